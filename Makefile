@@ -1,0 +1,46 @@
+# `make run` and `make test` are all a newcomer needs; the rest is for those who work on mailnode.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+DEMO ?= var
+
+.PHONY: run test lint sizes clean
+
+run: $(VENV)/.ready
+	@exec $(BIN)/mailnode demo --dir $(DEMO)
+
+test: $(VENV)/.ready-test
+	$(BIN)/python -m twisted.trial tests
+
+lint: $(VENV)/.ready-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --config setup.cfg
+	$(BIN)/python tools/sizes.py
+
+sizes:
+	$(PYTHON) tools/sizes.py
+
+# The environment is made once; a changed setup.cfg makes it anew. The checkout itself is installed, not a copy.
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "mailnode needs Python 3.11 or newer; try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo; \
+		echo "Python cannot make virtual environments here. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+
+$(VENV)/.ready: $(VENV)/bin/python setup.cfg pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable .
+	@touch $@
+
+$(VENV)/.ready-test: $(VENV)/.ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable '.[test]'
+	@touch $@
+
+$(VENV)/.ready-lint: $(VENV)/.ready-test
+	$(BIN)/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable '.[test,lint]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .import_linter_cache .hypothesis

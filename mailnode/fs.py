@@ -1,0 +1,301 @@
+"""The only module that touches files.
+
+Everything durable goes through one FileSystem object, which is handed in, so that tests can fail any call
+and replay the log of calls to every state a power cut could leave. SQLite does its own I/O: what it keeps
+is only a cache.
+
+Rules kept here once, for everyone:
+
+- A file is written under a temporary name in the directory it is meant for, fsynced, and then linked or
+  renamed into place, and the directory is fsynced. Only then is it promised to anybody.
+- fsync is never repeated on the same descriptor: after an error the kernel marks the pages clean, and the
+  second call would lie. The error goes up, and the file counts as lost.
+- Files are opened with O_NOFOLLOW and must be regular: a symlink, FIFO or device planted in a Maildir is
+  refused, not followed.
+- Names are str; octets that are not UTF-8 travel as surrogate escapes, as os.fsdecode makes them.
+"""
+
+import contextlib
+import errno
+import fcntl
+import mmap
+import os
+import stat as stat_bits
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self, cast
+
+_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+_DIRECTORY = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
+
+READ_SIZE = 65536
+
+
+class ReadFile:
+    """An open regular file, read by position."""
+
+    def __init__(self, descriptor: int, path: str) -> None:
+        self._descriptor = descriptor
+        self.path = path
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        """Up to `count` octets from `offset`; fewer only at the end of the file."""
+        return os.pread(self._descriptor, count, offset)
+
+    def mapped(self) -> bytes:
+        """The whole file as memory that the kernel fetches page by page; to be used like bytes.
+
+        Only for files that nobody truncates, as the messages of a Maildir are. It lives as long as it is
+        referred to, also after close(). Raises ValueError for an empty file.
+        """
+        return cast(bytes, mmap.mmap(self._descriptor, 0, prot=mmap.PROT_READ))
+
+    def stat(self) -> os.stat_result:
+        """What fstat says of the open file."""
+        return os.fstat(self._descriptor)
+
+    def close(self) -> None:
+        """Give the descriptor back; may be called twice."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class NewFile:
+    """A file being written, under a name that nobody reads yet."""
+
+    def __init__(self, descriptor: int, path: str) -> None:
+        self._descriptor = descriptor
+        self.path = path
+
+    def write(self, data: bytes) -> None:
+        """Append all of `data`; a short write (full disk) goes on until the error shows itself."""
+        view = memoryview(data)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+
+    def restart(self) -> None:
+        """Empty the file, to write it again from the start."""
+        os.ftruncate(self._descriptor, 0)
+        os.lseek(self._descriptor, 0, os.SEEK_SET)
+
+    def read_back(self, offset: int, count: int) -> bytes:
+        """What has been written so far, by position."""
+        with ReadFile(os.open(self.path, _READ), self.path) as file:
+            return file.read_at(offset, count)
+
+    def set_time(self, seconds: float) -> None:
+        """Set access and modification time, in seconds since the epoch."""
+        os.utime(self._descriptor, (seconds, seconds))
+
+    def give_to(self, user: int, group: int) -> None:
+        """Change the owner, by numbers."""
+        os.fchown(self._descriptor, user, group)
+
+    def sync(self) -> None:
+        """fsync; to be called once, after everything else."""
+        os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """Give the descriptor back; may be called twice."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+class Lock:
+    """A held flock; the kernel lets go when the process dies."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Let go; may be called twice."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+
+class FileSystem:
+    """The real one. Paths are absolute str; errors are the OSError of the failing call."""
+
+    # Reading
+
+    def open(self, path: str) -> ReadFile:
+        """Open a regular file for reading; raises OSError(ELOOP or EINVAL) for anything else."""
+        descriptor = os.open(path, _READ)
+        if not stat_bits.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise OSError(errno.EINVAL, "not a regular file", path)
+        return ReadFile(descriptor, path)
+
+    def read(self, path: str, *, limit: int | None = None) -> bytes:
+        """The whole file, or its first `limit` octets."""
+        with self.open(path) as file:
+            wanted = file.stat().st_size if limit is None else limit
+            parts = []
+            offset = 0
+            while piece := file.read_at(
+                offset, max(wanted - offset, 0) or (READ_SIZE if limit is None else 0)
+            ):
+                parts.append(piece)
+                offset += len(piece)
+            return b"".join(parts)
+
+    def names(self, path: str) -> list[str]:
+        """The names in a directory, in no order, without `.` and `..`."""
+        return os.listdir(path)
+
+    def entries(self, path: str) -> list[tuple[str, bool]]:
+        """Names in a directory and whether each is a directory itself (symlinks are not followed)."""
+        with os.scandir(path) as scan:
+            return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in scan]
+
+    def stat(self, path: str) -> os.stat_result | None:
+        """What lstat says, or None where there is nothing."""
+        try:
+            return os.lstat(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def free_space(self, path: str) -> int:
+        """Octets an unprivileged process may still write on the file system that holds `path`."""
+        facts = os.statvfs(path)
+        return facts.f_bavail * facts.f_frsize
+
+    # Writing
+
+    def create(self, path: str, *, mode: int = 0o600) -> NewFile:
+        """Create a file that must not exist."""
+        return NewFile(os.open(path, _CREATE, mode), path)
+
+    def append(self, path: str, data: bytes) -> None:
+        """Add `data` to the end of an existing file in one write and make it durable.
+
+        A short write is cut off again before the error is raised, so that the file never keeps half a record.
+        """
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
+        try:
+            before = os.fstat(descriptor).st_size
+            written = os.write(descriptor, data)
+            if written != len(data):
+                os.ftruncate(descriptor, before)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+            os.fdatasync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def replace(
+        self, path: str, data: bytes, *, mode: int = 0o600, owner: tuple[int, int] | None = None
+    ) -> None:
+        """Put `data` in place of the file, whole and durably; the old content stays until the new is safe.
+
+        `owner` is a user and a group number, for root who writes a file of somebody else.
+        """
+        temporary = f"{path}.new.{os.getpid()}"
+        self.unlink(temporary, missing_ok=True)
+        file = self.create(temporary, mode=mode)
+        try:
+            file.write(data)
+            if owner is not None:
+                file.give_to(*owner)
+            file.sync()
+            self.rename(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                self.unlink(temporary)
+            raise
+        finally:
+            file.close()
+        self.sync_directory(os.path.dirname(path))
+
+    def link(self, source: str, target: str) -> None:
+        """Give a file a second name; the name must be free."""
+        os.link(source, target, follow_symlinks=False)
+
+    def rename(self, source: str, target: str) -> None:
+        """Move a name within one file system, over whatever has the target name."""
+        os.rename(source, target)
+
+    def unlink(self, path: str, *, missing_ok: bool = False) -> None:
+        """Remove a name."""
+        try:
+            os.unlink(path)
+        except FileNotFoundError:
+            if not missing_ok:
+                raise
+
+    def make_directory(self, path: str, *, mode: int = 0o700) -> None:
+        """Create one directory; its parent is to be synced by the caller."""
+        os.mkdir(path, mode)
+
+    def make_directories(self, path: str) -> None:
+        """Create a directory and its missing parents (mode 0700), each made durable in its parent."""
+        if self.stat(path) is not None:
+            return
+        parent = os.path.dirname(path)
+        self.make_directories(parent)
+        with contextlib.suppress(FileExistsError):
+            self.make_directory(path)
+        self.sync_directory(parent)
+
+    def remove_directory(self, path: str) -> None:
+        """Remove an empty directory."""
+        os.rmdir(path)
+
+    def sync_directory(self, path: str) -> None:
+        """fsync a directory: its names, new and gone, survive a power cut."""
+        descriptor = os.open(path, _DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    # Locks
+
+    def process_lives(self, pid: int) -> bool:
+        """Whether a process of that number is there, whoever owns it."""
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return False
+        except (PermissionError, OverflowError):
+            return True
+        return True
+
+    @contextlib.contextmanager
+    def locked(self, directory: str) -> Iterator[None]:
+        """Hold flock on a directory, waiting for it; the lock is of the directory now at that path.
+
+        Raises FileNotFoundError if the directory is gone, also while waiting.
+        """
+        while True:
+            descriptor = os.open(directory, _DIRECTORY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+                held, there = os.fstat(descriptor), os.stat(directory)
+                if (held.st_dev, held.st_ino) != (there.st_dev, there.st_ino):
+                    continue
+                yield
+                return
+            finally:
+                os.close(descriptor)
+
+    def try_lock(self, path: str) -> Lock | None:
+        """An exclusive lock on a file, created if missing; None if somebody else has it."""
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return None
+        return Lock(descriptor)

@@ -1,0 +1,46 @@
+"""Character classes of RFC 5234, 5321, 5322 and 3501, and strict numbers.
+
+Every class is a frozenset of byte values, written as the RFC writes it and tested over all 256 values.
+"""
+
+from mailnode.wire.errors import BadSyntax
+
+
+def _span(first: int, last: int) -> frozenset[int]:
+    return frozenset(range(first, last + 1))
+
+
+ALPHA = _span(0x41, 0x5A) | _span(0x61, 0x7A)  # RFC 5234 B.1
+DIGIT = _span(0x30, 0x39)
+CTL = _span(0x00, 0x1F) | {0x7F}
+CHAR = _span(0x01, 0x7F)
+VCHAR = _span(0x21, 0x7E)
+
+ATEXT = ALPHA | DIGIT | frozenset(b"!#$%&'*+-/=?^_`{|}~")  # RFC 5322 3.2.3
+QTEXT_SMTP = _span(0x20, 0x7E) - frozenset(b'"\\')  # RFC 5321 4.1.2 qtextSMTP
+LET_DIG = ALPHA | DIGIT
+
+ATOM_SPECIALS = frozenset(b'(){ %*"\\]') | CTL  # RFC 3501 section 9: atom-specials
+ATOM_CHAR = CHAR - ATOM_SPECIALS
+ASTRING_CHAR = ATOM_CHAR | frozenset(b"]")  # resp-specials are allowed in an astring
+LIST_CHAR = ATOM_CHAR | frozenset(b"%*]")  # list-wildcards and resp-specials
+TAG_CHAR = ASTRING_CHAR - frozenset(b"+")
+
+
+def is_all(text: bytes, allowed: frozenset[int]) -> bool:
+    """Whether every octet of `text` is in the class; true for an empty text."""
+    return allowed.issuperset(text)
+
+
+def number(text: bytes, *, limit: int) -> int:
+    """The value of `1*DIGIT`, at most `limit`.
+
+    int() also takes signs, blanks, underscores and foreign digits, and refuses 4,300 digits with an
+    error of its own; the wire allows none of that.
+    """
+    if not text or not is_all(text, DIGIT):
+        raise BadSyntax("number expected")
+    digits = text.lstrip(b"0") or b"0"
+    if len(digits) > 20 or int(digits) > limit:
+        raise BadSyntax("number too large")
+    return int(digits)

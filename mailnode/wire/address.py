@@ -1,0 +1,146 @@
+"""Mail addresses as they stand in SMTP commands (RFC 5321 sections 4.1.2 and 4.1.3).
+
+A quoted local part and the same one without quotes are one address: an Address holds the text without
+quoting, and str() puts back as little of it as the grammar allows. Domains keep the case they came in;
+`key` is what mailboxes are looked up by.
+"""
+
+import re
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+
+from mailnode.wire.errors import BadSyntax
+
+LOCAL_LIMIT = 256  # octets; RFC 5321 section 4.5.3.1.1 asks for 64 at least
+DOMAIN_LIMIT = 255
+_LABEL_LIMIT = 63
+
+_ATOM = r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~\u0080-\U0010ffff]+"
+_DOT_STRING = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
+_QUOTED_STRING = re.compile(r'"((?:[ !#-\[\]-~\u0080-\U0010ffff]|\\[ -~])*)"')
+_DOMAIN = re.compile(r"[A-Za-z0-9\-.\u0080-\U0010ffff]+")
+_LABEL = re.compile(r"[^\-.](?:[^.]*[^\-.])?")
+_LITERAL = re.compile(r"\[([!-Z^-~]+)\]")
+_GENERAL = re.compile(r"[A-Za-z0-9-]*[A-Za-z0-9]:[!-Z^-~]+")
+_SOURCE_ROUTE = re.compile(r"@[^@,:<>\" ]+(?:,@[^@,:<>\" ]+)*:")
+_QUOTED_PAIR = re.compile(r"\\(.)")
+_SPECIAL = re.compile(r'(["\\])')
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A mailbox: local part without quoting, and a domain name or address literal such as "[192.0.2.1]".
+
+    The domain is "" only for <Postmaster>, which needs none (RFC 5321 section 4.1.1.3).
+    """
+
+    local: str
+    domain: str
+
+    @property
+    def key(self) -> str:
+        """ "local@domain" in lower case and without quoting: for look-ups, never for the wire."""
+        return f"{self.local}@{self.domain}".lower()
+
+    def __str__(self) -> str:
+        local = self.local
+        if not _DOT_STRING.fullmatch(local):
+            local = '"' + _SPECIAL.sub(r"\\\1", local) + '"'
+        return f"{local}@{self.domain}" if self.domain else local
+
+
+def parse_address(text: str, *, utf8: bool = False) -> Address:
+    """The whole text as Mailbox = Local-part "@" ( Domain / address-literal ).
+
+    Other than ASCII is taken only with `utf8` (RFC 6531 section 3.3). Raises BadSyntax.
+    """
+    if not utf8 and not text.isascii():
+        raise BadSyntax("The address is not in ASCII")
+    address, end = _mailbox(text, 0)
+    if end != len(text):
+        raise BadSyntax("The domain of the address is wrong")
+    return address
+
+
+def parse_path(data: bytes, *, utf8: bool = False) -> tuple[Address | None, bytes]:
+    """The Path at the start of `data`, and what follows it; None stands for "<>".
+
+    Path = "<" [ A-d-l ":" ] Mailbox ">". A source route is dropped (RFC 5321 appendix C). "<Postmaster>",
+    in any letters, is an Address without domain. Raises BadSyntax.
+    """
+    try:
+        text = data.decode("utf-8" if utf8 else "ascii")
+    except UnicodeDecodeError:
+        raise BadSyntax("The address is not in " + ("UTF-8" if utf8 else "ASCII")) from None
+    if not text.startswith("<"):
+        raise BadSyntax("The address must stand between < and >")
+    if text.startswith("<>"):
+        return None, data[2:]
+    if text[:12].lower() == "<postmaster>":
+        return Address("postmaster", ""), data[12:]
+    route = _SOURCE_ROUTE.match(text, 1)
+    address, end = _mailbox(text, route.end() if route else 1)
+    if not text.startswith(">", end):
+        raise BadSyntax("The domain of the address is wrong, or the closing > is missing")
+    return address, text[end + 1 :].encode()
+
+
+def is_domain(text: str) -> bool:
+    """Whether the text is Domain = sub-domain *("." sub-domain), each sub-domain Let-dig [Ldh-str]."""
+    return (
+        len(text.encode()) <= DOMAIN_LIMIT
+        and _DOMAIN.fullmatch(text) is not None
+        and all(len(label) <= _LABEL_LIMIT and _LABEL.fullmatch(label) for label in text.split("."))
+    )
+
+
+def literal(host: str) -> str:
+    """The address literal of an IP address: "[192.0.2.1]", "[IPv6:2001:db8::1]" (RFC 5321 section 4.1.3)."""
+    return f"[IPv6:{host}]" if ":" in host else f"[{host}]"
+
+
+def _mailbox(text: str, start: int) -> tuple[Address, int]:
+    local, at = _local_part(text, start)
+    if not text.startswith("@", at):
+        raise BadSyntax("The address has no domain")
+    domain, end = _domain(text, at + 1)
+    return Address(local, domain), end
+
+
+def _local_part(text: str, start: int) -> tuple[str, int]:
+    """Local-part = Dot-string / Quoted-string"""
+    if quoted := _QUOTED_STRING.match(text, start):
+        local, end = _QUOTED_PAIR.sub(r"\1", quoted[1]), quoted.end()
+    elif plain := _DOT_STRING.match(text, start):
+        local, end = plain[0], plain.end()
+    else:
+        raise BadSyntax("The local part of the address is wrong")
+    if len(local.encode()) > LOCAL_LIMIT:
+        raise BadSyntax("The local part of the address is too long")
+    return local, end
+
+
+def _domain(text: str, start: int) -> tuple[str, int]:
+    """The domain without the dot that may end a full name, or an address literal with its brackets."""
+    if (found := _LITERAL.match(text, start)) and len(found[0]) <= DOMAIN_LIMIT:
+        _check_literal(found[1])
+        return found[0], found.end()
+    named = _DOMAIN.match(text, start)
+    domain = named[0].removesuffix(".") if named else ""
+    if named is None or not is_domain(domain):
+        raise BadSyntax("The domain of the address is wrong")
+    return domain, named.end()
+
+
+def _check_literal(content: str) -> None:
+    """IPv4-address-literal / IPv6-address-literal / General-address-literal"""
+    try:
+        if content[:5].lower() != "ipv6:":
+            if not _GENERAL.fullmatch(content):
+                IPv4Address(content)
+        elif "%" in content:
+            raise ValueError
+        else:
+            IPv6Address(content[5:])
+    except ValueError:
+        raise BadSyntax("The address literal is wrong") from None

@@ -1,0 +1,92 @@
+r"""Dot-stuffing, both ways (RFC 5321 section 4.5.2, RFC 1939 section 3).
+
+Only CRLF "." CRLF ends a body. The decoder and the encoder keep their state over any chunking, so that no
+cut can hide or make an end. The trick of both: the body starts as if a CRLF stood before it, so that a
+dot at the very start is no special case.
+"""
+
+_CRLF = b"\r\n"
+_STUFFED = b"\r\n."
+_END = b"\r\n.\r\n"
+
+
+class Decoder:
+    """Takes a dot-ended body as it comes and gives its content, in lines that end in CRLF.
+
+    `finished` tells that the end has been seen, `residue` holds the octets after it. `bare` tells that a
+    CR or LF stood alone somewhere in the content, `nul` that a NUL did: the session decides what that costs.
+    """
+
+    __slots__ = ("_held", "_skip", "bare", "finished", "nul", "residue")
+
+    def __init__(self) -> None:
+        self._held = _CRLF
+        self._skip = len(_CRLF)
+        self.finished = False
+        self.residue = b""
+        self.bare = False
+        self.nul = False
+
+    def feed(self, data: bytes) -> bytes:
+        """The next piece of content; may be empty while the octets could still be the end."""
+        text = self._held + data
+        out: list[bytes] = []
+        start = 0
+        while True:
+            dot = text.find(_STUFFED, start)
+            if dot < 0:
+                keep = len(text)
+                if text.endswith(_CRLF):
+                    keep -= 2
+                elif text.endswith(b"\r"):
+                    keep -= 1
+                keep = max(keep, start)
+                break
+            after = text[dot + 3 : dot + 5]
+            if after == _CRLF:
+                self.finished = True
+                self.residue = text[dot + 5 :]
+                out.append(text[start : dot + 2])
+                return self._give(out)
+            if len(after) < 2 and _CRLF.startswith(after):
+                keep = dot
+                break
+            out.append(text[start : dot + 2])
+            start = dot + 3
+        out.append(text[start:keep])
+        self._held = text[keep:]
+        return self._give(out)
+
+    def _give(self, pieces: list[bytes]) -> bytes:
+        for piece in pieces:
+            pairs = piece.count(_CRLF)
+            if piece.count(b"\n") != pairs or piece.count(b"\r") != pairs:
+                self.bare = True
+            if b"\0" in piece:
+                self.nul = True
+        content = b"".join(pieces)
+        if self._skip:
+            skipped = min(self._skip, len(content))
+            self._skip -= skipped
+            content = content[skipped:]
+        return content
+
+
+class Encoder:
+    """Stuffs dots into content whose lines end in CRLF, and ends it."""
+
+    __slots__ = ("_tail",)
+
+    def __init__(self) -> None:
+        self._tail = _CRLF
+
+    def feed(self, data: bytes) -> bytes:
+        """The next piece, ready for the wire."""
+        tail = self._tail
+        joined = tail + data
+        self._tail = joined[-2:]
+        return joined.replace(_STUFFED, b"\r\n..")[len(tail) :]
+
+    def finish(self) -> bytes:
+        """What ends the body: a CRLF where the content has none, then the dot."""
+        return b".\r\n" if self._tail == _CRLF else b"\r\n.\r\n"

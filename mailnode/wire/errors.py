@@ -1,0 +1,9 @@
+"""What every grammar raises when the peer's bytes do not follow it."""
+
+
+class BadSyntax(ValueError):
+    """The peer's bytes do not follow the grammar; the text is one line that may be shown to the peer."""
+
+
+class LineTooLong(BadSyntax):
+    """A line did not end within its limit. The rest of it, up to its end, is dropped by the queue."""

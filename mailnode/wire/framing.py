@@ -1,0 +1,92 @@
+"""The one buffer between sockets and grammars: lines, counted octets, and what is left over.
+
+Octets go in at the end and come out at the front, each once: a read offset and a search offset move
+forward, so that any number of small reads costs linear time. Only CRLF ends a line (RFC 5321 2.3.8,
+RFC 3501 2.2): a line that ends in a bare LF is taken out whole and raised as BadSyntax.
+"""
+
+from mailnode.wire.errors import BadSyntax, LineTooLong
+
+_COMPACT = 65536
+
+
+class ByteQueue:
+    """A queue of octets that gives out lines or counted pieces."""
+
+    __slots__ = ("_buffer", "_dropping", "_searched", "_start", "dropped")
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._start = 0
+        self._searched = 0
+        self._dropping = False
+        self.dropped = 0  # octets of the over-long line that is being dropped
+
+    def __len__(self) -> int:
+        return len(self._buffer) - self._start
+
+    def feed(self, data: bytes) -> None:
+        """Append octets at the end."""
+        self._buffer += data
+
+    def unread(self, data: bytes) -> None:
+        """Put octets back at the front; they are the next to come out."""
+        self._buffer[: self._start] = data
+        self._start = self._searched = 0
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._buffer.clear()
+        self._start = self._searched = 0
+
+    def line(self, limit: int) -> bytes | None:
+        """The next line without its CRLF, or None while it has not ended.
+
+        Raises LineTooLong once when more than `limit` octets come before the line end; what follows up to
+        the line end is then dropped as it comes. Raises BadSyntax for a line that ends in a bare LF.
+        """
+        buffer = self._buffer
+        end = buffer.find(b"\n", self._searched)
+        if self._dropping:
+            if end < 0:
+                self.dropped += len(self)
+                self.clear()
+                return None
+            self._dropping = False
+            self._take(end + 1)
+            return self.line(limit)
+        if end < 0:
+            if len(self) - buffer.endswith(b"\r") > limit:  # the CR may be half of the line end
+                self.clear()
+                self._dropping = True
+                self.dropped = 0
+                raise LineTooLong("Line too long")
+            self._searched = len(buffer)
+            return None
+        line = self._take(end + 1)
+        text = line[:-2] if line.endswith(b"\r\n") else line[:-1]
+        if len(text) > limit:
+            raise LineTooLong("Line too long")
+        if len(line) - len(text) < 2:
+            raise BadSyntax("Lines must end in CRLF, not in a bare LF")
+        return text
+
+    def exactly(self, count: int) -> bytes | None:
+        """The next `count` octets, or None while fewer are here."""
+        if len(self) < count:
+            return None
+        return self._take(self._start + count)
+
+    def some(self, limit: int) -> bytes:
+        """Up to `limit` octets, whatever is here."""
+        return self._take(min(self._start + limit, len(self._buffer)))
+
+    def _take(self, end: int) -> bytes:
+        taken = bytes(memoryview(self._buffer)[self._start : end])
+        self._start = self._searched = end
+        if end == len(self._buffer):
+            self.clear()
+        elif end > _COMPACT:
+            del self._buffer[:end]
+            self._start = self._searched = 0
+        return taken

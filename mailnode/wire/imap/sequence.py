@@ -1,0 +1,94 @@
+"""Sets of message numbers: `sequence-set` of RFC 3501 section 9.
+
+A set is never expanded number by number: "1:4294967295" costs no more than the messages there are.
+What a set selects is given as ranges of positions (0-based indexes into the list of messages), ascending
+and disjoint, so that a set of sequence numbers and a set of UIDs are the same thing afterwards.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from mailnode.wire.abnf import number
+from mailnode.wire.errors import BadSyntax
+
+LARGEST = 0xFFFFFFFF
+_STAR = LARGEST + 1
+
+Positions = list[range]
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceSet:
+    """Pairs of numbers as they were written; `*` stands as a number above all others."""
+
+    ranges: tuple[tuple[int, int], ...]
+
+    def numbers(self, count: int) -> Positions:
+        """The positions of these sequence numbers among `count` messages.
+
+        Raises BadSyntax for a number that no message has, `*` in an empty mailbox included, as the
+        comment of `seq-number` asks.
+        """
+        spans = [self._span(pair, count) for pair in self.ranges]
+        if any(last > count for _, last in spans) or not count:
+            raise BadSyntax("No message has that sequence number")
+        return _merge((first - 1, last) for first, last in spans)
+
+    def existing_numbers(self, count: int) -> Positions:
+        """The same without any complaint: numbers that no message has select nothing (for SEARCH)."""
+        spans = (self._span(pair, count) for pair in self.ranges)
+        return _merge((max(first, 1) - 1, min(last, count)) for first, last in spans)
+
+    def uids(self, uids: Sequence[int]) -> Positions:
+        """The positions of these UIDs in an ascending list; UIDs that are not in it are skipped."""
+        largest = uids[-1] if uids else 0
+        spans = (self._span(pair, largest) for pair in self.ranges)
+        return _merge((bisect_left(uids, first), bisect_right(uids, last)) for first, last in spans)
+
+    @staticmethod
+    def _span(pair: tuple[int, int], largest: int) -> tuple[int, int]:
+        first, last = (largest if value == _STAR else value for value in pair)
+        return (first, last) if first <= last else (last, first)
+
+
+def parse(text: bytes) -> SequenceSet:
+    """sequence-set = (seq-number / seq-range) *("," sequence-set)"""
+    return SequenceSet(tuple(_pair(part) for part in text.split(b",")))
+
+
+def _pair(part: bytes) -> tuple[int, int]:
+    first, colon, last = part.partition(b":")
+    start = _seq_number(first)
+    return start, _seq_number(last) if colon else start
+
+
+def _seq_number(text: bytes) -> int:
+    """seq-number = nz-number / "*" """
+    if text == b"*":
+        return _STAR
+    value = number(text, limit=LARGEST)
+    if not value or text.startswith(b"0"):
+        raise BadSyntax("Message numbers start at 1 and have no leading zero")
+    return value
+
+
+def encode(numbers: Iterable[int]) -> bytes:
+    """The shortest sequence-set that lists these numbers in this order (uid-set of RFC 4315)."""
+    runs: list[list[int]] = []
+    for value in numbers:
+        if runs and value == runs[-1][1] + 1:
+            runs[-1][1] = value
+        else:
+            runs.append([value, value])
+    return b",".join(b"%d" % first if first == last else b"%d:%d" % (first, last) for first, last in runs)
+
+
+def _merge(spans: Iterable[tuple[int, int]]) -> Positions:
+    merged: Positions = []
+    for first, end in sorted(span for span in spans if span[0] < span[1]):
+        if merged and first <= merged[-1].stop:
+            merged[-1] = range(merged[-1].start, max(end, merged[-1].stop))
+        else:
+            merged.append(range(first, end))
+    return merged

@@ -1,0 +1,36 @@
+"""Strings as IMAP writes them (RFC 3501 section 4.3 and 9): atom, quoted or literal."""
+
+from mailnode.wire.abnf import ASTRING_CHAR, is_all
+
+NIL = b"NIL"
+
+# TEXT-CHAR except quoted-specials, which need a backslash: what a quoted string may carry.
+_QUOTABLE = frozenset(range(0x01, 0x80)) - frozenset(b"\r\n")
+_QUOTED_LIMIT = 1024
+
+
+def string(text: bytes) -> bytes:
+    """`string = quoted / literal`: quoted where that is allowed and short, else a literal.
+
+    A literal cannot hold NUL (`CHAR8 = %x01-ff`): it is sent as 0x80, so that the length stays true.
+    """
+    if len(text) <= _QUOTED_LIMIT and is_all(text, _QUOTABLE):
+        return b'"' + text.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+    return literal(text)
+
+
+def literal(text: bytes) -> bytes:
+    """`literal = "{" number "}" CRLF *CHAR8`."""
+    return b"{%d}\r\n" % len(text) + text.replace(b"\0", b"\x80")
+
+
+def nstring(text: bytes | None) -> bytes:
+    """`nstring = string / nil`."""
+    return NIL if text is None else string(text)
+
+
+def astring(text: bytes) -> bytes:
+    """`astring = 1*ASTRING-CHAR / string`; an atom that reads NIL is quoted, to be safe with clients."""
+    if text and is_all(text, ASTRING_CHAR) and text.upper() != NIL:
+        return text
+    return string(text)

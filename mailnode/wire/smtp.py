@@ -1,0 +1,108 @@
+"""SMTP's lines: commands in, replies out (RFC 5321 sections 4.1 and 4.2)."""
+
+import re
+from dataclasses import dataclass
+
+from mailnode.wire.abnf import number
+from mailnode.wire.errors import BadSyntax
+
+SIZE_DIGITS = 20  # RFC 1870 section 4: size-value = 1*20DIGIT
+
+_COMMAND = re.compile(rb"([A-Za-z]+)(?:[ \t]+(.*))?", re.DOTALL)
+_PARAMETER = re.compile(rb"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]+))?")
+_XTEXT = re.compile(rb"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*")
+_HEXCHAR = re.compile(rb"\+([0-9A-F]{2})")
+_HELLO = re.compile(rb"[A-Za-z0-9._-]{1,255}|\[[!-Z^-~]{1,253}\]")
+_REPLY_TEXT = re.compile(r"[\t -~]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A reply: code, enhanced status code (RFC 2034; "" for none), and text with LF between its lines."""
+
+    code: int
+    enhanced: str
+    text: str
+
+    @property
+    def positive(self) -> bool:
+        """Whether it says yes, or go on: 2yz or 3yz."""
+        return self.code < 400
+
+    def __str__(self) -> str:
+        return " ".join(part for part in (str(self.code), self.enhanced, self.text) if part)
+
+    def encode(self) -> bytes:
+        """The octets for the wire; every line of a reply carries both codes (RFC 2034 section 4).
+
+        Raises ValueError for a text that is not printable ASCII: nothing else may go out in a reply.
+        """
+        *most, last = self.text.split("\n")
+        return b"".join([*(self._line("-", line) for line in most), self._line(" ", last)])
+
+    def _line(self, separator: str, text: str) -> bytes:
+        if not _REPLY_TEXT.fullmatch(text):
+            raise ValueError("a reply must be printable ASCII")
+        status = f"{self.enhanced} " if self.enhanced else ""
+        return f"{self.code}{separator}{status}{text}\r\n".encode("ascii")
+
+
+def parse_command(line: bytes) -> tuple[str, bytes]:
+    """The verb in upper case and its argument, b"" for none; blanks at the end are tolerated.
+
+    Raises BadSyntax for what cannot be a verb (RFC 5321 section 4.1.1).
+    """
+    found = _COMMAND.fullmatch(line.rstrip(b" \t"))
+    if not found:
+        raise BadSyntax("Command not recognized")
+    return found[1].decode("ascii").upper(), found[2] or b""
+
+
+def after_keyword(argument: bytes, keyword: bytes) -> bytes:
+    """What follows "FROM:" or "TO:"; blanks before the path are tolerated. Raises BadSyntax."""
+    if argument[: len(keyword)].upper() != keyword:
+        raise BadSyntax(f"The argument must begin with {keyword.decode()}")
+    return argument[len(keyword) :].lstrip(b" ")
+
+
+def parse_parameters(text: bytes) -> dict[str, bytes | None]:
+    """What follows a path: *(SP esmtp-param), by keyword in upper case; None where there is no value.
+
+    esmtp-param = esmtp-keyword ["=" esmtp-value] (RFC 5321 section 4.1.2). Raises BadSyntax, also for a
+    keyword that comes twice.
+    """
+    if text and not text.startswith(b" "):
+        raise BadSyntax("A blank must follow the address")
+    parameters: dict[str, bytes | None] = {}
+    for word in text.split():
+        found = _PARAMETER.fullmatch(word)
+        if not found:
+            raise BadSyntax("Malformed parameter")
+        keyword = found[1].decode("ascii").upper()
+        if keyword in parameters:
+            raise BadSyntax("Repeated parameter")
+        parameters[keyword] = found[2]
+    return parameters
+
+
+def parse_size(value: bytes | None) -> int:
+    """The octets in SIZE=, up to twenty digits of them (RFC 1870 section 4). Raises BadSyntax."""
+    return number(value or b"", limit=10**SIZE_DIGITS - 1)
+
+
+def parse_hello(argument: bytes) -> str:
+    """The name a client gives itself: a domain or an address literal (RFC 5321 section 4.1.1.1).
+
+    Windows names with underscores, and literals of any content, are let through: the name proves nothing
+    and goes into the Received field only. Raises BadSyntax.
+    """
+    if not _HELLO.fullmatch(argument):
+        raise BadSyntax("A domain name or an address literal is needed")
+    return argument.decode("ascii")
+
+
+def decode_xtext(text: bytes) -> bytes:
+    """The octets of xtext = *( xchar / hexchar ) (RFC 3461 section 4). Raises BadSyntax."""
+    if not _XTEXT.fullmatch(text):
+        raise BadSyntax("Malformed xtext")
+    return _HEXCHAR.sub(lambda found: bytes.fromhex(found[1].decode("ascii")), text)

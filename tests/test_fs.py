@@ -1,0 +1,129 @@
+"""The file system seam, on a real disk."""
+
+import errno
+import os
+from unittest import mock
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailnode.fs import FileSystem
+
+
+class FileSystemTests(SynchronousTestCase):
+    """What every writer relies on."""
+
+    def setUp(self) -> None:
+        self.files = FileSystem()
+        self.base = os.path.abspath(self.mktemp())
+        os.makedirs(self.base)
+
+    def path(self, name: str) -> str:
+        """A path in the temporary directory."""
+        return os.path.join(self.base, name)
+
+    def write(self, name: str, data: bytes) -> str:
+        """A file with this content; gives its path."""
+        path = self.path(name)
+        with open(path, "wb") as file:
+            file.write(data)
+        return path
+
+    def test_read(self) -> None:
+        """A whole file, or its start; an empty one; one that is larger than a read."""
+        large = os.urandom(200_000)
+        for data in (b"", b"abc", large):
+            path = self.write("file", data)
+            self.assertEqual(self.files.read(path), data)
+            self.assertEqual(self.files.read(path, limit=2), data[:2])
+
+    def test_only_regular_files_are_opened(self) -> None:
+        """Symlinks, FIFOs and directories are refused without waiting for anybody (X1)."""
+        target = self.write("target", b"secret")
+        os.symlink(target, self.path("link"))
+        os.mkfifo(self.path("fifo"))
+        os.mkdir(self.path("directory"))
+        for name in ("link", "fifo", "directory"):
+            self.assertRaises(OSError, self.files.open, self.path(name))
+        self.assertRaises(OSError, self.files.append, self.path("link"), b"x")
+        self.assertRaises(OSError, self.files.create, self.path("link"))
+        self.assertEqual(self.files.read(target), b"secret")
+
+    def test_create_is_exclusive_and_private(self) -> None:
+        """An existing file is never opened for writing; a new one is for its owner only."""
+        file = self.files.create(self.path("new"))
+        file.write(b"x")
+        file.close()
+        file.close()
+        self.assertRaises(FileExistsError, self.files.create, self.path("new"))
+        self.assertEqual(os.stat(self.path("new")).st_mode & 0o777, 0o600)
+
+    def test_short_writes_go_on(self) -> None:
+        """write() writes everything, however little the kernel takes at a time."""
+        real = os.write
+        file = self.files.create(self.path("new"))
+        with mock.patch("os.write", lambda descriptor, data: real(descriptor, bytes(data)[:3])):
+            file.write(b"0123456789")
+        file.close()
+        self.assertEqual(self.files.read(self.path("new")), b"0123456789")
+
+    def test_append_is_whole_or_not_at_all(self) -> None:
+        """A short append is cut off again and raised as a full disk."""
+        path = self.write("list", b"one\n")
+        self.files.append(path, b"two\n")
+        real = os.write
+        with mock.patch("os.write", lambda descriptor, data: real(descriptor, data[:2])):
+            error = self.assertRaises(OSError, self.files.append, path, b"three\n")
+        self.assertEqual(error.errno, errno.ENOSPC)
+        self.assertEqual(self.files.read(path), b"one\ntwo\n")
+
+    def test_replace(self) -> None:
+        """The new content stands there whole, or the old one does; no temporary file stays."""
+        path = self.write("file", b"old")
+        for failing in ("os.write", "os.fsync", "os.rename"):
+            with mock.patch(failing, side_effect=OSError(errno.EIO, "io")):
+                self.assertRaises(OSError, self.files.replace, path, b"new")
+            self.assertEqual(self.files.read(path), b"old", failing)
+            self.assertEqual(os.listdir(self.base), ["file"])
+        self.files.replace(path, b"new")
+        self.assertEqual(self.files.read(path), b"new")
+        self.assertEqual(os.listdir(self.base), ["file"])
+
+    def test_a_leftover_of_replace_does_no_harm(self) -> None:
+        """A temporary file of a killed process with our number is replaced."""
+        path = self.write("file", b"old")
+        self.write(f"file.new.{os.getpid()}", b"left over")
+        self.files.replace(path, b"new")
+        self.assertEqual(os.listdir(self.base), ["file"])
+
+    def test_make_directories(self) -> None:
+        """Every directory that was made is synced in its parent."""
+        synced: list[str] = []
+        with mock.patch.object(FileSystem, "sync_directory", lambda _, path: synced.append(path)):
+            self.files.make_directories(self.path("a/b/c"))
+        self.assertEqual(synced, [self.base, self.path("a"), self.path("a/b")])
+        self.assertEqual(os.stat(self.path("a/b")).st_mode & 0o777, 0o700)
+
+    def test_locked_directory(self) -> None:
+        """A lock is of the directory that is at the path when it is had."""
+        os.mkdir(self.path("d"))
+        with self.files.locked(self.path("d")):
+            pass
+        self.assertRaises(FileNotFoundError, self.files.locked(self.path("none")).__enter__)
+
+    def test_try_lock(self) -> None:
+        """One holder at a time."""
+        lock = self.files.try_lock(self.path("lock"))
+        assert lock is not None
+        self.assertIsNone(self.files.try_lock(self.path("lock")))
+        lock.release()
+        again = self.files.try_lock(self.path("lock"))
+        assert again is not None
+        again.release()
+
+    def test_link_does_not_follow(self) -> None:
+        """A hard link is never made to what a symlink points to."""
+        target = self.write("target", b"x")
+        os.symlink(target, self.path("link"))
+        self.files.link(self.path("link"), self.path("other"))
+        self.assertTrue(os.path.islink(self.path("other")))
+        self.assertRaises(FileExistsError, self.files.link, target, self.path("other"))

@@ -1,0 +1,129 @@
+"""Addresses and paths (RFC 5321 sections 4.1.2 and 4.1.3)."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailnode.wire.address import (
+    DOMAIN_LIMIT,
+    LOCAL_LIMIT,
+    Address,
+    is_domain,
+    literal,
+    parse_address,
+    parse_path,
+)
+from mailnode.wire.errors import BadSyntax
+
+GOOD = {  # text: local part, domain, and the text that str() gives
+    "u@other.example": ("u", "other.example", "u@other.example"),
+    "A.b+c@X": ("A.b+c", "X", "A.b+c@X"),
+    '"u"@x': ("u", "x", "u@x"),
+    '"u v"@x': ("u v", "x", '"u v"@x'),
+    '""@x': ("", "x", '""@x'),
+    r'"\u\"\\"@x': ('u"\\', "x", r'"u\"\\"@x'),
+    '"a@b"@x': ("a@b", "x", '"a@b"@x'),
+    '".a"@x': (".a", "x", '".a"@x'),
+    "u@x.": ("u", "x", "u@x"),
+    "u@[192.0.2.1]": ("u", "[192.0.2.1]", "u@[192.0.2.1]"),
+    "u@[IPv6:2001:db8::1]": ("u", "[IPv6:2001:db8::1]", "u@[IPv6:2001:db8::1]"),
+    "u@[x-tag:anything!]": ("u", "[x-tag:anything!]", "u@[x-tag:anything!]"),
+    "a" * LOCAL_LIMIT + "@x": ("a" * LOCAL_LIMIT, "x", "a" * LOCAL_LIMIT + "@x"),
+}
+BAD = (
+    "", "@", "u", "u@", "@x", "u@x@y", "u@ x", "u @x", "u@x y", ".u@x", "u.@x", "u..v@x", "u@.x", "u@x..y",
+    "u@-x", "u@x-", "u@x_y", "u@x..", '"u@x', 'u"@x', '"u"v@x', '"\n"@x', '"\\', "u@[", "u@[]", "u@[1.2.3]",
+    "u@[1.2.3.256]", "u@[01.2.3.4]", "u@[IPv6:1]", "u@[IPv6:fe80::1%eth0]", "u@[192.0.2.1]x", "u@[a b:c]",
+    "a" * (LOCAL_LIMIT + 1) + "@x", "u@" + "a" * 64, "u@" + "a." * 128 + "a", "u;v@x", "\u00fc@x",
+    "u@\u00fc", "u\uff20x", "u@x\u3002y", "u\0@x", "u@x\0",
+)  # fmt: skip
+PATHS = {  # octets: the address and the rest, or None for "<>"
+    b"<>": (None, b""),
+    b"<> SIZE=1": (None, b" SIZE=1"),
+    b"<u@x> SIZE=1": ("u@x", b" SIZE=1"),
+    b"<u@x>>": ("u@x", b">"),
+    b"<@a,@b.c:u@x>": ("u@x", b""),
+    b"<@a:u@x>": ("u@x", b""),
+    b"<PostMaster>": ("postmaster", b""),
+    b'<">"@x>y': ('">"@x', b"y"),
+    b'<"@a:b"@x>': ('"@a:b"@x', b""),
+}
+BAD_PATHS = (
+    b"", b"u@x", b"<", b"<u@x", b"u@x>", b"<u>", b"< u@x>", b"<u@x >", b"<@a>", b"<@a:>", b"<@a,b:u@x>",
+    b"<a:u@x>", b"<postmaster", b"<u@x,v@y>", b"<\xc3\xbc@x>", b"<\xc3(@x>", b"<u@x\0>", b"<u@x\r\n>",
+)  # fmt: skip
+
+LOCALS = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=60)
+LABELS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
+DOMAINS = st.lists(LABELS, min_size=1, max_size=5).map(".".join)
+
+
+class Addresses(SynchronousTestCase):
+    """Mailbox = Local-part "@" ( Domain / address-literal )"""
+
+    def test_good(self) -> None:
+        """Quoting is taken off, and put back where the grammar needs it."""
+        for text, (local, domain, shown) in GOOD.items():
+            address = parse_address(text)
+            self.assertEqual((address.local, address.domain, str(address)), (local, domain, shown))
+
+    def test_bad(self) -> None:
+        """What is no address is BadSyntax, and never anything else (vectors R1 to R21, R33)."""
+        for text in BAD:
+            self.assertRaises(BadSyntax, parse_address, text)
+            self.assertRaises(BadSyntax, parse_path, b"<" + text.encode() + b"> x" if text else b"")
+
+    def test_utf8(self) -> None:
+        """Other than ASCII is an address only where it was asked for (RFC 6531 section 3.3)."""
+        self.assertEqual(parse_address("\u00fc@\u00e4.x", utf8=True), Address("\u00fc", "\u00e4.x"))
+        self.assertEqual(parse_path("<\u00fc@x> y".encode(), utf8=True), (Address("\u00fc", "x"), b" y"))
+        self.assertRaises(BadSyntax, parse_path, b"<\xc3(@x>", utf8=True)
+
+    def test_key(self) -> None:
+        """For look-ups every spelling of one address is the same."""
+        keys = {parse_address(text).key for text in ("Anna@X.Example", '"anna"@x.example', "anna@x.example.")}
+        self.assertEqual(keys, {"anna@x.example"})
+
+    def test_paths(self) -> None:
+        """Path = "<" [ A-d-l ":" ] Mailbox ">": the address, without its route, and what follows."""
+        for data, (shown, rest) in PATHS.items():
+            address, after = parse_path(data)
+            self.assertEqual((None if address is None else str(address), after), (shown, rest), data)
+
+    def test_bad_paths(self) -> None:
+        """Anything else is BadSyntax."""
+        for data in BAD_PATHS:
+            self.assertRaises(BadSyntax, parse_path, data)
+
+    def test_domains(self) -> None:
+        """Domain names have letters, digits and hyphens, and their lengths."""
+        for text in ("x", "a-b.c", "a" * 63, ".".join(["a" * 63] * 3)):
+            self.assertTrue(is_domain(text), text)
+        for text in ("", ".", "x.", "-x", "a_b", "a" * 64, ".".join(["a" * 63] * 4) + "x", "a b", "a\n"):
+            self.assertFalse(is_domain(text), text)
+        self.assertFalse(is_domain("a." * (DOMAIN_LIMIT // 2) + "aa"))
+
+    def test_literals(self) -> None:
+        """The literal of an IP address (RFC 5321 section 4.1.3)."""
+        self.assertEqual(
+            (literal("192.0.2.1"), literal("2001:db8::1")), ("[192.0.2.1]", "[IPv6:2001:db8::1]")
+        )
+
+    @settings(deadline=None, max_examples=100)
+    @given(LOCALS, DOMAINS)
+    def test_round_trip(self, local: str, domain: str) -> None:
+        """Every address that can be written is read back as itself, alone and in a path."""
+        address = Address(local, domain)
+        self.assertEqual(parse_address(str(address)), address)
+        self.assertEqual(parse_path(f"<@route.example:{address}> X=y".encode()), (address, b" X=y"))
+
+    @settings(deadline=None, max_examples=200)
+    @given(st.binary(max_size=60) | st.text('<>@,:."\\[]ua ', max_size=20).map(str.encode), st.booleans())
+    def test_anything(self, data: bytes, utf8: bool) -> None:
+        """Any octets are a path or BadSyntax; what is taken for a path can be written again."""
+        try:
+            address, _ = parse_path(data, utf8=utf8)
+        except BadSyntax:
+            return
+        if address is not None and address.domain:
+            self.assertEqual(parse_address(str(address), utf8=utf8), address)
