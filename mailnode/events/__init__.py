@@ -1,0 +1,1 @@
+"""What happens to messages and mailboxes, as values, published once."""

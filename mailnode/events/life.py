@@ -1,0 +1,97 @@
+"""The life of a message and of a login, as values.
+
+Each is published once, by the part that made it true; the log and whoever subscribes read the same stream.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+
+from mailnode.events.log import Log
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What all events carry: the id of the connection it happened on ("" when there was none)."""
+
+    connection: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn(Event):
+    """Somebody proved to be `address`."""
+
+    address: str
+    protocol: str
+    peer: str
+
+
+@dataclass(frozen=True, slots=True)
+class LoginRefused(Event):
+    """A login failed; `username` is what the peer claimed."""
+
+    username: str
+    protocol: str
+    peer: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted(Event):
+    """A message is on disk for all its recipients, and the peer was told so."""
+
+    message: str
+    reverse_path: str
+    recipients: tuple[str, ...]
+    octets: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refused(Event):
+    """A command of a mail transaction was answered with 4yz or 5yz."""
+
+    command: str
+    reply: str
+    subject: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered(Event):
+    """A message reached a mailbox."""
+
+    message: str
+    address: str
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expunged(Event):
+    """Messages were removed for good."""
+
+    address: str
+    mailbox: str
+    count: int
+
+
+class Bus:
+    """Hands every event to every subscriber, in order, on the reactor thread."""
+
+    def __init__(self) -> None:
+        self._subscribers: list[Callable[[Event], None]] = []
+
+    def subscribe(self, subscriber: Callable[[Event], None]) -> None:
+        """Have `subscriber` called with every event from now on."""
+        self._subscribers.append(subscriber)
+
+    def publish(self, event: Event) -> None:
+        """Tell everybody."""
+        for subscriber in self._subscribers:
+            subscriber(event)
+
+
+def write_to(log: Log) -> Callable[[Event], None]:
+    """A subscriber that writes each event as one log line."""
+
+    def write(event: Event) -> None:
+        log.info(type(event).__name__, **asdict(event))
+
+    return write

@@ -1,0 +1,64 @@
+"""One escaped line for each fact, with the ids that follow a connection and a message.
+
+A line reads `event key=value key=value`. Values from peers are escaped and cut, so that no octet they
+send can break the line, colour a terminal or fill the disk (vector C14 of the test suite).
+"""
+
+from typing import Any
+
+from twisted.logger import Logger, LogLevel
+from twisted.python.failure import Failure
+
+_LIMIT = 512
+
+
+def escape(value: object) -> str:
+    """The value as one printable ASCII word; blanks, quotes and everything odd are escaped."""
+    if isinstance(value, bytes | bytearray):
+        text = bytes(value[: _LIMIT + 1]).decode("utf-8", "backslashreplace")
+    else:
+        text = str(value)
+    cut = text[:_LIMIT]
+    plain = cut.encode("unicode_escape").decode("ascii")
+    if len(text) > _LIMIT:
+        plain += "..."
+    if not plain or any(mark in plain for mark in ' "='):
+        return '"' + plain.replace('"', "'") + '"'
+    return plain
+
+
+class Log:
+    """A logger with fields bound to it, such as the connection's id."""
+
+    def __init__(self, source: str, **fields: object) -> None:
+        self._logger = Logger(namespace=source)
+        self._fields = fields
+
+    def bind(self, **fields: object) -> "Log":
+        """The same logger with more fields on every line."""
+        bound = Log.__new__(Log)
+        bound._logger = self._logger
+        bound._fields = {**self._fields, **fields}
+        return bound
+
+    def info(self, event: str, **fields: object) -> None:
+        """A fact of normal work."""
+        self._emit(LogLevel.info, event, fields)
+
+    def warn(self, event: str, **fields: object) -> None:
+        """A fact that an administrator may want to look at."""
+        self._emit(LogLevel.warn, event, fields)
+
+    def bug(self, event: str, failure: Failure) -> None:
+        """An exception nobody expected: the one case in which a traceback belongs into the log."""
+        self._logger.failure("{line}", failure=failure, line=self._line(event, {}), **self._safe())
+
+    def _emit(self, level: Any, event: str, fields: dict[str, object]) -> None:
+        self._logger.emit(level, "{line}", line=self._line(event, fields), **self._safe(), event_name=event)
+
+    def _line(self, event: str, fields: dict[str, object]) -> str:
+        pairs = {**self._fields, **fields}
+        return " ".join([event, *(f"{name}={escape(value)}" for name, value in pairs.items())])
+
+    def _safe(self) -> dict[str, Any]:
+        return {f"field_{name}": value for name, value in self._fields.items()}

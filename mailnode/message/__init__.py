@@ -1,0 +1,1 @@
+"""A message is its bytes plus offsets; nothing is ever re-serialised."""

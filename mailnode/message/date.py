@@ -1,0 +1,105 @@
+"""Dates: the Date field (RFC 5322 sections 3.3 and 4.3) and IMAP's date-time (RFC 3501 section 9)."""
+
+import re
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Final
+
+from mailnode.message.lexical import without_comments
+from mailnode.wire.abnf import number
+from mailnode.wire.errors import BadSyntax
+
+MONTHS: Final = tuple(b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split())
+
+_MONTH_NUMBER: Final = {name.lower(): index for index, name in enumerate(MONTHS, 1)}
+_LONGEST: Final = 256
+# RFC 5322 section 4.3; the military letters were used with both signs and so mean UTC, like unknown names.
+_ZONES: Final = {
+    b"edt": -4, b"est": -5, b"cdt": -5, b"cst": -6, b"mdt": -6, b"mst": -7, b"pdt": -7, b"pst": -8,
+}  # fmt: skip
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_INTERNAL_SECONDS: Final = (-2208988800, 253370764799)  # the years 1900 to 9998
+
+_DATE_FIELD = re.compile(
+    rb"""\s* (?:[A-Za-z]{3,9} \s* ,? \s*)?
+    (?P<day>\d{1,2}) \s+ (?P<month>[A-Za-z]{3})[a-z]* \s+ (?P<year>\d{2,5}) \s+
+    (?P<hour>\d{1,2}) \s*:\s* (?P<minute>\d{1,2}) (?:\s*:\s* (?P<second>\d{1,2}))?
+    (?: \s* (?P<zone>[+-]\d{4}) (?!\d) | \s+ (?P<name>[A-Za-z]{1,5}) | \s*$ )""",
+    re.VERBOSE,
+)
+_DATE_TIME = re.compile(
+    rb"""(?P<quote>"?) (?P<day>[ \d]\d)-(?P<month>[A-Za-z]{3})-(?P<year>\d{4})
+    [ ] (?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d) [ ] (?P<zone>[+-]\d{4}) (?P=quote)""",
+    re.VERBOSE,
+)
+
+
+def parse_date(value: bytes) -> datetime | None:
+    """The moment an unfolded Date field names, with its zone; None for anything that is not a date.
+
+    Only years from 1900 to 9998 are dates, so that every zone and epoch shift stays in range. A date without
+    a zone is taken as UTC.
+    """
+    if len(value) > _LONGEST:
+        return None
+    found = _DATE_FIELD.match(without_comments(value))
+    try:
+        return _moment(found) if found else None
+    except ValueError:
+        return None
+
+
+def internal_date(seconds: float) -> bytes:
+    """`date-time` in quotes and in UTC for seconds since the epoch; clamped to the years 1900 to 9998."""
+    first, last = _INTERNAL_SECONDS
+    moment = _EPOCH + timedelta(seconds=int(min(max(seconds, first), last)))
+    return b'"%02d-%s-%04d %02d:%02d:%02d +0000"' % (
+        moment.day,
+        MONTHS[moment.month - 1],
+        moment.year,
+        moment.hour,
+        moment.minute,
+        moment.second,
+    )
+
+
+def parse_internal_date(text: bytes) -> float:
+    """Seconds since the epoch of a `date-time`, with or without its quotes; raises BadSyntax."""
+    found = _DATE_TIME.fullmatch(text)
+    if found is None:
+        raise BadSyntax("date-time expected")
+    try:
+        return _moment(found).timestamp()
+    except ValueError:
+        raise BadSyntax("no such date or time") from None
+
+
+def _moment(found: re.Match[bytes]) -> datetime:
+    """The moment in the groups of a match; raises ValueError for a date that does not exist."""
+    parts = found.groupdict()
+    year = _year(parts["year"])
+    if not 1900 <= year <= 9998:
+        raise ValueError("year out of range")
+    return datetime(
+        year,
+        _MONTH_NUMBER.get(parts["month"].lower(), 0),
+        number(parts["day"].strip(), limit=31),
+        number(parts["hour"], limit=23),
+        number(parts["minute"], limit=59),
+        min(number(parts["second"] or b"0", limit=60), 59),  # a leap second
+        tzinfo=_zone(parts["zone"], parts.get("name")),
+    )
+
+
+def _year(digits: bytes) -> int:
+    """Two digits are 1950 to 2049, three count from 1900 (RFC 5322 section 4.3)."""
+    year = number(digits, limit=99999)
+    if len(digits) == 2 and year < 50:
+        return year + 2000
+    return year + 1900 if len(digits) < 4 else year
+
+
+def _zone(offset: bytes | None, name: bytes | None) -> timezone:
+    if offset is None:
+        return timezone(timedelta(hours=_ZONES.get((name or b"").lower(), 0)))
+    minutes = number(offset[1:3], limit=23) * 60 + number(offset[3:], limit=59)
+    return timezone(timedelta(minutes=-minutes if offset[:1] == b"-" else minutes))

@@ -1,0 +1,97 @@
+"""Octets to text: transfer encodings (RFC 2045 section 6), charsets, and encoded words (RFC 2047)."""
+
+import binascii
+import re
+from encodings import normalize_encoding
+from encodings.aliases import aliases
+from typing import Final
+
+_BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+_NOT_BASE64: Final = bytes(set(range(256)) - set(_BASE64))
+
+# Charset names that mail uses and Python does not know.
+_OTHER_NAMES: Final = {
+    "cp_850": "cp850",
+    "gb2312": "gb18030",
+    "iso_8859_6_i": "iso8859_6",
+    "iso_8859_8_i": "iso8859_8",
+    "koi8_u": "koi8_u",
+    "unicode_1_1_utf_7": "utf_7",
+    "utf8mb4": "utf_8",
+    "windows_31j": "cp932",
+    "windows_874": "cp874",
+    "x_gbk": "gbk",
+    "x_mac_roman": "mac_roman",
+    "x_sjis": "cp932",
+}
+
+# Only these are looked up: a name from a peer must reach neither the import system nor the slow codecs.
+_CODECS: Final = (frozenset(aliases.values()) | frozenset(_OTHER_NAMES.values())) - {
+    "base64_codec", "bz2_codec", "hex_codec", "mbcs", "quopri_codec", "rot_13", "uu_codec", "zlib_codec",
+}  # fmt: skip
+
+_ENCODED_WORD = re.compile(rb"=\?([^?\s]+)\?([bBqQ])\?([^?\r\n]*)\?=")
+
+
+def decode_charset(octets: bytes, charset: bytes | None) -> str:
+    """The text of octets in a charset; what the charset does not know becomes U+FFFD.
+
+    US-ASCII, no charset and an unknown one: UTF-8 if it is that, else ISO-8859-1, which never fails.
+    """
+    name = normalize_encoding((charset or b"").decode("latin-1").strip()).lower()
+    codec = _OTHER_NAMES.get(name) or aliases.get(name, name)
+    if codec in _CODECS and codec != "ascii":
+        text = octets.decode(codec, "replace")
+        # UTF-7 alone lets half a surrogate pair through, which no UTF-8 can carry on.
+        return text.encode("utf-8", "replace").decode("utf-8") if codec == "utf_7" else text
+    try:
+        return octets.decode("utf-8")
+    except UnicodeDecodeError:
+        return octets.decode("latin-1")
+
+
+def decode_base64(text: bytes) -> bytes:
+    """The octets of base64; characters outside the alphabet and an incomplete end are left out."""
+    try:
+        return binascii.a2b_base64(text + b"===")
+    except binascii.Error:
+        known = text.translate(None, _NOT_BASE64)
+        return binascii.a2b_base64(known[: len(known) // 4 * 4])
+
+
+def decode_quoted_printable(text: bytes) -> bytes:
+    """The octets of quoted-printable; what is not an escape stays as it is."""
+    return binascii.a2b_qp(text)
+
+
+def decode_transfer(body: bytes, encoding: bytes) -> bytes:
+    """The octets of a body in that Content-Transfer-Encoding (in lower case); unknown ones change nothing."""
+    if encoding == b"base64":
+        return decode_base64(body)
+    if encoding == b"quoted-printable":
+        return decode_quoted_printable(body)
+    return body
+
+
+def decode_words(value: bytes) -> str:
+    """The text of an unfolded header value: encoded words decoded, all else UTF-8 or ISO-8859-1.
+
+    White space between two encoded words is left out, and neighbours of one charset are decoded as one, as
+    some senders cut characters in two (RFC 2047 section 6.2). The language of RFC 2231 section 5 is dropped.
+    """
+    texts: list[str] = []
+    pending: list[bytes] = []
+    charset = b""
+    position = 0
+    for word in _ENCODED_WORD.finditer(value):
+        between = value[position : word.start()]
+        name = word[1].partition(b"*")[0].lower()
+        if pending and (name != charset or not between.isspace()):
+            texts.append(decode_charset(b"".join(pending), charset))
+            pending.clear()
+        if not (position and between.isspace()):
+            texts.append(decode_charset(between, None))
+        pending.append(decode_base64(word[3]) if word[2] in b"bB" else binascii.a2b_qp(word[3], header=True))
+        charset, position = name, word.end()
+    texts.append(decode_charset(b"".join(pending), charset))
+    return "".join([*texts, decode_charset(value[position:], None)])

@@ -1,0 +1,99 @@
+"""The header of a message or body part, found by offsets (RFC 5322 section 2.2, 3.6.8 and 4.5).
+
+A header is lines up to the first empty one, or up to the end. A field is a line that begins with a field-name
+(printable US-ASCII without colon), white space that RFC 822 allowed, and a colon; lines that begin with a
+space or tab continue it. Any other line is opaque, with its continuations: an mbox "From " line, a line
+without a colon, a first line that continues nothing. Opaque lines belong to the header, so that it ends at
+the same octet for every reader, but no name finds them. The same holds for whatever follows the first
+`FIELD_LIMIT` fields. Lines end in LF or CRLF in any mixture.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+FIELD_LIMIT: Final = 1000
+
+_EMPTY_LINE = re.compile(rb"\r?\n")
+_BEFORE_EMPTY_LINE = re.compile(rb"\n(?=\r?\n)")
+_NAME = re.compile(rb"([!-9;-~]++)[ \t]*+:")
+_LAST_LF = re.compile(rb"\n(?![ \t])")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A header field: its name as written, and where its line, value and next line begin."""
+
+    name: bytes
+    start: int
+    value: int
+    end: int
+
+
+class Header:
+    """The fields of one header, in their order; `blank` and `end` are where its empty line begins and ends.
+
+    `blank == end` where there is no empty line. `end` is where the body begins.
+    """
+
+    __slots__ = ("_by_name", "_data", "blank", "end", "fields")
+
+    def __init__(self, data: bytes, fields: list[Field], blank: int, end: int) -> None:
+        self._data = data
+        self.fields = fields
+        self.blank = blank
+        self.end = end
+        self._by_name: dict[bytes, list[Field]] = {}
+        for field in fields:
+            self._by_name.setdefault(field.name.lower(), []).append(field)
+
+    def get(self, name: bytes) -> bytes | None:
+        """The value of the first field of that name, unfolded and stripped; None where there is none."""
+        found = self._by_name.get(name.lower())
+        return self.value(found[0]) if found else None
+
+    def all(self, name: bytes) -> list[bytes]:
+        """The values of every field of that name, unfolded and stripped, in their order."""
+        return [self.value(field) for field in self._by_name.get(name.lower(), ())]
+
+    def value(self, field: Field) -> bytes:
+        """The value of a field, unfolded (RFC 5322 section 2.2.3) and stripped of white space."""
+        return _unfolded(self._data[field.value : field.end])
+
+
+def _unfolded(value: bytes) -> bytes:
+    value = value.strip(b" \t\r\n")
+    return value.replace(b"\r\n", b"").replace(b"\n", b"") if b"\n" in value else value
+
+
+def extent(data: bytes, start: int, end: int) -> tuple[int, int]:
+    """Where the empty line that ends the header begins and ends; both are `end` where there is none."""
+    empty = _EMPTY_LINE.match(data, start, end)
+    if empty is None:
+        before = _BEFORE_EMPTY_LINE.search(data, start, end)
+        empty = _EMPTY_LINE.match(data, before.end(), end) if before else None
+    return empty.span() if empty else (end, end)
+
+
+def field_lines(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int, int]]:
+    """Name, start, start of the value, and end of every field between the offsets; opaque lines left out."""
+    position = start
+    while position < end:
+        name = _NAME.match(data, position, end)
+        last = _LAST_LF.search(data, position, end)
+        stop = last.end() if last else end
+        if name:
+            yield name[1], position, name.end(), stop
+        position = stop
+
+
+def scan(data: bytes, start: int = 0, end: int | None = None, limit: int = FIELD_LIMIT) -> Header:
+    """The header that begins at `start`: its first `limit` fields, and where it ends, at most at `end`."""
+    blank, body = extent(data, start, len(data) if end is None else end)
+    fields: list[Field] = []
+    for line in field_lines(data, start, blank):
+        if len(fields) == limit:
+            break
+        fields.append(Field(*line))
+    return Header(data, fields, blank, body)

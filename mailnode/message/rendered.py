@@ -1,0 +1,124 @@
+"""What a cache keeps of a message: everything a FETCH may ask for, ready as bytes."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from mailnode.message import mime, structure
+from mailnode.message.envelope import envelope
+from mailnode.message.header import scan
+from mailnode.message.mime import Part
+from mailnode.message.parameters import Disposition, Parameters
+from mailnode.message.wire_form import to_wire
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A message in IMAP's words: `header` as the wire has it, `octets` the wire size of the whole message."""
+
+    envelope: bytes
+    body: bytes
+    bodystructure: bytes
+    header: bytes
+    octets: int
+    parts: Part
+
+
+def render(data: bytes, verbatim: bool = False) -> Rendered:
+    """Read a message once; `verbatim` says that it lies on disk as it goes over the wire."""
+    root = mime.parse(data, verbatim)
+    header = to_wire(data[: root.body_start], verbatim)
+    return Rendered(
+        envelope=envelope(scan(data, 0, root.body_start)),
+        body=structure.body(root),
+        bodystructure=structure.bodystructure(root),
+        header=header,
+        octets=len(header) + root.octets,
+        parts=root,
+    )
+
+
+def dump_parts(part: Part) -> bytes:
+    """A part tree as JSON in ASCII; octets are written as the characters of ISO-8859-1."""
+    return json.dumps(_row(part), separators=(",", ":")).encode("ascii")
+
+
+def load_parts(dumped: bytes) -> Part:
+    """The part tree that `dump_parts` has written; raises ValueError for anything else."""
+    try:
+        return _part(json.loads(dumped))
+    except (TypeError, AttributeError, RecursionError) as error:
+        raise ValueError("not a dumped part tree") from error
+
+
+def _row(part: Part) -> list[Any]:
+    place = part.disposition
+    return [
+        part.header_start,
+        part.body_start,
+        part.end,
+        part.octets,
+        part.lines,
+        _text(part.type),
+        _text(part.subtype),
+        _texts(part.params),
+        _text(part.encoding),
+        _text(part.id),
+        _text(part.description),
+        place and [_text(place.type), _texts(place.parameters)],
+        [_text(tag) for tag in part.language],
+        _text(part.location),
+        _text(part.md5),
+        _text(part.envelope),
+        [_row(child) for child in part.children],
+    ]
+
+
+def _part(row: list[Any]) -> Part:
+    start, body, end, octets, lines, kind, subtype, params, encoding, *rest = row
+    identifier, description, place, language, location, md5, envelope_text, children = rest
+    return Part(
+        header_start=_offset(start),
+        body_start=_offset(body),
+        end=_offset(end),
+        octets=_offset(octets),
+        lines=_offset(lines),
+        type=_known(kind),
+        subtype=_known(subtype),
+        params=_parameters(params),
+        encoding=_known(encoding),
+        id=_octets(identifier),
+        description=_octets(description),
+        disposition=Disposition(_known(place[0]), _parameters(place[1])) if place else None,
+        language=tuple(_known(tag) for tag in language),
+        location=_octets(location),
+        md5=_octets(md5),
+        envelope=_octets(envelope_text),
+        children=[_part(child) for child in children],
+    )
+
+
+def _text(octets: bytes | None) -> str | None:
+    return None if octets is None else octets.decode("latin-1")
+
+
+def _texts(params: Parameters) -> list[str | None]:
+    return [_text(text) for pair in params for text in pair]
+
+
+def _offset(value: Any) -> int:
+    if type(value) is not int:
+        raise ValueError("number expected")
+    return value
+
+
+def _known(text: str) -> bytes:
+    return text.encode("latin-1")
+
+
+def _octets(text: str | None) -> bytes | None:
+    return None if text is None else text.encode("latin-1")
+
+
+def _parameters(texts: list[str]) -> Parameters:
+    return tuple(zip(map(_known, texts[::2]), map(_known, texts[1::2]), strict=True))

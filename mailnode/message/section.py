@@ -1,0 +1,81 @@
+"""Sections of a message, as BODY[<section>] names them (RFC 3501 section 6.4.5)."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from mailnode.message.header import extent, field_lines
+from mailnode.message.mime import Part
+
+What = Literal["", "HEADER", "HEADER.FIELDS", "HEADER.FIELDS.NOT", "TEXT", "MIME"]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """`section-spec`: part numbers, what of that part, and for HEADER.FIELDS the field-names."""
+
+    path: tuple[int, ...] = ()
+    what: What = ""
+    fields: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A stretch of a message on disk, `end` not included."""
+
+    start: int
+    end: int
+
+
+def locate(root: Part, section: Section) -> Range | None:
+    """Where the section lies; None where the message has no such part, or the part no such thing.
+
+    For HEADER.FIELDS and HEADER.FIELDS.NOT it is the whole header, to be cut down by `header_fields`.
+    """
+    part = _numbered(root, section.path)
+    if part is None:
+        return None
+    if section.what == "MIME":
+        return Range(part.header_start, part.body_start) if section.path else None
+    if section.what == "":
+        return Range(part.body_start if section.path else part.header_start, part.end)
+    message = part.message if section.path else root
+    if message is None:
+        return None
+    if section.what == "TEXT":
+        return Range(message.body_start, message.end)
+    return Range(message.header_start, message.body_start)
+
+
+def _numbered(root: Part, path: tuple[int, ...]) -> Part | None:
+    """The part with that number, the root itself for no number."""
+    part, inner = root, _parts_of_message(root)
+    for number in path:
+        if not 1 <= number <= len(inner):
+            return None
+        part = inner[number - 1]
+        if part.message:
+            inner = _parts_of_message(part.message)
+        else:
+            inner = part.children
+    return part
+
+
+def _parts_of_message(message: Part) -> Sequence[Part]:
+    """The numbered parts: a message that is no multipart is its own part 1."""
+    return message.children if message.is_multipart else (message,)
+
+
+def header_fields(header: bytes, fields: Iterable[bytes], negate: bool) -> bytes:
+    """The fields of a header with one of the names, or with none of them, byte for byte and in their order.
+
+    The header's empty line follows, if it has one. Lines that are no fields are in neither subset.
+    """
+    names = {name.lower() for name in fields}
+    blank, end = extent(header, 0, len(header))
+    lines = [
+        header[start:stop]
+        for name, start, _, stop in field_lines(header, 0, blank)
+        if (name.lower() in names) is not negate
+    ]
+    return b"".join([*lines, header[blank:end]])

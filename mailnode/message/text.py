@@ -1,0 +1,99 @@
+"""What SEARCH looks at: headers and texts of a message as Unicode, and the comparison of RFC 5051."""
+
+import functools
+import html
+import re
+import unicodedata
+from collections.abc import Iterator
+from typing import Final
+
+from mailnode.message.encoded import decode_charset, decode_transfer, decode_words
+from mailnode.message.header import Header, scan
+from mailnode.message.mime import Part
+from mailnode.message.parameters import parameter
+
+_MARKUP = re.compile(r"<(?:(!--)|(script|style)\b|/?([a-z][a-z0-9]*)|[!?/])", re.IGNORECASE)
+_SILENT_END: Final = {
+    "script": re.compile(r"</script", re.IGNORECASE),
+    "style": re.compile(r"</style", re.IGNORECASE),
+}
+# The elements that begin a new line.
+_BREAKING: Final = frozenset((
+    "address", "article", "blockquote", "br", "dd", "div", "dl", "dt", "footer", "form",
+    "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "li", "ol", "option", "p", "pre",
+    "section", "table", "td", "th", "title", "tr", "ul",
+))  # fmt: skip
+
+# No character has such a number, and int() refuses the longest of them.
+_NO_CHARACTER = re.compile(r"&#[0-9]{10,};?")
+
+
+def header_text(header: Header) -> str:
+    """The fields of a header, one a line as `name: value`, unfolded and with encoded words decoded."""
+    return "\n".join(
+        f"{field.name.decode('latin-1')}: {decode_words(header.value(field))}" for field in header.fields
+    )
+
+
+def part_text(data: bytes, part: Part) -> str:
+    """The text of one part: a text part decoded, HTML without its markup, a message/rfc822's header.
+
+    Every other part has none; the parts inside it speak for themselves.
+    """
+    if part.message:
+        return _header_of(data, part.message)
+    if part.type != b"text":
+        return ""
+    octets = decode_transfer(data[part.body_start : part.end], part.encoding)
+    text = decode_charset(octets, parameter(part.params, b"charset"))
+    return without_markup(text) if part.subtype in (b"html", b"xhtml") else text
+
+
+def texts(data: bytes, root: Part) -> Iterator[str]:
+    """The header of the message, then the text of every part that has one."""
+    yield _header_of(data, root)
+    for part in root.walk():
+        if part.message or part.type == b"text":
+            yield part_text(data, part)
+
+
+def _header_of(data: bytes, message: Part) -> str:
+    return header_text(scan(data, message.header_start, message.body_start))
+
+
+def without_markup(source: str) -> str:
+    """The words of an HTML text: no tags, comments, scripts or styles, and character references resolved.
+
+    Tags that break the line become a line end. What is opened and never closed takes the rest with it. Every
+    character is looked at a bounded number of times.
+    """
+    pieces = []
+    position = 0
+    while opening := _MARKUP.search(source, position):
+        pieces.append(source[position : opening.start()])
+        comment, silent, name = opening.groups()
+        if name and name.lower() in _BREAKING:
+            pieces.append("\n")
+        position = opening.end()
+        if silent:
+            closing = _SILENT_END[silent.lower()].search(source, position)
+            position = closing.end() if closing else len(source)
+        end = "-->" if comment else ">"
+        stop = source.find(end, position)
+        position = stop + len(end) if stop >= 0 else len(source)
+    pieces.append(source[position:])
+    return html.unescape(_NO_CHARACTER.sub("\ufffd", "".join(pieces)))
+
+
+def fold(text: str) -> str:
+    """The text as i;unicode-casemap compares it (RFC 5051 section 2): titlecase, then decomposed."""
+    if text.isascii():
+        return text.upper()
+    return unicodedata.normalize("NFKD", text.translate(_titlecase()))
+
+
+@functools.cache
+def _titlecase() -> dict[int, str]:
+    """Every character that has a simple titlecase mapping."""
+    pairs = ((code, chr(code).title()) for code in range(0x1E944))
+    return {code: title for code, title in pairs if len(title) == 1 and title != chr(code)}

@@ -1,0 +1,70 @@
+"""The fields a server puts on top of a message (RFC 5321 section 4.4): Return-Path, Received and their kin.
+
+Every field is built by `field`, which refuses what could end the line: no value, wherever it came from, can
+add a line of its own to a message.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from mailnode.message.date import MONTHS
+from mailnode.wire.address import Address, literal
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_VALUE = re.compile(r"[ -~]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One transfer of a message, as its Received field tells it."""
+
+    hello: str  # what the client called itself
+    peer: str  # its IP address; "" on a UNIX socket
+    by: str
+    protocol: str
+    id: str
+    recipient: Address | None  # named only where naming it tells nobody of somebody else
+    seconds: float  # since the epoch
+
+
+def field(name: str, *lines: str) -> bytes:
+    """One field in wire form, folded where the lines say; ValueError for other than printable ASCII."""
+    if not all(map(_VALUE.fullmatch, lines)):
+        raise ValueError("a header field must be printable ASCII")
+    return f"{name}: {(chr(13) + chr(10) + chr(9)).join(lines)}\r\n".encode("ascii")
+
+
+def return_path(reverse_path: Address | None) -> bytes:
+    """Return-Path, "<>" for no reverse-path."""
+    return field("Return-Path", f"<{reverse_path or ''}>")
+
+
+def delivered_to(address: str) -> bytes:
+    """Delivered-To with the mailbox; for a message that only this mailbox gets."""
+    return field("Delivered-To", address)
+
+
+def received(hop: Hop) -> bytes:
+    """Received: From-domain By-domain [With] [ID] [For] ";" date-time"""
+    origin = f"from {hop.hello} ({literal(hop.peer)})" if hop.peer else f"from {hop.hello}"
+    means = f"by {hop.by} with {hop.protocol} id {hop.id}"
+    date = date_time(hop.seconds)
+    if hop.recipient is None:
+        return field("Received", origin, f"{means};", date)
+    return field("Received", origin, means, f"for <{hop.recipient}>;", date)
+
+
+def protocol(*, extended: bool, secure: bool, authenticated: bool) -> str:
+    """The registered name of the protocol: SMTP, ESMTP, ESMTPA, ESMTPS or ESMTPSA (RFC 3848)."""
+    if not extended:
+        return "SMTP"
+    return f"ESMTP{'S' * secure}{'A' * authenticated}"
+
+
+def date_time(seconds: float) -> str:
+    """date-time in UTC (RFC 5322 section 3.3), such as "Thu, 1 Jan 1970 00:00:00 +0000", of epoch seconds."""
+    when = _EPOCH + timedelta(seconds=int(seconds))
+    day, month = _DAYS[when.weekday()], MONTHS[when.month - 1].decode("ascii")
+    return f"{day}, {when.day} {month} {when.year:04} {when:%H:%M:%S} +0000"

@@ -1,0 +1,37 @@
+"""The outside world as one argument: clock, randomness, threads."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+T = TypeVar("T")
+
+_ID_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: nothing that reads like something else
+
+
+class Executor(Protocol):
+    """Runs blocking functions somewhere that is not the reactor thread; in tests, right here."""
+
+    def run(self, function: Callable[..., T], *args: Any) -> "Deferred[T]":
+        """A Deferred of what the function returns or raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What every part needs from the world; built once by service.py, and by each test for itself."""
+
+    clock: IReactorTime
+    random: random.Random
+    blocking: Executor
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self.clock.seconds()
+
+    def new_id(self, length: int = 10) -> str:
+        """A short unguessable name for a connection or a message, for logs and replies."""
+        return "".join(self.random.choices(_ID_LETTERS, k=length))

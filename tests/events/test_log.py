@@ -1,0 +1,108 @@
+"""Log lines, the event bus and the change feed."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.testing import EventLoggingObserver
+from twisted.logger import globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailnode.events.feed import ChangeFeed
+from mailnode.events.life import Bus, Expunged, write_to
+from mailnode.events.log import Log, escape
+
+
+class EscapeTests(SynchronousTestCase):
+    """What peers send cannot break a line (C14)."""
+
+    def test_hostile_values(self) -> None:
+        """Line ends, escape sequences, and letters that turn the line around are written as escapes."""
+        for value, written in (
+            (b"a\r\nb", "a\\r\\nb"),
+            ("\x1b[2J", "\\x1b[2J"),
+            ("a\u2028b\u202ec", "a\\u2028b\\u202ec"),
+            (b"\xff\xc3(", "\\\\xff\\\\xc3("),
+            ("plain", "plain"),
+            ("", '""'),
+            ('two "words"', "\"two 'words'\""),
+            ("a=b", '"a=b"'),
+            (7, "7"),
+        ):
+            self.assertEqual(escape(value), written)
+
+    def test_long_values(self) -> None:
+        """A megabyte is cut to a line that says so."""
+        for value in ("x" * 1_000_000, b"x" * 1_000_000):
+            self.assertEqual(escape(value), "x" * 512 + "...")
+
+    @given(st.one_of(st.text(), st.binary()))
+    @settings(deadline=None, max_examples=200)
+    def test_anything(self, value: "str | bytes") -> None:
+        """The result is one printable ASCII word, or one quoted string."""
+        written = escape(value)
+        self.assertTrue(written.isascii() and written.isprintable() and written)
+        if any(mark in written for mark in ' "='):
+            self.assertEqual((written[0], written[-1], written.count('"')), ('"', '"', 2))
+
+
+class LogTests(SynchronousTestCase):
+    """Lines with ids."""
+
+    def setUp(self) -> None:
+        self.events = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+
+    def test_bound_fields(self) -> None:
+        """Bound fields stand in every line and in the structured event; braces mean nothing."""
+        log = Log("test").bind(connection="K1")
+        log.info("hello {connection}", user="anna")
+        log.bind(message="M1").warn("moved")
+        self.assertEqual(
+            [event["line"] for event in self.events],
+            ["hello {connection} connection=K1 user=anna", "moved connection=K1 message=M1"],
+        )
+        self.assertEqual(self.events[0]["field_connection"], "K1")
+
+    def test_bus(self) -> None:
+        """An event reaches every subscriber once; the log writes it as one line."""
+        bus, seen = Bus(), []
+        bus.subscribe(seen.append)
+        bus.subscribe(write_to(Log("test")))
+        event = Expunged("K1", "anna@example.org", "INBOX", 3)
+        bus.publish(event)
+        self.assertEqual(seen, [event])
+        self.assertEqual(
+            self.events[0]["line"], "Expunged connection=K1 address=anna@example.org mailbox=INBOX count=3"
+        )
+
+
+class FeedTests(SynchronousTestCase):
+    """Who is woken."""
+
+    def test_watch(self) -> None:
+        """Only watchers of that mailbox are woken, until they stop; stopping twice does no harm."""
+        feed, woken = ChangeFeed(), []
+        inbox, other = ("anna", ("INBOX",)), ("anna", ("Other",))
+        stop_first = feed.watch(inbox, lambda: woken.append(1))
+        feed.watch(inbox, lambda: woken.append(2))
+        feed.watch(other, lambda: woken.append(3))
+        feed.announce(inbox)
+        stop_first()
+        stop_first()
+        feed.announce(inbox)
+        feed.announce(("ben", ("INBOX",)))
+        self.assertEqual(woken, [1, 2, 2])
+        self.assertEqual(sorted(feed.watched()), [inbox, other])
+
+    def test_stop_while_being_woken(self) -> None:
+        """A watcher may end its watch when it is woken."""
+        feed, woken = ChangeFeed(), []
+        key = ("anna", ("INBOX",))
+
+        def once() -> None:
+            stop()
+            woken.append(1)
+
+        stop = feed.watch(key, once)
+        feed.announce(key)
+        feed.announce(key)
+        self.assertEqual(woken, [1])
+        self.assertEqual(feed.watched(), [])

@@ -1,0 +1,162 @@
+"""Octets to text, and what SEARCH compares."""
+
+from encodings.aliases import aliases
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailnode.message.encoded import (
+    decode_base64,
+    decode_charset,
+    decode_quoted_printable,
+    decode_transfer,
+    decode_words,
+)
+from mailnode.message.mime import parse
+from mailnode.message.text import fold, texts, without_markup
+
+
+class DecodeTests(SynchronousTestCase):
+    WORDS = (
+        # RFC 2047 section 8
+        (b"(=?ISO-8859-1?Q?a?=)", "(a)"),
+        (b"(=?ISO-8859-1?Q?a?= b)", "(a b)"),
+        (b"(=?ISO-8859-1?Q?a?= =?ISO-8859-1?Q?b?=)", "(ab)"),
+        (b"(=?ISO-8859-1?Q?a?=    \t  =?ISO-8859-2?Q?b?=)", "(ab)"),
+        (b"(=?ISO-8859-1?Q?a_b?=)", "(a b)"),
+        (b"=?US-ASCII*EN?Q?Keith_Moore?= <m@x>", "Keith Moore <m@x>"),
+        # A character in two words
+        (b"=?utf-8?B?w6k=?= =?utf-8?q?=C3?=\t=?UTF-8?b?qQ==?= x", "éé x"),
+        (b"=?utf-8?q?a?= b =?utf-8?q?c?=", "a b c"),
+        (b" =?utf-8?q?a?=", " a"),
+        (b"=?nonsense?q?=E9?=", "é"),
+        (b"=?utf-8?x?a?= =?utf-8?q?a", "=?utf-8?x?a?= =?utf-8?q?a"),
+        (b"caf\xc3\xa9 caf\xe9", "cafÃ© café"),
+        (b"", ""),
+    )
+
+    def test_words(self) -> None:
+        """Encoded words are decoded, and nothing else (RFC 2047)."""
+        for value, expected in self.WORDS:
+            self.assertEqual(decode_words(value), expected, value)
+
+    def test_base64(self) -> None:
+        """Line ends, junk and an incomplete end do no harm."""
+        for text, expected in (
+            (b"aGVs\r\nbG8=", b"hello"),
+            (b"aGVsbG8", b"hello"),
+            (b"aGV!sbG8=", b"hello"),
+            (b"aGVsb", b"hel"),
+            (b"=", b""),
+            (b"", b""),
+        ):
+            self.assertEqual(decode_base64(text), expected, text)
+
+    def test_quoted_printable(self) -> None:
+        """RFC 2045 section 6.7; what is no escape stays."""
+        self.assertEqual(decode_quoted_printable(b"a=3Db=\r\nc=\nd =ZZ"), b"a=bcd =ZZ")
+
+    def test_charsets(self) -> None:
+        """Names of mail are known; unknown ones, and no charsets, are UTF-8 or ISO-8859-1."""
+        for charset, octets, expected in (
+            (b"utf-8", b"\xc3\xa9", "é"),
+            (b" UTF8 ", b"\xc3\xa9", "é"),
+            (b"iso-8859-15", b"\xa4", "€"),
+            (b"windows-1252", b"\x80", "€"),
+            (b"koi8-u", b"\xa4", "є"),
+            (b"GB2312", b"\xc4\xe3", "你"),
+            (b"us-ascii", b"\xe9", "é"),
+            (b"us-ascii", b"\xc3\xa9", "é"),
+            (None, b"a", "a"),
+            (b"hex", b"6161", "6161"),
+            (b"punycode", b"a-b", "a-b"),
+            (b"../../x\0", b"a", "a"),
+            (b"utf-7", b"+2AA-", "?"),
+        ):
+            self.assertEqual(decode_charset(octets, charset), expected, charset)
+
+    @settings(deadline=None, max_examples=100)
+    @given(
+        st.binary(max_size=40),
+        st.one_of(st.binary(max_size=10), st.sampled_from(sorted(aliases)).map(str.encode)),
+    )
+    def test_never_raises(self, octets: bytes, charset: bytes) -> None:
+        """Any octets in any charset and encoding become text that UTF-8 can carry."""
+        decode_charset(octets, charset).encode("utf-8")
+        decode_words(b"=?" + charset + b"?b?" + octets + b"?=" + octets).encode("utf-8")
+        for encoding in (b"base64", b"quoted-printable", b"x"):
+            decode_transfer(octets, encoding)
+
+
+class MarkupTests(SynchronousTestCase):
+    TABLE = (
+        ("a<b>b</b>c", "abc"),
+        ("<p>a</p><p>b", "\na\n\nb"),
+        ("a<br/>b", "a\nb"),
+        ("a<!-- <b> -->b<!DOCTYPE x>c<?x?>", "abc"),
+        ("a<script>if (1<2) {}</script >b<STYLE x='y'>p {}</style>c", "abc"),
+        ("x &lt; y &amp; &eacute; &#8364;", "x < y & é €"),
+        ("1 < 2 <3", "1 < 2 <3"),
+        ("a<script>open", "a"),
+        ("a<!-- open", "a"),
+        ("a<p open", "a\n"),
+        ("&#" + "9" * 5000 + ";", "\ufffd"),
+    )
+
+    def test_table(self) -> None:
+        """Words that stand together stay together, and nothing of the markup is left."""
+        for source, expected in self.TABLE:
+            self.assertEqual(without_markup(source), expected, source[:50])
+
+    def test_linear(self) -> None:
+        """What is opened and never closed takes the time of one look."""
+        for piece in ("<p", "<!--", "<script", "<script>", "</", "&", "&#", "<style></script>"):
+            without_markup(piece * 100000)
+
+
+class TextsTests(SynchronousTestCase):
+    def test_parts(self) -> None:
+        """Header, text parts decoded, and the headers of messages inside; nothing of attachments."""
+        data = (
+            b"Subject: =?utf-8?q?=C3=A9?=\nContent-Type: multipart/mixed; boundary=b\n\npreamble\n--b\n"
+            b"Content-Type: text/plain; charset=iso-8859-1\nContent-Transfer-Encoding: quoted-printable\n\n"
+            b"caf=E9\n--b\nContent-Type: text/html\nContent-Transfer-Encoding: base64\n\n"
+            b"PHA+YTxiPmI8L2I+\n--b\n"
+            b"Content-Type: image/gif\n\nimage\n--b\nContent-Type: message/rfc822\n\n"
+            b"Subject: in\n\nside\n--b--\n"
+        )
+        self.assertEqual(
+            list(texts(data, parse(data))),
+            ["Subject: é\nContent-Type: multipart/mixed; boundary=b", "café", "\nab", "Subject: in", "side"],
+        )
+
+
+class FoldTests(SynchronousTestCase):
+    EQUAL = (
+        ("Hello", "hELLO"),
+        ("é", "E\u0301"),
+        ("ÄÖÜ", "äöü"),
+        ("ǆ", "ǅ"),
+        ("Ａ", "a"),
+        ("σ", "Σ"),
+        ("я", "Я"),
+    )
+
+    def test_equal(self) -> None:
+        """Texts that differ in case or composition only compare equal (RFC 5051 section 2)."""
+        for one, other in self.EQUAL:
+            self.assertEqual(fold(one), fold(other))
+
+    def test_different(self) -> None:
+        """Accents count."""
+        self.assertNotEqual(fold("e"), fold("é"))
+        self.assertNotEqual(fold("ß"), fold("ss"))
+
+    @settings(deadline=None, max_examples=100)
+    @given(st.text())
+    def test_ascii(self, text: str) -> None:
+        """ASCII folds the same alone and beside other characters."""
+        ascii_only = "".join(character for character in text if character.isascii())
+        self.assertEqual(fold(ascii_only), fold(ascii_only + "é")[: len(ascii_only)])
+        fold(text)

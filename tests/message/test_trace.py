@@ -1,0 +1,70 @@
+"""The fields on top of a message (RFC 5321 section 4.4)."""
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailnode.message import trace
+from mailnode.message.date import parse_date
+from mailnode.wire.address import Address
+
+HOP = trace.Hop(
+    hello="client.example",
+    peer="192.0.2.7",
+    by="mx.example",
+    protocol="ESMTPS",
+    id="ABC",
+    recipient=Address("a b", "x.example"),
+    seconds=0.0,
+)
+
+
+class Trace(SynchronousTestCase):
+    """Received, Return-Path, Delivered-To."""
+
+    def test_received(self) -> None:
+        """Stamp = From-domain By-domain Opt-info ";" date-time"""
+        self.assertEqual(
+            trace.received(HOP),
+            b"Received: from client.example ([192.0.2.7])\r\n\tby mx.example with ESMTPS id ABC\r\n"
+            b'\tfor <"a b"@x.example>;\r\n\tThu, 1 Jan 1970 00:00:00 +0000\r\n',
+        )
+
+    def test_received_without(self) -> None:
+        """No recipient is named where there are several; a UNIX socket has no address."""
+        self.assertEqual(
+            trace.received(replace(HOP, recipient=None, peer="")),
+            b"Received: from client.example\r\n\tby mx.example with ESMTPS id ABC;\r\n"
+            b"\tThu, 1 Jan 1970 00:00:00 +0000\r\n",
+        )
+
+    def test_paths(self) -> None:
+        """Return-Path and Delivered-To."""
+        self.assertEqual(trace.return_path(None), b"Return-Path: <>\r\n")
+        self.assertEqual(trace.return_path(Address("a", "b.c")), b"Return-Path: <a@b.c>\r\n")
+        self.assertEqual(trace.delivered_to("a@b.c"), b"Delivered-To: a@b.c\r\n")
+
+    def test_no_lines_of_their_own(self) -> None:
+        """C13: nothing that could end the line, or is not ASCII, gets into a field, whoever asks for it."""
+        for bad in ("a\r\nBcc: v@x", "a\nb", "a\rb", "a\0b", "\u00fc", "\x7f"):
+            self.assertRaises(ValueError, trace.field, "X", "fine", bad)
+            self.assertRaises(ValueError, trace.return_path, Address(bad, "x"))
+            self.assertRaises(ValueError, trace.received, replace(HOP, hello=bad))
+
+    def test_protocols(self) -> None:
+        """RFC 3848: S for TLS, A for authenticated; plain HELO is SMTP whatever else is true."""
+        names = [
+            trace.protocol(extended=extended, secure=secure, authenticated=authenticated)
+            for extended, secure, authenticated in ((0, 1, 1), (1, 0, 0), (1, 0, 1), (1, 1, 0), (1, 1, 1))
+        ]
+        self.assertEqual(names, ["SMTP", "ESMTP", "ESMTPA", "ESMTPS", "ESMTPSA"])
+
+    @settings(deadline=None, max_examples=100)
+    @given(st.integers(0, 2**37))
+    def test_dates(self, seconds: int) -> None:
+        """A date is read back as the moment it was written from (RFC 5322 section 3.3)."""
+        moment = parse_date(trace.date_time(seconds + 0.5).encode())
+        assert moment is not None
+        self.assertEqual(moment.timestamp(), seconds)
