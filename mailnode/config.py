@@ -1,0 +1,464 @@
+"""What the administrator wrote: mailnode.toml and mailboxes.toml as values, checked as a whole.
+
+`load` gives the values or raises ConfigurationError with everything that is wrong; `examine` gives both.
+A key that is not written has the default that stands at its field here. Paths in the file are relative to
+the folder of the file; in the values they are absolute.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from ipaddress import IPv4Network, IPv6Network
+from operator import attrgetter
+from typing import Annotated, Literal
+
+from mailnode.config_rules import (
+    Network,
+    address,
+    address_or_nothing,
+    between,
+    domain_name,
+    endpoint,
+    mail_template,
+    network,
+    one_line,
+    password_hash,
+    split_address,
+    subaddress_separator,
+)
+from mailnode.fs import FileSystem
+from mailnode.tomlfile import ConfigurationError, FromText, Mistake, TomlFile
+
+Natural = Annotated[int, between(0, 2**53)]
+Positive = Annotated[int, between(1, 2**53)]
+Domain = Annotated[str, domain_name]
+MailAddress = Annotated[str, address]
+
+_SOCKET_PATH = 107  # octets that fit in sockaddr_un
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One place where connections come in; `endpoint` is a Twisted server endpoint string."""
+
+    protocol: Literal["smtp", "submission", "pop3", "imap"]
+    endpoint: Annotated[str, endpoint]
+    tls: Literal["starttls", "implicit", "none"] = "starttls"
+
+
+DEFAULT_LISTENERS = (
+    Listener("smtp", "tcp:25"),
+    Listener("submission", "tcp:587"),
+    Listener("submission", "tcp:465", "implicit"),
+    Listener("pop3", "tcp:110"),
+    Listener("pop3", "tcp:995", "implicit"),
+    Listener("imap", "tcp:143"),
+    Listener("imap", "tcp:993", "implicit"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tls:
+    """The server's certificate chain and private key, PEM files."""
+
+    certificate: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """When a password may be sent, and what checking one costs (argon2_memory in KiB)."""
+
+    require_tls: Literal["remote", "always"] = "remote"
+    argon2_memory: Annotated[int, between(8, 4_194_304)] = 19456
+    argon2_time: Annotated[int, between(1, 1000)] = 2
+    argon2_parallelism: Annotated[int, between(1, 64)] = 1
+    cache_seconds: Natural = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Where the Maildirs lie and what separates the levels of folder names in IMAP."""
+
+    mail: Annotated[str, mail_template] = "{state}/mail/{domain}/{local}"
+    separator: Literal["/", "."] = "/"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Every limit; sizes in octets, times in seconds, the rest counts."""
+
+    message_size: Positive = 52_428_800
+    recipients: Positive = 200
+    messages_per_session: Positive = 50
+    errors_soft: Positive = 5
+    errors_hard: Positive = 10
+    junk_commands: Positive = 20
+    connections_per_address: Positive = 20
+    connection_rate: Positive = 60
+    preauth_connections: Positive = 200
+    smtp_sessions: Positive = 500
+    imap_sessions: Positive = 4000
+    pop3_sessions: Positive = 200
+    sessions_per_user_imap: Positive = 32
+    sessions_per_user_pop3: Positive = 4
+    sessions_per_user_submission: Positive = 8
+    login_failures: Positive = 3
+    login_delay: Natural = 2
+    smtp_timeout: Positive = 300
+    data_timeout: Positive = 180
+    imap_timeout: Positive = 1800
+    pop3_timeout: Positive = 600
+    login_timeout: Positive = 60
+    write_timeout: Positive = 300
+    tls_handshake_timeout: Positive = 15
+    header_field_size: Positive = 65_536
+    header_size: Positive = 524_288
+    received_hops: Positive = 100
+    min_free_space: Natural = 209_715_200
+    command_line: Positive = 2048
+    auth_line: Positive = 12_288
+    imap_line: Positive = 65_536
+    imap_preauth_line: Positive = 8192
+    imap_literals: Positive = 262_144
+    password_queue: Positive = 32
+
+
+# Below these a limit breaks a promise of the protocol: limit, least value, where it is written.
+_RFC_FLOORS = (
+    ("message_size", 65_536, "RFC 5321 section 4.5.3.1.7"),
+    ("recipients", 100, "RFC 5321 section 4.5.3.1.8"),
+    ("command_line", 512, "RFC 5321 section 4.5.3.1.4"),
+    ("auth_line", 12_288, "RFC 4954 section 4"),
+    ("smtp_timeout", 300, "RFC 5321 section 4.5.3.2.7"),
+    ("imap_timeout", 1800, "RFC 3501 section 5.4"),
+    ("pop3_timeout", 600, "RFC 1939 section 3"),
+    ("received_hops", 100, "RFC 5321 section 6.3"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """mailnode.toml. `domains` are those whose mailboxes are here; the first completes bare login names."""
+
+    hostname: Domain = ""
+    domains: tuple[Domain, ...] = ()
+    state: str = "state"
+    mailboxes: str = "mailboxes.toml"
+    postmaster: Annotated[str, address_or_nothing] = ""
+    subaddress: Annotated[str, subaddress_separator] = "+"
+    trusted_networks: tuple[Annotated[Network, FromText(network)], ...] = (
+        IPv4Network("127.0.0.0/8"),
+        IPv6Network("::1/128"),
+    )
+    listeners: tuple[Listener, ...] = field(default=DEFAULT_LISTENERS, metadata={"key": "listener"})
+    tls: Tls = Tls()
+    auth: Auth = Auth()
+    store: Store = Store()
+    limits: Limits = Limits()
+
+    @property
+    def control_socket(self) -> str:
+        """The path of the socket on which the `mailnode` command talks to the running server."""
+        return os.path.join(self.state, "control.sock")
+
+    def mail_directory(self, mailbox: str) -> str:
+        """The absolute path of the Maildir of a mailbox address of this configuration."""
+        local, domain = split_address(mailbox)
+        return self.store.mail.replace("{domain}", domain).replace("{local}", local)
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxEntry:
+    """One mailbox: the argon2 hash of its password and the person's name."""
+
+    password: Annotated[str, password_hash] = field(repr=False)
+    name: Annotated[str, one_line] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mailboxes:
+    """mailboxes.toml: entries by address and alias targets by address, all in lower case."""
+
+    mailboxes: Mapping[MailAddress, MailboxEntry] = field(default_factory=dict)
+    aliases: Mapping[MailAddress, tuple[MailAddress, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration that can be used, and what its author may want to know."""
+
+    config: Config
+    mailboxes: Mailboxes
+    warnings: tuple[Mistake, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What a configuration says, as far as it can be read, and all that is wrong with it."""
+
+    loaded: Loaded
+    mistakes: tuple[Mistake, ...]
+
+
+def load(path: str, files: FileSystem) -> Loaded:
+    """The configuration in the file at `path`; raises ConfigurationError with every mistake in it."""
+    found = examine(path, files)
+    if found.mistakes:
+        raise ConfigurationError(found.mistakes)
+    return found.loaded
+
+
+def examine(path: str, files: FileSystem) -> Examination:
+    """Read the configuration and look for everything that is wrong, in both files and around them."""
+    path = os.path.abspath(path)
+    main = read_toml(path, files)
+    written = main.structure(Config)
+    config = _resolve(written, os.path.dirname(path))
+    boxes = _mailboxes_file(main, config, files)
+    mailboxes = Mailboxes()
+    if main.readable:
+        _check_config(main, config, files)
+        if boxes.readable:
+            mailboxes = check_mailboxes(boxes, config)
+            _check_postmaster(main, config, mailboxes, warn=not boxes.mistakes)
+    warnings, mistakes = (
+        tuple(sorted(one, key=attrgetter("line")) + sorted(two, key=attrgetter("line")))
+        for one, two in ((main.warnings, boxes.warnings), (main.mistakes, boxes.mistakes))
+    )
+    return Examination(Loaded(config, mailboxes, warnings), mistakes)
+
+
+def read_toml(path: str, files: FileSystem) -> TomlFile:
+    """The file, parsed; that it cannot be read, or others may write it, is its first mistake."""
+    real = os.path.realpath(
+        path
+    )  # symlinks that the administrator made are followed; FileSystem follows none
+    try:
+        data = files.read(real)
+    except OSError as error:
+        file = TomlFile(path, b"")
+        file.readable = False
+        file.mistake((), f"cannot be read: {error.strerror}", "Check the path and who may read the file.")
+        return file
+    file = TomlFile(path, data)
+    _check_mode(file, (), path, 0o022, files)
+    return file
+
+
+def check_mailboxes(file: TomlFile, config: Config) -> Mailboxes:
+    """The mailboxes and aliases in a file; what is wrong with them is added to the file's mistakes."""
+    mailboxes = file.structure(Mailboxes)
+    for table in ("mailboxes", "aliases"):
+        _check_names(file, table, config)
+    boxes, aliases = (_lower_names(file, table) for table in ("mailboxes", "aliases"))
+    for name in sorted(boxes & aliases):
+        path = ("aliases", _as_written(file, "aliases", name))
+        file.mistake(path, "is a mailbox and an alias at once", "Rename one of the two.")
+    _check_targets(file, mailboxes.aliases, boxes | aliases, config)
+    if not boxes and not file.mistakes:
+        file.warning((), "no mailbox yet", "Make one with: mailnode mailbox add ADDRESS")
+    return mailboxes
+
+
+# Checks of mailnode.toml
+
+
+def _resolve(config: Config, base: str) -> Config:
+    """The same with every path absolute."""
+
+    def absolute(path: str) -> str:
+        return os.path.normpath(os.path.join(base, path)) if path else ""
+
+    state = absolute(config.state)
+    return replace(
+        config,
+        state=state,
+        mailboxes=absolute(config.mailboxes),
+        tls=Tls(absolute(config.tls.certificate), absolute(config.tls.key)),
+        store=replace(config.store, mail=absolute(config.store.mail.replace("{state}", state))),
+    )
+
+
+def _check_config(file: TomlFile, config: Config, files: FileSystem) -> None:
+    if not config.hostname:
+        file.mistake(
+            ("hostname",), "is missing", 'Add the name of this machine: hostname = "mail.example.org"'
+        )
+    if not config.domains:
+        file.mistake(
+            ("domains",), "is missing", 'Add the domains of your mailboxes: domains = ["example.org"]'
+        )
+    for first, again in _repeated(config.domains):
+        file.mistake(("domains", again), f"repeats entry {first + 1}", "Remove one of the two.")
+    _check_listeners(file, config)
+    _check_tls(file, config, files)
+    if len(os.fsencode(config.control_socket)) > _SOCKET_PATH:
+        file.mistake(
+            ("state",), "its path is too long for a UNIX socket in it", "Choose a shorter path for state."
+        )
+    _check_mode(file, ("state",), config.state, 0o022, files)
+    if len(config.domains) > 1 and "{domain}" not in config.store.mail:
+        text = "has no {domain}, so equal names in two domains would share their mail"
+        file.mistake(("store", "mail"), text, 'For example: mail = "{state}/mail/{domain}/{local}"')
+    limits = config.limits
+    if limits.errors_soft > limits.errors_hard:
+        file.mistake(("limits", "errors_soft"), "is above errors_hard", "Make errors_soft the smaller one.")
+    for name, least, source in _RFC_FLOORS:
+        if getattr(limits, name) < least:
+            text = f"is below {least}, which every peer may count on ({source})"
+            file.warning(("limits", name), text, f"Raise it to {least} or more, or remove the line.")
+    for index, trusted in enumerate(config.trusted_networks):
+        if trusted.is_global:
+            text = "holds public addresses, which no limit on connections, rates and messages holds for"
+            file.warning(("trusted_networks", index), text, "Trust only networks that are yours.")
+
+
+def _check_listeners(file: TomlFile, config: Config) -> None:
+    for first, again in _repeated([listener.endpoint for listener in config.listeners]):
+        text = f"is the endpoint of entry {first + 1} already"
+        file.mistake(("listener", again, "endpoint"), text, "Give each listener a port or path of its own.")
+    if not config.listeners:
+        file.mistake(
+            ("listener",), "nothing to listen on", "Remove the line to have the seven standard ports."
+        )
+
+
+def _check_tls(file: TomlFile, config: Config, files: FileSystem) -> None:
+    wanted = [listener for listener in config.listeners if listener.tls != "none"]
+    for part in fields(Tls):
+        path: str = getattr(config.tls, part.name)
+        key = ("tls", part.name)
+        if not path and wanted:
+            text = f"is missing, and {len(wanted)} of {len(config.listeners)} listeners offer TLS"
+            file.mistake(
+                key, text, 'Name a PEM file here (`mailnode init` makes one), or set tls = "none" there.'
+            )
+        elif path and files.stat(os.path.realpath(path)) is None:
+            file.mistake(key, f"there is no file {path}", "Put the PEM file there, or correct the path.")
+        elif path:
+            _check_mode(file, key, path, 0o077 if part.name == "key" else 0o022, files)
+
+
+def _check_mode(file: TomlFile, key: tuple[str, ...], path: str, forbidden: int, files: FileSystem) -> None:
+    """A mistake if others than the owner have more access to a file than they may."""
+    facts = files.stat(os.path.realpath(path))
+    if facts is None or not facts.st_mode & forbidden:
+        return
+    what = "read" if forbidden & 0o044 else "change"
+    file.mistake(
+        key,
+        f"others than its owner may {what} {path}",
+        f"Run: chmod go-{'rwx' if what == 'read' else 'w'} {path}",
+    )
+
+
+def _repeated(values: "tuple[str, ...] | list[str]") -> list[tuple[int, int]]:
+    """Index pairs (first, again) of equal values."""
+    first: dict[str, int] = {}
+    pairs = [(first.setdefault(value, index), index) for index, value in enumerate(values)]
+    return [pair for pair in pairs if pair[0] != pair[1]]
+
+
+# Checks of mailboxes.toml
+
+
+def _mailboxes_file(main: TomlFile, config: Config, files: FileSystem) -> TomlFile:
+    """mailboxes.toml; it may be absent only where nobody named it.
+
+    A server that lost its list would refuse the mail of everybody it does not know any more.
+    """
+    path = config.mailboxes
+    if files.stat(os.path.realpath(path)) is None:
+        if "mailboxes" in main.content:
+            main.mistake(("mailboxes",), f"there is no file {path}", "Correct the path, or create the file.")
+        return TomlFile(path, b"")
+    file = read_toml(path, files)
+    if file.content.get("mailboxes"):
+        _check_mode(file, (), path, 0o044, files)
+    return file
+
+
+def _lower_names(file: TomlFile, table: str) -> set[str]:
+    """The names in a table in lower case, also of entries that are wrong otherwise."""
+    content = file.content.get(table)
+    return {name.lower() for name in content} if isinstance(content, dict) else set()
+
+
+def _as_written(file: TomlFile, table: str, name: str) -> str:
+    written: str
+    for written in file.content[table]:
+        if written.lower() == name:
+            break
+    return written
+
+
+def _check_names(file: TomlFile, table: str, config: Config) -> None:
+    """Each name once, in a domain of ours; a mailbox must not look like a subaddress of another."""
+    content = file.content.get(table)
+    seen: set[str] = set()
+    for written in content if isinstance(content, dict) else ():
+        name = written.lower()
+        local, _, domain = name.rpartition("@")
+        if config.domains and domain not in config.domains:
+            remedy = f"Add {domain or 'its domain'} to domains, or use one of: {', '.join(config.domains)}."
+            file.mistake((table, written), "is in no domain of this server", remedy)
+        elif table == "mailboxes" and config.subaddress and config.subaddress in local:
+            text = f"contains the subaddress separator {config.subaddress}"
+            file.mistake(
+                (table, written), text, 'Choose another name, or set subaddress = "" in the configuration.'
+            )
+        if name in seen:
+            file.mistake((table, written), "is there twice, in other letters", "Remove one of the two.")
+        seen.add(name)
+
+
+def _check_targets(
+    file: TomlFile, aliases: Mapping[str, tuple[str, ...]], known: set[str], config: Config
+) -> None:
+    for name, targets in aliases.items():
+        path = ("aliases", _as_written(file, "aliases", name))
+        if not targets:
+            file.mistake(path, "leads nowhere", "Name at least one address.")
+        for index, target in enumerate(targets):
+            if split_address(target)[1] not in config.domains:
+                text = f"{target} is on another host, and sending to other hosts is not available yet"
+                file.warning((*path, index), text, "Mail to this alias waits or is refused for that address.")
+            elif target not in known:
+                text = f"{target} is neither a mailbox nor an alias"
+                file.mistake((*path, index), text, "Correct the address, or add the mailbox.")
+    for name in sorted(_in_cycles(aliases)):
+        path = ("aliases", _as_written(file, "aliases", name))
+        file.mistake(path, "leads into a circle", "Break the circle of aliases.")
+
+
+def _in_cycles(aliases: Mapping[str, tuple[str, ...]]) -> set[str]:
+    """The aliases that lead into a circle: what is left when the others are resolved away, one by one."""
+    waiting = {name: sum(target in aliases for target in set(targets)) for name, targets in aliases.items()}
+    used_by: dict[str, list[str]] = {}
+    for name, targets in aliases.items():
+        for target in set(targets):
+            used_by.setdefault(target, []).append(name)
+    ready = [name for name, count in waiting.items() if not count]
+    while ready:
+        name = ready.pop()
+        del waiting[name]
+        for user in used_by.get(name, ()):
+            waiting[user] -= 1
+            if not waiting[user]:
+                ready.append(user)
+    return set(waiting)
+
+
+def _check_postmaster(file: TomlFile, config: Config, boxes: Mailboxes, *, warn: bool) -> None:
+    """RFC 5321 section 4.5.1: mail for postmaster must reach somebody."""
+    known = boxes.mailboxes.keys() | boxes.aliases.keys()
+    if config.postmaster:
+        if config.postmaster not in known and warn:
+            text = f"{config.postmaster} is neither a mailbox nor an alias"
+            file.mistake(("postmaster",), text, "Correct the address, or add the mailbox.")
+        return
+    missing = [domain for domain in config.domains if f"postmaster@{domain}" not in known]
+    if missing and known and warn:
+        text = f"nobody reads mail for postmaster@{missing[0]} (RFC 5321 section 4.5.1)"
+        file.warning(("postmaster",), text, 'Name a mailbox: postmaster = "anna@' + missing[0] + '"')

@@ -1,0 +1,191 @@
+"""What one value in a configuration file must look like.
+
+Each function takes the value as written and gives it as it is used, or raises Fault. They stand in the
+Annotated[...] of the fields in config.py.
+"""
+
+import re
+from collections.abc import Callable
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+import argon2
+import idna
+
+from mailnode.tomlfile import Fault
+from mailnode.wire.abnf import ATEXT, is_all
+from mailnode.wire.address import parse_address
+from mailnode.wire.errors import BadSyntax
+
+Network = IPv4Network | IPv6Network
+
+_LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+_PLACEHOLDER = re.compile(r"\{[^{}]*\}|[{}]")
+_WIDEST = {4: 8, 6: 32}  # prefix lengths below which a network is half the world
+
+
+def between(least: int, most: int) -> Callable[[int], int]:
+    """A rule for whole numbers from `least` to `most`."""
+
+    def rule(value: int) -> int:
+        if not least <= value <= most:
+            raise Fault(f"{value} is out of range", f"Use a number from {least} to {most}.")
+        return value
+
+    return rule
+
+
+def one_line(text: str) -> str:
+    """Text without control characters, such as a person's name."""
+    if not text.isprintable():
+        raise Fault("contains characters that do not show", "Use one line of plain text.")
+    return text
+
+
+def domain_name(text: str) -> str:
+    """A fully qualified domain name in lower case; letters, digits and hyphens (RFC 5321 section 2.3.5)."""
+    name = text.lower()
+    labels = name.split(".")
+    if not text.isascii():
+        raise Fault("must be written in ASCII", _ascii_remedy(text))
+    if len(name) > 255 or len(labels) < 2 or not all(map(_LABEL.fullmatch, labels)):
+        raise Fault("is not a full domain name", 'Write it like "example.org" or "mail.example.org".')
+    return name
+
+
+def _ascii_remedy(text: str) -> str:
+    try:
+        return f'Write "{idna.encode(text, uts46=True).decode()}".'
+    except idna.IDNAError:
+        return "Use letters, digits, hyphens and dots."
+
+
+def split_address(text: str) -> tuple[str, str]:
+    """Local part and domain of an address that `address` has given."""
+    local, _, domain = text.rpartition("@")
+    return local, domain
+
+
+def address(text: str) -> str:
+    """A mail address in lower case whose local part can be the name of a directory.
+
+    Stricter than RFC 5321 section 4.1.2: a dot-atom without "/", so it is never empty, "." or "..".
+    """
+    try:
+        found = None if '"' in text else parse_address(text)
+    except BadSyntax:
+        found = None
+    if found is None or "/" in found.local or len(found.local) > 64:
+        raise Fault(
+            "is not a mail address", 'Write it like "anna@example.org", without quotes or blanks inside.'
+        )
+    return f"{found.local.lower()}@{domain_name(found.domain)}"
+
+
+def address_or_nothing(text: str) -> str:
+    """An address, or the empty text."""
+    return address(text) if text else text
+
+
+def subaddress_separator(text: str) -> str:
+    """One character of atext that is no letter or digit, or nothing (RFC 5233)."""
+    if text and (len(text) > 1 or text.isalnum() or not text.isascii() or not is_all(text.encode(), ATEXT)):
+        raise Fault("is not a separator", 'Use one character such as "+" or "-", or "" for none.')
+    return text
+
+
+def network(text: str) -> Network:
+    """An IP network; one so wide that strangers are in it is refused."""
+    try:
+        found = ip_network(text)
+    except ValueError:
+        raise Fault("is not a network", _network_remedy(text)) from None
+    if found.prefixlen < _WIDEST[found.version]:
+        remedy = f"Name the networks that are yours; /{_WIDEST[found.version]} is the widest allowed."
+        raise Fault(f"{text} would trust the whole world", remedy)
+    return found
+
+
+def _network_remedy(text: str) -> str:
+    try:
+        return f'Did you mean "{ip_network(text, strict=False)}"?'
+    except ValueError:
+        return 'Write it like "192.168.1.0/24" or "fd00:1234::/48".'
+
+
+def mail_template(text: str) -> str:
+    """A path with {local}, and perhaps {domain} and {state}, to be filled in."""
+    unknown = set(_PLACEHOLDER.findall(text)) - {"{state}", "{domain}", "{local}"}
+    if unknown:
+        raise Fault(f"{min(unknown)} stands for nothing", "Use {state}, {domain} and {local}.")
+    if "{local}" not in text:
+        raise Fault(
+            "has no {local}, so all would share one mailbox", "Add {local} where the mailbox's name goes."
+        )
+    return text
+
+
+def password_hash(text: str) -> str:
+    """An argon2 hash in its usual text form; the text itself is never shown."""
+    try:
+        argon2.extract_parameters(text)
+    except (argon2.exceptions.InvalidHash, ValueError):
+        remedy = "Set it with: mailnode mailbox passwd ADDRESS"
+        raise Fault("is not an argon2 hash (passwords themselves are not stored)", remedy) from None
+    return text
+
+
+# Endpoint strings
+
+
+def endpoint(text: str) -> str:
+    """A Twisted server endpoint string that is plausible; what it names is tried when the server starts."""
+    if not text.isprintable():
+        raise Fault("contains characters that do not show", 'Write it like "tcp:25".')
+    kind, *arguments = _endpoint_parts(text.removeprefix("haproxy:"))
+    rule = _ENDPOINTS.get(kind)
+    if rule is None:
+        remedy = 'Use "tcp:25", "tcp6:25:interface=\\:\\:", "unix:/path" or "systemd:domain=INET6:index=0".'
+        if kind in ("ssl", "tls"):
+            remedy = 'Use "tcp:993" with tls = "implicit".'
+        raise Fault(f"{kind or 'nothing'} is no kind of endpoint known here", remedy)
+    named = dict(part.split("=", 1) for part in arguments if "=" in part)
+    rule(named, [part for part in arguments if "=" not in part])
+    return text
+
+
+def _endpoint_parts(text: str) -> list[str]:
+    """The parts between colons; a backslash takes its meaning from the character behind it."""
+    parts = re.findall(r"((?:[^:\\]|\\.)*)(?::|$)", text)
+    return [re.sub(r"\\(.)", r"\1", part) for part in parts]
+
+
+def _tcp(named: dict[str, str], plain: list[str]) -> None:
+    port = named.get("port", plain[0] if plain else "")
+    if not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536:
+        raise Fault(
+            f'"{port}" is not a port',
+            'Give a port from 1 to 65535: "tcp:25" or "tcp:25:interface=127.0.0.1".',
+        )
+    _only_known(named, {"port", "interface", "backlog"})
+
+
+def _unix(named: dict[str, str], plain: list[str]) -> None:
+    path = named.get("address", plain[0] if plain else "")
+    if not path.startswith("/"):
+        raise Fault(f'"{path}" is not an absolute path', 'Write it like "unix:/run/mailnode/imap.sock".')
+    _only_known(named, {"address", "mode", "backlog", "lockfile"})
+
+
+def _systemd(named: dict[str, str], plain: list[str]) -> None:
+    which = ("index" in named and re.fullmatch(r"[0-9]{1,3}", named["index"])) or named.get("name")
+    if named.get("domain") not in ("INET", "INET6", "UNIX") or not which:
+        raise Fault("does not say which socket of systemd's", 'Write it like "systemd:domain=INET6:index=0".')
+    _only_known(named, {"domain", "index", "name"})
+
+
+def _only_known(named: dict[str, str], known: set[str]) -> None:
+    for name in named.keys() - known:
+        raise Fault(f"{name}= means nothing here", f"Known: {', '.join(sorted(known))}.")
+
+
+_ENDPOINTS = {"tcp": _tcp, "tcp6": _tcp, "unix": _unix, "systemd": _systemd}

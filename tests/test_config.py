@@ -1,0 +1,405 @@
+"""mailnode.config, its rules and the TOML reader: what is taken, what is refused, and where it says so."""
+
+import json
+import os
+import shutil
+import tempfile
+import tomllib
+from dataclasses import fields, is_dataclass, replace
+from ipaddress import IPv4Network, IPv6Network
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailnode import config, config_rules, tomlfile
+from mailnode.config import Config, Listener, MailboxEntry, Tls, examine, load
+from mailnode.fs import FileSystem
+
+ROOT = Path(__file__).parent.parent
+BAD_CONFIGS = ROOT / "tests" / "bad_configs"
+
+_NAMES = ("hostname", "domains", "listener", "protocol", "endpoint", "limits", "tls", "recipients", "x")
+
+SIX_LINES = """\
+hostname = "mail.example.org"
+domains = ["example.org"]
+
+[tls]
+certificate = "tls/cert.pem"
+key = "tls/key.pem"
+"""
+HASH = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$qgMnGRcDKh6NzRLFpCuC3A"
+ANNA = f'[mailboxes."anna@example.org"]\npassword = "{HASH}"\n'
+
+
+ENDPOINTS = (
+    "tcp:25",
+    "tcp:port=25",
+    "tcp:25:interface=127.0.0.1:backlog=5",
+    "tcp6:25:interface=\\:\\:1",
+    "unix:/run/x\\:y.sock:mode=660",
+    "systemd:domain=INET6:index=0",
+    "systemd:domain=INET:name=smtp",
+    "haproxy:tcp:25",
+)
+BAD_ENDPOINTS = (
+    *(
+        "",
+        "25",
+        "tcp",
+        "tcp:",
+        "tcp:0",
+        "tcp:65536",
+        "tcp:smtp",
+        "tcp:\u0662\u0665",
+        "tcp:25:iface=x",
+        "tcp:25\n",
+    ),
+    *("ssl:993", "stdio:", "unix:run/x", "unix:", "systemd:index=0", "systemd:domain=INET:index=x"),
+)
+BAD_ADDRESSES = (
+    *("", "anna", "@example.org", "anna@", "a@b@x.y", "a@[1.2.3.4]", "a@..", "a@x", "a@x..y", "a@-x.y"),
+    *("../../etc/passwd@x.y", "a/b@x.y", ".a@x.y", "a.@x.y", "a..b@x.y", "a\n@x.y", "a@x.y\n", "a b@x.y"),
+    *('"a b"@x.y', "\u00e4@x.y", "\u212a@x.y", "x" * 65 + "@x.y", "a@" + "x" * 64 + ".y"),
+)
+
+
+class Folder(SynchronousTestCase):
+    """A folder with a configuration that works; each test changes what it is about."""
+
+    def setUp(self) -> None:
+        self.folder = Path(tempfile.mkdtemp()).resolve()  # trial's own are too long for a socket's path
+        self.addCleanup(shutil.rmtree, self.folder)
+        (self.folder / "tls").mkdir()
+        self.path = str(self.folder / "mailnode.toml")
+        self.write("mailnode.toml", SIX_LINES)
+        self.write("tls/cert.pem", "")
+        self.write("tls/key.pem", "")
+
+    def write(self, name: str, text: str | bytes, mode: int = 0o600) -> None:
+        path = self.folder / name
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        path.chmod(mode)
+
+    def mistakes(self) -> list[str]:
+        """All mistakes as text, with file names instead of paths."""
+        found = examine(self.path, FileSystem()).mistakes
+        return [str(one).replace(f"{self.folder}/", "") for one in found]
+
+    def warnings(self) -> list[str]:
+        found = load(self.path, FileSystem()).warnings
+        return [str(one).replace(f"{self.folder}/", "") for one in found]
+
+
+class Loading(Folder):
+    """What a good configuration becomes."""
+
+    def test_six_lines(self) -> None:
+        """The smallest file that works has six lines, and gives every other key its default."""
+        self.assertEqual(len(SIX_LINES.splitlines()), 6)
+        loaded = load(self.path, FileSystem())
+        here = str(self.folder)
+        self.assertEqual(
+            loaded.config,
+            Config(
+                hostname="mail.example.org",
+                domains=("example.org",),
+                state=f"{here}/state",
+                mailboxes=f"{here}/mailboxes.toml",
+                tls=Tls(f"{here}/tls/cert.pem", f"{here}/tls/key.pem"),
+                store=replace(Config().store, mail=f"{here}/state/mail/{{domain}}/{{local}}"),
+            ),
+        )
+        self.assertEqual([w.text for w in loaded.warnings], ["no mailbox yet"])
+
+    def test_sample_is_the_defaults(self) -> None:
+        """etc/mailnode.toml says the same as the six lines, with every key written out."""
+        smallest = load(self.path, FileSystem())
+        for name in ("mailnode.toml", "mailboxes.toml"):
+            self.write(name, (ROOT / "etc" / name).read_bytes())
+        self.assertEqual(load(self.path, FileSystem()), smallest)
+        written = tomllib.loads((ROOT / "etc" / "mailnode.toml").read_text())
+        self.assertEqual(set(_leaves(written)), set(_keys(Config())))
+
+    def test_documentation_names_every_key(self) -> None:
+        """docs/configuration.md has each key with its default."""
+        text = (ROOT / "docs" / "configuration.md").read_text()
+        for key in (*_keys(Config()), "password", "name", "[aliases]"):
+            self.assertIn(f"`{key.rpartition('.')[2]}`", text, key)
+        for limit in fields(config.Limits):
+            self.assertIn(f"| `{limit.name}` | {limit.default} |", text)
+
+    def test_mailboxes(self) -> None:
+        """Addresses are lower case whatever the file writes; names and aliases come along."""
+        aliases = '[aliases]\n"Info@Example.org" = ["ANNA@example.org"]\n'
+        anna = f'[mailboxes."Anna@Example.ORG"]\npassword = "{HASH}"\nname = "Anna"\n'
+        self.write("mailboxes.toml", aliases + anna)
+        boxes = load(self.path, FileSystem()).mailboxes
+        self.assertEqual(boxes.mailboxes, {"anna@example.org": MailboxEntry(HASH, "Anna")})
+        self.assertEqual(boxes.aliases, {"info@example.org": ("anna@example.org",)})
+
+    def test_secrets_have_no_repr(self) -> None:
+        """A password hash does not show itself in logs."""
+        self.assertNotIn(HASH, repr(MailboxEntry(HASH)))
+
+    def test_mail_directory(self) -> None:
+        """A mailbox's Maildir comes from the template; braces in a name stay as they are."""
+        loaded = load(self.path, FileSystem()).config
+        self.assertEqual(
+            loaded.mail_directory("{domain}@example.org"), f"{self.folder}/state/mail/example.org/{{domain}}"
+        )
+
+    def test_networks(self) -> None:
+        """Networks are values."""
+        self.write("mailnode.toml", 'trusted_networks = ["192.168.0.0/16", "fd00::/48"]\n' + SIX_LINES)
+        found = load(self.path, FileSystem()).config.trusted_networks
+        self.assertEqual(found, (IPv4Network("192.168.0.0/16"), IPv6Network("fd00::/48")))
+
+    def test_symlinks(self) -> None:
+        """Files may be symlinks, as certificate tools make them; the mode that counts is the target's."""
+        self.write("real.pem", "")
+        (self.folder / "tls/key.pem").unlink()
+        (self.folder / "tls/key.pem").symlink_to("../real.pem")
+        self.assertEqual(self.mistakes(), [])
+        self.write("real.pem", "", mode=0o644)
+        self.assertEqual(len(self.mistakes()), 1)
+
+
+class Around(Folder):
+    """What is wrong around the files rather than in them (vector X7)."""
+
+    def test_no_file(self) -> None:
+        """A configuration that is not there is one mistake."""
+        (self.folder / "mailnode.toml").unlink()
+        self.assertEqual(
+            self.mistakes(),
+            [
+                "mailnode.toml:1: cannot be read: No such file or directory."
+                " Check the path and who may read the file."
+            ],
+        )
+
+    def test_key_readable(self) -> None:
+        """A private key that others may read is refused, with the chmod that helps."""
+        self.write("tls/key.pem", "", mode=0o640)
+        (mistake,) = self.mistakes()
+        self.assertIn("mailnode.toml:6: tls.key: others than its owner may read", mistake)
+        self.assertIn("chmod go-rwx tls/key.pem", mistake)
+
+    def test_mailboxes_readable(self) -> None:
+        """So is a mailboxes file with passwords; one without may be read by anybody."""
+        self.write("mailboxes.toml", "[aliases]\n", mode=0o644)
+        self.assertEqual(self.mistakes(), [])
+        self.write("mailboxes.toml", ANNA, mode=0o644)
+        (mistake,) = self.mistakes()
+        self.assertIn("Run: chmod go-rwx mailboxes.toml", mistake)
+
+    def test_writable_by_others(self) -> None:
+        """Configuration and state must not be writable by others."""
+        self.write("mailnode.toml", SIX_LINES, mode=0o666)
+        (self.folder / "state").mkdir()
+        (self.folder / "state").chmod(0o777)
+        self.assertEqual(
+            [one.rpartition(" Run: ")[2] for one in self.mistakes()],
+            ["chmod go-w mailnode.toml", "chmod go-w state"],
+        )
+
+    def test_no_tls_files(self) -> None:
+        """Missing TLS files are named, unless no listener wants TLS."""
+        (self.folder / "tls/cert.pem").unlink()
+        (mistake,) = self.mistakes()
+        self.assertIn("mailnode.toml:5: tls.certificate: there is no file tls/cert.pem", mistake)
+        plain = '[[listener]]\nprotocol = "imap"\nendpoint = "unix:/tmp/x"\ntls = "none"\n'
+        self.write("mailnode.toml", SIX_LINES.partition("[tls]")[0] + plain)
+        self.assertEqual(self.mistakes(), [])
+
+    def test_named_mailboxes_file_must_exist(self) -> None:
+        """A mailboxes file that was named and is gone is a mistake: else all mail would be refused."""
+        self.write("mailnode.toml", 'mailboxes = "people.toml"\n' + SIX_LINES)
+        (mistake,) = self.mistakes()
+        self.assertIn("mailnode.toml:1: mailboxes: there is no file people.toml", mistake)
+
+    def test_long_state_path(self) -> None:
+        """The control socket's path must fit in a socket address."""
+        self.write("mailnode.toml", f'state = "/{"x" * 120}"\n' + SIX_LINES)
+        (mistake,) = self.mistakes()
+        self.assertIn("too long for a UNIX socket", mistake)
+
+    def test_warnings(self) -> None:
+        """Doubts do not stop the server: public trusted networks, limits below the RFCs', no postmaster."""
+        head = 'trusted_networks = ["8.8.8.0/24"]\n'
+        self.write("mailnode.toml", head + SIX_LINES + "[limits]\nrecipients = 3\nimap_timeout = 60\n")
+        self.write("mailboxes.toml", ANNA + '[aliases]\n"far@example.org" = ["a@example.com"]\n')
+        self.assertEqual(
+            [one.split(": ")[:2] for one in self.warnings()],
+            [
+                ["mailnode.toml:1", "trusted_networks[0]"],
+                ["mailnode.toml:1", "postmaster"],
+                ["mailnode.toml:9", "limits.recipients"],
+                ["mailnode.toml:10", "limits.imap_timeout"],
+                ["mailboxes.toml:4", 'aliases."far@example.org"[0]'],
+            ],
+        )
+
+
+class BadConfigs(Folder):
+    """tests/bad_configs: each NAME.toml beside NAME.expect, which holds the mistakes it must give."""
+
+    def test_each(self) -> None:
+        """Every mistake in the sample is reported, each with file, line, key and remedy, and no other."""
+        samples = sorted(BAD_CONFIGS.glob("*.toml"))
+        self.assertGreater(len(samples), 15)
+        for sample in samples:
+            target = "mailboxes.toml" if sample.name.startswith("mailboxes-") else "mailnode.toml"
+            self.write("mailnode.toml", SIX_LINES)
+            self.write("mailboxes.toml", "")
+            self.write(target, sample.read_bytes())
+            expected = sample.with_suffix(".expect").read_text().splitlines()
+            self.assertEqual(self.mistakes(), expected, sample.name)
+
+    def test_remedies(self) -> None:
+        """Every mistake says what to do."""
+        for sample in sorted(BAD_CONFIGS.glob("*.expect")):
+            for line in sample.read_text().splitlines():
+                self.assertRegex(line, r"^[a-z.]+:\d+: .+\. [A-Z].+", sample.name)
+
+
+class Rules(SynchronousTestCase):
+    """The form of single values."""
+
+    def refused(self, rule: object, values: tuple[object, ...]) -> None:
+        for value in values:
+            self.assertRaises(tomlfile.Fault, rule, value)
+
+    def test_endpoints(self) -> None:
+        """Endpoint strings of the kinds we listen on are taken."""
+        for text in ENDPOINTS:
+            self.assertEqual(config_rules.endpoint(text), text)
+
+    def test_bad_endpoints(self) -> None:
+        """Others are refused before Twisted sees them."""
+        self.refused(config_rules.endpoint, BAD_ENDPOINTS)
+
+    def test_addresses(self) -> None:
+        """Addresses come out in lower case."""
+        table = {"Anna@Example.ORG": "anna@example.org", "a.b+c@x.y": "a.b+c@x.y", "x{y}@a.b": "x{y}@a.b"}
+        for text, expected in table.items():
+            self.assertEqual(config_rules.address(text), expected)
+
+    def test_bad_addresses(self) -> None:
+        """What could leave the mail directory, or is no dot-atom, is refused (A6)."""
+        self.refused(config_rules.address, BAD_ADDRESSES)
+
+    @given(st.text(max_size=80))
+    @settings(deadline=None, max_examples=200)
+    def test_addresses_are_safe_names(self, text: str) -> None:
+        """Whatever is taken as an address has a local part and domain that are plain file names."""
+        try:
+            local, domain = config_rules.split_address(config_rules.address(f"{text}@example.org"))
+        except tomlfile.Fault:
+            return
+        for part in (local, domain):
+            self.assertEqual(os.path.basename(part), part)
+            self.assertFalse(part.startswith("."))
+            self.assertTrue(part.isascii() and part == part.lower() and part)
+
+    def test_networks(self) -> None:
+        """Networks that hold half the world are refused."""
+        for text in ("0.0.0.0/0", "::/0", "128.0.0.0/1", "2000::/3", "10.0.0.1/8", "localhost", ""):
+            self.refused(config_rules.network, (text,))
+        self.assertEqual(config_rules.network("10.0.0.0/8"), IPv4Network("10.0.0.0/8"))
+
+    def test_other_values(self) -> None:
+        """Templates, separators and hashes."""
+        self.refused(config_rules.mail_template, ("mail", "{user}/{local}", "{local", "{domain}"))
+        self.refused(config_rules.subaddress_separator, ("++", "a", "@", " ", "é"))
+        self.refused(config_rules.password_hash, ("", "demo", "$6$x$y", "{PLAIN}x", "$argon2id$v=19$"))
+
+
+class Lines(SynchronousTestCase):
+    """Where keys stand in a TOML file."""
+
+    def test_lines(self) -> None:
+        """Tables, arrays of tables, dotted, quoted and escaped keys, but not the inside of long strings."""
+        text = (
+            'a = 1\nb.c = 2\ns = """\na = 3\n[t]\n"""\n[t."x.y"]\nk = 1\n[[l]]\nm = 1\n'
+            + "[[l]]\nm = 2\n[l.n]\no = 1\n"
+            + "[ 'q' . \"\\u0061\" ] # c\n z= 1"
+        )
+        self.assertEqual(
+            tomlfile.find_lines(text),
+            {
+                ("a",): 1,
+                ("b", "c"): 2,
+                ("s",): 3,
+                ("t", "x.y"): 7,
+                ("t", "x.y", "k"): 8,
+                ("l",): 9,
+                ("l", 0): 9,
+            }
+            | {("l", 0, "m"): 10, ("l", 1): 11, ("l", 1, "m"): 12, ("l", 1, "n"): 13, ("l", 1, "n", "o"): 14}
+            | {("q", "a"): 15, ("q", "a", "z"): 16},
+        )
+
+    @given(st.dictionaries(st.text(min_size=1, max_size=8), st.integers(0, 9), max_size=6))
+    @settings(deadline=None, max_examples=100)
+    def test_any_key_is_found(self, table: dict[str, int]) -> None:
+        """Any quoted key is found on its line."""
+        keys = [key for key in table if key.isprintable()]
+        text = "".join(f"{json.dumps(key, ensure_ascii=False)} = 1\n" for key in keys)
+        self.assertEqual(tomlfile.find_lines(text), {(key,): number for number, key in enumerate(keys, 1)})
+
+    @given(st.text(alphabet="[]\"'.=\\ \nab1#{}", max_size=60))
+    @settings(deadline=None, max_examples=200)
+    def test_anything_goes(self, text: str) -> None:
+        """No text whatever breaks the reader: it becomes a value or a list of mistakes."""
+        file = tomlfile.TomlFile("x.toml", text.encode())
+        file.structure(Config)
+        for mistake in file.mistakes:
+            self.assertLessEqual(1, mistake.line)
+            self.assertLessEqual(mistake.line, text.count("\n") + 1)
+
+    @given(
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+            lambda inner: (
+                st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(_NAMES), inner, max_size=4)
+            ),
+            max_leaves=12,
+        )
+    )
+    @settings(deadline=None, max_examples=200)
+    def test_any_content(self, content: object) -> None:
+        """Values of any type anywhere end in mistakes, never in another error."""
+        file = tomlfile.TomlFile("x.toml", b"")
+        file.content = content if isinstance(content, dict) else {"hostname": content}
+        self.assertIsInstance(file.structure(Config), Config)
+
+
+def _keys(value: object, prefix: str = "") -> list[str]:
+    """The dotted TOML keys of a configuration dataclass."""
+    found: list[str] = []
+    for field in fields(value):  # type: ignore[arg-type]
+        inner = getattr(value, field.name)
+        key = prefix + field.metadata.get("key", field.name)
+        if is_dataclass(inner):
+            found += _keys(inner, f"{key}.")
+        elif field.name == "listeners":
+            found += [f"{key}.{part.name}" for part in fields(Listener)]
+        else:
+            found.append(key)
+    return found
+
+
+def _leaves(table: dict[str, object], prefix: str = "") -> list[str]:
+    found: list[str] = []
+    for key, value in table.items():
+        if isinstance(value, dict):
+            found += _leaves(value, f"{prefix}{key}.")
+        elif isinstance(value, list) and isinstance(value[0], dict):
+            found += _leaves(value[0], f"{prefix}{key}.")
+        else:
+            found.append(prefix + key)
+    return found
