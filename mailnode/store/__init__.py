@@ -1,0 +1,1 @@
+"""The Maildir store: synchronous Python that knows UIDs, flags and folders, but no command."""

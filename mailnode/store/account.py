@@ -1,0 +1,293 @@
+"""One account: the tree of folders, subscriptions, and messages on their way in.
+
+All methods but draft() run in the account's lane.
+"""
+
+import contextlib
+import os
+import random
+import stat
+from collections import deque
+from collections.abc import Callable
+from weakref import WeakValueDictionary
+
+from mailnode.fs import FileSystem, Lock
+from mailnode.store import names as naming
+from mailnode.store import subscriptions, uidlist
+from mailnode.store.context import Context
+from mailnode.store.draft import Draft
+from mailnode.store.errors import BadMailboxName, InUse, MailboxExists, NoSuchMailbox
+from mailnode.store.filenames import UniqueNames
+from mailnode.store.folder import make_folder, next_validity
+from mailnode.store.locks import Locks
+from mailnode.store.mailbox import Mailbox, Status
+from mailnode.store.uidlist import UidList
+from mailnode.store.values import INBOX, NO_FLAGS, Flags, Name
+
+MAILDROP_LOCK = "mailnode-pop3.lock"
+KEPT_OPEN = 8  # mailboxes that stay in memory though no session has them
+ABANDONED_AFTER = 36 * 3600.0  # seconds; the age at which every Maildir program may clean tmp/
+BUILDING = "..mailnode-new."  # a folder that is not whole yet; nobody lists it
+TRASHED = "..DOVECOT-TRASHED"  # what Dovecot calls a folder on its way out; nobody lists it
+
+
+class Account:
+    """The mail of one person, in a Maildir++ tree at `root`."""
+
+    def __init__(
+        self,
+        root: str,
+        *,
+        files: FileSystem,
+        now: Callable[[], float],
+        host: str,
+        rng: random.Random,
+        pid: int | None = None,
+    ) -> None:
+        pid = os.getpid() if pid is None else pid
+        self.root = root
+        self._files = files
+        self._context = Context(
+            root=root,
+            files=files,
+            locks=Locks(files, host=host, pid=pid),
+            names=UniqueNames(now, pid=pid, host=host, rng=rng),
+            now=now,
+            rng=rng,
+        )
+        self._open: WeakValueDictionary[Name, Mailbox] = WeakValueDictionary()
+        self._used: deque[Mailbox] = deque(maxlen=KEPT_OPEN)
+        self._there = False
+
+    def ensure(self) -> None:
+        """Create the Maildir if it is not there, durably; sweep up what a crash left in it."""
+        if not self._there:
+            make_folder(self._context, self.root)
+            self._sweep()
+            self._there = True
+
+    def _sweep(self) -> None:
+        """Remove what was begun long ago and never finished; nobody was told that it is there."""
+        until = self._context.now() - ABANDONED_AFTER
+        for directory, prefix in ((f"{self.root}/tmp", ""), (self.root, BUILDING)):
+            for name in self._files.names(directory):
+                path = f"{directory}/{name}"
+                facts = self._files.stat(path) if name.startswith(prefix) else None
+                if facts is None or facts.st_mtime > until:
+                    continue
+                if stat.S_ISREG(facts.st_mode):
+                    self._files.unlink(path, missing_ok=True)
+                elif prefix and stat.S_ISDIR(facts.st_mode):
+                    self._remove_tree(path)
+
+    def close(self) -> None:
+        """Close the cache; the next use opens it again."""
+        self._context.close()
+
+    # Folders
+
+    def _directories(self) -> dict[Name, str]:
+        """All mailboxes and their directories, as they lie on disk now."""
+        self.ensure()
+        found = {INBOX: self.root}
+        for entry, is_directory in self._files.entries(self.root):
+            name = naming.name_of(entry) if is_directory else None
+            if name is not None and self._files.stat(f"{self.root}/{entry}/cur") is not None:
+                found.setdefault(name, f"{self.root}/{entry}")
+        return found
+
+    def names(self) -> list[Name]:
+        """Existing mailboxes: INBOX first, then by name."""
+        return sorted(self._directories(), key=lambda name: (name != INBOX, name))
+
+    def mailbox(self, name: Name) -> Mailbox:
+        """A mailbox, synchronised; all sessions share one object. Raises NoSuchMailbox."""
+        name = naming.normal(name)
+        mailbox = self._open.get(name)
+        if mailbox is None:
+            mailbox = Mailbox(self._context, name, self._existing(name))
+        try:
+            mailbox.sync()
+        except NoSuchMailbox:
+            self._open.pop(name, None)
+            raise
+        self._open[name] = mailbox
+        self._used.append(mailbox)
+        return mailbox
+
+    def status(self, name: Name) -> Status:
+        """Counts of a mailbox, now. Raises NoSuchMailbox."""
+        return self.mailbox(name).status()
+
+    def create(self, name: Name) -> None:
+        """Make a mailbox (RFC 3501 section 6.3.3); parents are not made, they need not exist.
+
+        Raises MailboxExists, BadMailboxName.
+        """
+        name = naming.normal(name)
+        directories = self._directories()
+        if name in directories:
+            raise MailboxExists(name)
+        utf8 = naming.wants_utf8(os.path.basename(path) for path in directories.values())
+        target = f"{self.root}/{naming.directory_of(name, utf8=utf8)}"
+        with self._context.locks.folder(self.root):
+            # Built under a name nobody lists, then renamed: a mailbox is there whole, or not at all.
+            building = f"{self.root}/{BUILDING}{self._context.new_guid()}"
+            make_folder(self._context, building)
+            self._files.create(f"{building}/maildirfolder").close()
+            uids = UidList(next_validity(self._context), 1, self._context.new_guid())
+            self._files.replace(f"{building}/{uidlist.FILE_NAME}", uids.encode())
+            try:
+                self._files.rename(building, target)
+            except OSError:
+                self._remove_tree(building)
+                raise
+            self._files.sync_directory(self.root)
+
+    def delete(self, name: Name) -> None:
+        """Remove a mailbox and its messages (RFC 3501 section 6.3.4); inferiors stay.
+
+        Raises NoSuchMailbox; BadMailboxName for INBOX.
+        """
+        name = naming.normal(name)
+        if name == INBOX:
+            raise BadMailboxName("INBOX cannot be deleted")
+        path = self._existing(name)
+        with self._context.locks.folder(self.root):
+            trashed = f"{self.root}/{TRASHED}"
+            self._remove_tree(trashed)
+            self._files.rename(path, trashed)
+            self._files.sync_directory(self.root)
+            self._open.pop(name, None)
+            self._remove_tree(trashed)
+
+    def _existing(self, name: Name) -> str:
+        if name == INBOX:
+            self.ensure()
+            return self.root
+        path = self._directories().get(name)
+        if path is None:
+            raise NoSuchMailbox(name)
+        return path
+
+    def _remove_tree(self, path: str) -> None:
+        """Remove a folder with all in it; two levels deep is all a folder has, but be thorough."""
+        if self._files.stat(path) is None:
+            return
+        pending = [path]
+        emptied = []
+        while pending:
+            directory = pending.pop()
+            emptied.append(directory)
+            for entry, is_directory in self._files.entries(directory):
+                if is_directory:
+                    pending.append(f"{directory}/{entry}")
+                else:
+                    self._files.unlink(f"{directory}/{entry}", missing_ok=True)
+        for directory in reversed(emptied):
+            with contextlib.suppress(FileNotFoundError):
+                self._files.remove_directory(directory)
+
+    def rename(self, old: Name, new: Name) -> None:
+        """Rename a mailbox with its inferiors (RFC 3501 section 6.3.5); UIDs and UIDVALIDITY stay.
+
+        INBOX instead gives all its messages to the new mailbox and stays, empty. A name that exists only as
+        the parent of others can be renamed too. Raises NoSuchMailbox, MailboxExists, BadMailboxName.
+        """
+        old, new = naming.normal(old), naming.normal(new)
+        if old == INBOX:
+            self._empty_inbox_into(new)
+            return
+        directories = self._directories()
+        moving = [name for name in directories if name[: len(old)] == old]
+        if not moving:
+            raise NoSuchMailbox(old)
+        if new[: len(old)] == old:
+            raise BadMailboxName("A mailbox cannot become its own inferior")
+        utf8 = naming.wants_utf8(os.path.basename(path) for path in directories.values())
+        targets = {name: new + name[len(old) :] for name in moving}
+        if any(target in directories for target in targets.values()) or new in directories:
+            raise MailboxExists(new)
+        paths = {name: naming.directory_of(target, utf8=utf8) for name, target in targets.items()}
+        with self._context.locks.folder(self.root):
+            for name, directory in sorted(paths.items()):
+                self._files.rename(directories[name], f"{self.root}/{directory}")
+                self._open.pop(name, None)
+            self._files.sync_directory(self.root)
+
+    def _empty_inbox_into(self, new: Name) -> None:
+        self.create(new)
+        inbox, target = self.mailbox(INBOX), self.mailbox(new)
+        uids = list(inbox.uids)
+        inbox.copy(uids, target)
+        inbox.expunge(uids)
+
+    # Subscriptions
+
+    def subscriptions(self) -> list[Name]:
+        """The subscribed names, in file order, whether or not a mailbox of that name exists."""
+        return self._read_subscriptions()[1]
+
+    def _read_subscriptions(self) -> tuple[int, list[Name]]:
+        self.ensure()
+        try:
+            data = self._files.read(f"{self.root}/{subscriptions.FILE_NAME}")
+        except FileNotFoundError:
+            data = b""
+        version, names = subscriptions.parse(data)
+        return version, [naming.normal(name) for name in names]
+
+    def subscribe(self, name: Name) -> None:
+        """Add a name; nothing happens when it is there. Raises BadMailboxName."""
+        name = naming.normal(name)
+        naming.directory_of(name)
+        self._edit_subscriptions(lambda names: names if name in names else [*names, name])
+
+    def unsubscribe(self, name: Name) -> None:
+        """Take a name out; nothing happens when it is not there."""
+        name = naming.normal(name)
+        self._edit_subscriptions(lambda names: [other for other in names if other != name])
+
+    def _edit_subscriptions(self, edit: Callable[[list[Name]], list[Name]]) -> None:
+        self.ensure()
+        with self._context.locks.folder(self.root):
+            version, names = self._read_subscriptions()
+            edited = edit(names)
+            if edited != names:
+                path = f"{self.root}/{subscriptions.FILE_NAME}"
+                self._files.replace(path, subscriptions.encode(version, edited))
+
+    # Messages on their way in
+
+    def draft(self) -> Draft:
+        """A new message for this account. Touches no disk; may be called outside the lane."""
+        return Draft(self._files, f"{self.root}/tmp", self._context.names.next(), prepare=self.ensure)
+
+    def append(
+        self, name: Name, draft: Draft, flags: Flags = NO_FLAGS, internal_date: float | None = None
+    ) -> int:
+        """Put a draft into a mailbox, durably; gives its UID. The draft is used up in any case.
+
+        Raises NoSuchMailbox, TooManyKeywords, OSError.
+        """
+        try:
+            mailbox = self.mailbox(name)
+        except BaseException:
+            draft.abort()
+            raise
+        return mailbox.append(draft, flags, internal_date)
+
+    def free_space(self) -> int:
+        """Octets that can still be written where this account lies."""
+        self.ensure()
+        return self._files.free_space(self.root)
+
+    # The maildrop
+
+    def try_lock_maildrop(self) -> Lock:
+        """The exclusive-access lock of a POP3 session (RFC 1939 section 4). Raises InUse."""
+        self.ensure()
+        lock = self._files.try_lock(f"{self.root}/{MAILDROP_LOCK}")
+        if lock is None:
+            raise InUse("the maildrop is locked by another POP3 session")
+        return lock

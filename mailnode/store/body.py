@@ -1,0 +1,63 @@
+"""The octets of one message: as they lie on disk, and as the wire wants them."""
+
+import os
+from collections.abc import Iterator
+
+from mailnode.fs import READ_SIZE, ReadFile
+from mailnode.message.wire_form import WireForm
+
+_MAP_FROM = 1 << 20
+
+
+class Body:
+    """An open message file. Offsets are those on disk (see message.mime); what comes out is the wire form.
+
+    `verbatim` tells that the file is the wire form already (its name says S equal to W).
+    """
+
+    def __init__(self, file: ReadFile, *, verbatim: bool) -> None:
+        self.verbatim = verbatim
+        self.size = file.stat().st_size
+        self._file = file
+
+    @property
+    def data(self) -> bytes:
+        """All octets as they lie on disk, for parsing: a large file is mapped, not read."""
+        if self.size > _MAP_FROM:
+            return self._file.mapped()
+        return b"".join(self._read(0, self.size))
+
+    def wire(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """The wire form of a disk range, in chunks; a range starts at the start of a line."""
+        chunks = self._read(start, self.size if end is None else end)
+        if self.verbatim:
+            yield from chunks
+            return
+        form = WireForm(self.verbatim)
+        for chunk in chunks:
+            yield form.feed(chunk)
+
+    def octets(self, start: int = 0, end: int | None = None) -> int:
+        """The size of wire(start, end), counted from the file."""
+        if self.verbatim:
+            return (self.size if end is None else end) - start
+        return sum(map(len, self.wire(start, end)))
+
+    def _read(self, start: int, end: int) -> Iterator[bytes]:
+        while start < end and (chunk := self._file.read_at(start, min(READ_SIZE, end - start))):
+            yield chunk
+            start += len(chunk)
+
+    def stat(self) -> os.stat_result:
+        """What fstat says of the file."""
+        return self._file.stat()
+
+    def close(self) -> None:
+        """Close the file; may be called twice."""
+        self._file.close()
+
+    def __enter__(self) -> "Body":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,54 @@
+"""What the parts of one account's store share."""
+
+import random
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mailnode.fs import FileSystem
+from mailnode.store.filenames import UniqueNames
+from mailnode.store.index import FILE_NAME, Index
+from mailnode.store.locks import Locks
+
+
+@dataclass(slots=True)
+class Context:
+    """Tools of one account: the disk, its locks, its cache, names, time and randomness."""
+
+    root: str
+    files: FileSystem
+    locks: Locks
+    names: UniqueNames
+    now: Callable[[], float]
+    rng: random.Random
+    _index: Index | None = field(default=None)
+
+    def index(self) -> Index:
+        """The cache, opened when first asked for; one that cannot be read is made anew."""
+        if self._index is None:
+            path = f"{self.root}/{FILE_NAME}"
+            try:
+                self._index = Index(path)
+            except sqlite3.DatabaseError:
+                self._remove(path)
+                self._index = Index(path)
+        return self._index
+
+    def discard_index(self) -> None:
+        """Throw the cache away after an error in it; the next use starts an empty one."""
+        self.close()
+        self._remove(f"{self.root}/{FILE_NAME}")
+
+    def close(self) -> None:
+        """Close the cache."""
+        index, self._index = self._index, None
+        if index is not None:
+            index.close()
+
+    def new_guid(self) -> str:
+        """32 hex digits, as the G of a uid list."""
+        return f"{self.rng.getrandbits(128):032x}"
+
+    def _remove(self, path: str) -> None:
+        for suffix in ("", "-wal", "-shm"):
+            self.files.unlink(path + suffix, missing_ok=True)

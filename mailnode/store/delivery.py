@@ -1,0 +1,73 @@
+"""Delivery into INBOX: one file, linked into new/ of every recipient, without any lock.
+
+1. The draft is written to tmp/ of the first recipient and fsynced.
+2. Its file is linked into new/ of each recipient, under one base name.
+3. Each new/ is fsynced. From here on the message is safe for all: now it may be acknowledged.
+4. The name in tmp/ goes; a crash before that leaves a stray in tmp/, which a clean-up removes after 36 hours.
+
+UIDs are given when a session next looks.
+"""
+
+import contextlib
+import errno
+from collections.abc import Sequence
+
+from mailnode.fs import READ_SIZE, FileSystem
+from mailnode.store.account import Account
+from mailnode.store.draft import Draft
+
+
+def deliver(draft: Draft, accounts: Sequence[Account], files: FileSystem) -> None:
+    """Make a message durable in new/ of each account; all of them, or none when an error is raised.
+
+    The draft is used up. It must have been made by the first of the accounts.
+    """
+    made: list[str] = []
+    try:
+        for account in accounts:
+            account.ensure()
+        path, base = draft.finish()
+        for account in accounts:
+            target = f"{account.root}/new/{base}"
+            _link(files, path, target)
+            made.append(target)
+        for account in accounts:
+            files.sync_directory(f"{account.root}/new")
+    except BaseException:
+        for target in made:
+            with contextlib.suppress(OSError):
+                files.unlink(target)
+        raise
+    finally:
+        with contextlib.suppress(OSError):
+            draft.abort()
+
+
+def _link(files: FileSystem, source: str, target: str) -> None:
+    """Link, or copy where the accounts lie on different file systems."""
+    try:
+        files.link(source, target)
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EMLINK):
+            raise
+        _copy(files, source, target)
+
+
+def _copy(files: FileSystem, source: str, target: str) -> None:
+    directory, _, name = target.rpartition("/")
+    temporary = f"{directory.rpartition('/')[0]}/tmp/{name}"
+    with files.open(source) as old:
+        new = files.create(temporary)
+        try:
+            offset = 0
+            while chunk := old.read_at(offset, READ_SIZE):
+                new.write(chunk)
+                offset += len(chunk)
+            new.set_time(old.stat().st_mtime)
+            new.sync()
+            files.rename(temporary, target)
+        except BaseException:
+            files.unlink(temporary, missing_ok=True)
+            raise
+        finally:
+            new.close()

@@ -1,0 +1,117 @@
+"""A message being written: octets of the wire form in, a durable file in tmp/ out.
+
+Line ends (docs/store.md): a message whose every LF follows exactly one CR is stored with LF alone; any
+other is stored verbatim, and then its name says S equal to W. The draft writes LF form as long as the message
+is pure; at the first violation it turns what it has into the wire form again and goes on verbatim.
+"""
+
+import os
+from collections.abc import Callable
+
+from mailnode.fs import READ_SIZE, FileSystem, NewFile
+
+MEMORY_LIMIT = 262144
+
+
+class Draft:
+    """One message in tmp/. Up to MEMORY_LIMIT octets it touches no disk before finish()."""
+
+    def __init__(
+        self, files: FileSystem, directory: str, name: str, *, prepare: Callable[[], None] = lambda: None
+    ) -> None:
+        self.name = name
+        self.octets = 0
+        self._files = files
+        self._prepare = prepare  # makes sure that the directory is there
+        self._path = os.path.join(directory, name)
+        self._held = b""  # trailing CRs: what they are depends on what follows
+        self._verbatim = False
+        self._written = 0
+        self._buffer: list[bytes] = []
+        self._buffered = 0
+        self._file: NewFile | None = None
+        self._consumed = False
+
+    @property
+    def size(self) -> int:
+        """Octets of the wire form so far."""
+        return self.octets
+
+    def write(self, data: bytes) -> None:
+        """Add octets of the wire form, of any kind and in any cut."""
+        self.octets += len(data)
+        text = self._held + data
+        keep = len(text.rstrip(b"\r"))
+        self._held = text[keep:]
+        self._convert(text[:keep])
+
+    def _convert(self, text: bytes) -> None:
+        if not self._verbatim:
+            if text.count(b"\n") == text.count(b"\r\n") and b"\r\r\n" not in text:
+                text = text.replace(b"\r\n", b"\n")
+            else:
+                self._become_verbatim()
+        self._put(text)
+
+    def _put(self, data: bytes) -> None:
+        self._buffer.append(data)
+        self._buffered += len(data)
+        self._written += len(data)
+        if self._buffered > MEMORY_LIMIT:
+            self._spill()
+
+    def _spill(self) -> NewFile:
+        if self._file is None:
+            self._prepare()
+            self._file = self._files.create(self._path)
+        self._file.write(b"".join(self._buffer))
+        self._buffer.clear()
+        self._buffered = 0
+        return self._file
+
+    def _become_verbatim(self) -> None:
+        self._verbatim = True
+        so_far, self._written = self._written, 0
+        if self._file is None:
+            pure, self._buffer, self._buffered = b"".join(self._buffer), [], 0
+            self._put(pure.replace(b"\n", b"\r\n"))
+            return
+        self._spill()
+        # Rewrite through a second file: the first is read while the second grows.
+        old, self._file = self._file, None
+        old.close()
+        source = self._path
+        self._path += ".v"
+        with self._files.open(source) as pure_file:
+            for offset in range(0, so_far, READ_SIZE):
+                self._put(pure_file.read_at(offset, READ_SIZE).replace(b"\n", b"\r\n"))
+        self._files.unlink(source)
+
+    def finish(self, internal_date: float | None = None) -> tuple[str, str]:
+        """Make the octets durable; gives the path in tmp/ and the base name the message is to have.
+
+        `internal_date` becomes the file's modification time, in seconds since the epoch. The file still has
+        to be linked or moved into a folder; if that fails, abort() removes it.
+        """
+        if self._held:
+            self._put(self._held)
+            self._held = b""
+        file = self._spill()
+        if internal_date is not None:
+            file.set_time(internal_date)
+        file.sync()
+        file.close()
+        return self._path, f"{self.name},S={self._written},W={self.octets}"
+
+    def consumed(self) -> None:
+        """The file has its place now, under another name; abort() does nothing any more."""
+        self._consumed = True
+
+    def abort(self) -> None:
+        """Forget the message; may be called at any time and twice."""
+        if self._file is not None:
+            self._file.close()
+            if not self._consumed:
+                self._files.unlink(self._path, missing_ok=True)
+            self._file = None
+        self._buffer.clear()

@@ -1,0 +1,33 @@
+"""What can go wrong in the store, as facts. Each protocol maps them to its replies in one table."""
+
+
+class StoreError(Exception):
+    """The base of all: the request is refused, and nothing was changed."""
+
+
+class NoSuchMailbox(StoreError):
+    """There is no mailbox of that name."""
+
+
+class MailboxExists(StoreError):
+    """There is one already."""
+
+
+class BadMailboxName(StoreError):
+    """The name cannot be a mailbox here; the text says why."""
+
+
+class NoSuchMessage(StoreError):
+    """The message has gone meanwhile."""
+
+
+class InUse(StoreError):
+    """Somebody else holds the maildrop."""
+
+
+class NoRoom(StoreError):
+    """The disk (or later the quota) has no room for it."""
+
+
+class TooManyKeywords(StoreError):
+    """The mailbox has as many keywords as its file names can carry."""

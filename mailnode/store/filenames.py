@@ -1,0 +1,75 @@
+"""Message file names: `<secs>.M<usec>P<pid>Q<n>.<host>,S=<disk octets>,W=<wire octets>:2,<flags>`.
+
+The base is what stands before the first ":"; it names the message for ever and is never changed. Flags are
+what follows the last ":2,"; letters we do not know, and what follows a comma, are kept as they are.
+"""
+
+import random
+from collections.abc import Callable
+
+from mailnode.store.values import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
+
+FLAG_OF_LETTER = {"D": DRAFT, "F": FLAGGED, "R": ANSWERED, "S": SEEN, "T": DELETED}
+LETTER_OF_FLAG = {flag: letter for letter, flag in FLAG_OF_LETTER.items()}
+
+
+def is_message(name: str) -> bool:
+    """Whether a name in new/ or cur/ may be a message: no dot file, no line break in it."""
+    return not name.startswith(".") and "\n" not in name and "\r" not in name and not name.startswith(":")
+
+
+def split(name: str) -> tuple[str, str]:
+    """The base of a file name and what follows it, from the first ":" on."""
+    base, colon, rest = name.partition(":")
+    return base, colon + rest
+
+
+def info_of(suffix: str) -> str:
+    """The letters, and what follows them, in what stands behind a base; "" where there are no flags."""
+    last = suffix.rpartition(":")[2]
+    return last[2:] if last.startswith("2,") else ""
+
+
+def suffix_of(info: str) -> str:
+    """What stands behind a base in cur/."""
+    return ":2," + info
+
+
+def sizes(base: str) -> tuple[int | None, int | None]:
+    """The sizes (disk, wire) that a base carries as `,S=` and `,W=`; None where it does not."""
+    found: dict[str, int] = {}
+    for field in base.split(",")[1:]:
+        key, equals, digits = field.partition("=")
+        if equals and key in ("S", "W") and digits.isascii() and digits.isdigit() and len(digits) < 16:
+            found[key] = int(digits)
+    return found.get("S"), found.get("W")
+
+
+def arrival_order(base: str) -> tuple[int, int, str]:
+    """The order in which files that came without us get their UIDs: seconds, microseconds, the rest."""
+    seconds, dot, rest = base.partition(".")
+    if not (dot and seconds.isascii() and seconds.isdigit() and len(seconds) < 16):
+        return (0, 0, base)
+    micro = ""
+    if rest.startswith("M"):
+        for letter in rest[1:]:
+            if not ("0" <= letter <= "9"):
+                break
+            micro += letter
+    return (int(seconds), int(micro) if micro and len(micro) < 10 else 0, rest)
+
+
+class UniqueNames:
+    """Names that no other delivery on this or any other host makes."""
+
+    def __init__(self, now: Callable[[], float], *, pid: int, host: str, rng: random.Random) -> None:
+        self._now = now
+        self._pid = pid
+        self._host = host.replace("/", "\\057").replace(":", "\\072").replace(",", "\\054")
+        self._count = rng.randrange(1 << 30)
+
+    def next(self) -> str:
+        """A new name, without sizes."""
+        self._count += 1
+        seconds, fraction = divmod(self._now(), 1)
+        return f"{int(seconds)}.M{int(fraction * 1_000_000)}P{self._pid}Q{self._count}.{self._host}"

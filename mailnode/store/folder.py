@@ -1,0 +1,273 @@
+"""One folder on disk: cur/, new/, tmp/, the uid list and the keyword files.
+
+This is the side that reads and writes; what the files mean for sessions is in mailbox.py.
+
+When is a directory unchanged? When its modification time is, and when that time was no longer "now" at
+the last look: within one tick of the clock a directory can change again without a new time. So a look at
+a directory that had just changed does not settle, and the next sync looks again.
+"""
+
+import contextlib
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+
+from mailnode.store import filenames, uidlist
+from mailnode.store.context import Context
+from mailnode.store.keywords import FIRST_FILE, SECOND_FILE, Keywords
+from mailnode.store.uidlist import Record, UidList
+
+NEW = "new"
+CUR = "cur"
+
+# How old a directory's last change must be for the look to settle: with sub-second times a few ticks of
+# the kernel's clock, else (the time is a whole second) more than two seconds.
+_FINE_TICK_NS = 20_000_000
+_COARSE_TICK_NS = 2_100_000_000
+_LOOKS = 8
+
+# Where a message is: whether still in new/, and what stands behind its base in the file name.
+Place = tuple[bool, str]
+_Signature = tuple[int, int, int] | None
+
+
+@dataclass(slots=True)
+class _Directory:
+    """What is remembered of new/ or cur/ since the last look."""
+
+    mtime_ns: int = -1
+    settled: bool = False
+    quiet_until_ns: int = 0
+    places: dict[str, Place] = field(default_factory=dict)
+
+    def is_known(self, mtime: int, now: int) -> bool:
+        """Whether a directory with this modification time holds what was last seen."""
+        return self.mtime_ns == mtime and (self.settled or now < self.quiet_until_ns)
+
+
+class Folder:
+    """The files of one folder. All methods that write want lock() held."""
+
+    def __init__(self, context: Context, path: str) -> None:
+        self.path = path
+        self.context = context
+        self.list: UidList = UidList(0, 1, "")
+        self.keywords = Keywords()
+        self._files = context.files
+        self._list_signature: _Signature = (-1, -1, -1)
+        self._keyword_signatures: list[_Signature] = []
+        self._directories = {NEW: _Directory(), CUR: _Directory()}
+
+    def lock(self) -> AbstractContextManager[None]:
+        """The folder's lock."""
+        return self.context.locks.folder(self.path)
+
+    def file_path(self, base: str, place: Place) -> str:
+        """Where a message lies."""
+        recent, suffix = place
+        return f"{self.path}/{NEW if recent else CUR}/{base}{suffix}"
+
+    def forget(self) -> None:
+        """Believe nothing of what was seen or written: after an error, the next look reads everything."""
+        self._list_signature = (-1, -1, -1)
+        self._keyword_signatures = []
+        for known in self._directories.values():
+            known.mtime_ns = -1
+
+    # Has anything changed?
+
+    def _signature(self, name: str) -> _Signature:
+        facts = self._files.stat(f"{self.path}/{name}")
+        return None if facts is None else (facts.st_ino, facts.st_size, facts.st_mtime_ns)
+
+    def _mtimes(self) -> dict[str, int]:
+        times = {}
+        for name in (NEW, CUR):
+            facts = self._files.stat(f"{self.path}/{name}")
+            if facts is None:
+                raise FileNotFoundError(errno.ENOENT, "no such folder", f"{self.path}/{name}")
+            times[name] = facts.st_mtime_ns
+        return times
+
+    def _now_ns(self) -> int:
+        return int(self.context.now() * 1_000_000_000)
+
+    def unchanged(self) -> bool:
+        """Whether nothing on disk differs from what was last seen."""
+        now = self._now_ns()
+        return (
+            all(self._directories[name].is_known(mtime, now) for name, mtime in self._mtimes().items())
+            and self._list_signature == self._signature(uidlist.FILE_NAME)
+            and self._keyword_signatures == [self._signature(FIRST_FILE), self._signature(SECOND_FILE)]
+        )
+
+    # Looking
+
+    def look(self, *, again: bool = False) -> tuple[dict[str, Place], bool]:
+        """Where each message is now, by base, and whether nothing moved while we looked.
+
+        Two directories are never read in one instant, and readdir may skip a name that is being renamed:
+        so the look is repeated while the directories change. `again` reads them even if they look known.
+        """
+        for _ in range(_LOOKS):
+            before = self._mtimes()
+            for name, mtime in before.items():
+                if again or not self._directories[name].is_known(mtime, self._now_ns()):
+                    self._read(name, mtime)
+            if self._mtimes() == before:
+                return self._places(), True
+        return self._places(), False
+
+    def _places(self) -> dict[str, Place]:
+        return {**self._directories[NEW].places, **self._directories[CUR].places}
+
+    def _read(self, directory: str, mtime: int) -> None:
+        known = self._directories[directory]
+        tick = _FINE_TICK_NS if mtime % 1_000_000_000 else _COARSE_TICK_NS
+        known.settled = self._now_ns() - mtime > tick
+        known.mtime_ns = mtime
+        known.quiet_until_ns = 0
+        recent = directory == NEW
+        places: dict[str, Place] = {}
+        for name in self._files.names(f"{self.path}/{directory}"):
+            if filenames.is_message(name):
+                base, suffix = filenames.split(name)
+                places[base] = (recent, suffix)
+        known.places = places
+
+    @contextlib.contextmanager
+    def own_change(self) -> Iterator[None]:
+        """Changes of cur/ and new/ in here are ours, and are told with moved().
+
+        If cur/ was as we knew it before, it is as we know it after: the next look at it waits until the clock
+        has ticked, so that it is needed once, not twice. new/ is looked at always: delivery takes no lock.
+        """
+        before = self._mtimes()
+        try:
+            yield
+        finally:
+            after = self._mtimes()
+            for name, known in self._directories.items():
+                if after[name] != before[name]:
+                    known.settled = False
+                    known.mtime_ns = after[name] if known.mtime_ns == before[name] else -1
+                    known.quiet_until_ns = after[name] + _FINE_TICK_NS if name == CUR else 0
+
+    def moved(self, base: str, old: Place | None, new: Place | None) -> None:
+        """Remember a change of our own, so that the next look need not find it out."""
+        if old is not None:
+            self._directories[NEW if old[0] else CUR].places.pop(base, None)
+        if new is not None:
+            self._directories[NEW if new[0] else CUR].places[base] = new
+
+    # The uid list
+
+    def load(self) -> None:
+        """Read the uid list and the keyword files again if they are not what was last read."""
+        signature = self._signature(uidlist.FILE_NAME)
+        if signature != self._list_signature:
+            data = b"" if signature is None else self._files.read(f"{self.path}/{uidlist.FILE_NAME}")
+            parsed = uidlist.parse(data)
+            if parsed is None:
+                parsed = UidList(self._next_validity(), 1, self.context.new_guid(), sound=False)
+                for base in uidlist.bases_in(data):
+                    parsed.records[base] = Record(parsed.next_uid, base)
+                    parsed.next_uid += 1
+            self.list = parsed
+            self._list_signature = signature
+        signatures = [self._signature(FIRST_FILE), self._signature(SECOND_FILE)]
+        if signatures != self._keyword_signatures:
+            self.keywords = Keywords(*(self._read_or_empty(name) for name in (FIRST_FILE, SECOND_FILE)))
+            self._keyword_signatures = signatures
+
+    def _read_or_empty(self, name: str) -> bytes:
+        try:
+            return self._files.read(f"{self.path}/{name}")
+        except FileNotFoundError:
+            return b""
+
+    def _next_validity(self) -> int:
+        return next_validity(self.context)
+
+    def add_records(self, records: list[Record]) -> None:
+        """Make new records durable, before any client sees their UIDs."""
+        for record in records:
+            self.list.records[record.base] = record
+        if records:
+            self.list.next_uid = records[-1].uid + 1
+        if not self.list.sound:
+            self.rewrite_list()
+        elif records:
+            self._files.append(
+                f"{self.path}/{uidlist.FILE_NAME}", b"".join(record.encode() for record in records)
+            )
+            self._list_signature = self._signature(uidlist.FILE_NAME)
+
+    def rewrite_list(self) -> None:
+        """Write the uid list anew, without the dead."""
+        if not self.list.guid:
+            self.list.guid = self.context.new_guid()
+        self._files.replace(f"{self.path}/{uidlist.FILE_NAME}", self.list.encode())
+        self.list.sound = True
+        self._list_signature = self._signature(uidlist.FILE_NAME)
+
+    def write_keywords(self) -> None:
+        """Make the keyword table durable, before any name uses its letters."""
+        for name, data in zip((FIRST_FILE, SECOND_FILE), self.keywords.encode(), strict=True):
+            if data != self._read_or_empty(name):
+                self._files.replace(f"{self.path}/{name}", data)
+        self._keyword_signatures = [self._signature(FIRST_FILE), self._signature(SECOND_FILE)]
+
+
+VALIDITY_FILE = "dovecot-uidvalidity"
+
+
+def next_validity(context: Context) -> int:
+    """A UIDVALIDITY greater than any ever used in the account, written down before it is used.
+
+    Dovecot keeps the last one as hex8 in the text of `dovecot-uidvalidity` and in the name of an empty marker
+    file `dovecot-uidvalidity.<hex8>`; the marker moves first. The root's lock is held.
+    """
+    files, root = context.files, context.root
+    with context.locks.folder(root):
+        last = 0
+        marker = None
+        for name in files.names(root):
+            head, dot, tail = name.partition(".")
+            if head == VALIDITY_FILE and dot and _is_hex8(tail):
+                marker = name if marker is None or name > marker else marker
+                last = max(last, int(tail, 16))
+        try:
+            text = files.read(f"{root}/{VALIDITY_FILE}", limit=64).decode("ascii", "replace").strip()
+        except FileNotFoundError:
+            text = ""
+        if _is_hex8(text):
+            last = max(last, int(text, 16))
+        validity = max(int(context.now()) & 0xFFFFFFFF, last + 1, 1)
+        new_marker = f"{root}/{VALIDITY_FILE}.{validity:08x}"
+        if marker is None:
+            files.create(new_marker, mode=0o444).close()
+        else:
+            files.rename(f"{root}/{marker}", new_marker)
+        files.replace(f"{root}/{VALIDITY_FILE}", f"{validity:08x}".encode())
+        return validity
+
+
+def _is_hex8(text: str) -> bool:
+    return len(text) == 8 and all(letter in "0123456789abcdefABCDEF" for letter in text)
+
+
+def make_folder(context: Context, path: str) -> None:
+    """Create cur/, new/ and tmp/, durably; what is there stays."""
+    context.files.make_directories(path)
+    made = False
+    for name in (CUR, NEW, "tmp"):
+        directory = os.path.join(path, name)
+        if context.files.stat(directory) is None:
+            with contextlib.suppress(FileExistsError):  # a delivery may make it at the same time
+                context.files.make_directory(directory)
+            made = True
+    if made:
+        context.files.sync_directory(path)

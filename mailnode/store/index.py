@@ -1,0 +1,185 @@
+"""The cache of one account: SQLite, thrown away and rebuilt at no loss.
+
+It remembers what is dear to find out again (sizes, dates, prepared answers) and the modification sequences.
+Truth stays in the files: a folder whose UIDVALIDITY is not the cached one, or a message whose base name is
+not, is not believed. Folders are known by the G of their uid list, which survives a rename.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from mailnode.message.rendered import Rendered, dump_parts, load_parts
+
+FILE_NAME = "mailnode-index.sqlite"
+
+_VERSION = 1
+_SCHEMA = """
+CREATE TABLE folder (
+    id INTEGER PRIMARY KEY, guid TEXT NOT NULL UNIQUE, validity INTEGER NOT NULL,
+    uid_next INTEGER NOT NULL, modseq INTEGER NOT NULL
+);
+CREATE TABLE message (
+    folder INTEGER NOT NULL, uid INTEGER NOT NULL, base TEXT NOT NULL, info TEXT NOT NULL,
+    modseq INTEGER NOT NULL, octets INTEGER NOT NULL, internal_date REAL NOT NULL,
+    PRIMARY KEY (folder, uid)
+) WITHOUT ROWID;
+CREATE TABLE rendered (
+    folder INTEGER NOT NULL, uid INTEGER NOT NULL, envelope BLOB, body BLOB, bodystructure BLOB,
+    header BLOB, octets INTEGER, parts BLOB,
+    PRIMARY KEY (folder, uid)
+);
+"""
+
+UNKNOWN = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """What the cache knows of one message; `octets` and `internal_date` may be UNKNOWN."""
+
+    uid: int
+    base: str
+    info: str
+    modseq: int
+    octets: int
+    internal_date: float
+
+
+@dataclass(frozen=True, slots=True)
+class FolderRow:
+    """What the cache knows of one folder."""
+
+    id: int
+    uid_next: int
+    modseq: int
+
+
+class Index:
+    """One open cache file; used in the account's lane only."""
+
+    def __init__(self, path: str) -> None:
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10.0)
+        self._db.text_factory = lambda octets: octets.decode("utf-8", "surrogateescape")
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        if self._db.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+            self._rebuild()
+
+    def _rebuild(self) -> None:
+        with self._transaction():
+            for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+                self._db.execute(f'DROP TABLE "{name}"')
+            for statement in _SCHEMA.split(";"):
+                self._db.execute(statement)
+            self._db.execute(f"PRAGMA user_version={_VERSION}")
+
+    def _transaction(self) -> "_Transaction":
+        return _Transaction(self._db)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def folder(self, guid: str, validity: int) -> FolderRow:
+        """The row of a folder, made empty if the cache has none of that UIDVALIDITY."""
+        found = self._db.execute(
+            "SELECT id, validity, uid_next, modseq FROM folder WHERE guid = ?", (guid,)
+        ).fetchone()
+        if found is not None and found[1] == validity:
+            return FolderRow(found[0], found[2], found[3])
+        with self._transaction():
+            if found is not None:
+                self._forget(found[0])
+            made = self._db.execute(
+                "INSERT INTO folder (guid, validity, uid_next, modseq) VALUES (?, ?, 1, 0)", (guid, validity)
+            )
+        return FolderRow(int(made.lastrowid or 0), 1, 0)
+
+    def _forget(self, folder: int) -> None:
+        for table, key in (("folder", "id"), ("message", "folder"), ("rendered", "folder")):
+            self._db.execute(f"DELETE FROM {table} WHERE {key} = ?", (folder,))
+
+    def rows(self, folder: int) -> Iterator[Row]:
+        """All messages of a folder, by UID."""
+        for values in self._db.execute(
+            "SELECT uid, base, info, modseq, octets, internal_date FROM message"
+            " WHERE folder = ? ORDER BY uid",
+            (folder,),
+        ):
+            yield Row(*values)
+
+    def save(
+        self, folder: int, *, uid_next: int, modseq: int, changed: Iterable[Row], gone: Iterable[int]
+    ) -> None:
+        """Remember a synchronised folder: what changed, and the UIDs that are gone."""
+        with self._transaction():
+            self._db.execute(
+                "UPDATE folder SET uid_next = ?, modseq = ? WHERE id = ?", (uid_next, modseq, folder)
+            )
+            self._db.executemany(
+                "REPLACE INTO message VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    (
+                        folder,
+                        row.uid,
+                        _text(row.base),
+                        _text(row.info),
+                        row.modseq,
+                        row.octets,
+                        row.internal_date,
+                    )
+                    for row in changed
+                ),
+            )
+            for uid in gone:
+                self._db.execute("DELETE FROM message WHERE folder = ? AND uid = ?", (folder, uid))
+                self._db.execute("DELETE FROM rendered WHERE folder = ? AND uid = ?", (folder, uid))
+
+    def rendered(self, folder: int, uid: int) -> Rendered | None:
+        """The prepared answers for a message, or None."""
+        found = self._db.execute(
+            "SELECT envelope, body, bodystructure, header, octets, parts FROM rendered"
+            " WHERE folder = ? AND uid = ?",
+            (folder, uid),
+        ).fetchone()
+        if found is None:
+            return None
+        envelope, body, bodystructure, header, octets, parts = found
+        return Rendered(envelope, body, bodystructure, header, octets, load_parts(parts))
+
+    def save_rendered(self, folder: int, uid: int, rendered: Rendered) -> None:
+        """Keep prepared answers."""
+        self._db.execute(
+            "REPLACE INTO rendered VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                folder,
+                uid,
+                rendered.envelope,
+                rendered.body,
+                rendered.bodystructure,
+                rendered.header,
+                rendered.octets,
+                dump_parts(rendered.parts),
+            ),
+        )
+
+
+def _text(name: str) -> bytes | str:
+    """A name as SQLite takes it: as text, or as octets where it is not UTF-8."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return name.encode("utf-8", "surrogateescape")
+    return name
+
+
+class _Transaction:
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+
+    def __enter__(self) -> None:
+        self._db.execute("BEGIN IMMEDIATE")
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._db.execute("COMMIT" if kind is None else "ROLLBACK")

@@ -1,0 +1,84 @@
+"""The locks of one account, held by its lane (docs/store.md, "Locks").
+
+A folder is locked by flock on its directory, and then by Dovecot's own `dovecot-uidlist.lock`, so that a
+Dovecot on the same tree, though it should not be there, does no harm. The root is locked the same way (it
+is also the folder of INBOX). Order: a folder, then the root; who holds the root takes nothing more, and
+nobody holds two folders. A lock that the lane holds already is simply entered again. Readers take none, and
+neither does delivery into new/.
+"""
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+
+from mailnode.fs import FileSystem
+from mailnode.store.errors import InUse
+from mailnode.store.uidlist import LOCK_NAME
+
+STALE_AFTER = 120.0  # seconds without change, for a lock file whose owner cannot be asked
+GIVE_UP_AFTER = 60.0
+PAUSE = 0.05
+
+
+class Locks:
+    """Re-entrant folder locks; one object for each account."""
+
+    def __init__(
+        self, files: FileSystem, *, host: str, pid: int, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._files = files
+        self._host = host
+        self._pid = pid
+        self._sleep = sleep
+        self._held: set[str] = set()
+
+    @contextlib.contextmanager
+    def folder(self, directory: str) -> Iterator[None]:
+        """Hold the lock of a folder. Raises FileNotFoundError if it is gone, InUse if it stays locked."""
+        if directory in self._held:
+            yield
+            return
+        with self._files.locked(directory):
+            lock_file = os.path.join(directory, LOCK_NAME)
+            self._take(lock_file)
+            self._held.add(directory)
+            try:
+                yield
+            finally:
+                self._held.discard(directory)
+                self._files.unlink(lock_file, missing_ok=True)
+
+    def _take(self, path: str) -> None:
+        waited = 0.0
+        while True:
+            try:
+                file = self._files.create(path)
+            except FileExistsError:
+                if self._stale(path):
+                    self._files.unlink(path, missing_ok=True)
+                    continue
+                if waited >= GIVE_UP_AFTER:
+                    raise InUse("the folder is locked by another program") from None
+                self._sleep(PAUSE)
+                waited += PAUSE
+                continue
+            try:
+                file.write(f"{self._pid}:{self._host}".encode())
+            finally:
+                file.close()
+            return
+
+    def _stale(self, path: str) -> bool:
+        facts = self._files.stat(path)
+        if facts is None:
+            return True
+        try:
+            owner = self._files.read(path, limit=512).decode("utf-8", "replace")
+        except OSError:
+            return False
+        pid, colon, host = owner.strip().partition(":")
+        if colon and host == self._host and pid.isdigit():
+            # flock on the directory is ours, so a file of this process is left over from an earlier one.
+            return int(pid) == self._pid or not self._files.process_lives(int(pid))
+        return time.time() - facts.st_mtime > STALE_AFTER
