@@ -1,0 +1,1 @@
+"""The only Twisted transport code: streams, TLS, listeners, limits and threads."""

@@ -1,0 +1,132 @@
+"""How many connections one address, one person and everybody may have.
+
+A small office sits behind one address: so connections are counted by address only before login, and by
+person after it. Trusted networks are counted, but never refused.
+"""
+
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv6Address, ip_address, ip_network
+
+_MINUTE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """The numbers; see docs/configuration.md for each."""
+
+    per_address: int
+    rate: int  # new connections of an address in a minute
+    before_login: int  # of everybody together
+    sessions: int
+    per_person: int
+
+
+def source_of(peer: str) -> str:
+    """What is counted as one source: an IPv4 address, an IPv6 /64, or the text itself."""
+    try:
+        address = ip_address(peer)
+    except ValueError:
+        return peer
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped:
+            return str(address.ipv4_mapped)
+        return str(ip_network((int(address), 64), strict=False).network_address)
+    return str(address)
+
+
+class Gate:
+    """Counts the connections of one protocol and says no to the one too many."""
+
+    def __init__(self, limits: Callable[[], ConnectionLimits], clock: Callable[[], float]) -> None:
+        self.sessions = 0
+        self._limits = limits
+        self._clock = clock
+        self._before_login = 0
+        self._sources: Counter[str] = Counter()
+        self._people: Counter[str] = Counter()
+        self._recent: dict[str, deque[float]] = {}
+
+    def admit(self, peer: str, *, trusted: bool) -> "Admission | str":
+        """An Admission, to be released when the connection ends; or why not, for the log."""
+        limits, source = self._limits(), source_of(peer)
+        if self.sessions >= limits.sessions:
+            return "too many sessions"
+        if not trusted and (reason := self._refusal(source, limits)):
+            return reason
+        self.sessions += 1
+        self._before_login += 1
+        self._sources[source] += 1
+        return Admission(self, source)
+
+    def _refusal(self, source: str, limits: ConnectionLimits) -> str:
+        if self._before_login >= limits.before_login:
+            return "too many connections before login"
+        if self._sources[source] >= limits.per_address:
+            return "too many connections from this address"
+        recent = self._recent_of(source)
+        if len(recent) >= limits.rate:
+            return "too many new connections from this address"
+        recent.append(self._clock())
+        return ""
+
+    def _recent_of(self, source: str) -> deque[float]:
+        since = self._clock() - _MINUTE
+        if len(self._recent) > 4096:
+            self._recent = {
+                name: times for name, times in self._recent.items() if times and times[-1] > since
+            }
+        recent = self._recent.setdefault(source, deque())
+        while recent and recent[0] <= since:
+            recent.popleft()
+        return recent
+
+    def logged_in(self, source: str, person: str) -> bool:
+        """Move a connection from its address to its person; False when that person has too many."""
+        if self._people[person] >= self._limits().per_person:
+            return False
+        self._leave_source(source)
+        self._people[person] += 1
+        return True
+
+    def left(self, source: str, person: str) -> None:
+        """A connection ended; `person` is "" when nobody had logged in."""
+        self.sessions -= 1
+        if person:
+            self._people[person] -= 1
+            if not self._people[person]:
+                del self._people[person]
+        else:
+            self._leave_source(source)
+
+    def _leave_source(self, source: str) -> None:
+        self._before_login -= 1
+        self._sources[source] -= 1
+        if not self._sources[source]:
+            del self._sources[source]
+
+
+class Admission:
+    """The place of one connection in the counts."""
+
+    def __init__(self, gate: Gate, source: str) -> None:
+        self._gate = gate
+        self._source = source
+        self._person = ""
+        self._released = False
+
+    def authenticated(self, person: str) -> bool:
+        """Tell who it is; False when that person has too many sessions already."""
+        if self._person:
+            return True
+        if not self._gate.logged_in(self._source, person):
+            return False
+        self._person = person
+        return True
+
+    def release(self) -> None:
+        """The connection is over; may be called twice."""
+        if not self._released:
+            self._released = True
+            self._gate.left(self._source, self._person)

@@ -1,0 +1,303 @@
+"""The only Protocol class: a connection as a stream that coroutines read from and write to.
+
+A session is one coroutine: `line = await stream.line(limit)`, straight on. The rules that keep it honest:
+
+- Awaiting what is already in the buffer costs no Deferred; a coroutine that never has to wait gives the
+  reactor a turn every BREATH seconds all the same, so that 20,000 pipelined commands stall nobody.
+- Reading is back-pressured: with more than READ_BUFFER octets unread, the transport is paused until the
+  session has caught up. Writing is too: `await drain()` returns when the peer has taken enough.
+- A lost connection never cancels a session in the middle of its work: the next read, or drain, raises
+  ConnectionClosed. So what runs in a thread is always awaited, and clean-up is a `finally`.
+- start_tls() ends the old conversation: octets that came in clear behind the command are an attack
+  (CVE-2011-0411 and its family) and close the connection; none of them is ever executed.
+"""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IHandshakeListener,
+    IOpenSSLServerConnectionCreator,
+    IPushProducer,
+    IReactorTime,
+    ITCPTransport,
+)
+from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from mailnode.wire.dot import Decoder
+from mailnode.wire.framing import ByteQueue
+
+READ_BUFFER = 65536
+ENDLESS_LINE = 65536  # octets of an over-long line that are read past before the connection is cut
+BREATH = 0.01
+
+
+class ConnectionClosed(Exception):
+    """The peer is gone, or was sent away; nothing more can be read or written."""
+
+
+class TimedOut(Exception):
+    """The peer did not send, or did not read, in the time it has."""
+
+
+@implementer(IPushProducer, IHandshakeListener)
+class Stream(Protocol):
+    """One connection. Attributes to set: `timeout`, seconds a single read may take."""
+
+    def __init__(
+        self, clock: IReactorTime, *, opened: Callable[["Stream"], None], write_timeout: float = 300.0
+    ) -> None:
+        self.timeout = 300.0
+        self.secure = False
+        self.lost = False
+        self._clock = clock
+        self._opened = opened
+        self._write_timeout = write_timeout
+        self._queue = ByteQueue()
+        self._arrival: Deferred[None] | None = None
+        self._room: Deferred[None] | None = None
+        self._handshake: Deferred[None] | None = None
+        self._full = False
+        self._paused = False
+        self._closing = False
+        self._deadline = 0.0
+        self._timer: IDelayedCall | None = None
+        self._awake_since = 0.0
+
+    # Reading
+
+    async def line(self, limit: int) -> bytes:
+        """The next line without its CRLF; the whole line has `timeout` seconds to come.
+
+        Raises LineTooLong, BadSyntax (bare LF), TimedOut, ConnectionClosed. The rest of an over-long line is
+        read past; one that does not end at all cuts the connection.
+        """
+        await self._breathe()
+        deadline = self._clock.seconds() + self.timeout
+        while (line := self._queue.line(limit)) is None:
+            if self._queue.dropped > ENDLESS_LINE:
+                self.abort()
+                raise ConnectionClosed
+            await self._more(deadline)
+        self._caught_up()
+        return line
+
+    async def exactly(self, count: int) -> bytes:
+        """The next `count` octets; for small counts, as they are all held in memory."""
+        deadline = self._clock.seconds() + self.timeout
+        while (octets := self._queue.exactly(count)) is None:
+            await self._more(deadline)
+        self._caught_up()
+        return octets
+
+    async def some(self, limit: int) -> bytes:
+        """At least one octet and at most `limit`; `timeout` seconds for the first to come."""
+        if not self._queue:
+            await self._more(self._clock.seconds() + self.timeout)
+        else:
+            await self._breathe()
+        octets = self._queue.some(limit)
+        self._caught_up()
+        return octets
+
+    async def dotted(self, decoder: Decoder) -> bytes:
+        """The next decoded piece of a dot-ended body; see decoder.finished for its end.
+
+        What follows the end stays in the stream, as the next commands.
+        """
+        decoded = decoder.feed(await self.some(READ_BUFFER))
+        if decoder.finished and decoder.residue:
+            self._queue.unread(decoder.residue)
+        return decoded
+
+    @property
+    def pending(self) -> int:
+        """Octets that have come and are not yet read."""
+        return len(self._queue)
+
+    async def _more(self, deadline: float) -> None:
+        if self.lost or self._closing:
+            raise ConnectionClosed
+        if self._paused:
+            self._resume_reading()
+        self._arrival = Deferred(self._forget_arrival)
+        self._arm(deadline)
+        await self._arrival
+        self._awake_since = self._clock.seconds()
+
+    def _forget_arrival(self, _: "Deferred[None]") -> None:
+        self._arrival = None
+
+    def _caught_up(self) -> None:
+        if self._paused and len(self._queue) <= READ_BUFFER // 2:
+            self._resume_reading()
+
+    def _resume_reading(self) -> None:
+        self._paused = False
+        if not self.lost:
+            cast(Any, self.transport).resumeProducing()
+
+    async def _breathe(self) -> None:
+        if self._clock.seconds() - self._awake_since > BREATH:
+            await deferLater(self._clock, 0.0)
+            self._awake_since = self._clock.seconds()
+
+    # One lazily moved timer for all reads of the connection: reads are many, time-outs are few.
+
+    def _arm(self, deadline: float) -> None:
+        self._deadline = deadline
+        if self._timer is not None and self._timer.getTime() > deadline:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._timer = self._clock.callLater(max(0.0, deadline - self._clock.seconds()), self._expired)
+
+    def _expired(self) -> None:
+        self._timer = None
+        waiting = self._arrival
+        if waiting is None:
+            return
+        if self._clock.seconds() < self._deadline:
+            self._arm(self._deadline)
+            return
+        self._arrival = None
+        waiting.errback(Failure(TimedOut()))
+
+    # Writing
+
+    def write(self, data: bytes) -> None:
+        """Hand octets to the transport; after much of it, `await drain()`."""
+        if data and not self.lost and not self._closing:
+            cast(ITCPTransport, self.transport).write(data)
+
+    async def drain(self) -> None:
+        """Wait until the peer has taken enough of what was written.
+
+        Raises ConnectionClosed when it is gone, and aborts the connection when it does not read for too long.
+        """
+        if self.lost or self._closing:
+            raise ConnectionClosed
+        if not self._full:
+            return
+        self._room = Deferred()
+        stalled = self._clock.callLater(self._write_timeout, self.abort)
+        try:
+            await self._room
+        finally:
+            if stalled.active():
+                stalled.cancel()
+        self._awake_since = self._clock.seconds()
+
+    def pauseProducing(self) -> None:
+        """The transport's write buffer is full."""
+        self._full = True
+
+    def resumeProducing(self) -> None:
+        """The transport's write buffer has room again."""
+        self._full = False
+        self._let_writer_go()
+
+    def stopProducing(self) -> None:
+        """The transport will take nothing more."""
+        self.resumeProducing()
+
+    def _let_writer_go(self) -> None:
+        room, self._room = self._room, None
+        if room is not None:
+            room.callback(None)
+
+    # TLS
+
+    async def start_tls(self, creator: IOpenSSLServerConnectionCreator, *, timeout: float) -> None:
+        """Become a TLS server; returns after the handshake.
+
+        Raises ConnectionClosed, also when octets in clear are waiting: they were sent by somebody who
+        wants them taken for part of the encrypted conversation.
+        """
+        if self.lost or self._closing or self._queue:
+            self.abort()
+            raise ConnectionClosed
+        self._handshake = Deferred()
+        cast(Any, self.transport).startTLS(creator)
+        self.secure = True
+        late = self._clock.callLater(timeout, self.abort)
+        try:
+            await self._handshake
+        finally:
+            if late.active():
+                late.cancel()
+        self._awake_since = self._clock.seconds()
+
+    def handshakeCompleted(self) -> None:
+        """The TLS handshake is done."""
+        handshake, self._handshake = self._handshake, None
+        if handshake is not None:
+            handshake.callback(None)
+
+    def tls_version(self) -> str:
+        """Such as "TLSv1.3"; "" in clear."""
+        if not self.secure:
+            return ""
+        return str(cast(Any, self.transport).getHandle().get_protocol_version_name())
+
+    # Ends
+
+    def close(self) -> None:
+        """Send what was written, then close; a peer that does not take it is cut off after a while."""
+        if self.lost or self._closing:
+            return
+        self._closing = True
+        transport = cast(Any, self.transport)
+        transport.unregisterProducer()
+        if self._paused:
+            self._resume_reading()
+        self._stop_timer()
+        self._timer = self._clock.callLater(self._write_timeout, self.abort)
+        transport.loseConnection()
+
+    def abort(self) -> None:
+        """Cut the connection now."""
+        if not self.lost:
+            cast(Any, self.transport).abortConnection()
+
+    def connectionMade(self) -> None:
+        """Twisted's: the connection is there."""
+        transport = cast(Any, self.transport)
+        transport.registerProducer(self, True)
+        if hasattr(transport, "setTcpNoDelay"):
+            transport.setTcpNoDelay(True)
+        self._awake_since = self._clock.seconds()
+        self._opened(self)
+
+    def dataReceived(self, data: bytes) -> None:
+        """Twisted's: octets came."""
+        if self._closing:
+            return
+        self._queue.feed(data)
+        arrival, self._arrival = self._arrival, None
+        if arrival is not None:
+            arrival.callback(None)
+        ended = self.lost or self._closing
+        if len(self._queue) > READ_BUFFER and not self._paused and not ended and self._arrival is None:
+            self._paused = True
+            cast(Any, self.transport).pauseProducing()
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Twisted's: it is over."""
+        self.lost = True
+        self._stop_timer()
+        for name in ("_arrival", "_room", "_handshake"):
+            waiting: Deferred[None] | None = getattr(self, name)
+            setattr(self, name, None)
+            if waiting is not None:
+                waiting.errback(Failure(ConnectionClosed()))
+
+    def _stop_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None and timer.active():
+            timer.cancel()

@@ -1,0 +1,99 @@
+"""Connections over memory, with real OpenSSL where TLS is asked for."""
+
+from typing import Any
+
+from OpenSSL import SSL
+from twisted.internet import _newtls
+from twisted.internet.testing import StringTransportWithDisconnection
+
+
+class MemoryTransport(StringTransportWithDisconnection):
+    """A server's transport that keeps what is written, and can become TLS as a TCP transport does."""
+
+    TLS = False
+    _tlsClientDefault = False
+    streamingProducer = False
+
+    def startTLS(self, creator: Any, normal: bool = True) -> None:
+        """As twisted.internet.tcp does it, on this transport."""
+        _newtls.startTLS(self, creator, normal, StringTransportWithDisconnection)
+
+    def write(self, data: bytes) -> None:
+        """Through TLS, once there is TLS."""
+        if self.TLS:
+            self.protocol.write(data)
+        else:
+            super().write(data)
+
+    def loseConnection(self) -> None:
+        """With a close alert first, under TLS."""
+        if self.TLS:
+            self.protocol.loseConnection()
+        else:
+            super().loseConnection()
+
+    def abortConnection(self) -> None:
+        """At once."""
+        if self.connected:
+            StringTransportWithDisconnection.loseConnection(self)
+
+    def registerProducer(self, producer: Any, streaming: bool) -> None:
+        """For back-pressure, at the layer that writes."""
+        if self.TLS:
+            self.protocol.registerProducer(producer, streaming)
+        else:
+            self.streamingProducer = streaming
+            super().registerProducer(producer, streaming)
+
+    def unregisterProducer(self) -> None:
+        """The counterpart."""
+        if self.TLS:
+            self.protocol.unregisterProducer()
+        else:
+            super().unregisterProducer()
+
+    def take(self) -> bytes:
+        """What has been written since the last call."""
+        written: bytes = self.value()
+        self.clear()
+        return written
+
+
+class TlsPeer:
+    """The client side of TLS, talking to a MemoryTransport."""
+
+    def __init__(self, transport: MemoryTransport) -> None:
+        self.transport = transport
+        self.connection = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
+        self.connection.set_connect_state()
+
+    def handshake(self) -> None:
+        """Shake hands to the end."""
+        for _ in range(5):
+            try:
+                self.connection.do_handshake()
+            except SSL.WantReadError:
+                pass
+            self._exchange()
+
+    def send(self, data: bytes) -> None:
+        """Encrypted octets for the server."""
+        self.connection.send(data)
+        self._exchange()
+
+    def receive(self) -> bytes:
+        """What the server has said, decrypted."""
+        self._exchange()
+        try:
+            return bytes(self.connection.recv(65536))
+        except SSL.WantReadError:
+            return b""
+
+    def _exchange(self) -> None:
+        try:
+            while data := self.connection.bio_read(65536):
+                self.transport.protocol.dataReceived(data)
+        except SSL.WantReadError:
+            pass
+        if answer := self.transport.take():
+            self.connection.bio_write(answer)

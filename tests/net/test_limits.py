@@ -1,0 +1,90 @@
+"""Counting connections."""
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailnode.net.limits import Admission, ConnectionLimits, Gate, source_of
+
+
+class GateTests(SynchronousTestCase):
+    """Who is let in."""
+
+    def setUp(self) -> None:
+        self.now = 1000.0
+        self.limits = ConnectionLimits(per_address=2, rate=5, before_login=4, sessions=6, per_person=2)
+        self.gate = Gate(lambda: self.limits, lambda: self.now)
+
+    def admit(self, peer: str = "192.0.2.1", *, trusted: bool = False) -> Admission:
+        """A connection that must get in."""
+        admission = self.gate.admit(peer, trusted=trusted)
+        assert isinstance(admission, Admission), admission
+        return admission
+
+    def refused(self, peer: str = "192.0.2.1", *, trusted: bool = False) -> str:
+        """A connection that must not; gives the reason."""
+        reason = self.gate.admit(peer, trusted=trusted)
+        assert isinstance(reason, str)
+        return reason
+
+    def test_by_address_before_login(self) -> None:
+        """An address has few connections before login, and as many as its people after it."""
+        first, second = self.admit(), self.admit()
+        self.assertIn("from this address", self.refused())
+        self.assertTrue(first.authenticated("anna"))
+        self.admit().release()
+        second.release()
+        self.admit()
+
+    def test_by_person_after_login(self) -> None:
+        """A person has a number of sessions, whatever the addresses."""
+        admissions = [self.admit(f"192.0.2.{number}") for number in range(3)]
+        self.assertEqual([one.authenticated("anna") for one in admissions], [True, True, False])
+        admissions[0].release()
+        self.assertTrue(admissions[2].authenticated("anna"))
+        self.assertTrue(admissions[2].authenticated("anna"))
+
+    def test_everybody_together(self) -> None:
+        """All connections before login, and all sessions, have a limit."""
+        for number in range(4):
+            self.admit(f"192.0.2.{number}")
+        self.assertIn("before login", self.refused("192.0.2.9"))
+        for number in range(2):
+            self.admit(f"198.51.100.{number}", trusted=True)
+        self.assertIn("too many sessions", self.refused(trusted=True))
+
+    def test_rate(self) -> None:
+        """New connections of one address in a minute are counted, also when they end at once."""
+        for _ in range(5):
+            self.admit().release()
+        self.assertIn("new connections", self.refused())
+        self.now += 61
+        self.admit()
+
+    def test_trusted_networks(self) -> None:
+        """Trusted addresses are never refused by address or rate."""
+        for _ in range(6):
+            self.admit("127.0.0.1", trusted=True)
+
+    def test_release_twice(self) -> None:
+        """A connection leaves the counts once."""
+        admission = self.admit()
+        admission.release()
+        admission.release()
+        self.assertEqual(self.gate.sessions, 0)
+
+    def test_the_table_of_rates_is_bounded(self) -> None:
+        """Addresses that were quiet for a minute are forgotten."""
+        self.limits = ConnectionLimits(10, 10, 10, 10, 10)
+        for number in range(5000):
+            self.admit(f"10.0.{number // 256}.{number % 256}").release()
+            self.now += 1
+        self.assertLess(len(self.gate._recent), 4200)
+
+    def test_sources(self) -> None:
+        """An IPv4 address and an IPv6 /64 are one source each; a mapped address is the IPv4 one."""
+        for peer, source in (
+            ("192.0.2.1", "192.0.2.1"),
+            ("::ffff:192.0.2.1", "192.0.2.1"),
+            ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+            ("", ""),
+        ):
+            self.assertEqual(source_of(peer), source)

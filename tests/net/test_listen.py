@@ -1,0 +1,206 @@
+"""From accepted socket to session, over memory transports and real TLS."""
+
+import os
+import random
+import tempfile
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from ipaddress import ip_network
+
+from OpenSSL import SSL
+from twisted.internet.address import IPv4Address
+from twisted.internet.task import Clock
+from twisted.internet.testing import EventLoggingObserver
+from twisted.logger import globalLogPublisher
+from twisted.protocols import tls
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailnode.admin.certificates import write_certificates
+from mailnode.config import Listener
+from mailnode.events.log import Log
+from mailnode.fs import FileSystem
+from mailnode.net.blocking import InlineExecutor
+from mailnode.net.limits import ConnectionLimits, Gate
+from mailnode.net.listen import Connection, Door, SessionFactory, plain_address
+from mailnode.net.stream import TimedOut
+from mailnode.net.tls import TlsError, TlsServer, make_context
+from mailnode.runtime import Runtime
+from tests.net.memory import MemoryTransport, TlsPeer
+
+
+async def echo(connection: Connection) -> None:
+    """A session that says hello and gives each line back."""
+    connection.stream.write(b"hello\r\n")
+    while (line := await connection.stream.line(100)) != b"quit":
+        connection.stream.write(line + b"\r\n")
+        await connection.stream.drain()
+
+
+class ListenTestCase(SynchronousTestCase):
+    """A factory with a session of choice."""
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.patch(tls, "_get_default_clock", lambda: self.clock)  # its timer gathers small writes
+        self.seen: list[Connection] = []
+        self.events = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+
+    def factory(
+        self, serve: Callable[[Connection], Awaitable[None]] = echo, *, sessions: int = 2, tls: bool = False
+    ) -> SessionFactory:
+        """A factory; sessions are noted in self.seen."""
+
+        async def noting(connection: Connection) -> None:
+            self.seen.append(connection)
+            await serve(connection)
+
+        runtime = Runtime(self.clock, random.Random(1), InlineExecutor())
+        door = Door(
+            listener=Listener("imap", "tcp:143", "implicit" if tls else "none"),
+            runtime=runtime,
+            gate=Gate(lambda: ConnectionLimits(9, 99, 99, sessions, 9), self.clock.seconds),
+            serve=noting,
+            busy=b"* BYE busy",
+            tls=self.tls_server() if tls else None,
+            trusted_networks=lambda: (ip_network("127.0.0.0/8"),),
+            handshake_timeout=lambda: 15.0,
+            write_timeout=lambda: 300.0,
+            log=Log("test"),
+        )
+        return SessionFactory(door)
+
+    def tls_server(self) -> TlsServer:
+        """A server with a fresh certificate."""
+        directory = tempfile.mkdtemp()
+        tls = write_certificates(
+            directory, "mail.example.org", FileSystem(), datetime(2026, 1, 1, tzinfo=UTC)
+        )
+        return TlsServer(make_context(tls.certificate, tls.key))
+
+    def connect(self, factory: SessionFactory, host: str = "192.0.2.7") -> MemoryTransport:
+        """A connection over memory."""
+        transport = MemoryTransport(peerAddress=IPv4Address("TCP", host, 4711))
+        stream = factory.buildProtocol(None)
+        transport.protocol = stream
+        stream.makeConnection(transport)
+        return transport
+
+    def tearDown(self) -> None:
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+
+class SessionTests(ListenTestCase):
+    """The life of a connection."""
+
+    def test_facts(self) -> None:
+        """The session is told who the peer is, and an id that is in every line of the log."""
+        factory = self.factory()
+        self.connect(factory).protocol.dataReceived(b"quit\r\n")
+        self.connect(factory, "127.0.0.1").protocol.dataReceived(b"quit\r\n")
+        stranger, local = self.seen
+        self.assertEqual((stranger.peer, stranger.trusted, stranger.loopback), ("192.0.2.7", False, False))
+        self.assertEqual((local.peer, local.trusted, local.loopback), ("127.0.0.1", True, True))
+        self.assertNotEqual(stranger.id, local.id)
+        lines = [event["line"] for event in self.events]
+        self.assertEqual(sum(f"connection={stranger.id}" in line for line in lines), 2)
+        self.assertEqual(factory.sessions(), [])
+        self.assertEqual(factory.open, set())
+
+    def test_one_too_many(self) -> None:
+        """The connection above the limit reads why and is closed; a place that is left can be taken."""
+        factory = self.factory(sessions=1)
+        first = self.connect(factory)
+        second = self.connect(factory)
+        self.assertEqual(second.value(), b"* BYE busy\r\n")
+        self.assertFalse(second.connected)
+        first.protocol.dataReceived(b"quit\r\n")
+        self.assertEqual(self.connect(factory).value(), b"hello\r\n")
+        factory.close_all()
+
+    def test_lost_connection(self) -> None:
+        """A peer that goes away ends the session and gives its place back."""
+        factory = self.factory(sessions=1)
+        self.connect(factory).loseConnection()
+        self.assertEqual(self.connect(factory).value(), b"hello\r\n")
+        factory.close_all()
+        self.assertEqual(factory.sessions(), [])
+
+    def test_a_bug(self) -> None:
+        """An exception nobody expected closes its own connection and is logged with its traceback."""
+
+        async def broken(connection: Connection) -> None:
+            raise ZeroDivisionError
+
+        transport = self.connect(self.factory(broken))
+        self.assertFalse(transport.connected)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_time_out(self) -> None:
+        """A time-out that a session does not catch is one line in the log."""
+
+        async def late(connection: Connection) -> None:
+            raise TimedOut
+
+        self.connect(self.factory(late))
+        self.assertIn("timed out", self.events[-1]["line"])
+
+    def test_addresses(self) -> None:
+        """Mapped addresses count as IPv4; a scope is no part of an address."""
+        self.assertEqual(str(plain_address("::ffff:127.0.0.1")), "127.0.0.1")
+        self.assertEqual(str(plain_address("fe80::1%eth0")), "fe80::1")
+        self.assertIsNone(plain_address("/run/socket"))
+
+
+class TlsTests(ListenTestCase):
+    """Implicit TLS, with real OpenSSL on both sides."""
+
+    def test_greeting_comes_inside(self) -> None:
+        """Nothing is said before the handshake; the session then runs inside TLS."""
+        transport = self.connect(self.factory(tls=True))
+        self.assertEqual(transport.value(), b"")
+        peer = TlsPeer(transport)
+        peer.handshake()
+        self.clock.advance(0)
+        self.assertEqual(peer.receive(), b"hello\r\n")
+        self.assertTrue(self.seen[0].stream.secure)
+        self.assertTrue(self.seen[0].stream.tls_version().startswith("TLSv1."))
+        peer.send(b"quit\r\n")
+        self.clock.advance(0)
+        transport.abortConnection()
+
+    def test_slow_handshake(self) -> None:
+        """A handshake that does not come to its end is cut off after its time (T14)."""
+        transport = self.connect(self.factory(tls=True))
+        self.clock.advance(16)
+        self.assertFalse(transport.connected)
+
+    def test_no_handshake_at_all(self) -> None:
+        """Plain text on a TLS port closes the connection, without a word in clear (T13)."""
+        transport = self.connect(self.factory(tls=True))
+        transport.protocol.dataReceived(b"a NOOP\r\n")
+        self.assertNotIn(b"hello", transport.value())
+        self.assertFalse(transport.connected)
+        self.flushLoggedErrors(SSL.Error)
+
+
+class ContextTests(SynchronousTestCase):
+    """Certificates that cannot be used."""
+
+    def test_mistakes(self) -> None:
+        """A missing, broken or foreign file is named, with the reason."""
+        first, second = tempfile.mkdtemp(), tempfile.mkdtemp()
+        when = datetime(2026, 1, 1, tzinfo=UTC)
+        one = write_certificates(first, "a.example.org", FileSystem(), when)
+        two = write_certificates(second, "b.example.org", FileSystem(), when)
+        broken = os.path.join(first, "broken.pem")
+        with open(broken, "w") as file:
+            file.write("no PEM")
+        for certificate, key, text in (
+            (broken, one.key, "certificate"),
+            (one.certificate, broken, "key"),
+            (first + "/none.pem", one.key, "no such file"),
+            (one.certificate, two.key, "does not belong"),
+        ):
+            with self.assertRaises(TlsError) as caught:
+                make_context(certificate, key)
+            self.assertIn(text, str(caught.exception))

@@ -1,0 +1,631 @@
+"""mailnode.net.stream and mailnode.net.blocking on a transport in memory and a clock that stands still."""
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.base import DelayedCall
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailnode.net.blocking import PIECE, InlineExecutor, Lane, send
+from mailnode.net.stream import ENDLESS_LINE, READ_BUFFER, ConnectionClosed, Stream, TimedOut
+from mailnode.wire.dot import Decoder
+from mailnode.wire.errors import BadSyntax, LineTooLong
+
+WRITE_TIMEOUT = 300.0
+
+
+class TickingClock(Clock):
+    """A clock on which every look at it takes a millisecond."""
+
+    turns = 0
+
+    def seconds(self) -> float:
+        self.rightNow += 0.001
+        return self.rightNow
+
+    def callLater(self, when: float, what: Callable[..., object], *a: object, **kw: object) -> DelayedCall:
+        self.turns += when == 0.0
+        return super().callLater(when, what, *a, **kw)
+
+
+class Wire(StringTransport):
+    """A transport that can be upgraded to TLS, in name, and that tells its producer when it is full."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tls: object = None
+        self.full_at = 1 << 30
+
+    def startTLS(self, creator: object) -> None:
+        self.tls = creator
+
+    def write(self, data: bytes) -> None:
+        super().write(data)
+        if len(self.value()) >= self.full_at and self.producer is not None:
+            self.producer.pauseProducing()
+
+    def take(self) -> bytes:
+        """Read everything, as a peer that has time for it."""
+        octets = self.value()
+        self.clear()
+        if self.producer is not None:
+            self.producer.resumeProducing()
+        return octets
+
+
+class ManualExecutor:
+    """An Executor whose jobs run when the test says so."""
+
+    def __init__(self) -> None:
+        self.jobs: deque[Callable[[], None]] = deque()
+
+    def run(self, function: Callable[..., Any], *args: Any) -> "Deferred[Any]":
+        result: Deferred[Any] = Deferred()
+
+        def job() -> None:
+            try:
+                value = function(*args)
+            except Exception:
+                result.errback(Failure())
+            else:
+                result.callback(value)
+
+        self.jobs.append(job)
+        return result
+
+    def step(self) -> None:
+        self.jobs.popleft()()
+
+
+class StreamTestCase(SynchronousTestCase):
+    """A connected stream; at the end of each test no delayed call may be left."""
+
+    def setUp(self) -> None:
+        self.connect(Clock())
+
+    def connect(self, clock: Clock) -> None:
+        self.clock = clock
+        self.opened: list[Stream] = []
+        self.stream = Stream(clock, opened=self.opened.append, write_timeout=WRITE_TIMEOUT)
+        self.wire = Wire()
+        self.stream.makeConnection(self.wire)
+        self.assertEqual(self.opened, [self.stream])
+
+    def tearDown(self) -> None:
+        if not self.stream.lost:
+            self.lose()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def lose(self) -> None:
+        self.stream.connectionLost(Failure(ConnectionDone()))
+
+    def go(self, awaitable: Awaitable[Any]) -> "Deferred[Any]":
+        async def session() -> Any:
+            return await awaitable
+
+        return Deferred.fromCoroutine(session())
+
+
+# octets on the wire, what line(8) gives for them in turn
+LINES: tuple[tuple[bytes, tuple[object, ...]], ...] = (
+    (b"\r\n", (b"",)),
+    (b"a\r\nbc\r\n", (b"a", b"bc")),
+    (b"12345678\r\nx\r\n", (b"12345678", b"x")),
+    (b"123456789\r\nx\r\n", (LineTooLong, b"x")),
+    (b"a\nb\r\nx\r\n", (BadSyntax, b"b", b"x")),
+    (b"a\rb\r\n\r\r\n", (b"a\rb", b"\r")),
+)
+
+
+async def read_lines(stream: Stream, found: list[object], limit: int) -> None:
+    """Read lines until the connection is lost."""
+    while True:
+        try:
+            found.append(await stream.line(limit))
+        except BadSyntax as error:
+            found.append(type(error))
+
+
+class Reading(StreamTestCase):
+    """line(), exactly(), some(), dotted()"""
+
+    def test_every_split(self) -> None:
+        """Lines come out the same however the octets are cut into segments."""
+        for octets, expected in LINES:
+            for cut in range(len(octets) + 1):
+                for pieces in (
+                    [octets[:cut], octets[cut:]],
+                    [octets[at : at + 1] for at in range(len(octets))],
+                ):
+                    self.connect(Clock())
+                    found: list[object] = []
+                    session = self.go(read_lines(self.stream, found, 8))
+                    for piece in pieces:
+                        self.stream.dataReceived(piece)
+                    self.assertEqual(tuple(found), expected, (octets, cut))
+                    self.lose()
+                    self.failureResultOf(session, ConnectionClosed)
+                    self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_endless_line(self) -> None:
+        """An over-long line is read past, but not for ever: then the connection is cut (I22)."""
+        found: list[object] = []
+        session = self.go(read_lines(self.stream, found, 8))
+        for _ in range(ENDLESS_LINE // 1024 + 1):
+            self.assertFalse(self.wire.disconnecting)
+            self.stream.dataReceived(b"x" * 1024)
+        self.stream.dataReceived(b"x" * 1024)
+        self.failureResultOf(session, ConnectionClosed)
+        self.assertEqual(found, [LineTooLong])
+        self.assertTrue(self.wire.disconnecting)
+
+    def test_buffered_costs_no_deferred(self) -> None:
+        """What is in the buffer already is given without waiting, and without a timer."""
+        self.stream.dataReceived(b"a\r\nbcdef")
+        self.assertEqual(self.successResultOf(self.go(self.stream.line(10))), b"a")
+        self.assertEqual(self.successResultOf(self.go(self.stream.exactly(2))), b"bc")
+        self.assertEqual(self.successResultOf(self.go(self.stream.some(2))), b"de")
+        self.assertEqual(self.stream.pending, 1)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_exactly_waits(self) -> None:
+        """exactly() waits until all of it is there, and leaves what follows."""
+        wanted = self.go(self.stream.exactly(4))
+        self.stream.dataReceived(b"abc")
+        self.assertNoResult(wanted)
+        self.stream.dataReceived(b"de")
+        self.assertEqual(self.successResultOf(wanted), b"abcd")
+        self.assertEqual(self.stream.pending, 1)
+
+    @settings(deadline=None, max_examples=50)
+    @given(st.lists(st.integers(0, 40), max_size=6))
+    def test_dotted(self, cuts: list[int]) -> None:
+        """A dot-ended body is decoded, and what follows its end stays for the next line()."""
+        self.connect(Clock())
+        octets = b"a\r\n..b\r\n.\r\nNOOP\r\n"
+        content: list[bytes] = []
+
+        async def session() -> bytes:
+            decoder = Decoder()
+            while not decoder.finished:
+                content.append(await self.stream.dotted(decoder))
+            return await self.stream.line(10)
+
+        done = Deferred.fromCoroutine(session())
+        edges = [0, *sorted(cuts), len(octets)]
+        for start, end in zip(edges, [*edges[1:], len(octets)], strict=True):
+            if octets[start:end]:
+                self.stream.dataReceived(octets[start:end])
+        self.assertEqual(self.successResultOf(done), b"NOOP")
+        self.assertEqual(b"".join(content), b"a\r\n.b\r\n")
+        self.lose()
+
+    def test_pipelined(self) -> None:
+        """20,000 lines in one segment: no recursion, all in order, and the reactor gets its turns."""
+        clock = TickingClock()
+        self.connect(clock)
+        found: list[object] = []
+        session = self.go(read_lines(self.stream, found, 20))
+        self.stream.dataReceived(b"".join(b"%d\r\n" % number for number in range(20_000)))
+        self.assertLess(len(found), 100)
+        meanwhile: list[int] = []
+        clock.callLater(0, lambda: meanwhile.append(len(found)))
+        clock.advance(0)
+        self.assertLess(meanwhile[0], 200)
+        self.assertGreater(clock.turns, 1000)
+        self.assertEqual(found, [b"%d" % number for number in range(20_000)])
+        self.lose()
+        self.failureResultOf(session, ConnectionClosed)
+
+    def test_reads_what_came_before_the_end(self) -> None:
+        """Commands that were sent before the peer closed are still given, then ConnectionClosed."""
+        self.stream.dataReceived(b"a\r\nb\r\n")
+        self.lose()
+        self.assertEqual(self.successResultOf(self.go(self.stream.line(10))), b"a")
+        self.assertEqual(self.successResultOf(self.go(self.stream.line(10))), b"b")
+        for read in (self.stream.line(10), self.stream.exactly(1), self.stream.some(1)):
+            self.failureResultOf(self.go(read), ConnectionClosed)
+
+
+class ReadingPressure(StreamTestCase):
+    """Back-pressure on what the peer sends."""
+
+    def test_paused_and_resumed(self) -> None:
+        """Unread octets beyond READ_BUFFER pause the transport until half of it has been read."""
+        self.stream.dataReceived(b"x" * READ_BUFFER)
+        self.assertEqual(self.wire.producerState, "producing")
+        self.stream.dataReceived(b"x")
+        self.assertEqual(self.wire.producerState, "paused")
+        self.successResultOf(self.go(self.stream.exactly(READ_BUFFER // 4)))
+        self.assertEqual(self.wire.producerState, "paused")
+        self.successResultOf(self.go(self.stream.exactly(READ_BUFFER // 2)))
+        self.assertEqual(self.wire.producerState, "producing")
+
+    def test_waiting_for_more_than_the_buffer(self) -> None:
+        """Whoever waits for more than the buffer holds gets it; nobody waits for each other."""
+        wanted = self.go(self.stream.exactly(3 * READ_BUFFER))
+        for _ in range(3):
+            self.assertEqual(self.wire.producerState, "producing")
+            self.stream.dataReceived(b"x" * READ_BUFFER)
+        self.assertEqual(len(self.successResultOf(wanted)), 3 * READ_BUFFER)
+
+        self.stream.dataReceived(b"x" * (READ_BUFFER + 1))
+        self.assertEqual(self.wire.producerState, "paused")
+        wanted = self.go(self.stream.exactly(2 * READ_BUFFER))
+        self.assertEqual(self.wire.producerState, "producing")
+        self.stream.dataReceived(b"x" * READ_BUFFER)
+        self.assertEqual(len(self.successResultOf(wanted)), 2 * READ_BUFFER)
+
+    def test_closing_reads_on(self) -> None:
+        """A closing connection is never paused, or its end would not be seen."""
+        self.stream.dataReceived(b"x" * (READ_BUFFER + 1))
+        self.assertEqual(self.wire.producerState, "paused")
+        self.stream.close()
+        self.assertEqual(self.wire.producerState, "producing")
+        self.stream.dataReceived(b"x" * READ_BUFFER)
+        self.assertEqual(self.wire.producerState, "producing")
+
+    def test_closed_by_what_came(self) -> None:
+        """Nor when the session closes in the middle of a large segment."""
+
+        async def session() -> None:
+            await self.stream.line(10)
+            self.stream.close()
+
+        done = Deferred.fromCoroutine(session())
+        self.stream.dataReceived(b"QUIT\r\n" + b"x" * (READ_BUFFER + 1))
+        self.successResultOf(done)
+        self.assertEqual(self.wire.producerState, "producing")
+
+
+class Writing(StreamTestCase):
+    """write() and drain()"""
+
+    def test_room(self) -> None:
+        """drain() returns at once while the peer keeps up."""
+        self.stream.write(b"a")
+        self.successResultOf(self.go(self.stream.drain()))
+        self.assertEqual(self.wire.value(), b"a")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_waits_for_room(self) -> None:
+        """drain() waits while the transport is full, and no timer is left behind."""
+        self.wire.full_at = 3
+        self.stream.write(b"abc")
+        drained = self.go(self.stream.drain())
+        self.assertNoResult(drained)
+        self.assertEqual(self.wire.take(), b"abc")
+        self.successResultOf(drained)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_stall_aborts(self) -> None:
+        """A peer that reads nothing for the write time-out is cut off."""
+        self.wire.full_at = 3
+        self.stream.write(b"abc")
+        drained = self.go(self.stream.drain())
+        self.clock.advance(WRITE_TIMEOUT - 1)
+        self.assertFalse(self.wire.disconnected)
+        self.clock.advance(1)
+        self.assertTrue(self.wire.disconnected)
+        self.lose()
+        self.failureResultOf(drained, ConnectionClosed)
+
+    def test_lost_while_draining(self) -> None:
+        """A connection that goes away while the writer waits raises ConnectionClosed there."""
+        self.wire.full_at = 1
+        self.stream.write(b"abc")
+        drained = self.go(self.stream.drain())
+        self.lose()
+        self.failureResultOf(drained, ConnectionClosed)
+        self.failureResultOf(self.go(self.stream.drain()), ConnectionClosed)
+        self.stream.write(b"nobody reads this")
+        self.assertEqual(self.wire.value(), b"abc")
+
+
+class Ends(StreamTestCase):
+    """Time-outs and the ends of a connection."""
+
+    def test_timeout(self) -> None:
+        """A line has `timeout` seconds to come as a whole; dribbling does not prolong it."""
+        self.stream.timeout = 10.0
+        wanted = self.go(self.stream.line(100))
+        for _ in range(9):
+            self.clock.advance(1)
+            self.stream.dataReceived(b"x")
+        self.assertNoResult(wanted)
+        self.clock.advance(1)
+        self.failureResultOf(wanted, TimedOut)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_timeout_moves(self) -> None:
+        """Each line has its own time, shorter or longer than the last."""
+        self.stream.timeout = 100.0
+        first = self.go(self.stream.line(100))
+        self.clock.advance(90)
+        self.stream.dataReceived(b"a\r\n")
+        self.successResultOf(first)
+        self.stream.timeout = 5.0
+        second = self.go(self.stream.line(100))
+        self.clock.advance(4.9)
+        self.stream.dataReceived(b"b\r\n")
+        self.successResultOf(second)
+        self.stream.timeout = 50.0
+        third = self.go(self.stream.line(100))
+        self.clock.pump([10.0] * 4)
+        self.assertNoResult(third)
+        self.clock.advance(10)
+        self.failureResultOf(third, TimedOut)
+
+    def test_no_timeout_between_reads(self) -> None:
+        """The clock runs for reads only: a session that works does not time out."""
+        self.stream.timeout = 10.0
+        wanted = self.go(self.stream.line(100))
+        self.stream.dataReceived(b"a\r\n")
+        self.successResultOf(wanted)
+        self.clock.advance(100)
+        self.stream.dataReceived(b"b\r\n")
+        wanted = self.go(self.stream.line(100))
+        self.clock.advance(0)
+        self.assertEqual(self.successResultOf(wanted), b"b")
+
+    def test_lost_while_reading(self) -> None:
+        """A connection lost under a reader raises ConnectionClosed there and leaves no timer."""
+        for name, count in (("line", 10), ("exactly", 5), ("some", 5)):
+            self.connect(Clock())
+            wanted = self.go(getattr(self.stream, name)(count))
+            self.lose()
+            self.failureResultOf(wanted, ConnectionClosed)
+            self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_close(self) -> None:
+        """close() lets the transport finish, takes nothing more, and cuts off a peer that does not read."""
+        self.stream.write(b"bye")
+        self.stream.close()
+        self.stream.close()
+        self.assertTrue(self.wire.disconnecting)
+        self.assertFalse(self.wire.disconnected)
+        self.stream.write(b"more")
+        self.stream.dataReceived(b"NOOP\r\n")
+        self.assertEqual((self.wire.value(), self.stream.pending), (b"bye", 0))
+        self.failureResultOf(self.go(self.stream.line(10)), ConnectionClosed)
+        self.failureResultOf(self.go(self.stream.drain()), ConnectionClosed)
+        self.clock.advance(WRITE_TIMEOUT)
+        self.assertTrue(self.wire.disconnected)
+
+    def test_close_while_reading(self) -> None:
+        """A server that stops closes under the session; the end of the connection wakes it."""
+        wanted = self.go(self.stream.line(10))
+        self.stream.close()
+        self.assertNoResult(wanted)
+        self.lose()
+        self.failureResultOf(wanted, ConnectionClosed)
+
+    def test_abort(self) -> None:
+        """abort() cuts at once; on a lost connection it does nothing."""
+        self.stream.abort()
+        self.assertTrue(self.wire.disconnected)
+        self.lose()
+        self.wire.disconnected = False
+        self.stream.abort()
+        self.stream.close()
+        self.assertFalse(self.wire.disconnected)
+
+
+class StartTls(StreamTestCase):
+    """start_tls()"""
+
+    CREATOR: Any = object()
+
+    def test_upgrade(self) -> None:
+        """The session goes on when the handshake is done."""
+        done = self.go(self.stream.start_tls(self.CREATOR, timeout=15))
+        self.assertIs(self.wire.tls, self.CREATOR)
+        self.assertNoResult(done)
+        self.stream.handshakeCompleted()
+        self.successResultOf(done)
+        self.assertTrue(self.stream.secure)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_residue(self) -> None:
+        """Octets in clear behind the command (CVE-2011-0411) cut the connection, unread (T3)."""
+        self.stream.dataReceived(b"STLS\r\nUSER u\r\n")
+        self.successResultOf(self.go(self.stream.line(10)))
+        self.failureResultOf(self.go(self.stream.start_tls(self.CREATOR, timeout=15)), ConnectionClosed)
+        self.assertIsNone(self.wire.tls)
+        self.assertTrue(self.wire.disconnected)
+
+    def test_stalled_handshake(self) -> None:
+        """A handshake that takes too long is cut off (T14)."""
+        done = self.go(self.stream.start_tls(self.CREATOR, timeout=15))
+        self.clock.advance(15)
+        self.assertTrue(self.wire.disconnected)
+        self.lose()
+        self.failureResultOf(done, ConnectionClosed)
+
+    def test_lost_in_handshake(self) -> None:
+        """A handshake that fails ends in ConnectionClosed."""
+        done = self.go(self.stream.start_tls(self.CREATOR, timeout=15))
+        self.lose()
+        self.failureResultOf(done, ConnectionClosed)
+
+    def test_after_the_end(self) -> None:
+        """Nothing is started on a connection that is gone."""
+        self.lose()
+        self.failureResultOf(self.go(self.stream.start_tls(self.CREATOR, timeout=15)), ConnectionClosed)
+
+
+class Lanes(SynchronousTestCase):
+    """Lane and InlineExecutor"""
+
+    def test_in_order_one_at_a_time(self) -> None:
+        """Jobs of a lane run one after the other; the next one starts when the one before has ended."""
+        executor = ManualExecutor()
+        lane = Lane(executor)
+        ran: list[int] = []
+        results = [lane.run(ran.append, number) for number in range(3)]
+        for number in range(3):
+            self.assertEqual(len(executor.jobs), 1)
+            self.assertNoResult(results[number])
+            executor.step()
+            self.successResultOf(results[number])
+        self.assertEqual(ran, [0, 1, 2])
+        self.assertFalse(executor.jobs)
+
+    def test_failure_is_one_jobs_own(self) -> None:
+        """A job that raises fails for who asked for it; the next one runs."""
+        for executor in (ManualExecutor(), InlineExecutor()):
+            lane = Lane(executor)
+            bad, good = lane.run(int, "x"), lane.run(int, "7")
+            if isinstance(executor, ManualExecutor):
+                executor.step()
+                executor.step()
+            self.failureResultOf(bad, ValueError)
+            self.assertEqual(self.successResultOf(good), 7)
+
+    def test_lanes_do_not_wait_for_each_other(self) -> None:
+        """Two lanes on one executor have a job running each."""
+        executor = ManualExecutor()
+        one, two = Lane(executor), Lane(executor)
+        first, second = one.run(int, "1"), two.run(int, "2")
+        self.assertEqual(len(executor.jobs), 2)
+        executor.jobs.reverse()
+        executor.step()
+        self.successResultOf(second)
+        self.assertNoResult(first)
+        executor.step()
+        self.successResultOf(first)
+
+    def test_many_jobs(self) -> None:
+        """Thousands of waiting jobs do not recurse."""
+        executor = ManualExecutor()
+        lane = Lane(executor)
+        ran: list[int] = []
+        for number in range(5000):
+            lane.run(ran.append, number)
+        while executor.jobs:
+            executor.step()
+        self.assertEqual(len(ran), 5000)
+
+    def test_jobs_given_by_a_job(self) -> None:
+        """A result may lead to the next job at once."""
+        lane = Lane(InlineExecutor())
+
+        async def session() -> int:
+            total = 0
+            for number in range(2000):
+                total += await lane.run(int, number)
+            return total
+
+        self.assertEqual(self.successResultOf(Deferred.fromCoroutine(session())), 1999000)
+
+
+class Sending(StreamTestCase):
+    """send(): a generator in a lane, to a stream"""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.given = 0
+        self.closed = False
+
+    def chunks(self, count: int, size: int = 1000) -> Iterator[bytes]:
+        try:
+            for number in range(count):
+                self.given += 1
+                yield b"%c" % (97 + number % 26) * size
+        finally:
+            self.closed = True
+
+    def test_whole(self) -> None:
+        """Everything arrives, in order, and the generator has ended."""
+        done = self.go(send(self.stream, Lane(InlineExecutor()), self.chunks(300)))
+        self.successResultOf(done)
+        self.assertEqual(self.wire.value(), b"".join(self.chunks(300)))
+        self.assertTrue(self.closed)
+
+    def test_as_fast_as_the_peer_reads(self) -> None:
+        """No more than a piece is taken from the generator beyond what the peer has room for."""
+        self.wire.full_at = 1
+        done = self.go(send(self.stream, Lane(InlineExecutor()), self.chunks(1000)))
+        most = PIECE // 1000 + 1
+        taken = b""
+        for turn in range(1, 10_000):
+            self.assertLessEqual(self.given, turn * most)
+            if done.called:
+                break
+            taken += self.wire.take()
+        self.successResultOf(done)
+        self.assertEqual(len(taken + self.wire.value()), 1_000_000)
+
+    def test_lost_while_sending(self) -> None:
+        """When the connection goes, the generator is closed, in the lane."""
+        self.wire.full_at = 1
+        executor = ManualExecutor()
+        done = self.go(send(self.stream, Lane(executor), self.chunks(1000)))
+        executor.step()
+        self.lose()
+        self.assertNoResult(done)
+        self.assertFalse(self.closed)
+        executor.step()
+        self.failureResultOf(done, ConnectionClosed)
+        self.assertTrue(self.closed)
+
+    def test_lost_in_a_job(self) -> None:
+        """A job that was started is finished, then the session learns that nobody is there any more."""
+        executor = ManualExecutor()
+        done = self.go(send(self.stream, Lane(executor), self.chunks(1000)))
+        self.lose()
+        self.assertNoResult(done)
+        executor.step()
+        self.assertNoResult(done)
+        executor.step()
+        self.failureResultOf(done, ConnectionClosed)
+        self.assertTrue(self.closed)
+
+    def test_other_jobs_get_their_turn(self) -> None:
+        """Between two slices another job of the same lane runs."""
+        executor = ManualExecutor()
+        lane = Lane(executor)
+        done = self.go(send(self.stream, lane, self.chunks(1000)))
+        other = lane.run(int, "1")
+        executor.step()
+        executor.step()
+        self.successResultOf(other)
+        self.assertNoResult(done)
+        while executor.jobs:
+            executor.step()
+        self.successResultOf(done)
+
+    def test_generator_fails(self) -> None:
+        """An error in the generator goes to the session; what came before it has been written."""
+
+        def broken() -> Iterator[bytes]:
+            yield b"x" * PIECE
+            raise OSError(5, "Input/output error")
+
+        self.failureResultOf(self.go(send(self.stream, Lane(InlineExecutor()), broken())), OSError)
+        self.assertEqual(len(self.wire.value()), PIECE)
+
+    def test_session_after_lost_job(self) -> None:
+        """A session that waited for its lane while the connection went learns it at the next read."""
+        executor = ManualExecutor()
+        lane = Lane(executor)
+        steps: list[str] = []
+
+        async def session() -> None:
+            steps.append(str(await lane.run(int, "7")))
+            await self.stream.line(10)
+
+        done = Deferred.fromCoroutine(session())
+        self.lose()
+        self.assertNoResult(done)
+        executor.step()
+        self.failureResultOf(done, ConnectionClosed)
+        self.assertEqual(steps, ["7"])
