@@ -1,0 +1,112 @@
+"""From an address and a password to an avatar id, for twisted.cred.
+
+The hash is worked out in a thread of its own behind a bounded queue, so that a flood of logins costs the
+flood waiting time and nobody else anything. A password that was right is remembered for a few minutes as
+an HMAC over address, stored hash and password: a new password makes a new key, so the old one can not be
+found any more. A wrong one is never remembered here.
+"""
+
+import hmac
+import secrets
+from collections import OrderedDict
+from collections.abc import Callable
+
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.credentials import IUsernamePassword
+from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from mailnode.auth.live import Live
+from mailnode.auth.passwords import Hasher, normalized
+from mailnode.config import MailboxEntry
+from mailnode.runtime import Executor
+
+_CACHE_ENTRIES = 4096
+
+
+class LoginBusy(Exception):
+    """Too many logins wait for their password to be checked; trying again later helps."""
+
+
+@implementer(ICredentialsChecker)
+class PasswordChecker:
+    """Checks a login name and password (both bytes) against the mailboxes of this moment.
+
+    Gives the mailbox address in lower case as bytes, raises UnauthorizedLogin or LoginBusy. Every wrong
+    login costs one hash, whether the mailbox exists or not.
+    """
+
+    credentialInterfaces = (IUsernamePassword,)
+
+    def __init__(self, live: Live, *, hasher: Hasher, executor: Executor, clock: Callable[[], float]) -> None:
+        self._live = live
+        self._hasher = hasher
+        self._executor = executor
+        self._clock = clock
+        self._key = secrets.token_bytes(32)
+        self._right: OrderedDict[bytes, float] = OrderedDict()
+        self._waiting = 0
+
+    def requestAvatarId(self, credentials: object) -> Deferred[bytes | tuple[()]]:
+        """A Deferred of the address that these credentials prove."""
+        username, password = _texts(IUsernamePassword(credentials))
+        address = self._address(username)
+        entry = self._live.mailboxes.mailboxes.get(address)
+        digest = self._digest(address, entry, password) if entry else b""
+        if self._remembered(digest):
+            return succeed(address.encode())
+        if self._waiting >= self._live.config.limits.password_queue:
+            return fail(LoginBusy())
+        return self._verify(address, entry, password, digest)
+
+    def _verify(
+        self, address: str, entry: MailboxEntry | None, password: str, digest: bytes
+    ) -> Deferred[bytes | tuple[()]]:
+        """The answer is a Deferred of its own: cancelling it must not let go of the place in the queue."""
+        answer: Deferred[bytes | tuple[()]] = Deferred()
+        stored = entry.password if entry else self._hasher.dummy
+
+        def verified(right: bool | Failure) -> None:
+            self._waiting -= 1
+            if isinstance(right, Failure):
+                answer.errback(right)
+            elif right and entry:
+                self._remember(digest)
+                answer.callback(address.encode())
+            else:
+                answer.errback(UnauthorizedLogin())
+
+        self._waiting += 1
+        self._executor.run(self._hasher.verify, stored, password).addBoth(verified)
+        return answer
+
+    def _address(self, username: str) -> str:
+        """The address a login name means; a name without a domain is in the only one."""
+        name = username.lower() if username.isascii() else ""
+        domains = self._live.config.domains
+        if "@" not in name and len(domains) == 1:
+            return f"{name}@{domains[0]}"
+        return name
+
+    def _digest(self, address: str, entry: MailboxEntry, password: str) -> bytes:
+        parts = (address.encode(), entry.password.encode(), normalized(password))
+        return hmac.digest(self._key, b"\0".join(parts), "sha256")
+
+    def _remember(self, digest: bytes) -> None:
+        self._right[digest] = self._clock() + self._live.config.auth.cache_seconds
+        self._right.move_to_end(digest)
+        while len(self._right) > _CACHE_ENTRIES:
+            self._right.popitem(last=False)
+
+    def _remembered(self, digest: bytes) -> bool:
+        return self._right.get(digest, 0.0) > self._clock()
+
+
+def _texts(credentials: IUsernamePassword) -> tuple[str, str]:
+    """Name and password as text; octets that are not UTF-8 make an empty name, which nobody has."""
+    try:
+        return credentials.username.decode(), credentials.password.decode()
+    except UnicodeDecodeError:
+        return "", ""

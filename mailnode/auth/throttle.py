@@ -1,0 +1,86 @@
+"""How often a source address may be wrong.
+
+Counted per IPv4 address or IPv6 /64: 10 failures in a minute or 50 in a day, and the source is told to go
+before any hash is worked out. The same wrong password sent again counts once, so a phone with last year's
+password shuts nobody out. Accounts are never locked: a stranger could lock them. A right login clears the
+source. The table is bounded; the source that was quiet longest is forgotten first.
+"""
+
+import hmac
+import secrets
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+
+PER_MINUTE = 10
+PER_DAY = 50
+LONGEST_DELAY = 15.0  # seconds
+
+_MINUTE = 60.0
+_DAY = 86400.0
+_SOURCES = 4096
+_REMEMBERED = 8  # different wrong passwords of one source
+
+
+def delay(failures: int, first: float = 2.0) -> float:
+    """Seconds to wait before answering the connection's n-th failure: doubles from `first` to 15."""
+    return min(first * 2.0 ** min(failures - 1, 16), LONGEST_DELAY) if failures > 0 else 0.0
+
+
+@dataclass(slots=True)
+class _Source:
+    failures: deque[float] = field(default_factory=lambda: deque(maxlen=PER_DAY))
+    wrong: deque[bytes] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+
+
+class LoginThrottle:
+    """Remembers failed logins by source address; what is no IP address (a UNIX socket) is never blocked.
+
+    Whoever asks leaves out the addresses that are trusted.
+    """
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._key = secrets.token_bytes(32)
+        self._sources: OrderedDict[str, _Source] = OrderedDict()
+
+    def blocked(self, address: str) -> bool:
+        """Whether this source has been wrong too often to be heard now."""
+        source = self._sources.get(self._name(address) or "")
+        if source is None:
+            return False
+        now, failures = self._clock(), source.failures
+        return (len(failures) >= PER_MINUTE and failures[-PER_MINUTE] > now - _MINUTE) or (
+            len(failures) >= PER_DAY and failures[0] > now - _DAY
+        )
+
+    def failed(self, address: str, username: bytes, password: bytes) -> None:
+        """Count a wrong login, unless this source sent the same one lately."""
+        name = self._name(address)
+        if name is None:
+            return
+        source = self._sources.setdefault(name, _Source())
+        self._sources.move_to_end(name)
+        attempt = hmac.digest(self._key, username.lower() + b"\0" + password, "sha256")
+        if attempt not in source.wrong:
+            source.wrong.append(attempt)
+            source.failures.append(self._clock())
+        if len(self._sources) > _SOURCES:
+            self._sources.popitem(last=False)
+
+    def succeeded(self, address: str) -> None:
+        """Forget what this source did wrong."""
+        self._sources.pop(self._name(address) or "", None)
+
+    def _name(self, address: str) -> str | None:
+        """What is counted: the IPv4 address or the IPv6 /64."""
+        try:
+            found: IPv4Address | IPv6Address = ip_address(address)
+        except ValueError:
+            return None
+        if isinstance(found, IPv6Address) and found.ipv4_mapped:
+            found = found.ipv4_mapped
+        if isinstance(found, IPv6Address):
+            return str(ip_network((int(found), 64), strict=False).network_address)
+        return str(found)

@@ -1,0 +1,200 @@
+"""mailnode.auth.passwords and checker: who is let in, and what it costs (vectors A1, A2, A6, A7, A12)."""
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.cred.checkers import ICredentialsChecker
+from twisted.cred.credentials import UsernamePassword
+from twisted.cred.error import UnauthorizedLogin
+from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+from zope.interface.verify import verifyObject
+
+from mailnode.auth import checker
+from mailnode.auth.checker import LoginBusy, PasswordChecker
+from mailnode.auth.live import Live
+from mailnode.auth.passwords import Hasher
+from mailnode.config import Auth, Config, Limits, MailboxEntry, Mailboxes
+
+CHEAP = Auth(argon2_memory=8, argon2_time=1)
+HASHER = Hasher(CHEAP)
+
+
+class Counting:
+    """An executor that works at once and counts; while `held`, work waits until `release`."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+        self.held = False
+        self._waiting: list[tuple[Deferred[Any], Callable[[], Any]]] = []
+
+    def run(self, function: Callable[..., Any], *args: Any) -> "Deferred[Any]":
+        self.runs += 1
+        if not self.held:
+            return maybeDeferred(function, *args)
+        result: Deferred[Any] = Deferred()
+        self._waiting.append((result, lambda: function(*args)))
+        return result
+
+    def release(self) -> None:
+        self.held = False
+        for result, work in self._waiting:
+            result.callback(work())
+
+
+class PasswordTests(SynchronousTestCase):
+    """Hashes."""
+
+    def test_round_trip(self) -> None:
+        """A hash verifies its own password and no other."""
+        stored = HASHER.hash("Grüße")
+        self.assertTrue(stored.startswith("$argon2id$"))
+        self.assertTrue(HASHER.verify(stored, "Grüße"))
+        self.assertTrue(HASHER.verify(stored, "Gru\u0308ße"))
+        self.assertFalse(HASHER.verify(stored, "grüße"))
+
+    def test_salted(self) -> None:
+        """Two hashes of one password differ."""
+        self.assertNotEqual(HASHER.hash("x"), HASHER.hash("x"))
+
+    def test_other_formats(self) -> None:
+        """What is no argon2 hash verifies nothing."""
+        for stored in ("", "x", "$6$salt$hash", "{PLAIN}x", "$argon2id$v=19$m=8,t=1,p=1$"):
+            self.assertFalse(HASHER.verify(stored, "x"))
+
+    def test_parameters(self) -> None:
+        """New hashes carry the configured costs, and so does the dummy (A1)."""
+        for made in (HASHER.hash("x"), HASHER.dummy):
+            self.assertIn("$m=8,t=1,p=1$", made)
+
+
+class CheckerTests(SynchronousTestCase):
+    """The credentials checker."""
+
+    def setUp(self) -> None:
+        boxes = {
+            "anna@example.org": MailboxEntry(HASHER.hash("Geheimnis")),
+            "ben@example.org": MailboxEntry(HASHER.hash("Geheimnis")),
+        }
+        config = Config("mail.example.org", ("example.org",), auth=CHEAP, limits=Limits(password_queue=2))
+        self.live = Live(config, Mailboxes(boxes))
+        self.clock = Clock()
+        self.executor = Counting()
+        self.checker = PasswordChecker(
+            self.live, hasher=HASHER, executor=self.executor, clock=self.clock.seconds
+        )
+
+    def login(self, username: bytes, password: bytes) -> "Deferred[bytes | tuple[()]]":
+        return self.checker.requestAvatarId(UsernamePassword(username, password))
+
+    def assert_refused(self, username: bytes, password: bytes) -> None:
+        """Refused, after exactly one hash."""
+        before = self.executor.runs
+        self.failureResultOf(self.login(username, password), UnauthorizedLogin)
+        self.assertEqual(self.executor.runs, before + 1, username)
+
+    def test_interface(self) -> None:
+        """It is a checker of cred's."""
+        verifyObject(ICredentialsChecker, self.checker)
+
+    def test_names(self) -> None:
+        """The address logs in in any letters, and without the only domain."""
+        for name in (b"anna@example.org", b"Anna@Example.ORG", b"anna", b"ANNA"):
+            self.assertEqual(self.successResultOf(self.login(name, b"Geheimnis")), b"anna@example.org")
+
+    def test_two_domains(self) -> None:
+        """With two domains a bare name is nobody's."""
+        self.live.config = Config("mail.example.org", ("example.org", "example.net"), auth=CHEAP)
+        self.assert_refused(b"anna", b"Geheimnis")
+
+    def test_refusals_cost_the_same(self) -> None:
+        """Wrong password, unknown user or domain, hostile names: the same answer after one hash (A1, A6)."""
+        for name, password in (
+            (b"anna@example.org", b"geheimnis"),
+            (b"anna@example.org", b""),
+            (b"anna@example.org", b"\xff"),
+            (b"nobody@example.org", b"Geheimnis"),
+            (b"anna@example.com", b"Geheimnis"),
+            (b"", b"Geheimnis"),
+            (b"\xff", b"Geheimnis"),
+            (b"u' OR 1=1--", b"x"),
+            (b"*)(uid=*", b"x"),
+            (b"%{user}", b"x"),
+            (b"../../etc/passwd@x", b"x"),
+            (b"ann\xc3\xa4@example.org", b"x"),
+            (b"anna@example.org\0", b"Geheimnis"),
+            (b"u" * 10240, b"x"),
+        ):
+            self.assert_refused(name, password)
+
+    def test_remembered(self) -> None:
+        """A right password costs no second hash for a while, in any spelling of the name."""
+        self.successResultOf(self.login(b"anna@example.org", b"Geheimnis"))
+        self.successResultOf(self.login(b"Anna", b"Geheimnis"))
+        self.assertEqual(self.executor.runs, 1)
+        self.clock.advance(CHEAP.cache_seconds)
+        self.successResultOf(self.login(b"anna", b"Geheimnis"))
+        self.assertEqual(self.executor.runs, 2)
+
+    def test_no_cross_hit(self) -> None:
+        """Equal passwords of two people are remembered apart; a changed one is wrong at once (A7)."""
+        for name in (b"anna", b"ben"):
+            self.successResultOf(self.login(name, b"Geheimnis"))
+        self.assertEqual(self.executor.runs, 2)
+        changed = {"anna@example.org": MailboxEntry(HASHER.hash("neu")), **self.live.mailboxes.mailboxes}
+        changed["anna@example.org"] = MailboxEntry(HASHER.hash("neu"))
+        self.live.mailboxes = Mailboxes(changed)
+        self.assert_refused(b"anna", b"Geheimnis")
+        self.successResultOf(self.login(b"ben", b"Geheimnis"))
+        self.successResultOf(self.login(b"anna", b"neu"))
+
+    def test_removed_mailbox(self) -> None:
+        """A removed mailbox is refused although its password was remembered."""
+        self.successResultOf(self.login(b"anna", b"Geheimnis"))
+        self.live.mailboxes = Mailboxes({})
+        self.assert_refused(b"anna", b"Geheimnis")
+
+    def test_failures_are_not_remembered(self) -> None:
+        """Each wrong try costs a hash."""
+        for _ in range(3):
+            self.assert_refused(b"anna", b"falsch")
+
+    def test_queue(self) -> None:
+        """One login more than may wait is told to come again, known or not; then there is room (A12)."""
+        self.executor.held = True
+        first, second = self.login(b"anna", b"Geheimnis"), self.login(b"nobody", b"x")
+        self.failureResultOf(self.login(b"anna", b"Geheimnis"), LoginBusy)
+        self.failureResultOf(self.login(b"nobody", b"x"), LoginBusy)
+        self.executor.release()
+        self.assertEqual(self.successResultOf(first), b"anna@example.org")
+        self.failureResultOf(second, UnauthorizedLogin)
+        self.successResultOf(self.login(b"ben", b"Geheimnis"))
+
+    def test_disconnect_keeps_the_place(self) -> None:
+        """A client that goes away does not free a place while its hash is still to be worked out (A13)."""
+        self.executor.held = True
+        for _ in range(2):
+            gone = self.login(b"anna", b"Geheimnis")
+            gone.cancel()
+            self.failureResultOf(gone)
+        self.failureResultOf(self.login(b"ben", b"Geheimnis"), LoginBusy)
+        self.executor.release()
+        self.successResultOf(self.login(b"ben", b"Geheimnis"))
+
+    def test_bounded(self) -> None:
+        """Only so many right passwords are remembered."""
+        self.patch(checker, "_CACHE_ENTRIES", 1)
+        for name in (b"anna", b"ben", b"anna"):
+            self.successResultOf(self.login(name, b"Geheimnis"))
+        self.assertEqual(self.executor.runs, 3)
+
+    def test_broken_executor(self) -> None:
+        """An error of ours is neither yes nor no, and frees its place."""
+
+        def broken(*_: object) -> bool:
+            raise RuntimeError("no memory")
+
+        self.patch(HASHER, "verify", broken)
+        for _ in range(5):
+            self.failureResultOf(self.login(b"anna", b"Geheimnis"), RuntimeError)
