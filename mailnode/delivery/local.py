@@ -1,0 +1,123 @@
+"""The courier to the mailboxes of this host: straight into new/, one file however many recipients."""
+
+import math
+from collections.abc import Callable, Sequence
+
+from mailnode.auth.realm import MailAccount, Realm
+from mailnode.events.feed import ChangeFeed
+from mailnode.events.life import Bus, Delivered
+from mailnode.fs import FileSystem
+from mailnode.net.blocking import Lane
+from mailnode.runtime import Runtime
+from mailnode.store.delivery import deliver
+from mailnode.store.draft import Draft
+from mailnode.store.values import INBOX
+
+PIECE = 262144  # octets that are collected before a thread is asked to write them
+REMEMBERED_SECONDS = 5.0
+
+
+class LocalDelivery:
+    """One message on its way; begin, write as often as needed, then commit or abort.
+
+    The octets are the wire form. All disk work runs in a lane of the message's own: delivering needs no lock
+    on anybody's mailbox, so nobody's session waits for it. A message of up to PIECE octets costs one job.
+    """
+
+    def __init__(
+        self,
+        lane: Lane,
+        files: FileSystem,
+        accounts: Sequence[MailAccount],
+        head: bytes,
+        arrived: Callable[[], None],
+    ) -> None:
+        self._lane = lane
+        self._files = files
+        self._accounts = accounts
+        self._arrived = arrived
+        self._pieces = [head]
+        self._held = len(head)
+        self._draft: Draft | None = None
+
+    async def write(self, data: bytes) -> None:
+        """Add octets; returns when they are taken care of. Raises OSError."""
+        self._pieces.append(data)
+        self._held += len(data)
+        if self._held > PIECE:
+            await self._lane.run(self._begun().write, self._taken())
+
+    async def commit(self) -> None:
+        """Make the message durable in every INBOX and tell who watches there.
+
+        Raises OSError or StoreError; then it is in none of them.
+        """
+        draft = self._begun()
+        await self._lane.run(self._finish, draft, self._taken())
+        self._draft = None
+        self._arrived()
+
+    async def abort(self) -> None:
+        """Forget the message; may be called at any time, and does nothing after commit."""
+        draft, self._draft = self._draft, None
+        self._taken()
+        if draft is not None:
+            await self._lane.run(draft.abort)
+
+    def _begun(self) -> Draft:
+        if self._draft is None:
+            self._draft = self._accounts[0].store.draft()
+        return self._draft
+
+    def _taken(self) -> bytes:
+        data = b"".join(self._pieces)
+        self._pieces.clear()
+        self._held = 0
+        return data
+
+    def _finish(self, draft: Draft, data: bytes) -> None:
+        draft.write(data)
+        deliver(draft, [account.store for account in self._accounts], self._files)
+
+
+class LocalCourier:
+    """Begins deliveries to mailboxes of this host."""
+
+    def __init__(self, runtime: Runtime, realm: Realm, feed: ChangeFeed, bus: Bus, files: FileSystem) -> None:
+        self._runtime = runtime
+        self._realm = realm
+        self._feed = feed
+        self._bus = bus
+        self._files = files
+
+    def begin(self, addresses: Sequence[str], head: bytes, *, message: str, connection: str) -> LocalDelivery:
+        """A delivery of what starts with `head` into the INBOX of each mailbox; there must be one at least.
+
+        The ids of the message and of its connection go into the events.
+        """
+        accounts = [self._realm.account(address) for address in addresses]
+
+        def arrived() -> None:
+            for account in accounts:
+                self._feed.announce(account.key(INBOX))
+                self._bus.publish(Delivered(connection, message, account.address, INBOX[0]))
+
+        return LocalDelivery(Lane(self._runtime.blocking), self._files, accounts, head, arrived)
+
+
+class FreeSpace:
+    """How many octets the mail directory's file system has left; measured every few seconds at most."""
+
+    def __init__(self, runtime: Runtime, files: FileSystem, path: Callable[[], str]) -> None:
+        self._runtime = runtime
+        self._files = files
+        self._path = path
+        self._measured = 0
+        self._until = -math.inf
+
+    async def __call__(self) -> int:
+        """Octets; raises OSError where nothing can be measured."""
+        if self._runtime.now() >= self._until:
+            self._measured = await self._runtime.blocking.run(self._files.free_space, self._path())
+            self._until = self._runtime.now() + REMEMBERED_SECONDS
+        return self._measured

@@ -1,0 +1,65 @@
+"""MAIL (RFC 5321 section 4.1.1.2): begins a transaction."""
+
+from mailnode.delivery.route import Local
+from mailnode.smtp.extensions import MAIL_PARAMETERS
+from mailnode.smtp.outcome import HELLO_FIRST, IN_TRANSACTION, NO_ROOM, UNKNOWN_PARAMETER, Farewell, Refused
+from mailnode.smtp.session import Session
+from mailnode.smtp.transaction import Transaction
+from mailnode.wire.address import Address, parse_path
+from mailnode.wire.errors import BadSyntax
+from mailnode.wire.smtp import Reply, after_keyword, parse_parameters
+
+ENOUGH = Reply(421, "4.7.0", "Too many messages in one session; connect again for more")
+AUTHENTICATE_FIRST = Reply(530, "5.7.0", "Authentication is required")
+NOT_YOURS = Reply(553, "5.7.1", "You may not send from this address")
+NO_DOMAIN = Reply(501, "5.1.7", "The address has no domain")
+SENDER_OK = Reply(250, "2.1.0", "Sender ok")
+
+
+async def run(session: Session, argument: bytes) -> Reply:
+    """MAIL FROM:<reverse-path> [parameters]"""
+    _check_state(session)
+    reverse_path, rest = _reverse_path(argument)
+    transaction = Transaction(reverse_path)
+    for keyword, value in parse_parameters(rest).items():
+        check = MAIL_PARAMETERS.get(keyword)
+        if check is None:
+            raise Refused(UNKNOWN_PARAMETER)
+        check(session, transaction, value)
+    if session.submission:
+        _check_sender(session, reverse_path)
+    if await session.shared.free_space() < session.limits.min_free_space + transaction.size:
+        raise Refused(NO_ROOM)
+    session.transaction = transaction
+    return SENDER_OK
+
+
+def _check_state(session: Session) -> None:
+    if session.accepted >= session.limits.messages_per_session and not session.connection.trusted:
+        raise Farewell(ENOUGH)
+    if session.hello is None:
+        raise Refused(HELLO_FIRST)
+    if session.transaction is not None:
+        raise Refused(IN_TRANSACTION)
+    if session.submission and session.account is None:
+        raise Refused(AUTHENTICATE_FIRST)
+
+
+def _reverse_path(argument: bytes) -> tuple[Address | None, bytes]:
+    path = after_keyword(argument, b"FROM:")
+    try:
+        reverse_path, rest = parse_path(path)
+    except BadSyntax as wrong:
+        raise Refused(Reply(501, "5.1.7", str(wrong))) from None
+    if reverse_path is not None and not reverse_path.domain:
+        raise Refused(NO_DOMAIN)
+    return reverse_path, rest
+
+
+def _check_sender(session: Session, reverse_path: Address | None) -> None:
+    """The reverse-path must lead to the one who is logged in (RFC 6409 section 6.1)."""
+    route = session.route(reverse_path) if reverse_path else None
+    if session.account is None or not (
+        isinstance(route, Local) and session.account.address in route.accounts
+    ):
+        raise Refused(NOT_YOURS)

@@ -1,0 +1,64 @@
+"""RSET, NOOP, VRFY, QUIT, and what is known but not done here (RFC 5321 sections 4.1.1.5 to 4.1.1.10)."""
+
+from mailnode.delivery.route import Local
+from mailnode.smtp.outcome import NO_ARGUMENT, NO_SUCH_MAILBOX, NOT_IMPLEMENTED, OK, Farewell, Refused
+from mailnode.smtp.session import Session
+from mailnode.wire.address import Address, parse_address, parse_path
+from mailnode.wire.errors import BadSyntax
+from mailnode.wire.smtp import Reply
+
+NO_NAME = Reply(501, "5.5.4", "Name a mailbox")
+CANNOT_VERIFY = Reply(252, "2.5.2", "Cannot VRFY, but will take a message and try to deliver it")
+
+
+async def rset(session: Session, argument: bytes) -> Reply:
+    """Drop the open transaction, if there is one."""
+    if argument:
+        raise Refused(NO_ARGUMENT)
+    session.transaction = None
+    return OK
+
+
+async def noop(_session: Session, _argument: bytes) -> Reply:
+    """Nothing; an argument may be any text."""
+    return OK
+
+
+async def quit_(session: Session, argument: bytes) -> Reply:
+    """Say goodbye; the connection is closed after the reply."""
+    if argument:
+        raise Refused(NO_ARGUMENT)
+    raise Farewell(Reply(221, "2.0.0", f"{session.config.hostname} closing connection"))
+
+
+async def vrfy(session: Session, argument: bytes) -> Reply:
+    """Which mailboxes an address means; strangers get the same answer for every name (section 7.3)."""
+    if not argument:
+        raise Refused(NO_NAME)
+    if session.account is None and not session.connection.trusted:
+        return CANNOT_VERIFY
+    try:
+        route = session.route(_named(session, argument))
+    except BadSyntax as wrong:
+        raise Refused(Reply(501, "5.1.3", str(wrong))) from None
+    if not isinstance(route, Local):
+        raise Refused(NO_SUCH_MAILBOX)
+    return Reply(250, "2.1.5", "\n".join(f"<{account}>" for account in route.accounts))
+
+
+def _named(session: Session, argument: bytes) -> Address:
+    """An address with or without angle brackets, or a local part alone."""
+    if not argument.isascii():
+        raise BadSyntax("The address is not in ASCII")
+    if argument.startswith(b"<"):
+        path, _ = parse_path(argument)
+        if path is None:
+            raise BadSyntax("Name a mailbox")
+        return path
+    text = argument.decode("ascii")
+    return parse_address(text if "@" in text else f"{text}@{session.config.domains[0]}")
+
+
+async def not_implemented(_session: Session, _argument: bytes) -> Reply:
+    """For verbs of the standard that this server does not do."""
+    raise Refused(NOT_IMPLEMENTED)

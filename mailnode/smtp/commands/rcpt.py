@@ -1,0 +1,62 @@
+"""RCPT (RFC 5321 section 4.1.1.3): names a recipient, who is known or refused here and now."""
+
+from dataclasses import replace
+
+from mailnode.delivery.route import Local, NotHere
+from mailnode.net.listen import plain_address
+from mailnode.smtp.outcome import NO_SUCH_MAILBOX, NO_TRANSACTION, UNKNOWN_PARAMETER, Refused
+from mailnode.smtp.session import Session
+from mailnode.wire.address import Address, parse_path
+from mailnode.wire.errors import BadSyntax
+from mailnode.wire.smtp import Reply, after_keyword, parse_parameters
+
+TOO_MANY = Reply(452, "4.5.3", "Too many recipients")
+EMPTY = Reply(501, "5.1.3", "A recipient needs an address")
+RELAYING_DENIED = Reply(550, "5.7.1", "Relaying denied")
+NOT_AVAILABLE = Reply(550, "5.7.1", "Mail for other hosts is not available on this server")
+FORWARDED = Reply(
+    550, "5.7.1", "This address leads to another host; mail for other hosts is not available on this server"
+)
+RECIPIENT_OK = Reply(250, "2.1.5", "Recipient ok")
+
+
+async def run(session: Session, argument: bytes) -> Reply:
+    """RCPT TO:<forward-path>"""
+    transaction = session.transaction
+    if transaction is None:
+        raise Refused(NO_TRANSACTION)
+    recipient = _forward_path(argument)
+    if len(transaction.recipients) >= session.limits.recipients:
+        raise Refused(TOO_MANY)
+    route = session.route(_by_name(session, recipient))
+    if isinstance(route, Local):
+        transaction.accept(recipient, route.accounts)
+        return RECIPIENT_OK
+    if not isinstance(route, NotHere):
+        raise Refused(NO_SUCH_MAILBOX)
+    if route.forwarded:
+        raise Refused(FORWARDED)
+    raise Refused(NOT_AVAILABLE if session.submission else RELAYING_DENIED)
+
+
+def _forward_path(argument: bytes) -> Address:
+    path = after_keyword(argument, b"TO:")
+    try:
+        recipient, rest = parse_path(path)
+    except BadSyntax as wrong:
+        raise Refused(Reply(501, "5.1.3", str(wrong))) from None
+    if recipient is None:
+        raise Refused(EMPTY)
+    if parse_parameters(rest):
+        raise Refused(UNKNOWN_PARAMETER)
+    return recipient
+
+
+def _by_name(session: Session, recipient: Address) -> Address:
+    """The same address in our first domain, where its literal names the very address the client reached."""
+    host = recipient.domain.strip("[]")
+    tagged = host[:5].lower() == "ipv6:"
+    here = plain_address(session.connection.local)
+    if here is None or not recipient.domain.startswith("[") or plain_address(host[5 * tagged :]) != here:
+        return recipient
+    return replace(recipient, domain=session.config.domains[0])

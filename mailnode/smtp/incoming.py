@@ -1,0 +1,113 @@
+"""One message between DATA's octets and the courier: limits, trace fields, and what submission mends."""
+
+import errno
+
+from mailnode.delivery.local import LocalDelivery
+from mailnode.message import trace
+from mailnode.smtp.extensions import too_large
+from mailnode.smtp.header_block import HeaderBlock, edit
+from mailnode.smtp.outcome import NO_ROOM, TEMPORARY, Refused
+from mailnode.smtp.session import Hello, Session
+from mailnode.smtp.transaction import Transaction
+from mailnode.store.errors import NoRoom, StoreError
+
+# RFC 5321 section 4.4: at final delivery the reverse-path of this transaction is the only Return-Path.
+_FROM_ANYBODY = frozenset([b"return-path"])
+_FROM_OUR_OWN = _FROM_ANYBODY | {b"bcc", b"resent-bcc"}  # RFC 5322 section 3.6.3
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+class Incoming:
+    """The content of one message as it comes in. Memory: its header, and one piece of its body."""
+
+    def __init__(self, session: Session, transaction: Transaction) -> None:
+        self.id = session.shared.runtime.new_id()
+        self.octets = 0
+        self._session = session
+        self._transaction = transaction
+        self._header = HeaderBlock(session.limits.header_size)
+        self._delivery: LocalDelivery | None = None
+
+    async def take(self, piece: bytes) -> None:
+        """Add content, in wire form without dot-stuffing. Raises Refused."""
+        self.octets += len(piece)
+        if self.octets > self._session.limits.message_size:
+            raise Refused(too_large(self._session))
+        if self._delivery is not None:
+            await self._writing(self._delivery, piece)
+            return
+        body = self._header.feed(piece)
+        if self._header.complete:
+            self._delivery = self._begin()
+            await self._writing(self._delivery, body)
+
+    async def finish(self) -> None:
+        """Deliver it: after this it is on disk for every recipient. Raises Refused."""
+        delivery = self._delivery = self._delivery or self._begin()
+        try:
+            await delivery.commit()
+        except (OSError, StoreError) as error:
+            raise self._disk_refused(error) from error
+
+    async def abort(self) -> None:
+        """Forget it; does nothing after finish()."""
+        if self._delivery is not None:
+            await self._delivery.abort()
+
+    async def _writing(self, delivery: LocalDelivery, piece: bytes) -> None:
+        try:
+            await delivery.write(piece)
+        except (OSError, StoreError) as error:
+            raise self._disk_refused(error) from error
+
+    def _disk_refused(self, error: OSError | StoreError) -> Refused:
+        """The refusal for the client; the log gets the reason."""
+        reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+        self._session.connection.log.warn("message not stored", message=self.id, reason=reason)
+        full = isinstance(error, NoRoom) or (isinstance(error, OSError) and error.errno in _NO_SPACE)
+        return Refused(NO_ROOM if full else TEMPORARY)
+
+    def _begin(self) -> LocalDelivery:
+        session = self._session
+        remove = _FROM_OUR_OWN if session.submission else _FROM_ANYBODY
+        header, names = edit(self._header.text, limits=session.limits, remove=remove)
+        head = self._trace() + (self._missing(names) if session.submission else b"") + header
+        return session.shared.courier.begin(
+            list(self._transaction.accounts), head, message=self.id, connection=session.connection.id
+        )
+
+    def _trace(self) -> bytes:
+        """Return-Path, Delivered-To and Received (RFC 5321 section 4.4).
+
+        Recipients share one file, so one of them is named only where there is no other who would read it.
+        """
+        session, transaction = self._session, self._transaction
+        hello = session.hello or Hello("unknown", extended=False)
+        alone = len(transaction.accounts) == 1
+        hop = trace.Hop(
+            hello=hello.name,
+            peer=session.connection.peer,
+            by=session.config.hostname,
+            protocol=trace.protocol(
+                extended=hello.extended,
+                secure=session.stream.secure,
+                authenticated=session.account is not None,
+            ),
+            id=self.id,
+            recipient=transaction.recipients[0] if alone and len(transaction.recipients) == 1 else None,
+            seconds=session.shared.runtime.now(),
+        )
+        fields = [trace.return_path(transaction.reverse_path)]
+        fields += [trace.delivered_to(account) for account in transaction.accounts if alone]
+        return b"".join([*fields, trace.received(hop)])
+
+    def _missing(self, names: frozenset[bytes]) -> bytes:
+        """Date and Message-ID where a submitted message has none (RFC 6409 sections 8.1 and 8.2)."""
+        seconds = self._session.shared.runtime.now()
+        fields = b""
+        if b"date" not in names:
+            fields += trace.field("Date", trace.date_time(seconds))
+        if b"message-id" not in names:
+            host = self._session.config.hostname
+            fields += trace.field("Message-ID", f"<{int(seconds)}.{self.id}@{host}>")
+        return fields

@@ -1,0 +1,129 @@
+"""SMTP sessions from greeting to goodbye: one command, one reply, and the limits on both.
+
+A command ends in one of these ways: its reply; Refused, with the reply and without effect; BadSyntax, which
+is 501; Farewell, the last reply; or any other exception, which is a bug of ours and so a temporary failure.
+A connection lost or timed out ends the session from anywhere.
+"""
+
+import re
+
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+
+from mailnode.events import life
+from mailnode.net.listen import Connection
+from mailnode.net.stream import ConnectionClosed, TimedOut
+from mailnode.smtp.outcome import OUT_OF_STEP, TEMPORARY, Farewell, Refused
+from mailnode.smtp.session import Collaborators, Session
+from mailnode.smtp.verbs import VERBS, Rule, Verb
+from mailnode.wire.errors import BadSyntax, LineTooLong
+from mailnode.wire.smtp import Reply, parse_command
+
+ERROR_DELAY = 1.0  # seconds, for each error after limits.errors_soft
+
+LINE_TOO_LONG = Reply(500, "5.5.2", "Line too long")
+UNKNOWN_VERB = Reply(500, "5.5.2", "Command not recognized")
+NOT_SMTP = Reply(500, "5.5.2", "This is an SMTP server")
+TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors; closing connection")
+TOO_MUCH_JUNK = Reply(421, "4.7.0", "Too many commands without mail; closing connection")
+TOO_SLOW = Reply(421, "4.4.2", "Timeout; closing connection")
+
+_FOREIGN = re.compile(rb"(?:GET|POST|CONNECT) |[^A-Za-z]", re.DOTALL)
+
+
+class Smtp(Collaborators):
+    """What a listener for SMTP or submission serves."""
+
+    async def serve(self, connection: Connection) -> None:
+        """The whole session. Raises ConnectionClosed and TimedOut, after saying what can be said."""
+        session = Session(self, connection)
+        try:
+            await _greet(session)
+            while True:
+                await _turn(session)
+        except Farewell as farewell:
+            connection.log.info("goodbye", reply=farewell.reply)
+            connection.stream.write(farewell.reply.encode())
+        except TimedOut:
+            connection.stream.write(TOO_SLOW.encode())
+            raise
+
+
+async def _greet(session: Session) -> None:
+    """220; a stranger who does not wait for it is no mail server (RFC 5321 section 3.1)."""
+    if session.stream.pending and not session.submission and not session.connection.trusted:
+        raise Farewell(OUT_OF_STEP)
+    await session.say(Reply(220, "", f"{session.config.hostname} ESMTP mailnode"))
+
+
+async def _turn(session: Session) -> None:
+    """Read a command, run it, reply."""
+    session.stream.timeout = session.limits.smtp_timeout
+    name, argument = "", b""
+    verb: Verb | None = None
+    reply: Reply | None
+    try:
+        name, argument = await _command(session)
+        verb = VERBS.get(name)
+        reply = await _run(session, verb, argument)
+    except (Farewell, ConnectionClosed, TimedOut):
+        raise
+    except Refused as refused:
+        reply = refused.reply
+    except BadSyntax as wrong:
+        reply = Reply(501, "5.5.4", str(wrong))
+    except Exception:
+        session.connection.log.bug("command failed", Failure())
+        reply = TEMPORARY
+    if reply is None:
+        return
+    if not reply.positive:
+        await _refused(session, reply, name, argument)
+    await session.say(reply)
+
+
+async def _command(session: Session) -> tuple[str, bytes]:
+    """The next verb and its argument. Raises Refused for what is none."""
+    limits = session.limits
+    try:
+        line = await session.stream.line(limits.auth_line if session.submission else limits.command_line)
+        if session.hello is None and _FOREIGN.match(line):
+            # Another protocol, perhaps a browser's that was told to talk to us: nothing of it is run.
+            raise Farewell(NOT_SMTP)
+        name, argument = parse_command(line)
+    except LineTooLong:
+        raise Refused(LINE_TOO_LONG) from None
+    except BadSyntax as wrong:
+        raise Refused(Reply(500, "5.5.2", str(wrong))) from None
+    if len(line) > limits.command_line and not (name in VERBS and Rule.LONG_LINE in VERBS[name].rules):
+        raise Refused(LINE_TOO_LONG)
+    return name, argument
+
+
+async def _run(session: Session, verb: Verb | None, argument: bytes) -> Reply | None:
+    """Do what the verb's rules ask for, then the command itself."""
+    if verb is None:
+        raise Refused(UNKNOWN_VERB)
+    if Rule.COUNTS_AS_JUNK in verb.rules:
+        session.junk += 1
+        if session.junk > session.limits.junk_commands:
+            raise Farewell(TOO_MUCH_JUNK)
+    session.ends_group = Rule.LAST_IN_GROUP in verb.rules
+    return await verb.run(session, argument)
+
+
+async def _refused(session: Session, reply: Reply, name: str, argument: bytes) -> None:
+    """Tell whom it concerns, and make a client that goes on doing wrong wait, then go.
+
+    Temporary refusals count for nothing: they are ours, or ask the client to send the rest later.
+    """
+    if name in VERBS and Rule.IN_TRANSACTION in VERBS[name].rules:
+        subject = argument.decode("ascii", "backslashreplace")
+        session.shared.bus.publish(life.Refused(session.connection.id, name, str(reply), subject))
+    if reply.code < 500:
+        return
+    session.errors += 1
+    if session.errors >= session.limits.errors_hard:
+        raise Farewell(TOO_MANY_ERRORS)
+    if session.errors > session.limits.errors_soft:
+        await deferLater(session.shared.runtime.clock, ERROR_DELAY)

@@ -1,0 +1,114 @@
+"""The state of one SMTP session, as the commands see it."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+
+from mailnode.auth.live import Live
+from mailnode.auth.login import Logins, plaintext_allowed
+from mailnode.auth.realm import MailAccount
+from mailnode.config import Config, Limits
+from mailnode.delivery.local import LocalCourier
+from mailnode.delivery.route import Route, Router
+from mailnode.events.life import Bus
+from mailnode.net.listen import Connection
+from mailnode.net.stream import Stream
+from mailnode.runtime import Runtime
+from mailnode.smtp.outcome import OUT_OF_STEP, Farewell
+from mailnode.smtp.transaction import Transaction
+from mailnode.wire.address import Address
+from mailnode.wire.smtp import Reply
+
+
+@dataclass(frozen=True, slots=True)
+class Collaborators:
+    """What all sessions of a server share. Without `tls` there is no STARTTLS."""
+
+    live: Live
+    runtime: Runtime
+    logins: Logins
+    courier: LocalCourier
+    bus: Bus
+    tls: IOpenSSLServerConnectionCreator | None
+    free_space: Callable[[], Awaitable[int]]  # octets left for mail
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """What the client called itself, and whether it said so with EHLO."""
+
+    name: str
+    extended: bool
+
+
+class Session:
+    """One connection's dialogue so far."""
+
+    def __init__(self, shared: Collaborators, connection: Connection) -> None:
+        self.shared = shared
+        self.connection = connection
+        self.stream: Stream = connection.stream
+        self.hello: Hello | None = None
+        self.account: MailAccount | None = None
+        self.transaction: Transaction | None = None
+        self.accepted = 0  # messages in this session
+        self.errors = 0  # since the last accepted message, as are the junk commands
+        self.junk = 0
+        self.ends_group = False
+
+    @property
+    def config(self) -> Config:
+        """The configuration of this moment."""
+        return self.shared.live.config
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of this moment."""
+        return self.shared.live.config.limits
+
+    @property
+    def submission(self) -> bool:
+        """Whether this listener is for our own people (RFC 6409) and not for the world."""
+        return self.connection.listener.protocol == "submission"
+
+    @property
+    def offers_starttls(self) -> bool:
+        """Whether STARTTLS is possible now (RFC 3207)."""
+        offered = self.shared.tls is not None and self.connection.listener.tls == "starttls"
+        return offered and not self.stream.secure
+
+    @property
+    def offers_auth(self) -> bool:
+        """Whether AUTH is possible now (RFC 4954): on submission, once, and not for everyone to read."""
+        return self.submission and self.account is None and plaintext_allowed(self.config, self.connection)
+
+    def route(self, address: Address) -> Route:
+        """Where mail for the address goes."""
+        return Router(self.shared.live).resolve(address)
+
+    def forget(self) -> None:
+        """Be as new, as after the greeting (RFC 3207 section 4.2)."""
+        self.hello = None
+        self.account = None
+        self.transaction = None
+
+    def message_accepted(self) -> None:
+        """Count a message that was acknowledged; it makes up for errors before it."""
+        self.accepted += 1
+        self.errors = self.junk = 0
+
+    async def say(self, reply: Reply) -> None:
+        """Write a reply, also one in the middle of a command (334, 354).
+
+        The transport joins the replies of one group into one segment; drain() only waits for a peer that
+        sends commands and does not read. The first positive reply to a verb that ends a group (RFC 2920
+        section 3.1) is due to a client that is waiting for it: one that has sent more already takes this
+        server for another, and is sent away. On submission, only old clients do so, and they may.
+        """
+        if self.ends_group and reply.positive:
+            self.ends_group = False
+            if self.stream.pending and not self.submission:
+                raise Farewell(OUT_OF_STEP)
+        self.stream.write(reply.encode())
+        await self.stream.drain()

@@ -1,0 +1,68 @@
+"""The verbs of SMTP: what each runs, how it is written, and the rules the server holds it to."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import Flag, auto
+
+from mailnode.smtp.commands import auth, data, greeting, mail, misc, rcpt, starttls
+from mailnode.smtp.outcome import Refused
+from mailnode.smtp.session import Session
+from mailnode.wire.smtp import Reply
+
+UNKNOWN_TOPIC = Reply(504, "5.5.4", "There is no such command")
+
+
+class Rule(Flag):
+    """What the server does about a verb besides running it."""
+
+    NONE = 0
+    LAST_IN_GROUP = auto()  # nothing may be sent behind it before its reply has come (RFC 2920 section 3.1)
+    COUNTS_AS_JUNK = auto()  # moves no mail; so many between two messages, and no more
+    IN_TRANSACTION = auto()  # its refusals tell what became of a message, and are events
+    LONG_LINE = auto()  # may be as long as AUTH's responses (RFC 4954 section 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """`run` gives the reply, or None when it has replied itself; `syntax` is "" for what is not done here."""
+
+    run: Callable[[Session, bytes], Awaitable[Reply | None]]
+    syntax: str
+    rules: Rule = Rule.NONE
+
+
+async def help_(_session: Session, argument: bytes) -> Reply:
+    """HELP [verb] (RFC 5321 section 4.1.1.8); it stands here, as it reads the table below."""
+    name = argument.decode("ascii", "replace").upper()
+    lines = [verb.syntax for known, verb in VERBS.items() if verb.syntax and name in ("", known)]
+    if not lines:
+        raise Refused(UNKNOWN_TOPIC)
+    return Reply(214, "2.0.0", "\n".join(lines))
+
+
+_GREETS = Rule.LAST_IN_GROUP | Rule.COUNTS_AS_JUNK
+_NOT_DONE = Verb(misc.not_implemented, "")
+
+VERBS: Mapping[str, Verb] = {
+    "EHLO": Verb(greeting.ehlo, "EHLO name-or-address-literal", _GREETS),
+    "HELO": Verb(greeting.helo, "HELO name-or-address-literal", _GREETS),
+    "STARTTLS": Verb(starttls.run, "STARTTLS", Rule.LAST_IN_GROUP),
+    "AUTH": Verb(auth.run, "AUTH mechanism [initial-response]", Rule.LAST_IN_GROUP | Rule.LONG_LINE),
+    "MAIL": Verb(
+        mail.run, "MAIL FROM:<address> [SIZE=octets] [BODY=7BIT|8BITMIME] [AUTH=xtext]", Rule.IN_TRANSACTION
+    ),
+    "RCPT": Verb(rcpt.run, "RCPT TO:<address>", Rule.IN_TRANSACTION),
+    "DATA": Verb(data.run, "DATA", Rule.LAST_IN_GROUP | Rule.IN_TRANSACTION),
+    "RSET": Verb(misc.rset, "RSET", Rule.COUNTS_AS_JUNK),
+    "NOOP": Verb(misc.noop, "NOOP [text]", Rule.COUNTS_AS_JUNK),
+    "VRFY": Verb(misc.vrfy, "VRFY name-or-address", Rule.COUNTS_AS_JUNK),
+    "HELP": Verb(help_, "HELP [command]", Rule.COUNTS_AS_JUNK),
+    # The last too, but nothing can follow it, so there is nothing to be guarded against.
+    "QUIT": Verb(misc.quit_, "QUIT"),
+    "EXPN": _NOT_DONE,
+    "TURN": _NOT_DONE,
+    "ETRN": _NOT_DONE,
+    "SEND": _NOT_DONE,
+    "SOML": _NOT_DONE,
+    "SAML": _NOT_DONE,
+}

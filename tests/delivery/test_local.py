@@ -1,0 +1,148 @@
+"""Into the Maildirs of this host, on a real disk."""
+
+import errno
+import os
+import random
+from typing import Any
+from unittest.mock import patch
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailnode.auth.live import Live
+from mailnode.auth.realm import Realm
+from mailnode.config import Config, Mailboxes, Store
+from mailnode.delivery.local import PIECE, REMEMBERED_SECONDS, FreeSpace, LocalCourier, LocalDelivery
+from mailnode.events.feed import ChangeFeed
+from mailnode.events.life import Bus, Delivered, Event
+from mailnode.fs import FileSystem
+from mailnode.net.blocking import InlineExecutor
+from mailnode.runtime import Runtime
+
+ANNA, BOB = "anna@a.example", "bob@a.example"
+HEAD = b"Return-Path: <>\r\n"
+
+
+class CountingExecutor(InlineExecutor):
+    """Counts the jobs."""
+
+    def __init__(self) -> None:
+        self.jobs = 0
+
+    def run(self, function: Any, *args: Any) -> Any:
+        """Run now."""
+        self.jobs += 1
+        return super().run(function, *args)
+
+
+class Local(SynchronousTestCase):
+    """LocalCourier and LocalDelivery."""
+
+    def setUp(self) -> None:
+        self.base = os.path.abspath(self.mktemp())
+        os.makedirs(self.base)
+        config = Config(
+            hostname="mx.example",
+            domains=("a.example",),
+            store=Store(mail=f"{self.base}/{{domain}}/{{local}}"),
+        )
+        self.files = FileSystem()
+        self.executor = CountingExecutor()
+        runtime = Runtime(Clock(), random.Random(1), self.executor)
+        realm = Realm(Live(config, Mailboxes()), runtime, self.files, rng=random.Random(1))
+        feed, bus = ChangeFeed(), Bus()
+        self.woken: list[str] = []
+        self.events: list[Event] = []
+        bus.subscribe(self.events.append)
+        for address in (ANNA, BOB):
+            feed.watch((address, ("INBOX",)), lambda address=address: self.woken.append(address))  # type: ignore[misc]
+        self.courier = LocalCourier(runtime, realm, feed, bus, self.files)
+
+    def begin(self, *addresses: str) -> LocalDelivery:
+        """A delivery."""
+        return self.courier.begin(addresses, HEAD, message="MSG", connection="CONN")
+
+    def run_now(self, coroutine: Any) -> Any:
+        """The result of a coroutine that has nothing to wait for."""
+        return self.successResultOf(Deferred.fromCoroutine(coroutine))
+
+    def found(self, local: str) -> list[str]:
+        """The paths of all messages of an account, wherever they lie."""
+        root = f"{self.base}/a.example/{local}"
+        return [
+            f"{root}/{folder}/{name}"
+            for folder in ("tmp", "new", "cur")
+            if os.path.isdir(f"{root}/{folder}")
+            for name in os.listdir(f"{root}/{folder}")
+        ]
+
+    def test_small(self) -> None:
+        """A small message is one job for a thread; it lies in new/, and who watches is told."""
+        delivery = self.begin(ANNA)
+        self.run_now(delivery.write(b"Subject: x\r\n\r\n"))
+        self.run_now(delivery.write(b"body\r\n"))
+        self.assertEqual((self.executor.jobs, self.woken), (0, []))
+        self.run_now(delivery.commit())
+        self.run_now(delivery.abort())
+        self.assertEqual(self.executor.jobs, 1)
+        (path,) = self.found("anna")
+        self.assertIn("/new/", path)
+        self.assertEqual(self.files.read(path), b"Return-Path: <>\nSubject: x\n\nbody\n")
+        self.assertEqual(self.woken, [ANNA])
+        self.assertEqual(self.events, [Delivered("CONN", "MSG", ANNA, "INBOX")])
+
+    def test_several(self) -> None:
+        """Several recipients share one file, and each is told."""
+        delivery = self.begin(ANNA, BOB)
+        self.run_now(delivery.commit())
+        (first,), (second,) = self.found("anna"), self.found("bob")
+        self.assertTrue(os.path.samefile(first, second))
+        self.assertEqual((self.woken, len(self.events)), ([ANNA, BOB], 2))
+
+    def test_large(self) -> None:
+        """A large message is written piece by piece, and arrives whole."""
+        delivery = self.begin(ANNA)
+        body = b"".join(b"%062d\r\n" % number for number in range(20000))
+        for start in range(0, len(body), 65536):
+            self.run_now(delivery.write(body[start : start + 65536]))
+            self.assertLessEqual(delivery._held, PIECE)
+        self.assertGreater(self.executor.jobs, 3)
+        self.run_now(delivery.commit())
+        (path,) = self.found("anna")
+        self.assertEqual(self.files.read(path), (HEAD + body).replace(b"\r\n", b"\n"))
+
+    def test_abort(self) -> None:
+        """Nothing is left of a message that was given up, small or large, and abort may be called twice."""
+        for count in (1, 20):
+            delivery = self.begin(ANNA, BOB)
+            for _ in range(count):
+                self.run_now(delivery.write(b"x" * 65534 + b"\r\n"))
+            self.run_now(delivery.abort())
+            self.run_now(delivery.abort())
+            self.assertEqual((self.found("anna"), self.found("bob"), self.woken), ([], [], []))
+
+    def test_disk_trouble(self) -> None:
+        """D3: an error at any step means that nobody has the message, and nobody is told."""
+        for step in ("create", "link", "sync_directory"):
+            for address in (ANNA, BOB):
+                self.run_now(self.begin(address).commit())
+            before = self.found("anna"), self.found("bob")
+            self.woken.clear()
+            delivery = self.begin(ANNA, BOB)
+            with patch.object(self.files, step, side_effect=OSError(errno.EIO, "I/O error")):
+                self.failureResultOf(Deferred.fromCoroutine(delivery.commit()), OSError)
+            self.run_now(delivery.abort())
+            self.assertEqual((self.found("anna"), self.found("bob")), before, step)
+            self.assertEqual(self.woken, [])
+
+    def test_free_space(self) -> None:
+        """The disk is asked every few seconds at most."""
+        clock = Clock()
+        space = FreeSpace(Runtime(clock, random.Random(1), self.executor), self.files, lambda: self.base)
+        self.assertGreater(self.run_now(space()), 0)
+        self.run_now(space())
+        self.assertEqual(self.executor.jobs, 1)
+        clock.advance(REMEMBERED_SECONDS)
+        self.run_now(space())
+        self.assertEqual(self.executor.jobs, 2)

@@ -1,0 +1,102 @@
+"""Who gets it: mailboxes, aliases, subaddresses, postmaster."""
+
+from dataclasses import replace
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailnode.auth.live import Live
+from mailnode.config import Config, MailboxEntry, Mailboxes
+from mailnode.delivery.route import Local, NotHere, Route, Router, Unknown
+from mailnode.wire.address import Address, parse_address
+
+CONFIG = Config(hostname="mx.example", domains=("a.example", "b.example", "empty.example"))
+BOX = MailboxEntry("x")
+MAILBOXES = Mailboxes(
+    {"anna@a.example": BOX, "bob@a.example": BOX, "carl@b.example": BOX},
+    {
+        "info@a.example": ("anna@a.example",),
+        "all@a.example": ("staff@a.example", "carl@b.example", "anna@a.example"),
+        "staff@a.example": ("bob@a.example", "all@a.example", "info@a.example"),
+        "anna+lists@a.example": ("bob@a.example",),
+        "out@a.example": ("anna@a.example", "anna@elsewhere.example"),
+        "deep@a.example": ("out@a.example",),
+        "circle@a.example": ("round@a.example",),
+        "round@a.example": ("circle@a.example",),
+    },
+)
+ROUTES: dict[str, Route] = {
+    "anna@a.example": Local(("anna@a.example",)),
+    "ANNA@A.example": Local(("anna@a.example",)),
+    "anna+tag@a.example": Local(("anna@a.example",)),
+    "anna+tag+more@a.example": Local(("anna@a.example",)),
+    "anna+lists@a.example": Local(("bob@a.example",)),
+    "info+tag@a.example": Local(("anna@a.example",)),
+    "+anna@a.example": Unknown(),
+    "+@a.example": Unknown(),
+    '""@a.example': Unknown(),
+    '"anna@a.example"@b.example': Unknown(),
+    "anna@b.example": Unknown(),
+    "nobody@a.example": Unknown(),
+    "info@a.example": Local(("anna@a.example",)),
+    "all@a.example": Local(("bob@a.example", "anna@a.example", "carl@b.example")),
+    "circle@a.example": Unknown(),
+    "out@a.example": NotHere(forwarded=True),
+    "deep@a.example": NotHere(forwarded=True),
+    "anna@elsewhere.example": NotHere(forwarded=False),
+    "anna@sub.a.example": NotHere(forwarded=False),
+    "anna@[192.0.2.1]": NotHere(forwarded=False),
+    "anna@mx.example": NotHere(forwarded=False),
+    "postmaster@elsewhere.example": NotHere(forwarded=False),
+}
+
+
+class Routes(SynchronousTestCase):
+    """Router.resolve"""
+
+    def route(self, text: str, config: Config = CONFIG, mailboxes: Mailboxes = MAILBOXES) -> Route:
+        """The route of an address."""
+        address = parse_address(text) if "@" in text else Address(text, "")
+        return Router(Live(config, mailboxes)).resolve(address)
+
+    def test_routes(self) -> None:
+        """B5: names, aliases in circles, tags, and what is not ours."""
+        for text, route in ROUTES.items():
+            self.assertEqual(self.route(text), route, text)
+
+    def test_no_subaddress(self) -> None:
+        """Without a separator a tag is part of the name; with another one, that one counts."""
+        self.assertEqual(self.route("anna+tag@a.example", replace(CONFIG, subaddress="")), Unknown())
+        route = self.route("anna-tag@a.example", replace(CONFIG, subaddress="-"))
+        self.assertEqual(route, Local(("anna@a.example",)))
+
+    def test_postmaster(self) -> None:
+        """RFC 5321 section 4.5.1: postmaster is always somebody."""
+        for text in (
+            "postmaster",
+            "Postmaster@A.example",
+            "postmaster@mx.example",
+            "postmaster@empty.example",
+        ):
+            self.assertEqual(self.route(text), Local(("anna@a.example",)), text)
+        self.assertEqual(self.route("postmaster@b.example"), Local(("carl@b.example",)))
+        self.assertEqual(self.route("postmaster", CONFIG, Mailboxes()), Unknown())
+
+    def test_postmaster_configured(self) -> None:
+        """The configured postmaster, unless the domain has one of its own that is here."""
+        config = replace(CONFIG, postmaster="bob@a.example")
+        for text in ("postmaster", "postmaster@b.example"):
+            self.assertEqual(self.route(text, config), Local(("bob@a.example",)))
+        aliases = {
+            "postmaster@b.example": ("carl@b.example",),
+            "postmaster@a.example": ("x@elsewhere.example",),
+        }
+        own = Mailboxes(MAILBOXES.mailboxes, aliases)
+        self.assertEqual(self.route("postmaster@b.example", config, own), Local(("carl@b.example",)))
+        self.assertEqual(self.route("postmaster@a.example", config, own), Local(("bob@a.example",)))
+
+    def test_long_chains(self) -> None:
+        """Aliases of any depth are followed without recursion, each once."""
+        aliases = {f"n{index}@a.example": (f"n{index + 1}@a.example",) * 3 for index in range(5000)}
+        aliases["n5000@a.example"] = ("anna@a.example",)
+        route = self.route("n0@a.example", CONFIG, Mailboxes(MAILBOXES.mailboxes, aliases))
+        self.assertEqual(route, Local(("anna@a.example",)))

@@ -1,0 +1,299 @@
+"""The order of commands, and the limits on a session (vectors M2 to M20, R24 to R28)."""
+
+from collections.abc import Callable, Iterator
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailnode.events.life import Accepted, Refused
+from mailnode.smtp.verbs import VERBS
+from tests.smtp.world import CUTS, EHLO, MAIL, RCPT, SmtpTestCase
+
+TEXT = b"Subject: x\r\n\r\nbody\r\n.\r\n"
+COMMANDS = (
+    EHLO,
+    MAIL,
+    RCPT,
+    b"DATA\r\n",
+    b"RSET\r\n",
+    b"NOOP\r\n",
+    b"AUTH PLAIN\r\n",
+    b"STARTTLS\r\n",
+    b"RCPT TO:<bad\r\n",
+    b"\xff\r\n",
+)
+Step = tuple[bytes, list[bytes]]
+BEGUN: list[Step] = [(MAIL, [b"250 2.1.0"]), (RCPT, [b"250 2.1.5"])]
+
+# Name: what is said after EHLO, in groups, each with how its replies begin.
+DIALOGUES: dict[str, list[Step]] = {
+    "a message": [
+        *BEGUN,
+        (b"DATA\r\n", [b"354 "]),
+        (TEXT, [b"250 2.0.0 Ok: "]),
+        (b"QUIT\r\n", [b"221 2.0.0"]),
+    ],
+    "M2 nothing outlives a refused message": [
+        *BEGUN,
+        (b"DATA\r\n", [b"354"]),
+        (b"Subject: x\r\n\r\na\nb\r\n.\r\n", [b"550 5.5.2"]),
+        (RCPT, [b"503 5.5.1"]),
+        (b"DATA\r\n", [b"503 5.5.1"]),
+    ],
+    "M3 commands in the text are text": [
+        *BEGUN,
+        (b"DATA\r\n", [b"354"]),
+        (b"\r\nQUIT\r\n", []),
+        (b".\r\n", [b"250"]),
+    ],
+    "M8 MAIL twice": [(MAIL, [b"250"]), (MAIL, [b"503 5.5.1"])],
+    "M9 EHLO drops the transaction": [*BEGUN, (EHLO, [b"250 "]), (b"DATA\r\n", [b"503 5.5.1"])],
+    "M9 so does RSET": [*BEGUN, (b"RSET\r\n", [b"250 2.0.0"]), (b"DATA\r\n", [b"503 5.5.1"])],
+    "M10 VRFY leaves it alone": [
+        *BEGUN,
+        (b"VRFY \xc3\xbc@l\r\n", [b"252 2.5.2"]),
+        (b"DATA\r\n", [b"354"]),
+        (TEXT, [b"250"]),
+    ],
+    "M11 QUIT is the last": [(b"QUIT\r\nQUIT\r\nNOOP\r\n", [b"221 2.0.0"])],
+    "M12 DATA without recipients": [
+        (MAIL, [b"250"]),
+        (b"RCPT TO:<nobody@local.example>\r\n", [b"550 5.1.1"]),
+        (b"DATA\r\n", [b"554 5.5.1"]),
+        (RCPT, [b"250"]),
+        (b"DATA\r\n", [b"354"]),
+        (TEXT, [b"250"]),
+    ],
+    "M13 text behind a refused DATA is no message": [
+        (
+            MAIL + b"RCPT TO:<bad@local.example>\r\nDATA\r\nSubject: x\r\n\r\n.\r\nQUIT\r\n",
+            [b"250", b"550", b"554", b"500", b"500", b"500", b"221"],
+        )
+    ],
+    "M17 AUTH is not for the world": [(b"AUTH PLAIN\r\n", [b"502 5.5.1"])],
+    "M18 declared too large": [
+        (b"MAIL FROM:<a@x.example> SIZE=99999999999\r\n", [b"552 5.3.4"]),
+        (b"MAIL FROM:<a@x.example> SIZE=99999999999999999999\r\n", [b"552 5.3.4"]),
+        (b"MAIL FROM:<a@x.example> SIZE=1 SIZE=1\r\n", [b"501 5.5.4"]),
+        (b"MAIL FROM:<a@x.example> SIZE=-1\r\n", [b"501 5.5.4"]),
+        (b"MAIL FROM:<a@x.example> SIZE\r\n", [b"501 5.5.4"]),
+    ],
+    "M19 parameters": [
+        (b"MAIL FROM:<a@x.example> FOO=bar\r\n", [b"555 5.5.4"]),
+        (b"MAIL FROM:<a@x.example> BODY=BINARYMIME\r\n", [b"555 5.5.4"]),
+        (b"MAIL FROM:<a@x.example>SIZE=1\r\n", [b"501 5.5.4"]),
+        (b"mail from:<a@x.example> size=1 body=8bitmime auth=<>+0A\r\n", [b"250"]),
+        (b"RCPT TO:<anna@local.example> ORCPT=rfc822;a+0D+0AX-Inj:+20y\r\n", [b"555 5.5.4"]),
+    ],
+    "AUTH= must be xtext": [
+        (b"MAIL FROM:<a@x.example> AUTH=+zz\r\n", [b"501 5.5.4"]),
+        (b"MAIL FROM:<a@x.example> AUTH\r\n", [b"501 5.5.4"]),
+    ],
+    "blanks and letters": [
+        (b"mAIL  FROM: <a@x.example>  \r\n", [b"250"]),
+        (b"rcpt\tTO:<ANNA@Local.Example>\r\n", [b"250"]),
+        (b"noop anything at all\r\n", [b"250"]),
+    ],
+    "no arguments": [
+        (b"RSET x\r\n", [b"501 5.5.4"]),
+        (b"DATA x\r\n", [b"501 5.5.4"]),
+        (b"QUIT x\r\n", [b"501 5.5.4"]),
+        (b"VRFY\r\n", [b"501 5.5.4"]),
+    ],
+    "not done here": [
+        (b"EXPN staff\r\n", [b"502 5.5.1"]),
+        (b"TURN\r\n", [b"502 5.5.1"]),
+        (b"ETRN x\r\n", [b"502 5.5.1"]),
+        (b"SEND FROM:<a@x.example>\r\n", [b"502 5.5.1"]),
+        (b"SOML FROM:<a@x.example>\r\nSAML FROM:<a@x.example>\r\n", [b"502 5.5.1", b"502 5.5.1"]),
+    ],
+    "R21 octets that are no command": [
+        (b"\x80NOOP\r\n", [b"500 5.5.2"]),
+        (b"\r\n", [b"500 5.5.2"]),
+        (b"NOOP\n", [b"500 5.5.2"]),
+        (b"MAIL FROM:<\xc3(@l>\r\n", [b"501 5.1.7"]),
+        (b"MAIL FROM:<a@l\x00b>\r\n", [b"501 5.1.7"]),
+    ],
+    "R26 a pipelined group": [
+        (MAIL + RCPT + RCPT + b"DATA\r\n", [b"250", b"250", b"250", b"354"]),
+        (TEXT + b"QUIT\r\n", [b"250", b"221"]),
+    ],
+    "R27 names": [
+        (b"EHLO\r\n", [b"501 5.5.4"]),
+        (b"HELO \r\n", [b"501 5.5.4"]),
+        (b"EHLO [::1\r\n", [b"501 5.5.4"]),
+        (b"EHLO a b\r\n", [b"501 5.5.4"]),
+        (b"EHLO " + b"a" * 255 + b"\r\n", [b"250"]),
+        (b"EHLO " + b"a" * 256 + b"\r\n", [b"501"]),
+        (b"EHLO " + b"a" * 5000 + b"\r\n", [b"500 5.5.2"]),
+        (b"HELO [IPv6:2001:db8::1]\r\n", [b"250 "]),
+        (b"EHLO MY_PC\r\n", [b"250 "]),
+    ],
+}  # fmt: skip
+
+
+class States(SmtpTestCase):
+    """Each dialogue, whole, byte by byte and in pieces of random length."""
+
+    def test_dialogues(self) -> None:
+        """RFC 5321 section 4.1.4: what may come when, and what is answered."""
+        for name, steps in DIALOGUES.items():
+            for cut in CUTS:
+                world = self.greeted(cut=cut)
+                try:
+                    self.check(world, steps)
+                except AssertionError as wrong:
+                    raise AssertionError(name, cut, *wrong.args) from None
+
+    def test_disconnect_anywhere(self) -> None:
+        """M16: without the final dot there is no message, wherever the client went away."""
+        everything = MAIL + RCPT + b"RCPT TO:<bob@local.example>\r\nDATA\r\n"
+        for end in range(len(everything)):
+            world = self.greeted()
+            world.send(everything[:end])
+            world.lose()
+            self.assertEqual(world.courier.deliveries, [])
+        for end in range(len(TEXT) + 1):
+            world = self.greeted()
+            world.send(everything)
+            world.send(TEXT[:end])
+            world.lose()
+            self.assertEqual(len(world.courier.delivered), int(end == len(TEXT)))
+
+    def test_shutdown_in_data(self) -> None:
+        """M14: a server that closes in the middle of a message keeps nothing of it."""
+        world = self.greeted()
+        self.check(world, [*BEGUN, (b"DATA\r\n", [b"354"]), (b"Subject: x\r\n\r\nhalf", [])])
+        world.stream.close()
+        world.lose()
+        self.assertEqual([delivery.outcome for delivery in world.courier.deliveries], ["aborted"])
+
+    def test_hello_first(self) -> None:
+        """RFC 5321 section 4.1.4: EHLO or HELO comes before mail; help and the like need none."""
+        world = self.world()
+        self.check(world, [(b"", [b"220 mx.local.example ESMTP"]), (MAIL, [b"503 5.5.1"])])
+        self.check(world, [(b"NOOP\r\nVRFY x\r\nHELP\r\nRSET\r\n", [b"250", b"252", b"214", b"250"])])
+        self.check(world, [(b"HELO [192.0.2.7]\r\n", [b"250 mx"]), *BEGUN])
+
+    def test_help(self) -> None:
+        """HELP names every verb that works here with its syntax, or one; it knows no others."""
+        world = self.greeted()
+        world.stream.dataReceived(b"HELP\r\n")
+        lines = world.transport.take().decode().splitlines()
+        done = [name for name, verb in VERBS.items() if verb.syntax]
+        self.assertEqual([line[10:].split()[0] for line in lines], done)
+        self.check(world, [(b"help mail\r\n", [b"214 2.0.0 MAIL FROM:<address>"])])
+        self.check(world, [(b"HELP EXPN\r\nHELP \xff\r\n", [b"504 5.5.4", b"504 5.5.4"])])
+
+    def test_junk(self) -> None:
+        """M20: twenty commands that move no mail, and no more; a message starts the count anew."""
+        for junk in (b"NOOP\r\n", b"RSET\r\n", b"VRFY x\r\n", b"HELP\r\n"):
+            world = self.greeted()
+            for _ in range(19):
+                self.assertEqual(len(world.send(junk)), 1)
+            self.check(world, [*BEGUN, (b"DATA\r\n", [b"354"]), (TEXT, [b"250"])])
+            replies = [reply for _ in range(22) for reply in world.send(junk)]
+            self.assertEqual([reply[:9] for reply in replies[19:]], [replies[0][:9], b"421 4.7.0"])
+            self.assertFalse(world.open)
+
+    def test_errors(self) -> None:
+        """After five errors each costs a second; the tenth ends the session."""
+        world = self.greeted()
+        began = world.clock.seconds()
+        for count in range(9):
+            self.check(world, [(b"WHAT\r\n", [b"500 5.5.2"])])
+            self.assertEqual(world.clock.seconds() - began, max(0, count - 4))
+        self.check(world, [(b"WHAT\r\n", [b"421 4.7.0"])])
+        self.assertFalse(world.open)
+
+    def test_messages(self) -> None:
+        """After the last allowed message MAIL is answered 421, but not for a trusted peer."""
+        for trusted, reply in ((False, b"421 4.7.0"), (True, b"250")):
+            world = self.greeted(limits={"messages_per_session": 2}, trusted=trusted)
+            for _ in range(2):
+                self.check(world, [*BEGUN, (b"DATA\r\n", [b"354"]), (TEXT, [b"250"])])
+            self.check(world, [(MAIL, [reply])])
+
+    def test_recipients(self) -> None:
+        """R28: the 201st recipient is for later, the first 200 stay good (RFC 5321 section 4.5.3.1.10)."""
+        world = self.greeted()
+        self.check(world, [(MAIL + RCPT * 200, [b"250"] * 201), (RCPT * 30, [b"452 4.5.3"] * 30)])
+        self.check(world, [(b"DATA\r\n", [b"354"]), (TEXT, [b"250"])])
+        self.assertEqual(world.courier.delivered[0].accounts, ("anna@local.example",))
+
+    def test_early_talker(self) -> None:
+        """R24: who does not wait for the greeting is sent away, unless the peer is trusted."""
+        self.check(self.world(early=EHLO + MAIL), [(b"", [b"554 5.5.0"])])
+        self.check(self.world(early=b"NOOP\r\n", trusted=True), [(b"", [b"220", b"250"])])
+        self.check(self.world("submission", early=b"NOOP\r\n"), [(b"", [b"220", b"250"])])
+
+    def test_synchronization(self) -> None:
+        """R25: who sends on behind EHLO, or behind an accepted DATA, talks past us and is sent away."""
+        for group in (EHLO + MAIL, b"HELO x\r\n" + MAIL):
+            world = self.world()
+            self.check(world, [(b"", [b"220"]), (group, [b"554 5.5.0"])])
+            self.assertFalse(world.open)
+        world = self.greeted()
+        self.check(world, [(MAIL + RCPT + b"DATA\r\n" + TEXT, [b"250", b"250", b"554 5.5.0"])])
+        self.assertEqual(world.courier.deliveries, [])
+
+    def test_submission_is_lenient(self) -> None:
+        """R25: old mail programs of our own people may send the message behind DATA."""
+        world = self.submitting()
+        group = b"MAIL FROM:<anna@local.example>\r\n" + RCPT + b"DATA\r\n" + TEXT
+        self.check(world, [(group, [b"250", b"250", b"354", b"250"])])
+
+    def test_time_out(self) -> None:
+        """RFC 5321 section 4.5.3.2: 421 after five minutes without a command, three within a message."""
+        for steps, seconds in (([], 300), ([*BEGUN, (b"DATA\r\n", [b"354"]), (b"x", [])], 180)):
+            world = self.greeted()
+            self.check(world, steps)
+            world.clock.advance(seconds - 1)
+            self.assertEqual(world.replies(), [])
+            world.clock.advance(1)
+            self.assertEqual([reply[:9] for reply in world.replies()], [b"421 4.4.2"])
+            self.assertEqual(world.outcome, "TimedOut")
+
+    def test_no_room(self) -> None:
+        """Promise D10: a disk that is nearly full is told at MAIL, with the declared size counted in."""
+        world = self.greeted()
+        world.free = world.live.config.limits.min_free_space + 1000
+        self.check(world, [(b"MAIL FROM:<a@x.example> SIZE=1001\r\n", [b"452 4.3.1"])])
+        self.check(world, [(b"MAIL FROM:<a@x.example> SIZE=1000\r\n", [b"250"])])
+
+    @settings(deadline=None, max_examples=100)
+    @given(st.lists(st.sampled_from(COMMANDS), max_size=25), st.sampled_from(CUTS))
+    def test_any_order(self, commands: list[bytes], cut: Callable[[bytes], Iterator[bytes]]) -> None:
+        """Whatever comes in whatever order: one reply each, and a message for each 250 to its end only."""
+        world = self.greeted(cut=cut, limits={"errors_soft": 99, "errors_hard": 99, "junk_commands": 99})
+        mail = recipient = False
+        delivered = 0
+        for command in commands:
+            replies = [reply[:3] for reply in world.send(command)]
+            if command == b"DATA\r\n" and mail and recipient:
+                self.assertEqual(replies, [b"354"])
+                (reply,) = world.send(TEXT)
+                delivered += reply.startswith(b"250 2.0.0 Ok: ")
+                mail = recipient = False
+                continue
+            self.assertEqual(len(replies), 1, command)
+            yes = replies == [b"250"]
+            self.assertEqual(command == RCPT and yes, command == RCPT and mail)
+            recipient = (recipient or (command == RCPT and yes)) and command not in (EHLO, b"RSET\r\n")
+            mail = (mail or (command == MAIL and yes)) and command not in (EHLO, b"RSET\r\n")
+        self.assertEqual(len(world.courier.delivered), delivered)
+        world.lose()
+
+    def test_events(self) -> None:
+        """A refused recipient and an accepted message are events, with what the client said."""
+        world = self.greeted()
+        self.check(world, [*BEGUN, (b"RCPT TO:<x@local.example>\r\n", [b"550"]), (b"DATA\r\n", [b"354"])])
+        replies = world.send(TEXT)
+        refused, accepted = world.events
+        assert isinstance(refused, Refused)
+        assert isinstance(accepted, Accepted)
+        self.assertEqual((refused.connection, refused.command), ("CONN", "RCPT"))
+        self.assertEqual(refused.subject, "TO:<x@local.example>")
+        self.assertEqual(replies, [b"250 2.0.0 Ok: " + accepted.message.encode()])
+        self.assertEqual(accepted.recipients, ("anna@local.example",))
+        self.assertEqual(accepted.octets, len(b"Subject: x\r\n\r\nbody\r\n"))

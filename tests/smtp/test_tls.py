@@ -1,0 +1,128 @@
+"""EHLO's announcement and STARTTLS, over real OpenSSL (vectors T1 to T7, T16)."""
+
+import tempfile
+from datetime import UTC, datetime
+from typing import Any
+
+from twisted.protocols import tls
+
+from mailnode.admin.certificates import write_certificates
+from mailnode.fs import FileSystem
+from mailnode.net.tls import TlsServer, make_context
+from tests.net.memory import TlsPeer
+from tests.smtp.world import CUTS, EHLO, MAIL, RCPT, SmtpTestCase, World, auth_plain
+
+IN_CLEAR = {"SIZE 52428800", "8BITMIME", "PIPELINING", "ENHANCEDSTATUSCODES", "HELP"}
+
+
+class Encrypted(SmtpTestCase):
+    """Sessions with a certificate."""
+
+    certificate: Any = None
+
+    def setUp(self) -> None:
+        super().setUp()
+        if Encrypted.certificate is None:
+            directory = tempfile.mkdtemp()
+            moment = datetime(2026, 1, 1, tzinfo=UTC)
+            Encrypted.certificate = write_certificates(directory, "mx.local.example", FileSystem(), moment)
+        self.tls = TlsServer(make_context(self.certificate.certificate, self.certificate.key))
+        # Twisted gathers small encrypted writes with a clock of its own.
+        self.patch(tls, "_get_default_clock", lambda: self.worlds[-1].clock if self.worlds else None)
+
+    def encrypted(self, world: World) -> TlsPeer:
+        """After STARTTLS and the handshake."""
+        self.check(world, [(b"STARTTLS\r\n", [b"220 2.0.0"])])
+        peer = TlsPeer(world.transport)
+        peer.handshake()
+        return peer
+
+    def talk(self, world: World, peer: TlsPeer, data: bytes) -> list[bytes]:
+        """Encrypted commands; the lines of the replies."""
+        peer.send(data)
+        world.clock.advance(0)
+        return peer.receive().split(b"\r\n")[:-1]
+
+    def announced(self, lines: list[bytes]) -> set[str]:
+        """The extensions in the lines of an EHLO reply."""
+        return {line[4:].decode() for line in lines[1:]}
+
+    def in_clear(self, protocol: str, **facts: Any) -> set[str]:
+        """What EHLO announces to a new connection."""
+        world = self.world(protocol, **facts)
+        world.send(b"")
+        world.stream.dataReceived(EHLO)
+        return self.announced(world.transport.take().split(b"\r\n")[:-1])
+
+    def test_announcement(self) -> None:
+        """RFC 5321 section 4.1.1.1: EHLO tells what works here and now, and nothing else."""
+        auth = {"AUTH PLAIN LOGIN"}
+        starttls = {"STARTTLS"}
+        self.assertEqual(self.in_clear("smtp"), IN_CLEAR)
+        self.assertEqual(self.in_clear("smtp", tls=self.tls), IN_CLEAR | starttls)
+        self.assertEqual(self.in_clear("smtp", tls=self.tls, loopback=True), IN_CLEAR | starttls)
+        self.assertEqual(self.in_clear("submission", tls=self.tls), IN_CLEAR | starttls)
+        self.assertEqual(self.in_clear("submission", tls=self.tls, loopback=True), IN_CLEAR | starttls | auth)
+        self.assertEqual(self.in_clear("submission", limits={"message_size": 99999}), (
+            IN_CLEAR - {"SIZE 52428800"} | {"SIZE 99999"}
+        ))  # fmt: skip
+
+    def test_upgrade(self) -> None:
+        """T2, T5, RFC 3207 section 4.2: nothing said in clear is known afterwards, and EHLO differs."""
+        for cut in CUTS:
+            world = self.greeted("submission", tls=self.tls, cut=cut)
+            peer = self.encrypted(world)
+            self.assertEqual(self.talk(world, peer, MAIL)[0][:9], b"503 5.5.1")
+            self.assertEqual(self.talk(world, peer, RCPT)[0][:9], b"503 5.5.1")
+            lines = self.talk(world, peer, EHLO)
+            self.assertEqual(self.announced(lines), IN_CLEAR | {"AUTH PLAIN LOGIN"})
+            self.assertEqual(self.talk(world, peer, b"STARTTLS\r\n")[0][:9], b"503 5.5.1")
+            self.assertEqual(self.talk(world, peer, auth_plain(b"anna@local.example"))[0][:9], b"235 2.7.0")
+            self.assertEqual(self.announced(self.talk(world, peer, EHLO)), IN_CLEAR)
+            self.talk(world, peer, b"MAIL FROM:<anna@local.example>\r\n" + RCPT + b"DATA\r\n")
+            self.assertEqual(self.talk(world, peer, b"\r\nx\r\n.\r\n")[0][:9], b"250 2.0.0")
+            self.assertIn(b" with ESMTPSA id ", world.courier.delivered[0].content)
+
+    def test_transaction_is_dropped(self) -> None:
+        """T2: a transaction begun in clear is gone."""
+        world = self.greeted(tls=self.tls)
+        self.check(world, [(MAIL, [b"250"])])
+        peer = self.encrypted(world)
+        self.talk(world, peer, EHLO)
+        self.assertEqual(self.talk(world, peer, RCPT)[0][:9], b"503 5.5.1")
+
+    def test_injection(self) -> None:
+        """T1: octets behind STARTTLS end the connection, on every listener (CVE-2011-0411)."""
+        for protocol in ("smtp", "submission"):
+            for behind in (b"NOOP\r\n", MAIL, b"x"):
+                world = self.greeted(protocol, tls=self.tls)
+                self.check(world, [(b"STARTTLS\r\n" + behind, [b"554 5.5.0"])])
+                self.assertFalse(world.open)
+
+    def test_late_injection(self) -> None:
+        """T4: octets in clear after the 220 are no handshake; they are never run."""
+        world = self.greeted(tls=self.tls)
+        self.check(world, [(b"STARTTLS\r\n", [b"220"])])
+        world.stream.transport.protocol.dataReceived(b"NOOP\r\n")
+        world._settle()
+        self.assertEqual(world.replies(), [])
+        self.assertEqual(world.outcome, "ConnectionClosed")
+
+    def test_refused(self) -> None:
+        """T7: STARTTLS with an argument, and without a certificate."""
+        self.check(self.greeted(tls=self.tls), [(b"STARTTLS x\r\n", [b"501 5.5.4"])])
+        self.check(self.greeted(), [(b"STARTTLS\r\n", [b"502 5.5.1"])])
+
+    def test_other_protocols(self) -> None:
+        """T16: a browser is sent away at its first line, and nothing of what it sent comes back."""
+        for line in (
+            b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"POST / HTTP/1.1\r\n",
+            b"CONNECT x:25\r\n",
+            b"\x16\x03\x01\n",
+        ):
+            world = self.world(trusted=True)
+            self.check(world, [(b"", [b"220"])])
+            replies = world.send(line)
+            self.assertEqual([reply[:9] for reply in replies], [b"500 5.5.2"], line)
+            self.assertFalse(world.open and line[:1].isalpha(), line)

@@ -1,0 +1,264 @@
+"""SMTP sessions over memory: the real session code, with fakes for the courier and the logins."""
+
+import random
+import re
+from base64 import b64encode
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
+
+from twisted.internet.defer import Deferred, succeed
+from twisted.internet.task import Clock
+from twisted.python.failure import Failure
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailnode.auth.checker import LoginBusy
+from mailnode.auth.live import Live
+from mailnode.auth.login import LoginFailed
+from mailnode.config import Config, Limits, Listener, MailboxEntry, Mailboxes
+from mailnode.events.life import Bus, Event
+from mailnode.events.log import Log
+from mailnode.net.blocking import InlineExecutor
+from mailnode.net.listen import Connection
+from mailnode.net.stream import ConnectionClosed, Stream, TimedOut
+from mailnode.runtime import Runtime
+from mailnode.smtp.server import Smtp
+from tests.net.memory import MemoryTransport
+
+CONFIG = Config(hostname="mx.local.example", domains=("local.example", "second.example"))
+MAILBOXES = Mailboxes(
+    {
+        "anna@local.example": MailboxEntry("x"),
+        "bob@local.example": MailboxEntry("x"),
+        "carl@second.example": MailboxEntry("x"),
+    },
+    {
+        "team@local.example": ("anna@local.example", "all@local.example"),
+        "all@local.example": ("bob@local.example", "team@local.example", "anna@local.example"),
+        "info@local.example": ("anna@local.example",),
+        "away@local.example": ("anna@local.example", "anna@elsewhere.example"),
+    },
+)
+MAIL = b"MAIL FROM:<a@remote.example>\r\n"
+RCPT = b"RCPT TO:<anna@local.example>\r\n"
+EHLO = b"EHLO client.example\r\n"
+
+_LAST_LINE = re.compile(rb"^(\d{3}) (.*)\r\n", re.MULTILINE)
+
+
+@dataclass
+class Delivery:
+    """What the courier was given of one message; `outcome` tells what became of it."""
+
+    accounts: tuple[str, ...]
+    content: bytes
+    outcome: str = "open"
+    fails: Exception | None = None
+    longest: int = 0
+
+    async def write(self, data: bytes) -> None:
+        """Add octets."""
+        self.longest = max(self.longest, len(data))
+        self.content += data
+
+    async def commit(self) -> None:
+        """Done, or `fails`."""
+        if self.fails:
+            raise self.fails
+        self.outcome = "delivered"
+
+    async def abort(self) -> None:
+        """Gone, unless it was delivered."""
+        if self.outcome == "open":
+            self.outcome = "aborted"
+
+
+@dataclass
+class Courier:
+    """Keeps every delivery."""
+
+    deliveries: list[Delivery] = field(default_factory=list)
+    fails: Exception | None = None
+
+    def begin(self, accounts: Sequence[str], head: bytes, *, message: str, connection: str) -> Delivery:
+        """A new one."""
+        self.deliveries.append(Delivery(tuple(accounts), head, fails=self.fails))
+        return self.deliveries[-1]
+
+    @property
+    def delivered(self) -> list[Delivery]:
+        """Those that arrived."""
+        return [delivery for delivery in self.deliveries if delivery.outcome == "delivered"]
+
+
+@dataclass(frozen=True)
+class Account:
+    """As much of a MailAccount as a session looks at."""
+
+    address: str
+
+
+class Logins:
+    """The password is always "secret"; "busy" is a user for whom there is no time."""
+
+    async def login(self, username: bytes, password: bytes, connection: Connection) -> Account:
+        """The account, LoginFailed or LoginBusy."""
+        if username == b"busy":
+            raise LoginBusy
+        if password != b"secret" or username.decode() not in MAILBOXES.mailboxes:
+            connection.login_failures += 1
+            raise LoginFailed(give_up=connection.login_failures >= 3)
+        return Account(username.decode())
+
+
+class World:
+    """One connection. `cut` decides in which pieces the client's octets arrive."""
+
+    def __init__(
+        self,
+        protocol: str = "smtp",
+        *,
+        cut: Callable[[bytes], Iterator[bytes]] = lambda data: iter([data]),
+        early: bytes = b"",
+        tls: Any = None,
+        **facts: Any,
+    ) -> None:
+        self.clock = Clock()
+        self.clock.advance(1_000_000_000)
+        self.courier = Courier()
+        self.free = 10**12
+        self.events: list[Event] = []
+        self.outcome = ""
+        self._cut = cut
+        limits = replace(Limits(), **facts.pop("limits", {}))
+        self.live = Live(replace(CONFIG, limits=limits), MAILBOXES)
+        bus = Bus()
+        bus.subscribe(self.events.append)
+        smtp = Smtp(
+            live=self.live,
+            runtime=Runtime(self.clock, random.Random(1), InlineExecutor()),
+            logins=cast(Any, Logins()),
+            courier=cast(Any, self.courier),
+            bus=bus,
+            tls=tls,
+            free_space=lambda: succeed(self.free),
+        )
+        self.transport = MemoryTransport()
+        self.stream = Stream(self.clock, opened=lambda stream: None)
+        self.transport.protocol = self.stream
+        self.stream.makeConnection(self.transport)
+        if early:
+            self.stream.dataReceived(early)
+        listener = Listener(cast(Any, protocol), "tcp:25")
+        known = {"peer": "192.0.2.7", "local": "192.0.2.1", "trusted": False, "loopback": False, **facts}
+        connection = Connection(
+            "CONN", self.stream, listener=listener, admission=cast(Any, None), log=Log("test"), **known
+        )
+        Deferred.fromCoroutine(smtp.serve(connection)).addBoth(self._ended)
+        self._settle()
+
+    def _ended(self, result: Any) -> None:
+        if isinstance(result, Failure):
+            self.outcome = result.trap(ConnectionClosed, TimedOut).__name__
+        else:
+            self.outcome = "ended"
+        self.stream.close()
+
+    def _settle(self) -> None:
+        """Let every short wait pass: breaths, and delays after errors."""
+        while soon := [
+            call.getTime()
+            for call in self.clock.getDelayedCalls()
+            if call.getTime() <= self.clock.seconds() + 2 and call is not self.stream._timer
+        ]:
+            self.clock.advance(max(0.0, min(soon) - self.clock.seconds()))
+
+    def send(self, data: bytes) -> list[bytes]:
+        """Send octets; gives the last line of every reply."""
+        for piece in self._cut(data):
+            if self.open:
+                self.stream.dataReceived(piece)
+                self._settle()
+        return self.replies()
+
+    def replies(self) -> list[bytes]:
+        """The last line of every reply that came since the last call."""
+        return [code + b" " + text for code, text in _LAST_LINE.findall(self.transport.take())]
+
+    @property
+    def open(self) -> bool:
+        """Whether the client can still send."""
+        return bool(self.transport.connected) and not self.outcome
+
+    def lose(self) -> None:
+        """The client is gone."""
+        if self.transport.connected:
+            self.transport.abortConnection()
+        self._settle()
+
+
+def whole(data: bytes) -> Iterator[bytes]:
+    """In one piece."""
+    yield data
+
+
+def bytewise(data: bytes) -> Iterator[bytes]:
+    """One octet at a time."""
+    for index in range(len(data)):
+        yield data[index : index + 1]
+
+
+def by_chance(data: bytes) -> Iterator[bytes]:
+    """In pieces of random length, the same in every run."""
+    chance = random.Random(len(data))
+    while data:
+        length = chance.randint(1, 12)
+        yield data[:length]
+        data = data[length:]
+
+
+CUTS = (whole, bytewise, by_chance)
+
+
+class SmtpTestCase(SynchronousTestCase):
+    """Ends every session and looks that nothing is left of it."""
+
+    def setUp(self) -> None:
+        self.worlds: list[World] = []
+
+    def tearDown(self) -> None:
+        for world in self.worlds:
+            world.lose()
+            self.assertNotEqual(world.outcome, "", "the session has not ended")
+            self.assertEqual(world.clock.getDelayedCalls(), [])
+            self.assertNotIn("open", [delivery.outcome for delivery in world.courier.deliveries])
+
+    def world(self, protocol: str = "smtp", **facts: Any) -> World:
+        """A connection that has been greeted."""
+        world = World(protocol, **facts)
+        self.worlds.append(world)
+        return world
+
+    def greeted(self, protocol: str = "smtp", **facts: Any) -> World:
+        """A connection after 220 and EHLO."""
+        world = self.world(protocol, **facts)
+        self.check(world, [(b"", [b"220"]), (EHLO, [b"250"])])
+        return world
+
+    def submitting(self, user: bytes = b"anna@local.example", **facts: Any) -> World:
+        """A connection to submission from loopback, logged in."""
+        world = self.greeted("submission", loopback=True, **facts)
+        self.check(world, [(auth_plain(user), [b"235"])])
+        return world
+
+    def check(self, world: World, steps: Sequence[tuple[bytes, list[bytes]]]) -> None:
+        """Send each group; each reply must begin as said, and there must be no other."""
+        for sent, wanted in steps:
+            replies = world.send(sent)
+            begins = [reply[: len(want)] for reply, want in zip(replies, wanted, strict=False)]
+            self.assertEqual((begins, len(replies)), (wanted, len(wanted)), (sent, replies))
+
+
+def auth_plain(user: bytes, password: bytes = b"secret") -> bytes:
+    """AUTH PLAIN with its initial response."""
+    return b"AUTH PLAIN " + b64encode(b"\0" + user + b"\0" + password) + b"\r\n"
