@@ -1,0 +1,37 @@
+"""QUIT, and with it the UPDATE state (RFC 1939 sections 4 and 6)."""
+
+from twisted.python.failure import Failure
+
+from mailnode.events.life import Expunged
+from mailnode.pop3.state import Refused, Session
+from mailnode.store.values import INBOX
+from mailnode.wire.pop3 import ok
+
+
+async def quit_(session: Session, argument: bytes) -> bytes:
+    """QUIT: remove what is marked, let go of the maildrop, say goodbye.
+
+    The lock is released before the reply, so that who reads it can come back at once.
+    """
+    session.ended = True
+    try:
+        await _update(session)
+    finally:
+        await session.release()
+    return ok("Goodbye")
+
+
+async def _update(session: Session) -> None:
+    opened = session.opened
+    if opened is None or not opened.maildrop.deleted:
+        return
+    account, shared = opened.account, session.shared
+    try:
+        removed = await account.lane.run(opened.maildrop.update)
+    except Exception:
+        session.connection.log.bug("deleted messages not removed", Failure())
+        raise Refused("some deleted messages not removed", "SYS/TEMP") from None
+    finally:
+        shared.feed.announce(account.key(INBOX))
+    if removed:
+        shared.bus.publish(Expunged(session.connection.id, account.address, "INBOX", removed))

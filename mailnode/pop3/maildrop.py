@@ -1,0 +1,173 @@
+"""One session's maildrop: INBOX as it was at login, under the exclusive lock (RFC 1939 sections 4 to 6).
+
+The numbers, sizes and unique-ids of a session never change. A message that somebody removes meanwhile (over
+IMAP, or with another program) keeps its number and can no longer be read: no number ever means another
+message. RETR does not set \\Seen: what a person has read is known to IMAP clients, not to a download.
+
+What goes over the wire is the message with CRLF at the end of every line (docs/store.md, "Line ends"): a
+bare LF, which only IMAP APPEND can bring, gets its CR, since many clients take it for a line end and would
+see the end of the message where there is none. Sizes count what RETR sends, without dot-stuffing.
+
+All functions here run in the account's lane.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+from mailnode.fs import Lock
+from mailnode.message.wire_form import WireForm, to_wire
+from mailnode.store.account import Account
+from mailnode.store.body import Body
+from mailnode.store.errors import NoSuchMessage
+from mailnode.store.mailbox import Mailbox, Message
+from mailnode.store.values import INBOX
+from mailnode.wire.dot import Encoder
+
+_CRLF = b"\r\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A message of the maildrop."""
+
+    message: Message
+    octets: int
+    uidl: str
+
+
+class Maildrop:
+    """The messages of a session by number, from 1 on, and those marked as deleted."""
+
+    def __init__(self, mailbox: Mailbox, entries: tuple[Entry, ...], lock: Lock) -> None:
+        self.entries = entries
+        self.deleted: set[int] = set()
+        self._mailbox = mailbox
+        self._lock = lock
+
+    def listed(self) -> Iterator[tuple[int, Entry]]:
+        """Number and entry of each message that is not marked as deleted."""
+        for number, entry in enumerate(self.entries, 1):
+            if number not in self.deleted:
+                yield number, entry
+
+    def entry(self, number: int) -> Entry:
+        """The message of a number. Raises NoSuchMessage, also when it is marked as deleted."""
+        if number in self.deleted or not 0 < number <= len(self.entries):
+            raise NoSuchMessage(number)
+        return self.entries[number - 1]
+
+    def octets(self) -> int:
+        """The size of all messages that are not marked as deleted."""
+        return sum(entry.octets for _, entry in self.listed())
+
+    def body(self, number: int) -> Body:
+        """Open a message, to be closed by the caller. Raises NoSuchMessage, also when it has gone."""
+        entry = self.entry(number)
+        if not self._is_there(entry):
+            raise NoSuchMessage(number)
+        return self._mailbox.body(entry.message.uid)
+
+    def _is_there(self, entry: Entry) -> bool:
+        """Whether the UID still means the same file; a lost uid list would give it to another."""
+        found = self._mailbox.get(entry.message.uid)
+        return found is not None and found.base == entry.message.base
+
+    def update(self) -> int:
+        """Remove what is marked as deleted, for good; gives how many were removed now."""
+        self._mailbox.sync()
+        doomed = [self.entries[number - 1] for number in sorted(self.deleted)]
+        return len(self._mailbox.expunge([one.message.uid for one in doomed if self._is_there(one)]))
+
+    def close(self) -> None:
+        """Let the next session in; may be called twice."""
+        self._lock.release()
+
+
+class Sizes:
+    """The octets that RETR sends for each message, remembered while its mailbox stays open.
+
+    Whether a message ends in a line end stands in the file alone; files do not change, so one look is enough.
+    """
+
+    def __init__(self) -> None:
+        self._known: WeakKeyDictionary[Mailbox, dict[str, int]] = WeakKeyDictionary()
+
+    def entries(self, mailbox: Mailbox) -> tuple[Entry, ...]:
+        """All messages that are there now."""
+        known = self._known.get(mailbox, {})
+        entries = []
+        for uid in mailbox.uids:
+            message = mailbox.get(uid)
+            with suppress(NoSuchMessage):
+                if message is not None:
+                    octets = known.get(message.base)
+                    octets = _sent_octets(mailbox, uid) if octets is None else octets
+                    entries.append(Entry(message, octets, mailbox.uidl(uid)))
+        self._known[mailbox] = {entry.message.base: entry.octets for entry in entries}
+        return tuple(entries)
+
+
+def open_maildrop(store: Account, sizes: Sizes) -> Maildrop:
+    """Lock the maildrop and look at it. Raises InUse, OSError."""
+    lock = store.try_lock_maildrop()
+    try:
+        mailbox = store.mailbox(INBOX)
+        return Maildrop(mailbox, sizes.entries(mailbox), lock)
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _sent_octets(mailbox: Mailbox, uid: int) -> int:
+    with mailbox.body(uid) as body:
+        octets = sum(map(len, lines(body))) if body.verbatim else mailbox.octets(uid)
+        end = to_wire(b"".join(body.wire(max(0, body.size - 2))), False)
+        return octets if not end or end.endswith(_CRLF) else octets + len(_CRLF)
+
+
+def lines(body: Body) -> Iterator[bytes]:
+    """The whole message in chunks, every line of it ended by CRLF."""
+    if not body.verbatim:
+        return body.wire()
+    form = WireForm(verbatim=False)
+    return (form.feed(chunk) for chunk in body.wire())
+
+
+def top(chunks: Iterable[bytes], count: int) -> Iterator[bytes]:
+    """The header, the blank line and `count` lines of the body; of chunks whose every LF follows a CR."""
+    passed = b"\n"  # the end of what has gone by: as if a line had ended before the first
+    in_header = True
+    for chunk in chunks:
+        start = 0
+        if in_header:
+            joined = passed + chunk
+            blank = joined.find(b"\n\r\n")
+            if blank < 0:
+                passed = joined[-2:]
+                yield chunk
+                continue
+            in_header = False
+            start = blank + 3 - len(passed)
+        ends = chunk.count(b"\n", start)
+        if ends >= count:
+            yield chunk[: _after_lines(chunk, start, count)]
+            return
+        count -= ends
+        yield chunk
+
+
+def _after_lines(chunk: bytes, start: int, count: int) -> int:
+    for _ in range(count):
+        start = chunk.index(b"\n", start) + 1
+    return start
+
+
+def dotted(first: bytes, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """A multi-line response (RFC 1939 section 3): its first line, the stuffed text, and the dot."""
+    yield first
+    encoder = Encoder()
+    for chunk in chunks:
+        yield encoder.feed(chunk)
+    yield encoder.finish()

@@ -1,0 +1,112 @@
+"""A POP3 session, from the greeting to the end of the connection (RFC 1939).
+
+One coroutine: read a line, find its row in the table, write its reply. Three outcomes of a command that is
+not done: BadSyntax (the client's grammar; too many of them end the session), Refused and the store's facts
+(the client's wish), and everything else, which is temporary and stands in the log. A session that ends by
+time-out or by a lost connection says nothing and deletes nothing (RFC 1939 section 3).
+"""
+
+from twisted.python.failure import Failure
+
+from mailnode.auth.live import Live
+from mailnode.auth.login import Logins
+from mailnode.events.feed import ChangeFeed
+from mailnode.events.life import Bus
+from mailnode.net.listen import Connection
+from mailnode.net.stream import ConnectionClosed, TimedOut
+from mailnode.net.tls import TlsServer
+from mailnode.pop3.state import Collaborators, Refused, Session, State
+from mailnode.pop3.verbs import FOREIGN, VERBS, Takes
+from mailnode.runtime import Runtime
+from mailnode.store.errors import NoSuchMessage, StoreError
+from mailnode.wire.abnf import VCHAR
+from mailnode.wire.errors import BadSyntax
+from mailnode.wire.pop3 import LINE_LIMIT, Command, error, ok, parse_command
+
+BAD_LINES_BEFORE_LOGIN = 3
+
+_FIRST_OCTETS = VCHAR | frozenset(b"\r\n\t ")
+
+
+class Pop3:
+    """Serves POP3; one object for all connections."""
+
+    def __init__(
+        self, live: Live, runtime: Runtime, logins: Logins, feed: ChangeFeed, bus: Bus, tls: TlsServer | None
+    ) -> None:
+        self._shared = Collaborators(live, runtime, logins, feed, bus, tls)
+
+    async def serve(self, connection: Connection) -> None:
+        """The whole conversation. Raises ConnectionClosed and TimedOut."""
+        session = Session(self._shared, connection)
+        try:
+            await self._converse(session)
+        finally:
+            await session.release()
+
+    async def _converse(self, session: Session) -> None:
+        shared, stream = self._shared, session.stream
+        deadline = shared.runtime.now() + session.limits.login_timeout
+        stream.write(ok(f"{shared.live.config.hostname} POP3 server ready"))
+        stream.timeout = session.limits.login_timeout
+        prefix = await stream.exactly(1)
+        if prefix[0] not in _FIRST_OCTETS:  # a TLS handshake on the port without
+            stream.write(error("This is POP3, and TLS starts with STLS here"))
+            return
+        while not session.ended:
+            if session.opened is None:
+                stream.timeout = max(0.0, deadline - shared.runtime.now())
+            else:
+                stream.timeout = session.limits.pop3_timeout
+            stream.write(await _answer(session, prefix))
+            await stream.drain()
+            prefix = b""
+
+
+async def _answer(session: Session, prefix: bytes) -> bytes:
+    """Read one command (its first octets may be here already) and give the reply to it."""
+    try:
+        line = await session.stream.line(LINE_LIMIT)
+        command = parse_command(prefix + line)
+        if command.keyword in FOREIGN:
+            session.ended = True
+            return error("This is POP3")
+        return await _run(session, command)
+    except BadSyntax as bad:
+        session.bad_lines += 1
+        allowed = BAD_LINES_BEFORE_LOGIN if session.opened is None else session.limits.errors_hard
+        session.ended = session.bad_lines >= allowed
+        return error(str(bad))
+    except Refused as refused:
+        return error(refused.text, refused.code)
+    except NoSuchMessage:
+        return error("No such message")
+    except (StoreError, OSError) as trouble:
+        session.connection.log.warn("store failed", reason=getattr(trouble, "strerror", None) or trouble)
+        return error("The maildrop cannot be used now, try again later", "SYS/TEMP")
+    except (ConnectionClosed, TimedOut):
+        raise
+    except Exception:
+        session.connection.log.bug("POP3 command failed", Failure())
+        return error("Something went wrong here, try again later", "SYS/TEMP")
+
+
+async def _run(session: Session, command: Command) -> bytes:
+    """Hold the command against its row, then run it."""
+    if command.keyword != b"PASS":
+        session.username = None
+    verb = VERBS.get(command.keyword)
+    if verb is None:
+        raise BadSyntax("Unknown command")
+    argument = command.argument if verb.takes is Takes.TEXT else command.argument.rstrip(b" ")
+    if verb.takes is Takes.NOTHING and argument:
+        raise BadSyntax("This command takes no argument")
+    if verb.takes in (Takes.SOME, Takes.TEXT) and not argument:
+        raise BadSyntax("This command needs an argument")
+    if session.state not in verb.states:
+        raise BadSyntax(
+            "Not possible before login"
+            if session.state is State.AUTHORIZATION
+            else "Not possible after login"
+        )
+    return await verb.run(session, argument)

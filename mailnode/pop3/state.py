@@ -1,0 +1,93 @@
+"""The state of one POP3 session (RFC 1939 section 3)."""
+
+from dataclasses import dataclass, field
+from enum import Flag, auto
+
+from mailnode.auth.live import Live
+from mailnode.auth.login import Logins
+from mailnode.auth.realm import MailAccount
+from mailnode.config import Limits
+from mailnode.events.feed import ChangeFeed
+from mailnode.events.life import Bus
+from mailnode.net.listen import Connection
+from mailnode.net.stream import Stream
+from mailnode.net.tls import TlsServer
+from mailnode.pop3.maildrop import Maildrop, Sizes
+from mailnode.runtime import Runtime
+
+
+class State(Flag):
+    """The states in which a command may be given. UPDATE is what QUIT does, nobody speaks in it."""
+
+    AUTHORIZATION = auto()
+    TRANSACTION = auto()
+    ANY = AUTHORIZATION | TRANSACTION
+
+
+class Refused(Exception):
+    """The command is well-formed, but not done: the text is for the client, `code` from RFC 2449 or 3206."""
+
+    def __init__(self, text: str, code: str = "") -> None:
+        super().__init__(text)
+        self.text = text
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Collaborators:
+    """What all POP3 sessions share."""
+
+    live: Live
+    runtime: Runtime
+    logins: Logins
+    feed: ChangeFeed
+    bus: Bus
+    tls: TlsServer | None
+    sizes: Sizes = field(default_factory=Sizes)
+
+
+@dataclass(frozen=True, slots=True)
+class OpenMaildrop:
+    """A locked maildrop and the account it belongs to."""
+
+    account: MailAccount
+    maildrop: Maildrop
+
+
+@dataclass(slots=True)
+class Session:
+    """One conversation. In AUTHORIZATION while `opened` is None, in TRANSACTION with it."""
+
+    shared: Collaborators
+    connection: Connection
+    username: bytes | None = None  # from USER, until the next command
+    opened: OpenMaildrop | None = None
+    bad_lines: int = 0
+    ended: bool = False
+
+    @property
+    def stream(self) -> Stream:
+        """The connection's stream."""
+        return self.connection.stream
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of this moment."""
+        return self.shared.live.config.limits
+
+    @property
+    def state(self) -> State:
+        """Where the session is."""
+        return State.AUTHORIZATION if self.opened is None else State.TRANSACTION
+
+    @property
+    def transaction(self) -> OpenMaildrop:
+        """The open maildrop; for commands of TRANSACTION only."""
+        assert self.opened is not None
+        return self.opened
+
+    async def release(self) -> None:
+        """Give the maildrop back; nothing is deleted by this. May be called twice."""
+        opened, self.opened = self.opened, None
+        if opened is not None:
+            await opened.account.lane.run(opened.maildrop.close)

@@ -1,0 +1,366 @@
+"""The maildrop of a session: lock, snapshot, sizes, streaming, UPDATE (vectors P2, P3, P4, P6)."""
+
+import os
+import poplib
+from collections.abc import Iterator
+from contextlib import closing
+from io import BytesIO
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailnode.events.life import Expunged
+from mailnode.net.stream import ConnectionClosed
+from mailnode.pop3.maildrop import dotted, top
+from mailnode.store.body import Body
+from mailnode.store.errors import NoSuchMessage
+from mailnode.store.mailbox import Mailbox
+from mailnode.store.values import INBOX, SEEN
+from mailnode.wire.dot import Decoder
+from tests.pop3.talk import ADDRESS, MESSAGE, Pop3TestCase, Talk
+
+# P6: message as appended, message as RETR gives it
+SHAPES = (
+    (b"", b""),
+    (b"\r\n", b"\r\n"),
+    (b"A: b\r\n\r\n", b"A: b\r\n\r\n"),
+    (b"A: b\r\n\r\n.\r\n..\r\n...\r\n", b"A: b\r\n\r\n.\r\n..\r\n...\r\n"),
+    (b".", b".\r\n"),
+    (b"A: b\r\n\r\nno end", b"A: b\r\n\r\nno end\r\n"),
+    (b"A: b\r\n\r\nhalf\r", b"A: b\r\n\r\nhalf\r\r\n"),
+    (b"A: b\r\n\r\nbare\n.\nlf\r\n", b"A: b\r\n\r\nbare\r\n.\r\nlf\r\n"),
+    (b"A: b\n\nall bare\n", b"A: b\r\n\r\nall bare\r\n"),
+    (b"A: b\r\n\r\nbare\nno end", b"A: b\r\n\r\nbare\r\nno end\r\n"),
+    (b"A: b\r\n\r\n\xff\0\x80\r\n", b"A: b\r\n\r\n\xff\0\x80\r\n"),
+    (b"A: b\r\n\r\ncr\rcr\r\r\n", b"A: b\r\n\r\ncr\rcr\r\r\n"),
+    (b"A: b\r\n\r\n" + b"x" * 5_000_000 + b"\r\n", b"A: b\r\n\r\n" + b"x" * 5_000_000 + b"\r\n"),
+)
+
+
+def decoded(answer: bytes) -> bytes:
+    """The content of a multi-line response; it must end with the response."""
+    first, _, rest = answer.partition(b"\r\n")
+    assert first.startswith(b"+OK"), first
+    decoder = Decoder()
+    content = decoder.feed(rest)
+    assert decoder.finished and not decoder.residue
+    return content
+
+
+class Messages(Pop3TestCase):
+    """RETR, TOP and sizes."""
+
+    def test_shapes(self) -> None:
+        """P6: framed right, whatever is in it; sizes are the octets of RETR without stuffing."""
+        talk = self.logged_in(*(appended for appended, _ in SHAPES))
+        listing = dict(line.split(b" ") for line in decoded(talk.say(b"LIST\r\n")).split(b"\r\n")[:-1])
+        for number, (appended, sent) in enumerate(SHAPES, 1):
+            answer = talk.say(b"RETR %d\r\n" % number)
+            self.assertEqual(decoded(answer), sent, appended[:40])
+            self.assertEqual(int(listing[b"%d" % number]), len(sent), appended[:40])
+        total = sum(len(sent) for _, sent in SHAPES)
+        self.assertEqual(talk.say(b"STAT\r\n"), b"+OK %d %d\r\n" % (len(SHAPES), total))
+
+    def test_sizes_are_remembered(self) -> None:
+        """The second login opens no message file to know its size."""
+        self.logged_in(*(appended for appended, _ in SHAPES[:-1])).say(b"QUIT\r\n")
+        opened: list[int] = []
+
+        def body(_: Mailbox, uid: int) -> Body:
+            opened.append(uid)
+            raise NoSuchMessage(uid)
+
+        self.patch(Mailbox, "body", body)
+        talk = self.connect()
+        talk.log_in()
+        total = sum(len(sent) for _, sent in SHAPES[:-1])
+        self.assertEqual(talk.say(b"STAT\r\n"), b"+OK %d %d\r\n" % (len(SHAPES) - 1, total))
+        self.assertEqual(opened, [])
+
+    def test_lenient_client(self) -> None:
+        """A client that ends lines at LF (as Python's poplib does) sees every message whole."""
+        for appended, sent in SHAPES[:-1]:
+            talk = self.logged_in(appended)
+            number = int(talk.say(b"STAT\r\n").split(b" ")[1])
+            client = poplib.POP3.__new__(poplib.POP3)
+            client.file = BytesIO(talk.say(b"RETR %d\r\n" % number))
+            client._debugging = 0
+            lines = client._getlongresp()[1]
+            if b"\0" not in sent:
+                self.assertEqual(b"".join(line + b"\r\n" for line in lines), sent)
+            talk.say(b"QUIT\r\n")
+
+    def test_no_flags(self) -> None:
+        """RETR leaves \\Seen alone, and new messages stay new: only IMAP knows what was read."""
+        talk = self.logged_in(MESSAGE)
+        talk.say(b"RETR 1\r\nQUIT\r\n")
+        message = self.store.mailbox(INBOX).get(1)
+        assert message is not None
+        self.assertNotIn(SEEN, message.flags)
+        self.assertTrue(message.recent)
+
+    def test_slow_reader(self) -> None:
+        """A peer that does not read gets no more than a piece ahead, and holds nobody's lane."""
+        talk = self.logged_in(b"A: b\r\n\r\n" + b"x" * 3_000_000 + b"\r\n")
+        talk.wire.full_at = 1
+        talk.stream.dataReceived(b"RETR 1\r\n")
+        self.assertLess(len(talk.wire.value()), 200_000)
+        self.successResultOf(self.account.lane.run(int, 1))
+        octets = b""
+        while b"\r\n.\r\n" not in octets[-5:]:
+            octets += talk.wire.value()
+            talk.wire.clear()
+            assert talk.wire.producer is not None
+            talk.wire.producer.resumeProducing()
+        self.assertEqual(len(decoded(octets)), 3_000_010)
+
+    def test_lost_while_sending(self) -> None:
+        """A connection that goes in the middle leaves neither file nor lock behind."""
+        talk = self.logged_in(b"A: b\r\n\r\n" + b"x" * 3_000_000 + b"\r\n")
+        before = len(os.listdir("/proc/self/fd"))
+        talk.wire.full_at = 1
+        talk.stream.dataReceived(b"RETR 1\r\n")
+        talk.lose()
+        self.failureResultOf(talk.served, ConnectionClosed)
+        self.assertLess(len(os.listdir("/proc/self/fd")), before + 1)
+        self.assertTrue(self.connect().log_in().startswith(b"+OK"))
+
+    def test_disk_trouble(self) -> None:
+        """A message that cannot be opened is a temporary failure; the session goes on."""
+        talk = self.logged_in(MESSAGE)
+
+        def body(_: Mailbox, uid: int) -> Body:
+            raise OSError(5, "Input/output error", "/secret/path")
+
+        self.patch(Mailbox, "body", body)
+        answer = talk.say(b"RETR 1\r\n")
+        self.assertTrue(answer.startswith(b"-ERR [SYS/TEMP] "))
+        self.assertNotIn(b"secret", answer)
+        self.assertEqual(talk.say(b"NOOP\r\n"), b"+OK\r\n")
+
+    def test_disk_trouble_half_way(self) -> None:
+        """A message that cannot be read to its end never looks complete: the connection is cut."""
+        talk = self.logged_in(MESSAGE)
+
+        def wire(_: Body, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+            yield b"A: b\r\n"
+            raise OSError(5, "Input/output error")
+
+        self.patch(Body, "wire", wire)
+        self.assertNotIn(b"\r\n.\r\n", talk.say(b"RETR 1\r\n"))
+        self.assertTrue(talk.wire.disconnected)
+        self.failureResultOf(talk.served, ConnectionClosed)
+
+    def test_bug(self) -> None:
+        """An error of ours is a temporary failure for the client and a traceback in the log only."""
+        talk = self.logged_in(MESSAGE)
+
+        def body(_: Mailbox, uid: int) -> Body:
+            raise ZeroDivisionError("secret")
+
+        self.patch(Mailbox, "body", body)
+        answer = talk.say(b"RETR 1\r\n")
+        self.assertTrue(answer.startswith(b"-ERR [SYS/TEMP] "))
+        self.assertNotIn(b"secret", answer)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(talk.say(b"NOOP\r\n"), b"+OK\r\n")
+
+
+class Snapshot(Pop3TestCase):
+    """P2: one session at a time, one view for each."""
+
+    def remove(self, uid: int) -> None:
+        """Remove a message's file as another program would."""
+        message = self.store.mailbox(INBOX).get(uid)
+        assert message is not None
+        os.unlink(f"{self.root}/new/{message.base}")
+
+    def test_exclusive(self) -> None:
+        """A second session is refused with [IN-USE] until the first has ended, and may try again then."""
+        first = self.logged_in(MESSAGE)
+        second = self.connect()
+        self.assertTrue(second.log_in().startswith(b"-ERR [IN-USE] "))
+        self.assertTrue(second.say(b"STAT\r\n").startswith(b"-ERR Not possible before login"))
+        first.say(b"QUIT\r\n")
+        self.assertTrue(second.log_in().startswith(b"+OK 1 messages"))
+
+    def test_lock_ends_with_the_session(self) -> None:
+        """However a session ends, the next one gets in."""
+        for end in (b"QUIT\r\n", b"GET / HTTP/1.1\r\n", b"XTND\r\n" * 10):
+            talk = self.connect()
+            self.assertTrue(talk.log_in().startswith(b"+OK"), end)
+            talk.say(end)
+            self.successResultOf(talk.served)
+        talk = self.connect()
+        talk.log_in()
+        talk.lose()
+        self.assertTrue(self.connect().log_in().startswith(b"+OK"))
+
+    def test_failed_login_holds_no_lock(self) -> None:
+        """When INBOX cannot be read, the answer is temporary and the lock is free again."""
+
+        def names(*_: object) -> None:
+            raise OSError(5, "Input/output error")
+
+        self.put(MESSAGE)
+        patch = self.patch(Mailbox, "sync", names)
+        talk = self.connect()
+        self.assertTrue(talk.log_in().startswith(b"-ERR [SYS/TEMP] "))
+        patch.restore()
+        self.assertTrue(talk.log_in().startswith(b"+OK 1 messages"))
+
+    def test_new_messages_wait(self) -> None:
+        """What arrives during a session belongs to the next one."""
+        talk = self.logged_in(MESSAGE)
+        self.put(MESSAGE)
+        self.assertEqual(talk.say(b"STAT\r\n"), b"+OK 1 38\r\n")
+        self.assertEqual(talk.say(b"RETR 2\r\n"), b"-ERR No such message\r\n")
+
+    def test_gone_meanwhile(self) -> None:
+        """A message that IMAP expunges keeps its number and is -ERR; its neighbours stay what they are."""
+        messages = [b"Subject: %d\r\n\r\n" % number for number in range(1, 4)]
+        talk = self.logged_in(*messages)
+        self.store.mailbox(INBOX).expunge([2])
+        for command in (b"RETR 2", b"TOP 2 0"):
+            self.assertEqual(talk.say(command + b"\r\n"), b"-ERR No such message\r\n")
+        self.assertEqual(decoded(talk.say(b"RETR 3\r\n")), messages[2])
+        self.assertEqual(talk.say(b"STAT\r\n")[:6], b"+OK 3 ")
+        self.assertEqual(len(decoded(talk.say(b"UIDL\r\n")).splitlines()), 3)
+        self.assertTrue(talk.say(b"DELE 2\r\nDELE 3\r\nQUIT\r\n").endswith(b"+OK Goodbye\r\n"))
+        self.assertEqual(self.kept(), [1])
+
+    def test_file_removed_by_hand(self) -> None:
+        """A file that somebody removed is -ERR too."""
+        talk = self.logged_in(MESSAGE, MESSAGE)
+        self.remove(1)
+        self.assertEqual(talk.say(b"RETR 1\r\n"), b"-ERR No such message\r\n")
+        self.assertEqual(decoded(talk.say(b"RETR 2\r\n")), MESSAGE)
+
+    def test_lost_uid_list(self) -> None:
+        """When the UIDs of the folder start anew, no number means another message, and none is removed."""
+        talk = self.logged_in(b"Subject: 1\r\n\r\n", b"Subject: 2\r\n\r\n")
+        self.remove(1)
+        os.unlink(f"{self.root}/dovecot-uidlist")
+        self.assertNotIn(b"Subject", talk.say(b"RETR 1\r\n"))
+        talk.say(b"DELE 1\r\nQUIT\r\n")
+        self.assertEqual(len(os.listdir(f"{self.root}/new")), 1)
+
+    def test_unique_ids(self) -> None:
+        """UIDLs are the same in every session, are unique, and survive removals (RFC 1939 section 7)."""
+        first = self.logged_in(MESSAGE, MESSAGE, MESSAGE)
+        before = [line.split(b" ")[1] for line in decoded(first.say(b"UIDL\r\n")).splitlines()]
+        first.say(b"DELE 1\r\nQUIT\r\n")
+        talk = self.connect()
+        talk.log_in()
+        after = [line.split(b" ")[1] for line in decoded(talk.say(b"UIDL\r\n")).splitlines()]
+        self.assertEqual(after, before[1:])
+        self.assertEqual(len(set(before)), 3)
+        for uidl in before:
+            self.assertRegex(uidl, rb"^[\x21-\x7e]{1,70}$")
+
+
+class Update(Pop3TestCase):
+    """P3, P4: what DELE marked goes at QUIT, and only then."""
+
+    def marked(self) -> Talk:
+        talk = self.logged_in(MESSAGE, MESSAGE, MESSAGE)
+        talk.say(b"DELE 1\r\nDELE 3\r\n")
+        self.assertEqual(self.kept(), [1, 2, 3])
+        return talk
+
+    def test_quit(self) -> None:
+        """QUIT removes, tells the feed and the bus, and lets go of the lock before it answers."""
+        talk = self.marked()
+        woken: list[bool] = []
+        self.feed.watch((ADDRESS, ("INBOX",)), lambda: woken.append(True))
+        self.assertEqual(talk.say(b"QUIT\r\n"), b"+OK Goodbye\r\n")
+        self.assertEqual((self.kept(), woken), ([2], [True]))
+        self.assertEqual(self.events, [Expunged("C1", ADDRESS, "INBOX", 2)])
+        self.assertTrue(self.connect().log_in().startswith(b"+OK 1 messages"))
+
+    def test_quit_without_marks(self) -> None:
+        """Without marks nothing is announced."""
+        talk = self.marked()
+        talk.say(b"RSET\r\nQUIT\r\n")
+        self.assertEqual((self.kept(), self.events), ([1, 2, 3], []))
+
+    def test_lost(self) -> None:
+        """P3: a connection that goes before QUIT deletes nothing."""
+        talk = self.marked()
+        talk.say(b"QUI")
+        talk.lose()
+        self.failureResultOf(talk.served, ConnectionClosed)
+        self.assertEqual(self.kept(), [1, 2, 3])
+
+    def test_sent_away(self) -> None:
+        """Nor does a session that the server ends."""
+        talk = self.marked()
+        talk.say(b"XTND\r\n" * 10)
+        self.successResultOf(talk.served)
+        self.assertEqual(self.kept(), [1, 2, 3])
+
+    def test_failure(self) -> None:
+        """When removing fails the reply says so, and the lock is free."""
+        talk = self.marked()
+
+        def expunge(_: Mailbox, uids: object) -> list[int]:
+            raise OSError(5, "Input/output error")
+
+        self.patch(Mailbox, "expunge", expunge)
+        answer = talk.say(b"QUIT\r\n")
+        self.assertEqual(answer, b"-ERR [SYS/TEMP] some deleted messages not removed\r\n")
+        self.successResultOf(talk.served)
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        self.assertEqual(self.kept(), [1, 2, 3])
+        self.assertTrue(self.connect().log_in().startswith(b"+OK 3 messages"))
+
+
+def cut(text: bytes, size: int) -> list[bytes]:
+    """The text in pieces."""
+    return [text[at : at + size] for at in range(0, len(text), size)]
+
+
+def plain_top(message: bytes, count: int) -> bytes:
+    """TOP, the slow and obvious way."""
+    head, blank, body = (b"\r\n" + message).partition(b"\r\n\r\n")
+    lines = body.split(b"\n")
+    taken = b"\n".join(lines[:count]) + (b"\n" if count < len(lines) and count else b"")
+    return (head + blank + taken)[2:]
+
+
+class Tops(SynchronousTestCase):
+    """top() and dotted()"""
+
+    @settings(deadline=None, max_examples=200)
+    @given(
+        st.lists(st.sampled_from([b"", b"a", b".", b"bc", b"\r"]), max_size=12),
+        st.booleans(),
+        st.integers(0, 14),
+        st.integers(1, 9),
+    )
+    def test_any_message_any_cut(self, lines: list[bytes], ended: bool, count: int, size: int) -> None:
+        """The header, the blank line and `count` lines, wherever the chunks are cut."""
+        message = b"\r\n".join(lines) + (b"\r\n" if ended else b"")
+        self.assertEqual(b"".join(top(cut(message, size), count)), plain_top(message, count))
+
+    def test_reads_no_further(self) -> None:
+        """The file is not read beyond what is sent."""
+        read: list[bytes] = []
+
+        def chunks() -> Iterator[bytes]:
+            for chunk in (b"A: b\r\n\r\n", b"one\r\n", b"two\r\n", b"three\r\n"):
+                read.append(chunk)
+                yield chunk
+
+        with closing(top(chunks(), 1)) as result:  # type: ignore[type-var]
+            self.assertEqual(b"".join(result), b"A: b\r\n\r\none\r\n")
+        self.assertEqual(len(read), 2)
+
+    @settings(deadline=None, max_examples=200)
+    @given(st.lists(st.sampled_from([b"", b".", b"..", b"a", b".a"]), max_size=8), st.integers(1, 5))
+    def test_dotted(self, lines: list[bytes], size: int) -> None:
+        """What a client takes out of a response is what went in."""
+        message = b"".join(line + b"\r\n" for line in lines)
+        response = b"".join(dotted(b"+OK\r\n", cut(message, size)))
+        self.assertEqual(decoded(response), message)
