@@ -1,0 +1,1 @@
+"""One IMAP command each: its grammar and what it does."""

@@ -1,0 +1,48 @@
+"""COPY and UID COPY (RFC 3501 sections 6.4.7 and 6.4.8) with COPYUID (RFC 4315 section 3)."""
+
+from dataclasses import dataclass
+
+from mailnode.imap.replies import Reply, ok
+from mailnode.imap.session import Session
+from mailnode.wire.imap.cursor import Cursor
+from mailnode.wire.imap.sequence import SequenceSet, encode
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Messages and where to."""
+
+    messages: SequenceSet
+    mailbox: str
+    by_uid: bool
+
+
+def parse(args: Cursor) -> Copy:
+    """copy = "COPY" SP sequence-set SP mailbox"""
+    return _parse(args, by_uid=False)
+
+
+def parse_uid(args: Cursor) -> Copy:
+    """uid = "UID" SP copy"""
+    return _parse(args, by_uid=True)
+
+
+def _parse(args: Cursor, *, by_uid: bool) -> Copy:
+    copy = Copy(args.sp().sequence_set(), args.sp().mailbox(), by_uid)
+    args.end()
+    return copy
+
+
+async def run(session: Session, copy: Copy) -> Reply:
+    """All of the messages, or none. UIDs that nobody has are passed over."""
+    view = session.view
+    uids = view.named(copy.messages, by_uid=copy.by_uid)
+    name = session.name(copy.mailbox)
+    target = await session.target(name)
+    if not uids:
+        return ok("There was nothing to copy")
+    copied = await session.lane(view.mailbox.copy, uids, target)
+    session.announce(name)
+    source, made = zip(*copied, strict=True)
+    code = b"COPYUID %d %s %s" % (target.uid_validity, encode(source), encode(made))
+    return ok("Copied", code)

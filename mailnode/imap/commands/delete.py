@@ -1,0 +1,14 @@
+"""DELETE (RFC 3501 section 6.3.4)."""
+
+from mailnode.imap.replies import Reply, ok
+from mailnode.imap.session import Session
+
+
+async def run(session: Session, text: str) -> Reply:
+    """Inferiors stay, and their parent is then a name that cannot be selected."""
+    name = session.name(text)
+    await session.lane(session.account.store.delete, name)
+    if session.selected is not None and session.selected.mailbox.name == name:
+        session.selected = None
+    session.announce(name)
+    return ok("Deleted")

@@ -1,0 +1,48 @@
+"""EXPUNGE (RFC 3501 section 6.4.3) and UID EXPUNGE (RFC 4315 section 2.1)."""
+
+from mailnode.events.life import Expunged
+from mailnode.imap.replies import Reply, ok
+from mailnode.imap.selected import Selected
+from mailnode.imap.session import Session
+from mailnode.store.values import DELETED
+from mailnode.wire.imap.cursor import Cursor
+from mailnode.wire.imap.sequence import SequenceSet
+
+BATCH = 1000
+
+
+def parse(args: Cursor) -> SequenceSet | None:
+    """expunge = "EXPUNGE" """
+    args.end()
+    return None
+
+
+def parse_uid(args: Cursor) -> SequenceSet:
+    """uid-expunge = "UID" SP "EXPUNGE" SP sequence-set"""
+    uids = args.sp().sequence_set()
+    args.end()
+    return uids
+
+
+async def run(session: Session, uids: SequenceSet | None) -> Reply:
+    """The EXPUNGE responses are part of what is told after every command."""
+    session.require_writable()
+    await remove_deleted(session, session.view, uids)
+    return ok("Expunged")
+
+
+async def remove_deleted(session: Session, view: Selected, uids: SequenceSet | None = None) -> None:
+    r"""Remove the messages that have \Deleted, of those that the client knows; all, or those in `uids`."""
+    known = list(view.uids) if uids is None else view.named(uids, by_uid=True)
+    name = view.mailbox.name
+
+    def remove(batch: list[int]) -> int:
+        found = [uid for uid in batch if (one := view.mailbox.get(uid)) and DELETED in one.flags]
+        return len(view.mailbox.expunge(found)) if found else 0
+
+    count = 0
+    for start in range(0, len(known), BATCH):
+        count += await session.lane(remove, known[start : start + BATCH])
+    if count:
+        session.shared.bus.publish(Expunged(session.connection.id, session.account.address, str(name), count))
+        session.announce(name)

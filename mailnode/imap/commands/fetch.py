@@ -1,0 +1,127 @@
+"""FETCH and UID FETCH (RFC 3501 sections 6.4.5 and 6.4.8)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from mailnode.imap import fetch_items
+from mailnode.imap.fetch_items import FLAGS, UID, Attribute, Text
+from mailnode.imap.replies import Reply, no, ok
+from mailnode.imap.selected import Selected
+from mailnode.imap.session import Session
+from mailnode.imap.subject import Subject
+from mailnode.store.errors import NoSuchMessage
+from mailnode.store.values import SEEN
+from mailnode.wire.imap.cursor import Cursor
+from mailnode.wire.imap.sequence import Positions, SequenceSet
+
+BATCH = 100  # messages that are marked as seen at once, before their texts are sent
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """Messages and what of them."""
+
+    messages: SequenceSet
+    items: tuple[Attribute | Text, ...]
+    by_uid: bool
+
+    @property
+    def sees(self) -> bool:
+        r"""Whether the client will have read the message, so that it gets \Seen."""
+        return any(isinstance(item, Text) and not item.peek for item in self.items)
+
+
+def parse(args: Cursor) -> Fetch:
+    """fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att ... ")")"""
+    fetch = Fetch(args.sp().sequence_set(), fetch_items.parse(args.sp()), by_uid=False)
+    args.end()
+    return fetch
+
+
+def parse_uid(args: Cursor) -> Fetch:
+    """uid = "UID" SP fetch: the UID is always among the items."""
+    fetch = Fetch(args.sp().sequence_set(), fetch_items.parse(args.sp()), by_uid=True)
+    args.end()
+    return fetch if UID in fetch.items else Fetch(fetch.messages, (UID, *fetch.items), by_uid=True)
+
+
+async def run(session: Session, fetch: Fetch) -> Reply:
+    """One FETCH response for each message; those that are gone are left out, and the NO says so."""
+    view = session.view
+    answers = Answers(view, fetch, view.positions(fetch.messages, by_uid=fetch.by_uid))
+    await session.send(answers.chunks())
+    if answers.newly_seen:
+        session.announce(view.mailbox.name)
+    if answers.unreadable:
+        return no("Some messages cannot be read now; try again later", b"UNAVAILABLE")
+    if answers.gone and not fetch.by_uid:
+        return no("Some of the messages are gone", b"EXPUNGEISSUED")
+    return ok("Fetched")
+
+
+@dataclass(slots=True)
+class Answers:
+    """The FETCH responses, made in the account's lane while they are sent; the counts are true at the end."""
+
+    view: Selected
+    fetch: Fetch
+    positions: Positions
+    gone: int = 0
+    unreadable: int = 0
+    newly_seen: int = 0
+    _changed: set[int] = field(default_factory=set)
+
+    def chunks(self) -> Iterator[bytes]:
+        """All responses."""
+        sees = self.fetch.sees and not self.view.read_only
+        for span in self.positions:
+            for start in range(span.start, span.stop, BATCH):
+                batch = range(start, min(start + BATCH, span.stop))
+                if sees:
+                    self._mark_seen(batch)
+                for position in batch:
+                    yield from self._response(position)
+
+    def _mark_seen(self, batch: range) -> None:
+        mailbox = self.view.mailbox
+        uids = self.view.uids[batch.start : batch.stop]
+        unseen = [uid for uid in uids if (one := mailbox.get(uid)) and SEEN not in one.flags]
+        self._changed.clear()
+        if unseen:
+            try:
+                self._changed.update(mailbox.set_flags(unseen, "add", frozenset((SEEN,))))
+            except OSError:
+                self.unreadable += 1
+        self.newly_seen += len(self._changed)
+
+    def _response(self, position: int) -> Iterator[bytes]:
+        """message-data = nz-number SP "FETCH" SP msg-att"""
+        try:
+            subject = Subject(self.view, position)
+        except NoSuchMessage:
+            self.gone += 1
+            return
+        with subject:
+            try:
+                items = [item(subject) for item in self._items(subject)]
+            except NoSuchMessage:
+                self.gone += 1
+                return
+            except OSError:
+                self.unreadable += 1
+                return
+            ready = b"* %d FETCH (" % subject.number
+            for item in items:
+                if isinstance(item, bytes):
+                    ready += item + b" "
+                else:
+                    yield ready
+                    yield from item
+                    ready = b" "
+            yield ready[:-1] + b")\r\n"
+
+    def _items(self, subject: Subject) -> tuple[Attribute | Text, ...]:
+        if subject.uid not in self._changed:
+            return self.fetch.items
+        self.view.client_knows(subject.message)
+        return self.fetch.items if FLAGS in self.fetch.items else (*self.fetch.items, FLAGS)

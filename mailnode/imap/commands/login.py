@@ -1,0 +1,42 @@
+"""LOGIN (RFC 3501 section 6.2.3)."""
+
+from dataclasses import dataclass, field
+
+from mailnode.imap.extensions import capabilities
+from mailnode.imap.replies import Refused, Reply, ok
+from mailnode.imap.session import Session
+from mailnode.wire.imap.cursor import Cursor
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A name and a password, not yet looked at."""
+
+    username: bytes
+    password: bytes = field(repr=False)
+
+
+def parse(args: Cursor) -> Login:
+    """login = "LOGIN" SP userid SP password  ;  both are astring"""
+    login = Login(args.sp().astring(), args.sp().astring())
+    args.end()
+    return login
+
+
+async def run(session: Session, login: Login) -> Reply:
+    """Only where the password cannot be overheard."""
+    require_privacy(session)
+    return await admit(session, login.username, login.password)
+
+
+def require_privacy(session: Session) -> None:
+    """Raise Refused while the connection is in clear and the peer is not on this machine."""
+    if not session.plaintext_allowed:
+        raise Refused(b"PRIVACYREQUIRED", "Passwords are taken under TLS only; use STARTTLS")
+
+
+async def admit(session: Session, username: bytes, password: bytes) -> Reply:
+    """Let somebody in; what the session can do now is told at once. Raises LoginFailed, LoginBusy."""
+    account = await session.shared.logins.login(username, password, session.connection)
+    session.logged_in(account)
+    return ok("Logged in", capabilities(session))

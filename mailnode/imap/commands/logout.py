@@ -1,0 +1,11 @@
+"""LOGOUT (RFC 3501 section 6.1.3)."""
+
+from mailnode.imap.replies import Reply, ok
+from mailnode.imap.session import Session
+
+
+async def run(session: Session, _: None) -> Reply:
+    """BYE comes before the tagged OK."""
+    session.untagged(b"BYE Logging out")
+    session.end()
+    return ok("Logged out")

@@ -1,0 +1,78 @@
+"""SEARCH and UID SEARCH (RFC 3501 sections 6.4.4 and 6.4.8)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mailnode.imap import search_keys
+from mailnode.imap.replies import Refused, Reply, no, ok
+from mailnode.imap.search_keys import Key
+from mailnode.imap.selected import Selected
+from mailnode.imap.session import Session
+from mailnode.imap.subject import Subject
+from mailnode.store.errors import NoSuchMessage
+from mailnode.wire.imap.cursor import Cursor
+
+CHARSETS = (b"US-ASCII", b"UTF-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What to find, and how to name what was found."""
+
+    key: Key
+    by_uid: bool
+
+
+def parse(args: Cursor) -> Search:
+    """search = "SEARCH" [SP "CHARSET" SP astring] 1*(SP search-key)"""
+    return _parse(args, by_uid=False)
+
+
+def parse_uid(args: Cursor) -> Search:
+    """uid = "UID" SP search"""
+    return _parse(args, by_uid=True)
+
+
+def _parse(args: Cursor, *, by_uid: bool) -> Search:
+    if args.sp().accept_keyword("CHARSET"):
+        if args.sp().astring().upper() not in CHARSETS:
+            raise Refused(b"BADCHARSET (%s)" % b" ".join(CHARSETS), "That charset is not known here")
+        args.sp()
+    key = search_keys.parse_all(args)
+    args.end()
+    return Search(key, by_uid)
+
+
+async def run(session: Session, search: Search) -> Reply:
+    """One untagged response, also when nothing was found."""
+    found = Findings(session.view, search)
+    await session.send(found.chunks())
+    if found.unreadable:
+        return no("Some messages cannot be read now; try again later", b"UNAVAILABLE")
+    return ok("Searched")
+
+
+@dataclass(slots=True)
+class Findings:
+    """The SEARCH response, made in the account's lane while it is sent."""
+
+    view: Selected
+    search: Search
+    unreadable: int = 0
+
+    def chunks(self) -> Iterator[bytes]:
+        """mailbox-data = "SEARCH" *(SP nz-number)"""
+        yield b"* SEARCH"
+        for position, uid in enumerate(self.view.uids):
+            yield b" %d" % (uid if self.search.by_uid else position + 1) if self._matches(position) else b""
+        yield b"\r\n"
+
+    def _matches(self, position: int) -> bool:
+        try:
+            with Subject(self.view, position) as subject:
+                return self.search.key.matches(subject)
+        except NoSuchMessage:
+            return False
+        except OSError:
+            self.unreadable += 1
+            return False

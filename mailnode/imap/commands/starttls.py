@@ -1,0 +1,17 @@
+"""STARTTLS (RFC 3501 section 6.2.1)."""
+
+from mailnode.imap.replies import Reply, bad, ok
+from mailnode.imap.session import Session
+
+
+async def run(session: Session, _: None) -> Reply | None:
+    """The OK goes out in clear; what the client sent behind its command ends the connection.
+
+    The session has learned nothing yet that would have to be forgotten (section 6.2.1: cached capabilities).
+    """
+    if not session.starttls_offered or session.shared.tls is None:
+        return bad("STARTTLS is not possible here")
+    await session.reply(ok("Begin TLS negotiation now"))
+    await session.stream.start_tls(session.shared.tls, timeout=session.config.limits.tls_handshake_timeout)
+    session.bad_in_a_row = 0
+    return None

@@ -1,0 +1,24 @@
+"""SUBSCRIBE and UNSUBSCRIBE (RFC 3501 sections 6.3.6 and 6.3.7)."""
+
+from mailnode.imap.replies import Refused, Reply, ok
+from mailnode.imap.session import Session
+
+
+async def subscribe(session: Session, text: str) -> Reply:
+    """The name need not exist: section 6.3.6 leaves that check to the server."""
+    await session.lane(session.account.store.subscribe, session.name(text))
+    return ok("Subscribed")
+
+
+async def unsubscribe(session: Session, text: str) -> Reply:
+    """A name that is not subscribed is refused (section 6.3.7: "can't unsubscribe that name")."""
+    name = session.name(text)
+    store = session.account.store
+
+    def remove() -> None:
+        if name not in store.subscriptions():
+            raise Refused(b"NONEXISTENT", "There is no subscription to that name")
+        store.unsubscribe(name)
+
+    await session.lane(remove)
+    return ok("Unsubscribed")

@@ -1,0 +1,54 @@
+"""What the server announces (RFC 3501 section 7.2.1): a row for each capability, and none without."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mailnode.imap.session import Session, State
+
+
+def _always(session: Session) -> bool:
+    return True
+
+
+def _login_possible(session: Session) -> bool:
+    return session.state is State.NOT_AUTHENTICATED and session.plaintext_allowed
+
+
+def _login_disabled(session: Session) -> bool:
+    return session.state is State.NOT_AUTHENTICATED and not session.plaintext_allowed
+
+
+def _starttls_possible(session: Session) -> bool:
+    return session.state is State.NOT_AUTHENTICATED and session.starttls_offered
+
+
+@dataclass(frozen=True, slots=True)
+class Extension:
+    """A capability name, its RFC, the commands it brings, and when it is announced."""
+
+    name: str
+    rfc: int
+    commands: tuple[str, ...] = ()
+    announced: Callable[[Session], bool] = _always
+
+
+EXTENSIONS = (
+    Extension("IMAP4rev1", 3501),
+    Extension("LITERAL+", 7888),
+    Extension("SASL-IR", 4959),
+    Extension("ID", 2971, ("ID",)),
+    Extension("STARTTLS", 3501, ("STARTTLS",), _starttls_possible),
+    Extension("LOGINDISABLED", 3501, (), _login_disabled),
+    Extension("AUTH=PLAIN", 4616, ("AUTHENTICATE",), _login_possible),
+    Extension("AUTH=LOGIN", 3501, ("AUTHENTICATE",), _login_possible),
+    Extension("IDLE", 2177, ("IDLE",)),
+    Extension("NAMESPACE", 2342, ("NAMESPACE",)),
+    Extension("UIDPLUS", 4315, ("UID EXPUNGE",)),
+    Extension("UNSELECT", 3691, ("UNSELECT",)),
+)
+
+
+def capabilities(session: Session) -> bytes:
+    """capability-data = "CAPABILITY" *(SP capability), as it is true in this state of the session."""
+    names = [extension.name for extension in EXTENSIONS if extension.announced(session)]
+    return " ".join(["CAPABILITY", *names]).encode("ascii")

@@ -1,0 +1,206 @@
+"""FETCH items (RFC 3501 section 6.4.5 and 7.4.2): which there are, how they are read, and what they answer.
+
+An item is a function of a message that gives its octets, long ones in chunks. All that can go wrong goes
+wrong before it returns: afterwards a literal may be half sent, and only Torn is left.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from mailnode.imap.replies import Torn
+from mailnode.imap.subject import Subject
+from mailnode.message.date import internal_date
+from mailnode.message.section import Range, Section, What, header_fields, locate
+from mailnode.store.errors import StoreError
+from mailnode.wire.errors import BadSyntax
+from mailnode.wire.imap.cursor import Cursor
+from mailnode.wire.imap.writer import NIL, astring
+
+_WHOLE = Section()
+_HEADER = Section(what="HEADER")
+_TEXT = Section(what="TEXT")
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """An item whose value is short and prepared."""
+
+    label: bytes
+    value: Callable[[Subject], bytes]
+
+    def __call__(self, subject: Subject) -> bytes:
+        """The item."""
+        return self.label + b" " + self.value(subject)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """BODY[<section>]<<partial>> and its older names; `peek` leaves \\Seen alone."""
+
+    label: bytes
+    section: Section
+    peek: bool
+    partial: tuple[int, int] | None = None  # first octet and how many
+
+    def __call__(self, subject: Subject) -> bytes | Iterator[bytes]:
+        """The section as a literal, in chunks; NIL where the message has none."""
+        found = _octets(subject, self.section)
+        if found is None:
+            return self.label + b" " + NIL
+        size, chunks = found
+        start, most = self.partial or (0, size)
+        count = max(0, min(most, size - start))
+        return _literal(self.label + b" {%d}\r\n" % count, chunks, start, count)
+
+
+UID = Attribute(b"UID", lambda subject: b"%d" % subject.uid)
+FLAGS = Attribute(b"FLAGS", lambda subject: subject.view.flags(subject.message))
+
+ATTRIBUTES: Mapping[str, Attribute | Text] = {
+    "UID": UID,
+    "FLAGS": FLAGS,
+    "INTERNALDATE": Attribute(
+        b"INTERNALDATE", lambda subject: internal_date(subject.view.mailbox.internal_date(subject.uid))
+    ),
+    "RFC822.SIZE": Attribute(
+        b"RFC822.SIZE", lambda subject: b"%d" % subject.view.mailbox.octets(subject.uid)
+    ),
+    "ENVELOPE": Attribute(b"ENVELOPE", lambda subject: subject.rendered.envelope),
+    "BODY": Attribute(b"BODY", lambda subject: subject.rendered.body),
+    "BODYSTRUCTURE": Attribute(b"BODYSTRUCTURE", lambda subject: subject.rendered.bodystructure),
+    "RFC822": Text(b"RFC822", _WHOLE, peek=False),
+    "RFC822.HEADER": Text(b"RFC822.HEADER", _HEADER, peek=True),
+    "RFC822.TEXT": Text(b"RFC822.TEXT", _TEXT, peek=False),
+}
+_FAST = ("FLAGS", "INTERNALDATE", "RFC822.SIZE")
+MACROS: Mapping[str, tuple[str, ...]] = {
+    "FAST": _FAST,
+    "ALL": (*_FAST, "ENVELOPE"),
+    "FULL": (*_FAST, "ENVELOPE", "BODY"),
+}
+_OF_MESSAGE: Mapping[str, What] = {
+    "HEADER": "HEADER",
+    "HEADER.FIELDS": "HEADER.FIELDS",
+    "HEADER.FIELDS.NOT": "HEADER.FIELDS.NOT",
+    "TEXT": "TEXT",
+}
+
+
+# Grammar
+
+
+def parse(args: Cursor) -> tuple[Attribute | Text, ...]:
+    """ "ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")" """
+    if args.at(b"("):
+        return tuple(args.list_of(_fetch_att))
+    name = args.keyword()
+    if name in MACROS:
+        return tuple(ATTRIBUTES[item] for item in MACROS[name])
+    return (_named(name, args),)
+
+
+def _fetch_att(args: Cursor) -> Attribute | Text:
+    return _named(args.keyword(), args)
+
+
+def _named(name: str, args: Cursor) -> Attribute | Text:
+    if name in ("BODY", "BODY.PEEK") and args.accept(b"["):
+        return _section_item(args, peek=name == "BODY.PEEK")
+    if name not in ATTRIBUTES:
+        raise BadSyntax("There is no such message data item")
+    return ATTRIBUTES[name]
+
+
+def _section_item(args: Cursor, *, peek: bool) -> Text:
+    """ "BODY" [".PEEK"] section ["<" number "." nz-number ">"]"""
+    section = _section(args)
+    args.expect(b"]")
+    label = b"BODY[" + _written(section) + b"]"
+    if not args.accept(b"<"):
+        return Text(label, section, peek)
+    start, count = args.number(), args.expect(b".").nz_number()
+    args.expect(b">")
+    return Text(label + b"<%d>" % start, section, peek, (start, count))
+
+
+def _section(args: Cursor) -> Section:
+    """section-spec = section-msgtext / (section-part ["." section-text])"""
+    if args.at(b"]"):
+        return _WHOLE
+    path: list[int] = []
+    while args.at_digit():
+        path.append(args.nz_number())
+        if not args.accept(b"."):
+            return Section(tuple(path))
+    name = args.keyword()
+    if name == "MIME" and path:
+        return Section(tuple(path), "MIME")
+    if name not in _OF_MESSAGE:
+        raise BadSyntax("There is no such section")
+    what = _OF_MESSAGE[name]
+    fields = args.sp().list_of(Cursor.astring) if what.startswith("HEADER.FIELDS") else ()
+    return Section(tuple(path), what, tuple(fields))
+
+
+def _written(section: Section) -> bytes:
+    """The section as the response names it."""
+    words = [b"%d" % number for number in section.path]
+    if section.what:
+        words.append(section.what.encode())
+    fields = b" (" + b" ".join(map(astring, section.fields)) + b")" if section.fields else b""
+    return b".".join(words) + fields
+
+
+# Octets
+
+
+def _octets(subject: Subject, section: Section) -> tuple[int, Iterator[bytes]] | None:
+    """The size of a section on the wire, and its octets; None where there is no such section."""
+    rendered = subject.rendered
+    if section.what.startswith("HEADER") and not section.path:
+        header = _chosen(rendered.header, section)
+        return len(header), iter((header,))
+    place = locate(rendered.parts, section)
+    if place is None:
+        return None
+    if section.fields:
+        header = _chosen(b"".join(subject.body.wire(place.start, place.end)), section)
+        return len(header), iter((header,))
+    return _size(subject, place), subject.body.wire(place.start, place.end)
+
+
+def _chosen(header: bytes, section: Section) -> bytes:
+    if not section.fields:
+        return header
+    return header_fields(header, section.fields, negate=section.what == "HEADER.FIELDS.NOT")
+
+
+def _size(subject: Subject, place: Range) -> int:
+    """From what was counted when the message was rendered; only headers inside it are counted now."""
+    root = subject.rendered.parts
+    if (place.start, place.end) == (root.header_start, root.end):
+        return subject.rendered.octets
+    for part in root.walk():
+        if (place.start, place.end) == (part.body_start, part.end):
+            return part.octets
+    return subject.body.octets(place.start, place.end)
+
+
+def _literal(announcement: bytes, chunks: Iterator[bytes], start: int, count: int) -> Iterator[bytes]:
+    """The announcement, then exactly `count` octets from the octet `start` on.
+
+    NUL, which no literal can hold, is sent as 0x80. Raises Torn when the file does not give that many.
+    """
+    yield announcement
+    try:
+        while count:
+            chunk = next(chunks, None)
+            if chunk is None:
+                raise Torn("a message is shorter than its size")
+            piece = chunk[start : start + count]
+            start = max(0, start - len(chunk))
+            count -= len(piece)
+            if piece:
+                yield piece.replace(b"\0", b"\x80")
+    except (OSError, StoreError) as error:
+        raise Torn("a message cannot be read to its end") from error

@@ -1,0 +1,32 @@
+"""Mailbox names between the wire and the store: levels, the separator and INBOX (RFC 3501 section 5.1)."""
+
+from mailnode.imap.replies import Refused
+from mailnode.store.names import normal
+from mailnode.store.values import Name
+from mailnode.wire.imap import mutf7
+from mailnode.wire.imap.writer import astring
+
+
+def levels(text: str, separator: str) -> Name:
+    """The levels of a decoded name, INBOX in capitals. Raises Refused for a name with an empty level."""
+    name = tuple(text.split(separator))
+    if not all(name):
+        raise Refused(b"CANNOT", "A mailbox name cannot have an empty level")
+    return normal(name)
+
+
+def shown(name: Name, separator: str) -> str | None:
+    """The name as text; None for one that cannot be told from another with this separator."""
+    return None if any(separator in level for level in name) else separator.join(name)
+
+
+def encode(text: str) -> bytes:
+    """mailbox: the text in modified UTF-7, as an astring."""
+    return astring(mutf7.encode(text))
+
+
+def with_parents(names: list[Name]) -> dict[Name, bool]:
+    """All names and all levels above them; the value says whether the name itself was among `names`."""
+    found = {name[:depth]: False for name in names for depth in range(1, len(name))}
+    found.update(dict.fromkeys(names, True))
+    return found

@@ -1,0 +1,160 @@
+"""The loop of an IMAP connection: greeting, one command after the other, goodbye (RFC 3501 sections 2.2, 3).
+
+Invariants:
+- Every command has exactly one tagged reply, and the next one is read after it was written.
+- No literal is let in (`+`) before its size was compared with the limits and the command with the state.
+- Octets of a refused literal are never taken for a command: they are read past, or the connection is closed.
+- The client is told of other sessions' EXPUNGEs only where its sequence numbers cannot be in use.
+"""
+
+from dataclasses import dataclass
+
+from twisted.python.failure import Failure
+
+from mailnode.auth.login import LoginFailed
+from mailnode.imap.commands.append import reads_literal
+from mailnode.imap.extensions import capabilities
+from mailnode.imap.replies import SERVER_BUG, Goodbye, Refused, Reply, Torn, bad, for_error, ok
+from mailnode.imap.session import Session, State, Surroundings
+from mailnode.imap.table import COMMANDS, Command, Rule
+from mailnode.net.listen import Connection
+from mailnode.net.stream import ConnectionClosed, TimedOut
+from mailnode.wire.errors import BadSyntax, LineTooLong
+from mailnode.wire.imap.command import Announced, Assembler
+from mailnode.wire.imap.sequence import LARGEST
+
+# Commands of other protocols: a browser was led here to have its request answered (ALPACA).
+_FOREIGN = (b"GET ", b"POST ", b"PUT ", b"HEAD ", b"OPTIONS ", b"CONNECT ")
+_BAD_BEFORE_LOGIN = 10
+_BAD_AFTER_LOGIN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Imap:
+    """Serves IMAP connections; one object for all of them."""
+
+    shared: Surroundings
+
+    async def serve(self, connection: Connection) -> None:
+        """The whole session. Raises ConnectionClosed when the client went away without LOGOUT."""
+        session = Session(self.shared, connection)
+        greeting = ok("IMAP4rev1 server ready", capabilities(session))
+        connection.stream.write(greeting.encode(b"*"))
+        try:
+            while session.state is not State.LOGOUT:
+                await _one_command(session)
+        except Goodbye as goodbye:
+            connection.stream.write(goodbye.reply.encode(b"*"))
+        except TimedOut:
+            connection.stream.write(b"* BYE Autologout; idle for too long\r\n")
+        except Torn as torn:
+            connection.log.warn("response cut off", reason=str(torn))
+            connection.stream.abort()
+
+
+async def _one_command(session: Session) -> None:
+    """Read a command, do it, answer it."""
+    session.tag = b"*"
+    session.stream.timeout = session.patience()
+    command: Command | None = None
+    give_up = False
+    try:
+        command, parsed = await _read(session)
+        reply = await command.run(session, parsed)
+        session.bad_in_a_row = 0
+    except BadSyntax as error:
+        await session.skip_awaited()
+        reply = _bad(session, error)
+    except Refused as refused:
+        await session.skip_awaited()
+        reply = refused.reply
+    except (ConnectionClosed, TimedOut, Goodbye, Torn):
+        raise
+    except Exception as error:
+        await session.skip_awaited()
+        reply = for_error(error)
+        give_up = isinstance(error, LoginFailed) and error.give_up
+        if reply is None or isinstance(error, OSError):
+            session.connection.log.bug("command failed", Failure())
+        reply = reply or SERVER_BUG
+    if command is not None and command.rule is not Rule.ENDS_ALONE:
+        await _flush(session, expunge=command.rule is not Rule.USES_SEQUENCE_NUMBERS)
+    if reply is not None:
+        await session.reply(reply)
+    _part(session, give_up)
+
+
+async def _flush(session: Session, *, expunge: bool) -> None:
+    """Tell what has changed; that the mailbox cannot be looked at now does not undo the command."""
+    try:
+        await session.flush(expunge=expunge)
+    except OSError:
+        session.connection.log.bug("mailbox cannot be read", Failure())
+
+
+def _bad(session: Session, error: BadSyntax) -> Reply:
+    if isinstance(error, LineTooLong) and session.state is State.NOT_AUTHENTICATED:
+        raise Goodbye("Line too long")
+    session.bad_in_a_row += 1
+    return bad(str(error))
+
+
+def _part(session: Session, give_up: bool) -> None:
+    """Raise Goodbye to a client with too many failed logins, or that does not speak IMAP."""
+    if give_up:
+        raise Goodbye("Too many failed logins")
+    authenticated = session.state is not State.NOT_AUTHENTICATED
+    if session.bad_in_a_row >= (_BAD_AFTER_LOGIN if authenticated else _BAD_BEFORE_LOGIN):
+        raise Goodbye("Too many bad commands")
+
+
+# Reading
+
+
+async def _read(session: Session) -> tuple[Command, object]:
+    """The next command with its arguments read; its last literal may still be awaited."""
+    assembler = Assembler()
+    line = await session.stream.line(session.line_limit)
+    if session.state is State.NOT_AUTHENTICATED and line.upper().startswith(_FOREIGN):
+        raise Goodbye("This is an IMAP server")
+    session.awaited = assembler.line(line)
+    try:
+        assembler.begin()
+    finally:
+        session.tag = assembler.tag
+    command = _row(session, assembler.name)
+    while (announced := session.awaited) is not None:
+        if command.rule is Rule.READS_LITERAL and reads_literal(assembler.arguments(awaited=True)):
+            return command, command.parse(assembler.arguments(awaited=True))
+        await _literal(session, assembler, announced)
+    return command, command.parse(assembler.arguments())
+
+
+def _row(session: Session, name: str) -> Command:
+    """The command's row; what cannot be given now is refused before its literals are let in."""
+    command = COMMANDS.get(name)
+    if command is None:
+        raise BadSyntax("Unknown command")
+    if session.state not in command.states:
+        raise BadSyntax(_WRONG_STATE[session.state])
+    return command
+
+
+_WRONG_STATE = {
+    State.NOT_AUTHENTICATED: "Log in first",
+    State.AUTHENTICATED: "Not now: logged in, and no mailbox is selected",
+    State.SELECTED: "Not now: already logged in",
+}
+
+
+async def _literal(session: Session, assembler: Assembler, announced: Announced) -> None:
+    """Take a literal and the line after it into the command."""
+    if announced.size > LARGEST:
+        raise BadSyntax("The literal's size is out of range")
+    if assembler.literal_octets + announced.size > session.literal_limit:
+        raise Refused(b"TOOBIG", "The literal is too large")
+    session.go_ahead(announced)
+    session.awaited = None
+    assembler.literal(await session.stream.exactly(announced.size))
+    room = max(0, session.line_limit - assembler.text_octets)
+    session.awaited = assembler.line(await session.stream.line(room))

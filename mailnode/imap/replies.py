@@ -1,0 +1,101 @@
+"""What the server says: status responses, flags, and which store error becomes which reply.
+
+A command ends in a Reply, or in one of three exceptions: BadSyntax (BAD: the client's mistake), Refused (NO)
+or Goodbye (BYE, and the connection ends). Anything else that is raised is in TABLE below or a bug of ours.
+"""
+
+import errno
+import functools
+from dataclasses import dataclass, replace
+
+from mailnode.auth.checker import LoginBusy
+from mailnode.auth.login import LoginFailed
+from mailnode.auth.sasl import AuthzidRefused
+from mailnode.store import errors
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The end of a command: OK, NO or BAD, a response code without brackets or "", and a text."""
+
+    status: bytes
+    text: str
+    code: bytes = b""
+
+    def encode(self, tag: bytes) -> bytes:
+        """The line; `tag` is "*" for an untagged status response."""
+        code = b"[%s] " % self.code if self.code else b""
+        return b"%s %s %s%s\r\n" % (tag, self.status, code, self.text.encode("ascii", "replace"))
+
+
+def ok(text: str, code: bytes = b"") -> Reply:
+    """OK: done."""
+    return Reply(b"OK", text, code)
+
+
+def no(text: str, code: bytes = b"") -> Reply:
+    """NO: not done."""
+    return Reply(b"NO", text, code)
+
+
+def bad(text: str, code: bytes = b"") -> Reply:
+    """BAD: not understood, or not now."""
+    return Reply(b"BAD", text, code)
+
+
+class Refused(Exception):
+    """The command is right and cannot be done; the text is one line for the client."""
+
+    def __init__(self, code: bytes, text: str) -> None:
+        super().__init__(text)
+        self.reply = no(text, code)
+
+
+class Goodbye(Exception):
+    """The connection ends now; the text is sent in an untagged BYE."""
+
+    def __init__(self, text: str, code: bytes = b"") -> None:
+        super().__init__(text)
+        self.reply = Reply(b"BYE", text, code)
+
+
+class Torn(Exception):
+    """A literal could not be sent to its end: nothing after it would be understood, the connection is cut."""
+
+
+_SAME_FOR_ALL = no("Authentication failed", b"AUTHENTICATIONFAILED")  # whatever was wrong with it
+
+# RFC 3501 section 7.1, RFC 5530. The first row that fits counts; "" stands for the words of the error.
+TABLE: tuple[tuple[type[Exception], Reply], ...] = (
+    (errors.NoSuchMailbox, no("There is no such mailbox", b"NONEXISTENT")),
+    (errors.MailboxExists, no("There is a mailbox of that name already", b"ALREADYEXISTS")),
+    (errors.BadMailboxName, no("", b"CANNOT")),
+    (errors.NoSuchMessage, no("Some of the messages are gone", b"EXPUNGEISSUED")),
+    (errors.InUse, no("The mailbox is in use", b"INUSE")),
+    (errors.NoRoom, no("There is no room for it", b"OVERQUOTA")),
+    (errors.TooManyKeywords, no("The mailbox has too many keywords", b"LIMIT")),
+    (LoginFailed, _SAME_FOR_ALL),
+    (AuthzidRefused, _SAME_FOR_ALL),
+    (LoginBusy, no("Too many logins or sessions; try again later", b"UNAVAILABLE")),
+)
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+_DISK_FULL = no("There is no room for it", b"OVERQUOTA")
+_DISK_TROUBLE = no("The mailbox cannot be read or written now; try again later", b"UNAVAILABLE")
+SERVER_BUG = no("Internal error; the administrator's log says more", b"SERVERBUG")
+
+
+def for_error(error: Exception) -> Reply | None:
+    """The reply to an error of the parts below; None when it is nothing that anybody expects."""
+    for kind, reply in TABLE:
+        if isinstance(error, kind):
+            return reply if reply.text else replace(reply, text=str(error))
+    if isinstance(error, OSError):
+        return _DISK_FULL if error.errno in _NO_SPACE else _DISK_TROUBLE
+    return None
+
+
+@functools.lru_cache(maxsize=1024)
+def flag_list(flags: frozenset[str]) -> bytes:
+    """flag-list, in an order that does not change: system flags first."""
+    ordered = sorted(flags, key=lambda flag: (not flag.startswith("\\"), flag))
+    return b"(" + " ".join(ordered).encode("ascii", "replace") + b")"

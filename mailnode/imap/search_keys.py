@@ -1,0 +1,279 @@
+"""SEARCH keys (RFC 3501 section 6.4.4): each a small predicate on a message.
+
+Keys say how dear they are, and the cheap ones of an AND are asked first: flags are in memory, sizes and dates
+come from the file's name and its inode, headers from the cache, and only texts open the file.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import IntEnum
+
+from mailnode.imap.subject import Subject
+from mailnode.message import text
+from mailnode.message.date import parse_date
+from mailnode.message.encoded import decode_words
+from mailnode.store.values import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
+from mailnode.wire.errors import BadSyntax
+from mailnode.wire.imap.cursor import Cursor
+from mailnode.wire.imap.sequence import Positions, SequenceSet
+
+DEPTH = 100
+
+
+class Cost(IntEnum):
+    """What has to be looked at."""
+
+    MEMORY = 0
+    INODE = 1
+    HEADER = 2
+    BODY = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A predicate and its price."""
+
+    cost: Cost
+    matches: Callable[[Subject], bool]
+
+
+Parse = Callable[[Cursor, int], Key]
+
+
+def parse_all(args: Cursor, depth: int = 0) -> Key:
+    """search-key *(SP search-key): all of them must match."""
+    keys = [parse_key(args, depth)]
+    while args.accept(b" "):
+        keys.append(parse_key(args, depth))
+    return _all_of(keys)
+
+
+def parse_key(args: Cursor, depth: int) -> Key:
+    """search-key; raises BadSyntax for one that is nested deeper than DEPTH."""
+    if depth > DEPTH:
+        raise BadSyntax("The search keys are nested too deep")
+    if args.accept(b"("):
+        key = parse_all(args, depth + 1)
+        args.expect(b")")
+        return key
+    if args.at_digit() or args.at(b"*"):
+        return _numbers(args.sequence_set())
+    parse = SEARCH_KEYS.get(args.keyword())
+    if parse is None:
+        raise BadSyntax("There is no such search key")
+    return parse(args, depth)
+
+
+# Keys without arguments, flags, and numbers
+
+
+def _constant(matches: Callable[[Subject], bool]) -> Parse:
+    return lambda args, depth: Key(Cost.MEMORY, matches)
+
+
+def _with(flag: str) -> Parse:
+    return _constant(lambda subject: flag in subject.message.flags)
+
+
+def _without(flag: str) -> Parse:
+    return _constant(lambda subject: flag not in subject.message.flags)
+
+
+def _keyword(*, wanted: bool) -> Parse:
+    """KEYWORD and UNKEYWORD <flag>: keywords have no case."""
+
+    def parse(args: Cursor, depth: int) -> Key:
+        keyword = args.sp().atom().decode("ascii").lower()
+        return Key(
+            Cost.MEMORY,
+            lambda subject: any(keyword == flag.lower() for flag in subject.message.flags) is wanted,
+        )
+
+    return parse
+
+
+def _in(positions: Callable[[Subject], Positions]) -> Key:
+    """Whether the message stands at one of the positions, which are worked out once."""
+    known: Positions | None = None
+
+    def matches(subject: Subject) -> bool:
+        nonlocal known
+        if known is None:
+            known = positions(subject)
+        position = subject.number - 1
+        index = bisect_right(known, position, key=lambda span: span.start) - 1
+        return index >= 0 and position in known[index]
+
+    return Key(Cost.MEMORY, matches)
+
+
+def _numbers(numbers: SequenceSet) -> Key:
+    return _in(lambda subject: numbers.existing_numbers(len(subject.view.uids)))
+
+
+def _uid(args: Cursor, depth: int) -> Key:
+    """UID <sequence set>"""
+    uids = args.sp().sequence_set()
+    return _in(lambda subject: uids.uids(subject.view.uids))
+
+
+# Combinations
+
+
+def _all_of(keys: list[Key]) -> Key:
+    if len(keys) == 1:
+        return keys[0]
+    ordered = sorted(keys, key=lambda key: key.cost)
+    return Key(ordered[-1].cost, lambda subject: all(key.matches(subject) for key in ordered))
+
+
+def _not(args: Cursor, depth: int) -> Key:
+    """NOT <search-key>"""
+    key = parse_key(args.sp(), depth + 1)
+    return Key(key.cost, lambda subject: not key.matches(subject))
+
+
+def _or(args: Cursor, depth: int) -> Key:
+    """OR <search-key1> <search-key2>"""
+    keys = [parse_key(args.sp(), depth + 1), parse_key(args.sp(), depth + 1)]
+    ordered = sorted(keys, key=lambda key: key.cost)
+    return Key(ordered[-1].cost, lambda subject: any(key.matches(subject) for key in ordered))
+
+
+# Sizes and dates
+
+
+def _size(compare: Callable[[int, int], bool]) -> Parse:
+    def parse(args: Cursor, depth: int) -> Key:
+        limit = args.sp().number()
+        return Key(Cost.INODE, lambda subject: compare(subject.view.mailbox.octets(subject.uid), limit))
+
+    return parse
+
+
+def _before(one: date, other: date) -> bool:
+    return one < other
+
+
+def _on(one: date, other: date) -> bool:
+    return one == other
+
+
+def _since(one: date, other: date) -> bool:
+    return one >= other
+
+
+def _internal(compare: Callable[[date, date], bool]) -> Parse:
+    """BEFORE, ON, SINCE <date>: the day that INTERNALDATE shows, which is in UTC."""
+
+    def parse(args: Cursor, depth: int) -> Key:
+        wanted = args.sp().date()
+        return Key(Cost.INODE, lambda subject: compare(_internal_day(subject), wanted))
+
+    return parse
+
+
+def _internal_day(subject: Subject) -> date:
+    seconds = subject.view.mailbox.internal_date(subject.uid)
+    return datetime.fromtimestamp(min(max(seconds, -2208988800), 253370764799), UTC).date()
+
+
+def _sent(compare: Callable[[date, date], bool]) -> Parse:
+    """SENTBEFORE, SENTON, SENTSINCE <date>: the day that the Date field states, whatever its zone."""
+
+    def parse(args: Cursor, depth: int) -> Key:
+        wanted = args.sp().date()
+
+        def matches(subject: Subject) -> bool:
+            sent = parse_date(subject.header.get(b"date") or b"")
+            return sent is not None and compare(sent.date(), wanted)
+
+        return Key(Cost.HEADER, matches)
+
+    return parse
+
+
+# Texts
+
+
+def _needle(args: Cursor) -> str:
+    """astring, folded for comparison; octets are UTF-8, of which US-ASCII is a part."""
+    try:
+        return text.fold(args.sp().astring().decode("utf-8"))
+    except UnicodeDecodeError:
+        raise BadSyntax("The search string is not in the charset that was named") from None
+
+
+def _field(name: bytes) -> Parse:
+    return lambda args, depth: _header_key(name, _needle(args))
+
+
+def _header(args: Cursor, depth: int) -> Key:
+    """HEADER <field-name> <string>: an empty string matches any message that has the field."""
+    name = args.sp().astring()
+    return _header_key(name, _needle(args))
+
+
+def _header_key(name: bytes, needle: str) -> Key:
+    return Key(
+        Cost.HEADER,
+        lambda subject: any(needle in text.fold(decode_words(value)) for value in subject.header.all(name)),
+    )
+
+
+def _text(*, with_header: bool) -> Parse:
+    """TEXT and BODY <string>."""
+
+    def parse(args: Cursor, depth: int) -> Key:
+        needle = _needle(args)
+
+        def matches(subject: Subject) -> bool:
+            texts = text.texts(subject.body.data, subject.rendered.parts)
+            if not with_header:
+                next(texts)
+            return any(needle in text.fold(found) for found in texts)
+
+        return Key(Cost.BODY, matches)
+
+    return parse
+
+
+SEARCH_KEYS: Mapping[str, Parse] = {
+    "ALL": _constant(lambda subject: True),
+    "ANSWERED": _with(ANSWERED),
+    "BCC": _field(b"bcc"),
+    "BEFORE": _internal(_before),
+    "BODY": _text(with_header=False),
+    "CC": _field(b"cc"),
+    "DELETED": _with(DELETED),
+    "DRAFT": _with(DRAFT),
+    "FLAGGED": _with(FLAGGED),
+    "FROM": _field(b"from"),
+    "HEADER": _header,
+    "KEYWORD": _keyword(wanted=True),
+    "LARGER": _size(lambda octets, limit: octets > limit),
+    "NEW": _constant(lambda subject: subject.recent and SEEN not in subject.message.flags),
+    "NOT": _not,
+    "OLD": _constant(lambda subject: not subject.recent),
+    "ON": _internal(_on),
+    "OR": _or,
+    "RECENT": _constant(lambda subject: subject.recent),
+    "SEEN": _with(SEEN),
+    "SENTBEFORE": _sent(_before),
+    "SENTON": _sent(_on),
+    "SENTSINCE": _sent(_since),
+    "SINCE": _internal(_since),
+    "SMALLER": _size(lambda octets, limit: octets < limit),
+    "SUBJECT": _field(b"subject"),
+    "TEXT": _text(with_header=True),
+    "TO": _field(b"to"),
+    "UID": _uid,
+    "UNANSWERED": _without(ANSWERED),
+    "UNDELETED": _without(DELETED),
+    "UNDRAFT": _without(DRAFT),
+    "UNFLAGGED": _without(FLAGGED),
+    "UNKEYWORD": _keyword(wanted=False),
+    "UNSEEN": _without(SEEN),
+}

@@ -1,0 +1,158 @@
+r"""The selected mailbox as one session sees it.
+
+The session has told its client how many messages there are, and the client counts them by sequence number. So
+the view changes only when the client is told: `uids` is what was reported, and updates() compares it with the
+store, reports what differs, and moves the view on. Message n of the client is uids[n - 1], always. Everything
+here runs in the account's lane.
+"""
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator, Sequence
+
+from mailnode.imap.replies import Goodbye, flag_list, ok
+from mailnode.store.account import Account
+from mailnode.store.errors import NoSuchMailbox
+from mailnode.store.mailbox import Mailbox, Message
+from mailnode.store.values import SEEN, SYSTEM_FLAGS, Name
+from mailnode.wire.imap.sequence import Positions, SequenceSet
+
+_RECENT = frozenset(("\\Recent",))
+
+
+class Selected:
+    """A view; `recent` are the UIDs that are \\Recent in this session."""
+
+    def __init__(self, account: Account, name: Name, *, read_only: bool) -> None:
+        self.mailbox: Mailbox = account.mailbox(name)
+        self.read_only = read_only
+        self.recent: set[int] = set()
+        self._claim_recent()
+        self.uids: array[int] = self.mailbox.uids
+        self._compared = self.mailbox.uids
+        self._newest = self.uids[-1] if self.uids else 0
+        self._uid_validity = self.mailbox.uid_validity
+        self._modseq = self.mailbox.highest_modseq
+        self._keywords = self.mailbox.keywords()
+        self._reported: dict[int, int] = {}  # UID -> modseq of flags the client knows already
+
+    def summary(self) -> Iterator[bytes]:
+        """What SELECT and EXAMINE answer before the tagged OK (RFC 3501 section 6.3.1)."""
+        yield self._flags_line()
+        yield self._counts()
+        unseen = next((n for n, uid in enumerate(self.uids, 1) if not self._seen(uid)), None)
+        if unseen is not None:
+            yield ok("The first unseen message", b"UNSEEN %d" % unseen).encode(b"*")
+        yield self._permanent_flags()
+        yield ok("The next UID", b"UIDNEXT %d" % self.mailbox.uid_next).encode(b"*")
+        yield ok("UIDs are valid", b"UIDVALIDITY %d" % self._uid_validity).encode(b"*")
+
+    def _seen(self, uid: int) -> bool:
+        message = self.mailbox.get(uid)
+        return message is None or SEEN in message.flags
+
+    def _flags_line(self) -> bytes:
+        return b"* FLAGS %s\r\n" % flag_list(frozenset((*SYSTEM_FLAGS, *self._keywords)))
+
+    def _permanent_flags(self) -> bytes:
+        if self.read_only:
+            return ok("No flags can be changed", b"PERMANENTFLAGS ()").encode(b"*")
+        any_keyword = [] if self.mailbox.keywords_full else ["\\*"]
+        flags = flag_list(frozenset((*SYSTEM_FLAGS, *self._keywords, *any_keyword)))
+        return ok("These flags are kept", b"PERMANENTFLAGS " + flags).encode(b"*")
+
+    def _counts(self) -> bytes:
+        return b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(self.uids), len(self.recent))
+
+    # Messages
+
+    def positions(self, messages: SequenceSet, *, by_uid: bool) -> Positions:
+        """Where the messages of a set stand in `uids`; raises BadSyntax for sequence numbers nobody has."""
+        return messages.uids(self.uids) if by_uid else messages.numbers(len(self.uids))
+
+    def named(self, messages: SequenceSet, *, by_uid: bool) -> list[int]:
+        """The UIDs of the messages of a set, in ascending order."""
+        return [
+            uid
+            for span in self.positions(messages, by_uid=by_uid)
+            for uid in self.uids[span.start : span.stop]
+        ]
+
+    def flags(self, message: Message) -> bytes:
+        """FLAGS of a message, with this session's \\Recent."""
+        return flag_list(message.flags | _RECENT if message.uid in self.recent else message.flags)
+
+    def client_knows(self, message: Message) -> None:
+        """These flags need not be reported: the client has just set them silently, or was just told."""
+        self._reported[message.uid] = message.modseq
+
+    # Changes
+
+    def updates(self, *, expunge: bool) -> Iterator[bytes]:
+        """Report what has changed since the last time; EXPUNGE responses only with `expunge`.
+
+        Raises Goodbye when the mailbox is not there any more (RFC 2180 section 3.3).
+        """
+        try:
+            self.mailbox.sync()
+            gone = self.mailbox.uid_validity != self._uid_validity
+        except NoSuchMailbox:
+            gone = True
+        if gone:
+            raise Goodbye("The selected mailbox was deleted or renamed")
+        newest = self._newest
+        if self.mailbox.uids is not self._compared:
+            self._claim_recent()
+            current = self.mailbox.uids
+            if expunge:
+                yield from self._expunged()
+            yield from self._arrived(current)
+            if self.uids == current:
+                self.uids = self._compared = current
+        if self._keywords != self.mailbox.keywords():
+            self._keywords = self.mailbox.keywords()
+            yield self._flags_line()
+            yield self._permanent_flags()
+        yield from self._flags_changed(newest)
+
+    def _expunged(self) -> Iterator[bytes]:
+        """From the last to the first, so that no number has to be corrected for one sent before."""
+        gone = [index for index, uid in enumerate(self.uids) if self.mailbox.get(uid) is None]
+        if not gone:
+            return
+        recent = len(self.recent)
+        self.recent.difference_update([self.uids[index] for index in gone])
+        missing = set(gone)
+        self.uids = array("I", (uid for index, uid in enumerate(self.uids) if index not in missing))
+        for index in reversed(gone):
+            yield b"* %d EXPUNGE\r\n" % (index + 1)
+        if len(self.recent) != recent:
+            yield b"* %d RECENT\r\n" % len(self.recent)
+
+    def _arrived(self, current: Sequence[int]) -> Iterator[bytes]:
+        """Only UIDs above all that were reported: the client can learn of nothing that stands between."""
+        first = bisect_right(current, self._newest)
+        if first == len(current):
+            return
+        self._newest = current[-1]
+        self.uids = self.uids + array("I", current[first:])
+        yield self._counts()
+
+    def _claim_recent(self) -> None:
+        if self.read_only:
+            uids = (uid for uid in self.mailbox.uids if (one := self.mailbox.get(uid)) and one.recent)
+            self.recent.update(uids)
+        else:
+            self.recent.update(self.mailbox.claim_recent())
+
+    def _flags_changed(self, newest: int) -> Iterator[bytes]:
+        """FETCH responses for other flags, of messages that were there at the last report."""
+        since, self._modseq = self._modseq, self.mailbox.highest_modseq
+        reported, self._reported = self._reported, {}
+        for uid in self.mailbox.changes(since) if self._modseq != since else ():
+            message = self.mailbox.get(uid)
+            if message is None or uid > newest or reported.get(uid) == message.modseq:
+                continue
+            index = bisect_left(self.uids, uid)
+            if index < len(self.uids) and self.uids[index] == uid:
+                yield b"* %d FETCH (UID %d FLAGS %s)\r\n" % (index + 1, uid, self.flags(message))

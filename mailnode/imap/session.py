@@ -1,0 +1,215 @@
+"""One IMAP session: what is known of the client, and what its commands work with (RFC 3501 section 3)."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import Flag, auto
+from typing import Any, TypeVar
+
+from twisted.internet.defer import Deferred
+
+from mailnode.auth.live import Live
+from mailnode.auth.login import Logins, plaintext_allowed
+from mailnode.auth.realm import MailAccount
+from mailnode.config import Config
+from mailnode.events.feed import ChangeFeed
+from mailnode.events.life import Bus
+from mailnode.imap import names
+from mailnode.imap.replies import Goodbye, Refused, Reply
+from mailnode.imap.selected import Selected
+from mailnode.net.blocking import send
+from mailnode.net.listen import Connection
+from mailnode.net.stream import Stream
+from mailnode.net.tls import TlsServer
+from mailnode.runtime import Runtime
+from mailnode.store.errors import NoSuchMailbox
+from mailnode.store.mailbox import Mailbox
+from mailnode.store.values import Name
+from mailnode.wire.imap.command import Announced, announcement
+
+T = TypeVar("T")
+
+SKIPPED = 1_048_576  # octets of an unasked-for literal that are read past; for more the connection is closed
+
+
+class State(Flag):
+    """RFC 3501 section 3; a command's row says in which of them it may be given."""
+
+    NOT_AUTHENTICATED = auto()
+    AUTHENTICATED = auto()
+    SELECTED = auto()
+    LOGOUT = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all sessions of the server share; `tls` is None where there is no certificate."""
+
+    live: Live
+    runtime: Runtime
+    logins: Logins
+    feed: ChangeFeed
+    bus: Bus
+    tls: TlsServer | None
+
+
+class Session:
+    """The state of one connection and the tools of its commands."""
+
+    def __init__(self, shared: Surroundings, connection: Connection) -> None:
+        self.shared = shared
+        self.connection = connection
+        self.stream: Stream = connection.stream
+        self.selected: Selected | None = None
+        self.tag = b"*"
+        self.awaited: Announced | None = None  # a literal that the command itself reads
+        self.bad_in_a_row = 0
+        self._account: MailAccount | None = None
+        self._ended = False
+        self._started = shared.runtime.now()
+
+    # What is known
+
+    @property
+    def config(self) -> Config:
+        """The configuration of this moment."""
+        return self.shared.live.config
+
+    @property
+    def state(self) -> State:
+        """Where the session stands."""
+        if self._ended:
+            return State.LOGOUT
+        if self._account is None:
+            return State.NOT_AUTHENTICATED
+        return State.AUTHENTICATED if self.selected is None else State.SELECTED
+
+    @property
+    def account(self) -> MailAccount:
+        """Whose mail it is; only after login."""
+        assert self._account is not None
+        return self._account
+
+    @property
+    def view(self) -> Selected:
+        """The selected mailbox; only in selected state."""
+        assert self.selected is not None
+        return self.selected
+
+    @property
+    def plaintext_allowed(self) -> bool:
+        """Whether passwords may be sent on this connection."""
+        return plaintext_allowed(self.config, self.connection)
+
+    @property
+    def starttls_offered(self) -> bool:
+        """Whether STARTTLS would be answered with OK."""
+        return (
+            self.shared.tls is not None
+            and self.connection.listener.tls == "starttls"
+            and not self.stream.secure
+        )
+
+    @property
+    def line_limit(self) -> int:
+        """Octets of all lines of one command."""
+        limits = self.config.limits
+        return limits.imap_preauth_line if self._account is None else limits.imap_line
+
+    @property
+    def literal_limit(self) -> int:
+        """Octets of all literals of one command, the message of an APPEND not counted."""
+        return 4096 if self._account is None else self.config.limits.imap_literals
+
+    def patience(self) -> float:
+        """Seconds the next command may take to come: autologout, or what is left of the time to log in."""
+        limits = self.config.limits
+        if self._account is not None:
+            return limits.imap_timeout
+        return max(0.0, self._started + limits.login_timeout - self.shared.runtime.now())
+
+    # What changes
+
+    def logged_in(self, account: MailAccount) -> None:
+        """From here on the session may touch this account."""
+        self._account = account
+        self.stream.timeout = self.patience()
+
+    def end(self) -> None:
+        """No further command is read."""
+        self._ended = True
+
+    # Names
+
+    def name(self, text: str) -> Name:
+        """The levels of a mailbox name that the client sent. Raises Refused."""
+        return names.levels(text, self.config.store.separator)
+
+    # Work on the disk
+
+    def lane(self, function: Callable[..., T], *args: Any) -> "Deferred[T]":
+        """Run in the account's lane."""
+        return self.account.lane.run(function, *args)
+
+    async def target(self, name: Name) -> Mailbox:
+        """The mailbox that a message is to go to; [TRYCREATE] when there is none."""
+        try:
+            return await self.lane(self.account.store.mailbox, name)
+        except NoSuchMailbox:
+            raise Refused(b"TRYCREATE", "There is no such mailbox; create it first") from None
+
+    def announce(self, name: Name) -> None:
+        """Tell all sessions that a mailbox of this account has changed."""
+        self.shared.feed.announce(self.account.key(name))
+
+    # Words to the client
+
+    def untagged(self, response: bytes) -> None:
+        """A response of its own line, without its "*" and CRLF."""
+        self.stream.write(b"* " + response + b"\r\n")
+
+    async def send(self, chunks: Iterator[bytes]) -> None:
+        """Stream what a generator makes in the account's lane; see net.blocking.send."""
+        await send(self.stream, self.account.lane, chunks)
+
+    async def reply(self, reply: Reply) -> None:
+        """The tagged end of the command."""
+        self.stream.write(reply.encode(self.tag))
+        await self.stream.drain()
+
+    async def flush(self, *, expunge: bool = True) -> None:
+        """Tell the client what has changed in the selected mailbox."""
+        if self.selected is not None:
+            await self.send(self.selected.updates(expunge=expunge))
+
+    # Literals
+
+    def go_ahead(self, announced: Announced, text: bytes = b"Ready for literal data") -> None:
+        """Let the client send a literal, if it waits for that (RFC 3501 section 7.5)."""
+        if announced.synchronizing:
+            self.stream.write(b"+ " + text + b"\r\n")
+
+    async def skip(self, announced: Announced | None) -> None:
+        """Read past literals that come unasked (RFC 7888 section 3), and past the lines they belong to.
+
+        A client that waits for a go-ahead sends nothing more of its command when it is refused instead.
+        Raises Goodbye when there is too much of it: its octets must not be taken for commands.
+        """
+        skipped = 0
+        while announced is not None and not announced.synchronizing:
+            skipped += announced.size
+            if skipped > SKIPPED:
+                raise Goodbye("The literal is too large", b"TOOBIG")
+            left = announced.size
+            while left:
+                left -= len(await self.stream.some(min(left, 65536)))
+            announced = announcement(await self.stream.line(self.line_limit))
+
+    async def skip_awaited(self) -> None:
+        """Read past the literal that the command was to read, if it did not."""
+        awaited, self.awaited = self.awaited, None
+        await self.skip(awaited)
+
+    def require_writable(self) -> None:
+        """Raise Refused in a mailbox that was opened with EXAMINE."""
+        if self.view.read_only:
+            raise Refused(b"READ-ONLY", "The mailbox is selected read-only")

@@ -1,0 +1,57 @@
+"""One message while FETCH or SEARCH looks at it; what is dear is got once, when first asked for."""
+
+from functools import cached_property
+from types import TracebackType
+
+from mailnode.imap.selected import Selected
+from mailnode.message.header import Header, scan
+from mailnode.message.rendered import Rendered
+from mailnode.store.body import Body
+from mailnode.store.errors import NoSuchMessage
+from mailnode.store.mailbox import Message
+
+
+class Subject:
+    """A message of the selected mailbox, by its position; leaving the context closes its file.
+
+    Raises NoSuchMessage when the message has gone.
+    """
+
+    def __init__(self, view: Selected, position: int) -> None:
+        self.view = view
+        self.number = position + 1
+        self.uid: int = view.uids[position]
+        message = view.mailbox.get(self.uid)
+        if message is None:
+            raise NoSuchMessage(self.uid)
+        self.message: Message = message
+
+    @cached_property
+    def rendered(self) -> Rendered:
+        """The prepared answers."""
+        return self.view.mailbox.rendered(self.uid)
+
+    @cached_property
+    def header(self) -> Header:
+        """The header's fields."""
+        return scan(self.rendered.header)
+
+    @cached_property
+    def body(self) -> Body:
+        """The open message file."""
+        return self.view.mailbox.body(self.uid)
+
+    @property
+    def recent(self) -> bool:
+        r"""Whether the message is \Recent in this session."""
+        return self.uid in self.view.recent
+
+    def __enter__(self) -> "Subject":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        body = self.__dict__.get("body")
+        if body is not None:
+            body.close()

@@ -1,0 +1,98 @@
+"""All commands: how their arguments are read, what they do, in which states, and what the loop must know."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Any
+
+from mailnode.imap.commands import (
+    append,
+    arguments,
+    authenticate,
+    capability,
+    close,
+    copy,
+    create,
+    delete,
+    expunge,
+    fetch,
+    identify,
+    idle,
+    login,
+    logout,
+    namespace,
+    noop,
+    rename,
+    search,
+    select,
+    starttls,
+    status,
+    store,
+    subscribe,
+)
+from mailnode.imap.commands import list as listing
+from mailnode.imap.replies import Reply
+from mailnode.imap.session import Session, State
+from mailnode.wire.imap.cursor import Cursor
+
+
+class Rule(Enum):
+    """What sets a command apart."""
+
+    NONE = auto()
+    USES_SEQUENCE_NUMBERS = auto()  # no EXPUNGE may be told while it runs (RFC 3501 section 7.4.1)
+    READS_LITERAL = auto()  # the command itself reads its last literal, see append.reads_literal
+    ENDS_ALONE = auto()  # nothing is told between it and its tagged reply
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A row: `parse` reads what follows the name, `run` gets what it gives; None: the reply was sent."""
+
+    parse: Callable[[Cursor], Any]
+    run: Callable[[Session, Any], Awaitable[Reply | None]]
+    states: State
+    rule: Rule = Rule.NONE
+
+
+_NEW = State.NOT_AUTHENTICATED
+_SELECTED = State.SELECTED
+_LOGGED_IN = State.AUTHENTICATED | State.SELECTED
+_ANY = _NEW | _LOGGED_IN
+_SEQ = Rule.USES_SEQUENCE_NUMBERS
+
+COMMANDS: Mapping[str, Command] = {
+    "CAPABILITY": Command(arguments.nothing, capability.run, _ANY),
+    "NOOP": Command(arguments.nothing, noop.run, _ANY),
+    "LOGOUT": Command(arguments.nothing, logout.run, _ANY, Rule.ENDS_ALONE),
+    "ID": Command(identify.parse, identify.run, _ANY),
+    "STARTTLS": Command(arguments.nothing, starttls.run, _NEW),
+    "AUTHENTICATE": Command(authenticate.parse, authenticate.run, _NEW),
+    "LOGIN": Command(login.parse, login.run, _NEW),
+    "SELECT": Command(select.parse_select, select.run, _LOGGED_IN),
+    "EXAMINE": Command(select.parse_examine, select.run, _LOGGED_IN),
+    "CREATE": Command(arguments.mailbox, create.run, _LOGGED_IN),
+    "DELETE": Command(arguments.mailbox, delete.run, _LOGGED_IN),
+    "RENAME": Command(rename.parse, rename.run, _LOGGED_IN),
+    "SUBSCRIBE": Command(arguments.mailbox, subscribe.subscribe, _LOGGED_IN),
+    "UNSUBSCRIBE": Command(arguments.mailbox, subscribe.unsubscribe, _LOGGED_IN),
+    "LIST": Command(listing.parse, listing.list_mailboxes, _LOGGED_IN),
+    "LSUB": Command(listing.parse, listing.list_subscribed, _LOGGED_IN),
+    "STATUS": Command(status.parse, status.run, _LOGGED_IN),
+    "NAMESPACE": Command(arguments.nothing, namespace.run, _LOGGED_IN),
+    "APPEND": Command(append.parse, append.run, _LOGGED_IN, Rule.READS_LITERAL),
+    "IDLE": Command(arguments.nothing, idle.run, _LOGGED_IN),
+    "CHECK": Command(arguments.nothing, noop.run, _SELECTED),
+    "CLOSE": Command(arguments.nothing, close.close, _SELECTED),
+    "UNSELECT": Command(arguments.nothing, close.unselect, _SELECTED),
+    "EXPUNGE": Command(expunge.parse, expunge.run, _SELECTED),
+    "SEARCH": Command(search.parse, search.run, _SELECTED, _SEQ),
+    "FETCH": Command(fetch.parse, fetch.run, _SELECTED, _SEQ),
+    "STORE": Command(store.parse, store.run, _SELECTED, _SEQ),
+    "COPY": Command(copy.parse, copy.run, _SELECTED),
+    "UID SEARCH": Command(search.parse_uid, search.run, _SELECTED),
+    "UID FETCH": Command(fetch.parse_uid, fetch.run, _SELECTED),
+    "UID STORE": Command(store.parse_uid, store.run, _SELECTED),
+    "UID COPY": Command(copy.parse_uid, copy.run, _SELECTED),
+    "UID EXPUNGE": Command(expunge.parse_uid, expunge.run, _SELECTED),
+}

@@ -1,0 +1,370 @@
+"""Sessions where a dialogue does not reach: limits, streaming, other programs, and trouble on the disk."""
+
+import errno
+import os
+from collections.abc import Callable
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailnode.imap.selected import Selected
+from mailnode.store.errors import NoRoom
+from mailnode.store.mailbox import Mailbox
+from mailnode.wire.imap.sequence import SequenceSet
+from tests.imap.world import Client, World
+
+MESSAGE = b"From: a@b\r\nSubject: x\r\n\r\nbody\r\n"
+
+
+class SessionCase(SynchronousTestCase):
+    """A world for each test; no session may end in a bug, no timer may stay."""
+
+    def setUp(self) -> None:
+        self.world = World(self.mktemp())
+        self.clients: list[Client] = []
+
+    def tearDown(self) -> None:
+        for client in self.clients:
+            if not client.stream.lost:
+                client.hang_up()
+            self.assertIsNone(client.failure)
+            self.assertTrue(client.ended)
+        self.assertEqual(self.world.clock.getDelayedCalls(), [])
+        self.assertEqual(self.world.feed.watched(), [])
+        self.world.close()
+
+    def client(self, **facts: object) -> Client:
+        """A new connection."""
+        self.clients.append(self.world.client(**facts))
+        return self.clients[-1]
+
+    def raising(self, error: Exception) -> Callable[..., object]:
+        """A function that raises."""
+
+        def fail(*_: object, **__: object) -> object:
+            raise error
+
+        return fail
+
+
+class LimitTests(SessionCase):
+    """Vectors of section 2 in the list of attacks."""
+
+    def test_never_preauth(self) -> None:
+        """The greeting is an OK (T10)."""
+        self.assertTrue(self.client().greeting.startswith(b"* OK [CAPABILITY IMAP4rev1 "))
+
+    def test_long_line_before_login(self) -> None:
+        """8 KiB without a line end and the connection is closed (I1)."""
+        client = self.client()
+        self.assertEqual(client.send(b"a NOOP " + b"(" * 8200), b"* BYE Line too long\r\n")
+        self.assertTrue(client.ended)
+
+    def test_long_line_after_login(self) -> None:
+        """A line that is too long is BAD, and the session goes on after its end (I22)."""
+        client = self.client().login()
+        self.assertEqual(client.send(b"a SEARCH " + b"(" * 70000), b"* BAD Line too long\r\n")
+        self.assertEqual(client.send(b"x" * 100000 + b"\r\nb NOOP\r\n"), b"b OK Done\r\n")
+
+    def test_lines_of_one_command_add_up(self) -> None:
+        """Text between literals counts against the same limit as one line."""
+        client = self.client()
+        part = b"x" * 4000 + b" {1+}\r\ny"
+        self.assertIn(b"BYE", client.send(b"a LOGIN " + part * 3))
+
+    def test_many_small_literals(self) -> None:
+        """All literals of a command have one budget, before login a small one (I2)."""
+        client = self.client()
+        said = client.send(b"a LOGIN {4000}\r\n" + b"x" * 4000 + b" {97}\r\n")
+        self.assertEqual(said, b"+ Ready for literal data\r\na NO [TOOBIG] The literal is too large\r\n")
+
+    def test_bare_line_feed(self) -> None:
+        """Only CRLF ends a line."""
+        self.assertIn(b"* BAD", self.client().send(b"a NOOP\n"))
+
+    def test_deep_nesting(self) -> None:
+        """SEARCH keys nest 100 deep; 5000 are refused, not an error of ours (I6)."""
+        client = self.client().login()
+        for keys in (b"NOT " * 5000 + b"ALL", b"OR ALL " * 5000 + b"ALL", b"(" * 5000 + b"ALL" + b")" * 5000):
+            self.assertRegex(client.say(b"a SEARCH " + keys), b"^a BAD ")
+        self.assertIn(b"a OK", client.say(b"a SEARCH " + b"(" * 100 + b"ALL" + b")" * 100))
+
+    def test_deep_sections(self) -> None:
+        """A part number of a hundred levels is NIL (I11)."""
+        client = self.client().login()
+        client.append(MESSAGE)
+        path = b".".join([b"1"] * 100)
+        self.assertIn(b"BODY[%s] NIL)" % path, client.say(b"a FETCH 1 BODY.PEEK[%s]" % path))
+
+    def test_garbage_in_idle(self) -> None:
+        """A line that is not DONE ends IDLE with BAD, also one of a megabyte (I20)."""
+        client = self.client().login()
+        client.say("a IDLE")
+        self.assertEqual(client.send(b"x" * 1_000_000), b"a BAD Line too long\r\n")
+        self.assertEqual(client.send(b"\r\nb NOOP\r\n"), b"b OK Done\r\n")
+
+    def test_twenty_mistakes_after_login(self) -> None:
+        """A right command between them starts the count again."""
+        client = self.client().login()
+        for _ in range(19):
+            client.say("a X")
+        client.say("a NOOP")
+        for _ in range(19):
+            self.assertIn(b"a BAD", client.say("a X"))
+        self.assertIn(b"* BYE", client.say("a X"))
+
+    def test_nul_in_a_message(self) -> None:
+        """A literal of RFC 3501 holds no NUL; the message is read to its end and refused."""
+        client = self.client().login()
+        self.assertIn(b"ap BAD", client.append(b"a: b\r\n\r\n\0"))
+        self.assertIn(b"a OK", client.say("a NOOP"))
+
+    def test_clear_text_behind_starttls(self) -> None:
+        """Octets behind STARTTLS are never executed; the connection is cut (T3)."""
+        world = World(self.mktemp(), tls=object())
+        client = world.client(loopback=False)
+        said = client.send(b"a STARTTLS\r\nb LOGIN me secret\r\n")
+        self.assertEqual(said, b"a OK Begin TLS negotiation now\r\n")
+        self.assertTrue(client.transport.aborting)
+        self.assertTrue(client.ended)
+        client.hang_up()
+        world.close()
+
+    def test_pipelining(self) -> None:
+        """Commands in one segment are done one after the other, in their order (I19)."""
+        client = self.client()
+        said = client.send(
+            b"a LOGIN me secret\r\nb SELECT INBOX\r\n" + b"c NOOP\r\n" * 50 + b"d LOGOUT\r\ne NOOP\r\n"
+        )
+        tags = [line.split()[0] for line in said.splitlines() if not line.startswith(b"*")]
+        self.assertEqual(tags, [b"a", b"b", *[b"c"] * 50, b"d"])
+
+
+class StreamingTests(SessionCase):
+    """Messages go through in pieces."""
+
+    def test_large_message_waits_for_the_reader(self) -> None:
+        """While the client does not read, no more than a few pieces are made; then all of it comes (I10)."""
+        client = self.client().login()
+        message = b"a: b\r\n\r\n" + (b"x" * 98 + b"\r\n") * 30_000
+        self.assertIn(b"ap OK", client.append(message))
+        client.stream.pauseProducing()
+        first = client.say("a FETCH 1 BODY.PEEK[]")
+        self.assertLess(len(first), 300_000)
+        second = client.say("b NOOP")
+        self.assertEqual(second, b"")
+        client.stream.resumeProducing()
+        whole = first + client.heard()
+        start = b"* 1 FETCH (BODY[] {%d}\r\n" % len(message)
+        self.assertEqual(whole, start + message + b")\r\na OK Fetched\r\nb OK Done\r\n")
+
+    def test_reader_that_goes_away(self) -> None:
+        """A connection lost in the middle of a literal closes the file and ends the session."""
+        client = self.client().login()
+        client.append(b"a: b\r\n\r\n" + b"x\r\n" * 500_000)
+        client.stream.pauseProducing()
+        client.say("a FETCH 1 BODY.PEEK[]")
+        client.hang_up()
+        self.assertTrue(client.ended)
+
+    def test_partials_join_to_the_whole(self) -> None:
+        """Any cut into partials gives the octets of the whole, of the message and of a part."""
+        client = self.client().login()
+        body = b"".join(b"%d\r\n" % n for n in range(40_000))
+        client.append(b"a: b\r\n\r\n" + body)
+        joined, start, step = b"", 0, 70_001
+        while start < len(body):
+            said = client.say(f"a FETCH 1 BODY.PEEK[TEXT]<{start}.{step}>")
+            announced, _, rest = said.partition(b"\r\n")
+            size = int(announced.rpartition(b"{")[2].rstrip(b"}"))
+            joined += rest[:size]
+            start += step
+        self.assertEqual(joined, body)
+
+    def test_client_that_leaves_in_the_middle_of_append(self) -> None:
+        """Nothing is left of the message, not even in tmp/."""
+        client = self.client().login()
+        client.send(b"a APPEND INBOX {600000+}\r\n" + b"x" * 500_000)
+        client.hang_up()
+        root = self.world.account().store.root
+        self.assertEqual(os.listdir(f"{root}/tmp"), [])
+        self.assertEqual(
+            self.client().login("INBOX").say("a STATUS INBOX (MESSAGES)").count(b"MESSAGES 0"), 1
+        )
+
+    def test_nul_on_disk(self) -> None:
+        """A NUL in a stored message goes out as 0x80, and the length stays true."""
+        client = self.client().login()
+        root = self.world.account().store.root
+        with open(f"{root}/new/1.M1.host", "wb") as file:
+            file.write(b"a: b\n\nx\0y\n")
+        self.assertIn(b"* 1 EXISTS", client.say("a NOOP"))
+        self.assertIn(b"BODY[TEXT] {5}\r\nx\x80y\r\n FLAGS", client.say("b FETCH 1 BODY[TEXT]"))
+
+
+class ChangeTests(SessionCase):
+    """What others do to the selected mailbox."""
+
+    def test_new_mail_in_idle_by_the_feed(self) -> None:
+        """A delivery that is announced is told at once, and one by another program within ten seconds."""
+        client = self.client().login()
+        client.say("a IDLE")
+        root = self.world.account().store.root
+        for number in (1, 2):
+            with open(f"{root}/new/{number}.M1.host", "wb") as file:
+                file.write(MESSAGE.replace(b"\r\n", b"\n"))
+            if number == 1:
+                self.world.feed.announce(self.world.account().key(("INBOX",)))
+                self.assertEqual(client.heard(), b"* 1 EXISTS\r\n* 1 RECENT\r\n")
+        self.assertEqual(client.heard(), b"")
+        self.world.clock.advance(10)
+        self.assertEqual(client.heard(), b"* 2 EXISTS\r\n* 2 RECENT\r\n")
+        self.assertEqual(client.say("DONE"), b"a OK No longer idle\r\n")
+
+    def test_sequence_numbers_while_others_expunge(self) -> None:
+        """Until EXPUNGE is told, each number means what it meant; afterwards the rest has moved up."""
+        one, two = self.client().login(), self.client().login()
+        for _ in range(5):
+            one.append(MESSAGE)
+        two.say("a NOOP")
+        one.say("a STORE 2,4 +FLAGS.SILENT (\\Deleted)")
+        self.assertEqual(one.say("b EXPUNGE").count(b"EXPUNGE\r\n"), 2)
+        self.assertEqual(two.say("b FETCH 5 UID"), b"* 5 FETCH (UID 5)\r\nb OK Fetched\r\n")
+        self.assertIn(b"* 4 EXPUNGE\r\n* 2 EXPUNGE\r\n", two.say("c NOOP"))
+        self.assertEqual(two.say("d FETCH 3 UID"), b"* 3 FETCH (UID 5)\r\nd OK Fetched\r\n")
+
+    def test_arrival_while_expunge_is_held_back(self) -> None:
+        """New mail is counted on top of messages that are gone and not yet told."""
+        one, two = self.client().login(), self.client().login()
+        one.append(MESSAGE, flags="(\\Deleted)")
+        two.say("a NOOP")
+        one.say("a EXPUNGE")
+        one.append(MESSAGE)
+        self.assertIn(b"* 2 EXISTS", two.say("b SEARCH ALL"))
+        self.assertIn(b"* 2 FETCH (UID 2)", two.say("c FETCH 2 UID"))
+        self.assertIn(b"* 1 EXPUNGE\r\n", two.say("d NOOP"))
+        self.assertIn(b"* 1 FETCH (UID 2)", two.say("e FETCH 1 UID"))
+
+    def test_flags_of_others(self) -> None:
+        """SILENT is silent about its own change only."""
+        one, two = self.client().login(), self.client().login()
+        one.append(MESSAGE)
+        two.say("a NOOP")
+        one.say("a STORE 1 +FLAGS (\\Flagged)")
+        said = two.say("b STORE 1 +FLAGS.SILENT (\\Seen)")
+        self.assertEqual(said, b"b OK Stored\r\n")
+        one.say("c STORE 1 +FLAGS (\\Answered)")
+        self.assertIn(b"* 1 FETCH (UID 1 FLAGS (\\Answered \\Flagged \\Seen))", two.say("c NOOP"))
+
+    def test_recent_belongs_to_one_session(self) -> None:
+        """A message is recent in the first session that is told of it, and in no other."""
+        one, two = self.client().login(), self.client().login()
+        one.append(MESSAGE)
+        self.assertIn(b"\\Recent", one.say("a FETCH 1 FLAGS"))
+        self.assertIn(b"* 0 RECENT", two.say("a NOOP"))
+        self.assertNotIn(b"\\Recent", two.say("b FETCH 1 FLAGS"))
+
+    def test_unchanged_view_is_shared(self) -> None:
+        """Sessions that have seen the same keep one list of UIDs, the store's own."""
+        account = self.world.account()
+        views = [Selected(account.store, ("INBOX",), read_only=False) for _ in range(2)]
+        self.client().login().append(MESSAGE)
+        for view in views:
+            list(view.updates(expunge=True))
+        self.assertIs(views[0].uids, views[1].uids)
+        self.assertEqual(views[0].named(SequenceSet(((1, 1),)), by_uid=False), [1])
+
+    def test_view_is_true_to_the_responses(self) -> None:
+        """A client that only counts EXISTS and EXPUNGE knows how many messages its session sees."""
+        one, two = self.client().login(), self.client().login()
+        count = 0
+        for step in range(12):
+            one.append(MESSAGE, flags="(\\Deleted)" if step % 3 else "()")
+            said = two.say("a SEARCH ALL") if step % 2 else two.say("a NOOP")
+            if step % 4 == 3:
+                one.say("b EXPUNGE")
+                said += two.say("b NOOP")
+            for line in said.splitlines():
+                words = line.split()
+                if words[2:] == [b"EXISTS"]:
+                    count = int(words[1])
+                elif words[2:] == [b"EXPUNGE"]:
+                    count -= 1
+            self.assertIn(b"c OK", two.say(f"c FETCH 1:{count} UID"))
+            self.assertIn(b"c BAD", two.say(f"c FETCH {count + 1} UID"))
+
+
+class TroubleTests(SessionCase):
+    """What goes wrong below becomes a word of the protocol."""
+
+    def test_disk_trouble(self) -> None:
+        """A full disk is [OVERQUOTA], another error [UNAVAILABLE]; no path gets out, and the log has it."""
+        client = self.client().login()
+        for number, code in ((errno.ENOSPC, b"OVERQUOTA"), (errno.EIO, b"UNAVAILABLE")):
+            self.patch(Mailbox, "append", self.raising(OSError(number, "no", "/secret/path")))
+            said = client.append(MESSAGE)
+            self.assertIn(b"ap NO [%s] " % code, said)
+            self.assertNotIn(b"secret", said)
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 2)
+        self.assertIn(b"a OK", client.say("a NOOP"))
+
+    def test_a_bug(self) -> None:
+        """An exception nobody expects is [SERVERBUG], and the session goes on."""
+        client = self.client().login()
+        self.patch(Mailbox, "copy", self.raising(ValueError("secret")))
+        client.append(MESSAGE)
+        said = client.say("a COPY 1 INBOX")
+        self.assertIn(b"a NO [SERVERBUG] ", said)
+        self.assertNotIn(b"secret", said)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.assertIn(b"b OK", client.say("b NOOP"))
+
+    def test_no_room(self) -> None:
+        """The store's words have their codes."""
+        client = self.client().login()
+        client.append(MESSAGE)
+        self.patch(Mailbox, "copy", self.raising(NoRoom()))
+        self.assertIn(b"a NO [OVERQUOTA] ", client.say("a COPY 1 INBOX"))
+
+    def test_free_space_is_kept(self) -> None:
+        """A message that would use up the last room is refused before it is sent."""
+        self.world.live.config = World(self.mktemp(), min_free_space=2**62).config
+        client = self.client().login()
+        self.assertIn(b"a NO [OVERQUOTA] ", client.say("a APPEND INBOX {10}"))
+
+    def test_unreadable_message(self) -> None:
+        """One message that cannot be read costs the others nothing."""
+        client = self.client().login()
+        client.append(MESSAGE)
+        client.append(MESSAGE)
+        rendered = Mailbox.rendered
+
+        def fail_first(mailbox: Mailbox, uid: int) -> object:
+            if uid == 1:
+                raise OSError(errno.EIO, "no")
+            return rendered(mailbox, uid)
+
+        self.patch(Mailbox, "rendered", fail_first)
+        said = client.say("a FETCH 1:2 ENVELOPE")
+        self.assertNotIn(b"* 1 FETCH", said)
+        self.assertIn(b"* 2 FETCH (ENVELOPE ", said)
+        self.assertIn(b"a NO [UNAVAILABLE] ", said)
+        self.assertIn(b"* SEARCH 2\r\nb NO [UNAVAILABLE] ", client.say("b SEARCH SUBJECT x"))
+
+    def test_file_that_shrank(self) -> None:
+        """When the disk gives less than was announced, the connection is cut: nothing could follow."""
+        client = self.client().login()
+        client.append(MESSAGE)
+        client.say("a FETCH 1 ENVELOPE")
+        root = self.world.account().store.root
+        (name,) = os.listdir(f"{root}/cur")
+        os.truncate(f"{root}/cur/{name}", 5)
+        client.say("b FETCH 1 BODY[]")
+        self.assertTrue(client.transport.aborting)
+        self.assertTrue(client.ended)
+
+    def test_expunge_is_published(self) -> None:
+        """Removing messages is an event with their number."""
+        client = self.client().login()
+        client.append(MESSAGE, flags="(\\Deleted)")
+        client.say("a CLOSE")
+        self.assertEqual([event.count for event in self.world.events], [1])
