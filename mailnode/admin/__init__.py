@@ -1,0 +1,1 @@
+"""The mailnode command and its talk with the running server."""

@@ -1,0 +1,101 @@
+"""Edits of mailboxes.toml that keep every comment and blank line of the people who wrote it.
+
+A new mailbox goes to the end of the file, a removed one leaves exactly its own lines out. The edited text
+is checked as a whole before it takes the place of the file, so that a file the server would refuse is
+never written.
+"""
+
+import os
+from collections.abc import Callable
+
+import tomlkit
+from tomlkit.exceptions import TOMLKitError
+
+from mailnode.config import Config, Mailboxes, check_mailboxes
+from mailnode.fs import FileSystem
+from mailnode.tomlfile import ConfigurationError, TomlFile, find_lines
+
+Edit = Callable[[str], str]
+
+
+class EditRefused(Exception):
+    """The edit makes no sense with what is in the file; the text is for the person at the keyboard."""
+
+
+def adding(address: str, password_hash: str, name: str) -> Edit:
+    """Add a mailbox that is not there yet."""
+
+    def edit(text: str) -> str:
+        if _written(text, address) is not None:
+            raise EditRefused(f"{address} is there already")
+        entry = tomlkit.table()
+        entry["password"] = password_hash
+        if name:
+            entry["name"] = name
+        block = tomlkit.dumps({"mailboxes": {address: entry}})
+        return f"{text.rstrip()}\n\n{block}" if text.strip() else block
+
+    return edit
+
+
+def setting_password(address: str, password_hash: str) -> Edit:
+    """Change the password of a mailbox that is there."""
+
+    def edit(text: str) -> str:
+        written = _must_be_there(text, address)
+        document = tomlkit.parse(text)
+        document["mailboxes"][written]["password"] = password_hash
+        return tomlkit.dumps(document)
+
+    return edit
+
+
+def removing(address: str) -> Edit:
+    """Remove a mailbox that is there; its mail stays where it lies."""
+
+    def edit(text: str) -> str:
+        path = ("mailboxes", _must_be_there(text, address))
+        own = [line for found, line in find_lines(text).items() if found[:2] == path]
+        lines = text.split("\n")
+        before, after = lines[: min(own) - 1], lines[max(own) :]
+        if after and not after[0].strip() and not (before and before[-1].strip()):
+            after = after[1:]  # of the blank lines around it one is enough
+        return "\n".join(before + after)
+
+    return edit
+
+
+def apply(edit: Edit, config: Config, files: FileSystem) -> Mailboxes:
+    """Edit the mailboxes file of a configuration and give what it says now.
+
+    Raises EditRefused, or ConfigurationError if the file would be wrong afterwards. The folder is locked
+    meanwhile: of two edits at once the second sees the first.
+    """
+    path = os.path.realpath(config.mailboxes)
+    with files.locked(os.path.dirname(path)):
+        before = files.stat(path)
+        try:
+            data = edit(files.read(path).decode() if before else "").encode()
+        except (TOMLKitError, UnicodeError) as error:
+            raise EditRefused(f"{path} cannot be edited: {error}") from None
+        after = TomlFile(config.mailboxes, data)
+        mailboxes = check_mailboxes(after, config)
+        if after.mistakes:
+            raise ConfigurationError(tuple(after.mistakes))
+        # root edits, but the server must still be able to read it
+        owner = (before.st_uid, before.st_gid) if before and before.st_uid != os.geteuid() else None
+        files.replace(path, data, mode=0o600, owner=owner)
+    return mailboxes
+
+
+def _written(text: str, address: str) -> str | None:
+    """The name of the mailbox as the file writes it, in whatever letters."""
+    boxes = tomlkit.parse(text).unwrap().get("mailboxes", {})
+    return next((str(name) for name in boxes if name.lower() == address), None)
+
+
+def _must_be_there(text: str, address: str) -> str:
+    written = _written(text, address)
+    if written is None:
+        raise EditRefused(f"there is no mailbox {address}")
+    return written

@@ -1,0 +1,402 @@
+"""The `mailnode` command as a person meets it, in a temporary folder."""
+
+import json
+import os
+import shutil
+import socket
+import sys
+import tempfile
+import threading
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from click.testing import CliRunner, Result
+from twisted.internet.endpoints import _parseServer as parse_endpoint
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailnode.admin import cli
+from mailnode.admin.outside import Outside
+from mailnode.auth.passwords import Hasher
+from mailnode.config import Auth, Config, load
+from mailnode.fs import FileSystem
+
+COMMENTED = """\
+# the office
+
+# the boss
+[mailboxes."Anna@example.org"]
+password = "HASH" # changed in May
+name = "Anna"
+
+# shared names, do not touch
+[aliases]
+"info@example.org" = ["anna@example.org"]  # for the web page
+"""
+
+ROOT = Path(__file__).parent.parent.parent
+HASHER = Hasher(Auth(argon2_memory=8, argon2_time=1))
+
+
+class Commands(SynchronousTestCase):
+    """Runs the command; `executed` holds what it would have become."""
+
+    def setUp(self) -> None:
+        self.folder = Path(tempfile.mkdtemp()).resolve()
+        self.addCleanup(shutil.rmtree, self.folder)
+        self.path = self.folder / "etc" / "mailnode.toml"
+        self.executed: list[tuple[str, list[str]]] = []
+        self.outside = Outside(
+            now=lambda: datetime(2026, 1, 2, tzinfo=UTC),
+            execute=lambda path, arguments: self.executed.append((path, arguments)),
+        )
+
+    def run_command(self, *arguments: str, input: str | bytes | None = None) -> Result:
+        result = CliRunner().invoke(cli.main, arguments, input=input, obj=self.outside)
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result
+
+    def mailnode(self, *arguments: str, input: str | bytes | None = None, code: int = 0) -> str:
+        """Run with --config, and give the output with file names for paths."""
+        result = self.run_command("--config", str(self.path), *arguments, input=input)
+        self.assertEqual(result.exit_code, code, result.output)
+        return str(result.output).replace(f"{self.path.parent}/", "")
+
+    def init(self, *more: str, code: int = 0) -> Result:
+        names = ("--hostname", "Mail.example.org", "--domain", "example.org")
+        result = self.run_command("init", str(self.path.parent), *names, *more)
+        self.assertEqual(result.exit_code, code, result.output)
+        return result
+
+    def cheap(self) -> None:
+        """Make password hashes cheap, for tests."""
+        self.path.write_text(self.path.read_text() + "[auth]\nargon2_memory = 8\nargon2_time = 1\n")
+
+    @property
+    def boxes(self) -> Path:
+        return self.path.parent / "mailboxes.toml"
+
+
+class Init(Commands):
+    """mailnode init."""
+
+    def test_init(self) -> None:
+        """What it writes is good as it is, and says the defaults."""
+        self.init()
+        loaded = load(str(self.path), FileSystem())
+        self.assertEqual(loaded.config.listeners, Config().listeners)
+        self.assertEqual(
+            (loaded.config.hostname, loaded.config.domains), ("mail.example.org", ("example.org",))
+        )
+        self.assertEqual(loaded.config.limits, Config().limits)
+        self.assertIn("1 warning", self.mailnode("check"))
+        for name in ("mailnode.toml", "mailboxes.toml", "tls/key.pem"):
+            self.assertEqual((self.path.parent / name).stat().st_mode & 0o777, 0o600)
+
+    def test_listen_and_offset(self) -> None:
+        """--listen and --port-offset shape the endpoints, for IPv6 too, as Twisted reads them."""
+        self.init("--listen", "::1", "--port-offset", "2000", "--domain", "example.net")
+        config = load(str(self.path), FileSystem()).config
+        self.assertEqual(config.domains, ("example.org", "example.net"))
+        self.assertEqual(config.listeners[0].endpoint, "tcp6:2025:interface=\\:\\:1")
+        name, arguments, keywords = parse_endpoint(config.listeners[0].endpoint, None)[:3]
+        self.assertEqual(keywords.get("interface", arguments), "::1", name)
+        self.assertEqual(config.listeners[6].endpoint, "tcp6:2993:interface=\\:\\:1")
+
+    def test_nothing_is_overwritten(self) -> None:
+        """A second init changes nothing."""
+        self.init()
+        before = self.path.read_bytes()
+        self.assertIn("is there already", self.init(code=1).output)
+        self.assertEqual(self.path.read_bytes(), before)
+
+    def test_no_tls_files(self) -> None:
+        """Without a certificate check says what is missing, and mailboxes may be added all the same."""
+        self.assertIn("chmod 600", self.init("--no-tls-files").output)
+        self.cheap()
+        self.assertIn("tls.key: there is no file tls/key.pem", self.mailnode("check", code=1))
+        self.mailnode("mailbox", "add", "anna@example.org", "--password-stdin", input="x1\n")
+
+    def test_bad_names(self) -> None:
+        """Names that are none are an error of the command line."""
+        for bad in (("--hostname", "mail"), ("--domain", "bücher.example"), ("--listen", "localhost")):
+            self.assertIn("Error", self.init(*bad, code=2).output)
+        self.assertFalse(self.path.exists())
+
+
+class Mailbox(Commands):
+    """mailnode mailbox."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.init()
+        self.cheap()
+
+    def passwords(self) -> dict[str, str]:
+        return {
+            address: entry.password
+            for address, entry in load(str(self.path), FileSystem()).mailboxes.mailboxes.items()
+        }
+
+    def test_add(self) -> None:
+        """A new mailbox has its hash, its name and lower case; the comments stay."""
+        before = self.boxes.read_text()
+        output = self.mailnode(
+            "mailbox", "add", "Anna@Example.org", "--name", 'Anna "A"', input="Geheim\nGeheim\n"
+        )
+        self.assertIn("Added anna@example.org.", output)
+        self.assertNotIn("Geheim", output)
+        self.assertTrue(self.boxes.read_text().startswith(before.rstrip()))
+        self.assertTrue(HASHER.verify(self.passwords()["anna@example.org"], "Geheim"))
+        self.assertEqual(self.boxes.stat().st_mode & 0o777, 0o600)
+        self.assertIn("not running", output)
+
+    def test_add_refused(self) -> None:
+        """Duplicates, foreign domains, subaddresses, bad names and empty passwords change nothing."""
+        self.mailnode("mailbox", "add", "anna@example.org", "--password-stdin", input="x\n")
+        before = self.boxes.read_bytes()
+        for address, password, said, code in (
+            ("ANNA@example.org", "y", "there already", 1),
+            ("ben@example.com", "y", "in no domain of this server", 1),
+            ("anna+shop@example.org", "y", "subaddress separator", 1),
+            ("anna", "y", "not a mail address", 2),
+            ("\u0430nna@example.org", "y", "not a mail address", 2),
+            ("../x@example.org", "y", "not a mail address", 2),
+            ("ben@example.org", "", "empty password", 1),
+            ("ben@example.org", "  ", "empty password", 1),
+            ("ben@example.org", b"\xff\n", "not UTF-8", 1),
+        ):
+            output = self.mailnode("mailbox", "add", address, "--password-stdin", input=password, code=code)
+            self.assertIn(said, output)
+        self.assertEqual(self.boxes.read_bytes(), before)
+
+    def test_passwords_differ(self) -> None:
+        """The prompt asks again when the two passwords differ."""
+        self.mailnode("mailbox", "add", "anna@example.org", input="a\nb\nc\nc\n")
+        self.assertTrue(HASHER.verify(self.passwords()["anna@example.org"], "c"))
+
+    def test_passwd(self) -> None:
+        """Only the hash changes, in whatever letters the address is written."""
+        text = COMMENTED.replace("HASH", HASHER.hash("old"))
+        self.boxes.write_text(text)
+        self.mailnode("mailbox", "passwd", "anna@EXAMPLE.org", "--password-stdin", input="new\n")
+        stored = self.passwords()["anna@example.org"]
+        self.assertTrue(HASHER.verify(stored, "new"))
+        self.assertEqual(self.boxes.read_text(), COMMENTED.replace("HASH", stored))
+        self.mailnode("mailbox", "passwd", "ben@example.org", "--password-stdin", input="new\n", code=1)
+
+    def test_add_and_remove(self) -> None:
+        """Adding and removing again leaves the file as it was, wherever the tables stand."""
+        anna = HASHER.hash("x")
+        for text in (
+            COMMENTED.replace("HASH", anna),
+            "",
+            "[aliases]\n# none\n",
+            f'[mailboxes]\n"a@example.org" = {{ password = "{anna}" }} # a\n',
+        ):
+            self.boxes.write_text(text)
+            for address in ("ben@example.org", "carl@example.org"):
+                self.mailnode("mailbox", "add", address, "--password-stdin", input="x\n")
+            between = self.boxes.read_text()
+            self.mailnode("mailbox", "passwd", "ben@example.org", "--password-stdin", input="y\n")
+            for address in ("ben@example.org", "carl@example.org"):
+                self.mailnode("mailbox", "remove", address)
+            self.assertEqual(self.boxes.read_text().strip(), text.strip())
+            self.assertEqual(len(tomllib.loads(between)["mailboxes"]), text.count("password") + 2)
+
+    def test_remove(self) -> None:
+        """The mailbox goes, the comments and the mail stay, and where the mail lies is said."""
+        text = COMMENTED.replace("HASH", HASHER.hash("old"))
+        self.boxes.write_text(text)
+        self.assertIn(
+            "neither a mailbox nor an alias", self.mailnode("mailbox", "remove", "anna@example.org", code=1)
+        )
+        self.assertEqual(self.boxes.read_text(), text)
+        self.boxes.write_text(text.replace('"info', '# "info'))
+        output = self.mailnode("mailbox", "remove", "anna@example.org")
+        self.assertIn("Its mail stays in state/mail/example.org/anna", output)
+        left = '# the office\n\n# the boss\n\n# shared names, do not touch\n[aliases]\n# "info@example.org" ='
+        self.assertTrue(self.boxes.read_text().startswith(left), self.boxes.read_text())
+        self.assertIn("there is no mailbox", self.mailnode("mailbox", "remove", "anna@example.org", code=1))
+
+    def test_list(self) -> None:
+        """Mailboxes and aliases, for people and for programs."""
+        self.assertIn("No mailbox yet", self.mailnode("mailbox", "list"))
+        self.boxes.write_text(COMMENTED.replace("HASH", HASHER.hash("old")))
+        self.assertEqual(
+            self.mailnode("mailbox", "list"), "anna@example.org  Anna\ninfo@example.org -> anna@example.org\n"
+        )
+        self.assertEqual(
+            json.loads(self.mailnode("mailbox", "list", "--json")),
+            {
+                "mailboxes": [
+                    {"address": "anna@example.org", "name": "Anna", "maildir": "state/mail/example.org/anna"}
+                ],
+                "aliases": {"info@example.org": ["anna@example.org"]},
+            },
+        )
+
+    def test_broken_configuration(self) -> None:
+        """With mistakes in the files nothing is edited."""
+        self.boxes.write_text("[aliases\n")
+        self.assertIn("mailboxes.toml:1", self.mailnode("mailbox", "list", code=1))
+        self.mailnode("mailbox", "add", "anna@example.org", "--password-stdin", input="x\n", code=1)
+
+
+class Check(Commands):
+    """mailnode check and mailnode reload."""
+
+    def test_all_at_once(self) -> None:
+        """Every mistake of both files in one run, with exit code 1."""
+        self.init()
+        self.path.write_text(self.path.read_text() + "[limit]\n")
+        self.boxes.write_text('[mailboxes."x"]\npassword = "y"\n')
+        output = self.mailnode("check", code=1)
+        self.assertIn("limit: unknown key. Did you mean limits?", output)
+        self.assertIn("mailboxes.toml:1: mailboxes.x: is not a mail address.", output)
+        self.assertIn("mailboxes.toml:2: mailboxes.x.password: is not an argon2 hash", output)
+        self.assertIn("3 mistakes", output)
+
+    def test_json(self) -> None:
+        """The same for programs."""
+        self.init()
+        self.assertEqual(json.loads(self.mailnode("check", "--json"))["mistakes"], [])
+        self.path.write_text("x = 1\n")
+        (mistake, *_) = json.loads(self.mailnode("check", "--json", code=1))["mistakes"]
+        self.assertEqual(set(mistake), {"file", "line", "key", "text", "remedy"})
+
+    def test_certificate(self) -> None:
+        """The certificate is looked at too."""
+        self.init()
+        (self.path.parent / "tls/cert.pem").write_text("x")
+        self.assertIn("tls/cert.pem:1: holds no certificate.", self.mailnode("check", code=1))
+
+    def test_missing_file(self) -> None:
+        """A configuration that is not there is a mistake, not a traceback."""
+        self.assertIn("mailnode.toml:1: cannot be read", self.mailnode("check", code=1))
+
+    def test_not_running(self) -> None:
+        """reload without a server says so."""
+        self.init()
+        self.assertIn("mailnode is not running", self.mailnode("reload", code=1))
+
+    def answering(self, answer: dict[str, object]) -> None:
+        """A server that gives one answer on the control socket."""
+        (self.path.parent / "state").mkdir(exist_ok=True, mode=0o700)
+        path = self.path.parent / "state/control.sock"
+        path.unlink(missing_ok=True)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener.bind(str(path))
+        listener.listen(1)
+
+        def one() -> None:
+            connection, _ = listener.accept()
+            with connection, listener:
+                connection.recv(1000)
+                connection.sendall(json.dumps(answer).encode() + b"\n")
+
+        thread = threading.Thread(target=one)
+        thread.start()
+        self.addCleanup(thread.join)
+
+    def test_reload(self) -> None:
+        """What the server answers is told: taken, with warnings, or refused, with mistakes."""
+        self.init()
+        self.answering({"ok": True, "warnings": ["careful"]})
+        self.assertEqual(self.mailnode("reload"), "warning: careful\nThe running server has taken it.\n")
+        self.answering({"ok": False, "mistakes": ["x.toml:3: y: z"]})
+        self.assertIn("x.toml:3: y: z", self.mailnode("reload", code=1))
+
+    def test_edit_tells_the_server(self) -> None:
+        """An edit is taken by the running server at once."""
+        self.init()
+        self.cheap()
+        self.answering({"ok": True})
+        output = self.mailnode("mailbox", "add", "anna@example.org", "--password-stdin", input="x\n")
+        self.assertIn("The running server has taken it.", output)
+
+
+class Demo(Commands):
+    """mailnode demo."""
+
+    def test_demo(self) -> None:
+        """Makes what is missing, says what to type, and becomes twistd."""
+        directory = self.folder / "var"
+        output = self.run_command("demo", "--dir", str(directory)).output
+        for piece in ("127.0.0.1:2525", "127.0.0.1:2993", "anna@example.test", "password: demo", "swaks"):
+            self.assertIn(piece, output)
+        twistd = os.path.join(os.path.dirname(sys.executable), "twistd")
+        path = str(directory / "mailnode.toml")
+        arguments = ["twistd", "-n", "--pidfile=", "mailnode", "--config", path, "--announce"]
+        self.assertEqual(self.executed, [(twistd, arguments)])
+        loaded = load(path, FileSystem())
+        self.assertEqual(set(loaded.mailboxes.mailboxes), {"anna@example.test", "ben@example.test"})
+        ports = [listener.endpoint.split(":")[1] for listener in loaded.config.listeners]
+        self.assertEqual(ports, ["2525", "2587", "2465", "2110", "2995", "2143", "2993"])
+        password = loaded.mailboxes.mailboxes["anna@example.test"].password
+        self.assertTrue(HASHER.verify(password, "demo"))
+
+    def test_second_run(self) -> None:
+        """A second run keeps everything."""
+        directory = self.folder / "var"
+        self.run_command("demo", "--dir", str(directory), "--port-offset", "100")
+        files = sorted(path for path in directory.rglob("*") if path.is_file())
+        before = [path.read_bytes() for path in files]
+        output = self.run_command("demo", "--dir", str(directory)).output
+        self.assertEqual([path.read_bytes() for path in files], before)
+        self.assertEqual(len(files), 5)
+        self.assertIn("127.0.0.1:2625", output)
+
+
+class Words(SynchronousTestCase):
+    """Help and documentation."""
+
+    def commands(self) -> list[str]:
+        """The names of all commands, "mailbox add" for one in a group."""
+        names = []
+        for name, command in cli.main.commands.items():
+            if isinstance(command, click.Group):
+                names += [f"{name} {inner}" for inner in command.commands]
+            else:
+                names.append(name)
+        return names
+
+    def test_help(self) -> None:
+        """Each command's help has an example."""
+        for name in ["", "mailbox", *self.commands()]:
+            output = CliRunner().invoke(cli.main, [*name.split(), "--help"]).output
+            self.assertIn("Example:\n", output, name)
+
+    def test_documentation(self) -> None:
+        """docs/commands.md has a section with an example for each command, and names every option."""
+        text = (ROOT / "docs" / "commands.md").read_text()
+        for name in self.commands():
+            section = text.partition(f"## mailnode {name}\n")[2].partition("\n## ")[0]
+            self.assertIn("```\nmailnode ", section, name)
+        for option in (
+            "--config",
+            "--listen",
+            "--port-offset",
+            "--no-tls-files",
+            "--json",
+            "--password-stdin",
+        ):
+            self.assertIn(option, text)
+
+    def test_usage_error(self) -> None:
+        """A wrong command line gives 2."""
+        for arguments in (["nonsense"], ["mailbox", "add"], ["init"]):
+            self.assertEqual(CliRunner().invoke(cli.main, arguments).exit_code, 2)
+
+    def test_systemd_units(self) -> None:
+        """The socket unit has seven sockets in the order that the service unit documents."""
+        sockets = (ROOT / "etc/systemd/mailnode.socket").read_text()
+        service = (ROOT / "etc/systemd/mailnode.service").read_text()
+        ports = [line.partition("=")[2] for line in sockets.splitlines() if line.startswith("ListenStream")]
+        listeners = Config().listeners
+        self.assertEqual(ports, [listener.endpoint.removeprefix("tcp:") for listener in listeners])
+        for index, (port, listener) in enumerate(zip(ports, listeners, strict=True)):
+            expected = rf'#   {listener.protocol} +endpoint = "systemd:domain=INET6:index={index}"'
+            self.assertRegex(service, rf'{expected} +tls = "{listener.tls}" +\(port {port}\)')
