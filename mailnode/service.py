@@ -1,0 +1,304 @@
+"""Builds every part once, in order; what twistd starts. The only place that touches the global reactor."""
+
+import os
+import random
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from twisted.application.service import Service
+from twisted.cred.portal import Portal
+from twisted.internet.defer import Deferred, DeferredList, FirstError, gatherResults
+from twisted.internet.endpoints import UNIXServerEndpoint, serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.internet.interfaces import IListeningPort
+from twisted.python import usage
+from twisted.python.failure import Failure
+from twisted.python.threadpool import ThreadPool
+
+from mailnode import __version__
+from mailnode.admin.control import ControlFactory
+from mailnode.auth.checker import PasswordChecker
+from mailnode.auth.live import Live
+from mailnode.auth.login import Logins
+from mailnode.auth.passwords import Hasher
+from mailnode.auth.realm import Realm
+from mailnode.auth.throttle import LoginThrottle
+from mailnode.config import Loaded, load
+from mailnode.delivery.local import FreeSpace, LocalCourier
+from mailnode.events.feed import ChangeFeed
+from mailnode.events.life import Bus, write_to
+from mailnode.events.log import Log
+from mailnode.fs import FileSystem
+from mailnode.imap.protocol import Imap
+from mailnode.imap.session import Surroundings
+from mailnode.net.blocking import ThreadedExecutor
+from mailnode.net.limits import ConnectionLimits, Gate
+from mailnode.net.listen import Door, Serve, SessionFactory
+from mailnode.net.tls import TlsError, TlsServer, make_context
+from mailnode.pop3.session import Pop3
+from mailnode.runtime import Runtime
+from mailnode.smtp.server import Smtp
+from mailnode.tomlfile import ConfigurationError
+
+STORE_THREADS = 8
+PASSWORD_THREADS = 1
+PATIENCE = 5.0  # seconds that sessions get to end when the server stops
+
+
+class Options(usage.Options):
+    """twistd mailnode --config FILE"""
+
+    synopsis = "[--config FILE]"
+    longdesc = "A mail server for a small office: SMTP, POP3 and IMAP over one Maildir store."
+    optParameters = (("config", "c", "/etc/mailnode/mailnode.toml", "The configuration file."),)
+    optFlags = (("announce", None, "Print the line 'mailnode ready' when all listeners listen."),)
+
+    def opt_version(self) -> None:
+        """Print the version and exit."""
+        sys.stdout.write(f"mailnode {__version__}\n")
+        sys.exit(0)
+
+
+def makeService(options: Options) -> Service:
+    """twistd's: the whole server as a service; exits with all mistakes when the configuration has any."""
+    from twisted.internet import reactor  # noqa: TID251
+
+    path = os.path.abspath(options["config"])
+    try:
+        return MailNode(path, reactor, announce=bool(options["announce"]))
+    except (ConfigurationError, TlsError) as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)
+
+
+# What a peer reads that is one too many, by the protocol of the listener.
+_BUSY = {
+    "smtp": b"421 4.3.2 Too many connections, try again later",
+    "submission": b"421 4.3.2 Too many connections, try again later",
+    "pop3": b"-ERR [SYS/TEMP] Too many connections, try again later",
+    "imap": b"* BYE [UNAVAILABLE] Too many connections, try again later",
+}
+
+
+class MailNode(Service):
+    """The server."""
+
+    def __init__(self, path: str, reactor: Any, *, announce: bool = False) -> None:
+        self._path = path
+        self._reactor = reactor
+        self._announce = announce
+        self._log = Log("mailnode")
+        self._files = files = FileSystem()
+        loaded, context = self._read_configuration()
+        for warning in loaded.warnings:
+            self._log.warn("configuration", warning=warning)
+        self._live = live = Live(loaded.config, loaded.mailboxes)
+        self._tls = tls = TlsServer(context) if context is not None else None
+
+        self._store_pool = ThreadPool(1, STORE_THREADS, "store")
+        self._password_pool = ThreadPool(0, PASSWORD_THREADS, "passwords")
+        rng = random.SystemRandom()
+        self._runtime = runtime = Runtime(reactor, rng, ThreadedExecutor(reactor, self._store_pool))
+        feed, bus = ChangeFeed(), Bus()
+        bus.subscribe(write_to(Log("mailnode.mail")))
+
+        self._realm = realm = Realm(live, runtime, files, rng=rng)
+        checker = PasswordChecker(
+            live,
+            hasher=Hasher(live.config.auth),
+            executor=ThreadedExecutor(reactor, self._password_pool),
+            clock=runtime.now,
+        )
+        logins = Logins(live, runtime, Portal(realm, [checker]), LoginThrottle(runtime.now), bus)
+        courier = LocalCourier(runtime, realm, feed, bus, files)
+        free_space = FreeSpace(runtime, files, lambda: live.config.state)
+
+        smtp = Smtp(live, runtime, logins, courier, bus, tls, free_space)
+        pop3 = Pop3(live, runtime, logins, feed, bus, tls)
+        imap = Imap(Surroundings(live, runtime, logins, feed, bus, tls))
+        self._factories = self._make_factories(
+            {"smtp": smtp.serve, "submission": smtp.serve, "pop3": pop3.serve, "imap": imap.serve}
+        )
+        self._ports: list[IListeningPort] = []
+
+    def _make_factories(self, serve: dict[str, Serve]) -> dict[str, SessionFactory]:
+        """A factory for each listener, by endpoint; listeners of one protocol share its limits."""
+        live = self._live
+        gates = {protocol: self._gate(protocol) for protocol in serve}
+        return {
+            listener.endpoint: SessionFactory(
+                Door(
+                    listener=listener,
+                    runtime=self._runtime,
+                    gate=gates[listener.protocol],
+                    serve=serve[listener.protocol],
+                    busy=_BUSY[listener.protocol],
+                    tls=self._tls,
+                    trusted_networks=lambda: live.config.trusted_networks,
+                    handshake_timeout=lambda: float(live.config.limits.tls_handshake_timeout),
+                    write_timeout=lambda: float(live.config.limits.write_timeout),
+                    log=Log(f"mailnode.{listener.protocol}"),
+                )
+            )
+            for listener in live.config.listeners
+        }
+
+    def _gate(self, protocol: str) -> Gate:
+        def limits() -> ConnectionLimits:
+            numbers = self._live.config.limits
+            sessions, per_person = {
+                "smtp": (numbers.smtp_sessions, numbers.smtp_sessions),
+                "submission": (numbers.smtp_sessions, numbers.sessions_per_user_submission),
+                "pop3": (numbers.pop3_sessions, numbers.sessions_per_user_pop3),
+                "imap": (numbers.imap_sessions, numbers.sessions_per_user_imap),
+            }[protocol]
+            return ConnectionLimits(
+                per_address=numbers.connections_per_address,
+                rate=numbers.connection_rate,
+                before_login=numbers.preauth_connections,
+                sessions=sessions,
+                per_person=per_person,
+            )
+
+        return Gate(limits, self._runtime.now)
+
+    # Starting
+
+    def privilegedStartService(self) -> None:
+        """twistd's: take the ports while that is still allowed."""
+        super().privilegedStartService()
+        self._listening = gatherResults(
+            [
+                serverFromString(self._reactor, endpoint).listen(factory).addCallback(self._ports.append)
+                for endpoint, factory in self._factories.items()
+            ],
+            consumeErrors=True,
+        )
+
+    def startService(self) -> None:
+        """twistd's: begin to work."""
+        super().startService()
+        self._store_pool.start()
+        self._password_pool.start()
+        signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._hang_up))
+        self._listening.addCallback(lambda _: Deferred.fromCoroutine(self._open_control_socket()))
+        self._listening.addCallbacks(self._ready, self._cannot_listen)
+
+    async def _open_control_socket(self) -> None:
+        path = self._live.config.control_socket
+        await self._runtime.blocking.run(self._files.make_directories, self._live.config.state)
+        factory = ControlFactory({"reload": self._reload_command})
+        endpoint = UNIXServerEndpoint(self._reactor, path, mode=0o600, wantPID=True)
+        self._ports.append(await endpoint.listen(factory))
+
+    def _ready(self, _: object) -> None:
+        self._log.info("ready", version=__version__, listeners=",".join(self._factories))
+        if self._announce and sys.__stdout__ is not None:  # sys.stdout leads into the log
+            sys.__stdout__.write("mailnode ready\n")
+            sys.__stdout__.flush()
+        notify_systemd(b"READY=1")
+
+    def _cannot_listen(self, failure: Failure) -> None:
+        error: Any = failure.value
+        if isinstance(error, FirstError):
+            error = error.subFailure.value
+        if isinstance(error, CannotListenError):
+            where = f"{error.interface or ''}:{error.port}" if isinstance(error.port, int) else error.port
+            remedy = "is another server (or mailnode itself) running there? Ports below 1024 need privileges."
+            self._fail(f"cannot listen on {where}: {error.socketError}; {remedy}")
+        else:
+            self._log.bug("start failed", failure)
+            self._fail("cannot start; see the log above")
+
+    def _fail(self, text: str) -> None:
+        sys.stderr.write(f"mailnode: {text}\n")
+        self._log.warn("start failed", reason=text)
+        self._reactor.callWhenRunning(self._reactor.stop)
+
+    # Stopping
+
+    def stopService(self) -> "Deferred[None]":
+        """twistd's: stop listening, end the sessions, let what is being written be finished."""
+        return Deferred.fromCoroutine(self._stop())
+
+    async def _stop(self) -> None:
+        notify_systemd(b"STOPPING=1")
+        await DeferredList([stopped for port in self._ports if (stopped := port.stopListening())])
+        for factory in self._factories.values():
+            factory.close_all()
+        await self._sessions_ended()
+        for account in self._realm.accounts():
+            await account.lane.run(account.store.close)
+        self._store_pool.stop()
+        self._password_pool.stop()
+        self._log.info("stopped")
+        super().stopService()
+
+    def _sessions_ended(self) -> "Deferred[None]":
+        """Fires when all sessions have ended, or have had their time to."""
+        over: Deferred[None] = Deferred()
+        late = self._reactor.callLater(PATIENCE, over.callback, None)
+
+        def ended(_: object) -> None:
+            if late.active():
+                late.cancel()
+                over.callback(None)
+
+        sessions = [session for factory in self._factories.values() for session in factory.sessions()]
+        DeferredList(sessions).addCallback(ended)
+        return over
+
+    # Reloading
+
+    def _hang_up(self) -> None:
+        Deferred.fromCoroutine(self.reload()).addErrback(self._reload_failed)
+
+    def _reload_failed(self, failure: Failure) -> None:
+        if failure.check(ConfigurationError, TlsError):
+            for line in str(failure.value).splitlines():
+                self._log.warn("reload refused", mistake=line)
+        else:
+            self._log.bug("reload failed", failure)
+
+    async def _reload_command(self, _: object) -> dict[str, object]:
+        try:
+            loaded = await self.reload()
+        except (ConfigurationError, TlsError) as error:
+            return {"ok": False, "mistakes": str(error).splitlines()}
+        return {"ok": True, "warnings": [str(warning) for warning in loaded.warnings]}
+
+    async def reload(self) -> Loaded:
+        """Take the configuration as it is on disk now, whole, or not at all.
+
+        Mailboxes, aliases, certificates and limits take effect at once; listeners and directories at the next
+        start. Raises ConfigurationError or TlsError, and then the old configuration stays.
+        """
+        loaded, context = await self._runtime.blocking.run(self._read_configuration)
+        if self._tls is not None and context is not None:
+            self._tls.context = context
+        if loaded.config.listeners != self._live.config.listeners:
+            self._log.warn("reload", note="changed listeners take effect when the server is started again")
+        self._live.config, self._live.mailboxes = loaded.config, loaded.mailboxes
+        self._log.info("reloaded", mailboxes=len(loaded.mailboxes.mailboxes))
+        return loaded
+
+    def _read_configuration(self) -> tuple[Loaded, Any]:
+        loaded = load(self._path, self._files)
+        tls = loaded.config.tls
+        return loaded, make_context(tls.certificate, tls.key) if tls.certificate else None
+
+
+def notify_systemd(state: bytes, environ: Callable[[str], str | None] = os.environ.get) -> None:
+    """Tell systemd how we are (sd_notify); nothing happens where nobody asked."""
+    path = environ("NOTIFY_SOCKET")
+    if not path:
+        return
+    address = "\0" + path[1:] if path.startswith("@") else path
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notifier:
+        try:
+            notifier.sendto(state, address)
+        except OSError as error:
+            Log("mailnode").warn("systemd could not be told", reason=error.strerror)
