@@ -74,13 +74,15 @@ def makeService(options: Options) -> Service:
         sys.exit(1)
 
 
-# What a peer reads that is one too many, by the protocol of the listener.
-_BUSY = {
-    "smtp": b"421 4.3.2 Too many connections, try again later",
-    "submission": b"421 4.3.2 Too many connections, try again later",
-    "pop3": b"-ERR [SYS/TEMP] Too many connections, try again later",
-    "imap": b"* BYE [UNAVAILABLE] Too many connections, try again later",
+# How a peer is sent away, by the protocol of the listener; then why.
+_SENT_AWAY = {
+    "smtp": b"421 4.3.2 ",
+    "submission": b"421 4.3.2 ",
+    "pop3": b"-ERR [SYS/TEMP] ",
+    "imap": b"* BYE [UNAVAILABLE] ",
 }
+_BUSY = b"Too many connections, try again later"
+_STOPPING = b"The server is shutting down"
 
 
 class MailNode(Service):
@@ -135,7 +137,8 @@ class MailNode(Service):
                     runtime=self._runtime,
                     gate=gates[listener.protocol],
                     serve=serve[listener.protocol],
-                    busy=_BUSY[listener.protocol],
+                    busy=_SENT_AWAY[listener.protocol] + _BUSY,
+                    farewell=_SENT_AWAY[listener.protocol] + _STOPPING,
                     tls=self._tls,
                     trusted_networks=lambda: live.config.trusted_networks,
                     handshake_timeout=lambda: float(live.config.limits.tls_handshake_timeout),
@@ -214,8 +217,12 @@ class MailNode(Service):
             self._fail("cannot start; see the log above")
 
     def _fail(self, text: str) -> None:
-        sys.stderr.write(f"mailnode: {text}\n")
+        """Say why the server cannot start, and end with an exit status that systemd and make understand."""
+        if sys.__stderr__ is not None:  # sys.stderr leads into the log
+            sys.__stderr__.write(f"mailnode: {text}\n")
+            sys.__stderr__.flush()
         self._log.warn("start failed", reason=text)
+        self._reactor.addSystemEventTrigger("after", "shutdown", os._exit, 1)
         self._reactor.callWhenRunning(self._reactor.stop)
 
     # Stopping

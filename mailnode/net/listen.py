@@ -60,6 +60,7 @@ class Door:
     gate: Gate
     serve: Serve
     busy: bytes  # what a peer reads that is one too many, without CRLF
+    farewell: bytes  # what a peer reads when the server stops, without CRLF
     tls: TlsServer | None
     trusted_networks: Callable[[], tuple[Network, ...]]
     handshake_timeout: Callable[[], float]
@@ -139,4 +140,4 @@ class SessionFactory(Factory):
     def close_all(self) -> None:
         """Send everybody away, letting what is written go out first."""
         for stream in list(self.open):
-            stream.close()
+            stream.dismiss(self._door.farewell + b"\r\n")

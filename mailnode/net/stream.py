@@ -260,6 +260,12 @@ class Stream(Protocol):
         self._timer = self._clock.callLater(self._write_timeout, self.abort)
         transport.loseConnection()
 
+    def dismiss(self, farewell: bytes) -> None:
+        """Close because the server stops; a peer we are waiting for is told so first."""
+        if self._arrival is not None:
+            self.write(farewell)
+        self.close()
+
     def abort(self) -> None:
         """Cut the connection now."""
         if not self.lost:

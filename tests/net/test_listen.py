@@ -61,6 +61,7 @@ class ListenTestCase(SynchronousTestCase):
             gate=Gate(lambda: ConnectionLimits(9, 99, 99, sessions, 9), self.clock.seconds),
             serve=noting,
             busy=b"* BYE busy",
+            farewell=b"* BYE stopping",
             tls=self.tls_server() if tls else None,
             trusted_networks=lambda: (ip_network("127.0.0.0/8"),),
             handshake_timeout=lambda: 15.0,
@@ -121,8 +122,9 @@ class SessionTests(ListenTestCase):
         """A peer that goes away ends the session and gives its place back."""
         factory = self.factory(sessions=1)
         self.connect(factory).loseConnection()
-        self.assertEqual(self.connect(factory).value(), b"hello\r\n")
+        waiting = self.connect(factory)
         factory.close_all()
+        self.assertEqual(waiting.value(), b"hello\r\n* BYE stopping\r\n")
         self.assertEqual(factory.sessions(), [])
 
     def test_a_bug(self) -> None:
