@@ -3,7 +3,7 @@
 One coroutine: read a line, find its row in the table, write its reply. Three outcomes of a command that is
 not done: BadSyntax (the client's grammar; too many of them end the session), Refused and the store's facts
 (the client's wish), and everything else, which is temporary and stands in the log. A session that ends by
-time-out or by a lost connection says nothing and deletes nothing (RFC 1939 section 3).
+time-out or by a lost connection says nothing and deletes nothing (RFC 1939 sections 3 and 6).
 """
 
 from twisted.python.failure import Failure

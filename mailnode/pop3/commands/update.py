@@ -1,9 +1,8 @@
 """QUIT, and with it the UPDATE state (RFC 1939 sections 4 and 6)."""
 
-from twisted.python.failure import Failure
-
 from mailnode.events.life import Expunged
 from mailnode.pop3.state import Refused, Session
+from mailnode.store.errors import StoreError
 from mailnode.store.values import INBOX
 from mailnode.wire.pop3 import ok
 
@@ -28,8 +27,9 @@ async def _update(session: Session) -> None:
     account, shared = opened.account, session.shared
     try:
         removed = await account.lane.run(opened.maildrop.update)
-    except Exception:
-        session.connection.log.bug("deleted messages not removed", Failure())
+    except (StoreError, OSError) as trouble:
+        reason = getattr(trouble, "strerror", None) or trouble
+        session.connection.log.warn("deleted messages not removed", reason=reason)
         raise Refused("some deleted messages not removed", "SYS/TEMP") from None
     finally:
         shared.feed.announce(account.key(INBOX))
