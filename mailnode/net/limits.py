@@ -82,25 +82,25 @@ class Gate:
             recent.popleft()
         return recent
 
-    def logged_in(self, source: str, person: str) -> bool:
-        """Move a connection from its address to its person; False when that person has too many."""
+    def logged_in(self, source: str, before: str, person: str) -> bool:
+        """Move a connection from its address, or the person `before`, to a person who has not too many."""
         if self._people[person] >= self._limits().per_person:
             return False
-        self._leave_source(source)
+        self._leave(source, before)
         self._people[person] += 1
         return True
 
     def left(self, source: str, person: str) -> None:
         """A connection ended; `person` is "" when nobody had logged in."""
         self.sessions -= 1
+        self._leave(source, person)
+
+    def _leave(self, source: str, person: str) -> None:
         if person:
             self._people[person] -= 1
             if not self._people[person]:
                 del self._people[person]
-        else:
-            self._leave_source(source)
-
-    def _leave_source(self, source: str) -> None:
+            return
         self._before_login -= 1
         self._sources[source] -= 1
         if not self._sources[source]:
@@ -118,9 +118,9 @@ class Admission:
 
     def authenticated(self, person: str) -> bool:
         """Tell who it is; False when that person has too many sessions already."""
-        if self._person:
+        if person == self._person:
             return True
-        if not self._gate.logged_in(self._source, person):
+        if not self._gate.logged_in(self._source, self._person, person):
             return False
         self._person = person
         return True

@@ -6,6 +6,7 @@ A session is one coroutine: `line = await stream.line(limit)`, straight on. The 
   reactor a turn every BREATH seconds all the same, so that 20,000 pipelined commands stall nobody.
 - Reading is back-pressured: with more than READ_BUFFER octets unread, the transport is paused until the
   session has caught up. Writing is too: `await drain()` returns when the peer has taken enough.
+- A peer that only stops sending still gets the replies to what it has sent.
 - A lost connection never cancels a session in the middle of its work: the next read, or drain, raises
   ConnectionClosed. So what runs in a thread is always awaited, and clean-up is a `finally`.
 - start_tls() ends the old conversation: octets that came in clear behind the command are an attack
@@ -18,6 +19,7 @@ from typing import Any, cast
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IDelayedCall,
+    IHalfCloseableProtocol,
     IHandshakeListener,
     IOpenSSLServerConnectionCreator,
     IPushProducer,
@@ -45,7 +47,7 @@ class TimedOut(Exception):
     """The peer did not send, or did not read, in the time it has."""
 
 
-@implementer(IPushProducer, IHandshakeListener)
+@implementer(IPushProducer, IHandshakeListener, IHalfCloseableProtocol)
 class Stream(Protocol):
     """One connection. Attributes to set: `timeout`, seconds a single read may take."""
 
@@ -65,6 +67,7 @@ class Stream(Protocol):
         self._full = False
         self._paused = False
         self._closing = False
+        self._all_read = False
         self._deadline = 0.0
         self._timer: IDelayedCall | None = None
         self._awake_since = 0.0
@@ -121,7 +124,7 @@ class Stream(Protocol):
         return len(self._queue)
 
     async def _more(self, deadline: float) -> None:
-        if self.lost or self._closing:
+        if self.lost or self._closing or self._all_read:
             raise ConnectionClosed
         if self._paused:
             self._resume_reading()
@@ -292,6 +295,16 @@ class Stream(Protocol):
         if len(self._queue) > READ_BUFFER and not self._paused and not ended and self._arrival is None:
             self._paused = True
             cast(Any, self.transport).pauseProducing()
+
+    def readConnectionLost(self) -> None:
+        """Twisted's: the peer sends nothing more, but may still read the replies to what it has sent."""
+        self._all_read = True
+        arrival, self._arrival = self._arrival, None
+        if arrival is not None:
+            arrival.errback(Failure(ConnectionClosed()))
+
+    def writeConnectionLost(self) -> None:
+        """Twisted's: only after we have closed our side, which no session does by halves."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Twisted's: it is over."""

@@ -42,6 +42,16 @@ class GateTests(SynchronousTestCase):
         self.assertTrue(admissions[2].authenticated("anna"))
         self.assertTrue(admissions[2].authenticated("anna"))
 
+    def test_another_person(self) -> None:
+        """Who logs in as somebody else on the same connection is counted there, and there only."""
+        first, second = self.admit(), self.admit("192.0.2.2")
+        self.assertTrue(first.authenticated("anna"))
+        self.assertTrue(first.authenticated("ben"))
+        self.assertTrue(second.authenticated("anna"))
+        self.assertTrue(self.admit("192.0.2.3").authenticated("anna"))
+        first.release()
+        self.assertTrue(self.admit("192.0.2.3").authenticated("ben"))
+
     def test_everybody_together(self) -> None:
         """All connections before login, and all sessions, have a limit."""
         for number in range(4):

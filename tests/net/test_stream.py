@@ -385,6 +385,23 @@ class Ends(StreamTestCase):
             self.failureResultOf(wanted, ConnectionClosed)
             self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_half_closed(self) -> None:
+        """A peer that sends its commands and closes its side reads all the replies."""
+        found: list[object] = []
+
+        async def session() -> None:
+            while True:
+                found.append(await self.stream.line(10))
+                self.stream.write(b"ok\r\n")
+                await self.stream.drain()
+
+        running = self.go(session())
+        self.stream.dataReceived(b"a\r\nb\r\nc")
+        self.stream.readConnectionLost()
+        self.failureResultOf(running, ConnectionClosed)
+        self.assertEqual((found, self.wire.value()), ([b"a", b"b"], b"ok\r\nok\r\n"))
+        self.stream.writeConnectionLost()
+
     def test_close(self) -> None:
         """close() lets the transport finish, takes nothing more, and cuts off a peer that does not read."""
         self.stream.write(b"bye")
