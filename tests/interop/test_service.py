@@ -1,0 +1,224 @@
+"""Starting and stopping as administrators do it: the commands, systemd's sockets, what goes wrong."""
+
+import os
+import poplib
+import signal
+import smtplib
+import socket
+import subprocess
+import sys
+import tempfile
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from tests.interop.harness import ANNA, BEN, DOMAIN, HOSTNAME, PASSWORD, Server, free_ports, wait_until
+
+BIN = os.path.dirname(sys.executable)
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TEXT = b"Subject: hello\r\n\r\nText.\r\n"
+
+# What systemd does: hand over listening sockets from descriptor 3 on, and say so in the environment of the
+# process that becomes the server.
+ACTIVATE = """
+import os, socket, sys
+sockets = [socket.socket() for _ in range(2)]
+for number, one in enumerate(sockets):
+    one.bind(("127.0.0.1", 0))
+    one.listen()
+    os.dup2(one.fileno(), 100 + number)
+print(*[one.getsockname()[1] for one in sockets], flush=True)
+for number, one in enumerate(sockets):
+    os.dup2(100 + number, 3 + number)
+os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS="2", LISTEN_FDNAMES="a:b")
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def run(*command: str, typed: str = "") -> "subprocess.CompletedProcess[str]":
+    """A command of ours, to its end."""
+    environment = {**os.environ, "PYTHONPATH": ROOT}
+    return subprocess.run(
+        command, input=typed, capture_output=True, text=True, timeout=60, env=environment, check=False
+    )
+
+
+def mailnode(*arguments: str, typed: str = "") -> "subprocess.CompletedProcess[str]":
+    """The `mailnode` command."""
+    program = "import sys; from mailnode.admin.cli import main; sys.argv[0] = 'mailnode'; main()"
+    return run(sys.executable, "-c", program, *arguments, typed=typed)
+
+
+class SetUpTests(SynchronousTestCase):
+    """From nothing to a message, with the commands of the README."""
+
+    def test_init_to_first_message(self) -> None:
+        """init, mailbox add, check, twistd: then a message comes in and is fetched, also after a restart."""
+        server = Server(())
+        self.addCleanup(server.clean_up)
+        directory = os.path.join(server.directory, "real")
+        made = mailnode(
+            "init", directory, "--hostname", HOSTNAME, "--domain", DOMAIN, "--listen", "127.0.0.1"
+        )
+        self.assertEqual(made.returncode, 0, made.stderr)
+        config = os.path.join(directory, "mailnode.toml")
+        for address in (ANNA, BEN):
+            added = mailnode(
+                "--config", config, "mailbox", "add", address, "--password-stdin", typed=PASSWORD
+            )
+            self.assertEqual(added.returncode, 0, added.stderr)
+        listed = mailnode("--config", config, "mailbox", "list")
+        self.assertIn(ANNA, listed.stdout)
+        checked = mailnode("--config", config, "check")
+        self.assertEqual(checked.returncode, 0, checked.stdout + checked.stderr)
+
+        with open(config, encoding="utf-8") as file:
+            text = file.read()
+        for place, port in zip((25, 587, 465, 110, 995, 143, 993), server.ports.values(), strict=True):
+            text = text.replace(f"tcp:{place}:", f"tcp:{port}:")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(text)
+        server.config_path = config
+        server.start()
+        with smtplib.SMTP("127.0.0.1", server.ports["smtp"]) as client:
+            client.sendmail("x@remote.example", [BEN], TEXT)
+        server.restart()
+        pop = poplib.POP3("127.0.0.1", server.ports["pop3"])
+        pop.user(BEN)
+        pop.pass_(PASSWORD)
+        self.assertEqual(pop.stat()[0], 1)
+        pop.quit()
+
+    def test_broken_configuration(self) -> None:
+        """twistd ends with status 1 and every mistake, each with file, line and remedy; no traceback."""
+        directory = tempfile.mkdtemp()
+        config = os.path.join(directory, "mailnode.toml")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write('hostnam = "mail.example.org"\ndomains = "example.org"\n')
+        os.chmod(config, 0o600)
+        for ended in (
+            run(os.path.join(BIN, "twistd"), "-n", "--pidfile=", "mailnode", "--config", config),
+            mailnode("--config", config, "check"),
+        ):
+            said = ended.stdout + ended.stderr
+            self.assertEqual(ended.returncode, 1, said)
+            self.assertIn(f"{config}:1: hostnam", said)
+            self.assertIn("hostname", said)
+            self.assertIn(f"{config}:2: domains", said)
+            self.assertNotIn("Traceback", said)
+
+
+class SocketTests(SynchronousTestCase):
+    """Ports."""
+
+    def test_port_in_use(self) -> None:
+        """A port that is taken is named, with what to do; the status is 1."""
+        server = Server()
+        self.addCleanup(server.clean_up)
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", server.ports["imap"]))
+            taken.listen()
+            twistd = os.path.join(BIN, "twistd")
+            ended = run(twistd, "-n", "--pidfile=", "mailnode", "--config", server.config_path)
+        self.assertEqual(ended.returncode, 1)
+        self.assertIn(f"cannot listen on 127.0.0.1:{server.ports['imap']}", ended.stderr)
+        self.assertNotIn("Traceback", ended.stdout + ended.stderr)
+
+    def test_one_server_for_one_state(self) -> None:
+        """A second server on the same state directory does not start."""
+        server = Server()
+        self.addCleanup(server.clean_up)
+        server.start()
+        text = server._files.read(server.config_path).decode()
+        for old, new in zip(server.ports.values(), free_ports(7), strict=True):
+            text = text.replace(f"tcp:{old}:", f"tcp:{new}:")
+        other = os.path.join(server.directory, "other.toml")
+        server._files.replace(other, text.encode())
+        ended = run(os.path.join(BIN, "twistd"), "-n", "--pidfile=", "mailnode", "--config", other)
+        self.assertEqual(ended.returncode, 1)
+        self.assertIn("control.sock", ended.stderr)
+        self.assertTrue(server.reload()["ok"])
+
+    def test_socket_activation(self) -> None:
+        """Sockets handed over by systemd are served, and systemd is told when the server is ready."""
+        server = Server()
+        self.addCleanup(server.clean_up)
+        with open(server.config_path, encoding="utf-8") as file:
+            head = file.read().partition("# Where connections come in")[0]
+        listeners = "".join(
+            f'[[listener]]\nprotocol = "{protocol}"\nendpoint = "systemd:domain=INET:index={index}"\n'
+            for index, protocol in enumerate(("smtp", "imap"))
+        )
+        with open(server.config_path, "w", encoding="utf-8") as file:
+            file.write(head + listeners)
+        notices = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        notices.bind(os.path.join(server.directory, "notify"))
+        notices.settimeout(30)
+        self.addCleanup(notices.close)
+        twistd = os.path.join(BIN, "twistd")
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-c",
+                ACTIVATE,
+                twistd,
+                "-n",
+                "--pidfile=",
+                "mailnode",
+                "--config",
+                server.config_path,
+            ],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": ROOT, "NOTIFY_SOCKET": os.path.join(server.directory, "notify")},
+        )
+        self.addCleanup(process.wait)
+        self.addCleanup(process.kill)
+        assert process.stdout is not None
+        self.addCleanup(process.stdout.close)
+        ports = [int(word) for word in process.stdout.readline().split()]
+        self.assertEqual(notices.recv(100), b"READY=1")
+        for port, greeting in zip(ports, (b"220 ", b"* OK "), strict=True):
+            with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+                self.assertEqual(client.recv(100)[: len(greeting)], greeting)
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(notices.recv(100), b"STOPPING=1")
+        self.assertEqual(process.wait(30), -signal.SIGTERM)
+
+
+class DemoTests(SynchronousTestCase):
+    """`mailnode demo`, what `make run` runs."""
+
+    def test_demo(self) -> None:
+        """One welcome, the line `mailnode ready`, a clean end by Ctrl-C; the next time the mail is there."""
+        directory = os.path.join(tempfile.mkdtemp(), "var")
+        log_path = directory + ".log"
+        for turn in (1, 2):
+            with open(log_path, "wb") as log:
+                program = "import sys; from mailnode.admin.cli import main; sys.argv[0] = 'mailnode'; main()"
+                process = subprocess.Popen(
+                    [sys.executable, "-c", program, "demo", "--dir", directory, "--port-offset", "20000"],
+                    stdout=log,
+                    stderr=log,
+                    env={**os.environ, "PYTHONPATH": ROOT},
+                )
+            self.addCleanup(process.kill)
+
+            def said() -> str:
+                with open(log_path, encoding="utf-8") as file:
+                    return file.read()
+
+            wait_until(lambda: "\nmailnode ready\n" in said(), "the demo to be ready")
+            welcome = said().partition("\n20")[0]
+            self.assertIn("anna@example.test", welcome)
+            self.assertIn("swaks --server", welcome)
+            if turn == 1:
+                with smtplib.SMTP("127.0.0.1", 22525) as client:
+                    client.sendmail("x@remote.example", ["ben@example.test"], TEXT)
+            pop = poplib.POP3("127.0.0.1", 22110)
+            pop.user("ben@example.test")
+            pop.pass_("demo")
+            self.assertEqual(pop.stat()[0], 1)
+            pop.quit()
+            process.send_signal(signal.SIGINT)
+            self.assertEqual(process.wait(30), -signal.SIGINT)  # twistd ends as the signal would have it
+            self.assertNotIn("Traceback", said())
