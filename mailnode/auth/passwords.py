@@ -1,4 +1,4 @@
-"""Password hashes: argon2id, salted, in the text form that argon2 tools share (RFC 9106).
+"""Password hashes: argon2id (RFC 9106), salted, in the text form that argon2 tools share.
 
 Both directions are slow on purpose and hold no lock of the interpreter's while they work: call them in a
 thread, never on the reactor's.

@@ -189,7 +189,7 @@ class Session:
             self.stream.write(b"+ " + text + b"\r\n")
 
     async def skip(self, announced: Announced | None) -> None:
-        """Read past literals that come unasked (RFC 7888 section 3), and past the lines they belong to.
+        """Read past literals that come unasked (RFC 7888 section 4), and past the lines they belong to.
 
         A client that waits for a go-ahead sends nothing more of its command when it is refused instead.
         Raises Goodbye when there is too much of it: its octets must not be taken for commands.

@@ -8,7 +8,8 @@ boundary closes whatever is open inside; of two equal open boundaries the inner 
 
 What does not make sense gets a meaning here, once, so that every view of the message agrees:
 
-- no or broken Content-Type: text/plain, or message/rfc822 in a multipart/digest (RFC 2045 section 5.2);
+- no or broken Content-Type: text/plain (RFC 2045 section 5.2), or message/rfc822 in a multipart/digest
+  (RFC 2046 section 5.1.5);
 - of fields that stand twice, the first counts;
 - a multipart without a boundary, or in which no part begins: text/plain without parameters;
 - message/rfc822 in base64 or another real encoding, which RFC 2046 section 5.2.1 forbids: there is no

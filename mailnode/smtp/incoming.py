@@ -13,7 +13,7 @@ from mailnode.store.errors import NoRoom, StoreError
 
 # RFC 5321 section 4.4: at final delivery the reverse-path of this transaction is the only Return-Path.
 _FROM_ANYBODY = frozenset([b"return-path"])
-_FROM_OUR_OWN = _FROM_ANYBODY | {b"bcc", b"resent-bcc"}  # RFC 5322 section 3.6.3
+_FROM_OUR_OWN = _FROM_ANYBODY | {b"bcc", b"resent-bcc"}  # RFC 5322 sections 3.6.3 and 3.6.6
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -102,7 +102,7 @@ class Incoming:
         return b"".join([*fields, trace.received(hop)])
 
     def _missing(self, names: frozenset[bytes]) -> bytes:
-        """Date and Message-ID where a submitted message has none (RFC 6409 sections 8.1 and 8.2)."""
+        """Date and Message-ID where a submitted message has none (RFC 6409 sections 8.2 and 8.3)."""
         seconds = self._session.shared.runtime.now()
         fields = b""
         if b"date" not in names:

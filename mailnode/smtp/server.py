@@ -50,7 +50,7 @@ class Smtp(Collaborators):
 
 
 async def _greet(session: Session) -> None:
-    """220; a stranger who does not wait for it is no mail server (RFC 5321 section 3.1)."""
+    """220; a stranger who does not wait for it is no mail server (RFC 5321 section 4.3.1)."""
     if session.stream.pending and not session.submission and not session.connection.trusted:
         raise Farewell(OUT_OF_STEP)
     await session.say(Reply(220, "", f"{session.config.hostname} ESMTP mailnode"))

@@ -26,7 +26,7 @@ async def run(session: Session, argument: bytes) -> Reply:
         if check is None:
             raise Refused(UNKNOWN_PARAMETER)
         check(session, transaction, value)
-    if session.submission:
+    if session.submission and reverse_path is not None:
         _check_sender(session, reverse_path)
     if await session.shared.free_space() < session.limits.min_free_space + transaction.size:
         raise Refused(NO_ROOM)
@@ -56,9 +56,12 @@ def _reverse_path(argument: bytes) -> tuple[Address | None, bytes]:
     return reverse_path, rest
 
 
-def _check_sender(session: Session, reverse_path: Address | None) -> None:
-    """The reverse-path must lead to the one who is logged in (RFC 6409 section 6.1)."""
-    route = session.route(reverse_path) if reverse_path else None
+def _check_sender(session: Session, reverse_path: Address) -> None:
+    """The reverse-path must lead to the one who is logged in (RFC 6409 section 6.1).
+
+    An empty one is everybody's (section 3.2): mail programs send their receipts from it.
+    """
+    route = session.route(reverse_path)
     if session.account is None or not (
         isinstance(route, Local) and session.account.address in route.accounts
     ):

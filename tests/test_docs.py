@@ -1,0 +1,140 @@
+"""The documentation against the code: what it names is there, and what the code cites is in it."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailnode.imap.extensions import EXTENSIONS as IMAP_EXTENSIONS
+from mailnode.pop3.capa import CAPABILITIES
+from mailnode.smtp.extensions import EXTENSIONS as SMTP_EXTENSIONS
+
+ROOT = Path(__file__).resolve().parent.parent
+RFC_PAGE = ROOT / "docs" / "rfc.md"
+
+# "RFC 2045", and what may follow it: "RFC 2045, 2183, 3282", "RFC 5234, 5321 and 3501", over line ends too.
+CITATION = re.compile(r"RFC[\s#]+(\d+(?:(?:,|,? and| or)[\s#]+\d{3,5}\b(?!\.\d))*)")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+IN_CODE = re.compile(r"`([^`]+)`")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of a table: the RFCs in its first cell, its state, and the paths beside it."""
+
+    text: str
+    numbers: frozenset[int]
+    state: str
+    where: tuple[str, ...]
+    shown_by: tuple[str, ...]
+
+
+def paths(text: str) -> tuple[str, ...]:
+    """What stands in the text as the path of a file; a pattern is none."""
+    words = IN_CODE.findall(text)
+    return tuple(word for word in words if re.search(r"\.(?:py|txt|md|toml)$", word) and "*" not in word)
+
+
+def row(line: str) -> Row | None:
+    """The row in a line; None for other lines, and for the head of a table.
+
+    The last table has two columns only, for what is not yet there.
+    """
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    numbers = frozenset(map(int, re.findall(r"\bRFC (\d+)", cells[0])))
+    if not line.startswith("|") or not numbers:
+        return None
+    _, state, where, shown_by = [cells[0], "not yet", "", ""] if len(cells) == 2 else cells
+    return Row(line, numbers, state, paths(where), paths(shown_by))
+
+
+def rows(page: str) -> list[Row]:
+    """The rows of all tables."""
+    return [found for line in page.splitlines() if (found := row(line))]
+
+
+def cited(source: str) -> set[int]:
+    """The numbers of the RFCs that a text names."""
+    return {int(number) for found in CITATION.finditer(source) for number in re.findall(r"\d+", found[1])}
+
+
+class RfcPage(SynchronousTestCase):
+    """docs/rfc.md"""
+
+    def setUp(self) -> None:
+        self.page = RFC_PAGE.read_text(encoding="utf-8")
+        self.rows = rows(self.page)
+        self.numbers = {number for one in self.rows for number in one.numbers}
+
+    def section(self, title: str) -> str:
+        """The text under a heading, up to the next one."""
+        (found,) = (part for part in self.page.split("\n## ") if part.startswith(f"{title}\n"))
+        return found
+
+    def assert_mentioned(self, names: list[str], title: str) -> None:
+        """Each of the names stands in a piece of code in that section, as a word of its own."""
+        words = {word for code in IN_CODE.findall(self.section(title)) for word in code.split()}
+        self.assertEqual([name for name in names if name not in words], [])
+
+    def test_paths_exist(self) -> None:
+        """Every module, test and dialogue that is named is there."""
+        named = sorted(set(paths(self.page)))
+        self.assertGreater(len(named), 50)
+        self.assertEqual([name for name in named if not (ROOT / name).is_file()], [])
+
+    def test_claims_are_shown(self) -> None:
+        """What is done, or done in part, has its state, a module and a test."""
+        for one in self.rows:
+            self.assertRegex(one.state, r"^(?:done|part|not yet)(?:$|[;:,] )", one.text)
+            if not one.state.startswith("not yet"):
+                self.assertTrue(
+                    one.where and all(name.startswith("mailnode/") for name in one.where), one.text
+                )
+                shown = one.shown_by and all(name.startswith("tests/") for name in one.shown_by)
+                self.assertTrue(shown, one.text)
+            if one.state.startswith("part"):
+                self.assertRegex(one.state, "^part: .", one.text)
+
+    def test_every_citation_has_a_row(self) -> None:
+        """Each RFC that the code names has a row, and so has each that an extension is announced for."""
+        sources = {path: path.read_text(encoding="utf-8") for path in (ROOT / "mailnode").rglob("*.py")}
+        missing = {
+            f"{path.relative_to(ROOT)}: RFC {number}"
+            for path, source in sources.items()
+            for number in cited(source) - self.numbers
+        }
+        self.assertEqual(missing, set())
+        announced = {one.rfc for one in IMAP_EXTENSIONS} | {one.rfc for one in SMTP_EXTENSIONS}
+        self.assertEqual(announced - self.numbers, set())
+
+    def test_citations_are_found(self) -> None:
+        """The search for citations sees lists and line ends, and takes no section for an RFC."""
+        for text, numbers in (
+            ("(RFC 2045, 2183, 3282).", {2045, 2183, 3282}),
+            ("RFC 5234, 5321, 5322 and 3501, and 12 strict numbers", {5234, 5321, 5322, 3501}),
+            ("`code` from RFC 2449 or 3206.", {2449, 3206}),
+            ("(RFC\n    # 5321 section 4.5.3.1, RFC 3501 2.2)", {5321, 3501}),
+            ("(RFC 3501 section 6.4.5 and 7.4.2), RFC822.SIZE", {3501}),
+        ):
+            self.assertEqual(cited(text), numbers, text)
+
+    def test_every_capability_is_mentioned(self) -> None:
+        """IMAP capabilities, SMTP keywords and POP3 capabilities stand in the sections of their protocols."""
+        self.assert_mentioned([one.name for one in IMAP_EXTENSIONS], "IMAP")
+        self.assert_mentioned([one.keyword for one in SMTP_EXTENSIONS], "SMTP and submission")
+        self.assert_mentioned([one.line.split()[0] for one in CAPABILITIES], "POP3")
+
+
+class Links(SynchronousTestCase):
+    """README.md, CHANGES.md and docs/"""
+
+    def test_relative_links(self) -> None:
+        """Each leads to a file or folder that is there."""
+        broken = []
+        for page in (ROOT / "README.md", ROOT / "CHANGES.md", *sorted((ROOT / "docs").glob("*.md"))):
+            for target in LINK.findall(page.read_text(encoding="utf-8")):
+                file = target.partition("#")[0]
+                if "://" not in target and not target.startswith("mailto:") and file:
+                    broken += [] if (page.parent / file).exists() else [f"{page.name}: {target}"]
+        self.assertEqual(broken, [])
