@@ -86,7 +86,7 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Every limit; sizes in octets, times in seconds, the rest counts."""
+    """Every limit; sizes in octets, times in seconds, a rate in octets a second, the rest counts."""
 
     message_size: Positive = 52_428_800
     recipients: Positive = 200
@@ -107,6 +107,7 @@ class Limits:
     login_delay: Natural = 2
     smtp_timeout: Positive = 300
     data_timeout: Positive = 180
+    data_rate: Positive = 500
     imap_timeout: Positive = 1800
     pop3_timeout: Positive = 600
     login_timeout: Positive = 60

@@ -21,6 +21,7 @@ import fcntl
 import mmap
 import os
 import stat as stat_bits
+import time
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Self, cast
@@ -30,6 +31,7 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _DIRECTORY = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
 
 READ_SIZE = 65536
+LOCK_PAUSE = 0.02  # seconds until a lock that somebody else has is asked for again
 
 
 class ReadFile:
@@ -125,6 +127,15 @@ class Lock:
             os.close(descriptor)
 
 
+def _locked_now(descriptor: int, directory: str) -> bool:
+    """Whether flock is had at once, and the directory is still the one at that path."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return os.path.samestat(os.fstat(descriptor), os.stat(directory))
+
+
 class FileSystem:
     """The real one. Paths are absolute str; errors are the OSError of the failing call."""
 
@@ -168,7 +179,9 @@ class FileSystem:
             return None
 
     def free_space(self, path: str) -> int:
-        """Octets an unprivileged process may still write on the file system that holds `path`."""
+        """Octets an unprivileged process may still write where `path` is, or will be once it is made."""
+        while self.stat(path) is None:
+            path = os.path.dirname(path)
         facts = os.statvfs(path)
         return facts.f_bavail * facts.f_frsize
 
@@ -181,16 +194,19 @@ class FileSystem:
     def append(self, path: str, data: bytes) -> None:
         """Add `data` to the end of an existing file in one write and make it durable.
 
-        A short write is cut off again before the error is raised, so that the file never keeps half a record.
+        After an error, such as a short write, what was added is cut off again: the file never keeps half a
+        record. It is to be written anew before it is believed: the kernel may have lost what it shows.
         """
         descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW)
         try:
             before = os.fstat(descriptor).st_size
-            written = os.write(descriptor, data)
-            if written != len(data):
+            try:
+                if os.write(descriptor, data) != len(data):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+                os.fdatasync(descriptor)
+            except OSError:
                 os.ftruncate(descriptor, before)
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
-            os.fdatasync(descriptor)
+                raise
         finally:
             os.close(descriptor)
 
@@ -248,6 +264,10 @@ class FileSystem:
             self.make_directory(path)
         self.sync_directory(parent)
 
+    def set_time(self, path: str, nanoseconds: int) -> None:
+        """Set the access and modification time of a name, in nanoseconds since the epoch."""
+        os.utime(path, ns=(nanoseconds, nanoseconds), follow_symlinks=False)
+
     def remove_directory(self, path: str) -> None:
         """Remove an empty directory."""
         os.rmdir(path)
@@ -259,6 +279,19 @@ class FileSystem:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+    def sync_upwards(self, path: str) -> None:
+        """fsync a directory and those above it, as far as they can be opened and lie on the same device."""
+        path = os.path.abspath(path)
+        device = os.stat(path).st_dev
+        while os.stat(path).st_dev == device:
+            try:
+                self.sync_directory(path)
+            except PermissionError:
+                return
+            if path == os.path.dirname(path):
+                return
+            path = os.path.dirname(path)
 
     # Locks
 
@@ -273,22 +306,26 @@ class FileSystem:
         return True
 
     @contextlib.contextmanager
-    def locked(self, directory: str) -> Iterator[None]:
+    def locked(self, directory: str, *, patience: float = 60.0) -> Iterator[None]:
         """Hold flock on a directory, waiting for it; the lock is of the directory now at that path.
 
-        Raises FileNotFoundError if the directory is gone, also while waiting.
+        Raises FileNotFoundError if the directory is gone, also while waiting, and TimeoutError when somebody
+        else has it for `patience` seconds.
         """
+        waited = 0.0
         while True:
             descriptor = os.open(directory, _DIRECTORY)
             try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-                held, there = os.fstat(descriptor), os.stat(directory)
-                if (held.st_dev, held.st_ino) != (there.st_dev, there.st_ino):
-                    continue
-                yield
-                return
+                if _locked_now(descriptor, directory):
+                    yield
+                    return
             finally:
                 os.close(descriptor)
+            # A thread that waits in flock() cannot be called back; one that asks again can give up.
+            if waited >= patience:
+                raise TimeoutError(errno.ETIMEDOUT, "locked by another program", directory)
+            time.sleep(LOCK_PAUSE)
+            waited += LOCK_PAUSE
 
     def try_lock(self, path: str) -> Lock | None:
         """An exclusive lock on a file, created if missing; None if somebody else has it."""

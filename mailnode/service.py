@@ -5,7 +5,10 @@ import random
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
+from operator import attrgetter
+from threading import Thread
 from typing import Any
 
 from twisted.application.service import Service
@@ -26,7 +29,7 @@ from mailnode.auth.login import Logins
 from mailnode.auth.passwords import Hasher
 from mailnode.auth.realm import Realm
 from mailnode.auth.throttle import LoginThrottle
-from mailnode.config import Loaded, load
+from mailnode.config import Limits, Loaded, Mailboxes, load
 from mailnode.delivery.local import FreeSpace, LocalCourier
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.life import Bus, write_to
@@ -45,7 +48,10 @@ from mailnode.tomlfile import ConfigurationError
 
 STORE_THREADS = 8
 PASSWORD_THREADS = 1
-PATIENCE = 5.0  # seconds that sessions get to end when the server stops
+
+# Seconds when the server stops: first for the sessions to end what they work at, then for the disk.
+PATIENCE = 10.0
+DISK_PATIENCE = 5.0
 
 
 class Options(usage.Options):
@@ -81,8 +87,57 @@ _SENT_AWAY = {
     "pop3": b"-ERR [SYS/TEMP] ",
     "imap": b"* BYE [UNAVAILABLE] ",
 }
-_BUSY = b"Too many connections, try again later"
 _STOPPING = b"The server is shutting down"
+_CHANGED = b"Your account has changed, log in again"
+
+# What a reload leaves as it was when the server started.
+_SETTLED = {
+    "state": attrgetter("state"),
+    "store.mail": attrgetter("store.mail"),
+    "listener": attrgetter("listeners"),
+}
+
+
+def connection_limits(protocol: str, numbers: Limits) -> ConnectionLimits:
+    """How many connections a protocol may have.
+
+    Other mail servers never log in: on the port for them the limit before login is that of all sessions.
+    """
+    sessions, per_person = {
+        "smtp": (numbers.smtp_sessions, numbers.smtp_sessions),
+        "submission": (numbers.smtp_sessions, numbers.sessions_per_user_submission),
+        "pop3": (numbers.pop3_sessions, numbers.sessions_per_user_pop3),
+        "imap": (numbers.imap_sessions, numbers.sessions_per_user_imap),
+    }[protocol]
+    return ConnectionLimits(
+        per_address=numbers.connections_per_address,
+        rate=numbers.connection_rate,
+        before_login=sessions if protocol == "smtp" else numbers.preauth_connections,
+        sessions=sessions,
+        per_person=per_person,
+    )
+
+
+def changed_people(before: Mailboxes, now: Mailboxes) -> frozenset[str]:
+    """The mailboxes that are gone or have another password: whoever logged in there has to do it again."""
+    return frozenset(
+        address
+        for address, entry in before.mailboxes.items()
+        if address not in now.mailboxes or now.mailboxes[address].password != entry.password
+    )
+
+
+class _Worker(Thread):
+    """A thread that the process does not wait for at its end: it may hang in a disk that does not answer."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs, daemon=True)
+
+
+class _Workers(ThreadPool):
+    """A pool of such threads."""
+
+    threadFactory = _Worker
 
 
 class MailNode(Service):
@@ -97,11 +152,12 @@ class MailNode(Service):
         loaded, context = self._read_configuration()
         for warning in loaded.warnings:
             self._log.warn("configuration", warning=warning)
+        self._started = loaded.config
         self._live = live = Live(loaded.config, loaded.mailboxes)
         self._tls = tls = TlsServer(context) if context is not None else None
 
-        self._store_pool = ThreadPool(1, STORE_THREADS, "store")
-        self._password_pool = ThreadPool(0, PASSWORD_THREADS, "passwords")
+        self._store_pool = _Workers(1, STORE_THREADS, "store")
+        self._password_pool = _Workers(0, PASSWORD_THREADS, "passwords")
         rng = random.SystemRandom()
         self._runtime = runtime = Runtime(reactor, rng, ThreadedExecutor(reactor, self._store_pool))
         feed, bus = ChangeFeed(), Bus()
@@ -116,7 +172,7 @@ class MailNode(Service):
         )
         logins = Logins(live, runtime, Portal(realm, [checker]), LoginThrottle(runtime.now), bus)
         courier = LocalCourier(runtime, realm, feed, bus, files)
-        free_space = FreeSpace(runtime, files, lambda: live.config.state)
+        free_space = FreeSpace(runtime, files, lambda: realm.mail_root)
 
         smtp = Smtp(live, runtime, logins, courier, bus, tls, free_space)
         pop3 = Pop3(live, runtime, logins, feed, bus, tls)
@@ -129,7 +185,7 @@ class MailNode(Service):
     def _make_factories(self, serve: dict[str, Serve]) -> dict[str, SessionFactory]:
         """A factory for each listener, by endpoint; listeners of one protocol share its limits."""
         live = self._live
-        gates = {protocol: self._gate(protocol) for protocol in serve}
+        gates = {protocol: Gate(partial(self._limits, protocol), self._runtime.now) for protocol in serve}
         return {
             listener.endpoint: SessionFactory(
                 Door(
@@ -137,8 +193,7 @@ class MailNode(Service):
                     runtime=self._runtime,
                     gate=gates[listener.protocol],
                     serve=serve[listener.protocol],
-                    busy=_SENT_AWAY[listener.protocol] + _BUSY,
-                    farewell=_SENT_AWAY[listener.protocol] + _STOPPING,
+                    sent_away=_SENT_AWAY[listener.protocol],
                     tls=self._tls,
                     trusted_networks=lambda: live.config.trusted_networks,
                     handshake_timeout=lambda: float(live.config.limits.tls_handshake_timeout),
@@ -149,24 +204,8 @@ class MailNode(Service):
             for listener in live.config.listeners
         }
 
-    def _gate(self, protocol: str) -> Gate:
-        def limits() -> ConnectionLimits:
-            numbers = self._live.config.limits
-            sessions, per_person = {
-                "smtp": (numbers.smtp_sessions, numbers.smtp_sessions),
-                "submission": (numbers.smtp_sessions, numbers.sessions_per_user_submission),
-                "pop3": (numbers.pop3_sessions, numbers.sessions_per_user_pop3),
-                "imap": (numbers.imap_sessions, numbers.sessions_per_user_imap),
-            }[protocol]
-            return ConnectionLimits(
-                per_address=numbers.connections_per_address,
-                rate=numbers.connection_rate,
-                before_login=numbers.preauth_connections,
-                sessions=sessions,
-                per_person=per_person,
-            )
-
-        return Gate(limits, self._runtime.now)
+    def _limits(self, protocol: str) -> ConnectionLimits:
+        return connection_limits(protocol, self._live.config.limits)
 
     # Starting
 
@@ -228,34 +267,58 @@ class MailNode(Service):
     # Stopping
 
     def stopService(self) -> "Deferred[None]":
-        """twistd's: stop listening, end the sessions, let what is being written be finished."""
+        """twistd's: stop listening, end the sessions, let what is being written be finished.
+
+        Nothing is waited for without limit: a disk that does not answer must not keep the server from ending.
+        """
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
         notify_systemd(b"STOPPING=1")
         await DeferredList([stopped for port in self._ports if (stopped := port.stopListening())])
-        for factory in self._factories.values():
+        factories = self._factories.values()
+        for factory in factories:
+            factory.dismiss(_STOPPING)
+        sessions = [session for factory in factories for session in factory.sessions()]
+        await self._ended("sessions", sessions, PATIENCE)
+        for factory in factories:
             factory.close_all()
-        await self._sessions_ended()
-        for account in self._realm.accounts():
-            await account.lane.run(account.store.close)
-        self._store_pool.stop()
-        self._password_pool.stop()
+        await self._ended("disk", [Deferred.fromCoroutine(self._put_away())], DISK_PATIENCE)
         self._log.info("stopped")
         super().stopService()
 
-    def _sessions_ended(self) -> "Deferred[None]":
-        """Fires when all sessions have ended, or have had their time to."""
+    async def _put_away(self) -> None:
+        """Close what the lanes have open, after the jobs that are in them; then end the threads."""
+        await DeferredList([account.lane.run(account.store.close) for account in self._realm.accounts()])
+        await DeferredList([self._stopped(pool) for pool in (self._store_pool, self._password_pool)])
+
+    def _stopped(self, pool: ThreadPool) -> "Deferred[None]":
+        """Fires when all threads of the pool have ended; waiting for them is a thread's work, not ours."""
+        stopped: Deferred[None] = Deferred()
+
+        def stop() -> None:
+            pool.stop()
+            self._reactor.callFromThread(stopped.callback, None)
+
+        _Worker(target=stop).start()
+        return stopped
+
+    def _ended(self, what: str, work: "Sequence[Deferred[None]]", patience: float) -> "Deferred[None]":
+        """Fires when all of it has ended or has had its time; nothing is cancelled."""
         over: Deferred[None] = Deferred()
-        late = self._reactor.callLater(PATIENCE, over.callback, None)
+
+        def give_up() -> None:
+            self._log.warn("stopping without waiting longer", what=what)
+            over.callback(None)
+
+        late = self._reactor.callLater(patience, give_up)
 
         def ended(_: object) -> None:
             if late.active():
                 late.cancel()
                 over.callback(None)
 
-        sessions = [session for factory in self._factories.values() for session in factory.sessions()]
-        DeferredList(sessions).addCallback(ended)
+        DeferredList(work).addCallback(ended)
         return over
 
     # Reloading
@@ -272,25 +335,34 @@ class MailNode(Service):
 
     async def _reload_command(self, _: object) -> dict[str, object]:
         try:
-            loaded = await self.reload()
+            warnings = await self.reload()
         except (ConfigurationError, TlsError) as error:
             return {"ok": False, "mistakes": str(error).splitlines()}
-        return {"ok": True, "warnings": [str(warning) for warning in loaded.warnings]}
+        return {"ok": True, "warnings": warnings}
 
-    async def reload(self) -> Loaded:
-        """Take the configuration as it is on disk now, whole, or not at all.
+    async def reload(self) -> list[str]:
+        """Take the configuration as it is on disk now, whole, or not at all; gives what to know about it.
 
         Mailboxes, aliases, certificates and limits take effect at once; listeners and directories at the next
-        start. Raises ConfigurationError or TlsError, and then the old configuration stays.
+        start. Sessions of people whose mailbox is gone or has another password are sent away. Raises
+        ConfigurationError or TlsError, and then the old configuration stays.
         """
         loaded, context = await self._runtime.blocking.run(self._read_configuration)
         if self._tls is not None and context is not None:
             self._tls.context = context
-        if loaded.config.listeners != self._live.config.listeners:
-            self._log.warn("reload", note="changed listeners take effect when the server is started again")
+        warnings = [str(warning) for warning in loaded.warnings] + [
+            f"{key} has changed, which takes effect when the server is started again"
+            for key, value in _SETTLED.items()
+            if value(loaded.config) != value(self._started)
+        ]
+        for warning in warnings:
+            self._log.warn("configuration", warning=warning)
+        changed = changed_people(self._live.mailboxes, loaded.mailboxes)
         self._live.config, self._live.mailboxes = loaded.config, loaded.mailboxes
+        for factory in self._factories.values():
+            factory.dismiss(_CHANGED, changed)
         self._log.info("reloaded", mailboxes=len(loaded.mailboxes.mailboxes))
-        return loaded
+        return warnings
 
     def _read_configuration(self) -> tuple[Loaded, Any]:
         loaded = load(self._path, self._files)

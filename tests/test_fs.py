@@ -2,11 +2,14 @@
 
 import errno
 import os
+from types import SimpleNamespace
 from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.fs import FileSystem
+
+_ONE_BLOCK = SimpleNamespace(f_bavail=1, f_frsize=4096)
 
 
 class FileSystemTests(SynchronousTestCase):
@@ -109,6 +112,44 @@ class FileSystemTests(SynchronousTestCase):
         with self.files.locked(self.path("d")):
             pass
         self.assertRaises(FileNotFoundError, self.files.locked(self.path("none")).__enter__)
+
+    def test_lock_of_somebody_else(self) -> None:
+        """A lock that somebody else has is waited for, but not for ever; then the lock is had as ever."""
+        os.mkdir(self.path("d"))
+        pauses: list[float] = []
+        with mock.patch("time.sleep", pauses.append), self.files.locked(self.path("d")):
+            waiting = FileSystem().locked(self.path("d"), patience=2.0)
+            error = self.assertRaises(TimeoutError, waiting.__enter__)
+        self.assertEqual(error.filename, self.path("d"))
+        self.assertAlmostEqual(sum(pauses), 2.0, delta=0.1)
+        with self.files.locked(self.path("d"), patience=0.0):
+            pass
+
+    def test_lock_that_becomes_free(self) -> None:
+        """Who waits has the lock soon after it is let go, and then of the directory that is there now."""
+        os.mkdir(self.path("d"))
+        held = self.files.locked(self.path("d"))
+        held.__enter__()
+
+        def pause(_: float) -> None:
+            held.__exit__(None, None, None)
+            os.rename(self.path("d"), self.path("old"))
+            os.mkdir(self.path("d"))
+
+        with mock.patch("time.sleep", pause), self.files.locked(self.path("d")):
+            self.assertRaises(TimeoutError, self.files.locked(self.path("d"), patience=0.0).__enter__)
+            with self.files.locked(self.path("old"), patience=0.0):
+                pass
+
+    def test_free_space(self) -> None:
+        """What is not there yet will be where its nearest ancestor is."""
+        there = self.files.free_space(self.base)
+        self.assertGreater(there, 0)
+        self.write("file", b"")
+        for name in ("mail/example.org/anna", "mail/", "file/below"):
+            with mock.patch("os.statvfs", return_value=_ONE_BLOCK) as asked:
+                self.assertEqual(self.files.free_space(self.path(name)), 4096)
+            self.assertIn(asked.call_args.args[0], (self.base, self.path("file")))
 
     def test_try_lock(self) -> None:
         """One holder at a time."""

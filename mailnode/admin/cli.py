@@ -19,6 +19,7 @@ from mailnode.admin import mailboxes_file, templates
 from mailnode.admin.certificates import inspect, write_certificates
 from mailnode.admin.control import ControlError, NotRunning, ask
 from mailnode.admin.outside import Outside
+from mailnode.auth.checker import LONGEST_PASSWORD
 from mailnode.auth.passwords import Hasher
 from mailnode.config import Config, Loaded, examine
 from mailnode.config_rules import address as check_address
@@ -265,6 +266,8 @@ def _password(from_stdin: bool) -> str:
         password = click.prompt("Password", hide_input=True, confirmation_prompt=True)
     if not password.strip():
         raise click.ClickException("an empty password is no password")
+    if len(password.encode()) > LONGEST_PASSWORD:
+        raise click.ClickException(f"a password has at most {LONGEST_PASSWORD} octets")
     return password
 
 

@@ -20,8 +20,9 @@ from zope.interface import implementer
 
 from mailnode.auth.live import Live
 from mailnode.auth.passwords import Hasher, normalized
-from mailnode.config import MailboxEntry
 from mailnode.runtime import Executor
+
+LONGEST_PASSWORD = 1024  # octets; normalising takes time that grows with the square of the length
 
 _CACHE_ENTRIES = 4096
 
@@ -35,7 +36,7 @@ class PasswordChecker:
     """Checks a login name and password (both bytes) against the mailboxes of this moment.
 
     Gives the mailbox address in lower case as bytes, raises UnauthorizedLogin or LoginBusy. Every wrong
-    login costs one hash, whether the mailbox exists or not.
+    login costs the same, here and in the thread, whether the mailbox exists or not.
     """
 
     credentialInterfaces = (IUsernamePassword,)
@@ -53,26 +54,28 @@ class PasswordChecker:
         """A Deferred of the address that these credentials prove."""
         username, password = _texts(IUsernamePassword(credentials))
         address = self._address(username)
-        entry = self._live.mailboxes.mailboxes.get(address)
-        digest = self._digest(address, entry, password) if entry else b""
+        stored = self._stored(address) or self._hasher.dummy
+        digest = self._digest(address, stored, password)
         if self._remembered(digest):
             return succeed(address.encode())
         if self._waiting >= self._live.config.limits.password_queue:
             return fail(LoginBusy())
-        return self._verify(address, entry, password, digest)
+        return self._verify(address, stored, password, digest)
 
-    def _verify(
-        self, address: str, entry: MailboxEntry | None, password: str, digest: bytes
-    ) -> Deferred[bytes | tuple[()]]:
+    def _stored(self, address: str) -> str:
+        """The hash of a mailbox's password at this moment; "" where there is no such mailbox."""
+        entry = self._live.mailboxes.mailboxes.get(address)
+        return entry.password if entry else ""
+
+    def _verify(self, address: str, stored: str, password: str, digest: bytes) -> Deferred[bytes | tuple[()]]:
         """The answer is a Deferred of its own: cancelling it must not let go of the place in the queue."""
         answer: Deferred[bytes | tuple[()]] = Deferred()
-        stored = entry.password if entry else self._hasher.dummy
 
         def verified(right: bool | Failure) -> None:
             self._waiting -= 1
             if isinstance(right, Failure):
                 answer.errback(right)
-            elif right and entry:
+            elif right and self._stored(address) == stored:  # a reload may have come in between
                 self._remember(digest)
                 answer.callback(address.encode())
             else:
@@ -90,8 +93,8 @@ class PasswordChecker:
             return f"{name}@{domains[0]}"
         return name
 
-    def _digest(self, address: str, entry: MailboxEntry, password: str) -> bytes:
-        parts = (address.encode(), entry.password.encode(), normalized(password))
+    def _digest(self, address: str, stored: str, password: str) -> bytes:
+        parts = (address.encode(), stored.encode(), normalized(password))
         return hmac.digest(self._key, b"\0".join(parts), "sha256")
 
     def _remember(self, digest: bytes) -> None:
@@ -105,7 +108,9 @@ class PasswordChecker:
 
 
 def _texts(credentials: IUsernamePassword) -> tuple[str, str]:
-    """Name and password as text; octets that are not UTF-8 make an empty name, which nobody has."""
+    """Name and password as text; what cannot be right makes an empty name, which nobody has."""
+    if len(credentials.password) > LONGEST_PASSWORD:
+        return "", ""
     try:
         return credentials.username.decode(), credentials.password.decode()
     except UnicodeDecodeError:

@@ -65,7 +65,7 @@ class Logins:
         if not connection.admission.authenticated(account.address):
             self._refused(username, connection, "too many sessions of this user")
             raise LoginBusy
-        self._throttle.succeeded(connection.peer)
+        self._throttle.succeeded(connection.peer, username)
         self._bus.publish(
             LoggedIn(connection.id, account.address, connection.listener.protocol, connection.peer)
         )

@@ -1,19 +1,34 @@
-"""What somebody gets who has proved who they are: their mail account and its lane."""
+"""What somebody gets who has proved who they are: their mail account and its lane.
+
+Where the mail lies is settled when the server starts: a reload that moved it under open sessions would give
+one mailbox two places.
+"""
 
 import random
+from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from twisted.cred.portal import IRealm
+from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface, implementer
 
 from mailnode.auth.live import Live
 from mailnode.events.feed import MailboxKey
+from mailnode.events.log import Log
 from mailnode.fs import FileSystem
 from mailnode.net.blocking import Lane
-from mailnode.runtime import Runtime
+from mailnode.runtime import Executor, Runtime
 from mailnode.store.account import Account
 from mailnode.store.values import Name
+
+T = TypeVar("T")
+
+
+# A store keeps three descriptors of its cache open (database, log, index of the log): 64 of them take 200 of
+# the 1,024 that a process has by default. Where more people come and go, opening again costs a millisecond.
+OPEN_STORES = 64
 
 
 class IMailAccount(Interface):
@@ -22,6 +37,19 @@ class IMailAccount(Interface):
     address: str = Attribute("The address of the mailbox, in lower case.")
     store: Account = Attribute("The Maildir; its methods run in the lane.")
     lane: Lane = Attribute("Runs jobs of this account one after the other.")
+
+
+class AccountLane(Lane):
+    """A lane that says when it is used."""
+
+    def __init__(self, executor: Executor, used: Callable[[], None]) -> None:
+        super().__init__(executor)
+        self._used = used
+
+    def run(self, function: Callable[..., T], *args: Any) -> "Deferred[T]":
+        """Run after all jobs that were given before."""
+        self._used()
+        return super().run(function, *args)
 
 
 @implementer(IMailAccount)
@@ -40,29 +68,46 @@ class MailAccount:
 
 @implementer(IRealm)
 class Realm:
-    """Gives accounts by address, each made once."""
+    """Gives accounts by address, each made once; only those used last have their stores open."""
 
     def __init__(self, live: Live, runtime: Runtime, files: FileSystem, *, rng: random.Random) -> None:
-        self._live = live
+        self._config = live.config
         self._runtime = runtime
         self._files = files
         self._rng = rng
+        self._log = Log("mailnode.realm")
         self._accounts: dict[str, MailAccount] = {}
+        self._open: OrderedDict[str, None] = OrderedDict()  # the one used longest ago is first
+
+    @property
+    def mail_root(self) -> str:
+        """The path below which the mail of everybody lies; it need not be there yet."""
+        return self._config.store.mail.partition("{")[0]
 
     def account(self, address: str) -> MailAccount:
         """The account of a configured mailbox."""
-        root = self._live.config.mail_directory(address)
         known = self._accounts.get(address)
-        if known is None or known.store.root != root:
+        if known is None:
             store = Account(
-                root,
+                self._config.mail_directory(address),
                 files=self._files,
                 now=self._runtime.now,
-                host=self._live.config.hostname,
+                host=self._config.hostname,
                 rng=self._rng,
             )
-            known = self._accounts[address] = MailAccount(address, store, Lane(self._runtime.blocking))
+            lane = AccountLane(self._runtime.blocking, lambda: self._used(address))
+            known = self._accounts[address] = MailAccount(address, store, lane)
         return known
+
+    def _used(self, address: str) -> None:
+        """Note that a store is about to be open, and close another one for it."""
+        self._open[address] = None
+        self._open.move_to_end(address)
+        if len(self._open) > OPEN_STORES:
+            account = self._accounts[self._open.popitem(last=False)[0]]
+            # The plain run() of a lane, which is no use of the account.
+            closed = Lane.run(account.lane, account.store.close)
+            closed.addErrback(lambda failure: self._log.bug("cache not closed", failure))
 
     def requestAvatar(
         self, avatarId: bytes | tuple[()], mind: object, *interfaces: type[Interface]

@@ -14,7 +14,7 @@ from mailnode.wire.errors import BadSyntax
 
 
 class AuthzidRefused(Exception):
-    """The client wants to act as somebody else than it logs in as; answered like a wrong password."""
+    """The client wants to act as somebody else than it logs in as; to be answered by a login of NOBODY."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,9 @@ class Credentials:
 
     username: bytes
     password: bytes = field(repr=False)
+
+
+NOBODY = Credentials(b"", b"")  # for a refused authzid: as slow, as counted and as wrong as any other
 
 
 class Mechanism(Protocol):

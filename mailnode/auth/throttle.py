@@ -2,15 +2,16 @@
 
 Counted per IPv4 address or IPv6 /64: 10 failures in a minute or 50 in a day, and the source is told to go
 before any hash is worked out. The same wrong password sent again counts once, so a phone with last year's
-password shuts nobody out. Accounts are never locked: a stranger could lock them. A right login clears the
-source. The table is bounded; the source that was quiet longest is forgotten first.
+password shuts nobody out. Accounts are never locked: a stranger could lock them. A right login forgets what
+the source did wrong under the same name, and only that: or who has one account could guess at all others. The
+table is bounded; the source that was quiet longest is forgotten first.
 """
 
 import hmac
 import secrets
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
 PER_MINUTE = 10
@@ -20,7 +21,6 @@ LONGEST_DELAY = 15.0  # seconds
 _MINUTE = 60.0
 _DAY = 86400.0
 _SOURCES = 4096
-_REMEMBERED = 8  # different wrong passwords of one source
 
 
 def delay(failures: int, first: float = 2.0) -> float:
@@ -28,10 +28,11 @@ def delay(failures: int, first: float = 2.0) -> float:
     return min(first * 2.0 ** min(failures - 1, 16), LONGEST_DELAY) if failures > 0 else 0.0
 
 
-@dataclass(slots=True)
-class _Source:
-    failures: deque[float] = field(default_factory=lambda: deque(maxlen=PER_DAY))
-    wrong: deque[bytes] = field(default_factory=lambda: deque(maxlen=_REMEMBERED))
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    time: float
+    name: bytes  # digests: what people type may be long, and is theirs
+    attempt: bytes
 
 
 class LoginThrottle:
@@ -43,37 +44,41 @@ class LoginThrottle:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._key = secrets.token_bytes(32)
-        self._sources: OrderedDict[str, _Source] = OrderedDict()
+        self._sources: OrderedDict[str, deque[_Failure]] = OrderedDict()
 
     def blocked(self, address: str) -> bool:
         """Whether this source has been wrong too often to be heard now."""
-        source = self._sources.get(self._name(address) or "")
-        if source is None:
-            return False
-        now, failures = self._clock(), source.failures
-        return (len(failures) >= PER_MINUTE and failures[-PER_MINUTE] > now - _MINUTE) or (
-            len(failures) >= PER_DAY and failures[0] > now - _DAY
+        failures = self._sources.get(self._source(address) or "", deque())
+        now = self._clock()
+        return (len(failures) >= PER_MINUTE and failures[-PER_MINUTE].time > now - _MINUTE) or (
+            len(failures) >= PER_DAY and failures[0].time > now - _DAY
         )
 
     def failed(self, address: str, username: bytes, password: bytes) -> None:
         """Count a wrong login, unless this source sent the same one lately."""
-        name = self._name(address)
-        if name is None:
+        source = self._source(address)
+        if source is None:
             return
-        source = self._sources.setdefault(name, _Source())
-        self._sources.move_to_end(name)
-        attempt = hmac.digest(self._key, username.lower() + b"\0" + password, "sha256")
-        if attempt not in source.wrong:
-            source.wrong.append(attempt)
-            source.failures.append(self._clock())
+        failures = self._sources.setdefault(source, deque(maxlen=PER_DAY))
+        self._sources.move_to_end(source)
+        attempt = self._digest(username.lower() + b"\0" + password)
+        if all(failure.attempt != attempt for failure in failures):
+            failures.append(_Failure(self._clock(), self._digest(username.lower()), attempt))
         if len(self._sources) > _SOURCES:
             self._sources.popitem(last=False)
 
-    def succeeded(self, address: str) -> None:
-        """Forget what this source did wrong."""
-        self._sources.pop(self._name(address) or "", None)
+    def succeeded(self, address: str, username: bytes) -> None:
+        """Forget what this source did wrong under this name."""
+        source = self._source(address) or ""
+        if source in self._sources:
+            name = self._digest(username.lower())
+            others = (failure for failure in self._sources[source] if failure.name != name)
+            self._sources[source] = deque(others, maxlen=PER_DAY)
 
-    def _name(self, address: str) -> str | None:
+    def _digest(self, text: bytes) -> bytes:
+        return hmac.digest(self._key, text, "sha256")
+
+    def _source(self, address: str) -> str | None:
         """What is counted: the IPv4 address or the IPv6 /64."""
         try:
             found: IPv4Address | IPv6Address = ip_address(address)

@@ -7,6 +7,7 @@ from mailnode.auth.live import Live
 from mailnode.wire.address import Address
 
 POSTMASTER = "postmaster"
+ABUSE = "abuse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,29 +46,31 @@ class Router:
 
         Postmaster of every domain of ours, of this host, and without domain, is always somebody (RFC 5321
         section 4.5.1): where neither mailbox nor alias of that name is there, the configured postmaster,
-        else the first mailbox of the domain, else the first of all.
+        else the first mailbox of the domain, else the first of all. So is abuse of every domain of ours (RFC
+        2142 section 4): the postmaster, where neither mailbox nor alias of that name is there.
         """
-        if self._is_postmaster(address):
-            return self._postmaster(address.domain.lower())
+        if self._is_role(address):
+            return self._somebody(address.local.lower(), address.domain.lower())
         if address.domain.lower() not in self._live.config.domains:
             return NotHere(forwarded=False)
         return self._expand(address.key)
 
-    def _is_postmaster(self, address: Address) -> bool:
+    def _is_role(self, address: Address) -> bool:
         config = self._live.config
-        domains = ("", config.hostname, *config.domains)
-        return address.local.lower() == POSTMASTER and address.domain.lower() in domains
+        roles = {POSTMASTER: ("", config.hostname, *config.domains), ABUSE: config.domains}
+        return address.domain.lower() in roles.get(address.local.lower(), ())
 
-    def _postmaster(self, domain: str) -> Route:
-        for candidate in self._postmaster_candidates(domain):
+    def _somebody(self, role: str, domain: str) -> Route:
+        for candidate in self._candidates(role, domain):
             route = self._expand(candidate)
             if isinstance(route, Local):
                 return route
         return Unknown()
 
-    def _postmaster_candidates(self, domain: str) -> Iterator[str]:
+    def _candidates(self, role: str, domain: str) -> Iterator[str]:
         config, mailboxes = self._live.config, self._live.mailboxes.mailboxes
         home = domain if domain in config.domains else config.domains[0]
+        yield f"{role}@{home}"
         yield f"{POSTMASTER}@{home}"
         yield config.postmaster
         yield from (name for name in mailboxes if name.rpartition("@")[2] == home)

@@ -20,7 +20,7 @@ from mailnode.imap.table import COMMANDS, Command, Rule
 from mailnode.net.listen import Connection
 from mailnode.net.stream import ConnectionClosed, TimedOut
 from mailnode.wire.errors import BadSyntax, LineTooLong
-from mailnode.wire.imap.command import Announced, Assembler
+from mailnode.wire.imap.command import Announced, Assembler, tag_of
 from mailnode.wire.imap.sequence import LARGEST
 
 # Commands of other protocols: a browser was led here to have its request answered (ALPACA).
@@ -63,20 +63,19 @@ async def _one_command(session: Session) -> None:
         reply = await command.run(session, parsed)
         session.bad_in_a_row = 0
     except BadSyntax as error:
-        await session.skip_awaited()
         reply = _bad(session, error)
     except Refused as refused:
-        await session.skip_awaited()
         reply = refused.reply
     except (ConnectionClosed, TimedOut, Goodbye, Torn):
         raise
     except Exception as error:
-        await session.skip_awaited()
         reply = for_error(error)
         give_up = isinstance(error, LoginFailed) and error.give_up
         if reply is None or isinstance(error, OSError):
             session.connection.log.bug("command failed", Failure())
         reply = reply or SERVER_BUG
+    if reply is not None:
+        await session.skip_awaited(reply)
     if command is not None and command.rule is not Rule.ENDS_ALONE:
         await _flush(session, expunge=command.rule is not Rule.USES_SEQUENCE_NUMBERS)
     if reply is not None:
@@ -114,7 +113,11 @@ def _part(session: Session, give_up: bool) -> None:
 async def _read(session: Session) -> tuple[Command, object]:
     """The next command with its arguments read; its last literal may still be awaited."""
     assembler = Assembler()
-    line = await session.stream.line(session.line_limit)
+    try:
+        line = await session.stream.line(session.line_limit)
+    except LineTooLong as error:
+        session.tag = tag_of(error.start)
+        raise
     if session.state is State.NOT_AUTHENTICATED and line.upper().startswith(_FOREIGN):
         raise Goodbye("This is an IMAP server")
     session.awaited = assembler.line(line)
@@ -155,6 +158,7 @@ async def _literal(session: Session, assembler: Assembler, announced: Announced)
         raise Refused(b"TOOBIG", "The literal is too large")
     session.go_ahead(announced)
     session.awaited = None
+    session.stream.timeout = session.patience()
     assembler.literal(await session.stream.exactly(announced.size))
     room = max(0, session.line_limit - assembler.text_octets)
     session.awaited = assembler.line(await session.stream.line(room))

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 from mailnode.auth.checker import LoginBusy
 from mailnode.auth.login import LoginFailed
-from mailnode.auth.sasl import AuthzidRefused
 from mailnode.store import errors
 
 
@@ -51,6 +50,11 @@ class Refused(Exception):
         self.reply = no(text, code)
 
 
+def no_target() -> Refused:
+    """The mailbox that messages are to go to is not there (RFC 3501 sections 6.3.11 and 6.4.7)."""
+    return Refused(b"TRYCREATE", "There is no such mailbox; create it first")
+
+
 class Goodbye(Exception):
     """The connection ends now; the text is sent in an untagged BYE."""
 
@@ -63,8 +67,6 @@ class Torn(Exception):
     """A literal could not be sent to its end: nothing after it would be understood, the connection is cut."""
 
 
-_SAME_FOR_ALL = no("Authentication failed", b"AUTHENTICATIONFAILED")  # whatever was wrong with it
-
 # RFC 3501 section 7.1, RFC 5530. The first row that fits counts; "" stands for the words of the error.
 TABLE: tuple[tuple[type[Exception], Reply], ...] = (
     (errors.NoSuchMailbox, no("There is no such mailbox", b"NONEXISTENT")),
@@ -73,9 +75,11 @@ TABLE: tuple[tuple[type[Exception], Reply], ...] = (
     (errors.NoSuchMessage, no("Some of the messages are gone", b"EXPUNGEISSUED")),
     (errors.InUse, no("The mailbox is in use", b"INUSE")),
     (errors.NoRoom, no("There is no room for it", b"OVERQUOTA")),
-    (errors.TooManyKeywords, no("The mailbox has too many keywords", b"LIMIT")),
-    (LoginFailed, _SAME_FOR_ALL),
-    (AuthzidRefused, _SAME_FOR_ALL),
+    (
+        errors.TooManyKeywords,
+        no("The keywords are too many for the mailbox, or too long", b"LIMIT"),
+    ),
+    (LoginFailed, no("Authentication failed", b"AUTHENTICATIONFAILED")),  # whatever was wrong with it
     (LoginBusy, no("Too many logins or sessions; try again later", b"UNAVAILABLE")),
 )
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)

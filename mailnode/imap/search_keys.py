@@ -1,19 +1,19 @@
 """SEARCH keys (RFC 3501 section 6.4.4): each a small predicate on a message.
 
 Keys say how dear they are, and the cheap ones of an AND are asked first: flags are in memory, sizes and dates
-come from the file's name and its inode, headers from the cache, and only texts open the file.
+come from the file's name and its inode, headers from the cache, and only texts open the file. A key that
+looks into texts raises TextsUnread until they were read, see needles.seek().
 """
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from enum import IntEnum
 
+from mailnode.imap.needles import Needle
 from mailnode.imap.subject import Subject
-from mailnode.message import text
-from mailnode.message.date import parse_date
-from mailnode.message.encoded import decode_words
+from mailnode.message.text import fold
 from mailnode.store.values import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
@@ -33,10 +33,12 @@ class Cost(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A predicate and its price."""
+    """A predicate and its price, of how many keys it is made, and what it looks for in texts."""
 
     cost: Cost
     matches: Callable[[Subject], bool]
+    count: int = 1
+    needles: frozenset[Needle] = frozenset()
 
 
 Parse = Callable[[Cursor, int], Key]
@@ -126,20 +128,29 @@ def _all_of(keys: list[Key]) -> Key:
     if len(keys) == 1:
         return keys[0]
     ordered = sorted(keys, key=lambda key: key.cost)
-    return Key(ordered[-1].cost, lambda subject: all(key.matches(subject) for key in ordered))
+    return _made_of(ordered, lambda subject: all(key.matches(subject) for key in ordered))
+
+
+def _made_of(keys: list[Key], matches: Callable[[Subject], bool]) -> Key:
+    return Key(
+        max(key.cost for key in keys),
+        matches,
+        sum(key.count for key in keys),
+        frozenset().union(*(key.needles for key in keys)),
+    )
 
 
 def _not(args: Cursor, depth: int) -> Key:
     """NOT <search-key>"""
     key = parse_key(args.sp(), depth + 1)
-    return Key(key.cost, lambda subject: not key.matches(subject))
+    return replace(key, matches=lambda subject: not key.matches(subject))
 
 
 def _or(args: Cursor, depth: int) -> Key:
     """OR <search-key1> <search-key2>"""
     keys = [parse_key(args.sp(), depth + 1), parse_key(args.sp(), depth + 1)]
     ordered = sorted(keys, key=lambda key: key.cost)
-    return Key(ordered[-1].cost, lambda subject: any(key.matches(subject) for key in ordered))
+    return _made_of(ordered, lambda subject: any(key.matches(subject) for key in ordered))
 
 
 # Sizes and dates
@@ -185,12 +196,7 @@ def _sent(compare: Callable[[date, date], bool]) -> Parse:
 
     def parse(args: Cursor, depth: int) -> Key:
         wanted = args.sp().date()
-
-        def matches(subject: Subject) -> bool:
-            sent = parse_date(subject.header.get(b"date") or b"")
-            return sent is not None and compare(sent.date(), wanted)
-
-        return Key(Cost.HEADER, matches)
+        return Key(Cost.HEADER, lambda subject: subject.sent is not None and compare(subject.sent, wanted))
 
     return parse
 
@@ -201,7 +207,7 @@ def _sent(compare: Callable[[date, date], bool]) -> Parse:
 def _needle(args: Cursor) -> str:
     """astring, folded for comparison; octets are UTF-8, of which US-ASCII is a part."""
     try:
-        return text.fold(args.sp().astring().decode("utf-8"))
+        return fold(args.sp().astring().decode("utf-8"))
     except UnicodeDecodeError:
         raise BadSyntax("The search string is not in the charset that was named") from None
 
@@ -217,25 +223,16 @@ def _header(args: Cursor, depth: int) -> Key:
 
 
 def _header_key(name: bytes, needle: str) -> Key:
-    return Key(
-        Cost.HEADER,
-        lambda subject: any(needle in text.fold(decode_words(value)) for value in subject.header.all(name)),
-    )
+    lower = name.lower()
+    return Key(Cost.HEADER, lambda subject: any(needle in value for value in subject.values(lower)))
 
 
-def _text(*, with_header: bool) -> Parse:
+def _text(*, in_header: bool) -> Parse:
     """TEXT and BODY <string>."""
 
     def parse(args: Cursor, depth: int) -> Key:
-        needle = _needle(args)
-
-        def matches(subject: Subject) -> bool:
-            texts = text.texts(subject.body.data, subject.rendered.parts)
-            if not with_header:
-                next(texts)
-            return any(needle in text.fold(found) for found in texts)
-
-        return Key(Cost.BODY, matches)
+        needle = Needle(_needle(args), in_header)
+        return Key(Cost.BODY, lambda subject: subject.holds(needle), needles=frozenset((needle,)))
 
     return parse
 
@@ -245,7 +242,7 @@ SEARCH_KEYS: Mapping[str, Parse] = {
     "ANSWERED": _with(ANSWERED),
     "BCC": _field(b"bcc"),
     "BEFORE": _internal(_before),
-    "BODY": _text(with_header=False),
+    "BODY": _text(in_header=False),
     "CC": _field(b"cc"),
     "DELETED": _with(DELETED),
     "DRAFT": _with(DRAFT),
@@ -267,7 +264,7 @@ SEARCH_KEYS: Mapping[str, Parse] = {
     "SINCE": _internal(_since),
     "SMALLER": _size(lambda octets, limit: octets < limit),
     "SUBJECT": _field(b"subject"),
-    "TEXT": _text(with_header=True),
+    "TEXT": _text(in_header=True),
     "TO": _field(b"to"),
     "UID": _uid,
     "UNANSWERED": _without(ANSWERED),

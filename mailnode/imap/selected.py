@@ -13,7 +13,8 @@ from collections.abc import Iterator, Sequence
 from mailnode.imap.replies import Goodbye, flag_list, ok
 from mailnode.store.account import Account
 from mailnode.store.errors import NoSuchMailbox
-from mailnode.store.mailbox import Mailbox, Message
+from mailnode.store.mailbox import Mailbox
+from mailnode.store.messages import Message
 from mailnode.store.values import SEEN, SYSTEM_FLAGS, Name
 from mailnode.wire.imap.sequence import Positions, SequenceSet
 
@@ -31,7 +32,6 @@ class Selected:
         self.uids: array[int] = self.mailbox.uids
         self._compared = self.mailbox.uids
         self._newest = self.uids[-1] if self.uids else 0
-        self._uid_validity = self.mailbox.uid_validity
         self._modseq = self.mailbox.highest_modseq
         self._keywords = self.mailbox.keywords()
         self._reported: dict[int, int] = {}  # UID -> modseq of flags the client knows already
@@ -45,7 +45,7 @@ class Selected:
             yield ok("The first unseen message", b"UNSEEN %d" % unseen).encode(b"*")
         yield self._permanent_flags()
         yield ok("The next UID", b"UIDNEXT %d" % self.mailbox.uid_next).encode(b"*")
-        yield ok("UIDs are valid", b"UIDVALIDITY %d" % self._uid_validity).encode(b"*")
+        yield ok("UIDs are valid", b"UIDVALIDITY %d" % self.mailbox.uid_validity).encode(b"*")
 
     def _seen(self, uid: int) -> bool:
         message = self.mailbox.get(uid)
@@ -86,6 +86,10 @@ class Selected:
         """These flags need not be reported: the client has just set them silently, or was just told."""
         self._reported[message.uid] = message.modseq
 
+    def was_known(self, uid: int, modseq: int) -> bool:
+        """Whether the client had been told the flags that the message had as of `modseq`."""
+        return modseq <= self._modseq or self._reported.get(uid) == modseq
+
     # Changes
 
     def updates(self, *, expunge: bool) -> Iterator[bytes]:
@@ -94,12 +98,12 @@ class Selected:
         Raises Goodbye when the mailbox is not there any more (RFC 2180 section 3.3).
         """
         try:
-            self.mailbox.sync()
-            gone = self.mailbox.uid_validity != self._uid_validity
+            yield from self._updates(expunge=expunge)
         except NoSuchMailbox:
-            gone = True
-        if gone:
-            raise Goodbye("The selected mailbox was deleted or renamed")
+            raise Goodbye("The selected mailbox was deleted or renamed") from None
+
+    def _updates(self, *, expunge: bool) -> Iterator[bytes]:
+        self.mailbox.sync()
         newest = self._newest
         if self.mailbox.uids is not self._compared:
             self._claim_recent()

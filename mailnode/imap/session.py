@@ -14,7 +14,7 @@ from mailnode.config import Config
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.life import Bus
 from mailnode.imap import names
-from mailnode.imap.replies import Goodbye, Refused, Reply
+from mailnode.imap.replies import Goodbye, Refused, Reply, no_target
 from mailnode.imap.selected import Selected
 from mailnode.net.blocking import send
 from mailnode.net.listen import Connection
@@ -24,11 +24,12 @@ from mailnode.runtime import Runtime
 from mailnode.store.errors import NoSuchMailbox
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.values import Name
+from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.command import Announced, announcement
 
 T = TypeVar("T")
 
-SKIPPED = 1_048_576  # octets of an unasked-for literal that are read past; for more the connection is closed
+_PIECE = 65536
 
 
 class State(Flag):
@@ -155,7 +156,7 @@ class Session:
         try:
             return await self.lane(self.account.store.mailbox, name)
         except NoSuchMailbox:
-            raise Refused(b"TRYCREATE", "There is no such mailbox; create it first") from None
+            raise no_target() from None
 
     def announce(self, name: Name) -> None:
         """Tell all sessions that a mailbox of this account has changed."""
@@ -188,26 +189,30 @@ class Session:
         if announced.synchronizing:
             self.stream.write(b"+ " + text + b"\r\n")
 
-    async def skip(self, announced: Announced | None) -> None:
-        """Read past literals that come unasked (RFC 7888 section 4), and past the lines they belong to.
+    async def skip_awaited(self, refusal: Reply) -> None:
+        """Read past what comes unasked of a refused command: literals (RFC 7888 section 4) and their lines.
 
         A client that waits for a go-ahead sends nothing more of its command when it is refused instead.
-        Raises Goodbye when there is too much of it: its octets must not be taken for commands.
+        Raises Goodbye, with the refusal's text, when there is more than a message may have, or more than a
+        stranger may send, or no line where one must be: its octets must not be taken for commands.
         """
-        skipped = 0
+        announced, self.awaited = self.awaited, None
+        room = self.literal_limit if self._account is None else self.config.limits.message_size
         while announced is not None and not announced.synchronizing:
-            skipped += announced.size
-            if skipped > SKIPPED:
-                raise Goodbye("The literal is too large", b"TOOBIG")
+            room -= announced.size
+            if room < 0:
+                raise Goodbye(f"{refusal.text}; what follows is too long to be read past", b"TOOBIG")
             left = announced.size
             while left:
-                left -= len(await self.stream.some(min(left, 65536)))
-            announced = announcement(await self.stream.line(self.line_limit))
-
-    async def skip_awaited(self) -> None:
-        """Read past the literal that the command was to read, if it did not."""
-        awaited, self.awaited = self.awaited, None
-        await self.skip(awaited)
+                self.stream.timeout = self.patience()
+                left -= len(await self.stream.some(min(left, _PIECE)))
+            self.stream.timeout = self.patience()
+            try:
+                line = await self.stream.line(self.line_limit)
+            except BadSyntax as error:
+                raise Goodbye(f"{refusal.text}; {error}") from None
+            room -= len(line)
+            announced = announcement(line)
 
     def require_writable(self) -> None:
         """Raise Refused in a mailbox that was opened with EXAMINE."""

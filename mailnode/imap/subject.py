@@ -1,14 +1,20 @@
 """One message while FETCH or SEARCH looks at it; what is dear is got once, when first asked for."""
 
+from collections.abc import Set as AbstractSet
+from datetime import date
 from functools import cached_property
 from types import TracebackType
 
+from mailnode.imap.needles import Needle, TextsUnread
 from mailnode.imap.selected import Selected
+from mailnode.message.date import parse_date
+from mailnode.message.encoded import decode_words
 from mailnode.message.header import Header, scan
 from mailnode.message.rendered import Rendered
+from mailnode.message.text import fold
 from mailnode.store.body import Body
 from mailnode.store.errors import NoSuchMessage
-from mailnode.store.mailbox import Message
+from mailnode.store.messages import Message
 
 
 class Subject:
@@ -25,6 +31,8 @@ class Subject:
         if message is None:
             raise NoSuchMessage(self.uid)
         self.message: Message = message
+        self.found: AbstractSet[Needle] | None = None  # in its texts, once they were read
+        self._values: dict[bytes, list[str]] = {}
 
     @cached_property
     def rendered(self) -> Rendered:
@@ -35,6 +43,24 @@ class Subject:
     def header(self) -> Header:
         """The header's fields."""
         return scan(self.rendered.header)
+
+    @cached_property
+    def sent(self) -> date | None:
+        """The day that the Date field states, whatever its zone."""
+        moment = parse_date(self.header.get(b"date") or b"")
+        return moment and moment.date()
+
+    def values(self, name: bytes) -> list[str]:
+        """The folded values of all fields of that name (in lower case)."""
+        if name not in self._values:
+            self._values[name] = [fold(decode_words(value)) for value in self.header.all(name)]
+        return self._values[name]
+
+    def holds(self, needle: Needle) -> bool:
+        """Whether the needle stands in the texts. Raises TextsUnread until `found` is set."""
+        if self.found is None:
+            raise TextsUnread
+        return needle in self.found
 
     @cached_property
     def body(self) -> Body:

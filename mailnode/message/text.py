@@ -24,6 +24,10 @@ _BREAKING: Final = frozenset((
     "section", "table", "td", "th", "title", "tr", "ul",
 ))  # fmt: skip
 
+_ASCII = re.compile(r"[\x00-\x7f]")
+_BLOCK: Final = 512  # characters
+_STRETCH: Final = 16384
+
 # No character has such a number, and int() refuses the longest of them.
 _NO_CHARACTER = re.compile(r"&#[0-9]{10,};?")
 
@@ -86,10 +90,41 @@ def without_markup(source: str) -> str:
 
 
 def fold(text: str) -> str:
-    """The text as i;unicode-casemap compares it (RFC 5051 section 2): titlecase, then decomposed."""
+    """The text as i;unicode-casemap compares it (RFC 5051 section 2): titlecase, then decomposed.
+
+    Decomposing takes quadratic time where combining marks follow each other without end; so it is done in
+    blocks, which begin with US-ASCII, on which nothing before it depends.
+    """
     if text.isascii():
         return text.upper()
-    return unicodedata.normalize("NFKD", text.translate(_titlecase()))
+    return "".join(
+        unicodedata.normalize("NFKD", block.translate(_titlecase())) for block in _blocks(text, _BLOCK)
+    )
+
+
+def stretches(text: str, overlap: int) -> Iterator[str]:
+    """The folded text, one stretch after the other; each begins with the last `overlap` characters before it.
+
+    So all that is longer than that by one character at most stands whole in one of them. There is at least
+    one, also of an empty text.
+    """
+    tail = ""
+    for block in _blocks(text, max(_STRETCH, overlap)):
+        stretch = tail + fold(block)
+        yield stretch
+        tail = stretch[len(stretch) - overlap :] if len(stretch) > overlap else stretch
+
+
+def _blocks(text: str, size: int) -> Iterator[str]:
+    """The text in blocks of `size` or more, twice as much at most, cut before US-ASCII where there is any."""
+    start = 0
+    while True:
+        cut = _ASCII.search(text, start + size, start + 2 * size)
+        end = cut.start() if cut else start + 2 * size
+        yield text[start:end]
+        if end >= len(text):
+            return
+        start = end
 
 
 @functools.cache

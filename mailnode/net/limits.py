@@ -1,7 +1,8 @@
 """How many connections one address, one person and everybody may have.
 
 A small office sits behind one address: so connections are counted by address only before login, and by
-person after it. Trusted networks are counted, but never refused.
+person after it. Connections from trusted networks count as sessions only: they are refused when there are too
+many of these, and take no place from strangers.
 """
 
 from collections import Counter, deque
@@ -18,7 +19,7 @@ class ConnectionLimits:
 
     per_address: int
     rate: int  # new connections of an address in a minute
-    before_login: int  # of everybody together
+    before_login: int  # of all strangers together
     sessions: int
     per_person: int
 
@@ -50,14 +51,15 @@ class Gate:
 
     def admit(self, peer: str, *, trusted: bool) -> "Admission | str":
         """An Admission, to be released when the connection ends; or why not, for the log."""
-        limits, source = self._limits(), source_of(peer)
+        limits, source = self._limits(), "" if trusted else source_of(peer)
         if self.sessions >= limits.sessions:
             return "too many sessions"
-        if not trusted and (reason := self._refusal(source, limits)):
+        if source and (reason := self._refusal(source, limits)):
             return reason
         self.sessions += 1
-        self._before_login += 1
-        self._sources[source] += 1
+        if source:
+            self._before_login += 1
+            self._sources[source] += 1
         return Admission(self, source)
 
     def _refusal(self, source: str, limits: ConnectionLimits) -> str:
@@ -100,33 +102,33 @@ class Gate:
             self._people[person] -= 1
             if not self._people[person]:
                 del self._people[person]
-            return
-        self._before_login -= 1
-        self._sources[source] -= 1
-        if not self._sources[source]:
-            del self._sources[source]
+        elif source:
+            self._before_login -= 1
+            self._sources[source] -= 1
+            if not self._sources[source]:
+                del self._sources[source]
 
 
 class Admission:
-    """The place of one connection in the counts."""
+    """The place of one connection in the counts; `person` is who has logged in, "" for nobody yet."""
 
     def __init__(self, gate: Gate, source: str) -> None:
+        self.person = ""
         self._gate = gate
         self._source = source
-        self._person = ""
         self._released = False
 
     def authenticated(self, person: str) -> bool:
         """Tell who it is; False when that person has too many sessions already."""
-        if person == self._person:
+        if person == self.person:
             return True
-        if not self._gate.logged_in(self._source, self._person, person):
+        if not self._gate.logged_in(self._source, self.person, person):
             return False
-        self._person = person
+        self.person = person
         return True
 
     def release(self) -> None:
         """The connection is over; may be called twice."""
         if not self._released:
             self._released = True
-            self._gate.left(self._source, self._person)
+            self._gate.left(self._source, self.person)

@@ -1,6 +1,6 @@
 """From an accepted socket to a session: limits, implicit TLS, the session's coroutine, and its end."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
@@ -59,8 +59,7 @@ class Door:
     runtime: Runtime
     gate: Gate
     serve: Serve
-    busy: bytes  # what a peer reads that is one too many, without CRLF
-    farewell: bytes  # what a peer reads when the server stops, without CRLF
+    sent_away: bytes  # how the protocol sends a peer away; the reason follows
     tls: TlsServer | None
     trusted_networks: Callable[[], tuple[Network, ...]]
     handshake_timeout: Callable[[], float]
@@ -74,7 +73,7 @@ class SessionFactory(Factory):
     noisy = False
 
     def __init__(self, door: Door) -> None:
-        self.open: set[Stream] = set()
+        self.open: dict[Stream, Connection] = {}
         self._door = door
         self._ending: set[Deferred[None]] = set()
 
@@ -84,18 +83,17 @@ class SessionFactory(Factory):
         return Stream(door.runtime.clock, opened=self._opened, write_timeout=door.write_timeout())
 
     def _opened(self, stream: Stream) -> None:
-        self.open.add(stream)
-        session = Deferred.fromCoroutine(self._session(stream))
+        connection = self._connection(stream)
+        if connection is None:
+            return
+        self.open[stream] = connection
+        session = Deferred.fromCoroutine(self._session(connection))
         self._ending.add(session)
         session.addBoth(lambda _: self._ending.discard(session))
 
-    async def _session(self, stream: Stream) -> None:
+    async def _session(self, connection: Connection) -> None:
         """The whole life of a connection; raises nothing."""
-        door = self._door
-        connection = self._connection(stream)
-        if connection is None:
-            self.open.discard(stream)
-            return
+        door, stream = self._door, connection.stream
         connection.log.info("connected", peer=connection.peer, listener=door.listener.endpoint)
         try:
             if door.listener.tls == "implicit" and door.tls is not None:
@@ -109,8 +107,8 @@ class SessionFactory(Factory):
             connection.log.info("disconnected")
         finally:
             stream.close()
-            connection.admission.release()
-            self.open.discard(stream)
+            del self.open[stream]
+            stream.when_lost(connection.admission.release)  # till then a descriptor is in use
 
     def _connection(self, stream: Stream) -> Connection | None:
         """The facts; or None, when the connection was one too many and has been sent away."""
@@ -128,7 +126,7 @@ class SessionFactory(Factory):
         if isinstance(admission, str):
             log.warn("connection refused", peer=peer, listener=door.listener.endpoint, reason=admission)
             if door.listener.tls != "implicit":
-                stream.write(door.busy + b"\r\n")
+                stream.write(door.sent_away + b"Too many connections, try again later\r\n")
             stream.close()
             return None
         return Connection(name, stream, peer, local, trusted, loopback, door.listener, admission, log)
@@ -137,7 +135,13 @@ class SessionFactory(Factory):
         """The sessions that are still running; each fires when it has ended."""
         return list(self._ending)
 
+    def dismiss(self, reason: bytes, people: Container[str] | None = None) -> None:
+        """Send away these people, or everybody, each as soon as the session waits for its peer."""
+        for stream, connection in list(self.open.items()):
+            if people is None or connection.admission.person in people:
+                stream.dismiss(self._door.sent_away + reason + b"\r\n")
+
     def close_all(self) -> None:
-        """Send everybody away, letting what is written go out first."""
+        """Close all connections, whatever their sessions do, letting what is written go out first."""
         for stream in list(self.open):
-            stream.dismiss(self._door.farewell + b"\r\n")
+            stream.close()

@@ -7,6 +7,7 @@ A session is one coroutine: `line = await stream.line(limit)`, straight on. The 
 - Reading is back-pressured: with more than READ_BUFFER octets unread, the transport is paused until the
   session has caught up. Writing is too: `await drain()` returns when the peer has taken enough.
 - A peer that only stops sending still gets the replies to what it has sent.
+- A session that is sent away finishes what it works at: it ends where it would wait for its peer.
 - A lost connection never cancels a session in the middle of its work: the next read, or drain, raises
   ConnectionClosed. So what runs in a thread is always awaited, and clean-up is a `finally`.
 - start_tls() ends the old conversation: octets that came in clear behind the command are an attack
@@ -38,6 +39,10 @@ READ_BUFFER = 65536
 ENDLESS_LINE = 65536  # octets of an over-long line that are read past before the connection is cut
 BREATH = 0.01
 
+# Seconds for what is written last, and for the answer to a TLS close. A peer that is alive needs a round
+# trip, or a few retransmissions (1 + 2 + 4 + 8 s); one that is not would hold a descriptor meanwhile.
+LINGER = 30.0
+
 
 class ConnectionClosed(Exception):
     """The peer is gone, or was sent away; nothing more can be read or written."""
@@ -45,6 +50,10 @@ class ConnectionClosed(Exception):
 
 class TimedOut(Exception):
     """The peer did not send, or did not read, in the time it has."""
+
+
+def _nothing() -> None:
+    """What happens at the end when nobody asked for anything."""
 
 
 @implementer(IPushProducer, IHandshakeListener, IHalfCloseableProtocol)
@@ -68,6 +77,8 @@ class Stream(Protocol):
         self._paused = False
         self._closing = False
         self._all_read = False
+        self._farewell = b""
+        self._after: Callable[[], None] = _nothing
         self._deadline = 0.0
         self._timer: IDelayedCall | None = None
         self._awake_since = 0.0
@@ -124,6 +135,8 @@ class Stream(Protocol):
         return len(self._queue)
 
     async def _more(self, deadline: float) -> None:
+        if self._farewell:
+            self._part()
         if self.lost or self._closing or self._all_read:
             raise ConnectionClosed
         if self._paused:
@@ -260,14 +273,33 @@ class Stream(Protocol):
         if self._paused:
             self._resume_reading()
         self._stop_timer()
-        self._timer = self._clock.callLater(self._write_timeout, self.abort)
+        self._timer = self._clock.callLater(LINGER, self.abort)
         transport.loseConnection()
 
     def dismiss(self, farewell: bytes) -> None:
-        """Close because the server stops; a peer we are waiting for is told so first."""
-        if self._arrival is not None:
-            self.write(farewell)
+        """Say farewell and close as soon as the session waits for the peer.
+
+        A session that works at something finishes it first, and the peer reads the reply: otherwise it would
+        have to think that nothing was done. The session's read raises ConnectionClosed.
+        """
+        self._farewell = farewell
+        arrival, self._arrival = self._arrival, None
+        if arrival is not None:
+            self._part()
+            arrival.errback(Failure(ConnectionClosed()))
+        elif self._handshake is not None:
+            self.close()
+
+    def _part(self) -> None:
+        self.write(self._farewell)
         self.close()
+
+    def when_lost(self, callback: Callable[[], None]) -> None:
+        """Call when the connection is gone and its descriptor is free: at once, when that is so now."""
+        if self.lost:
+            callback()
+        else:
+            self._after = callback
 
     def abort(self) -> None:
         """Cut the connection now."""
@@ -315,6 +347,7 @@ class Stream(Protocol):
             setattr(self, name, None)
             if waiting is not None:
                 waiting.errback(Failure(ConnectionClosed()))
+        self._after()
 
     def _stop_timer(self) -> None:
         timer, self._timer = self._timer, None

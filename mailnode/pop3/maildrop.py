@@ -21,7 +21,8 @@ from mailnode.message.wire_form import WireForm, to_wire
 from mailnode.store.account import Account
 from mailnode.store.body import Body
 from mailnode.store.errors import NoSuchMessage
-from mailnode.store.mailbox import Mailbox, Message
+from mailnode.store.mailbox import Mailbox
+from mailnode.store.messages import Message
 from mailnode.store.values import INBOX
 from mailnode.wire.dot import Encoder
 

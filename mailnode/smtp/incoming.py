@@ -4,6 +4,7 @@ import errno
 
 from mailnode.delivery.local import LocalDelivery
 from mailnode.message import trace
+from mailnode.smtp.author import check_from
 from mailnode.smtp.extensions import too_large
 from mailnode.smtp.header_block import HeaderBlock, edit
 from mailnode.smtp.outcome import NO_ROOM, TEMPORARY, Refused
@@ -69,6 +70,8 @@ class Incoming:
 
     def _begin(self) -> LocalDelivery:
         session = self._session
+        if session.submission:
+            check_from(session, self._header.text)
         remove = _FROM_OUR_OWN if session.submission else _FROM_ANYBODY
         header, names = edit(self._header.text, limits=session.limits, remove=remove)
         head = self._trace() + (self._missing(names) if session.submission else b"") + header

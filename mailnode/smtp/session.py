@@ -10,7 +10,7 @@ from mailnode.auth.login import Logins, plaintext_allowed
 from mailnode.auth.realm import MailAccount
 from mailnode.config import Config, Limits
 from mailnode.delivery.local import LocalCourier
-from mailnode.delivery.route import Route, Router
+from mailnode.delivery.route import Local, Route, Router
 from mailnode.events.life import Bus
 from mailnode.net.listen import Connection
 from mailnode.net.stream import Stream
@@ -86,6 +86,13 @@ class Session:
     def route(self, address: Address) -> Route:
         """Where mail for the address goes."""
         return Router(self.shared.live).resolve(address)
+
+    def is_own(self, address: Address) -> bool:
+        """Whether the address leads to the one who is logged in."""
+        if self.account is None:
+            return False
+        route = self.route(address)
+        return isinstance(route, Local) and self.account.address in route.accounts
 
     def forget(self) -> None:
         """Be as new, as after the greeting (RFC 3207 section 4.2)."""

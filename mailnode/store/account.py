@@ -7,6 +7,7 @@ import contextlib
 import os
 import random
 import stat
+import threading
 from collections import deque
 from collections.abc import Callable
 from weakref import WeakValueDictionary
@@ -21,6 +22,7 @@ from mailnode.store.filenames import UniqueNames
 from mailnode.store.folder import make_folder, next_validity
 from mailnode.store.locks import Locks
 from mailnode.store.mailbox import Mailbox, Status
+from mailnode.store.subscriptions import Subscriptions
 from mailnode.store.uidlist import UidList
 from mailnode.store.values import INBOX, NO_FLAGS, Flags, Name
 
@@ -50,7 +52,7 @@ class Account:
         self._context = Context(
             root=root,
             files=files,
-            locks=Locks(files, host=host, pid=pid),
+            locks=Locks(files, host=os.uname().nodename, pid=pid),  # the name Dovecot's lock files have
             names=UniqueNames(now, pid=pid, host=host, rng=rng),
             now=now,
             rng=rng,
@@ -58,13 +60,24 @@ class Account:
         self._open: WeakValueDictionary[Name, Mailbox] = WeakValueDictionary()
         self._used: deque[Mailbox] = deque(maxlen=KEPT_OPEN)
         self._there = False
+        self._making = threading.Lock()  # deliveries ask in threads of their own
 
     def ensure(self) -> None:
-        """Create the Maildir if it is not there, durably; sweep up what a crash left in it."""
-        if not self._there:
-            make_folder(self._context, self.root)
-            self._sweep()
-            self._there = True
+        """Create the Maildir if it is not there, durably; sweep up what a crash left in it.
+
+        What is there may have been made a moment ago by somebody who was killed: so its names are synced too,
+        once in the life of the process.
+        """
+        with self._making:
+            if not self._there:
+                make_folder(self._context, self.root)
+                self._files.sync_upwards(self.root)
+                self._sweep()
+                self._there = True
+
+    def look_anew(self) -> None:
+        """After an error: do not believe that the Maildir is there."""
+        self._there = False
 
     def _sweep(self) -> None:
         """Remove what was begun long ago and never finished; nobody was told that it is there."""
@@ -73,8 +86,8 @@ class Account:
             for name in self._files.names(directory):
                 path = f"{directory}/{name}"
                 facts = self._files.stat(path) if name.startswith(prefix) else None
-                if facts is None or facts.st_mtime > until:
-                    continue
+                if facts is None or facts.st_ctime > until:
+                    continue  # not the modification time: a draft has that of its message
                 if stat.S_ISREG(facts.st_mode):
                     self._files.unlink(path, missing_ok=True)
                 elif prefix and stat.S_ISDIR(facts.st_mode):
@@ -90,7 +103,7 @@ class Account:
         """All mailboxes and their directories, as they lie on disk now."""
         self.ensure()
         found = {INBOX: self.root}
-        for entry, is_directory in self._files.entries(self.root):
+        for entry, is_directory in sorted(self._files.entries(self.root)):
             name = naming.name_of(entry) if is_directory else None
             if name is not None and self._files.stat(f"{self.root}/{entry}/cur") is not None:
                 found.setdefault(name, f"{self.root}/{entry}")
@@ -103,17 +116,24 @@ class Account:
     def mailbox(self, name: Name) -> Mailbox:
         """A mailbox, synchronised; all sessions share one object. Raises NoSuchMailbox."""
         name = naming.normal(name)
-        mailbox = self._open.get(name)
-        if mailbox is None:
-            mailbox = Mailbox(self._context, name, self._existing(name))
-        try:
-            mailbox.sync()
-        except NoSuchMailbox:
-            self._open.pop(name, None)
-            raise
-        self._open[name] = mailbox
+        known = self._open.get(name)
+        if known is not None:
+            with contextlib.suppress(NoSuchMailbox):  # another folder may have that name by now
+                known.sync()
+                return self._keep(known)
+            self._drop(name)
+        opened = Mailbox(self._context, name, self._existing(name))
+        opened.sync()
+        return self._keep(opened)
+
+    def _keep(self, mailbox: Mailbox) -> Mailbox:
+        self._open[mailbox.name] = mailbox
         self._used.append(mailbox)
         return mailbox
+
+    def _drop(self, name: Name) -> None:
+        self._open.pop(name, None)
+        self.look_anew()
 
     def status(self, name: Name) -> Status:
         """Counts of a mailbox, now. Raises NoSuchMailbox."""
@@ -158,7 +178,7 @@ class Account:
             self._remove_tree(trashed)
             self._files.rename(path, trashed)
             self._files.sync_directory(self.root)
-            self._open.pop(name, None)
+            self._drop(name)
             self._remove_tree(trashed)
 
     def _existing(self, name: Name) -> str:
@@ -210,10 +230,25 @@ class Account:
             raise MailboxExists(new)
         paths = {name: naming.directory_of(target, utf8=utf8) for name, target in targets.items()}
         with self._context.locks.folder(self.root):
-            for name, directory in sorted(paths.items()):
-                self._files.rename(directories[name], f"{self.root}/{directory}")
-                self._open.pop(name, None)
+            self._rename_all(
+                [(directories[name], f"{self.root}/{target}") for name, target in sorted(paths.items())]
+            )
+        for name in moving:
+            self._drop(name)
+
+    def _rename_all(self, pairs: list[tuple[str, str]]) -> None:
+        """Rename directories, or none of them."""
+        done: list[tuple[str, str]] = []
+        try:
+            for old, new in pairs:
+                self._files.rename(old, new)
+                done.append((old, new))
             self._files.sync_directory(self.root)
+        except BaseException:
+            for old, new in reversed(done):
+                with contextlib.suppress(OSError):
+                    self._files.rename(new, old)
+            raise
 
     def _empty_inbox_into(self, new: Name) -> None:
         self.create(new)
@@ -226,36 +261,34 @@ class Account:
 
     def subscriptions(self) -> list[Name]:
         """The subscribed names, in file order, whether or not a mailbox of that name exists."""
-        return self._read_subscriptions()[1]
+        return self._read_subscriptions().names
 
-    def _read_subscriptions(self) -> tuple[int, list[Name]]:
+    def _read_subscriptions(self) -> Subscriptions:
         self.ensure()
         try:
             data = self._files.read(f"{self.root}/{subscriptions.FILE_NAME}")
         except FileNotFoundError:
             data = b""
-        version, names = subscriptions.parse(data)
-        return version, [naming.normal(name) for name in names]
+        return subscriptions.parse(data)
 
     def subscribe(self, name: Name) -> None:
         """Add a name; nothing happens when it is there. Raises BadMailboxName."""
         name = naming.normal(name)
         naming.directory_of(name)
-        self._edit_subscriptions(lambda names: names if name in names else [*names, name])
+        self._edit_subscriptions(lambda listed: listed.with_name(name))
 
     def unsubscribe(self, name: Name) -> None:
         """Take a name out; nothing happens when it is not there."""
         name = naming.normal(name)
-        self._edit_subscriptions(lambda names: [other for other in names if other != name])
+        self._edit_subscriptions(lambda listed: listed.without_name(name))
 
-    def _edit_subscriptions(self, edit: Callable[[list[Name]], list[Name]]) -> None:
+    def _edit_subscriptions(self, edit: Callable[[Subscriptions], Subscriptions]) -> None:
         self.ensure()
         with self._context.locks.folder(self.root):
-            version, names = self._read_subscriptions()
-            edited = edit(names)
-            if edited != names:
-                path = f"{self.root}/{subscriptions.FILE_NAME}"
-                self._files.replace(path, subscriptions.encode(version, edited))
+            listed = self._read_subscriptions()
+            edited = edit(listed)
+            if edited != listed:
+                self._files.replace(f"{self.root}/{subscriptions.FILE_NAME}", edited.encode())
 
     # Messages on their way in
 

@@ -1,7 +1,9 @@
 """What the parts of one account's store share."""
 
+import contextlib
 import random
 import sqlite3
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -21,6 +23,7 @@ class Context:
     names: UniqueNames
     now: Callable[[], float]
     rng: random.Random
+    sleep: Callable[[float], None] = time.sleep
     _index: Index | None = field(default=None)
 
     def index(self) -> Index:
@@ -51,4 +54,5 @@ class Context:
 
     def _remove(self, path: str) -> None:
         for suffix in ("", "-wal", "-shm"):
-            self.files.unlink(path + suffix, missing_ok=True)
+            with contextlib.suppress(OSError):
+                self.files.unlink(path + suffix)

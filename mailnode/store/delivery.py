@@ -34,13 +34,24 @@ def deliver(draft: Draft, accounts: Sequence[Account], files: FileSystem) -> Non
         for account in accounts:
             files.sync_directory(f"{account.root}/new")
     except BaseException:
-        for target in made:
+        for account, target in zip(accounts, made, strict=False):
             with contextlib.suppress(OSError):
-                files.unlink(target)
+                _take_back(files, account, target)
+        for account in accounts:
+            account.look_anew()
         raise
     finally:
         with contextlib.suppress(OSError):
             draft.abort()
+
+
+def _take_back(files: FileSystem, account: Account, target: str) -> None:
+    """Remove a link again, also where a session has moved it to cur/ meanwhile."""
+    base = target.rpartition("/")[2]
+    files.unlink(target, missing_ok=True)
+    for name in files.names(f"{account.root}/cur"):
+        if name.startswith(base + ":"):
+            files.unlink(f"{account.root}/cur/{name}", missing_ok=True)
 
 
 def _link(files: FileSystem, source: str, target: str) -> None:

@@ -22,7 +22,7 @@ class NoSuchMessage(StoreError):
 
 
 class InUse(StoreError):
-    """Somebody else holds the maildrop."""
+    """Somebody else holds the maildrop or the folder; trying again later helps."""
 
 
 class NoRoom(StoreError):

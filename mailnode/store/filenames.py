@@ -4,6 +4,7 @@ The base is what stands before the first ":"; it names the message for ever and 
 what follows the last ":2,"; letters we do not know, and what follows a comma, are kept as they are.
 """
 
+import itertools
 import random
 from collections.abc import Callable
 
@@ -45,6 +46,11 @@ def sizes(base: str) -> tuple[int | None, int | None]:
     return found.get("S"), found.get("W")
 
 
+def with_sizes_of(base: str, name: str) -> str:
+    """A new base for the same octets: `name`, with the sizes that `base` carries."""
+    return name + "".join(base.partition(",")[1:])
+
+
 def arrival_order(base: str) -> tuple[int, int, str]:
     """The order in which files that came without us get their UIDs: seconds, microseconds, the rest."""
     seconds, dot, rest = base.partition(".")
@@ -66,10 +72,9 @@ class UniqueNames:
         self._now = now
         self._pid = pid
         self._host = host.replace("/", "\\057").replace(":", "\\072").replace(",", "\\054")
-        self._count = rng.randrange(1 << 30)
+        self._counter = itertools.count(rng.randrange(1 << 30))  # one step cannot be split between threads
 
     def next(self) -> str:
         """A new name, without sizes."""
-        self._count += 1
         seconds, fraction = divmod(self._now(), 1)
-        return f"{int(seconds)}.M{int(fraction * 1_000_000)}P{self._pid}Q{self._count}.{self._host}"
+        return f"{int(seconds)}.M{int(fraction * 1_000_000)}P{self._pid}Q{next(self._counter)}.{self._host}"

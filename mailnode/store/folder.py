@@ -33,6 +33,10 @@ Place = tuple[bool, str]
 _Signature = tuple[int, int, int] | None
 
 
+def _tick_of(mtime_ns: int) -> int:
+    return _FINE_TICK_NS if mtime_ns % 1_000_000_000 else _COARSE_TICK_NS
+
+
 @dataclass(slots=True)
 class _Directory:
     """What is remembered of new/ or cur/ since the last look."""
@@ -41,6 +45,7 @@ class _Directory:
     settled: bool = False
     quiet_until_ns: int = 0
     places: dict[str, Place] = field(default_factory=dict)
+    twins: list[tuple[str, str]] = field(default_factory=list)  # base and suffix of further files of a base
 
     def is_known(self, mtime: int, now: int) -> bool:
         """Whether a directory with this modification time holds what was last seen."""
@@ -54,7 +59,9 @@ class Folder:
         self.path = path
         self.context = context
         self.list: UidList = UidList(0, 1, "")
+        self.lines = 0  # of the uid list's file, those of the dead included
         self.keywords = Keywords()
+        self._doubtful = False  # whether the last addition to the uid list failed
         self._files = context.files
         self._list_signature: _Signature = (-1, -1, -1)
         self._keyword_signatures: list[_Signature] = []
@@ -116,33 +123,76 @@ class Folder:
             for name, mtime in before.items():
                 if again or not self._directories[name].is_known(mtime, self._now_ns()):
                     self._read(name, mtime)
+            if self._separate_twins():
+                continue
             if self._mtimes() == before:
                 return self._places(), True
         return self._places(), False
+
+    def look_for_missing(self, first: dict[str, Place]) -> tuple[dict[str, Place], bool]:
+        """A second look, because the first missed messages; what either has seen is there.
+
+        Within a tick of the clock a rename leaves no trace in a directory's time: so this look waits until
+        the tick of the last change is over.
+        """
+        newest = max(self._mtimes().values())
+        wait = min(newest + _tick_of(newest) - self._now_ns(), _COARSE_TICK_NS)
+        if wait > 0:
+            self.context.sleep(wait / 1_000_000_000)
+        second, stable = self.look(again=True)
+        if not second.keys() >= first.keys():
+            for known in self._directories.values():
+                known.mtime_ns = -1  # something has just gone: the next look decides
+        return {**first, **second}, stable
 
     def _places(self) -> dict[str, Place]:
         return {**self._directories[NEW].places, **self._directories[CUR].places}
 
     def _read(self, directory: str, mtime: int) -> None:
         known = self._directories[directory]
-        tick = _FINE_TICK_NS if mtime % 1_000_000_000 else _COARSE_TICK_NS
-        known.settled = self._now_ns() - mtime > tick
+        known.settled = self._now_ns() - mtime > _tick_of(mtime)
         known.mtime_ns = mtime
         known.quiet_until_ns = 0
         recent = directory == NEW
         places: dict[str, Place] = {}
+        twins: list[tuple[str, str]] = []
         for name in self._files.names(f"{self.path}/{directory}"):
             if filenames.is_message(name):
                 base, suffix = filenames.split(name)
-                places[base] = (recent, suffix)
-        known.places = places
+                if base in places:
+                    twins.append((base, suffix))
+                else:
+                    places[base] = (recent, suffix)
+        known.places, known.twins = places, twins
+
+    def _separate_twins(self) -> bool:
+        """Give the second of two files of one base a base of its own; whether there was one.
+
+        Two names of one file are left alone: somebody renames it by link and unlink just now.
+        """
+        new, cur = self._directories[NEW], self._directories[CUR]
+        twins = [(directory, twin) for directory in (NEW, CUR) for twin in self._directories[directory].twins]
+        twins += [(NEW, (base, new.places[base][1])) for base in new.places.keys() & cur.places.keys()]
+        separated = False
+        for directory, (base, suffix) in twins:
+            path = f"{self.path}/{directory}/{base}{suffix}"
+            first = self._files.stat(self.file_path(base, self._places()[base]))
+            second = self._files.stat(path)
+            if first is None or second is None or first.st_ino == second.st_ino:
+                continue
+            other = filenames.with_sizes_of(base, self.context.names.next())
+            with contextlib.suppress(FileNotFoundError):
+                self._files.rename(path, f"{self.path}/{directory}/{other}{suffix}")
+                separated = True
+        return separated
 
     @contextlib.contextmanager
     def own_change(self) -> Iterator[None]:
         """Changes of cur/ and new/ in here are ours, and are told with moved().
 
-        If cur/ was as we knew it before, it is as we know it after: the next look at it waits until the clock
-        has ticked, so that it is needed once, not twice. new/ is looked at always: delivery takes no lock.
+        Afterwards the changed directories get a time of ours, finer than the kernel's ticks: any later change
+        by anybody shows. What another program without a lock did in the very moment of our change is found by
+        one more look after the tick; new/ gets that look at once, as deliveries take no lock.
         """
         before = self._mtimes()
         try:
@@ -151,9 +201,11 @@ class Folder:
             after = self._mtimes()
             for name, known in self._directories.items():
                 if after[name] != before[name]:
+                    self._files.set_time(f"{self.path}/{name}", max(self._now_ns(), after[name] + 1))
+                    marked = self._mtimes()[name]
                     known.settled = False
-                    known.mtime_ns = after[name] if known.mtime_ns == before[name] else -1
-                    known.quiet_until_ns = after[name] + _FINE_TICK_NS if name == CUR else 0
+                    known.mtime_ns = marked if known.mtime_ns == before[name] else -1
+                    known.quiet_until_ns = marked + _FINE_TICK_NS if name == CUR else 0
 
     def moved(self, base: str, old: Place | None, new: Place | None) -> None:
         """Remember a change of our own, so that the next look need not find it out."""
@@ -164,23 +216,30 @@ class Folder:
 
     # The uid list
 
-    def load(self) -> None:
-        """Read the uid list and the keyword files again if they are not what was last read."""
-        signature = self._signature(uidlist.FILE_NAME)
-        if signature != self._list_signature:
-            data = b"" if signature is None else self._files.read(f"{self.path}/{uidlist.FILE_NAME}")
-            parsed = uidlist.parse(data)
-            if parsed is None:
-                parsed = UidList(self._next_validity(), 1, self.context.new_guid(), sound=False)
-                for base in uidlist.bases_in(data):
-                    parsed.records[base] = Record(parsed.next_uid, base)
-                    parsed.next_uid += 1
-            self.list = parsed
-            self._list_signature = signature
+    def load(self) -> bool:
+        """Read the uid list and the keyword files again if they are not what was last read.
+
+        Gives whether the uid list was read.
+        """
         signatures = [self._signature(FIRST_FILE), self._signature(SECOND_FILE)]
         if signatures != self._keyword_signatures:
             self.keywords = Keywords(*(self._read_or_empty(name) for name in (FIRST_FILE, SECOND_FILE)))
             self._keyword_signatures = signatures
+        signature = self._signature(uidlist.FILE_NAME)
+        if signature == self._list_signature:
+            return False
+        data = b"" if signature is None else self._files.read(f"{self.path}/{uidlist.FILE_NAME}")
+        parsed = uidlist.parse(data)
+        if parsed is None:
+            parsed = UidList(next_validity(self.context), 1, self.context.new_guid(), sound=False)
+            for base in uidlist.bases_in(data):
+                parsed.records[base] = Record(parsed.next_uid, base)
+                parsed.next_uid += 1
+        parsed.sound = parsed.sound and not self._doubtful
+        self.list = parsed
+        self.lines = data.count(b"\n")
+        self._list_signature = signature
+        return True
 
     def _read_or_empty(self, name: str) -> bytes:
         try:
@@ -188,11 +247,11 @@ class Folder:
         except FileNotFoundError:
             return b""
 
-    def _next_validity(self) -> int:
-        return next_validity(self.context)
-
     def add_records(self, records: list[Record]) -> None:
-        """Make new records durable, before any client sees their UIDs."""
+        """Make new records durable, before any client sees their UIDs.
+
+        After an error what is in the file is in doubt, and it is written anew before it is added to.
+        """
         for record in records:
             self.list.records[record.base] = record
         if records:
@@ -200,9 +259,12 @@ class Folder:
         if not self.list.sound:
             self.rewrite_list()
         elif records:
+            self._doubtful = True
             self._files.append(
                 f"{self.path}/{uidlist.FILE_NAME}", b"".join(record.encode() for record in records)
             )
+            self._doubtful = False
+            self.lines += len(records)
             self._list_signature = self._signature(uidlist.FILE_NAME)
 
     def rewrite_list(self) -> None:
@@ -211,6 +273,8 @@ class Folder:
             self.list.guid = self.context.new_guid()
         self._files.replace(f"{self.path}/{uidlist.FILE_NAME}", self.list.encode())
         self.list.sound = True
+        self._doubtful = False
+        self.lines = len(self.list.records) + 1
         self._list_signature = self._signature(uidlist.FILE_NAME)
 
     def write_keywords(self) -> None:

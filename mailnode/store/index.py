@@ -13,7 +13,7 @@ from mailnode.message.rendered import Rendered, dump_parts, load_parts
 
 FILE_NAME = "mailnode-index.sqlite"
 
-_VERSION = 1
+_VERSION = 2
 _SCHEMA = """
 CREATE TABLE folder (
     id INTEGER PRIMARY KEY, guid TEXT NOT NULL UNIQUE, validity INTEGER NOT NULL,
@@ -25,7 +25,8 @@ CREATE TABLE message (
     PRIMARY KEY (folder, uid)
 ) WITHOUT ROWID;
 CREATE TABLE rendered (
-    folder INTEGER NOT NULL, uid INTEGER NOT NULL, envelope BLOB, body BLOB, bodystructure BLOB,
+    folder INTEGER NOT NULL, uid INTEGER NOT NULL, base TEXT NOT NULL,
+    envelope BLOB, body BLOB, bodystructure BLOB,
     header BLOB, octets INTEGER, parts BLOB,
     PRIMARY KEY (folder, uid)
 );
@@ -115,7 +116,8 @@ class Index:
         """Remember a synchronised folder: what changed, and the UIDs that are gone."""
         with self._transaction():
             self._db.execute(
-                "UPDATE folder SET uid_next = ?, modseq = ? WHERE id = ?", (uid_next, modseq, folder)
+                "UPDATE folder SET uid_next = max(uid_next, ?), modseq = max(modseq, ?) WHERE id = ?",
+                (uid_next, modseq, folder),
             )
             self._db.executemany(
                 "REPLACE INTO message VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -136,25 +138,26 @@ class Index:
                 self._db.execute("DELETE FROM message WHERE folder = ? AND uid = ?", (folder, uid))
                 self._db.execute("DELETE FROM rendered WHERE folder = ? AND uid = ?", (folder, uid))
 
-    def rendered(self, folder: int, uid: int) -> Rendered | None:
-        """The prepared answers for a message, or None."""
+    def rendered(self, folder: int, uid: int, base: str) -> Rendered | None:
+        """The prepared answers for a message, or None; raises ValueError for a row that makes no sense."""
         found = self._db.execute(
             "SELECT envelope, body, bodystructure, header, octets, parts FROM rendered"
-            " WHERE folder = ? AND uid = ?",
-            (folder, uid),
+            " WHERE folder = ? AND uid = ? AND base = ?",
+            (folder, uid, _text(base)),
         ).fetchone()
         if found is None:
             return None
         envelope, body, bodystructure, header, octets, parts = found
         return Rendered(envelope, body, bodystructure, header, octets, load_parts(parts))
 
-    def save_rendered(self, folder: int, uid: int, rendered: Rendered) -> None:
+    def save_rendered(self, folder: int, uid: int, base: str, rendered: Rendered) -> None:
         """Keep prepared answers."""
         self._db.execute(
-            "REPLACE INTO rendered VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "REPLACE INTO rendered VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 folder,
                 uid,
+                _text(base),
                 rendered.envelope,
                 rendered.body,
                 rendered.bodystructure,

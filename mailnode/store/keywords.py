@@ -28,7 +28,7 @@ class Keywords:
     def __init__(self, first: bytes = b"", second: bytes = b"") -> None:
         self.names: dict[int, str] = {}
         for data in (first, second):
-            for line in os.fsdecode(data).splitlines():
+            for line in os.fsdecode(data).split("\n"):
                 number, space, name = line.partition(" ")
                 if (
                     space

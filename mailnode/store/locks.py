@@ -16,7 +16,7 @@ from mailnode.fs import FileSystem
 from mailnode.store.errors import InUse
 from mailnode.store.uidlist import LOCK_NAME
 
-STALE_AFTER = 120.0  # seconds without change, for a lock file whose owner cannot be asked
+STALE_AFTER = 120.0  # seconds without change, after which a lock file is nobody's
 GIVE_UP_AFTER = 60.0
 PAUSE = 0.05
 
@@ -39,7 +39,11 @@ class Locks:
         if directory in self._held:
             yield
             return
-        with self._files.locked(directory):
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(self._files.locked(directory))
+            except TimeoutError:
+                raise InUse("the folder is locked by another process") from None
             lock_file = os.path.join(directory, LOCK_NAME)
             self._take(lock_file)
             self._held.add(directory)
@@ -63,10 +67,10 @@ class Locks:
                 self._sleep(PAUSE)
                 waited += PAUSE
                 continue
-            try:
+            # An empty file locks as well, and on a full disk it must: or nothing could be expunged there.
+            with contextlib.suppress(OSError):
                 file.write(f"{self._pid}:{self._host}".encode())
-            finally:
-                file.close()
+            file.close()
             return
 
     def _stale(self, path: str) -> bool:
@@ -78,7 +82,9 @@ class Locks:
         except OSError:
             return False
         pid, colon, host = owner.strip().partition(":")
-        if colon and host == self._host and pid.isdigit():
-            # flock on the directory is ours, so a file of this process is left over from an earlier one.
-            return int(pid) == self._pid or not self._files.process_lives(int(pid))
-        return time.time() - facts.st_mtime > STALE_AFTER
+        if time.time() - facts.st_mtime > STALE_AFTER:
+            return True  # nobody holds it so long; after a power cut its process number may be another's
+        if not colon or host != self._host or not (pid.isascii() and pid.isdigit()):
+            return False
+        # flock on the directory is ours, so a file of this process is left over from an earlier one.
+        return int(pid) == self._pid or not self._files.process_lives(int(pid))

@@ -2,13 +2,15 @@
 
 All methods run in the account's lane. `uids` is replaced, never changed in place: a session that keeps the
 reference has its own unchanging view, shared with all sessions that have seen the same.
+
+The object stands for one folder with one UIDVALIDITY. When the folder is removed, made again or renamed
+over, or its uid list is replaced by another, every method raises NoSuchMailbox, before anything is read or
+changed under UIDs that mean something else now; the account then opens a new object.
 """
 
 import contextlib
 import errno
-import sqlite3
 from array import array
-from bisect import insort
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -16,54 +18,29 @@ from typing import Literal
 from mailnode.message.rendered import Rendered, render
 from mailnode.store import filenames
 from mailnode.store.body import Body
+from mailnode.store.cache import FolderCache
 from mailnode.store.context import Context
 from mailnode.store.draft import Draft
-from mailnode.store.errors import NoSuchMailbox, NoSuchMessage
-from mailnode.store.folder import CUR, NEW, Folder, Place
+from mailnode.store.errors import InUse, NoSuchMailbox, NoSuchMessage, TooManyKeywords
+from mailnode.store.folder import CUR, NEW, Folder, Place, make_folder
 from mailnode.store.index import UNKNOWN, Row
+from mailnode.store.keywords import NAME_LIMIT
+from mailnode.store.messages import Message, Messages
 from mailnode.store.uidlist import Record
 from mailnode.store.values import NO_FLAGS, SEEN, Flags, Name
 
 Mode = Literal["add", "remove", "replace"]
 
 _DEAD_LINES = 64
-_CHANGES_KEPT = 1024
+_TRIES = 20  # how often a file that another program renames under our hands is looked for again
 
-
-@dataclass(slots=True)
-class Message:
-    """What is known of one message. `modseq` grows with each change of its flags."""
-
-    uid: int
-    base: str
-    place: Place
-    flags: Flags
-    modseq: int
-    octets: int = UNKNOWN
-    internal_date: float = UNKNOWN
-
-    @property
-    def recent(self) -> bool:
-        """Whether it still lies in new/."""
-        return self.place[0]
-
-    @property
-    def info(self) -> str:
-        """The flag letters in its name; a name in new/ has none."""
-        return _info(self.place)
-
-
-def _info(place: Place) -> str:
-    return "" if place[0] else filenames.info_of(place[1])
-
-
-def _in_cur(info: str) -> Place:
-    return False, filenames.suffix_of(info)
+# A file that is no message: a symlink, a directory, a FIFO nobody writes to, or gone already.
+_NO_MESSAGE = (errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.ENOENT)
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What STATUS and STAT ask for."""
+    """What STATUS asks for."""
 
     messages: int
     recent: int
@@ -72,8 +49,8 @@ class Status:
     unseen: int
 
 
-def _uid_array(uids: Iterable[int] = ()) -> "array[int]":
-    return array("I", uids)
+def _in_cur(info: str) -> Place:
+    return False, filenames.suffix_of(info)
 
 
 class Mailbox:
@@ -81,17 +58,25 @@ class Mailbox:
 
     def __init__(self, context: Context, name: Name, path: str) -> None:
         self.name = name
-        self.uids: array[int] = _uid_array()
-        self.highest_modseq = 0
         self._context = context
         self._folder = Folder(context, path)
-        self._messages: dict[int, Message] = {}
-        self._by_base: dict[str, Message] = {}
-        self._changed: list[tuple[int, int]] = []  # (modseq, uid), ascending
-        self._row: int | None = None
-        self._cached: dict[int, Row] = {}
+        self._messages = Messages()
+        self._identity: tuple[int, str] | None = None  # UIDVALIDITY and G, once it is open
+        self._cache = FolderCache(context, "", 0)
+        self._remembered: dict[int, Row] = {}  # of messages that were not seen yet
+        self._dead: set[str] = set()  # base names of which a line may still stand in the uid list
 
     # Facts
+
+    @property
+    def uids(self) -> "array[int]":
+        """All UIDs, ascending."""
+        return self._messages.uids
+
+    @property
+    def highest_modseq(self) -> int:
+        """The modification sequence of the last change."""
+        return self._messages.modseq
 
     @property
     def uid_validity(self) -> int:
@@ -123,22 +108,16 @@ class Mailbox:
 
     def changes(self, since: int) -> list[int]:
         """UIDs of messages that are new or have other flags after modseq `since`, ascending."""
-        found: set[int] = set()
-        for modseq, uid in reversed(self._changed):
-            if modseq <= since:
-                break
-            found.add(uid)
-        return sorted(uid for uid in found if uid in self._messages)
+        return self._messages.changes(since)
 
     def status(self) -> Status:
         """Counts, as of the last sync."""
-        messages = self._messages.values()
         return Status(
-            messages=len(messages),
-            recent=sum(message.recent for message in messages),
+            messages=len(self._messages),
+            recent=sum(message.recent for message in self._messages),
             uid_next=self.uid_next,
             uid_validity=self.uid_validity,
-            unseen=sum(SEEN not in message.flags for message in messages),
+            unseen=sum(SEEN not in message.flags for message in self._messages),
         )
 
     # Looking at the disk
@@ -148,192 +127,178 @@ class Mailbox:
 
         New files get UIDs, durably, before this returns. A message counts as gone only after a second look.
         """
+        with self._existing():
+            if self._identity is None or not self._folder.unchanged():
+                with self._folder.lock():
+                    self._synchronise()
+
+    @contextlib.contextmanager
+    def _existing(self) -> Iterator[None]:
+        """After an error nothing is believed; that the folder is not there any more is NoSuchMailbox."""
         try:
-            if self._row is not None and self._folder.unchanged():
-                return
-            with self._folder.lock():
-                self._synchronise()
-        except OSError as error:
+            yield
+        except FileNotFoundError:
             self._folder.forget()
-            if error.errno != errno.ENOENT or self._context.files.stat(self._folder.path) is not None:
+            if self._context.files.stat(self._folder.path) is not None:
                 raise
             raise NoSuchMailbox(self.name) from None
+        except BaseException:
+            self._folder.forget()
+            raise
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[None]:
-        """Hold the lock over a change, with everything looked at; after an error nothing is believed."""
-        with self._folder.lock():
+        """Hold the lock over a change, with everything looked at."""
+        with self._existing(), self._folder.lock():
             self.sync()
-            try:
-                yield
-            except BaseException:
-                self._folder.forget()
-                raise
+            yield
 
     def _synchronise(self) -> None:
-        self._folder.load()
-        first = self._row is None
-        if first:
-            self._open_cache()
+        reloaded = self._folder.load()
+        opening = self._identity is None
+        if opening:
+            self._open()
+        elif reloaded and not self._is_still_ours():
+            raise NoSuchMailbox(self.name)
         places, stable = self._folder.look()
-        expected = self._cached_bases() if first else self._by_base.keys()
+        expected = self._messages.bases | {row.base for row in self._remembered.values()}
         if not places.keys() >= expected:
-            second, stable = self._folder.look(again=True)
-            places = {**places, **second} if not stable else second
+            places, stable = self._folder.look_for_missing(places)
         self._give_names(places)
         touched = self._note_changes(places)
         gone = self._note_gone(places) if stable else []
         touched += self._note_new(places)
-        if self._too_many_dead():
-            self._folder.list.keep_only(self._by_base)
+        if stable and self._too_many_dead():
+            self._folder.list.keep_only(self._messages.bases)
             self._folder.rewrite_list()
-        if touched or gone or first:
+            self._dead.clear()
+        if touched or gone or opening:
             self._remember(touched, gone)
 
-    def _open_cache(self) -> None:
+    def _open(self) -> None:
         folder = self._folder
+        if self._context.files.stat(f"{folder.path}/{NEW}") is None:
+            make_folder(self._context, folder.path)  # a backup that leaves out empty directories
         if not folder.list.sound:
             folder.rewrite_list()
-        try:
-            row = self._context.index().folder(self.guid, self.uid_validity)
-            self._cached = {cached.uid: cached for cached in self._context.index().rows(row.id)}
-        except sqlite3.Error:
-            self._context.discard_index()
-            row = self._context.index().folder(self.guid, self.uid_validity)
-        self._row = row.id
-        self.highest_modseq = row.modseq
-        if row.uid_next > folder.list.next_uid:
-            folder.list.next_uid = row.uid_next
+        self._identity = (self.uid_validity, self.guid)
+        self._cache = FolderCache(self._context, self.guid, self.uid_validity)
+        uid_next, self._messages.modseq, self._remembered = self._cache.open()
+        if uid_next > folder.list.next_uid:
+            folder.list.next_uid = uid_next
+            folder.rewrite_list()
 
-    def _cached_bases(self) -> set[str]:
-        return {row.base for row in self._cached.values()}
+    def _is_still_ours(self) -> bool:
+        """Whether the uid list just read is of this folder and says of our messages what it said before."""
+        records = self._folder.list.records
+        return self._identity == (self.uid_validity, self.guid) and all(
+            (record := records.get(message.base)) is not None and record.uid == message.uid
+            for message in self._messages
+        )
 
     def _tick(self) -> int:
-        """A new modification sequence: from the clock, so that a lost cache never makes it fall."""
-        self.highest_modseq = max(self.highest_modseq + 1, int(self._context.now() * 1_000_000))
-        return self.highest_modseq
-
-    def _note_changes(self, places: dict[str, Place]) -> list[Message]:
-        moved = [
-            message
-            for base, message in self._by_base.items()
-            if (place := places.get(base)) and place != message.place
-        ]
-        modseq = self._tick() if moved else 0
-        for message in moved:
-            message.place = places[message.base]
-            flags = self._flags(message.place)
-            if flags != message.flags:
-                message.flags = flags
-                self._log_change(message, modseq)
-        return moved
-
-    def _flags(self, place: Place) -> Flags:
-        return self._folder.keywords.flags(_info(place))
-
-    def _log_change(self, message: Message, modseq: int) -> None:
-        message.modseq = modseq
-        self._changed.append((modseq, message.uid))
-        if len(self._changed) > 2 * len(self._messages) + _CHANGES_KEPT:
-            self._changed = sorted((one.modseq, one.uid) for one in self._messages.values())
-
-    def _note_gone(self, places: dict[str, Place]) -> list[int]:
-        return self._forget([message for base, message in self._by_base.items() if base not in places])
-
-    def _forget(self, messages: list[Message]) -> list[int]:
-        if messages:
-            self._tick()
-            for message in messages:
-                del self._messages[message.uid]
-                del self._by_base[message.base]
-                self._folder.list.records.pop(message.base, None)
-            self.uids = _uid_array(uid for uid in self.uids if uid in self._messages)
-        return [message.uid for message in messages]
+        return self._messages.tick(self._context.now())
 
     def _give_names(self, places: dict[str, Place]) -> None:
         """Write down a name for every keyword letter that stands in a file name without having one."""
         keywords = self._folder.keywords
-        unnamed = keywords.unnamed(set(map(_info, set(places.values()))))
+        unnamed = keywords.unnamed({filenames.info_of(suffix) for _, suffix in set(places.values())})
         for number in sorted(unnamed):
             keywords.add(number, f"unknown-{number}")
         if unnamed:
             self._folder.write_keywords()
 
+    def _flags(self, place: Place) -> Flags:
+        return self._folder.keywords.flags(filenames.info_of(place[1]))
+
+    def _note_changes(self, places: dict[str, Place]) -> list[Message]:
+        moved = [one for one in self._messages if (place := places.get(one.base)) and place != one.place]
+        modseq = self._tick() if moved else 0
+        for message in moved:
+            if message.place[0] and not places[message.base][0]:
+                message.recent = False  # somebody else has claimed it
+            message.place = places[message.base]
+            flags = self._flags(message.place)
+            if flags != message.flags:
+                message.flags = flags
+                self._messages.log(message, modseq)
+        return moved
+
+    def _note_gone(self, places: dict[str, Place]) -> list[int]:
+        return self._forget([message for message in self._messages if message.base not in places])
+
+    def _forget(self, messages: list[Message]) -> list[int]:
+        if messages:
+            self._tick()
+        for message in messages:
+            self._folder.list.records.pop(message.base, None)
+            self._dead.add(message.base)
+        return self._messages.forget(messages)
+
     def _note_new(self, places: dict[str, Place]) -> list[Message]:
         records = self._folder.list.records
-        fresh = [base for base in places if base not in self._by_base]
-        unlisted = sorted((base for base in fresh if base not in records), key=filenames.arrival_order)
-        unlisted = [base for base in unlisted if self._is_file(base, places[base])]
-        self._list_new(unlisted, places)
+        fresh = [base for base in places if base not in self._messages.bases]
+        unlisted = [base for base in fresh if base not in records and self._is_file(base, places[base])]
+        self._list_new(sorted(unlisted, key=filenames.arrival_order), places)
         return self._admit([(base, places[base]) for base in fresh if base in records])
 
     def _is_file(self, base: str, place: Place) -> bool:
         """Whether it is a regular file; symlinks, FIFOs and directories get no UID."""
-        with contextlib.suppress(OSError), self._context.files.open(self._folder.file_path(base, place)):
-            return True
-        return False
+        try:
+            self._context.files.open(self._folder.file_path(base, place)).close()
+        except OSError as error:
+            if error.errno not in _NO_MESSAGE:
+                raise
+            return False
+        return True
 
     def _list_new(self, bases: list[str], places: dict[str, Place]) -> None:
-        first = self.uid_next
-        records = [Record(uid, base) for uid, base in enumerate(bases, first)]
-        if records:
-            for directory in {NEW if places[base][0] else CUR for base in bases}:
-                self._context.files.sync_directory(f"{self._folder.path}/{directory}")
-        if records or not self._folder.list.sound:
-            self._folder.add_records(records)
+        for directory in {NEW if places[base][0] else CUR for base in bases}:
+            self._context.files.sync_directory(f"{self._folder.path}/{directory}")
+        if bases or not self._folder.list.sound:
+            self._folder.add_records([Record(uid, base) for uid, base in enumerate(bases, self.uid_next)])
 
     def _admit(self, found: list[tuple[str, Place]]) -> list[Message]:
         """Take listed files in as messages."""
-        if not found:
-            return []
         records = self._folder.list.records
         modseq = 0
         admitted = []
         for base, place in found:
             uid = records[base].uid
-            cached = self._cached.pop(uid, None)
-            message = Message(uid, base, place, self._flags(place), 0)
-            if cached is not None and cached.base == base:
-                message.octets, message.internal_date = cached.octets, cached.internal_date
-                message.modseq = cached.modseq
-            if cached is None or cached.base != base or cached.info != _info(place):
+            message = Message(uid, base, place, self._flags(place), 0, recent=place[0])
+            row = self._remembered.pop(uid, None)
+            if row is not None and row.base == base:
+                message.octets, message.internal_date, message.modseq = (
+                    row.octets,
+                    row.internal_date,
+                    row.modseq,
+                )
+            admitted.append(message)
+            if row is None or row.base != base or row.info != message.info:
                 modseq = modseq or self._tick()
                 message.modseq = modseq
-            self._messages[uid] = self._by_base[base] = message
-            admitted.append(message)
-        admitted.sort(key=lambda message: message.uid)
-        self._changed.extend(
-            (message.modseq, message.uid) for message in admitted if message.modseq == modseq
-        )
-        newest = self.uids[-1] if self.uids else 0
-        if admitted[0].uid > newest:
-            self.uids = self.uids + _uid_array(message.uid for message in admitted)
-        else:
-            merged = self.uids.tolist()
-            for message in admitted:
-                insort(merged, message.uid)
-            self.uids = _uid_array(merged)
+        self._messages.admit(admitted)
+        for message in admitted:
+            if message.modseq == modseq:
+                self._messages.log(message, modseq)
         return admitted
 
     def _too_many_dead(self) -> bool:
-        live = len(self._by_base)
-        return not self._folder.list.sound or len(self._folder.list.records) - live > live // 3 + _DEAD_LINES
+        live = len(self._messages)
+        return not self._folder.list.sound or self._folder.lines - live > live // 3 + _DEAD_LINES
 
     def _remember(self, touched: Iterable[Message], gone: Iterable[int]) -> None:
-        """Tell the cache; an error there costs speed, nothing else."""
-        assert self._row is not None
-        gone = [*gone, *(uid for uid in self._cached if uid not in self._messages)]
-        self._cached.clear()
-        rows = (
-            Row(one.uid, one.base, one.info, one.modseq, one.octets, one.internal_date) for one in touched
+        """Tell the cache."""
+        forgotten = [*gone, *self._remembered]
+        self._remembered.clear()
+        self._cache.save(
+            uid_next=self.uid_next,
+            modseq=self.highest_modseq,
+            changed=(
+                Row(one.uid, one.base, one.info, one.modseq, one.octets, one.internal_date) for one in touched
+            ),
+            gone=forgotten,
         )
-        try:
-            self._context.index().save(
-                self._row, uid_next=self.uid_next, modseq=self.highest_modseq, changed=rows, gone=gone
-            )
-        except sqlite3.Error:
-            self._context.discard_index()
-            self._row = None
 
     # Reading
 
@@ -343,23 +308,22 @@ class Mailbox:
             raise NoSuchMessage(uid)
         return message
 
+    def _path(self, message: Message) -> str:
+        return self._folder.file_path(message.base, message.place)
+
     def body(self, uid: int) -> Body:
         """Open a message. Raises NoSuchMessage when it has gone."""
         message = self._listed(uid)
         on_disk, on_wire = filenames.sizes(message.base)
         verbatim = on_disk is not None and on_disk == on_wire
-        for again in (False, True):
+        for _ in range(_TRIES):
             try:
                 return Body(self._context.files.open(self._path(message)), verbatim=verbatim)
             except FileNotFoundError:
-                if again:
-                    break
-                self.sync()  # another program renamed or removed it
+                self._folder.forget()  # another program renamed or removed it
+                self.sync()
                 message = self._listed(uid)
         raise NoSuchMessage(uid)
-
-    def _path(self, message: Message) -> str:
-        return self._folder.file_path(message.base, message.place)
 
     def octets(self, uid: int) -> int:
         """RFC822.SIZE: the size of the wire form, exactly."""
@@ -398,100 +362,123 @@ class Mailbox:
     def rendered(self, uid: int) -> Rendered:
         """The prepared answers for a message, from the cache or made now."""
         message = self._listed(uid)
-        assert self._row is not None
-        try:
-            found = self._context.index().rendered(self._row, uid)
-        except (sqlite3.Error, ValueError):
-            found = None
+        found = self._cache.rendered(uid, message.base)
         if found is None:
             with self.body(uid) as body:
                 found = render(body.data, body.verbatim)
-            with contextlib.suppress(sqlite3.Error):
-                self._context.index().save_rendered(self._row, uid, found)
+            self._cache.save_rendered(uid, message.base, found)
         message.octets = found.octets
         return found
 
     # Changing
 
-    def _rename(self, message: Message, place: Place) -> bool:
-        """Give a message another name; False when its file has gone."""
-        old = message.place
-        try:
-            self._context.files.rename(self._path(message), self._folder.file_path(message.base, place))
-        except FileNotFoundError:
-            return False
-        message.place = place
-        self._folder.moved(message.base, old, place)
-        return True
-
     def _sync_directories(self, *names: str) -> None:
         for name in names:
             self._context.files.sync_directory(f"{self._folder.path}/{name}")
 
-    def claim_recent(self) -> set[int]:
-        """Move new/ to cur/, as SELECT does; gives the UIDs that were in new/."""
-        with self._changing():
-            recent = [message for message in self._messages.values() if message.recent]
-            if not recent:
-                return set()
-            with self._folder.own_change():
-                claimed = [message for message in recent if self._rename(message, _in_cur(""))]
-                self._sync_directories(CUR, NEW)
-            self._remember(claimed, [])
-            return {message.uid for message in claimed}
+    def _each(self, messages: list[Message], change: Callable[[Message], None]) -> list[Message]:
+        """Change the file of each message, and make it durable; gives those that were still there.
 
-    def set_flags(self, uids: Iterable[int], mode: Mode, flags: Flags) -> list[int]:
-        """Change flags durably; gives the UIDs whose flags are others than before.
+        A file that is not where it was has been renamed by another program, or removed: it is looked for
+        again, until it is changed or really gone. Raises InUse when that program does not leave off.
+        """
+        done: list[Message] = []
+        for _ in range(_TRIES):
+            missed = []
+            with self._folder.own_change():
+                for message in messages:
+                    try:
+                        change(message)
+                        done.append(message)
+                    except FileNotFoundError:
+                        missed.append(message)
+                self._sync_directories(CUR, NEW)
+            if not missed:
+                return done
+            self._folder.forget()
+            self.sync()
+            messages = [message for message in missed if self._messages.get(message.uid) is message]
+        raise InUse("another program keeps renaming messages")
+
+    def _rename(self, message: Message, place: Place) -> None:
+        old = message.place
+        self._context.files.rename(self._path(message), self._folder.file_path(message.base, place))
+        message.place = place
+        self._folder.moved(message.base, old, place)
+
+    def claim_recent(self) -> set[int]:
+        """Move new/ to cur/, as SELECT does; gives the UIDs that no session had claimed."""
+        with self._changing():
+            unclaimed = [message for message in self._messages if message.recent]
+            in_new = [message for message in unclaimed if message.place[0]]
+            if in_new:
+                self._each(in_new, lambda message: self._rename(message, _in_cur(message.info)))
+                self._remember(in_new, [])
+            for message in unclaimed:
+                message.recent = False
+            return {message.uid for message in unclaimed if self._messages.get(message.uid) is message}
+
+    def set_flags(self, uids: Iterable[int], mode: Mode, flags: Flags) -> dict[int, int]:
+        """Change flags durably; gives the UIDs whose flags are others now, and their modseqs before that.
 
         Messages that have gone are passed over. Raises TooManyKeywords, and then changes nothing.
         """
-        change: dict[Mode, Callable[[Flags], Flags]] = {
-            "add": lambda old: old | flags,
-            "remove": lambda old: old - flags,
-            "replace": lambda _: flags,
-        }
         with self._changing():
             flags = self._known_spelling(flags, may_add=mode != "remove")
-            wanted = [message for uid in uids if (message := self._messages.get(uid))]
-            changes = [(one, new) for one in wanted if (new := change[mode](one.flags)) != one.flags]
-            if not changes:
-                return []
+            change: dict[Mode, Callable[[Flags], Flags]] = {
+                "add": lambda old: old | flags,
+                "remove": lambda old: old - flags,
+                "replace": lambda _: flags,
+            }
+            wanted = [one for uid in dict.fromkeys(uids) if (one := self._messages.get(uid))]
+            wanted = [one for one in wanted if change[mode](one.flags) != one.flags]
+            if not wanted:
+                return {}
+            before = {one.uid: one.modseq for one in wanted}
+
+            def rename(message: Message) -> None:
+                new = change[mode](message.flags)
+                self._rename(message, _in_cur(self._folder.keywords.info(new, message.info)))
+                message.flags = new
+
+            done = self._each(wanted, rename)
             modseq = self._tick()
-            done = []
-            with self._folder.own_change():
-                for message, new in changes:
-                    if self._rename(message, _in_cur(self._folder.keywords.info(new, message.info))):
-                        message.flags = new
-                        self._log_change(message, modseq)
-                        done.append(message)
-                self._sync_directories(CUR, NEW)
+            for message in done:
+                self._messages.log(message, modseq)
             self._remember(done, [])
-            if len(done) != len(changes):
-                self._folder.forget()  # another program renamed or removed some meanwhile
-                self.sync()
-            return [message.uid for message in done]
+            return {message.uid: before[message.uid] for message in done}
 
     def _known_spelling(self, flags: Flags, *, may_add: bool) -> Flags:
         """The flags as this folder spells them; new keywords get their letters, durably."""
         keywords = self._folder.keywords
         missing = keywords.missing(flags)
         if missing and may_add:
-            keywords.give_letters(missing, {one.info for one in self._messages.values()})
+            if any(len(name.encode()) > NAME_LIMIT for name in missing):
+                raise TooManyKeywords("a keyword is too long")
+            keywords.give_letters(missing, {message.info for message in self._messages})
             self._folder.write_keywords()
         return frozenset(keywords.canonical(flag) for flag in flags)
 
-    def expunge(self, uids: Iterable[int]) -> list[int]:
-        """Remove messages for good, durably; gives the UIDs that were removed now."""
+    def expunge(self, uids: Iterable[int], *, having: str | None = None) -> list[int]:
+        """Remove messages for good, durably; gives the UIDs that were removed now.
+
+        With `having`, only messages that carry this flag at that moment.
+        """
+
+        def remove(message: Message) -> None:
+            if having is None or having in message.flags:
+                self._context.files.unlink(self._path(message))
+                self._folder.moved(message.base, message.place, None)
+
         with self._changing():
-            doomed = [message for uid in uids if (message := self._messages.get(uid))]
+            doomed = [one for uid in dict.fromkeys(uids) if (one := self._messages.get(uid))]
+            doomed = [one for one in doomed if having is None or having in one.flags]
             if not doomed:
                 return []
-            with self._folder.own_change():
-                for message in doomed:
-                    self._context.files.unlink(self._path(message), missing_ok=True)
-                    self._folder.moved(message.base, message.place, None)
-                self._sync_directories(CUR, NEW)
-            gone = self._forget(doomed)
+            removed = [one for one in self._each(doomed, remove) if having is None or having in one.flags]
+            # A look in between may have found some of them gone already.
+            self._forget([one for one in removed if self._messages.get(one.uid) is one])
+            gone = sorted(one.uid for one in removed)
             self._remember([], gone)
             return gone
 
@@ -500,57 +487,62 @@ class Mailbox:
 
         Flags and INTERNALDATE are kept. Raises NoSuchMessage when one has gone meanwhile.
         """
-        self.sync()
-        sources = [self._listed(uid) for uid in uids]
-        with target._changing():
-            made = target._link_all([(self._path(one), one) for one in sources], self._guid_of)
-            return [(one.uid, uid) for one, uid in zip(sources, made, strict=True)]
+        for attempt in range(_TRIES):
+            self.sync()
+            sources = [self._listed(uid) for uid in uids]
+            with target._changing():
+                try:
+                    made = target._link_all([(self._path(one), one) for one in sources], self._guid_of)
+                except FileNotFoundError:
+                    if attempt == _TRIES - 1:
+                        raise NoSuchMessage from None
+                    self._folder.forget()  # another program renamed or removed one
+                    continue
+                return [(one.uid, uid) for one, uid in zip(sources, made, strict=True)]
+        raise NoSuchMessage
 
     def _guid_of(self, message: Message) -> str:
         record = self._folder.list.records.get(message.base)
         return (record.field("G") if record else None) or message.base
 
     def _link_all(self, sources: list[tuple[str, Message]], guid_of: Callable[[Message], str]) -> list[int]:
-        wanted: Flags = NO_FLAGS.union(*(message.flags for _, message in sources))
-        self._known_spelling(wanted, may_add=True)
-        records: list[Record] = []
-        places: list[Place] = []
-        paths: list[str] = []
+        self._known_spelling(NO_FLAGS.union(*(message.flags for _, message in sources)), may_add=True)
+        made: list[tuple[Record, Place]] = []
+        taken: set[str] = set()
         try:
             with self._folder.own_change():
                 for path, message in sources:
-                    record = self._new_record(self.uid_next + len(records), message.base, guid_of(message))
+                    base, fields = self._base_for_copy(message.base, guid_of(message), taken)
                     flags = frozenset(map(self._folder.keywords.canonical, message.flags))
                     place = _in_cur(self._folder.keywords.info(flags, ""))
-                    linked = self._folder.file_path(record.base, place)
-                    self._link(path, linked)
-                    paths.append(linked)
-                    self._folder.moved(record.base, None, place)
-                    self._folder.list.records[record.base] = record
-                    records.append(record)
-                    places.append(place)
+                    self._context.files.link(path, self._folder.file_path(base, place))
+                    made.append((Record(self.uid_next + len(made), base, fields), place))
+                    taken.add(base)
                 self._sync_directories(CUR)
-            self._folder.add_records(records)
+            self._folder.add_records([record for record, _ in made])
         except BaseException:
-            for path in paths:
-                self._context.files.unlink(path, missing_ok=True)
+            for record, place in made:
+                self._context.files.unlink(self._folder.file_path(record.base, place), missing_ok=True)
+            self._folder.forget()
             raise
-        admitted = self._admit([(record.base, place) for record, place in zip(records, places, strict=True)])
+        return self._arrived([(record.base, place) for record, place in made])
+
+    def _base_for_copy(self, base: str, guid: str, taken: set[str]) -> tuple[str, tuple[str, ...]]:
+        """The same base where it is free here and no dead line could come back to life; else a new one."""
+        records = self._folder.list.records
+        if base not in records and base not in self._dead and base not in taken:
+            return base, () if guid == base else ("G" + guid,)
+        return filenames.with_sizes_of(base, self._context.names.next()), ("G" + guid,)
+
+    def _arrived(self, found: list[tuple[str, Place]]) -> list[int]:
+        """Messages that were put here by us, listed already; gives their UIDs."""
+        for base, place in found:
+            self._folder.moved(base, None, place)
+        admitted = self._admit(found)
+        for message in admitted:
+            message.recent = True
         self._remember(admitted, [])
-        return [record.uid for record in records]
-
-    def _link(self, source: str, target: str) -> None:
-        try:
-            self._context.files.link(source, target)
-        except FileNotFoundError:
-            raise NoSuchMessage from None
-
-    def _new_record(self, uid: int, base: str, guid: str) -> Record:
-        """A line for a copy: under the same base where that is free here, else under a new one with its G."""
-        if base not in self._folder.list.records and base not in self._by_base:
-            return Record(uid, base, () if guid == base else ("G" + guid,))
-        sizes = base.partition(",")
-        return Record(uid, self._context.names.next() + "".join(sizes[1:]), ("G" + guid,))
+        return [message.uid for message in admitted]
 
     def append(self, draft: Draft, flags: Flags = NO_FLAGS, internal_date: float | None = None) -> int:
         """Put a finished message here, durably; gives its UID. The draft is used up, or aborted on error."""
@@ -559,24 +551,20 @@ class Mailbox:
             with self._changing():
                 flags = self._known_spelling(flags, may_add=True)
                 place = _in_cur(self._folder.keywords.info(flags, "")) if flags else (True, "")
-                uid = self._place(path, base, place)
+                self._put(path, base, place)
                 draft.consumed()
-                return uid
+                return self._arrived([(base, place)])[0]
         finally:
             draft.abort()
 
-    def _place(self, path: str, base: str, place: Place) -> int:
-        """Move a finished file in here and give it a UID; on any error it is not here."""
+    def _put(self, path: str, base: str, place: Place) -> None:
+        """Move a finished file in here and list it; on any error it is not here."""
         target = self._folder.file_path(base, place)
         try:
             with self._folder.own_change():
                 self._context.files.rename(path, target)
                 self._sync_directories(NEW if place[0] else CUR)
-                self._folder.moved(base, None, place)
             self._folder.add_records([Record(self.uid_next, base)])
         except BaseException:
             self._context.files.unlink(target, missing_ok=True)
             raise
-        admitted = self._admit([(base, place)])
-        self._remember(admitted, [])
-        return admitted[0].uid

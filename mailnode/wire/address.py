@@ -24,6 +24,7 @@ _LITERAL = re.compile(r"\[([!-Z^-~]+)\]")
 _GENERAL = re.compile(r"[A-Za-z0-9-]*[A-Za-z0-9]:[!-Z^-~]+")
 _SOURCE_ROUTE = re.compile(r"@[^@,:<>\" ]+(?:,@[^@,:<>\" ]+)*:")
 _QUOTED_PAIR = re.compile(r"\\(.)")
+_LOCAL_PART_WRONG = "The local part of the address is wrong"
 _SPECIAL = re.compile(r'(["\\])')
 
 
@@ -102,7 +103,8 @@ def literal(host: str) -> str:
 def _mailbox(text: str, start: int) -> tuple[Address, int]:
     local, at = _local_part(text, start)
     if not text.startswith("@", at):
-        raise BadSyntax("The address has no domain")
+        cut_short = "@" in text[at:].partition(">")[0]
+        raise BadSyntax(_LOCAL_PART_WRONG if cut_short else "The address has no domain")
     domain, end = _domain(text, at + 1)
     return Address(local, domain), end
 
@@ -114,7 +116,7 @@ def _local_part(text: str, start: int) -> tuple[str, int]:
     elif plain := _DOT_STRING.match(text, start):
         local, end = plain[0], plain.end()
     else:
-        raise BadSyntax("The local part of the address is wrong")
+        raise BadSyntax(_LOCAL_PART_WRONG)
     if len(local.encode()) > LOCAL_LIMIT:
         raise BadSyntax("The local part of the address is too long")
     return local, end

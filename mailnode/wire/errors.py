@@ -6,4 +6,13 @@ class BadSyntax(ValueError):
 
 
 class LineTooLong(BadSyntax):
-    """A line did not end within its limit. The rest of it, up to its end, is dropped by the queue."""
+    """A line did not end within its limit. The rest of it, up to its end, is dropped by the queue.
+
+    `start` are its first octets, at most START of them: a protocol's tag may stand there.
+    """
+
+    START = 64
+
+    def __init__(self, text: str, start: bytes = b"") -> None:
+        super().__init__(text)
+        self.start = start[: self.START]

@@ -57,16 +57,17 @@ class ByteQueue:
             return self.line(limit)
         if end < 0:
             if len(self) - buffer.endswith(b"\r") > limit:  # the CR may be half of the line end
+                start = self.some(LineTooLong.START)
                 self.clear()
                 self._dropping = True
                 self.dropped = 0
-                raise LineTooLong("Line too long")
+                raise LineTooLong("Line too long", start)
             self._searched = len(buffer)
             return None
         line = self._take(end + 1)
         text = line[:-2] if line.endswith(b"\r\n") else line[:-1]
         if len(text) > limit:
-            raise LineTooLong("Line too long")
+            raise LineTooLong("Line too long", text)
         if len(line) - len(text) < 2:
             raise BadSyntax("Lines must end in CRLF, not in a bare LF")
         return text

@@ -166,6 +166,7 @@ class Mailbox(Commands):
             ("../x@example.org", "y", "not a mail address", 2),
             ("ben@example.org", "", "empty password", 1),
             ("ben@example.org", "  ", "empty password", 1),
+            ("ben@example.org", "x" * 1025, "at most 1024 octets", 1),
             ("ben@example.org", b"\xff\n", "not UTF-8", 1),
         ):
             output = self.mailnode("mailbox", "add", address, "--password-stdin", input=password, code=code)

@@ -12,9 +12,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface.verify import verifyObject
 
 from mailnode.auth import checker
-from mailnode.auth.checker import LoginBusy, PasswordChecker
+from mailnode.auth.checker import LONGEST_PASSWORD, LoginBusy, PasswordChecker
 from mailnode.auth.live import Live
-from mailnode.auth.passwords import Hasher
+from mailnode.auth.passwords import Hasher, normalized
 from mailnode.config import Auth, Config, Limits, MailboxEntry, Mailboxes
 
 CHEAP = Auth(argon2_memory=8, argon2_time=1)
@@ -128,6 +128,30 @@ class CheckerTests(SynchronousTestCase):
         ):
             self.assert_refused(name, password)
 
+    def test_long_passwords(self) -> None:
+        """Over 1,024 octets are wrong, right or not, at the cost of any; they are not even normalised."""
+        longest = "ü" * (LONGEST_PASSWORD // 2)
+        boxes = {"anna@example.org": MailboxEntry(HASHER.hash(longest + "x"))}
+        self.live.mailboxes = Mailboxes(boxes)
+        self.assert_refused(b"anna@example.org", longest.encode() + b"x")
+        self.assert_refused(b"anna@example.org", "\u0315\u0300".encode() * 2048)
+        boxes["anna@example.org"] = MailboxEntry(HASHER.hash(longest))
+        self.successResultOf(self.login(b"anna@example.org", longest.encode()))
+
+    def test_same_work_for_everybody(self) -> None:
+        """A password is normalised as often for a mailbox as for none, and a long one for neither."""
+        for password, length in ((b"falsch", 6), (b"x" * (LONGEST_PASSWORD + 1), 0)):
+            for name in (b"anna@example.org", b"nobody@example.org"):
+                lengths: list[int] = []
+
+                def counted(text: str, lengths: list[int] = lengths) -> bytes:
+                    lengths.append(len(text))
+                    return normalized(text)
+
+                self.patch(checker, "normalized", counted)
+                self.assert_refused(name, password)
+                self.assertEqual(lengths, [length], name)
+
     def test_remembered(self) -> None:
         """A right password costs no second hash for a while, in any spelling of the name."""
         self.successResultOf(self.login(b"anna@example.org", b"Geheimnis"))
@@ -154,6 +178,14 @@ class CheckerTests(SynchronousTestCase):
         self.successResultOf(self.login(b"anna", b"Geheimnis"))
         self.live.mailboxes = Mailboxes({})
         self.assert_refused(b"anna", b"Geheimnis")
+
+    def test_reload_meanwhile(self) -> None:
+        """A password that is changed while it is being checked is not right any more."""
+        self.executor.held = True
+        login = self.login(b"anna", b"Geheimnis")
+        self.live.mailboxes = Mailboxes({"anna@example.org": MailboxEntry(HASHER.hash("neu"))})
+        self.executor.release()
+        self.failureResultOf(login, UnauthorizedLogin)
 
     def test_failures_are_not_remembered(self) -> None:
         """Each wrong try costs a hash."""

@@ -1,5 +1,7 @@
 """mailnode.auth.throttle: how often a source may be wrong (vectors A3, A4)."""
 
+from itertools import count
+
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -13,10 +15,11 @@ class Throttle(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.throttle = LoginThrottle(self.clock.seconds)
+        self.guesses = count()
 
-    def fail_times(self, address: str, count: int, *, every: float = 0.0) -> None:
-        for number in range(count):
-            self.throttle.failed(address, b"anna", b"guess %d %f" % (number, self.clock.seconds()))
+    def fail_times(self, address: str, times: int, *, every: float = 0.0) -> None:
+        for _ in range(times):
+            self.throttle.failed(address, b"anna", b"guess %d" % next(self.guesses))
             self.clock.advance(every)
 
     def test_per_minute(self) -> None:
@@ -55,18 +58,25 @@ class Throttle(SynchronousTestCase):
             self.throttle.failed("192.0.2.1", b"anna", b"last year's")
         self.assertFalse(self.throttle.blocked("192.0.2.1"))
 
-    def test_success_clears(self) -> None:
-        """A right login forgets the wrong ones."""
+    def test_success_clears_its_own(self) -> None:
+        """A right login forgets the wrong ones under its name, in any letters."""
         self.fail_times("192.0.2.1", PER_MINUTE)
-        self.throttle.succeeded("192.0.2.1")
+        self.throttle.succeeded("192.0.2.1", b"Anna")
         self.assertFalse(self.throttle.blocked("192.0.2.1"))
+
+    def test_success_clears_nothing_else(self) -> None:
+        """Who has an account cannot pay with its password for guesses at another one."""
+        for _ in range(2):
+            self.fail_times("192.0.2.1", PER_MINUTE - 1, every=1)
+            self.throttle.succeeded("192.0.2.1", b"ben")
+        self.assertTrue(self.throttle.blocked("192.0.2.1"))
 
     def test_unix_sockets(self) -> None:
         """A peer without an IP address is never blocked."""
         for address in ("", "/run/x.sock", "None"):
             self.fail_times(address, 100)
             self.assertFalse(self.throttle.blocked(address))
-            self.throttle.succeeded(address)
+            self.throttle.succeeded(address, b"anna")
 
     def test_bounded(self) -> None:
         """The table does not grow without end; the source that was quiet longest is forgotten."""

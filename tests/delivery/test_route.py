@@ -47,6 +47,9 @@ ROUTES: dict[str, Route] = {
     "anna@[192.0.2.1]": NotHere(forwarded=False),
     "anna@mx.example": NotHere(forwarded=False),
     "postmaster@elsewhere.example": NotHere(forwarded=False),
+    "abuse@elsewhere.example": NotHere(forwarded=False),
+    "abuse@mx.example": NotHere(forwarded=False),
+    "abuse": NotHere(forwarded=False),
 }
 
 
@@ -93,6 +96,17 @@ class Routes(SynchronousTestCase):
         own = Mailboxes(MAILBOXES.mailboxes, aliases)
         self.assertEqual(self.route("postmaster@b.example", config, own), Local(("carl@b.example",)))
         self.assertEqual(self.route("postmaster@a.example", config, own), Local(("bob@a.example",)))
+
+    def test_abuse(self) -> None:
+        """RFC 2142 section 4: abuse is the postmaster of the domain, where nobody has that name."""
+        self.assertEqual(self.route("Abuse@A.example"), Local(("anna@a.example",)))
+        self.assertEqual(self.route("abuse@b.example"), Local(("carl@b.example",)))
+        config = replace(CONFIG, postmaster="bob@a.example")
+        self.assertEqual(self.route("abuse@b.example", config), Local(("bob@a.example",)))
+        aliases = {"abuse@b.example": ("anna@a.example",), "postmaster@a.example": ("carl@b.example",)}
+        own = Mailboxes(MAILBOXES.mailboxes, aliases)
+        self.assertEqual(self.route("abuse@b.example", config, own), Local(("anna@a.example",)))
+        self.assertEqual(self.route("abuse@a.example", config, own), Local(("carl@b.example",)))
 
     def test_long_chains(self) -> None:
         """Aliases of any depth are followed without recursion, each once."""

@@ -2,12 +2,14 @@
 
 import errno
 import os
+import shutil
 from collections.abc import Callable
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.imap.selected import Selected
-from mailnode.store.errors import NoRoom
+from mailnode.store.account import Account
+from mailnode.store.errors import InUse, NoRoom, NoSuchMailbox, TooManyKeywords
 from mailnode.store.mailbox import Mailbox
 from mailnode.wire.imap.sequence import SequenceSet
 from tests.imap.world import Client, World
@@ -60,10 +62,13 @@ class LimitTests(SessionCase):
         self.assertTrue(client.ended)
 
     def test_long_line_after_login(self) -> None:
-        """A line that is too long is BAD, and the session goes on after its end (I22)."""
+        """A line that is too long is BAD, with its tag, and the session goes on after its end (I22)."""
         client = self.client().login()
-        self.assertEqual(client.send(b"a SEARCH " + b"(" * 70000), b"* BAD Line too long\r\n")
+        self.assertEqual(client.send(b"a SEARCH " + b"(" * 70000), b"a BAD Line too long\r\n")
         self.assertEqual(client.send(b"x" * 100000 + b"\r\nb NOOP\r\n"), b"b OK Done\r\n")
+        self.assertEqual(client.say(b"c SEARCH " + b"(" * 70000), b"c BAD Line too long\r\n")
+        for no_tag in (b"(" * 70000, b"x" * 70000, b"x" * 64 + b" " + b"(" * 70000):
+            self.assertEqual(client.say(no_tag), b"* BAD Line too long\r\n")
 
     def test_lines_of_one_command_add_up(self) -> None:
         """Text between literals counts against the same limit as one line."""
@@ -76,6 +81,66 @@ class LimitTests(SessionCase):
         client = self.client()
         said = client.send(b"a LOGIN {4000}\r\n" + b"x" * 4000 + b" {97}\r\n")
         self.assertEqual(said, b"+ Ready for literal data\r\na NO [TOOBIG] The literal is too large\r\n")
+
+    def test_refused_literal_without_a_line(self) -> None:
+        """What follows a refused literal must be a line; else BYE, which also says why it was refused."""
+        ends = ((b"\n", b"Lines must end in CRLF, not in a bare LF"), (b"y" * 70000, b"Line too long"))
+        for end, complaint in ends:
+            stranger = self.client()
+            self.assertEqual(
+                stranger.send(b"a X {1+}\r\nx" + end), b"* BYE Unknown command; " + complaint + b"\r\n"
+            )
+            client = self.client().login()
+            said = client.send(b"q APPEND nope {9+}\r\n123456789" + end)
+            self.assertTrue(said.startswith(b"* BYE There is no such mailbox; create it first; " + complaint))
+            self.patch(Account, "free_space", self.raising(OSError(errno.EIO, "no")))
+            failing = self.client().login()
+            said = failing.send(b"q APPEND INBOX {9+}\r\n123456789" + end)
+            self.assertRegex(said, b"^\\* BYE The mailbox cannot be read or written now; .*; " + complaint)
+            self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+            self.assertTrue(stranger.ended and client.ended and failing.ended)
+
+    def test_refused_literal_after_login(self) -> None:
+        """Of a refused command as much is read past as a message may have; then comes the true answer."""
+        client = self.client().login()
+        message = b"x" * 3_000_000
+        for command, answer in (
+            (b"a APPEND nowhere {3000000+}\r\n", b"a NO [TRYCREATE] There is no such mailbox"),
+            (b'a APPEND INBOX () "bad" {3000000+}\r\n', b"a BAD Date and time expected"),
+            (b"a LIST {3000000+}\r\n", b"a NO [TOOBIG] The literal is too large"),
+        ):
+            said = client.send(command + message + b"\r\nb NOOP\r\n")
+            self.assertTrue(said.startswith(answer), said)
+            self.assertTrue(said.endswith(b"\r\nb OK Done\r\n"), said)
+
+    def test_refused_literal_without_end(self) -> None:
+        """More than that is not waited for: BYE, and the text still says why the command was refused."""
+        client = self.client().login()
+        said = client.send(b"a APPEND nowhere {52428800+}\r\n" + b"x" * 70000)
+        self.assertEqual(said, b"")
+        client = self.client().login()
+        said = client.send(b"a APPEND nowhere {52428801+}\r\n")
+        self.assertEqual(
+            said,
+            b"* BYE [TOOBIG] A message has at most 52428800 octets; "
+            b"what follows is too long to be read past\r\n",
+        )
+        stranger = self.client()
+        said = stranger.send(b"a X {4000+}\r\n" + b"x" * 4000 + b"{97+}\r\n")
+        self.assertEqual(
+            said, b"* BYE [TOOBIG] Unknown command; what follows is too long to be read past\r\n"
+        )
+
+    def test_slow_stranger(self) -> None:
+        """The time to log in is that of all commands together, however their octets come."""
+        for command in (b"a LOGIN {99+}\r\n", b"a X {99+}\r\n"):
+            client = self.client()
+            client.send(command)
+            for _ in range(60):
+                self.assertFalse(client.ended)
+                client.send(b"x")
+                self.world.clock.advance(1)
+            self.assertTrue(client.ended)
 
     def test_bare_line_feed(self) -> None:
         """Only CRLF ends a line."""
@@ -251,7 +316,9 @@ class ChangeTests(SessionCase):
         two.say("a NOOP")
         one.say("a STORE 1 +FLAGS (\\Flagged)")
         said = two.say("b STORE 1 +FLAGS.SILENT (\\Seen)")
-        self.assertEqual(said, b"b OK Stored\r\n")
+        self.assertEqual(said, b"* 1 FETCH (UID 1 FLAGS (\\Flagged \\Seen))\r\nb OK Stored\r\n")
+        self.assertEqual(two.say("b STORE 1 +FLAGS.SILENT (\\Draft)"), b"b OK Stored\r\n")
+        self.assertEqual(two.say("b STORE 1 -FLAGS.SILENT (\\Draft)"), b"b OK Stored\r\n")
         one.say("c STORE 1 +FLAGS (\\Answered)")
         self.assertIn(b"* 1 FETCH (UID 1 FLAGS (\\Answered \\Flagged \\Seen))", two.say("c NOOP"))
 
@@ -292,6 +359,71 @@ class ChangeTests(SessionCase):
             self.assertIn(b"c OK", two.say(f"c FETCH 1:{count} UID"))
             self.assertIn(b"c BAD", two.say(f"c FETCH {count + 1} UID"))
 
+    def test_expunge_takes_what_is_deleted_now(self) -> None:
+        r"""A message that another program has taken \Deleted from stays, however late it does so."""
+        expunge = Mailbox.expunge
+
+        def undelete_first(mailbox: Mailbox, uids: list[int], **facts: object) -> list[int]:
+            mailbox.set_flags(uids, "remove", frozenset(("\\Deleted",)))
+            return expunge(mailbox, uids, **facts)
+
+        self.patch(Mailbox, "expunge", undelete_first)
+        for command in ("EXPUNGE", "UID EXPUNGE 1:*", "CLOSE"):
+            client = self.client().login()
+            client.append(MESSAGE, flags="(\\Deleted)")
+            said = client.say(f"a {command}")
+            self.assertIn(b"a OK", said)
+            self.assertNotIn(b" EXPUNGE", said)
+            self.assertIn(b"MESSAGES 1", client.say("b STATUS INBOX (MESSAGES)"))
+            client.say("c SELECT INBOX")
+            client.say("d STORE 1:* +FLAGS (\\Deleted)")
+            self.patch(Mailbox, "expunge", expunge)
+            client.say("e CLOSE")
+            self.patch(Mailbox, "expunge", undelete_first)
+
+    def test_selected_mailbox_replaced(self) -> None:
+        """BYE to whatever is asked of a mailbox that is gone, or is another one now; CLOSE is OK."""
+        commands = (
+            "NOOP",
+            "EXPUNGE",
+            "UID EXPUNGE 1:*",
+            "STORE 1 +FLAGS.SILENT (\\Seen)",
+            "FETCH 1 (ENVELOPE BODY[])",
+            "SEARCH TEXT body",
+            "COPY 1 INBOX",
+            "CLOSE",
+        )
+        other = self.client().login()
+        for command in commands:
+            for again in (False, True):
+                other.say("a CREATE gone")
+                client = self.client().login()
+                client.append(MESSAGE, mailbox="gone", flags="(\\Deleted)")
+                client.say("b SELECT gone")
+                other.say("c DELETE gone")
+                if again:
+                    other.say("d CREATE gone")
+                    other.append(MESSAGE, mailbox="gone", flags="(\\Deleted)")
+                said = client.say(f"e {command}")
+                if command == "CLOSE":
+                    self.assertEqual(said, b"e OK Closed\r\n")
+                else:
+                    self.assertRegex(said, b"(^|\\n)\\* BYE The selected mailbox was deleted or renamed\r\n$")
+                    self.assertNotIn(b"e OK", said)
+                if again:
+                    self.assertIn(b"MESSAGES 1", other.say("f STATUS gone (MESSAGES)"))
+                    other.say("g DELETE gone")
+
+    def test_folder_removed_on_disk(self) -> None:
+        """The same where another program has removed the directory; the log has no traceback."""
+        for command, answer in (("EXPUNGE", b"* BYE The selected"), ("CLOSE", b"e OK Closed")):
+            client = self.client().login()
+            client.say("a CREATE gone")
+            client.append(MESSAGE, mailbox="gone", flags="(\\Deleted)")
+            client.say("b SELECT gone")
+            shutil.rmtree(self.world.account().store.root + "/.gone")
+            self.assertTrue(client.say(f"e {command}").startswith(answer))
+
 
 class TroubleTests(SessionCase):
     """What goes wrong below becomes a word of the protocol."""
@@ -318,12 +450,18 @@ class TroubleTests(SessionCase):
         self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
         self.assertIn(b"b OK", client.say("b NOOP"))
 
-    def test_no_room(self) -> None:
+    def test_words_of_the_store(self) -> None:
         """The store's words have their codes."""
         client = self.client().login()
         client.append(MESSAGE)
-        self.patch(Mailbox, "copy", self.raising(NoRoom()))
-        self.assertIn(b"a NO [OVERQUOTA] ", client.say("a COPY 1 INBOX"))
+        for error, answer in (
+            (NoRoom(), b"[OVERQUOTA] There is no room"),
+            (InUse(), b"[INUSE] The mailbox is in use"),
+            (TooManyKeywords(), b"[LIMIT] The keywords are too many for the mailbox, or too long"),
+            (NoSuchMailbox(), b"[TRYCREATE] There is no such mailbox"),  # the target, as INBOX is still here
+        ):
+            self.patch(Mailbox, "copy", self.raising(error))
+            self.assertIn(b"a NO " + answer, client.say("a COPY 1 INBOX"))
 
     def test_free_space_is_kept(self) -> None:
         """A message that would use up the last room is refused before it is sent."""

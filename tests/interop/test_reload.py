@@ -7,8 +7,13 @@ import smtplib
 import ssl
 import subprocess
 import sys
+from base64 import b64encode
 from threading import Thread
 
+from mailnode.admin import mailboxes_file
+from mailnode.auth.passwords import Hasher
+from mailnode.config import Auth
+from mailnode.fs import FileSystem
 from tests.interop.harness import (
     ANNA,
     BEN,
@@ -108,6 +113,76 @@ class Reload(InteropTestCase):
         self.assertRaises(imaplib.IMAP4.error, self.log_in, BEN)
         self.assertRaises(smtplib.SMTPRecipientsRefused, self.send, BEN)
         self.assert_idle_lives(1)
+
+    def log_in_everywhere(self, address: str) -> dict[str, Line]:
+        """Sessions of all protocols; one IMAP session idles."""
+        name, password = address.encode(), PASSWORD.encode()
+        auth = b"AUTH PLAIN " + b64encode(b"\0" + name + b"\0" + password)
+        sessions = {place: self.server.connect(place) for place in ("imap", "pop3", "submission")}
+        sessions["idle"] = self.server.connect("imap")
+        for session in sessions.values():
+            self.addCleanup(session.close)
+            session.line()
+        for place in ("imap", "idle"):
+            self.assertIn(b" OK ", sessions[place].tagged(b"a LOGIN " + name + b" " + password))
+        sessions["idle"].tagged(b"b SELECT INBOX")
+        sessions["idle"].send(b"c IDLE\r\n")
+        self.assertTrue(sessions["idle"].line().startswith(b"+"))
+        self.assertTrue(sessions["pop3"].ask(b"USER " + name).startswith(b"+OK"))
+        self.assertTrue(sessions["pop3"].ask(b"PASS " + password).startswith(b"+OK"))
+        sessions["submission"].ask(b"EHLO client.example")
+        self.assertTrue(sessions["submission"].ask(auth).startswith(b"235"))
+        return sessions
+
+    def assert_sent_away(self, sessions: dict[str, Line]) -> None:
+        """All have read why, and are closed."""
+        for place, word in (
+            ("imap", b"* BYE"),
+            ("idle", b"* BYE"),
+            ("pop3", b"-ERR"),
+            ("submission", b"421"),
+        ):
+            said = sessions[place].rest()
+            self.assertTrue(said.startswith(word), (place, said))
+            self.assertIn(b"Your account has changed, log in again\r\n", said)
+
+    def test_new_password_ends_sessions(self) -> None:
+        """Who has another password after a reload is sent away from all sessions; others notice nothing."""
+        sessions = self.log_in_everywhere(BEN)
+        edit = mailboxes_file.setting_password(BEN, Hasher(Auth(argon2_memory=64, argon2_time=1)).hash("new"))
+        mailboxes_file.apply(edit, self.server.config(), FileSystem())
+        self.assertTrue(self.server.reload()["ok"])
+        self.assert_sent_away(sessions)
+        self.assertRaises(imaplib.IMAP4.error, self.log_in, BEN)
+        self.assert_idle_lives(1)
+
+    def test_removed_mailbox_ends_sessions(self) -> None:
+        """So is who has no mailbox any more."""
+        sessions = self.log_in_everywhere(BEN)
+        code, said = self.command("mailbox", "remove", BEN)
+        self.assertEqual(code, 0, said)
+        self.assert_sent_away(sessions)
+        self.assert_idle_lives(1)
+
+    def test_directories_stay(self) -> None:
+        """Another place for mail, and other listeners, wait for the next start; the reload says so."""
+        self.send(ANNA, BEN)
+        elsewhere = os.path.join(self.server.directory, "elsewhere")
+        listener = '\n[[listener]]\nprotocol = "smtp"\nendpoint = "tcp:2525:interface=127.0.0.1"\n'
+        self.server.write_config(
+            self.server.extra + f'\n[store]\nmail = "{elsewhere}/{{domain}}/{{local}}"\n' + listener
+        )
+        warnings = str(self.server.reload()["warnings"])
+        for key in ("store.mail", "listener"):
+            self.assertIn(f"{key} has changed, which takes effect when the server is started again", warnings)
+        self.assertIn("store.mail has changed", self.server.log())
+        self.assertNotIn("state has changed", warnings)
+        self.assertEqual(self.log_in(BEN), 1)
+        self.send(BEN)
+        self.assertEqual(self.log_in(BEN), 2)
+        self.assertFalse(os.path.exists(elsewhere))
+        self.server.write_config(self.server.extra)
+        self.assertNotIn("has changed", str(self.server.reload()["warnings"]))
 
     def test_certificate(self) -> None:
         """T19: new connections get the new certificate, the open one keeps what it has."""

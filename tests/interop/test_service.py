@@ -1,5 +1,6 @@
 """Starting and stopping as administrators do it: the commands, systemd's sockets, what goes wrong."""
 
+import fcntl
 import os
 import poplib
 import signal
@@ -8,9 +9,17 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from threading import Thread
 
+from twisted.internet.defer import Deferred
+from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailnode.config import Limits, MailboxEntry, Mailboxes
+from mailnode.fs import FileSystem
+from mailnode.net.blocking import InlineExecutor, ThreadedExecutor
+from mailnode.service import DISK_PATIENCE, PATIENCE, MailNode, changed_people, connection_limits
 from tests.interop.harness import ANNA, BEN, DOMAIN, HOSTNAME, PASSWORD, Server, free_ports, wait_until
 
 BIN = os.path.dirname(sys.executable)
@@ -183,6 +192,133 @@ class SocketTests(SynchronousTestCase):
         process.send_signal(signal.SIGTERM)
         self.assertEqual(notices.recv(100), b"STOPPING=1")
         self.assertEqual(process.wait(30), -signal.SIGTERM)
+
+
+class LimitTests(SynchronousTestCase):
+    """What listeners let in, and who is sent away."""
+
+    def test_other_mail_servers_never_log_in(self) -> None:
+        """Port 25 has room for all SMTP sessions, though nobody logs in there."""
+        numbers = Limits(preauth_connections=7, smtp_sessions=50, imap_sessions=60, pop3_sessions=70)
+        for protocol, sessions, before_login in (
+            ("smtp", 50, 50),
+            ("submission", 50, 7),
+            ("imap", 60, 7),
+            ("pop3", 70, 7),
+        ):
+            limits = connection_limits(protocol, numbers)
+            self.assertEqual((limits.sessions, limits.before_login), (sessions, before_login), protocol)
+
+    def test_changed_people(self) -> None:
+        """Who has another password or no mailbox any more; not who is new or has another name."""
+        before = {
+            "a": MailboxEntry("1"),
+            "b": MailboxEntry("2"),
+            "c": MailboxEntry("3"),
+            "d": MailboxEntry("4"),
+        }
+        now = {
+            "a": MailboxEntry("1"),
+            "b": MailboxEntry("2", "Ben"),
+            "c": MailboxEntry("x"),
+            "e": MailboxEntry("5"),
+        }
+        self.assertEqual(changed_people(Mailboxes(before), Mailboxes(now)), {"c", "d"})
+
+
+class Reactor(MemoryReactorClock):
+    """A reactor on which nothing comes back from threads."""
+
+    def callFromThread(self, function: Callable[..., object], *args: object) -> None:
+        """Never."""
+
+
+class NodeTestCase(SynchronousTestCase):
+    """A server that does not listen and whose threads do no work."""
+
+    def node(self, more: str = "") -> tuple[MailNode, Reactor]:
+        """The server, with more lines in its configuration."""
+        server = Server()
+        self.addCleanup(server.clean_up)
+        server.write_config(server.extra + more)
+        reactor = Reactor()
+        return MailNode(server.config_path, reactor), reactor
+
+
+class SpaceTests(NodeTestCase):
+    """Room on the disk."""
+
+    def test_where_mail_lies(self) -> None:
+        """The file system that is asked for room is that of the mail, not that of the state."""
+        asked: list[str] = []
+        self.patch(FileSystem, "free_space", lambda _, path: asked.append(path) or 1)
+        self.patch(ThreadedExecutor, "run", InlineExecutor.run)
+        node, _ = self.node('\n[store]\nmail = "/srv/mail/{domain}/{local}"\n')
+        smtp = next(iter(node._factories.values()))._door.serve.__self__
+        self.successResultOf(Deferred.fromCoroutine(smtp.free_space()))
+        self.assertEqual(asked, ["/srv/mail/"])
+
+
+class StopTests(NodeTestCase):
+    """The end."""
+
+    def test_disk_that_does_not_answer(self) -> None:
+        """Jobs and threads that never end are waited for, but not for ever."""
+        node, reactor = self.node()
+        node._realm.account(ANNA).lane.run(int, "1")
+        stopped = node.stopService()
+        reactor.advance(DISK_PATIENCE - 1)
+        self.assertNoResult(stopped)
+        reactor.advance(1)
+        self.successResultOf(stopped)
+        self.assertEqual(reactor.getDelayedCalls(), [])
+
+    def test_session_that_does_not_end(self) -> None:
+        """Nor are sessions."""
+        node, reactor = self.node()
+        factory = next(iter(node._factories.values()))
+        self.patch(factory, "sessions", lambda: [Deferred()])
+        stopped = node.stopService()
+        reactor.advance(PATIENCE - 1)
+        reactor.advance(DISK_PATIENCE)
+        self.assertNoResult(stopped)
+        reactor.advance(DISK_PATIENCE)
+        self.successResultOf(stopped)
+
+    def test_command_that_is_being_done(self) -> None:
+        """SIGTERM while a message is being stored: the client reads its OK, then BYE."""
+        server = Server()
+        self.addCleanup(server.clean_up)
+        server.start()
+        client = server.connect("imap")
+        self.addCleanup(client.close)
+        client.line()
+        client.tagged(b"a LOGIN %s %s" % (ANNA.encode(), PASSWORD.encode()))
+        client.send(b"b APPEND INBOX {%d}\r\n" % len(TEXT))
+        self.assertTrue(client.line().startswith(b"+"))
+        folder = os.open(server.maildir(ANNA), os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        client.send(TEXT + b"\r\n")
+        later = server.connect("pop3")
+        self.addCleanup(later.close)
+        self.assertTrue(later.line().startswith(b"+OK"))  # so what came before has been read
+        stopping = Thread(target=server.stop)
+        stopping.start()
+        wait_until(lambda: not listens(server.ports["imap"]), "the server to stop listening")
+        os.close(folder)
+        said = client.rest()
+        stopping.join()
+        self.assertRegex(said, rb"(?s)^(\* [^\r]*\r\n)*b OK [^\r]*\r\n\* BYE [^\r]*\r\n$")
+        self.assertEqual(len(server.files(ANNA)), 1)
+
+
+def listens(port: int) -> bool:
+    """Whether somebody takes connections there."""
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=30).close()
+    except OSError:
+        return False
+    return True
 
 
 class DemoTests(SynchronousTestCase):

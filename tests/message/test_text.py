@@ -1,11 +1,13 @@
 """Octets to text, and what SEARCH compares."""
 
+import time
 from encodings.aliases import aliases
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailnode.message import text as texts_of_messages
 from mailnode.message.encoded import (
     decode_base64,
     decode_charset,
@@ -14,7 +16,7 @@ from mailnode.message.encoded import (
     decode_words,
 )
 from mailnode.message.mime import parse
-from mailnode.message.text import fold, texts, without_markup
+from mailnode.message.text import fold, stretches, texts, without_markup
 
 
 class DecodeTests(SynchronousTestCase):
@@ -152,6 +154,25 @@ class FoldTests(SynchronousTestCase):
         """Accents count."""
         self.assertNotEqual(fold("e"), fold("é"))
         self.assertNotEqual(fold("ß"), fold("ss"))
+
+    def test_linear(self) -> None:
+        """A hundred thousand combining marks in a row, which would have to change places, take no time."""
+        before = time.process_time()
+        fold("a" + "\u0301\u0316" * 50_000)
+        self.assertLess(time.process_time() - before, 2)
+
+    @settings(deadline=None, max_examples=200)
+    @given(
+        st.lists(st.from_regex("[ab][\u00e9\u0301\u0316\ufb01]{0,3}", fullmatch=True)).map("".join),
+        st.integers(0, 60),
+        st.integers(1, 20),
+    )
+    def test_stretches(self, text: str, start: int, length: int) -> None:
+        """What stands in a folded text, and is not too long for the overlap, stands in a stretch."""
+        self.patch(texts_of_messages, "_STRETCH", 4)
+        needle = fold(text)[start : start + length]
+        self.assertTrue(any(needle in stretch for stretch in stretches(text, length - 1)), needle)
+        self.assertEqual("".join(stretches(text, 0)), fold(text))
 
     @settings(deadline=None, max_examples=100)
     @given(st.text())

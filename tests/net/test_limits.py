@@ -1,5 +1,7 @@
 """Counting connections."""
 
+from dataclasses import replace
+
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.net.limits import Admission, ConnectionLimits, Gate, source_of
@@ -60,6 +62,25 @@ class GateTests(SynchronousTestCase):
         for number in range(2):
             self.admit(f"198.51.100.{number}", trusted=True)
         self.assertIn("too many sessions", self.refused(trusted=True))
+
+    def test_trusted_take_no_place_of_strangers(self) -> None:
+        """Connections from trusted networks fill neither the total before login nor an address."""
+        self.limits = replace(self.limits, sessions=99)
+        trusted = [self.admit(trusted=True) for _ in range(4)]
+        self.admit()
+        self.admit()
+        self.assertIn("from this address", self.refused())
+        trusted[0].release()
+        self.assertTrue(trusted[1].authenticated("anna"))
+        self.assertIn("from this address", self.refused())
+        self.admit("192.0.2.2")
+
+    def test_person(self) -> None:
+        """An admission knows who has logged in."""
+        admission = self.admit()
+        self.assertEqual(admission.person, "")
+        admission.authenticated("anna")
+        self.assertEqual(admission.person, "anna")
 
     def test_rate(self) -> None:
         """New connections of one address in a minute are counted, also when they end at once."""

@@ -9,6 +9,7 @@ from ipaddress import ip_network
 
 from OpenSSL import SSL
 from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import globalLogPublisher
@@ -22,7 +23,7 @@ from mailnode.fs import FileSystem
 from mailnode.net.blocking import InlineExecutor
 from mailnode.net.limits import ConnectionLimits, Gate
 from mailnode.net.listen import Connection, Door, SessionFactory, plain_address
-from mailnode.net.stream import TimedOut
+from mailnode.net.stream import LINGER, TimedOut
 from mailnode.net.tls import TlsError, TlsServer, make_context
 from mailnode.runtime import Runtime
 from tests.net.memory import MemoryTransport, TlsPeer
@@ -60,8 +61,7 @@ class ListenTestCase(SynchronousTestCase):
             runtime=runtime,
             gate=Gate(lambda: ConnectionLimits(9, 99, 99, sessions, 9), self.clock.seconds),
             serve=noting,
-            busy=b"* BYE busy",
-            farewell=b"* BYE stopping",
+            sent_away=b"* BYE ",
             tls=self.tls_server() if tls else None,
             trusted_networks=lambda: (ip_network("127.0.0.0/8"),),
             handshake_timeout=lambda: 15.0,
@@ -105,26 +105,60 @@ class SessionTests(ListenTestCase):
         lines = [event["line"] for event in self.events]
         self.assertEqual(sum(f"connection={stranger.id}" in line for line in lines), 2)
         self.assertEqual(factory.sessions(), [])
-        self.assertEqual(factory.open, set())
+        self.assertEqual(factory.open, {})
 
     def test_one_too_many(self) -> None:
         """The connection above the limit reads why and is closed; a place that is left can be taken."""
         factory = self.factory(sessions=1)
         first = self.connect(factory)
         second = self.connect(factory)
-        self.assertEqual(second.value(), b"* BYE busy\r\n")
+        self.assertEqual(second.value(), b"* BYE Too many connections, try again later\r\n")
         self.assertFalse(second.connected)
         first.protocol.dataReceived(b"quit\r\n")
         self.assertEqual(self.connect(factory).value(), b"hello\r\n")
-        factory.close_all()
+        factory.dismiss(b"stopping")
 
     def test_lost_connection(self) -> None:
         """A peer that goes away ends the session and gives its place back."""
         factory = self.factory(sessions=1)
         self.connect(factory).loseConnection()
         waiting = self.connect(factory)
-        factory.close_all()
+        factory.dismiss(b"stopping")
         self.assertEqual(waiting.value(), b"hello\r\n* BYE stopping\r\n")
+        self.assertEqual(factory.sessions(), [])
+
+    def test_some_people(self) -> None:
+        """Only the people named are sent away; who has not logged in is nobody."""
+        factory = self.factory(sessions=3)
+        anna, ben, nobody = (self.connect(factory) for _ in range(3))
+        self.seen[0].admission.authenticated("anna")
+        self.seen[1].admission.authenticated("ben")
+        factory.dismiss(b"log in again", {"anna"})
+        self.assertEqual(anna.value(), b"hello\r\n* BYE log in again\r\n")
+        self.assertEqual((ben.value(), nobody.value()), (b"hello\r\n", b"hello\r\n"))
+        self.assertEqual([one.admission.person for one in factory.open.values()], ["ben", ""])
+        factory.dismiss(b"stopping")
+
+    def test_stopping_does_not_interrupt(self) -> None:
+        """A session that works is waited for, and its peer reads the reply; close_all() waits no more."""
+        works: list[Deferred[None]] = []
+
+        async def working(connection: Connection) -> None:
+            works.append(Deferred())
+            await works[-1]
+            connection.stream.write(b"250 done\r\n")
+            await connection.stream.line(100)
+
+        factory = self.factory(working)
+        patient, late = self.connect(factory), self.connect(factory)
+        factory.dismiss(b"stopping")
+        self.assertEqual((patient.connected, len(factory.sessions())), (True, 2))
+        works[0].callback(None)
+        self.assertEqual(patient.value(), b"250 done\r\n* BYE stopping\r\n")
+        self.assertEqual((patient.connected, len(factory.sessions())), (False, 1))
+        factory.close_all()
+        self.assertFalse(late.connected)
+        works[1].callback(None)
         self.assertEqual(factory.sessions(), [])
 
     def test_a_bug(self) -> None:
@@ -169,6 +203,24 @@ class TlsTests(ListenTestCase):
         peer.send(b"quit\r\n")
         self.clock.advance(0)
         transport.abortConnection()
+
+    def test_silent_end(self) -> None:
+        """A peer that never answers the TLS close keeps its place, and a descriptor, until it is cut off."""
+        factory = self.factory(tls=True, sessions=1)
+        first = self.connect(factory)
+        peer = TlsPeer(first)
+        peer.handshake()
+        self.clock.advance(0)
+        peer.send(b"quit\r\n")
+        self.clock.advance(0)
+        self.assertEqual(factory.sessions(), [])
+        self.assertTrue(first.connected)
+        self.assertFalse(self.connect(factory).connected)
+        self.clock.advance(LINGER)
+        self.assertFalse(first.connected)
+        again = self.connect(factory)
+        self.assertTrue(again.connected)
+        again.abortConnection()
 
     def test_slow_handshake(self) -> None:
         """A handshake that does not come to its end is cut off after its time (T14)."""

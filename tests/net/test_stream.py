@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.net.blocking import PIECE, InlineExecutor, Lane, send
-from mailnode.net.stream import ENDLESS_LINE, READ_BUFFER, ConnectionClosed, Stream, TimedOut
+from mailnode.net.stream import ENDLESS_LINE, LINGER, READ_BUFFER, ConnectionClosed, Stream, TimedOut
 from mailnode.wire.dot import Decoder
 from mailnode.wire.errors import BadSyntax, LineTooLong
 
@@ -414,11 +414,23 @@ class Ends(StreamTestCase):
         self.assertEqual((self.wire.value(), self.stream.pending), (b"bye", 0))
         self.failureResultOf(self.go(self.stream.line(10)), ConnectionClosed)
         self.failureResultOf(self.go(self.stream.drain()), ConnectionClosed)
-        self.clock.advance(WRITE_TIMEOUT)
+        self.clock.advance(LINGER - 1)
+        self.assertFalse(self.wire.disconnected)
+        self.clock.advance(1)
         self.assertTrue(self.wire.disconnected)
 
+    def test_when_lost(self) -> None:
+        """Who asks is told when the connection is gone, and not when it is only closed; at once if it is."""
+        told: list[int] = []
+        self.stream.when_lost(lambda: told.append(1))
+        self.stream.close()
+        self.assertEqual(told, [])
+        self.lose()
+        self.stream.when_lost(lambda: told.append(2))
+        self.assertEqual(told, [1, 2])
+
     def test_close_while_reading(self) -> None:
-        """A server that stops closes under the session; the end of the connection wakes it."""
+        """Whoever closes under the session does not wake it; the end of the connection does."""
         wanted = self.go(self.stream.line(10))
         self.stream.close()
         self.assertNoResult(wanted)
@@ -434,6 +446,71 @@ class Ends(StreamTestCase):
         self.stream.abort()
         self.stream.close()
         self.assertFalse(self.wire.disconnected)
+
+
+class Dismissal(StreamTestCase):
+    """dismiss(): sent away, but not in the middle of something"""
+
+    def serve(self) -> "tuple[deque[Deferred[None]], Deferred[Any]]":
+        """A session that answers each line when its work is done; gives the works, and the session."""
+        works: deque[Deferred[None]] = deque()
+
+        async def session() -> None:
+            while True:
+                line = await self.stream.line(100)
+                works.append(Deferred())
+                await works[-1]
+                self.stream.write(line + b" OK\r\n")
+                await self.stream.drain()
+
+        return works, self.go(session())
+
+    def test_waiting(self) -> None:
+        """A session that waits for its peer ends at once, and the peer reads why."""
+        _, session = self.serve()
+        self.stream.dismiss(b"bye\r\n")
+        self.failureResultOf(session, ConnectionClosed)
+        self.assertEqual(self.wire.value(), b"bye\r\n")
+        self.assertTrue(self.wire.disconnecting)
+
+    def test_working(self) -> None:
+        """A session that works finishes it; the peer reads the reply to what was done, then the farewell."""
+        works, session = self.serve()
+        self.stream.dataReceived(b"a\r\n")
+        self.stream.dismiss(b"bye\r\n")
+        self.assertEqual((self.wire.value(), self.wire.disconnecting), (b"", False))
+        works.popleft().callback(None)
+        self.failureResultOf(session, ConnectionClosed)
+        self.assertEqual(self.wire.value(), b"a OK\r\nbye\r\n")
+        self.assertTrue(self.wire.disconnecting)
+
+    def test_pipelined(self) -> None:
+        """What the peer had sent before is answered as well."""
+        works, session = self.serve()
+        self.stream.dataReceived(b"a\r\nb\r\nc")
+        self.stream.dismiss(b"bye\r\n")
+        while works:
+            works.popleft().callback(None)
+        self.failureResultOf(session, ConnectionClosed)
+        self.assertEqual(self.wire.value(), b"a OK\r\nb OK\r\nbye\r\n")
+
+    def test_in_handshake(self) -> None:
+        """Who shakes hands is sent away without a word: there is no reply to wait for."""
+        done = self.go(self.stream.start_tls(cast(Any, object()), timeout=15))
+        self.stream.dismiss(b"bye\r\n")
+        self.assertEqual((self.wire.value(), self.wire.disconnecting), (b"", True))
+        self.lose()
+        self.failureResultOf(done, ConnectionClosed)
+
+    def test_gone(self) -> None:
+        """On a lost connection nothing is written."""
+        works, session = self.serve()
+        self.stream.dataReceived(b"a\r\n")
+        self.lose()
+        self.stream.dismiss(b"bye\r\n")
+        works.popleft().callback(None)
+        self.failureResultOf(session, ConnectionClosed)
+        self.assertEqual(self.wire.value(), b"")
 
 
 class StartTls(StreamTestCase):

@@ -76,6 +76,13 @@ class Authentication(SmtpTestCase):
         self.check(world, [(wrong, [b"535 5.7.8"]), (wrong, [b"535 5.7.8"]), (wrong, [b"535 5.7.8"])])
         self.assertFalse(world.open)
 
+    def test_another_authzid_counts(self) -> None:
+        """To act as somebody else is a wrong login like any other: the third is the last."""
+        wrong = plain(b"bob@local.example", ANNA, b"secret")
+        world = self.greeted("submission", loopback=True)
+        self.check(world, [(wrong, [b"535 5.7.8"]), (wrong, [b"535 5.7.8"]), (wrong, [b"535 5.7.8"])])
+        self.assertFalse(world.open)
+
     def test_in_clear(self) -> None:
         """T6: no password in clear from another host: 538, and no AUTH line."""
         world = self.greeted("submission")

@@ -13,9 +13,35 @@ from mailnode.message.header import extent
 from mailnode.smtp.header_block import HeaderBlock, edit
 from mailnode.smtp.outcome import Refused
 from mailnode.store.errors import NoRoom, StoreError
-from tests.smtp.world import MAIL, RCPT, SmtpTestCase, World
+from tests.smtp.world import FROM, MAIL, RCPT, SmtpTestCase, World
 
 DATE = b"Sun, 9 Sep 2001 01:46:40 +0000"
+FROMS_OF_ANNA = (  # an alias of hers, a group, comments, two of her addresses, any case, folded
+    FROM,
+    b"FROM : ANNA@local.example\r\n",
+    b"From: info@local.example, <anna+x@LOCAL.example>\r\n",
+    b'From: (bob@local.example) "bob@local.example" <anna@local.example>\r\n',
+    b"From: us: anna@local.example;\r\n",
+    b"From:\r\n =?utf-8?q?bob=40local.example?=\r\n <anna@local.example>\r\n",
+)
+FROMS_REFUSED = {
+    b"": b"550 5.6.0 The message has no From",
+    b"Sender: anna@local.example\r\n": b"550 5.6.0",
+    FROM + FROM: b"550 5.7.1 The message has more than one From",
+    FROM + b"from: bob@local.example\r\n": b"550 5.7.1",
+    FROM + b"X: y\r\n" * 1000 + b"From : bob@local.example\r\n": b"550 5.7.1",
+    b"From:\r\n": b"550 5.7.1 The From has no address",
+    b"From: nobody:;\r\n": b"550 5.7.1",
+    b"From: bob@local.example\r\n": b"550 5.7.1 You may not send",
+    b"From: anna@elsewhere.example\r\n": b"550 5.7.1",
+    b"From: anna\r\n": b"550 5.7.1",
+    b"From: anna@local.example, bob@local.example\r\n": b"550 5.7.1",
+    b"From: anna@local.example <bob@local.example>\r\n": b"550 5.7.1",
+    b"From: <anna@local.example> <bob@local.example>\r\n": b"550 5.7.1",
+    b"From: <bob@elsewhere.example@local.example>\r\n": b"550 5.7.1",
+    b"From: <anna@local.example>\r\n ,bob@elsewhere.example\r\n": b"550 5.7.1",
+    b"From: " + b"anna@local.example," * 1000 + b"bob@local.example\r\n": b"550 5.7.1",
+}
 BOB = b"RCPT TO:<bob@local.example>\r\n"
 
 
@@ -70,7 +96,7 @@ class Content(SmtpTestCase):
         self.assertIn(b"Received: from [IPv6:2001:db8::7] ([IPv6:2001:db8::7])\r\n", content)
         self.assertIn(b" with SMTP id ", content)
         content = self.delivered(
-            self.submitting(), b"\r\nx\r\n", begin=b"MAIL FROM:<anna@local.example>\r\n" + RCPT
+            self.submitting(), FROM + b"\r\nx\r\n", begin=b"MAIL FROM:<anna@local.example>\r\n" + RCPT
         )
         self.assertIn(b" with ESMTPA id ", content)
 
@@ -91,17 +117,41 @@ class Content(SmtpTestCase):
         begin = b"MAIL FROM:<anna@local.example>\r\n" + RCPT
         world = self.submitting()
         content = self.delivered(
-            world, b"To: x\r\nBcc: a,\r\n b\r\nSubject: y\r\n\r\nBcc: z\r\n", begin=begin
+            world, FROM + b"To: x\r\nBcc: a,\r\n b\r\nSubject: y\r\n\r\nBcc: z\r\n", begin=begin
         )
         ids = world.events[-1].message.encode()  # type: ignore[attr-defined]
         self.assertTrue(
             content.endswith(
-                b"Date: " + DATE + b"\r\nMessage-ID: <1000000000." + ids + b"@mx.local.example>\r\n"
-                b"To: x\r\nSubject: y\r\n\r\nBcc: z\r\n"
+                b"Date: "
+                + DATE
+                + b"\r\nMessage-ID: <1000000000."
+                + ids
+                + b"@mx.local.example>\r\n"
+                + FROM
+                + b"To: x\r\nSubject: y\r\n\r\nBcc: z\r\n"
             )
         )
-        header = b"DATE: now\r\nMessage-id: <1@x>\r\n\r\n"
+        header = FROM + b"DATE: now\r\nMessage-id: <1@x>\r\n\r\n"
         self.assertTrue(self.delivered(world, header, begin=begin).endswith(b"+0000\r\n" + header))
+
+    def test_from(self) -> None:
+        """A14: what is submitted has one From, and each address in it is that of the one who is logged in."""
+        world = self.submitting(limits={"errors_soft": 1000, "errors_hard": 1000})
+        begin = b"MAIL FROM:<anna@local.example>\r\n" + RCPT
+        for fields in FROMS_OF_ANNA:
+            self.delivered(world, fields + b"Subject: x\r\n\r\nFrom: <bob@local.example>\r\n", begin=begin)
+        for fields, answer in FROMS_REFUSED.items():
+            for text in (fields + b"Subject: x\r\n\r\nbody\r\n", b"A: b\r\n" + fields):
+                before = len(world.courier.deliveries)
+                self.assertEqual(
+                    [reply[: len(answer)] for reply in self.deliver(world, text, begin=begin)], [answer], text
+                )
+                self.assertEqual(len(world.courier.deliveries), before, "nothing was begun")
+
+    def test_from_of_others(self) -> None:
+        """From outside, any From comes in, and none."""
+        for fields in FROMS_REFUSED:
+            self.delivered(self.greeted(), fields + b"\r\nbody\r\n")
 
     def test_odd_messages(self) -> None:
         """C17: header only, body only, no empty line, an mbox line first, 8-bit octets: kept as they are."""
@@ -136,6 +186,16 @@ class Content(SmtpTestCase):
                 [],
             )
             self.delivered(world, line * 10, begin=begin)
+
+    def test_too_large_without_end(self) -> None:
+        """M18: behind a refusal as much as a message may have is read past; then the connection ends."""
+        world = self.greeted(limits={"message_size": 1000})
+        line = b"x" * 98 + b"\r\n"
+        self.assertEqual(world.send(MAIL + RCPT + b"DATA\r\n")[-1][:3], b"354")
+        for _ in range(20):
+            self.assertEqual(world.send(line), [])
+        self.assertEqual([reply[:9] for reply in world.send(line * 2)], [b"421 4.7.0"])
+        self.assertEqual((world.outcome, world.courier.delivered), ("ended", []))
 
     def test_hops(self) -> None:
         """B7: a hundred Received fields are a long way, one more is a loop (RFC 5321 section 6.3)."""

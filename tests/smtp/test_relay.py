@@ -52,6 +52,7 @@ ACCEPTED = {  # a forward-path and whose it is
     b"<postmaster@mx.local.example>": "anna@local.example",
     b"<postmaster@[192.0.2.1]>": "anna@local.example",
     b"<postmaster@second.example>": "carl@second.example",
+    b"<abuse@second.example>": "carl@second.example",
 }  # fmt: skip
 PATIENT = {"errors_soft": 1000, "errors_hard": 1000}
 
@@ -137,6 +138,15 @@ class Submission(SmtpTestCase):
             self.check(world, [(b"MAIL FROM:<" + path + b">\r\nRSET\r\n", [b"250", b"250"])])
         for path in refused:
             self.check(world, [(b"MAIL FROM:<" + path + b">\r\n", [b"553 5.7.1"])])
+
+    def test_wrong_addresses(self) -> None:
+        """The refusal says what is wrong with the address."""
+        world = self.greeted(limits=PATIENT)
+        for path, answer in (
+            (b"<a..b@x.example>", b"501 5.1.7 The local part of the address is wrong"),
+            (b"<a>", b"501 5.1.7 The address has no domain"),
+        ):
+            self.check(world, [(b"MAIL FROM:" + path + b"\r\n", [answer])])
 
     def test_other_hosts(self) -> None:
         """Mail for other hosts is refused with a word that says why."""

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mailnode.events.life import Accepted, Refused
 from mailnode.smtp.verbs import VERBS
-from tests.smtp.world import CUTS, EHLO, MAIL, RCPT, SmtpTestCase
+from tests.smtp.world import CUTS, EHLO, FROM, MAIL, RCPT, SmtpTestCase
 
 TEXT = b"Subject: x\r\n\r\nbody\r\n.\r\n"
 COMMANDS = (
@@ -240,7 +240,7 @@ class States(SmtpTestCase):
     def test_submission_is_lenient(self) -> None:
         """R25: old mail programs of our own people may send the message behind DATA."""
         world = self.submitting()
-        group = b"MAIL FROM:<anna@local.example>\r\n" + RCPT + b"DATA\r\n" + TEXT
+        group = b"MAIL FROM:<anna@local.example>\r\n" + RCPT + b"DATA\r\n" + FROM + TEXT
         self.check(world, [(group, [b"250", b"250", b"354", b"250"])])
 
     def test_time_out(self) -> None:
@@ -253,6 +253,26 @@ class States(SmtpTestCase):
             world.clock.advance(1)
             self.assertEqual([reply[:9] for reply in world.replies()], [b"421 4.4.2"])
             self.assertEqual(world.outcome, "TimedOut")
+
+    def test_too_slow(self) -> None:
+        """An octet a second keeps no transaction open: 421 when the whole takes longer than it may."""
+        world = self.greeted(limits={"data_timeout": 100, "data_rate": 10})
+        self.check(world, [*BEGUN, (b"DATA\r\n", [b"354"])])
+        for _ in range(112):
+            self.assertEqual(world.send(b"x"), [])
+            world.clock.advance(1)
+        self.assertEqual([reply[:9] for reply in world.replies()], [b"421 4.4.2"])
+        self.assertEqual((world.outcome, world.courier.delivered), ("TimedOut", []))
+
+    def test_slow_enough(self) -> None:
+        """Who sends at the least rate on the whole, steadily or in bursts, is heard to the end."""
+        for piece, seconds in ((b"x" * 8 + b"\r\n", 1), (b"x" * 988 + b"\r\n", 99)):
+            world = self.greeted(limits={"data_timeout": 100, "data_rate": 10})
+            self.check(world, [*BEGUN, (b"DATA\r\n", [b"354"])])
+            for _ in range(300):
+                self.assertEqual(world.send(piece), [])
+                world.clock.advance(seconds)
+            self.check(world, [(b".\r\n", [b"250"])])
 
     def test_no_room(self) -> None:
         """Promise D10: a disk that is nearly full is told at MAIL, with the declared size counted in."""

@@ -10,7 +10,7 @@ from mailnode.admin.certificates import write_certificates
 from mailnode.fs import FileSystem
 from mailnode.net.tls import TlsServer, make_context
 from tests.net.memory import TlsPeer
-from tests.smtp.world import CUTS, EHLO, MAIL, RCPT, SmtpTestCase, World, auth_plain
+from tests.smtp.world import CUTS, EHLO, FROM, MAIL, RCPT, SmtpTestCase, World, auth_plain
 
 IN_CLEAR = {"SIZE 52428800", "8BITMIME", "PIPELINING", "ENHANCEDSTATUSCODES", "HELP"}
 
@@ -80,7 +80,7 @@ class Encrypted(SmtpTestCase):
             self.assertEqual(self.talk(world, peer, auth_plain(b"anna@local.example"))[0][:9], b"235 2.7.0")
             self.assertEqual(self.announced(self.talk(world, peer, EHLO)), IN_CLEAR)
             self.talk(world, peer, b"MAIL FROM:<anna@local.example>\r\n" + RCPT + b"DATA\r\n")
-            self.assertEqual(self.talk(world, peer, b"\r\nx\r\n.\r\n")[0][:9], b"250 2.0.0")
+            self.assertEqual(self.talk(world, peer, FROM + b"\r\nx\r\n.\r\n")[0][:9], b"250 2.0.0")
             self.assertIn(b" with ESMTPSA id ", world.courier.delivered[0].content)
 
     def test_transaction_is_dropped(self) -> None:

@@ -41,6 +41,7 @@ MAILBOXES = Mailboxes(
 )
 MAIL = b"MAIL FROM:<a@remote.example>\r\n"
 RCPT = b"RCPT TO:<anna@local.example>\r\n"
+FROM = b"From: Anna <anna@local.example>\r\n"
 EHLO = b"EHLO client.example\r\n"
 
 _LAST_LINE = re.compile(rb"^(\d{3}) (.*)\r\n", re.MULTILINE)

@@ -153,18 +153,17 @@ class SweepTests(StoreTestCase):
         """Files in tmp/ and half-built folders go when they are 36 hours old, not before."""
         account = self.account()
         account.ensure()
-        paths = {}
-        for age in (35, 37):
-            for path in (f"{account.root}/tmp/file{age}", f"{account.root}/..mailnode-new.{age}/uids"):
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-                with open(path, "wb"):
-                    pass
-                for touched in (path, os.path.dirname(path)):
-                    os.utime(touched, (self.clock - age * 3600, self.clock - age * 3600))
-                paths[path] = age
-        self.account().ensure()
-        self.assertEqual({age for path, age in paths.items() if os.path.exists(path)}, {35})
-        self.assertEqual(sum(os.path.exists(path) for path in paths), 2)
+        paths = (f"{account.root}/tmp/file", f"{account.root}/..mailnode-new.1/uids")
+        for path in paths:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "wb"):
+                pass
+            os.utime(path, (1, 1))  # as a draft of an old message: only its making counts
+        made = os.stat(paths[0]).st_ctime
+        for hours, left in ((35, [True, True]), (37, [False, False])):
+            self.clock = made + hours * 3600
+            self.account().ensure()
+            self.assertEqual([os.path.exists(path) for path in paths], left)
 
 
 class SubscriptionTests(StoreTestCase):
@@ -195,8 +194,22 @@ class SubscriptionTests(StoreTestCase):
 
     def test_escapes(self) -> None:
         """Tabs and control characters in levels are escaped, as Dovecot does."""
-        self.assertEqual(subscriptions.parse(b"V\t2\n\na\x01tb\x011\n")[1], [])  # no client can name these
-        self.assertEqual(subscriptions.parse(b"V\t2\n\na\n\na\nb&\n"), (2, [("a",)]))
+        self.assertEqual(subscriptions.parse(b"V\t2\n\na\x01tb\x011\n").names, [])  # no client can name these
+        self.assertEqual(subscriptions.parse(b"V\t2\n\na\n\na\nb&\n").names, [("a",)])
+
+    def test_lines_nobody_can_name_stay(self) -> None:
+        """UTF-8 names are read, and lines that make no sense are kept."""
+        account = self.account()
+        account.names()
+        data = "Entw\u00fcrfe\nb&\n".encode() + b"\xff\n"
+        with open(f"{account.root}/subscriptions", "wb") as file:
+            file.write(data)
+        self.assertEqual(account.subscriptions(), [("Entw\u00fcrfe",)])
+        account.subscribe(WORK)
+        with open(f"{account.root}/subscriptions", "rb") as file:
+            self.assertEqual(file.read(), data + b"Work\n")
+        account.unsubscribe(("Entw\u00fcrfe",))
+        self.assertEqual(account.subscriptions(), [WORK])
 
 
 class DeliveryTests(StoreTestCase):

@@ -53,6 +53,22 @@ BAD_PATHS = (
     b"<a:u@x>", b"<postmaster", b"<u@x,v@y>", b"<\xc3\xbc@x>", b"<\xc3(@x>", b"<u@x\0>", b"<u@x\r\n>",
 )  # fmt: skip
 
+COMPLAINTS = {  # what is wrong, and what is said of it
+    b"<a..b@x.org>": "The local part of the address is wrong",
+    b"<a.@x.org>": "The local part of the address is wrong",
+    b"<.a@x.org>": "The local part of the address is wrong",
+    b"<a b@x.org>": "The local part of the address is wrong",
+    b'<"a"b@x.org>': "The local part of the address is wrong",
+    b"<@x.org>": "The local part of the address is wrong",
+    b"<a>": "The address has no domain",
+    b"<a> AUTH=b@x.org": "The address has no domain",
+    b"<a@>": "The domain of the address is wrong",
+    b"<a@x..org>": "The domain of the address is wrong",
+    b"<a@[1.2.3]>": "The address literal is wrong",
+    b"<a@x.org": "The domain of the address is wrong, or the closing > is missing",
+    b"<a@x@y>": "The domain of the address is wrong, or the closing > is missing",
+}
+
 LOCALS = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=60)
 LABELS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True)
 DOMAINS = st.lists(LABELS, min_size=1, max_size=5).map(".".join)
@@ -94,6 +110,11 @@ class Addresses(SynchronousTestCase):
         """Anything else is BadSyntax."""
         for data in BAD_PATHS:
             self.assertRaises(BadSyntax, parse_path, data)
+
+    def test_complaints(self) -> None:
+        """The text says what is wrong."""
+        for data, text in COMPLAINTS.items():
+            self.assertEqual(str(self.assertRaises(BadSyntax, parse_path, data)), text, data)
 
     def test_domains(self) -> None:
         """Domain names have letters, digits and hyphens, and their lengths."""

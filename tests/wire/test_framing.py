@@ -109,6 +109,16 @@ class Lines(SynchronousTestCase):
         pieces[-1] += octets[sum(map(len, pieces)) :]
         self.assertEqual(outcomes(pieces, limit), outcomes([octets], limit))
 
+    def test_start_of_a_line_too_long(self) -> None:
+        """The error carries the first octets, whether the line end has come or not."""
+        for end in (b"", b"\r\n"):
+            queue = ByteQueue()
+            queue.feed(b"a\r\n")
+            queue.line(LIMIT)
+            queue.feed(b"tag " + b"x" * 1000 + end)
+            error = self.assertRaises(LineTooLong, queue.line, LIMIT)
+            self.assertEqual(error.start, b"tag " + b"x" * 60)
+
     def test_too_long_holds_nothing(self) -> None:
         """What belongs to a line that is too long is dropped as it comes, not kept."""
         queue = ByteQueue()

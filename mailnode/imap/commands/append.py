@@ -7,7 +7,7 @@ can be wrong with the rest is looked at before the client is told to send it.
 from dataclasses import dataclass
 
 from mailnode.imap import flags
-from mailnode.imap.replies import Refused, Reply, ok
+from mailnode.imap.replies import Refused, Reply, no_target, ok
 from mailnode.imap.session import Session
 from mailnode.store.draft import Draft
 from mailnode.store.errors import NoSuchMailbox
@@ -96,7 +96,7 @@ async def _receive(session: Session, draft: Draft, size: int) -> None:
 async def _end(session: Session) -> None:
     line = await session.stream.line(session.line_limit)
     if line:
-        await session.skip(announcement(line))
+        session.awaited = announcement(line)
         raise BadSyntax("Unexpected text after the message")
 
 
@@ -104,6 +104,6 @@ def _store(session: Session, name: Name, draft: Draft, wanted: Flags, date: floa
     try:
         target = session.account.store.mailbox(name)
     except NoSuchMailbox:
-        raise Refused(b"TRYCREATE", "There is no such mailbox; create it first") from None
+        raise no_target() from None
     uid = target.append(draft, wanted, date)
     return target.uid_validity, uid

@@ -3,7 +3,15 @@
 import binascii
 from dataclasses import dataclass, field
 
-from mailnode.auth.sasl import MECHANISMS, Challenge, decode_base64
+from mailnode.auth.sasl import (
+    MECHANISMS,
+    NOBODY,
+    AuthzidRefused,
+    Challenge,
+    Credentials,
+    Mechanism,
+    decode_base64,
+)
 from mailnode.imap.commands.login import admit, require_privacy
 from mailnode.imap.replies import Refused, Reply, bad
 from mailnode.imap.session import Session
@@ -34,7 +42,7 @@ async def run(session: Session, authenticate: Authenticate) -> Reply:
         raise Refused(b"CANNOT", "There is no such authentication mechanism")
     require_privacy(session)
     mechanism = factory()
-    step = mechanism.step(authenticate.initial)
+    step = _step(mechanism, authenticate.initial)
     while isinstance(step, Challenge):
         session.stream.write(b"+ " + binascii.b2a_base64(step.data, newline=False) + b"\r\n")
         await session.stream.drain()
@@ -42,7 +50,14 @@ async def run(session: Session, authenticate: Authenticate) -> Reply:
         if line == b"*":
             return bad("Authentication cancelled")
         try:
-            step = mechanism.step(decode_base64(line))
+            step = _step(mechanism, decode_base64(line))
         except BadSyntax:
             return bad("The response is not what the mechanism asks for")
     return await admit(session, step.username, step.password)
+
+
+def _step(mechanism: Mechanism, response: bytes | None) -> Challenge | Credentials:
+    try:
+        return mechanism.step(response)
+    except AuthzidRefused:
+        return NOBODY

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from mailnode.imap.replies import Reply, ok
+from mailnode.imap.replies import Reply, no_target, ok
 from mailnode.imap.session import Session
+from mailnode.store.errors import NoSuchMailbox
 from mailnode.wire.imap.cursor import Cursor
 from mailnode.wire.imap.sequence import SequenceSet, encode
 
@@ -41,7 +42,10 @@ async def run(session: Session, copy: Copy) -> Reply:
     target = await session.target(name)
     if not uids:
         return ok("There was nothing to copy")
-    copied = await session.lane(view.mailbox.copy, uids, target)
+    try:
+        copied = await session.lane(view.mailbox.copy, uids, target)
+    except NoSuchMailbox:  # should it be the selected one that is gone, the client hears BYE instead
+        raise no_target() from None
     session.announce(name)
     source, made = zip(*copied, strict=True)
     code = b"COPYUID %d %s %s" % (target.uid_validity, encode(source), encode(made))

@@ -33,16 +33,20 @@ async def run(session: Session, uids: SequenceSet | None) -> Reply:
 
 async def remove_deleted(session: Session, view: Selected, uids: SequenceSet | None = None) -> None:
     r"""Remove the messages that have \Deleted, of those that the client knows; all, or those in `uids`."""
+    mailbox, name = view.mailbox, view.mailbox.name
     known = list(view.uids) if uids is None else view.named(uids, by_uid=True)
-    name = view.mailbox.name
+
+    def deleted() -> list[int]:
+        mailbox.sync()
+        return [uid for uid in known if (one := mailbox.get(uid)) and DELETED in one.flags]
 
     def remove(batch: list[int]) -> int:
-        found = [uid for uid in batch if (one := view.mailbox.get(uid)) and DELETED in one.flags]
-        return len(view.mailbox.expunge(found)) if found else 0
+        return len(mailbox.expunge(batch, having=DELETED))
 
+    doomed = await session.lane(deleted)
     count = 0
-    for start in range(0, len(known), BATCH):
-        count += await session.lane(remove, known[start : start + BATCH])
+    for start in range(0, len(doomed), BATCH):
+        count += await session.lane(remove, doomed[start : start + BATCH])
     if count:
         session.shared.bus.publish(Expunged(session.connection.id, session.account.address, str(name), count))
         session.announce(name)

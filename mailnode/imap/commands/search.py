@@ -1,17 +1,20 @@
 """SEARCH and UID SEARCH (RFC 3501 sections 6.4.4 and 6.4.8)."""
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 
 from mailnode.imap import search_keys
+from mailnode.imap.needles import TextsUnread, seek
 from mailnode.imap.replies import Refused, Reply, no, ok
 from mailnode.imap.search_keys import Key
 from mailnode.imap.selected import Selected
 from mailnode.imap.session import Session
 from mailnode.imap.subject import Subject
+from mailnode.message.text import texts
 from mailnode.store.errors import NoSuchMessage
 from mailnode.wire.imap.cursor import Cursor
 
+KEYS = 500  # in one command
 CHARSETS = (b"US-ASCII", b"UTF-8")
 
 
@@ -40,6 +43,8 @@ def _parse(args: Cursor, *, by_uid: bool) -> Search:
         args.sp()
     key = search_keys.parse_all(args)
     args.end()
+    if key.count > KEYS:
+        raise Refused(b"LIMIT", f"A search has at most {KEYS} keys")
     return Search(key, by_uid)
 
 
@@ -47,6 +52,8 @@ async def run(session: Session, search: Search) -> Reply:
     """One untagged response, also when nothing was found."""
     found = Findings(session.view, search)
     await session.send(found.chunks())
+    if found.trouble is not None:
+        raise found.trouble
     if found.unreadable:
         return no("Some messages cannot be read now; try again later", b"UNAVAILABLE")
     return ok("Searched")
@@ -59,18 +66,29 @@ class Findings:
     view: Selected
     search: Search
     unreadable: int = 0
+    trouble: Exception | None = None
 
     def chunks(self) -> Iterator[bytes]:
-        """mailbox-data = "SEARCH" *(SP nz-number)"""
+        """mailbox-data = "SEARCH" *(SP nz-number); what goes wrong ends it and stands in `trouble`."""
         yield b"* SEARCH"
-        for position, uid in enumerate(self.view.uids):
-            yield b" %d" % (uid if self.search.by_uid else position + 1) if self._matches(position) else b""
+        try:
+            for position, uid in enumerate(self.view.uids):
+                matches = yield from self._matches(position)
+                yield b" %d" % (uid if self.search.by_uid else position + 1) if matches else b""
+        except Exception as error:
+            self.trouble = error
         yield b"\r\n"
 
-    def _matches(self, position: int) -> bool:
+    def _matches(self, position: int) -> Generator[bytes, None, bool]:
+        key = self.search.key
         try:
             with Subject(self.view, position) as subject:
-                return self.search.key.matches(subject)
+                try:
+                    return key.matches(subject)
+                except TextsUnread:
+                    all_texts = texts(subject.body.data, subject.rendered.parts)
+                    subject.found = yield from seek(key.needles, all_texts)
+                return key.matches(subject)
         except NoSuchMessage:
             return False
         except OSError:

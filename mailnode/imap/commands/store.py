@@ -104,9 +104,9 @@ class Changes:
                     self.trouble = error
                     return
                 self.changed += len(changed)
-                yield from self._responses(batch, set(changed))
+                yield from self._responses(batch, changed)
 
-    def _responses(self, batch: range, changed: set[int]) -> Iterator[bytes]:
+    def _responses(self, batch: range, changed: Mapping[int, int]) -> Iterator[bytes]:
         for position in batch:
             uid = self.view.uids[position]
             message = self.view.mailbox.get(uid)
@@ -116,5 +116,5 @@ class Changes:
                 self.view.client_knows(message)
                 shown = b"UID %d " % uid if self.store.by_uid else b""
                 yield b"* %d FETCH (%sFLAGS %s)\r\n" % (position + 1, shown, self.view.flags(message))
-            elif uid in changed:
+            elif uid in changed and self.view.was_known(uid, changed[uid]):
                 self.view.client_knows(message)

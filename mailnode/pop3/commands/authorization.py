@@ -4,7 +4,15 @@ from base64 import b64encode
 
 from mailnode.auth.checker import LoginBusy
 from mailnode.auth.login import LoginFailed, plaintext_allowed
-from mailnode.auth.sasl import MECHANISMS, AuthzidRefused, Challenge, Credentials, Mechanism, decode_base64
+from mailnode.auth.sasl import (
+    MECHANISMS,
+    NOBODY,
+    AuthzidRefused,
+    Challenge,
+    Credentials,
+    Mechanism,
+    decode_base64,
+)
 from mailnode.net.tls import TlsServer
 from mailnode.pop3.maildrop import open_maildrop
 from mailnode.pop3.state import OpenMaildrop, Refused, Session
@@ -55,7 +63,7 @@ async def auth(session: Session, argument: bytes) -> bytes:
     try:
         credentials = await _exchange(session, make(), decode_base64(initial) if initial else None)
     except AuthzidRefused:
-        credentials = Credentials(b"", b"")  # nobody: as slow, as counted and as wrong as any other
+        credentials = NOBODY
     return await _log_in(session, credentials.username, credentials.password)
 
 

@@ -4,7 +4,7 @@ import binascii
 
 from mailnode.auth.checker import LoginBusy
 from mailnode.auth.login import LoginFailed
-from mailnode.auth.sasl import MECHANISMS, AuthzidRefused, Credentials, Mechanism, decode_base64
+from mailnode.auth.sasl import MECHANISMS, NOBODY, AuthzidRefused, Credentials, Mechanism, decode_base64
 from mailnode.smtp.outcome import HELLO_FIRST, IN_TRANSACTION, NOT_IMPLEMENTED, Farewell, Refused
 from mailnode.smtp.session import Session
 from mailnode.wire.errors import BadSyntax, LineTooLong
@@ -28,7 +28,10 @@ async def run(session: Session, argument: bytes) -> Reply:
     if mechanism is None:
         raise Refused(UNKNOWN_MECHANISM)
     try:
-        credentials = await _exchange(session, mechanism(), initial.strip(b" "))
+        try:
+            credentials = await _exchange(session, mechanism(), initial.strip(b" "))
+        except AuthzidRefused:
+            credentials = NOBODY
         session.account = await session.shared.logins.login(
             credentials.username, credentials.password, session.connection
         )
@@ -36,8 +39,6 @@ async def run(session: Session, argument: bytes) -> Reply:
         raise Refused(LINE_TOO_LONG) from None
     except BadSyntax as wrong:
         raise Refused(Reply(501, "5.5.2", str(wrong))) from None
-    except AuthzidRefused:
-        raise Refused(FAILED) from None
     except LoginBusy:
         raise Refused(BUSY) from None
     except LoginFailed as failed:

@@ -3,8 +3,9 @@
 from twisted.python.failure import Failure
 
 from mailnode.events.life import Accepted
+from mailnode.net.stream import TimedOut
 from mailnode.smtp.incoming import Incoming
-from mailnode.smtp.outcome import NO_ARGUMENT, NO_TRANSACTION, TEMPORARY, Refused
+from mailnode.smtp.outcome import NO_ARGUMENT, NO_TRANSACTION, TEMPORARY, Farewell, Refused
 from mailnode.smtp.session import Session
 from mailnode.smtp.transaction import Transaction
 from mailnode.wire.dot import Decoder
@@ -38,6 +39,24 @@ async def run(session: Session, argument: bytes) -> Reply:
     return Reply(250, "2.0.0", f"Ok: {incoming.id}")
 
 
+class Pace:
+    """How long a client may take for its message: some time in all, and more with every octet that came."""
+
+    def __init__(self, session: Session) -> None:
+        self.octets = 0
+        self._session = session
+        self._began = session.shared.runtime.now()
+
+    def patience(self) -> float:
+        """Seconds for the next octets to come. Raises TimedOut for a client that is too slow on the whole."""
+        limits = self._session.limits
+        until = self._began + limits.data_timeout + self.octets / limits.data_rate
+        left = until - self._session.shared.runtime.now()
+        if left <= 0:
+            raise TimedOut
+        return min(left, limits.data_timeout)
+
+
 async def _receive(session: Session, incoming: Incoming) -> None:
     """Read to the true end, whatever happens meanwhile, then deliver. Raises Refused.
 
@@ -45,11 +64,18 @@ async def _receive(session: Session, incoming: Incoming) -> None:
     """
     decoder = Decoder()
     refused: Refused | None = None
-    session.stream.timeout = session.limits.data_timeout
+    pace = Pace(session)
+    ignored = 0
     while not decoder.finished:
+        session.stream.timeout = pace.patience()
         piece = await session.stream.dotted(decoder)
+        pace.octets += len(piece)
         if refused is None:
             refused = await _refusal(session, incoming, decoder, piece)
+            continue
+        ignored += len(piece)
+        if ignored > session.limits.message_size:
+            raise Farewell(Reply(421, "4.7.0", f"{refused.reply.text}; too much follows")) from refused
     if refused is not None:
         raise refused
     await incoming.finish()

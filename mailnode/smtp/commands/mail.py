@@ -1,6 +1,5 @@
 """MAIL (RFC 5321 section 4.1.1.2): begins a transaction."""
 
-from mailnode.delivery.route import Local
 from mailnode.smtp.extensions import MAIL_PARAMETERS
 from mailnode.smtp.outcome import HELLO_FIRST, IN_TRANSACTION, NO_ROOM, UNKNOWN_PARAMETER, Farewell, Refused
 from mailnode.smtp.session import Session
@@ -61,8 +60,5 @@ def _check_sender(session: Session, reverse_path: Address) -> None:
 
     An empty one is everybody's (section 3.2): mail programs send their receipts from it.
     """
-    route = session.route(reverse_path)
-    if session.account is None or not (
-        isinstance(route, Local) and session.account.address in route.accounts
-    ):
+    if not session.is_own(reverse_path):
         raise Refused(NOT_YOURS)

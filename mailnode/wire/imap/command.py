@@ -40,6 +40,16 @@ def announcement(line: bytes) -> Announced | None:
     return Announced(int(digits) if len(digits) <= 18 else HUGE, synchronizing=not marker[2])
 
 
+def tag_of(start: bytes) -> bytes:
+    """The tag of a command whose first octets these are; "*" where none can be read."""
+    tag, space, _ = start.partition(b" ")
+    return tag if space and _is_tag(tag) else b"*"
+
+
+def _is_tag(text: bytes) -> bool:
+    return 0 < len(text) <= _TAG_LIMIT and abnf.is_all(text, abnf.TAG_CHAR)
+
+
 class Assembler:
     """One command while it comes in. `tag` is "*" until one was read; `name` is in upper case."""
 
@@ -66,7 +76,7 @@ class Assembler:
     def begin(self) -> None:
         """Read tag and name from the first line; raises BadSyntax, after setting `tag` if that was right."""
         tag, space, rest = self._texts[0].partition(b" ")
-        if not tag or len(tag) > _TAG_LIMIT or not abnf.is_all(tag, abnf.TAG_CHAR):
+        if not _is_tag(tag):
             raise BadSyntax("Tag expected")
         self.tag = tag
         name, _, after = rest.partition(b" ")

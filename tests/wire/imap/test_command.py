@@ -3,7 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.wire.errors import BadSyntax
-from mailnode.wire.imap.command import HUGE, Announced, Assembler, announcement
+from mailnode.wire.imap.command import HUGE, Announced, Assembler, announcement, tag_of
 
 
 class AnnouncementTests(SynchronousTestCase):
@@ -34,6 +34,24 @@ class AnnouncementTests(SynchronousTestCase):
     def test_many_braces(self) -> None:
         """64 KiB of opening braces cost linear time."""
         self.assertIsNone(announcement(b"{1" * 32768))
+
+
+class TagTests(SynchronousTestCase):
+    """The tag in the first octets of a line."""
+
+    def test_table(self) -> None:
+        """Only a tag that is whole is one."""
+        for start, tag in (
+            (b"a SEARCH", b"a"),
+            (b"A001 ", b"A001"),
+            (b"A001", b"*"),
+            (b" a", b"*"),
+            (b"a+ NOOP", b"*"),
+            (b"(a NOOP", b"*"),
+            (b"\xff NOOP", b"*"),
+            (b"", b"*"),
+        ):
+            self.assertEqual(tag_of(start), tag, start)
 
 
 class AssemblerTests(SynchronousTestCase):

@@ -1,0 +1,59 @@
+"""What the account's cache knows of one folder; every failure in it is only a gap.
+
+SQLite may be deleted, broken, locked or out of disk: then nothing is known, nothing is kept, and mail is
+served all the same.
+"""
+
+import sqlite3
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from mailnode.message.rendered import Rendered
+from mailnode.store.context import Context
+from mailnode.store.index import FolderRow, Index, Row
+
+T = TypeVar("T")
+
+
+class FolderCache:
+    """The cache of the folder with this G and UIDVALIDITY."""
+
+    def __init__(self, context: Context, guid: str, validity: int) -> None:
+        self._context = context
+        self._guid = guid
+        self._validity = validity
+
+    def _tried(self, work: Callable[[Index, FolderRow], T], otherwise: T) -> T:
+        try:
+            index = self._context.index()
+            return work(index, index.folder(self._guid, self._validity))
+        except (sqlite3.Error, OSError, ValueError):
+            self._context.discard_index()
+            return otherwise
+
+    def open(self) -> tuple[int, int, dict[int, Row]]:
+        """UIDNEXT, the highest modification sequence, and the messages by UID, as they were remembered."""
+
+        def work(index: Index, folder: FolderRow) -> tuple[int, int, dict[int, Row]]:
+            return folder.uid_next, folder.modseq, {row.uid: row for row in index.rows(folder.id)}
+
+        nothing: tuple[int, int, dict[int, Row]] = (1, 0, {})
+        return self._tried(work, nothing)
+
+    def save(self, *, uid_next: int, modseq: int, changed: Iterable[Row], gone: Iterable[int]) -> None:
+        """Remember what changed, and the UIDs that are gone."""
+        rows, uids = list(changed), list(gone)
+        self._tried(
+            lambda index, folder: index.save(
+                folder.id, uid_next=uid_next, modseq=modseq, changed=rows, gone=uids
+            ),
+            None,
+        )
+
+    def rendered(self, uid: int, base: str) -> Rendered | None:
+        """Prepared answers for the message that has this UID and base name."""
+        return self._tried(lambda index, folder: index.rendered(folder.id, uid, base), None)
+
+    def save_rendered(self, uid: int, base: str, rendered: Rendered) -> None:
+        """Keep prepared answers."""
+        self._tried(lambda index, folder: index.save_rendered(folder.id, uid, base, rendered), None)

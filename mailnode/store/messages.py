@@ -1,0 +1,111 @@
+"""The messages of one mailbox in memory: by UID, by base name, and what changed when."""
+
+from array import array
+from bisect import insort
+from collections.abc import Iterable, Iterator, KeysView
+from dataclasses import dataclass
+
+from mailnode.store import filenames
+from mailnode.store.folder import Place
+from mailnode.store.index import UNKNOWN
+from mailnode.store.values import Flags
+
+_CHANGES_KEPT = 1024
+
+
+@dataclass(slots=True)
+class Message:
+    r"""What is known of one message.
+
+    `modseq` grows with each change of its flags. `recent` is true until a session that selected the mailbox
+    read-write has claimed it (\Recent of RFC 3501 section 2.3.2).
+    """
+
+    uid: int
+    base: str
+    place: Place
+    flags: Flags
+    modseq: int
+    recent: bool
+    octets: int = UNKNOWN
+    internal_date: float = UNKNOWN
+
+    @property
+    def info(self) -> str:
+        """The flag letters in its name."""
+        return filenames.info_of(self.place[1])
+
+
+class Messages:
+    """The table. `uids` is replaced, never changed in place: a reference to it is an unchanging view."""
+
+    def __init__(self) -> None:
+        self.uids = array("I")
+        self.modseq = 0
+        self._by_uid: dict[int, Message] = {}
+        self._by_base: dict[str, Message] = {}
+        self._changed: list[tuple[int, int]] = []  # (modseq, uid), ascending
+
+    def __len__(self) -> int:
+        return len(self._by_uid)
+
+    def __iter__(self) -> Iterator[Message]:
+        return iter(self._by_uid.values())
+
+    def get(self, uid: int) -> Message | None:
+        """By UID."""
+        return self._by_uid.get(uid)
+
+    def called(self, base: str) -> Message | None:
+        """By base name."""
+        return self._by_base.get(base)
+
+    @property
+    def bases(self) -> KeysView[str]:
+        """All base names."""
+        return self._by_base.keys()
+
+    def tick(self, now: float) -> int:
+        """A new modification sequence: from the clock, so that a lost cache never makes it fall."""
+        self.modseq = max(self.modseq + 1, int(now * 1_000_000))
+        return self.modseq
+
+    def log(self, message: Message, modseq: int) -> None:
+        """A message is new or has other flags, as of `modseq`, which is the latest."""
+        message.modseq = modseq
+        self._changed.append((modseq, message.uid))
+        if len(self._changed) > 2 * len(self._by_uid) + _CHANGES_KEPT:
+            self._changed = sorted((one.modseq, one.uid) for one in self)
+
+    def changes(self, since: int) -> list[int]:
+        """UIDs of messages logged after `since`, ascending."""
+        found: set[int] = set()
+        for modseq, uid in reversed(self._changed):
+            if modseq <= since:
+                break
+            found.add(uid)
+        return sorted(uid for uid in found if uid in self._by_uid)
+
+    def admit(self, messages: Iterable[Message]) -> None:
+        """Take messages in."""
+        arrived = sorted(messages, key=lambda message: message.uid)
+        for message in arrived:
+            self._by_uid[message.uid] = self._by_base[message.base] = message
+        if not arrived:
+            return
+        if not self.uids or arrived[0].uid > self.uids[-1]:
+            self.uids = self.uids + array("I", (message.uid for message in arrived))
+            return
+        merged = self.uids.tolist()
+        for message in arrived:
+            insort(merged, message.uid)
+        self.uids = array("I", merged)
+
+    def forget(self, messages: Iterable[Message]) -> list[int]:
+        """Let go of messages that are gone; gives their UIDs."""
+        gone = [message.uid for message in messages]
+        for uid in gone:
+            del self._by_base[self._by_uid.pop(uid).base]
+        if gone:
+            self.uids = array("I", (uid for uid in self.uids if uid in self._by_uid))
+        return gone

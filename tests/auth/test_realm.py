@@ -1,0 +1,79 @@
+"""mailnode.auth.realm: accounts, where they lie, and how many of them are open."""
+
+import random
+from dataclasses import replace
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailnode.auth import realm
+from mailnode.auth.live import Live
+from mailnode.auth.realm import Realm
+from mailnode.config import Config, Mailboxes, Store
+from mailnode.fs import FileSystem
+from mailnode.net.blocking import InlineExecutor
+from mailnode.runtime import Runtime
+from mailnode.store.account import Account
+
+ANNA, BEN, CARL = (f"{name}@example.org" for name in ("anna", "ben", "carl"))
+
+
+class RealmTests(SynchronousTestCase):
+    """A realm; nothing here touches the disk."""
+
+    def setUp(self) -> None:
+        config = Config("mail.example.org", ("example.org",), store=Store("/srv/mail/of-{local}/{domain}"))
+        self.live = Live(config, Mailboxes())
+        runtime = Runtime(Clock(), random.Random(1), InlineExecutor())
+        self.realm = Realm(self.live, runtime, FileSystem(), rng=random.Random(1))
+        self.closed: list[str] = []
+        self.patch(Account, "close", lambda account: self.closed.append(account.root))
+
+    def use(self, *addresses: str) -> list[str]:
+        """Run a job of each account in its lane; gives who was closed since the last time."""
+        for address in addresses:
+            account = self.realm.account(address)
+            self.successResultOf(account.lane.run(int, "1"))
+        roots = {self.realm.account(address).store.root: address for address in (ANNA, BEN, CARL)}
+        closed, self.closed[:] = [roots[root] for root in self.closed], []
+        return closed
+
+    def test_one_account_for_each_address(self) -> None:
+        """All who ask for an account share it."""
+        self.assertIs(self.realm.account(ANNA), self.realm.account(ANNA))
+        self.assertIsNot(self.realm.account(ANNA), self.realm.account(BEN))
+
+    def test_mail_stays_where_it_is(self) -> None:
+        """A reload with another place for mail moves nobody, neither those who have an account nor others."""
+        before = self.realm.account(ANNA)
+        self.live.config = replace(self.live.config, store=Store("/elsewhere/{domain}/{local}"))
+        self.assertIs(self.realm.account(ANNA), before)
+        self.assertEqual(self.realm.account(BEN).store.root, "/srv/mail/of-ben/example.org")
+        self.assertEqual(self.realm.mail_root, "/srv/mail/of-")
+
+    def test_only_so_many_stores_are_open(self) -> None:
+        """The store that was used longest ago is closed for one more, and is used again as if it were not."""
+        self.patch(realm, "OPEN_STORES", 2)
+        self.assertEqual(self.use(ANNA, BEN, ANNA), [])
+        self.assertEqual(self.use(CARL), [BEN])
+        self.assertEqual(self.use(ANNA, CARL, ANNA), [])
+        self.assertEqual(self.use(BEN), [CARL])
+
+    def test_many_accounts(self) -> None:
+        """Fifty are open as they are used; a thousand leave 64 open."""
+        people = [f"user{number}@example.org" for number in range(1000)]
+        for count, person in enumerate(people, 1):
+            account = self.realm.account(person)
+            account.lane.run(int, "1")
+            self.assertEqual(len(self.closed), max(0, count - 64))
+
+    def test_closing_fails(self) -> None:
+        """A store that cannot be closed is in the log, and in nobody's way."""
+
+        def fails(_: Account) -> None:
+            raise OSError(5, "Input/output error")
+
+        self.patch(realm, "OPEN_STORES", 1)
+        self.patch(Account, "close", fails)
+        self.use(ANNA, BEN)
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)

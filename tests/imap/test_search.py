@@ -1,0 +1,115 @@
+"""SEARCH where a dialogue does not reach: many keys, long texts, and trouble in the middle."""
+
+import time
+
+from mailnode.imap.commands.search import Findings, Search
+from mailnode.imap.search_keys import parse_all
+from mailnode.imap.selected import Selected
+from mailnode.message import text as texts_of_messages
+from mailnode.message.text import fold
+from mailnode.store.mailbox import Mailbox
+from mailnode.wire.imap.cursor import Cursor
+from tests.imap.test_session import MESSAGE, SessionCase
+
+
+class SearchTests(SessionCase):
+    """Many keys, long texts."""
+
+    def test_number_of_keys(self) -> None:
+        """500 keys, and no more, wherever in the command they stand."""
+        client = self.client().login()
+        client.append(MESSAGE)
+        self.assertEqual(client.say("a SEARCH" + " TEXT body" * 500), b"* SEARCH 1\r\na OK Searched\r\n")
+        many = "(" + " ".join(["NOT TEXT x"] * 251) + ")"
+        for keys in ("TEXT body " * 501, f"OR {many} {many} ", "(UID 1:*) " * 501):
+            said = client.say("a SEARCH " + keys[:-1])
+            self.assertEqual(said, b"a NO [LIMIT] A search has at most 500 keys\r\n")
+
+    def test_texts_are_made_once(self) -> None:
+        """However many keys look into a text, it is decoded and folded once."""
+        client = self.client().login()
+        client.append(MESSAGE)
+        folded: list[str] = []
+
+        def counting(text: str) -> str:
+            folded.append(text)
+            return fold(text)
+
+        self.patch(texts_of_messages, "fold", counting)
+        keys = " ".join(f"TEXT bo BODY dy NOT TEXT no{n} OR BODY no{n} SUBJECT x" for n in range(50))
+        self.assertEqual(client.say("a SEARCH " + keys), b"* SEARCH 1\r\na OK Searched\r\n")
+        self.assertEqual(folded, ["From: a@b\nSubject: x", "body\n"])
+
+    def test_texts_stay_closed(self) -> None:
+        """Where flags, sizes or headers decide, no text is looked at."""
+        client = self.client().login()
+        client.append(MESSAGE)
+        client.say("a FETCH 1 ENVELOPE")
+        self.patch(Mailbox, "body", self.raising(ValueError("opened")))
+        self.assertEqual(client.say("a SEARCH TEXT x SEEN"), b"* SEARCH\r\na OK Searched\r\n")
+        self.assertEqual(client.say("a SEARCH OR TEXT x SUBJECT x"), b"* SEARCH 1\r\na OK Searched\r\n")
+
+    def test_needles(self) -> None:
+        """TEXT and BODY find what stands anywhere in a text, also across the stretches it is searched in."""
+        client = self.client().login()
+        filling = b"\xc3\xa4 word " * 5000
+        client.append(
+            b"Subject: inside\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
+            + filling
+            + b"needle "
+            + filling
+        )
+        long = b"word \xc3\xa4 " * 1000
+        for keys, found in (
+            (b"TEXT inside", True),
+            (b"BODY inside", False),
+            (b"BODY NEEDLE", True),
+            (b"TEXT {11+}\r\n\xc3\x84 word nee", True),
+            (b"BODY {%d+}\r\n%s" % (len(long), long), True),
+            (b"BODY {%d+}\r\n%sx" % (len(long) + 1, long), False),
+            (b'BODY ""', True),
+            (b"NOT BODY needle", False),
+            (b"OR BODY nowhere TEXT needle", True),
+            (b"BODY needle BODY nowhere", False),
+        ):
+            said = client.say(b"a SEARCH CHARSET UTF-8 " + keys)
+            self.assertEqual(said, b"* SEARCH%s\r\na OK Searched\r\n" % (b" 1" * found), keys)
+
+    def test_turns(self) -> None:
+        """Between stretches of a text, between messages: whoever waits for the account gets a turn."""
+        client = self.client().login()
+        client.append(b"\r\n" + b"x" * 100_000)
+        client.append(MESSAGE)
+        account = self.world.account()
+        view = Selected(account.store, ("INBOX",), read_only=True)
+        key = parse_all(Cursor([b"TEXT from TEXT body"]))
+        chunks = list(Findings(view, Search(key, by_uid=True)).chunks())
+        self.assertGreaterEqual(chunks.count(b""), 8)
+        self.assertEqual(b"".join(chunks), b"* SEARCH 2\r\n")
+
+    def test_many_keys_take_no_time(self) -> None:
+        """500 keys of each kind on a message with a large header and a large text."""
+        client = self.client().login()
+        marks = "a\u0301\u0316".encode() * 10_000
+        client.append(b"Subject: " + marks + b"\r\nDate: " + b"(" * 60_000 + b"\r\n\r\n" + marks * 20)
+        before = time.process_time()
+        for key in (
+            "TEXT x",
+            "SUBJECT x",
+            "SENTON 1-Jan-2001",
+            "UID 1:*",
+            "1:*,1:*",
+            "KEYWORD x",
+            "LARGER 1",
+        ):
+            self.assertIn(b"a OK", client.say("a SEARCH" + f" NOT {key}" * 250 + f" {key}" * 250))
+        self.assertLess(time.process_time() - before, 5)
+
+    def test_trouble_in_the_middle(self) -> None:
+        """The response is ended before the tagged line, whatever happens to the search."""
+        client = self.client().login()
+        client.append(MESSAGE)
+        self.patch(Mailbox, "body", self.raising(ValueError("secret")))
+        said = client.say("a SEARCH TEXT x")
+        self.assertRegex(said, b"^\\* SEARCH\r\na NO \\[SERVERBUG\\] ")
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
