@@ -99,11 +99,11 @@ class Load(InteropTestCase):
         place = f"inet:127.0.0.1:{self.server.ports['smtp']}"
         run([source, *counts, "-f", ANNA, "-t", BEN, place])
 
-        ids = Counter(_message_id(path) for path in self.server.files(BEN))
-        self.assertEqual((len(ids), max(ids.values())), (MESSAGES, 1))
         wait_until(lambda: all(idler.exists == MESSAGES for idler in idlers), "both sessions to see all")
         for idler in idlers:
-            idler.end()
+            idler.end()  # they move the files to cur/ as they see them
+        ids = Counter(_message_id(path) for path in self.server.files(BEN))
+        self.assertEqual((len(ids), max(ids.values())), (MESSAGES, 1))
         download.enough.set()
         download.join(60)
         self.assertTrue(download.rounds and not download.is_alive())
