@@ -65,9 +65,9 @@ ATTRIBUTES: Mapping[str, Attribute | Text] = {
     "RFC822.SIZE": Attribute(
         b"RFC822.SIZE", lambda subject: b"%d" % subject.view.mailbox.octets(subject.uid)
     ),
-    "ENVELOPE": Attribute(b"ENVELOPE", lambda subject: subject.rendered.envelope),
-    "BODY": Attribute(b"BODY", lambda subject: subject.rendered.body),
-    "BODYSTRUCTURE": Attribute(b"BODYSTRUCTURE", lambda subject: subject.rendered.bodystructure),
+    "ENVELOPE": Attribute(b"ENVELOPE", lambda subject: subject.prepared("envelope")),
+    "BODY": Attribute(b"BODY", lambda subject: subject.prepared("body")),
+    "BODYSTRUCTURE": Attribute(b"BODYSTRUCTURE", lambda subject: subject.prepared("bodystructure")),
     "RFC822": Text(b"RFC822", _WHOLE, peek=False),
     "RFC822.HEADER": Text(b"RFC822.HEADER", _HEADER, peek=True),
     "RFC822.TEXT": Text(b"RFC822.TEXT", _TEXT, peek=False),
@@ -156,11 +156,12 @@ def _written(section: Section) -> bytes:
 
 def _octets(subject: Subject, section: Section) -> tuple[int, Iterator[bytes]] | None:
     """The size of a section on the wire, and its octets; None where there is no such section."""
-    rendered = subject.rendered
+    if section == _WHOLE:
+        return subject.prepared("octets"), subject.body.wire()
     if section.what.startswith("HEADER") and not section.path:
-        header = _chosen(rendered.header, section)
+        header = _chosen(subject.prepared("header"), section)
         return len(header), iter((header,))
-    place = locate(rendered.parts, section)
+    place = locate(subject.rendered.parts, section)
     if place is None:
         return None
     if section.fields:
@@ -177,10 +178,7 @@ def _chosen(header: bytes, section: Section) -> bytes:
 
 def _size(subject: Subject, place: Range) -> int:
     """From what was counted when the message was rendered; only headers inside it are counted now."""
-    root = subject.rendered.parts
-    if (place.start, place.end) == (root.header_start, root.end):
-        return subject.rendered.octets
-    for part in root.walk():
+    for part in subject.rendered.parts.walk():
         if (place.start, place.end) == (part.body_start, part.end):
             return part.octets
     return subject.body.octets(place.start, place.end)

@@ -4,6 +4,7 @@ from collections.abc import Set as AbstractSet
 from datetime import date
 from functools import cached_property
 from types import TracebackType
+from typing import Any
 
 from mailnode.imap.needles import Needle, TextsUnread
 from mailnode.imap.selected import Selected
@@ -14,6 +15,7 @@ from mailnode.message.rendered import Rendered
 from mailnode.message.text import fold
 from mailnode.store.body import Body
 from mailnode.store.errors import NoSuchMessage
+from mailnode.store.index import Prepared
 from mailnode.store.messages import Message
 
 
@@ -34,15 +36,19 @@ class Subject:
         self.found: AbstractSet[Needle] | None = None  # in its texts, once they were read
         self._values: dict[bytes, list[str]] = {}
 
+    def prepared(self, what: Prepared) -> Any:
+        """One of the prepared answers, without the others."""
+        return self.view.mailbox.prepared(self.uid, what)
+
     @cached_property
     def rendered(self) -> Rendered:
-        """The prepared answers."""
+        """The prepared answers, with the tree of parts."""
         return self.view.mailbox.rendered(self.uid)
 
     @cached_property
     def header(self) -> Header:
         """The header's fields."""
-        return scan(self.rendered.header)
+        return scan(self.prepared("header"))
 
     @cached_property
     def sent(self) -> date | None:

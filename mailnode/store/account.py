@@ -94,7 +94,9 @@ class Account:
                     self._remove_tree(path)
 
     def close(self) -> None:
-        """Close the cache; the next use opens it again."""
+        """Close the cache, with everything in it; the next use opens it again."""
+        for mailbox in list(self._open.values()):
+            mailbox.save_prepared()
         self._context.close()
 
     # Folders

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from mailnode.message.rendered import Rendered
 from mailnode.store.context import Context
-from mailnode.store.index import FolderRow, Index, Row
+from mailnode.store.index import FolderRow, Index, Prepared, Row, Window
 
 T = TypeVar("T")
 
@@ -27,9 +27,11 @@ class FolderCache:
         try:
             index = self._context.index()
             return work(index, index.folder(self._guid, self._validity))
-        except (sqlite3.Error, OSError, ValueError):
+        except (sqlite3.OperationalError, OSError):
+            self._context.close()  # locked, or out of disk: it may be all right later
+        except (sqlite3.Error, ValueError):
             self._context.discard_index()
-            return otherwise
+        return otherwise
 
     def open(self) -> tuple[int, int, dict[int, Row]]:
         """UIDNEXT, the highest modification sequence, and the messages by UID, as they were remembered."""
@@ -54,6 +56,11 @@ class FolderCache:
         """Prepared answers for the message that has this UID and base name."""
         return self._tried(lambda index, folder: index.rendered(folder.id, uid, base), None)
 
-    def save_rendered(self, uid: int, base: str, rendered: Rendered) -> None:
-        """Keep prepared answers."""
-        self._tried(lambda index, folder: index.save_rendered(folder.id, uid, base, rendered), None)
+    def prepared(self, uid: int, what: Prepared) -> Window:
+        """One of the prepared answers, of `uid` and those after it."""
+        nothing = Window(uid, uid, {})
+        return self._tried(lambda index, folder: index.prepared(folder.id, uid, what), nothing)
+
+    def save_rendered(self, answers: list[tuple[int, str, Rendered]]) -> None:
+        """Keep prepared answers of messages, each with its UID and base name."""
+        self._tried(lambda index, folder: index.save_rendered(folder.id, answers), None)

@@ -25,11 +25,14 @@ class Context:
     rng: random.Random
     sleep: Callable[[float], None] = time.sleep
     _index: Index | None = field(default=None)
+    _met: set[str] = field(default_factory=set)
 
     def index(self) -> Index:
         """The cache, opened when first asked for; one that cannot be read is made anew."""
         if self._index is None:
             path = f"{self.root}/{FILE_NAME}"
+            with contextlib.suppress(FileExistsError):
+                self.files.create(path).close()  # for its owner only; SQLite would ask the umask
             try:
                 self._index = Index(path)
             except sqlite3.DatabaseError:
@@ -47,6 +50,12 @@ class Context:
         index, self._index = self._index, None
         if index is not None:
             index.close()
+
+    def first_time(self, guid: str) -> bool:
+        """Whether this folder was not met before in this life of the process."""
+        known = guid in self._met
+        self._met.add(guid)
+        return not known
 
     def new_guid(self) -> str:
         """32 hex digits, as the G of a uid list."""

@@ -98,6 +98,10 @@ class Folder:
             times[name] = facts.st_mtime_ns
         return times
 
+    def newest_change(self) -> float:
+        """When new/ or cur/ last changed, in seconds since the epoch."""
+        return max(self._mtimes().values()) / 1_000_000_000
+
     def _now_ns(self) -> int:
         return int(self.context.now() * 1_000_000_000)
 

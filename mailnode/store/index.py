@@ -8,8 +8,10 @@ not, is not believed. Folders are known by the G of their uid list, which surviv
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any, Literal
 
 from mailnode.message.rendered import Rendered, dump_parts, load_parts
+from mailnode.store.uidlist import UID_END
 
 FILE_NAME = "mailnode-index.sqlite"
 
@@ -33,6 +35,21 @@ CREATE TABLE rendered (
 """
 
 UNKNOWN = -1
+
+Prepared = Literal["envelope", "body", "bodystructure", "header", "octets"]
+
+
+WINDOW_ROWS = 256
+WINDOW_OCTETS = 262144
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One of the prepared answers, with its base, for the UIDs from `first` to `last` that have one."""
+
+    first: int
+    last: int
+    answers: dict[int, tuple[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,22 +167,40 @@ class Index:
         envelope, body, bodystructure, header, octets, parts = found
         return Rendered(envelope, body, bodystructure, header, octets, load_parts(parts))
 
-    def save_rendered(self, folder: int, uid: int, base: str, rendered: Rendered) -> None:
-        """Keep prepared answers."""
-        self._db.execute(
-            "REPLACE INTO rendered VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                folder,
-                uid,
-                _text(base),
-                rendered.envelope,
-                rendered.body,
-                rendered.bodystructure,
-                rendered.header,
-                rendered.octets,
-                dump_parts(rendered.parts),
-            ),
-        )
+    def prepared(self, folder: int, uid: int, what: Prepared) -> Window:
+        """One column of the prepared answers of `uid` and those after it, as many as a window holds."""
+        answers: dict[int, tuple[str, Any]] = {}
+        octets = 0
+        for found, base, value in self._db.execute(
+            f"SELECT uid, base, {what} FROM rendered WHERE folder = ? AND uid >= ? ORDER BY uid",
+            (folder, uid),
+        ):
+            answers[found] = base, value
+            octets += len(value) if isinstance(value, bytes) else 0
+            if len(answers) >= WINDOW_ROWS or octets >= WINDOW_OCTETS:
+                return Window(uid, found, answers)
+        return Window(uid, UID_END, answers)
+
+    def save_rendered(self, folder: int, answers: Iterable[tuple[int, str, Rendered]]) -> None:
+        """Keep prepared answers of messages, each with its UID and base name."""
+        with self._transaction():
+            self._db.executemany(
+                "REPLACE INTO rendered VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    (
+                        folder,
+                        uid,
+                        _text(base),
+                        rendered.envelope,
+                        rendered.body,
+                        rendered.bodystructure,
+                        rendered.header,
+                        rendered.octets,
+                        dump_parts(rendered.parts),
+                    )
+                    for uid, base, rendered in answers
+                ),
+            )
 
 
 def _text(name: str) -> bytes | str:

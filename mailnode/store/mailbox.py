@@ -13,7 +13,7 @@ import errno
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from mailnode.message.rendered import Rendered, render
 from mailnode.store import filenames
@@ -23,7 +23,7 @@ from mailnode.store.context import Context
 from mailnode.store.draft import Draft
 from mailnode.store.errors import InUse, NoSuchMailbox, NoSuchMessage, TooManyKeywords
 from mailnode.store.folder import CUR, NEW, Folder, Place, make_folder
-from mailnode.store.index import UNKNOWN, Row
+from mailnode.store.index import UNKNOWN, Prepared, Row, Window
 from mailnode.store.keywords import NAME_LIMIT
 from mailnode.store.messages import Message, Messages
 from mailnode.store.uidlist import Record
@@ -32,6 +32,7 @@ from mailnode.store.values import NO_FLAGS, SEEN, Flags, Name
 Mode = Literal["add", "remove", "replace"]
 
 _DEAD_LINES = 64
+_FRESH_KEPT = 64  # prepared answers that are put into the cache at once
 _TRIES = 20  # how often a file that another program renames under our hands is looked for again
 
 # A file that is no message: a symlink, a directory, a FIFO nobody writes to, or gone already.
@@ -64,6 +65,8 @@ class Mailbox:
         self._identity: tuple[int, str] | None = None  # UIDVALIDITY and G, once it is open
         self._cache = FolderCache(context, "", 0)
         self._remembered: dict[int, Row] = {}  # of messages that were not seen yet
+        self._windows: dict[Prepared, Window] = {}
+        self._fresh: dict[int, tuple[str, Rendered]] = {}  # made, and not yet in the cache
         self._dead: set[str] = set()  # base names of which a line may still stand in the uid list
 
     # Facts
@@ -128,6 +131,7 @@ class Mailbox:
         New files get UIDs, durably, before this returns. A message counts as gone only after a second look.
         """
         with self._existing():
+            self.save_prepared()
             if self._identity is None or not self._folder.unchanged():
                 with self._folder.lock():
                     self._synchronise()
@@ -184,6 +188,9 @@ class Mailbox:
         self._identity = (self.uid_validity, self.guid)
         self._cache = FolderCache(self._context, self.guid, self.uid_validity)
         uid_next, self._messages.modseq, self._remembered = self._cache.open()
+        if not self._messages.modseq or self._context.first_time(self.guid):
+            # A power cut may have taken the end of the cache, and with it a sequence that a client has seen.
+            self._messages.tick(max(self._context.now(), folder.newest_change()))
         if uid_next > folder.list.next_uid:
             folder.list.next_uid = uid_next
             folder.rewrite_list()
@@ -354,21 +361,53 @@ class Mailbox:
         return message.internal_date
 
     def uidl(self, uid: int) -> str:
-        """The POP3 unique-id: the P of the uid list's line, or Dovecot's default of UID and UIDVALIDITY."""
-        record = self._folder.list.records.get(self._listed(uid).base)
+        """The POP3 unique-id: the P of the uid list's line, or Dovecot's default of UID and UIDVALIDITY.
+
+        An empty P, as Dovecot writes it where its unique-ids are file names, stands for the base name.
+        """
+        message = self._listed(uid)
+        record = self._folder.list.records.get(message.base)
         stated = record.field("P") if record else None
-        return stated or f"{uid:08x}{self.uid_validity:08x}"
+        if stated is None:
+            return f"{uid:08x}{self.uid_validity:08x}"
+        return stated or message.base
 
     def rendered(self, uid: int) -> Rendered:
         """The prepared answers for a message, from the cache or made now."""
         message = self._listed(uid)
-        found = self._cache.rendered(uid, message.base)
+        fresh = self._fresh.get(uid)
+        found = fresh[1] if fresh else self._cache.rendered(uid, message.base)
         if found is None:
             with self.body(uid) as body:
                 found = render(body.data, body.verbatim)
-            self._cache.save_rendered(uid, message.base, found)
-        message.octets = found.octets
+            self._fresh[uid] = message.base, found
+            if len(self._fresh) >= _FRESH_KEPT:
+                self.save_prepared()
+        if found.octets != self.octets(uid):
+            message.octets = found.octets  # the name or the uid list says something untrue
+            self._remember([message], [])
         return found
+
+    def save_prepared(self) -> None:
+        """Put what was prepared lately into the cache."""
+        if not self._fresh:
+            return
+        self._cache.save_rendered([(uid, base, found) for uid, (base, found) in self._fresh.items()])
+        self._fresh.clear()
+        self._windows.clear()
+
+    def prepared(self, uid: int, what: Prepared) -> Any:
+        """One of the prepared answers (the fields of Rendered); messages are asked for in order of UID.
+
+        A look at the cache brings the answers of the messages that follow, too: FETCH 1:* looks once for some
+        hundreds.
+        """
+        message = self._listed(uid)
+        window = self._windows.get(what)
+        if window is None or not window.first <= uid <= window.last:
+            window = self._windows[what] = self._cache.prepared(uid, what)
+        base, value = window.answers.get(uid, ("", None))
+        return value if base == message.base else getattr(self.rendered(uid), what)
 
     # Changing
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 FILE_NAME = "dovecot-uidlist"
 LOCK_NAME = "dovecot-uidlist.lock"
 
-_UID_END = 2**32 - 1
+UID_END = 2**32 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ def bases_in(data: bytes) -> list[str]:
     return [record.base for record in map(_record, lines) if record is not None]
 
 
-def _decimal(text: str, end: int = _UID_END) -> int | None:
+def _decimal(text: str, end: int = UID_END) -> int | None:
     if text.isascii() and text.isdigit() and len(text) <= 10 and int(text) < end:
         return int(text)
     return None
