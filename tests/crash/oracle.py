@@ -1,0 +1,242 @@
+"""What clients were told, what is found after a crash, and whether the one can be true of the other.
+
+A message is known by its label: message(label) gives its octets, so that any other octets are found out.
+"""
+
+import os
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from mailnode.fs import FileSystem
+from mailnode.store import filenames
+from mailnode.store.account import Account
+from mailnode.store.index import FILE_NAME as CACHE
+from mailnode.store.locks import LOCK_NAME
+from mailnode.store.mailbox import Mailbox
+from mailnode.store.values import Flags, Name
+
+HOST = "mail.example.org"
+BIG = 300_000  # more than a draft keeps in memory
+
+Shown = tuple[str, int, int]  # account, UIDVALIDITY, UID
+
+
+def message(label: str) -> bytes:
+    """The message of that label; one that starts with "bare" has a bare LF, one with "big" is large."""
+    text = f"From: a@example.org\r\nSubject: {label}\r\n\r\nThe text of {label}.\r\n"
+    text += "A bare\nline end.\r\n" if label.startswith("bare") else ""
+    return text.encode() + (b"0123456789 filling\r\n" * (BIG // 20) if label.startswith("big") else b"")
+
+
+def label_of(octets: bytes) -> str | None:
+    """The label of a message that is whole, or None."""
+    label = octets.partition(b"Subject: ")[2].partition(b"\r\n")[0].decode("ascii", "replace")
+    return label if octets == message(label) else None
+
+
+@dataclass
+class Copies:
+    """How often a message has to be, and may be, in a mailbox; with which flags, and which date."""
+
+    low: int
+    high: int
+    flags: set[Flags]
+    date: float | None = None
+
+
+@dataclass
+class Box:
+    """A mailbox: the names it may have now, whether it must be there, and what was shown of it."""
+
+    account: str
+    places: set[Name]
+    must: bool = True
+    copies: dict[str, Copies] = field(default_factory=dict)
+    floor: tuple[int, int, int] = (0, 0, 0)  # UIDVALIDITY, UIDNEXT, highest modification sequence
+
+
+@dataclass
+class Told:
+    """All that the clients know, and what is under way."""
+
+    boxes: list[Box] = field(default_factory=list)
+    shown: dict[Shown, str] = field(default_factory=dict)  # the label that a UID stands for, for ever
+    gone: set[Shown] = field(default_factory=set)  # reported as expunged
+    somewhere: set[tuple[str, str]] = field(default_factory=set)  # account and label on its way between two
+    subscribed: dict[str, list[list[Name]]] = field(default_factory=dict)  # the lists that may be found
+
+
+@dataclass(frozen=True)
+class Found:
+    """A message as a session sees it."""
+
+    uid: int
+    label: str
+    flags: Flags
+    date: float
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A mailbox as a session sees it."""
+
+    account: str
+    name: Name
+    floor: tuple[int, int, int]
+    messages: tuple[Found, ...]
+
+
+@dataclass
+class Facts:
+    """What a fresh process finds."""
+
+    boxes: list[Seen] = field(default_factory=list)
+    subscribed: dict[str, list[Name]] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+
+
+def open_account(base: str, name: str, files: FileSystem, now: Callable[[], float], seed: int) -> Account:
+    """An account as a fresh process opens it."""
+    return Account(
+        f"{base}/{name}",
+        files=files,
+        now=now,
+        host=HOST,
+        rng=random.Random(f"{name}{seed}"),
+        pid=4_000_000 + seed,
+    )
+
+
+def messages_in(mailbox: Mailbox) -> Iterator[Found | str]:
+    """Every message, or a word on what is wrong with it."""
+    for uid in mailbox.uids:
+        one = mailbox.get(uid)
+        assert one is not None
+        with mailbox.body(uid) as body:
+            octets, facts = b"".join(body.wire()), body.stat()
+        label = label_of(octets)
+        on_disk, on_wire = filenames.sizes(one.base)
+        if on_disk not in (None, facts.st_size) or on_wire not in (None, len(octets)):
+            yield f"untrue size: {one.base} has {facts.st_size} and {len(octets)} octets"
+        if mailbox.octets(uid) != len(octets):
+            yield f"untrue RFC822.SIZE: {one.base}"
+        if label is None:
+            yield f"torn or foreign message: {mailbox.name} {uid} {octets[:80]!r}"
+        else:
+            yield Found(uid, label, one.flags, mailbox.internal_date(uid))
+
+
+def _look(
+    base: str, accounts: Iterable[str], files: FileSystem, now: Callable[[], float], seed: int
+) -> Facts:
+    facts = Facts()
+    for name in accounts:
+        account = open_account(base, name, files, now, seed)
+        try:
+            for box in account.names():
+                mailbox = account.mailbox(box)
+                all_found = list(messages_in(mailbox))
+                facts.problems += [one for one in all_found if isinstance(one, str)]
+                found = tuple(one for one in all_found if isinstance(one, Found))
+                floor = mailbox.uid_validity, mailbox.uid_next, mailbox.highest_modseq
+                facts.boxes.append(Seen(name, box, floor, found))
+            facts.subscribed[name] = account.subscriptions()
+        finally:
+            account.close()
+    return facts
+
+
+def _names(base: str) -> list[str]:
+    return sorted(
+        os.path.join(path, name)
+        for path, directories, files in os.walk(base)
+        for name in directories + files
+        if not name.startswith(CACHE)
+    )
+
+
+def _steady(facts: Facts) -> list[Seen]:
+    """The mailboxes without their modification sequences, which every start may raise."""
+    return [replace(seen, floor=(*seen.floor[:2], 0)) for seen in facts.boxes]
+
+
+def recover(
+    base: str, accounts: Iterable[str], now: Callable[[], float], files: FileSystem | None = None
+) -> Facts:
+    """What a fresh process finds; and a problem more if the next one finds, or leaves, anything else."""
+    files = files or FileSystem()
+    accounts = list(accounts)
+    try:
+        facts = _look(base, accounts, files, now, 1)
+        names = _names(base)
+        second = _look(base, accounts, files, now, 2)
+    except Exception as error:
+        return Facts(problems=[f"recovery failed: {error!r}"])
+    if (_steady(second), second.subscribed) != (_steady(facts), facts.subscribed):
+        facts.problems.append(f"second recovery differs: {facts.boxes} {second.boxes}")
+    if _names(base) != names:
+        facts.problems.append(f"second recovery changed {set(_names(base)) ^ set(names)}")
+    facts.problems += [
+        f"lock left: {name}" for name in names if name.endswith(LOCK_NAME) and "/.." not in name
+    ]
+    return facts
+
+
+def check(told: Told, facts: Facts) -> list[str]:
+    """Every promise that is broken, in words; the first word tells its kind."""
+    problems = list(facts.problems)
+    if not facts.boxes:
+        return problems
+    totals: Counter[tuple[str, str]] = Counter()
+    claimed: dict[int, Seen] = {}
+    for seen in facts.boxes:
+        for one in seen.messages:
+            totals[seen.account, one.label] += 1
+        owners = [box for box in told.boxes if box.account == seen.account and seen.name in box.places]
+        if not owners:
+            problems.append(f"unknown mailbox: {seen.account} {seen.name}")
+        for box in owners:
+            if id(box) in claimed:
+                problems.append(f"doubled mailbox: {seen.account} {seen.name}")
+            claimed[id(box)] = seen
+            problems += _check_box(box, seen)
+        problems += _check_uids(told, seen)
+    problems += [f"lost mailbox: {box.places}" for box in told.boxes if box.must and id(box) not in claimed]
+    problems += [f"lost on the way: {key}" for key in told.somewhere if not totals[key]]
+    for account, allowed in told.subscribed.items():
+        if facts.subscribed.get(account) not in allowed:
+            problems.append(f"lost subscriptions: {facts.subscribed.get(account)} not in {allowed}")
+    return problems
+
+
+def _check_box(box: Box, seen: Seen) -> Iterator[str]:
+    where = f"in {seen.account} {seen.name}"
+    counts = Counter(one.label for one in seen.messages)
+    for label in counts.keys() | box.copies.keys():
+        wanted = box.copies.get(label) or Copies(0, 0, set())
+        if counts[label] < wanted.low:
+            yield f"lost message: {label} {where}"
+        if counts[label] > wanted.high:
+            yield f"unwanted message: {label} {where}, {counts[label]} times"
+    for one in seen.messages:
+        wanted = box.copies.get(one.label) or Copies(0, 0, set())
+        if wanted.flags and one.flags not in wanted.flags:
+            yield f"wrong flags: {one.label} {where} has {set(one.flags)}, not {wanted.flags}"
+        if wanted.date is not None and one.date != wanted.date:
+            yield f"wrong date: {one.label} {where}"
+    for what, had, has in zip(("UIDVALIDITY", "UIDNEXT", "MODSEQ"), box.floor, seen.floor, strict=True):
+        if has < had and (what == "UIDVALIDITY" or seen.floor[0] == box.floor[0]):
+            yield f"fallen {what}: {where} from {had} to {has}"
+    if box.floor[0] and seen.floor[0] != box.floor[0]:
+        yield f"changed UIDVALIDITY: {where}"
+
+
+def _check_uids(told: Told, seen: Seen) -> Iterator[str]:
+    for one in seen.messages:
+        key = (seen.account, seen.floor[0], one.uid)
+        if key in told.gone:
+            yield f"returned UID: {key} is {one.label}"
+        if told.shown.get(key, one.label) != one.label:
+            yield f"reused UID: {key} was {told.shown[key]}, is {one.label}"
