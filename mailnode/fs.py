@@ -264,6 +264,19 @@ class FileSystem:
             self.make_directory(path)
         self.sync_directory(parent)
 
+    def take_access(self, path: str, bits: int) -> None:
+        """Clear permission bits of a file or directory; a symlink, or what is gone, is left alone."""
+        try:
+            descriptor = os.open(path, _READ)
+        except OSError as error:
+            if error.errno not in (errno.ELOOP, errno.ENOENT, errno.ENXIO):
+                raise
+            return
+        try:
+            os.fchmod(descriptor, stat_bits.S_IMODE(os.fstat(descriptor).st_mode) & ~bits)
+        finally:
+            os.close(descriptor)
+
     def set_time(self, path: str, nanoseconds: int) -> None:
         """Set the access and modification time of a name, in nanoseconds since the epoch."""
         os.utime(path, ns=(nanoseconds, nanoseconds), follow_symlinks=False)

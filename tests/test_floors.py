@@ -81,6 +81,16 @@ class FloorTests(SynchronousTestCase):
             "makedirs",
             "rmdir",
             "fsync",
+            "chmod",
+            "fchmod",
+            "chown",
+            "fchown",
+            "utime",
+            "truncate",
+            "listdir",
+            "scandir",
+            "stat",
+            "lstat",
         }
         users = []
         for path in self.files:

@@ -19,6 +19,7 @@ from mailnode.admin import mailboxes_file, templates
 from mailnode.admin.certificates import inspect, write_certificates
 from mailnode.admin.control import ControlError, NotRunning, ask
 from mailnode.admin.outside import Outside
+from mailnode.admin.store_commands import store
 from mailnode.auth.checker import LONGEST_PASSWORD
 from mailnode.auth.passwords import Hasher
 from mailnode.config import Config, Loaded, examine
@@ -90,6 +91,9 @@ def main(context: click.Context, path: str) -> None:
       mailnode demo
     """
     context.obj = Command(os.path.abspath(path), context.obj or Outside())
+
+
+main.add_command(store)
 
 
 @main.command()

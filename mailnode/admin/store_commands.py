@@ -1,0 +1,354 @@
+"""`mailnode store`: looking at the mail on the disk, mending it, and taking over a tree that Dovecot made.
+
+All but reindex work beside a running server, under the store's locks. Root works as the owner of the mail, so
+that nothing is written which the server cannot read.
+"""
+
+import contextlib
+import json
+import os
+import random
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mailnode.admin.adoption import survey
+from mailnode.admin.control import ControlError, NotRunning, ask
+from mailnode.config import Config
+from mailnode.config_rules import address as check_address
+from mailnode.fs import FileSystem
+from mailnode.store.account import Account
+from mailnode.store.errors import NoSuchMessage, StoreError
+from mailnode.store.filenames import UniqueNames
+from mailnode.store.index import FILE_NAME as INDEX
+from mailnode.store.locks import Locks
+from mailnode.store.mend import Mender
+from mailnode.store.values import Name
+from mailnode.store.verify import Finding, Folder, Lock, Tree, read_tree, verify
+from mailnode.tomlfile import Fault
+
+if TYPE_CHECKING:
+    from mailnode.admin.cli import Command
+
+_ADDRESS = click.argument("address", required=False)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What is needed to work on the mail of one address."""
+
+    address: str
+    root: str
+    config: Config
+    files: FileSystem
+    now: Callable[[], float]
+    lock: Lock
+    rng: random.Random
+
+    def account(self) -> Account:
+        """The store, as the server opens it."""
+        return Account(self.root, files=self.files, now=self.now, host=self.config.hostname, rng=self.rng)
+
+    def mender(self, account: Account) -> Mender:
+        """What mends it."""
+        unique = UniqueNames(self.now, pid=os.getpid(), host=self.config.hostname, rng=self.rng)
+        return Mender(account, self.files, unique, self.lock)
+
+
+def _chosen(command: "Command", address: str | None) -> list[Tools]:
+    """The mail of one address, or of all; those without any yet are left out."""
+    loaded = command.configuration()
+    addresses = list(loaded.mailboxes.mailboxes)
+    if address is not None:
+        try:
+            address = check_address(address)
+        except Fault as fault:
+            raise click.BadParameter(f"{address} {fault.text}. {fault.remedy}") from None
+        if address not in addresses:
+            raise click.ClickException(f"there is no mailbox {address}")
+        addresses = [address]
+    files = command.outside.files
+    chosen = []
+    for one in addresses:
+        root = loaded.config.mail_directory(one)
+        locks = Locks(files, host=os.uname().nodename, pid=os.getpid())
+        if files.stat(root) is not None:
+            chosen.append(
+                Tools(
+                    address=one,
+                    root=root,
+                    config=loaded.config,
+                    files=files,
+                    now=lambda: command.outside.now().timestamp(),
+                    lock=locks.folder,
+                    rng=random.SystemRandom(),
+                )
+            )
+    return chosen
+
+
+@contextlib.contextmanager
+def _as_owner(tools: Tools) -> Iterator[None]:
+    """Be the owner of the mail meanwhile, for root; failures become words."""
+    facts = tools.files.stat(tools.root)
+    lent = facts is not None and os.geteuid() == 0 and facts.st_uid != 0
+    try:
+        if lent and facts is not None:
+            os.setegid(facts.st_gid)
+            os.seteuid(facts.st_uid)
+        yield
+    except (OSError, StoreError) as error:
+        raise click.ClickException(f"{tools.address}: {_plain(str(error))}") from None
+    finally:
+        if lent:
+            os.seteuid(0)
+            os.setegid(0)
+
+
+@contextlib.contextmanager
+def _progress(label: str, length: int) -> Iterator[Callable[[], None]]:
+    """A bar on a terminal; gives what moves it on by one."""
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
+        yield lambda: bar.update(1)
+
+
+def _plain(text: str) -> str:
+    """Text of others for a terminal."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
+def _shown(name: Name) -> str:
+    return _plain("/".join(name)) or "-"
+
+
+@click.group()
+def store() -> None:
+    """Verify, mend and measure the mail on the disk, and look at a tree from Dovecot.
+
+    \b
+    Example:
+      mailnode store verify
+    """
+
+
+# verify
+
+
+@store.command("verify")
+@_ADDRESS
+@click.option("--repair", is_flag=True, help="Mend what can be mended; no message is removed.")
+@_JSON
+@click.pass_obj
+def verify_command(command: "Command", address: str | None, repair: bool, as_json: bool) -> None:
+    """Read all mail of ADDRESS, or of everybody, and say what is wrong with it.
+
+    Exit code 1 when something was found, also when it was mended.
+
+    \b
+    Example:
+      mailnode store verify anna@example.org --repair
+    """
+    rows: list[dict[str, Any]] = []
+    messages = 0
+    for tools in _chosen(command, address):
+        with _as_owner(tools):
+            tree = read_tree(tools.files, tools.root, lock=tools.lock)
+            with _progress(tools.address, tree.messages) as step:
+                found = list(verify(tree, tools.files, tools.now(), step=step))
+            mended = _mended(tools, tree, found) if repair else []
+        messages += tree.messages
+        rows += [_row(tools, finding, finding in mended) for finding in found]
+    if as_json:
+        click.echo(json.dumps({"messages": messages, "findings": rows}, indent=2))
+    else:
+        for row in rows:
+            click.echo(_told(row))
+        click.echo(_summary(messages, rows, repair))
+    if not all(row["harmless"] for row in rows):
+        raise click.exceptions.Exit(1)
+
+
+def _mended(tools: Tools, tree: Tree, found: list[Finding]) -> list[Finding]:
+    account = tools.account()
+    try:
+        return tools.mender(account).mend(tree, found)
+    finally:
+        account.close()
+
+
+def _row(tools: Tools, finding: Finding, mended: bool) -> dict[str, Any]:
+    return {
+        "address": tools.address,
+        "folder": _shown(finding.folder),
+        "kind": finding.kind,
+        "path": _plain(finding.path),
+        "text": _plain(finding.text),
+        "remedy": finding.remedy,
+        "harmless": finding.harmless,
+        "mended": mended,
+    }
+
+
+def _told(row: dict[str, Any]) -> str:
+    word = "mended" if row["mended"] else "note" if row["harmless"] else "found"
+    text = f"{word}: {row['kind']}: {row['path']}\n    {row['text']}"
+    return text if row["mended"] else f"{text}\n    {row['remedy']}"
+
+
+def _summary(messages: int, rows: list[dict[str, Any]], repair: bool) -> str:
+    wrong = [row for row in rows if not row["harmless"]]
+    if not wrong:
+        return f"{messages} messages, nothing is wrong."
+    mended = sum(row["mended"] for row in wrong)
+    return f"{messages} messages, {len(wrong)} found" + (f", {mended} mended." if repair else ".")
+
+
+# reindex
+
+
+@store.command()
+@_ADDRESS
+@click.pass_obj
+def reindex(command: "Command", address: str | None) -> None:
+    """Throw the caches of ADDRESS, or of everybody, away and make them again. The server must be stopped.
+
+    Nothing is lost with them; afterwards no client waits until its messages have been read.
+
+    \b
+    Example:
+      mailnode store reindex anna@example.org
+    """
+    chosen = _chosen(command, address)
+    if chosen and _runs(chosen[0].config):
+        raise click.ClickException("the server is running, and has the caches open. Stop it first.")
+    for tools in chosen:
+        with _as_owner(tools):
+            for suffix in ("", "-wal", "-shm"):
+                tools.files.unlink(f"{tools.root}/{INDEX}{suffix}", missing_ok=True)
+            length = read_tree(tools.files, tools.root, lock=tools.lock).messages
+            with _progress(tools.address, length) as step:
+                messages, unread = _render_all(tools, step)
+        click.echo(f"{tools.address}  {messages} messages" + (f", {unread} unreadable" if unread else ""))
+
+
+def _runs(config: Config) -> bool:
+    try:
+        ask(config.control_socket, {"command": "status"}, timeout=5.0)
+    except NotRunning:
+        return False
+    except ControlError:
+        return True
+    return True
+
+
+def _render_all(tools: Tools, step: Callable[[], None]) -> tuple[int, int]:
+    """How many messages were read, and how many could not be."""
+    read = unread = 0
+    account = tools.account()
+    try:
+        for name in account.names():
+            mailbox = account.mailbox(name)
+            for uid in mailbox.uids:
+                try:
+                    mailbox.rendered(uid)
+                    read += 1
+                except (OSError, NoSuchMessage):
+                    unread += 1
+                step()
+            mailbox.sync()  # writes down what was made last
+    finally:
+        account.close()
+    return read, unread
+
+
+# stats
+
+
+@store.command()
+@_ADDRESS
+@_JSON
+@click.pass_obj
+def stats(command: "Command", address: str | None, as_json: bool) -> None:
+    """Count the folders, messages and octets of ADDRESS, or of everybody.
+
+    \b
+    Example:
+      mailnode store stats --json
+    """
+    rows: list[dict[str, Any]] = []
+    for tools in _chosen(command, address):
+        with _as_owner(tools):
+            tree = read_tree(tools.files, tools.root)
+            cache = tools.files.stat(f"{tools.root}/{INDEX}")
+        rows.append(
+            {
+                "address": tools.address,
+                "folders": [_folder_row(folder) for folder in tree.folders],
+                "cache": cache.st_size if cache else 0,
+            }
+        )
+    if as_json:
+        click.echo(json.dumps({"mailboxes": rows}, indent=2))
+        return
+    for row in rows:
+        click.echo(row["address"])
+        total: Counter[str] = Counter()
+        for one in row["folders"]:
+            click.echo(_columns(one["folder"], one))
+            total.update({key: one[key] for key in ("messages", "unseen", "octets")})
+        click.echo(_columns("all", total))
+
+
+def _folder_row(folder: Folder) -> dict[str, Any]:
+    header = folder.listing.header
+    return {
+        "folder": _shown(folder.name),
+        "messages": len(folder.messages),
+        "unseen": sum("S" not in file.info for file in folder.messages),
+        "octets": sum(file.facts.st_size for file in folder.messages),
+        "uidvalidity": header.validity if header else None,
+    }
+
+
+def _columns(name: str, counts: "dict[str, Any] | Counter[str]") -> str:
+    numbers = f"{counts['messages']:>8} messages {counts['unseen']:>8} unseen"
+    return f"  {name:<30} {numbers} {counts['octets'] / 1_000_000:>10.1f} MB"
+
+
+# adopt
+
+
+@store.command()
+@click.argument("path", type=click.Path(exists=True, file_okay=False, resolve_path=True))
+@click.option("--dry-run", is_flag=True, help="Say what would change, and touch nothing.")
+@click.pass_obj
+def adopt(command: "Command", path: str, dry_run: bool) -> None:
+    """Say what would change if mailnode served the Maildir at PATH, such as one that Dovecot made.
+
+    Nothing has to be imported: store.mail in the configuration names the tree, and that is all.
+
+    \b
+    Example:
+      mailnode store adopt --dry-run /srv/mail/anna
+    """
+    if not dry_run:
+        raise click.UsageError(
+            "nothing is to be done but to name the tree in store.mail; look with --dry-run"
+        )
+    files = command.outside.files
+    if files.stat(f"{path}/cur") is None:
+        raise click.ClickException(f"{path} is no Maildir: there is no cur/ in it")
+    try:
+        lines = list(survey(read_tree(files, path), files, command.outside.now().timestamp()))
+    except OSError as error:
+        raise click.ClickException(_plain(str(error))) from None
+    for topic, text in lines:
+        click.echo(f"{topic:<15} {_plain(text)}")

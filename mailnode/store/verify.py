@@ -1,0 +1,372 @@
+"""What lies in an account's tree, and what is wrong with it. Nothing here changes anything."""
+
+import os
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+from mailnode.fs import FileSystem
+from mailnode.store import filenames, names, uidlist
+from mailnode.store.account import ABANDONED_AFTER, BUILDING, TRASHED
+from mailnode.store.body import Body
+from mailnode.store.folder import CUR, NEW
+from mailnode.store.keywords import FIRST_FILE, SECOND_FILE, Keywords
+from mailnode.store.uidlist import Record, UidList
+from mailnode.store.values import INBOX, Name
+
+TMP = "tmp"
+OTHERS = 0o077  # the mode bits that let group and world in
+PUBLIC = "dovecot-uidvalidity."  # the marker whose name is all it holds: Dovecot makes it 0444
+_COMPRESSED = (b"\x1f\x8b", b"BZh", b"(\xb5/\xfd", b"\xfd7zXZ", b"\x04\x22\x4d\x18")
+
+Lock = Callable[[str], AbstractContextManager[None]]
+
+# What is to be done about each kind of finding. HARMLESS kinds come with every day's work.
+REMEDIES = {
+    "torn-file": "Put the message back from a backup; what is there is served as it is.",
+    "empty-file": "Put the message back from a backup, or delete it with a mail client.",
+    "compressed-file": "It is served as it lies. Decompress it before mailnode serves this tree.",
+    "unreadable-file": "Let the server's user read it.",
+    "wrong-size": "--repair gives it a name with its true sizes, and so a new UID.",
+    "uid-list": "--repair writes the list anew; without its own line a message gets a new UID.",
+    "uid-list-header": "--repair writes the list anew: a new UIDVALIDITY, clients fetch all of it again.",
+    "twins": "--repair gives the second a base of its own.",
+    "two-names": "--repair takes the name in new/ away; the file stays under the other.",
+    "stray-name": "Rename it if it is a message, else remove it; nobody sees it.",
+    "not-a-file": "Remove it; nobody sees it.",
+    "permissions": "--repair takes the access of group and world away.",
+    "foreign-owner": "Run: chown -R USER PATH, with the user the server runs as.",
+    "left-over": "Nobody was told that it is there. Remove it when nothing in it is missed.",
+    "half-folder": "--repair makes the directories that are missing.",
+    "unreachable-folder": "No client can name it. Rename it while the server is stopped.",
+    "unlisted": "They get UIDs when the mailbox is next opened.",
+    "dead-lines": "They go when the list is next written anew.",
+}
+HARMLESS = frozenset({"unlisted", "dead-lines"})
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong at `path`, in the mailbox `folder` (() where it is in none)."""
+
+    kind: str
+    folder: Name
+    path: str
+    text: str
+
+    @property
+    def remedy(self) -> str:
+        """What to do about it."""
+        return REMEDIES[self.kind]
+
+    @property
+    def harmless(self) -> bool:
+        """Whether it comes with every day's work, and goes by itself."""
+        return self.kind in HARMLESS
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    """A name in new/ or cur/, and what lstat says of it."""
+
+    directory: str
+    path: str
+    facts: os.stat_result
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return os.path.basename(self.path)
+
+    @property
+    def base(self) -> str:
+        """What names the message."""
+        return filenames.split(self.name)[0]
+
+    @property
+    def info(self) -> str:
+        """The flag letters in the name."""
+        return filenames.info_of(filenames.split(self.name)[1])
+
+    @property
+    def is_message(self) -> bool:
+        """Whether the store takes it for one."""
+        return filenames.is_message(self.name) and stat.S_ISREG(self.facts.st_mode)
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """A uid list as it lies: `header` is None when it cannot be read; `faults` are line numbers and texts.
+
+    `records` are the lines that are believed, by base.
+    """
+
+    header: UidList | None
+    records: dict[str, Record]
+    faults: tuple[tuple[int, str], ...]
+    there: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """A folder on disk. `present` are those of cur, new and tmp that are there."""
+
+    name: Name
+    path: str
+    present: frozenset[str]
+    files: tuple[File, ...]
+    listing: Listing
+    keywords: Keywords
+
+    @property
+    def messages(self) -> tuple[File, ...]:
+        """The files that are messages."""
+        return tuple(file for file in self.files if file.is_message)
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """An account on disk; `findings` are those that are seen from its root."""
+
+    root: str
+    folders: tuple[Folder, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def messages(self) -> int:
+        """How many messages there are."""
+        return sum(len(folder.messages) for folder in self.folders)
+
+
+# Reading
+
+
+def read_tree(files: FileSystem, root: str, *, lock: Lock = lambda _: nullcontext()) -> Tree:
+    """All names of an account. Each folder is read under `lock`; without one, only what lies still is exact.
+
+    Raises OSError where it may not look.
+    """
+    directories = {INBOX: root}
+    findings = []
+    for entry, is_directory in sorted(files.entries(root)):
+        path = f"{root}/{entry}"
+        if not is_directory or entry in (CUR, NEW, TMP):
+            continue
+        name = names.name_of(entry)
+        if entry.startswith(BUILDING) or entry == TRASHED:
+            findings.append(Finding("left-over", (), path, "a folder that was being made or deleted"))
+        elif not _is_folder(files, path):
+            continue
+        elif name is None or name in directories:
+            text = "its name is none a mailbox can have" if name is None else "another folder has this name"
+            findings.append(Finding("unreachable-folder", (), path, text))
+        else:
+            directories[name] = path
+    return Tree(
+        root,
+        tuple(_read_folder(files, name, path, lock) for name, path in directories.items()),
+        tuple(findings),
+    )
+
+
+def _is_folder(files: FileSystem, path: str) -> bool:
+    return any(files.stat(f"{path}/{name}") is not None for name in (CUR, NEW, uidlist.FILE_NAME))
+
+
+def _read_folder(files: FileSystem, name: Name, path: str, lock: Lock) -> Folder:
+    with lock(path):
+        present = frozenset(one for one in (CUR, NEW, TMP) if files.stat(f"{path}/{one}") is not None)
+        return Folder(
+            name,
+            path,
+            present,
+            tuple(_read_directory(files, path, present)),
+            read_listing(_read(files, f"{path}/{uidlist.FILE_NAME}")),
+            Keywords(*(_read(files, f"{path}/{one}") or b"" for one in (FIRST_FILE, SECOND_FILE))),
+        )
+
+
+def _read(files: FileSystem, path: str) -> bytes | None:
+    try:
+        return files.read(path)
+    except FileNotFoundError:
+        return None
+
+
+def _read_directory(files: FileSystem, path: str, present: frozenset[str]) -> Iterator[File]:
+    for directory in (CUR, NEW):
+        for entry in sorted(files.names(f"{path}/{directory}")) if directory in present else ():
+            facts = files.stat(f"{path}/{directory}/{entry}")
+            if facts is not None:  # else it has been renamed a moment ago
+                yield File(directory, f"{path}/{directory}/{entry}", facts)
+
+
+def read_listing(data: bytes | None) -> Listing:
+    """A uid list with everything that is wrong in it, line by line, as the store will judge it."""
+    first, *lines = (data or b"").split(b"\n")
+    header = uidlist.parse(first + b"\n") if lines else None
+    like = b"1 1 1\n" if first.startswith(b"1 ") else b"3 V1 N1 G0\n"
+    faults = []
+    if lines and lines.pop():
+        faults.append((len(lines) + 2, "has no line end: half a line, perhaps"))
+    records: dict[str, Record] = {}
+    last = 0
+    for number, line in enumerate(lines, 2):
+        alone = uidlist.parse(like + line + b"\n")
+        record = next(iter(alone.records.values()), None) if alone else None
+        if record is None:
+            faults.append((number, "cannot be read"))
+            continue
+        if record.uid <= last:
+            faults.append((number, f"has UID {record.uid} after UID {last}"))
+            continue
+        last = record.uid
+        if record.base in records:
+            faults.append((number, f"names the message of UID {records[record.base].uid} again"))
+        records[record.base] = record
+    return Listing(header, records, tuple(faults), data is not None)
+
+
+# Finding
+
+
+def verify(
+    tree: Tree, files: FileSystem, now: float, *, step: Callable[[], None] = lambda: None
+) -> Iterator[Finding]:
+    """Everything that is wrong in a tree; reads every message. `step` is called for each of its files."""
+    yield from tree.findings
+    facts = files.stat(tree.root)
+    owner = facts.st_uid if facts else None
+    for folder in tree.folders:
+        yield from examine(folder, files, now, owner)
+        for file in folder.files:
+            if file.is_message:
+                yield from _check_sizes(folder, file, files)
+            step()
+
+
+def examine(folder: Folder, files: FileSystem, now: float, owner: int | None) -> Iterator[Finding]:
+    """What is wrong in a folder, as far as it is seen without reading messages."""
+    missing = sorted({CUR, NEW, TMP} - folder.present)
+    if missing:
+        yield Finding("half-folder", folder.name, folder.path, f"without {', '.join(missing)}")
+    yield from _check_access(folder, files, owner)
+    yield from _check_listing(folder)
+    yield from _check_names(folder)
+    if TMP in folder.present:
+        for entry in files.names(f"{folder.path}/{TMP}"):
+            facts = files.stat(f"{folder.path}/{TMP}/{entry}")
+            if facts is not None and facts.st_ctime < now - ABANDONED_AFTER:
+                text = f"{facts.st_size} octets, begun long ago and never finished"
+                yield Finding("left-over", folder.name, f"{folder.path}/{TMP}/{entry}", text)
+
+
+def _check_access(folder: Folder, files: FileSystem, owner: int | None) -> Iterator[Finding]:
+    """Modes and owners: one finding for a directory, one for all files in it."""
+    held: dict[str, list[tuple[str, os.stat_result]]] = {folder.path: []}
+    for entry, is_directory in files.entries(folder.path):
+        facts = files.stat(f"{folder.path}/{entry}")
+        if not is_directory and facts is not None and not entry.startswith(PUBLIC):
+            held[folder.path].append((f"{folder.path}/{entry}", facts))
+    for directory in sorted(folder.present):
+        held[f"{folder.path}/{directory}"] = [
+            (one.path, one.facts) for one in folder.files if one.directory == directory
+        ]
+    for path, inside in held.items():
+        here = files.stat(path)
+        regular = [facts for _, facts in inside if stat.S_ISREG(facts.st_mode)]
+        opened = [one for one, facts in inside if stat.S_ISREG(facts.st_mode) and facts.st_mode & OTHERS]
+        if here is not None and here.st_mode & OTHERS:
+            text = f"mode {stat.S_IMODE(here.st_mode):04o} lets others in"
+            yield Finding("permissions", folder.name, path, text)
+        elif opened:
+            text = f"{len(opened)} files let others in, such as {os.path.basename(min(opened))}"
+            yield Finding("permissions", folder.name, path, text)
+        foreign = sum(facts.st_uid != owner for facts in [*regular, *([here] if here else [])])
+        if foreign:
+            yield Finding("foreign-owner", folder.name, path, f"{foreign} files are not of the tree's owner")
+
+
+def _check_listing(folder: Folder) -> Iterator[Finding]:
+    path = f"{folder.path}/{uidlist.FILE_NAME}"
+    listing = folder.listing
+    if listing.there and listing.header is None:
+        yield Finding("uid-list-header", folder.name, path, "line 1 cannot be read")
+    for number, text in listing.faults:
+        yield Finding("uid-list", folder.name, path, f"line {number} {text}")
+    bases = {file.base for file in folder.messages}
+    dead = len(listing.records.keys() - bases)
+    unlisted = len(bases - listing.records.keys())
+    if dead:
+        yield Finding("dead-lines", folder.name, path, f"{dead} lines without a file")
+    if unlisted:
+        yield Finding("unlisted", folder.name, path, f"{unlisted} messages without a line")
+
+
+def _check_names(folder: Folder) -> Iterator[Finding]:
+    first: dict[str, File] = {}
+    for file in folder.files:
+        if not filenames.is_message(file.name):
+            yield Finding("stray-name", folder.name, file.path, "no message has such a name")
+        elif not file.is_message:
+            yield Finding("not-a-file", folder.name, file.path, "no regular file")
+        elif file.base not in first:
+            first[file.base] = file
+        elif os.path.samestat(first[file.base].facts, file.facts):
+            yield Finding("two-names", folder.name, file.path, f"the same file as {first[file.base].name}")
+        else:
+            yield Finding("twins", folder.name, file.path, f"another message has this base: {file.base}")
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """What a message's name, or its line, says of it, and what is true: octets on disk and on the wire."""
+
+    stated: tuple[int | None, int | None]
+    true: tuple[int, int]
+    start: bytes
+
+    @property
+    def kind(self) -> str | None:
+        """The kind of finding they make."""
+        (disk, wire), (real_disk, real_wire) = self.stated, self.true
+        if not real_disk:
+            return "empty-file"
+        if disk is not None and disk > real_disk and (wire != real_wire or disk == wire):
+            return "compressed-file" if self.start.startswith(_COMPRESSED) else "torn-file"
+        return None if disk in (None, real_disk) and wire in (None, real_wire) else "wrong-size"
+
+
+def _measure(folder: Folder, file: File, files: FileSystem) -> Sizes:
+    """Read a message. Only sizes in the name tell how it is served; those in its line come after."""
+    disk, wire = filenames.sizes(file.base)
+    verbatim = disk is not None and disk == wire
+    record = folder.listing.records.get(file.base)
+    if record is not None:
+        disk = _number(record.field("S")) if disk is None else disk
+        wire = _number(record.field("W")) if wire is None else wire
+    with files.open(file.path) as opened:
+        body = Body(opened, verbatim=verbatim)
+        real_wire = body.size if wire is None else body.octets()
+        return Sizes((disk, wire), (body.size, real_wire), opened.read_at(0, 8))
+
+
+def _number(text: str | None) -> int | None:
+    return int(text[:15]) if text and text.isascii() and text.isdigit() else None
+
+
+def _check_sizes(folder: Folder, file: File, files: FileSystem) -> Iterator[Finding]:
+    try:
+        sizes = _measure(folder, file, files)
+    except FileNotFoundError:
+        return  # renamed or removed a moment ago
+    except PermissionError:
+        yield Finding("unreadable-file", folder.name, file.path, "may not be read")
+        return
+    if sizes.kind is not None:
+        stated = ", ".join(
+            f"{letter}={size}" for letter, size in zip("SW", sizes.stated, strict=True) if size is not None
+        )
+        text = f"has {sizes.true[0]} octets, {sizes.true[1]} on the wire; stated: {stated or 'nothing'}"
+        yield Finding(sizes.kind, folder.name, file.path, text)
