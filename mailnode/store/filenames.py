@@ -4,6 +4,7 @@ The base is what stands before the first ":"; it names the message for ever and 
 what follows the last ":2,"; letters we do not know, and what follows a comma, are kept as they are.
 """
 
+import functools
 import itertools
 import random
 from collections.abc import Callable
@@ -25,6 +26,7 @@ def split(name: str) -> tuple[str, str]:
     return base, colon + rest
 
 
+@functools.lru_cache(maxsize=4096)
 def info_of(suffix: str) -> str:
     """The letters, and what follows them, in what stands behind a base; "" where there are no flags."""
     last = suffix.rpartition(":")[2]

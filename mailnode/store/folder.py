@@ -5,6 +5,9 @@ This is the side that reads and writes; what the files mean for sessions is in m
 When is a directory unchanged? When its modification time is, and when that time was no longer "now" at
 the last look: within one tick of the clock a directory can change again without a new time. So a look at
 a directory that had just changed does not settle, and the next sync looks again.
+
+A look notes which messages are not where they were: only these are examined, so that a sync costs what has
+changed, not what is there. After an error, and when another program has written the uid list, all are.
 """
 
 import contextlib
@@ -27,6 +30,8 @@ CUR = "cur"
 _FINE_TICK_NS = 20_000_000
 _COARSE_TICK_NS = 2_100_000_000
 _LOOKS = 8
+_RARELY = 20  # how much longer than a look it is quiet after a change of our own
+_QUIET_LIMIT_NS = 5_000_000_000
 
 # Where a message is: whether still in new/, and what stands behind its base in the file name.
 Place = tuple[bool, str]
@@ -44,6 +49,7 @@ class _Directory:
     mtime_ns: int = -1
     settled: bool = False
     quiet_until_ns: int = 0
+    cost_ns: int = 0  # how long it took to read it
     places: dict[str, Place] = field(default_factory=dict)
     twins: list[tuple[str, str]] = field(default_factory=list)  # base and suffix of further files of a base
 
@@ -66,6 +72,7 @@ class Folder:
         self._list_signature: _Signature = (-1, -1, -1)
         self._keyword_signatures: list[_Signature] = []
         self._directories = {NEW: _Directory(), CUR: _Directory()}
+        self._differing: set[str] | None = None
 
     def lock(self) -> AbstractContextManager[None]:
         """The folder's lock."""
@@ -82,6 +89,7 @@ class Folder:
         self._keyword_signatures = []
         for known in self._directories.values():
             known.mtime_ns = -1
+        self._differing = None
 
     # Has anything changed?
 
@@ -116,8 +124,8 @@ class Folder:
 
     # Looking
 
-    def look(self, *, again: bool = False) -> tuple[dict[str, Place], bool]:
-        """Where each message is now, by base, and whether nothing moved while we looked.
+    def look(self, *, again: bool = False) -> bool:
+        """Find out where each message is now; gives whether nothing moved while we looked.
 
         Two directories are never read in one instant, and readdir may skip a name that is being renamed:
         so the look is repeated while the directories change. `again` reads them even if they look known.
@@ -130,11 +138,11 @@ class Folder:
             if self._separate_twins():
                 continue
             if self._mtimes() == before:
-                return self._places(), True
-        return self._places(), False
+                return True
+        return False
 
-    def look_for_missing(self, first: dict[str, Place]) -> tuple[dict[str, Place], bool]:
-        """A second look, because the first missed messages; what either has seen is there.
+    def look_for_missing(self) -> bool:
+        """A second look, because the first missed messages.
 
         Within a tick of the clock a rename leaves no trace in a directory's time: so this look waits until
         the tick of the last change is over.
@@ -143,31 +151,61 @@ class Folder:
         wait = min(newest + _tick_of(newest) - self._now_ns(), _COARSE_TICK_NS)
         if wait > 0:
             self.context.sleep(wait / 1_000_000_000)
-        second, stable = self.look(again=True)
-        if not second.keys() >= first.keys():
-            for known in self._directories.values():
-                known.mtime_ns = -1  # something has just gone: the next look decides
-        return {**first, **second}, stable
+        return self.look(again=True)
 
-    def _places(self) -> dict[str, Place]:
+    def place(self, base: str) -> Place | None:
+        """Where a message was at the last look."""
+        return self._directories[CUR].places.get(base) or self._directories[NEW].places.get(base)
+
+    def differing(self) -> dict[str, Place | None]:
+        """Where the messages to be examined are, by base: all, or those that are not where they were."""
+        if self._differing is not None:
+            return {base: self.place(base) for base in self._differing}
         return {**self._directories[NEW].places, **self._directories[CUR].places}
+
+    @property
+    def all_differ(self) -> bool:
+        """Whether nothing is known of earlier looks."""
+        return self._differing is None
+
+    def examine_all(self) -> None:
+        """Take all for different: what is known of them is another thing now."""
+        self._differing = None
+
+    def examined(self, *, but: set[str]) -> None:
+        """All that differed has been dealt with; these could not be, and the next look decides."""
+        self._differing = but
+        if but:
+            for known in self._directories.values():
+                known.mtime_ns = -1
 
     def _read(self, directory: str, mtime: int) -> None:
         known = self._directories[directory]
         known.settled = self._now_ns() - mtime > _tick_of(mtime)
         known.mtime_ns = mtime
         known.quiet_until_ns = 0
-        recent = directory == NEW
+        begun = self._now_ns()
         places: dict[str, Place] = {}
         twins: list[tuple[str, str]] = []
+        # Of hundreds of thousands of names each base and place is kept once: few suffixes are in use.
+        place_of: dict[str, Place] = {}
+        records = self.list.records
         for name in self._files.names(f"{self.path}/{directory}"):
-            if filenames.is_message(name):
-                base, suffix = filenames.split(name)
-                if base in places:
-                    twins.append((base, suffix))
-                else:
-                    places[base] = (recent, suffix)
+            if not filenames.is_message(name):
+                continue
+            base, suffix = filenames.split(name)
+            if base in places:
+                twins.append((base, suffix))
+                continue
+            record = records.get(base)
+            place = place_of.get(suffix)
+            if place is None:
+                place = place_of[suffix] = (directory == NEW, suffix)
+            places[record.base if record else base] = place
+        if self._differing is not None:
+            self._differing.update(base for base, _ in places.items() ^ known.places.items())
         known.places, known.twins = places, twins
+        known.cost_ns = self._now_ns() - begun
 
     def _separate_twins(self) -> bool:
         """Give the second of two files of one base a base of its own; whether there was one.
@@ -180,7 +218,7 @@ class Folder:
         separated = False
         for directory, (base, suffix) in twins:
             path = f"{self.path}/{directory}/{base}{suffix}"
-            first = self._files.stat(self.file_path(base, self._places()[base]))
+            first = self._files.stat(self.file_path(base, self.place(base) or (True, "")))
             second = self._files.stat(path)
             if first is None or second is None or first.st_ino == second.st_ino:
                 continue
@@ -196,7 +234,8 @@ class Folder:
 
         Afterwards the changed directories get a time of ours, finer than the kernel's ticks: any later change
         by anybody shows. What another program without a lock did in the very moment of our change is found by
-        one more look after the tick; new/ gets that look at once, as deliveries take no lock.
+        one more look after the tick, or later where a look is dear: looks take a small part of the time at
+        most. new/ gets that look at once, as deliveries take no lock.
         """
         before = self._mtimes()
         try:
@@ -209,7 +248,8 @@ class Folder:
                     marked = self._mtimes()[name]
                     known.settled = False
                     known.mtime_ns = marked if known.mtime_ns == before[name] else -1
-                    known.quiet_until_ns = marked + _FINE_TICK_NS if name == CUR else 0
+                    quiet = max(_FINE_TICK_NS, min(_RARELY * known.cost_ns, _QUIET_LIMIT_NS))
+                    known.quiet_until_ns = marked + quiet if name == CUR else 0
 
     def moved(self, base: str, old: Place | None, new: Place | None) -> None:
         """Remember a change of our own, so that the next look need not find it out."""

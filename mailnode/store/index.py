@@ -8,7 +8,7 @@ not, is not believed. Folders are known by the G of their uid list, which surviv
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from mailnode.message.rendered import Rendered, dump_parts, load_parts
 from mailnode.store.uidlist import UID_END
@@ -52,8 +52,7 @@ class Window:
     answers: dict[int, tuple[str, Any]]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """What the cache knows of one message; `octets` and `internal_date` may be UNKNOWN."""
 
     uid: int
@@ -78,7 +77,7 @@ class Index:
 
     def __init__(self, path: str) -> None:
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10.0)
-        self._db.text_factory = lambda octets: octets.decode("utf-8", "surrogateescape")
+        self._db.text_factory = bytes.decode  # a ValueError for what is no UTF-8: then it is made anew
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         if self._db.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
@@ -120,12 +119,14 @@ class Index:
 
     def rows(self, folder: int) -> Iterator[Row]:
         """All messages of a folder, by UID."""
-        for values in self._db.execute(
-            "SELECT uid, base, info, modseq, octets, internal_date FROM message"
-            " WHERE folder = ? ORDER BY uid",
-            (folder,),
-        ):
-            yield Row(*values)
+        yield from map(
+            Row._make,
+            self._db.execute(
+                "SELECT uid, base, info, modseq, octets, internal_date FROM message"
+                " WHERE folder = ? ORDER BY uid",
+                (folder,),
+            ),
+        )
 
     def save(
         self, folder: int, *, uid_next: int, modseq: int, changed: Iterable[Row], gone: Iterable[int]

@@ -9,7 +9,7 @@ changed under UIDs that mean something else now; the account then opens a new ob
 """
 
 import contextlib
-import errno
+import stat
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -34,9 +34,6 @@ Mode = Literal["add", "remove", "replace"]
 _DEAD_LINES = 64
 _FRESH_KEPT = 64  # prepared answers that are put into the cache at once
 _TRIES = 20  # how often a file that another program renames under our hands is looked for again
-
-# A file that is no message: a symlink, a directory, a FIFO nobody writes to, or gone already.
-_NO_MESSAGE = (errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.ENOENT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,19 +155,24 @@ class Mailbox:
             yield
 
     def _synchronise(self) -> None:
-        reloaded = self._folder.load()
+        folder = self._folder
         opening = self._identity is None
+        if folder.load():
+            folder.examine_all()
+            if not opening and not self._is_still_ours():
+                raise NoSuchMailbox(self.name)
         if opening:
             self._open()
-        elif reloaded and not self._is_still_ours():
-            raise NoSuchMailbox(self.name)
-        places, stable = self._folder.look()
-        expected = self._messages.bases | {row.base for row in self._remembered.values()}
-        if not places.keys() >= expected:
-            places, stable = self._folder.look_for_missing(places)
+        stable = folder.look()
+        missing = self._missing()
+        if missing:
+            stable = folder.look_for_missing()
+        gone_twice = missing & self._missing() if stable else set()
+        doubtful = self._missing() - gone_twice
+        places = {base: place for base, place in folder.differing().items() if place is not None}
         self._give_names(places)
         touched = self._note_changes(places)
-        gone = self._note_gone(places) if stable else []
+        gone = self._forget([one for base in gone_twice if (one := self._messages.called(base))])
         touched += self._note_new(places)
         if stable and self._too_many_dead():
             self._folder.list.keep_only(self._messages.bases)
@@ -178,6 +180,15 @@ class Mailbox:
             self._dead.clear()
         if touched or gone or opening:
             self._remember(touched, gone)
+        folder.examined(but=doubtful)
+
+    def _missing(self) -> set[str]:
+        """The bases of messages that were there, and that the last look did not see."""
+        differing = self._folder.differing()
+        if self._folder.all_differ:
+            expected = self._messages.bases | {row.base for row in self._remembered.values()}
+            return expected - differing.keys()
+        return {base for base, place in differing.items() if place is None and base in self._messages.bases}
 
     def _open(self) -> None:
         folder = self._folder
@@ -219,7 +230,10 @@ class Mailbox:
         return self._folder.keywords.flags(filenames.info_of(place[1]))
 
     def _note_changes(self, places: dict[str, Place]) -> list[Message]:
-        moved = [one for one in self._messages if (place := places.get(one.base)) and place != one.place]
+        known = self._messages.called
+        moved = [
+            one for base, place in places.items() if (one := known(base)) is not None and place != one.place
+        ]
         modseq = self._tick() if moved else 0
         for message in moved:
             if message.place[0] and not places[message.base][0]:
@@ -231,9 +245,6 @@ class Mailbox:
                 self._messages.log(message, modseq)
         return moved
 
-    def _note_gone(self, places: dict[str, Place]) -> list[int]:
-        return self._forget([message for message in self._messages if message.base not in places])
-
     def _forget(self, messages: list[Message]) -> list[int]:
         if messages:
             self._tick()
@@ -244,20 +255,16 @@ class Mailbox:
 
     def _note_new(self, places: dict[str, Place]) -> list[Message]:
         records = self._folder.list.records
-        fresh = [base for base in places if base not in self._messages.bases]
+        known = self._messages.bases
+        fresh = [base for base in places if base not in known]
         unlisted = [base for base in fresh if base not in records and self._is_file(base, places[base])]
         self._list_new(sorted(unlisted, key=filenames.arrival_order), places)
         return self._admit([(base, places[base]) for base in fresh if base in records])
 
     def _is_file(self, base: str, place: Place) -> bool:
         """Whether it is a regular file; symlinks, FIFOs and directories get no UID."""
-        try:
-            self._context.files.open(self._folder.file_path(base, place)).close()
-        except OSError as error:
-            if error.errno not in _NO_MESSAGE:
-                raise
-            return False
-        return True
+        facts = self._context.files.stat(self._folder.file_path(base, place))
+        return facts is not None and stat.S_ISREG(facts.st_mode)
 
     def _list_new(self, bases: list[str], places: dict[str, Place]) -> None:
         for directory in {NEW if places[base][0] else CUR for base in bases}:
@@ -266,29 +273,25 @@ class Mailbox:
             self._folder.add_records([Record(uid, base) for uid, base in enumerate(bases, self.uid_next)])
 
     def _admit(self, found: list[tuple[str, Place]]) -> list[Message]:
-        """Take listed files in as messages."""
-        records = self._folder.list.records
-        modseq = 0
+        """Take listed files in as messages; gives those that the cache does not know as they are."""
+        records, remembered = self._folder.list.records, self._remembered
         admitted = []
+        unknown = []
         for base, place in found:
             uid = records[base].uid
             message = Message(uid, base, place, self._flags(place), 0, recent=place[0])
-            row = self._remembered.pop(uid, None)
-            if row is not None and row.base == base:
-                message.octets, message.internal_date, message.modseq = (
-                    row.octets,
-                    row.internal_date,
-                    row.modseq,
-                )
             admitted.append(message)
-            if row is None or row.base != base or row.info != message.info:
-                modseq = modseq or self._tick()
-                message.modseq = modseq
+            row = remembered.pop(uid, None)
+            if row is not None and row.base == base:
+                message.octets, message.internal_date, message.modseq = row[4], row[5], row[3]
+                if row.info == message.info:
+                    continue
+            unknown.append(message)
         self._messages.admit(admitted)
-        for message in admitted:
-            if message.modseq == modseq:
-                self._messages.log(message, modseq)
-        return admitted
+        modseq = self._tick() if unknown else 0
+        for message in unknown:
+            self._messages.log(message, modseq)
+        return unknown
 
     def _too_many_dead(self) -> bool:
         live = len(self._messages)

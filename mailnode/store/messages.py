@@ -4,6 +4,7 @@ from array import array
 from bisect import insort
 from collections.abc import Iterable, Iterator, KeysView
 from dataclasses import dataclass
+from operator import attrgetter
 
 from mailnode.store import filenames
 from mailnode.store.folder import Place
@@ -88,7 +89,7 @@ class Messages:
 
     def admit(self, messages: Iterable[Message]) -> None:
         """Take messages in."""
-        arrived = sorted(messages, key=lambda message: message.uid)
+        arrived = sorted(messages, key=attrgetter("uid"))
         for message in arrived:
             self._by_uid[message.uid] = self._by_base[message.base] = message
         if not arrived:

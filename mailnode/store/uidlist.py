@@ -11,6 +11,7 @@ has the file rewritten; the message of that line gets a new UID, the UIDVALIDITY
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 FILE_NAME = "dovecot-uidlist"
 LOCK_NAME = "dovecot-uidlist.lock"
@@ -18,9 +19,8 @@ LOCK_NAME = "dovecot-uidlist.lock"
 UID_END = 2**32 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One line. `fields` are such as "S1234" or "Pabc"."""
+class Record(NamedTuple):
+    """One line. `fields` are such as "S1234" or "Pabc". A named tuple: there may be hundreds of thousands."""
 
     uid: int
     base: str
@@ -123,13 +123,16 @@ def _header(line: str) -> UidList | None:
 
 def _record(line: str) -> Record | None:
     before, colon, base = line.partition(" :")
-    number, *fields = before.split(" ")
+    if " " not in before:  # nearly all lines
+        number, fields = before, []
+    else:
+        number, *fields = before.split(" ")
     uid = _decimal(number)
     if not uid or not colon or not base or "/" in base or "\r" in base:
         return None
-    if not all(text[:1].isalpha() and text[:1].isupper() for text in fields):
+    if fields and not all(text[:1].isalpha() and text[:1].isupper() for text in fields):
         return None
-    return Record(uid, base.partition(":")[0], tuple(fields))
+    return Record(uid, base.partition(":")[0] if ":" in base else base, tuple(fields))
 
 
 def _old_record(line: str) -> Record | None:

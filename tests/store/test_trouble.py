@@ -359,11 +359,11 @@ class FailingDiskTests(StoreTestCase):
     """Errors of the disk, and what comes after them."""
 
     def test_out_of_descriptors(self) -> None:
-        """A message that could not be opened once is there when it can be."""
+        """A message that could not be seen once is there when it can be."""
         account = self.account()
         inbox = account.mailbox(INBOX)
         self.deliver(account)
-        with mock.patch.object(type(self.files), "open", side_effect=OSError(errno.EMFILE, "too many")):
+        with mock.patch.object(type(self.files), "names", side_effect=OSError(errno.EMFILE, "too many")):
             self.assertRaises(OSError, inbox.sync)
         inbox.sync()
         self.assertEqual(inbox.uids.tolist(), [1])
