@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 
 from mailnode.imap.replies import Goodbye, flag_list, ok
 from mailnode.store.account import Account
-from mailnode.store.errors import NoSuchMailbox
+from mailnode.store.errors import NoSuchMailbox, NoSuchMessage
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.messages import Message
 from mailnode.store.values import SEEN, SYSTEM_FLAGS, Name
@@ -77,6 +77,13 @@ class Selected:
             for span in self.positions(messages, by_uid=by_uid)
             for uid in self.uids[span.start : span.stop]
         ]
+
+    def message(self, position: int) -> Message:
+        """The message at a position of `uids`. Raises NoSuchMessage when it has gone."""
+        message = self.mailbox.get(self.uids[position])
+        if message is None:
+            raise NoSuchMessage(self.uids[position])
+        return message
 
     def flags(self, message: Message) -> bytes:
         """FLAGS of a message, with this session's \\Recent."""

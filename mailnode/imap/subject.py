@@ -14,7 +14,6 @@ from mailnode.message.header import Header, scan
 from mailnode.message.rendered import Rendered
 from mailnode.message.text import fold
 from mailnode.store.body import Body
-from mailnode.store.errors import NoSuchMessage
 from mailnode.store.index import Prepared
 from mailnode.store.messages import Message
 
@@ -28,11 +27,8 @@ class Subject:
     def __init__(self, view: Selected, position: int) -> None:
         self.view = view
         self.number = position + 1
-        self.uid: int = view.uids[position]
-        message = view.mailbox.get(self.uid)
-        if message is None:
-            raise NoSuchMessage(self.uid)
-        self.message: Message = message
+        self.message: Message = view.message(position)
+        self.uid = self.message.uid
         self.found: AbstractSet[Needle] | None = None  # in its texts, once they were read
         self._values: dict[bytes, list[str]] = {}
 

@@ -10,8 +10,7 @@ the same octet for every reader, but no name finds them. The same holds for what
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 FIELD_LIMIT: Final = 1000
 
@@ -21,8 +20,7 @@ _NAME = re.compile(rb"([!-9;-~]++)[ \t]*+:")
 _LAST_LF = re.compile(rb"\n(?![ \t])")
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(NamedTuple):
     """A header field: its name as written, and where its line, value and next line begin."""
 
     name: bytes

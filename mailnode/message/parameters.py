@@ -17,6 +17,7 @@ PARAMETER_LIMIT: Final = 64
 Parameters = tuple[tuple[bytes, bytes], ...]
 
 _TOKEN = re.compile(rb"[^\x00-\x20\x7f()<>@,;:\\\"/\[\]?=]+")  # RFC 2045 section 5.1; octets above 127 pass
+_PLAIN_ENCODINGS: Final = frozenset((b"7bit", b"8bit", b"base64", b"quoted-printable"))
 _VALUE = re.compile(rb'[^ \t\r\n;("]+')
 
 
@@ -62,6 +63,8 @@ def disposition(value: bytes) -> Disposition | None:
 
 def transfer_encoding(value: bytes | None) -> bytes:
     """The token of Content-Transfer-Encoding in lower case, `7bit` without one (RFC 2045 section 6)."""
+    if value in _PLAIN_ENCODINGS:
+        return value
     found = _TOKEN.match(value, skip(value, 0)) if value else None
     return found[0].lower() if found else b"7bit"
 

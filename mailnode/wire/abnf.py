@@ -3,6 +3,8 @@
 Every class is a frozenset of byte values, written as the RFC writes it and tested over all 256 values.
 """
 
+import functools
+
 from mailnode.wire.errors import BadSyntax
 
 
@@ -29,7 +31,13 @@ TAG_CHAR = ASTRING_CHAR - frozenset(b"+")
 
 def is_all(text: bytes, allowed: frozenset[int]) -> bool:
     """Whether every octet of `text` is in the class; true for an empty text."""
-    return allowed.issuperset(text)
+    return not text.translate(None, _octets(allowed))
+
+
+@functools.cache
+def _octets(allowed: frozenset[int]) -> bytes:
+    """The class as bytes.translate() takes it, which looks at an octet in a nanosecond."""
+    return bytes(allowed)
 
 
 def number(text: bytes, *, limit: int) -> int:

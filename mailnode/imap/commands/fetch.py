@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import tee
 
 from mailnode.imap import fetch_items
 from mailnode.imap.fetch_items import FLAGS, UID, Attribute, Text
@@ -15,6 +16,7 @@ from mailnode.wire.imap.cursor import Cursor
 from mailnode.wire.imap.sequence import Positions, SequenceSet
 
 BATCH = 100  # messages that are marked as seen at once, before their texts are sent
+ROWS = 16384  # octets of prepared answers that are handed on at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,11 @@ class Fetch:
     messages: SequenceSet
     items: tuple[Attribute | Text, ...]
     by_uid: bool
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether no message file has to be opened."""
+        return not self.sees and all(isinstance(item, Attribute) or item.is_prepared for item in self.items)
 
     @property
     def sees(self) -> bool:
@@ -73,6 +80,10 @@ class Answers:
 
     def chunks(self) -> Iterator[bytes]:
         """All responses."""
+        if self.fetch.is_prepared:
+            for span in self.positions:
+                yield from self._prepared(span)
+            return
         sees = self.fetch.sees and not self.view.read_only
         for span in self.positions:
             for start in range(span.start, span.stop, BATCH):
@@ -81,6 +92,33 @@ class Answers:
                     self._mark_seen(batch)
                 for position in batch:
                     yield from self._response(position)
+
+    def _prepared(self, span: range) -> Iterator[bytes]:
+        """The responses for a stretch of messages, many at once; one that fails is left out."""
+        at = span.start
+        ready: list[bytes] = []
+        size = 0
+        while at < span.stop:
+            try:
+                for row in zip(*self._columns(range(at, span.stop)), strict=False):
+                    at += 1
+                    ready.append(b"* %d FETCH (%b)\r\n" % (at, b" ".join(row)))
+                    size += len(ready[-1])
+                    if size >= ROWS:
+                        yield b"".join(ready)
+                        ready.clear()
+                        size = 0
+            except NoSuchMessage:
+                self.gone += 1
+                at += 1
+            except OSError:
+                self.unreadable += 1
+                at += 1
+        yield b"".join(ready)
+
+    def _columns(self, span: range) -> list[Iterator[bytes]]:
+        messages = tee(map(self.view.message, span), len(self.fetch.items))
+        return [item.column(self.view, some) for item, some in zip(self.fetch.items, messages, strict=True)]
 
     def _mark_seen(self, batch: range) -> None:
         mailbox = self.view.mailbox

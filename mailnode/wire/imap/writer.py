@@ -15,7 +15,9 @@ def string(text: bytes) -> bytes:
     A literal cannot hold NUL (`CHAR8 = %x01-ff`): it is sent as 0x80, so that the length stays true.
     """
     if len(text) <= _QUOTED_LIMIT and is_all(text, _QUOTABLE):
-        return b'"' + text.replace(b"\\", b"\\\\").replace(b'"', b'\\"') + b'"'
+        if b"\\" in text or b'"' in text:
+            text = text.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+        return b'"%b"' % text
     return literal(text)
 
 
