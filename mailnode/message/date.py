@@ -1,5 +1,6 @@
 """Dates: the Date field (RFC 5322 sections 3.3 and 4.3) and IMAP's date-time (RFC 3501 section 9)."""
 
+import functools
 import re
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Final
@@ -51,15 +52,15 @@ def parse_date(value: bytes) -> datetime | None:
 def internal_date(seconds: float) -> bytes:
     """`date-time` in quotes and in UTC for seconds since the epoch; clamped to the years 1900 to 9998."""
     first, last = _INTERNAL_SECONDS
-    moment = _EPOCH + timedelta(seconds=int(min(max(seconds, first), last)))
-    return b'"%02d-%s-%04d %02d:%02d:%02d +0000"' % (
-        moment.day,
-        MONTHS[moment.month - 1],
-        moment.year,
-        moment.hour,
-        moment.minute,
-        moment.second,
-    )
+    day, second = divmod(int(min(max(seconds, first), last)), 86400)
+    return b'"%b %02d:%02d:%02d +0000"' % (_day(day), second // 3600, second // 60 % 60, second % 60)
+
+
+@functools.lru_cache(maxsize=1024)
+def _day(number: int) -> bytes:
+    """The date of a day, counted from the epoch; neighbours in a mailbox often share one."""
+    moment = _EPOCH + timedelta(days=number)
+    return b"%02d-%b-%04d" % (moment.day, MONTHS[moment.month - 1], moment.year)
 
 
 def parse_internal_date(text: bytes) -> float:

@@ -1,11 +1,15 @@
 """Sections of a message, as BODY[<section>] names them (RFC 3501 section 6.4.5)."""
 
+import functools
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from mailnode.message.header import extent, field_lines
 from mailnode.message.mime import Part
+
+_FIELD_NAME = re.compile(rb"[!-9;-~]+")
 
 What = Literal["", "HEADER", "HEADER.FIELDS", "HEADER.FIELDS.NOT", "TEXT", "MIME"]
 
@@ -71,11 +75,20 @@ def header_fields(header: bytes, fields: Iterable[bytes], negate: bool) -> bytes
 
     The header's empty line follows, if it has one. Lines that are no fields are in neither subset.
     """
-    names = {name.lower() for name in fields}
     blank, end = extent(header, 0, len(header))
+    if not negate:
+        return b"".join([*_fields_called(tuple(fields)).findall(header, 0, blank), header[blank:end]])
+    names = {name.lower() for name in fields}
     lines = [
         header[start:stop]
         for name, start, _, stop in field_lines(header, 0, blank)
-        if (name.lower() in names) is not negate
+        if name.lower() not in names
     ]
     return b"".join([*lines, header[blank:end]])
+
+
+@functools.lru_cache(maxsize=256)
+def _fields_called(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
+    """Fields of one of these names with their continuations, found as field_lines() finds them."""
+    possible = b"|".join(re.escape(name) for name in names if _FIELD_NAME.fullmatch(name))
+    return re.compile(rb"^(?:%b)[ \t]*+:[^\n]*+(?:\n[ \t][^\n]*+)*+\n?" % (possible or rb"(?!)"), re.I | re.M)

@@ -22,7 +22,7 @@ from mailnode.runtime import Executor
 
 T = TypeVar("T")
 
-PIECE = 65536
+PIECE = 131072
 SLICE_SECONDS = 0.02
 
 

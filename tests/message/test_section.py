@@ -1,7 +1,10 @@
 """Sections of a message."""
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailnode.message.header import extent, field_lines
 from mailnode.message.mime import parse
 from mailnode.message.section import Section, What, header_fields, locate
 
@@ -103,3 +106,20 @@ class HeaderFieldsTests(SynchronousTestCase):
         """A header without an empty line gets none."""
         self.assertEqual(header_fields(b"A: b\r\n", [b"a"], False), b"A: b\r\n")
         self.assertEqual(header_fields(b"", [b"a"], True), b"")
+
+    @given(
+        st.text("aB:;- \t\r\n\0é", max_size=60),
+        st.lists(st.text("aB:- é", max_size=3), min_size=1, max_size=4),
+    )
+    def test_both_subsets(self, text: str, names: list[str]) -> None:
+        """Every field is in one of the two subsets, whatever the header and the names are made of."""
+        header = text.encode()
+        wanted = {name.lower() for name in map(str.encode, names)}
+        blank, end = extent(header, 0, len(header))
+        fields = [
+            (name.lower(), header[start:stop]) for name, start, _, stop in field_lines(header, 0, blank)
+        ]
+        for negate in (False, True):
+            expected = [line for name, line in fields if (name in wanted) is not negate]
+            found = header_fields(header, [name.encode() for name in names], negate)
+            self.assertEqual(found, b"".join(expected) + header[blank:end])
