@@ -107,8 +107,10 @@ class Account:
         found = {INBOX: self.root}
         for entry, is_directory in sorted(self._files.entries(self.root)):
             name = naming.name_of(entry) if is_directory else None
-            if name is not None and self._files.stat(f"{self.root}/{entry}/cur") is not None:
-                found.setdefault(name, f"{self.root}/{entry}")
+            if name is None or self._files.stat(f"{self.root}/{entry}/cur") is None:
+                continue
+            if name not in found or entry == naming.usual_directory(name):
+                found[name] = f"{self.root}/{entry}"
         return found
 
     def names(self) -> list[Name]:
@@ -187,6 +189,9 @@ class Account:
         if name == INBOX:
             self.ensure()
             return self.root
+        usual = naming.usual_directory(name)
+        if usual is not None and self._files.stat(f"{self.root}/{usual}/cur") is not None:
+            return f"{self.root}/{usual}"
         path = self._directories().get(name)
         if path is None:
             raise NoSuchMailbox(name)

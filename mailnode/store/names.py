@@ -5,6 +5,7 @@ directory that is not canonical modified UTF-7 is read as UTF-8, as Dovecot does
 neither is not a mailbox. Names are in Unicode normal form C, so that the two spellings of an e acute are one.
 """
 
+import functools
 import os
 import unicodedata
 from collections.abc import Iterable
@@ -19,6 +20,7 @@ _MAX_DIRECTORY = 250
 _RESERVED = ("cur", "new", "tmp")
 
 
+@functools.lru_cache(maxsize=16384)
 def name_of(directory: str) -> Name | None:
     """The mailbox in a directory of the account's root, or None when it is none."""
     if not directory.startswith(".") or directory in (".", ".."):
@@ -47,6 +49,14 @@ def directory_of(name: Name, *, utf8: bool = False) -> str:
     if len(octets) > _MAX_DIRECTORY:
         raise BadMailboxName("The name is too long")
     return "." + os.fsdecode(octets)
+
+
+def usual_directory(name: Name) -> str | None:
+    """Where a mailbox lies in most trees, in modified UTF-7; of two directories of one name it is this one."""
+    try:
+        return directory_of(name)
+    except BadMailboxName:
+        return None
 
 
 def normal(name: Name) -> Name:
