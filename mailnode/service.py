@@ -38,6 +38,7 @@ from mailnode.fs import FileSystem
 from mailnode.imap.protocol import Imap
 from mailnode.imap.session import Surroundings
 from mailnode.net.blocking import ThreadedExecutor
+from mailnode.net.dirwatch import DirectoryWatches, KernelWatcher
 from mailnode.net.limits import ConnectionLimits, Gate
 from mailnode.net.listen import Door, Serve, SessionFactory
 from mailnode.net.tls import TlsError, TlsServer, make_context
@@ -176,7 +177,8 @@ class MailNode(Service):
 
         smtp = Smtp(live, runtime, logins, courier, bus, tls, free_space)
         pop3 = Pop3(live, runtime, logins, feed, bus, tls)
-        imap = Imap(Surroundings(live, runtime, logins, feed, bus, tls))
+        self._watches = watches = DirectoryWatches(reactor, partial(KernelWatcher, reactor))
+        imap = Imap(Surroundings(live, runtime, logins, feed, bus, watches, tls))
         self._factories = self._make_factories(
             {"smtp": smtp.serve, "submission": smtp.serve, "pop3": pop3.serve, "imap": imap.serve}
         )
@@ -283,6 +285,7 @@ class MailNode(Service):
         await self._ended("sessions", sessions, PATIENCE)
         for factory in factories:
             factory.close_all()
+        self._watches.close()
         await self._ended("disk", [Deferred.fromCoroutine(self._put_away())], DISK_PATIENCE)
         self._log.info("stopped")
         super().stopService()

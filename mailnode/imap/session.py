@@ -17,6 +17,7 @@ from mailnode.imap import names
 from mailnode.imap.replies import Goodbye, Refused, Reply, no_target
 from mailnode.imap.selected import Selected
 from mailnode.net.blocking import send
+from mailnode.net.dirwatch import DirectoryWatches
 from mailnode.net.listen import Connection
 from mailnode.net.stream import Stream
 from mailnode.net.tls import TlsServer
@@ -50,6 +51,7 @@ class Surroundings:
     logins: Logins
     feed: ChangeFeed
     bus: Bus
+    watches: DirectoryWatches
     tls: TlsServer | None
 
 

@@ -89,6 +89,11 @@ class Mailbox:
         return self._folder.list.next_uid
 
     @property
+    def directories(self) -> tuple[str, str]:
+        """The paths where its messages lie."""
+        return f"{self._folder.path}/{NEW}", f"{self._folder.path}/{CUR}"
+
+    @property
     def guid(self) -> str:
         """What names the folder for ever, through renames."""
         return self._folder.list.guid

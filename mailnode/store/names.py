@@ -52,7 +52,7 @@ def directory_of(name: Name, *, utf8: bool = False) -> str:
 
 
 def usual_directory(name: Name) -> str | None:
-    """Where a mailbox lies in most trees, in modified UTF-7; of two directories of one name it is this one."""
+    """Where a mailbox lies in most trees, in modified UTF-7; of two directories of a name it is this one."""
     try:
         return directory_of(name)
     except BadMailboxName:

@@ -285,6 +285,20 @@ class ChangeTests(SessionCase):
         self.assertEqual(client.heard(), b"* 2 EXISTS\r\n* 2 RECENT\r\n")
         self.assertEqual(client.say("DONE"), b"a OK No longer idle\r\n")
 
+    def test_new_mail_in_idle_by_a_hint(self) -> None:
+        """A message of another program is told as soon as the kernel says that something is there."""
+        client = self.client().login()
+        client.say("a IDLE")
+        root = os.path.abspath(self.world.account().store.root)
+        self.assertEqual(self.world.watcher.paths(), [f"{root}/cur", f"{root}/new"])
+        with open(f"{root}/new/1.M1.host", "wb") as file:
+            file.write(MESSAGE.replace(b"\r\n", b"\n"))
+        self.world.watcher.notice(f"{root}/new")
+        self.world.clock.advance(0.1)
+        self.assertEqual(client.heard(), b"* 1 EXISTS\r\n* 1 RECENT\r\n")
+        client.say("DONE")
+        self.assertEqual(self.world.watcher.paths(), [])
+
     def test_sequence_numbers_while_others_expunge(self) -> None:
         """Until EXPUNGE is told, each number means what it meant; afterwards the rest has moved up."""
         one, two = self.client().login(), self.client().login()

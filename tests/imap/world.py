@@ -17,11 +17,13 @@ from mailnode.fs import FileSystem
 from mailnode.imap.protocol import Imap
 from mailnode.imap.session import Surroundings
 from mailnode.net.blocking import InlineExecutor
+from mailnode.net.dirwatch import DirectoryWatches
 from mailnode.net.limits import ConnectionLimits, Gate
 from mailnode.net.listen import Connection
 from mailnode.net.stream import ConnectionClosed, Stream, TimedOut
 from mailnode.net.tls import TlsServer
 from mailnode.runtime import Runtime
+from tests.net.test_dirwatch import FakeWatcher
 
 NOON = 1_700_000_000.0
 PASSWORD = b"secret"
@@ -142,12 +144,16 @@ class World:
         self.files = FileSystem()
         self.feed = ChangeFeed()
         self.bus = Bus()
+        self.watcher = FakeWatcher()
+        self.watches = DirectoryWatches(self.clock, lambda: self.watcher)
         self.events: list[Event] = []
         self.bus.subscribe(self.events.append)
         self.realm = Realm(self.live, self.runtime, self.files, rng=random.Random(2))
         self.gate = Gate(lambda: ConnectionLimits(1000, 1000, 1000, 1000, 1000), self.clock.seconds)
         self.imap = Imap(
-            Surroundings(self.live, self.runtime, FakeLogins(self.realm), self.feed, self.bus, tls)
+            Surroundings(
+                self.live, self.runtime, FakeLogins(self.realm), self.feed, self.bus, self.watches, tls
+            )
         )
 
     def client(self, **facts: object) -> Client:

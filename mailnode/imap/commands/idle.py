@@ -7,7 +7,7 @@ from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
 from mailnode.wire.errors import BadSyntax
 
-POLL = 10.0  # seconds between looks at the disk, for what other programs do there
+POLL = 10.0  # seconds between looks at the disk, for what other programs do there and no hint tells
 
 
 class Bell:
@@ -60,8 +60,11 @@ async def _watch(session: Session, bell: Bell, ended: list[bytes | Failure]) -> 
     """Flush whenever the bell rings, until the line has come."""
     clock = session.shared.runtime.clock
     selected = session.selected
-    key = session.account.key(selected.mailbox.name) if selected else None
-    stop = session.shared.feed.watch(key, bell.ring) if key else None
+    watches = []
+    if selected:
+        key = session.account.key(selected.mailbox.name)
+        watches.append(session.shared.feed.watch(key, bell.ring))
+        watches += [session.shared.watches.watch(path, bell.ring) for path in selected.mailbox.directories]
     try:
         while not ended:
             await session.flush()
@@ -72,5 +75,5 @@ async def _watch(session: Session, bell: Bell, ended: list[bytes | Failure]) -> 
                 if poll is not None and poll.active():
                     poll.cancel()
     finally:
-        if stop is not None:
+        for stop in watches:
             stop()

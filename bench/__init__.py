@@ -1,0 +1,1 @@
+"""Measures mailnode beside its peers: same work, same files, same client, one run."""
