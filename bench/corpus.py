@@ -49,7 +49,8 @@ def _message(
 ) -> bytes:
     (name, sender), (other, receiver) = rng.sample(_PEOPLE, 2)
     head = (
-        f"Return-Path: <{sender}>\nReceived: from relay{number % 7}.example.org (relay [192.0.2.{number % 250}])\n"
+        f"Return-Path: <{sender}>\n"
+        f"Received: from relay{number % 7}.example.org (relay [192.0.2.{number % 250}])\n"
         f"\tby mail.example.org with ESMTPS id {number:08x};\n\t{formatdate(date)}\n"
         f"From: {name} <{sender}>\nTo: {other} <{receiver}>\nSubject: {_encoded(subject)}\n"
         f"Date: {formatdate(date)}\nMessage-ID: {identifier}\n{references}MIME-Version: 1.0\n"

@@ -184,7 +184,8 @@ def _tell(result: dict[str, object]) -> None:
     assert isinstance(seconds, dict) and isinstance(peaks, dict)
     ours, theirs = seconds.get("mailnode", 0.0), seconds.get("dovecot", 0.0)
     print(
-        f"{result['row']:26} {ours * 1000:10.1f} ms {theirs * 1000:10.1f} ms {theirs / ours if ours else 0:8.2f}x"
+        f"{result['row']:26} {ours * 1000:10.1f} ms {theirs * 1000:10.1f} ms"
+        f" {theirs / ours if ours else 0:8.2f}x"
         f" {peaks.get('mailnode', 0) / 1024:8.0f} MiB {peaks.get('dovecot', 0) / 1024:8.0f} MiB",
         file=sys.stderr,
     )

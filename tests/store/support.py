@@ -12,6 +12,7 @@ from mailnode.store.account import Account
 from mailnode.store.delivery import deliver
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.values import INBOX, NO_FLAGS, Flags, Name
+from tests.crash.support import scratch
 
 MESSAGE = b"From: a@example.org\r\nSubject: hello\r\n\r\nText.\r\n"
 
@@ -58,8 +59,9 @@ class StoreTestCase(SynchronousTestCase):
     """Accounts under a temporary root; `self.clock` is the wall clock in seconds."""
 
     def setUp(self) -> None:
-        self.base = os.path.abspath(self.mktemp())
-        os.makedirs(self.base)
+        room = scratch()  # in memory: nothing here is about the speed of a disk
+        self.addCleanup(room.cleanup)
+        self.base = room.name
         # The clock runs far ahead of the file system's: every look at a directory settles at once, and a
         # change of another program is seen if, and only if, the directory's time is another one.
         self.clock = 4_000_000_000.0
