@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from mailnode.fs import FileSystem
 from mailnode.store import subscriptions
@@ -23,47 +24,74 @@ _TOPICS = {
 }
 
 
+@dataclass(slots=True)
+class _Counted:
+    """What is to be said of all folders, gathered one folder after the other."""
+
+    folders: int = 0
+    messages: int = 0
+    octets: int = 0
+    changing: int = 0
+    first: int = 0  # messages without a UID so far
+    reasons: list[str] = field(default_factory=list)
+    without_validity: list[str] = field(default_factory=list)
+    full: list[str] = field(default_factory=list)  # folders without a free keyword letter
+    nameless: list[str] = field(default_factory=list)
+    keywords: set[str] = field(default_factory=set)
+
+    def add(self, folder: Folder) -> None:
+        """Take in a folder."""
+        name = "/".join(folder.name)
+        messages = folder.messages
+        self.folders += 1
+        self.messages += len(messages)
+        self.octets += sum(file.octets for file in messages)
+        unlisted = {file.base for file in messages} - folder.listing.records.keys()
+        if folder.listing.header is None:
+            self.without_validity.append(f"{name}: there is none that can be read; it gets a new one")
+        if changing := _changing(folder, unlisted):
+            self.changing += changing
+            self.reasons.append(f"{name}: {changing}, since line {_fault(folder)}")
+        else:
+            self.first += len(unlisted)
+        if sum(number < _LETTERS for number in folder.keywords.names) >= _LETTERS:
+            self.full.append(name)
+        if numbers := folder.keywords.unnamed({file.info for file in messages}):
+            shown = ", ".join(f"unknown-{number}" for number in sorted(numbers))
+            self.nameless.append(f"{name}: shown as {shown}")
+        self.keywords.update(folder.keywords.names.values())
+
+
 def survey(tree: Tree, files: FileSystem, now: float) -> Iterator[tuple[str, str]]:
     """Topics and what is to be said of them. Reads names and the small files only, and changes nothing."""
-    octets = sum(file.facts.st_size for folder in tree.folders for file in folder.messages)
-    yield "tree", tree.root
-    yield "folders", str(len(tree.folders))
-    yield "messages", f"{tree.messages} ({octets / 1_000_000:.1f} MB)"
-    yield from _uids(tree)
-    yield from _validities(tree)
-    yield from _keywords(tree)
-    yield "subscriptions", str(len(_subscriptions(tree, files)))
     facts = files.stat(tree.root)
     owner = facts.st_uid if facts else None
+    counted = _Counted()
     found = [*tree.findings]
-    for folder in tree.folders:
-        found += examine(folder, files, now, owner)
+    for folder in tree.folders():
+        counted.add(folder)
+        found += [one for one in examine(folder, files, now, owner) if one.kind in _TOPICS]
+    yield "tree", tree.root
+    yield "folders", str(counted.folders)
+    yield "messages", f"{counted.messages} ({counted.octets / 1_000_000:.1f} MB)"
+    yield "UIDs", f"{counted.changing} UIDs change"
+    yield from _lines(counted.reasons)
+    if counted.first:
+        yield "", f"{counted.first} messages have none yet and get their first"
+    kept = counted.folders - len(counted.without_validity)
+    yield "UIDVALIDITYs", f"{kept} of {counted.folders} are kept"
+    yield from _lines(counted.without_validity)
+    yield from _keywords(counted.keywords, counted.full, counted.nameless)
+    yield "subscriptions", str(len(_subscriptions(tree, files)))
     yield from _others(tree, found)
 
 
-def _uids(tree: Tree) -> Iterator[tuple[str, str]]:
-    """How many messages get other UIDs than they have, and why."""
-    changing = [(folder, _changing(folder)) for folder in tree.folders]
-    yield "UIDs", f"{sum(count for _, count in changing)} UIDs change"
-    reasons = [
-        f"{_name(folder)}: {count}, since line {_fault(folder)}" for folder, count in changing if count
-    ]
-    yield from _lines(reasons)
-    first = sum(len(_unlisted(folder)) for folder, count in changing if not count)
-    if first:
-        yield "", f"{first} messages have none yet and get their first"
-
-
-def _unlisted(folder: Folder) -> set[str]:
-    return {file.base for file in folder.messages} - folder.listing.records.keys()
-
-
-def _changing(folder: Folder) -> int:
+def _changing(folder: Folder, unlisted: set[str]) -> int:
     """Messages whose UID is not the one their clients know; a line that cannot be read may be anybody's."""
     listing = folder.listing
     if listing.there and listing.header is None:
         return len({file.base for file in folder.messages})
-    return len(_unlisted(folder)) if listing.faults else 0
+    return len(unlisted) if listing.faults else 0
 
 
 def _fault(folder: Folder) -> str:
@@ -73,28 +101,7 @@ def _fault(folder: Folder) -> str:
     return f"{number} of its uid list {text}"
 
 
-def _validities(tree: Tree) -> Iterator[tuple[str, str]]:
-    without = [_name(folder) for folder in tree.folders if folder.listing.header is None]
-    yield "UIDVALIDITYs", f"{len(tree.folders) - len(without)} of {len(tree.folders)} are kept"
-    yield from _lines([f"{name}: there is none that can be read; it gets a new one" for name in without])
-
-
-def _keywords(tree: Tree) -> Iterator[tuple[str, str]]:
-    full = [
-        _name(folder)
-        for folder in tree.folders
-        if sum(number < _LETTERS for number in folder.keywords.names) >= _LETTERS
-    ]
-    unnamed = {
-        _name(folder): folder.keywords.unnamed({file.info for file in folder.messages})
-        for folder in tree.folders
-    }
-    nameless = [
-        f"{name}: shown as {', '.join(f'unknown-{number}' for number in sorted(numbers))}"
-        for name, numbers in unnamed.items()
-        if numbers
-    ]
-    names = {name for folder in tree.folders for name in folder.keywords.names.values()}
+def _keywords(names: set[str], full: list[str], nameless: list[str]) -> Iterator[tuple[str, str]]:
     yield "keywords", str(len(names))
     if full:
         yield "", f"all {_LETTERS} letters are taken in the folders below; keywords that have none stand in"
@@ -118,10 +125,6 @@ def _others(tree: Tree, found: list[Finding]) -> Iterator[tuple[str, str]]:
         if of_it:
             yield topic, str(len(of_it))
             yield from _lines([f"{os.path.relpath(one.path, tree.root)}: {one.text}" for one in of_it])
-
-
-def _name(folder: Folder) -> str:
-    return "/".join(folder.name)
 
 
 def _lines(texts: list[str]) -> Iterator[tuple[str, str]]:

@@ -161,10 +161,11 @@ def verify_command(command: "Command", address: str | None, repair: bool, as_jso
     for tools in _chosen(command, address):
         with _as_owner(tools):
             tree = read_tree(tools.files, tools.root, lock=tools.lock)
-            with _progress(tools.address, tree.messages) as step:
+            count = tree.count(tools.files)
+            with _progress(tools.address, count) as step:
                 found = list(verify(tree, tools.files, tools.now(), step=step))
             mended = _mended(tools, tree, found) if repair else []
-        messages += tree.messages
+        messages += count
         rows += [_row(tools, finding, finding in mended) for finding in found]
     if as_json:
         click.echo(json.dumps({"messages": messages, "findings": rows}, indent=2))
@@ -233,7 +234,7 @@ def reindex(command: "Command", address: str | None) -> None:
         with _as_owner(tools):
             for suffix in ("", "-wal", "-shm"):
                 tools.files.unlink(f"{tools.root}/{INDEX}{suffix}", missing_ok=True)
-            length = read_tree(tools.files, tools.root, lock=tools.lock).messages
+            length = read_tree(tools.files, tools.root, lock=tools.lock).count(tools.files)
             with _progress(tools.address, length) as step:
                 messages, unread = _render_all(tools, step)
         click.echo(f"{tools.address}  {messages} messages" + (f", {unread} unreadable" if unread else ""))
@@ -286,12 +287,12 @@ def stats(command: "Command", address: str | None, as_json: bool) -> None:
     rows: list[dict[str, Any]] = []
     for tools in _chosen(command, address):
         with _as_owner(tools):
-            tree = read_tree(tools.files, tools.root)
+            folders = [_folder_row(folder) for folder in read_tree(tools.files, tools.root).folders()]
             cache = tools.files.stat(f"{tools.root}/{INDEX}")
         rows.append(
             {
                 "address": tools.address,
-                "folders": [_folder_row(folder) for folder in tree.folders],
+                "folders": folders,
                 "cache": cache.st_size if cache else 0,
             }
         )
@@ -313,7 +314,7 @@ def _folder_row(folder: Folder) -> dict[str, Any]:
         "folder": _shown(folder.name),
         "messages": len(folder.messages),
         "unseen": sum("S" not in file.info for file in folder.messages),
-        "octets": sum(file.facts.st_size for file in folder.messages),
+        "octets": sum(file.octets for file in folder.messages),
         "uidvalidity": header.validity if header else None,
     }
 

@@ -12,7 +12,7 @@ from mailnode.store.account import Account
 from mailnode.store.body import Body
 from mailnode.store.filenames import UniqueNames
 from mailnode.store.folder import CUR, NEW
-from mailnode.store.verify import OTHERS, PUBLIC, TMP, Finding, Folder, Lock, Tree
+from mailnode.store.verify import OTHERS, PUBLIC, TMP, Finding, Lock, Tree
 
 
 class Mender:
@@ -23,7 +23,7 @@ class Mender:
         self._files = files
         self._unique = unique
         self._lock = lock
-        self._mends: dict[str, Callable[[Folder, Finding], None]] = {
+        self._mends: dict[str, Callable[[str, Finding], None]] = {
             "permissions": self._close_to_others,
             "half-folder": self._make_whole,
             "two-names": self._take_second_name,
@@ -36,22 +36,21 @@ class Mender:
 
     def mend(self, tree: Tree, findings: list[Finding]) -> list[Finding]:
         """Mend what can be mended; gives those findings. Raises OSError, StoreError."""
-        folders = {folder.name: folder for folder in tree.folders}
         # What makes a folder whole comes before what reads it, and a look at all of it last.
         mended = []
         for kind, mend in self._mends.items():
             for finding in findings:
                 if finding.kind == kind:
-                    mend(folders[finding.folder], finding)
+                    mend(tree.paths[finding.folder], finding)
                     mended.append(finding)
         for name in {finding.folder for finding in mended}:
             self._account.mailbox(name)
         return mended
 
-    def _open(self, folder: Folder, _: Finding) -> None:
+    def _open(self, folder: str, _: Finding) -> None:
         """The store mends uid lists and twins, and gives UIDs, when a mailbox is opened: at the end, once."""
 
-    def _close_to_others(self, folder: Folder, finding: Finding) -> None:
+    def _close_to_others(self, folder: str, finding: Finding) -> None:
         paths = [finding.path]
         for entry, is_directory in self._files.entries(finding.path):
             if not is_directory and not entry.startswith(PUBLIC):
@@ -59,17 +58,17 @@ class Mender:
         for path in paths:
             self._files.take_access(path, OTHERS)
 
-    def _make_whole(self, folder: Folder, _: Finding) -> None:
+    def _make_whole(self, folder: str, _: Finding) -> None:
         for name in (CUR, NEW, TMP):
-            self._files.make_directories(f"{folder.path}/{name}")
+            self._files.make_directories(f"{folder}/{name}")
 
-    def _take_second_name(self, folder: Folder, finding: Finding) -> None:
+    def _take_second_name(self, folder: str, finding: Finding) -> None:
         base = filenames.split(os.path.basename(finding.path))[0]
-        with self._lock(folder.path):
+        with self._lock(folder):
             second = self._files.stat(finding.path)
             for directory in (CUR, NEW):
-                for name in self._files.names(f"{folder.path}/{directory}"):
-                    path = f"{folder.path}/{directory}/{name}"
+                for name in self._files.names(f"{folder}/{directory}"):
+                    path = f"{folder}/{directory}/{name}"
                     first = self._files.stat(path)
                     if filenames.split(name)[0] != base or path == finding.path:
                         continue
@@ -77,10 +76,10 @@ class Mender:
                         self._files.unlink(finding.path)
                         return
 
-    def _state_true_sizes(self, folder: Folder, finding: Finding) -> None:
+    def _state_true_sizes(self, folder: str, finding: Finding) -> None:
         directory, _, name = finding.path.rpartition("/")
         base, suffix = filenames.split(name)
-        with self._lock(folder.path):
+        with self._lock(folder):
             facts = self._files.stat(finding.path)
             if facts is None:
                 return  # it has another name by now; the next run finds it again

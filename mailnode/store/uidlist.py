@@ -77,7 +77,7 @@ def parse(data: bytes) -> UidList | None:
         parsed.sound = False
     last = 0
     for line in lines[1:]:
-        record = _old_record(line) if old_version else _record(line)
+        record = read_record(line, old_version=old_version)
         if record is None or record.uid <= last:
             parsed.sound = False
             continue
@@ -92,7 +92,7 @@ def parse(data: bytes) -> UidList | None:
 def bases_in(data: bytes) -> list[str]:
     """The bases of all readable records, in their order, whatever the header says."""
     lines = os.fsdecode(data).split("\n")[1:]
-    return [record.base for record in map(_record, lines) if record is not None]
+    return [record.base for record in map(read_record, lines) if record is not None]
 
 
 def _decimal(text: str, end: int = UID_END) -> int | None:
@@ -121,7 +121,10 @@ def _header(line: str) -> UidList | None:
     return UidList(validity, next_uid, values.get("G", ""), tuple(extra))
 
 
-def _record(line: str) -> Record | None:
+def read_record(line: str, *, old_version: bool = False) -> Record | None:
+    """A line as it stands in the file, without its end; None when it cannot be read."""
+    if old_version:
+        return _old_record(line)
     before, colon, base = line.partition(" :")
     if " " not in before:  # nearly all lines
         number, fields = before, []

@@ -1,10 +1,15 @@
-"""What lies in an account's tree, and what is wrong with it. Nothing here changes anything."""
+"""What lies in an account's tree, and what is wrong with it. Nothing here changes anything.
+
+Only one folder is in memory at a time, however many there are.
+"""
 
 import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
 
 from mailnode.fs import FileSystem
 from mailnode.store import filenames, names, uidlist
@@ -66,18 +71,15 @@ class Finding:
         return self.kind in HARMLESS
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(NamedTuple):
     """A name in new/ or cur/, and what lstat says of it."""
 
     directory: str
-    path: str
-    facts: os.stat_result
-
-    @property
-    def name(self) -> str:
-        """The last part of the path."""
-        return os.path.basename(self.path)
+    name: str
+    mode: int
+    owner: int
+    inode: int
+    octets: int
 
     @property
     def base(self) -> str:
@@ -92,7 +94,7 @@ class File:
     @property
     def is_message(self) -> bool:
         """Whether the store takes it for one."""
-        return filenames.is_message(self.name) and stat.S_ISREG(self.facts.st_mode)
+        return filenames.is_message(self.name) and stat.S_ISREG(self.mode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,26 +126,40 @@ class Folder:
         """The files that are messages."""
         return tuple(file for file in self.files if file.is_message)
 
+    def path_of(self, file: File) -> str:
+        """Where a file lies."""
+        return f"{self.path}/{file.directory}/{file.name}"
+
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """An account on disk; `findings` are those that are seen from its root."""
+    """An account on disk; `findings` are those that are seen from its root, `paths` those of its folders."""
 
     root: str
-    folders: tuple[Folder, ...]
+    paths: dict[Name, str]
     findings: tuple[Finding, ...]
+    read: Callable[[Name, str], Folder]
 
-    @property
-    def messages(self) -> int:
-        """How many messages there are."""
-        return sum(len(folder.messages) for folder in self.folders)
+    def folders(self) -> Iterator[Folder]:
+        """Each folder, read when its turn comes. Raises OSError where it may not look."""
+        for name, path in self.paths.items():
+            yield self.read(name, path)
+
+    def count(self, files: FileSystem) -> int:
+        """About how many messages there are, soon found."""
+        return sum(
+            len(files.names(f"{path}/{directory}"))
+            for path in self.paths.values()
+            for directory in (CUR, NEW)
+            if files.stat(f"{path}/{directory}") is not None
+        )
 
 
 # Reading
 
 
 def read_tree(files: FileSystem, root: str, *, lock: Lock = lambda _: nullcontext()) -> Tree:
-    """All names of an account. Each folder is read under `lock`; without one, only what lies still is exact.
+    """The tree of an account. Folders are read under `lock`; without one, only what lies still is exact.
 
     Raises OSError where it may not look.
     """
@@ -163,18 +179,14 @@ def read_tree(files: FileSystem, root: str, *, lock: Lock = lambda _: nullcontex
             findings.append(Finding("unreachable-folder", (), path, text))
         else:
             directories[name] = path
-    return Tree(
-        root,
-        tuple(_read_folder(files, name, path, lock) for name, path in directories.items()),
-        tuple(findings),
-    )
+    return Tree(root, directories, tuple(findings), partial(_read_folder, files, lock))
 
 
 def _is_folder(files: FileSystem, path: str) -> bool:
     return any(files.stat(f"{path}/{name}") is not None for name in (CUR, NEW, uidlist.FILE_NAME))
 
 
-def _read_folder(files: FileSystem, name: Name, path: str, lock: Lock) -> Folder:
+def _read_folder(files: FileSystem, lock: Lock, name: Name, path: str) -> Folder:
     with lock(path):
         present = frozenset(one for one in (CUR, NEW, TMP) if files.stat(f"{path}/{one}") is not None)
         return Folder(
@@ -199,22 +211,21 @@ def _read_directory(files: FileSystem, path: str, present: frozenset[str]) -> It
         for entry in sorted(files.names(f"{path}/{directory}")) if directory in present else ():
             facts = files.stat(f"{path}/{directory}/{entry}")
             if facts is not None:  # else it has been renamed a moment ago
-                yield File(directory, f"{path}/{directory}/{entry}", facts)
+                yield File(directory, entry, facts.st_mode, facts.st_uid, facts.st_ino, facts.st_size)
 
 
 def read_listing(data: bytes | None) -> Listing:
     """A uid list with everything that is wrong in it, line by line, as the store will judge it."""
     first, *lines = (data or b"").split(b"\n")
     header = uidlist.parse(first + b"\n") if lines else None
-    like = b"1 1 1\n" if first.startswith(b"1 ") else b"3 V1 N1 G0\n"
+    old_version = first.startswith(b"1 ")
     faults = []
     if lines and lines.pop():
         faults.append((len(lines) + 2, "has no line end: half a line, perhaps"))
     records: dict[str, Record] = {}
     last = 0
     for number, line in enumerate(lines, 2):
-        alone = uidlist.parse(like + line + b"\n")
-        record = next(iter(alone.records.values()), None) if alone else None
+        record = uidlist.read_record(os.fsdecode(line), old_version=old_version)
         if record is None:
             faults.append((number, "cannot be read"))
             continue
@@ -238,7 +249,7 @@ def verify(
     yield from tree.findings
     facts = files.stat(tree.root)
     owner = facts.st_uid if facts else None
-    for folder in tree.folders:
+    for folder in tree.folders():
         yield from examine(folder, files, now, owner)
         for file in folder.files:
             if file.is_message:
@@ -264,26 +275,26 @@ def examine(folder: Folder, files: FileSystem, now: float, owner: int | None) ->
 
 def _check_access(folder: Folder, files: FileSystem, owner: int | None) -> Iterator[Finding]:
     """Modes and owners: one finding for a directory, one for all files in it."""
-    held: dict[str, list[tuple[str, os.stat_result]]] = {folder.path: []}
+    held: dict[str, list[tuple[str, int, int]]] = {folder.path: []}  # name, mode, owner
     for entry, is_directory in files.entries(folder.path):
         facts = files.stat(f"{folder.path}/{entry}")
         if not is_directory and facts is not None and not entry.startswith(PUBLIC):
-            held[folder.path].append((f"{folder.path}/{entry}", facts))
+            held[folder.path].append((entry, facts.st_mode, facts.st_uid))
     for directory in sorted(folder.present):
         held[f"{folder.path}/{directory}"] = [
-            (one.path, one.facts) for one in folder.files if one.directory == directory
+            (one.name, one.mode, one.owner) for one in folder.files if one.directory == directory
         ]
     for path, inside in held.items():
         here = files.stat(path)
-        regular = [facts for _, facts in inside if stat.S_ISREG(facts.st_mode)]
-        opened = [one for one, facts in inside if stat.S_ISREG(facts.st_mode) and facts.st_mode & OTHERS]
+        regular = [one for one in inside if stat.S_ISREG(one[1])]
+        opened = [name for name, mode, _ in regular if mode & OTHERS]
         if here is not None and here.st_mode & OTHERS:
             text = f"mode {stat.S_IMODE(here.st_mode):04o} lets others in"
             yield Finding("permissions", folder.name, path, text)
         elif opened:
-            text = f"{len(opened)} files let others in, such as {os.path.basename(min(opened))}"
+            text = f"{len(opened)} files let others in, such as {min(opened)}"
             yield Finding("permissions", folder.name, path, text)
-        foreign = sum(facts.st_uid != owner for facts in [*regular, *([here] if here else [])])
+        foreign = sum(user != owner for _, _, user in regular) + (here is not None and here.st_uid != owner)
         if foreign:
             yield Finding("foreign-owner", folder.name, path, f"{foreign} files are not of the tree's owner")
 
@@ -308,15 +319,16 @@ def _check_names(folder: Folder) -> Iterator[Finding]:
     first: dict[str, File] = {}
     for file in folder.files:
         if not filenames.is_message(file.name):
-            yield Finding("stray-name", folder.name, file.path, "no message has such a name")
+            yield Finding("stray-name", folder.name, folder.path_of(file), "no message has such a name")
         elif not file.is_message:
-            yield Finding("not-a-file", folder.name, file.path, "no regular file")
-        elif file.base not in first:
-            first[file.base] = file
-        elif os.path.samestat(first[file.base].facts, file.facts):
-            yield Finding("two-names", folder.name, file.path, f"the same file as {first[file.base].name}")
+            yield Finding("not-a-file", folder.name, folder.path_of(file), "no regular file")
+        elif (other := first.setdefault(file.base, file)) is file:
+            continue
+        elif other.inode == file.inode:
+            yield Finding("two-names", folder.name, folder.path_of(file), f"the same file as {other.name}")
         else:
-            yield Finding("twins", folder.name, file.path, f"another message has this base: {file.base}")
+            text = f"another message has this base: {file.base}"
+            yield Finding("twins", folder.name, folder.path_of(file), text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +358,7 @@ def _measure(folder: Folder, file: File, files: FileSystem) -> Sizes:
     if record is not None:
         disk = _number(record.field("S")) if disk is None else disk
         wire = _number(record.field("W")) if wire is None else wire
-    with files.open(file.path) as opened:
+    with files.open(folder.path_of(file)) as opened:
         body = Body(opened, verbatim=verbatim)
         real_wire = body.size if wire is None else body.octets()
         return Sizes((disk, wire), (body.size, real_wire), opened.read_at(0, 8))
@@ -362,11 +374,11 @@ def _check_sizes(folder: Folder, file: File, files: FileSystem) -> Iterator[Find
     except FileNotFoundError:
         return  # renamed or removed a moment ago
     except PermissionError:
-        yield Finding("unreadable-file", folder.name, file.path, "may not be read")
+        yield Finding("unreadable-file", folder.name, folder.path_of(file), "may not be read")
         return
     if sizes.kind is not None:
         stated = ", ".join(
             f"{letter}={size}" for letter, size in zip("SW", sizes.stated, strict=True) if size is not None
         )
         text = f"has {sizes.true[0]} octets, {sizes.true[1]} on the wire; stated: {stated or 'nothing'}"
-        yield Finding(sizes.kind, folder.name, file.path, text)
+        yield Finding(sizes.kind, folder.name, folder.path_of(file), text)

@@ -227,7 +227,7 @@ class VerifyTests(StoreTestCase):
     def test_owner(self) -> None:
         """Files of somebody else are told of, as a chown mends them."""
         root = self.made("owner")
-        inbox = read_tree(self.files, str(root)).folders[0]
+        inbox = next(read_tree(self.files, str(root)).folders())
         found = [one.kind for one in examine(inbox, self.files, LATER, os.geteuid() + 1)]
         self.assertEqual(found, ["foreign-owner"] * 4)  # the folder, cur, new, tmp
 
