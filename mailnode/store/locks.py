@@ -17,6 +17,7 @@ from mailnode.store.errors import InUse
 from mailnode.store.uidlist import LOCK_NAME
 
 STALE_AFTER = 120.0  # seconds without change, after which a lock file is nobody's
+EMPTY_AFTER = 1.0  # the same for an empty one: its maker died before it had written its number
 GIVE_UP_AFTER = 60.0
 PAUSE = 0.05
 
@@ -51,7 +52,9 @@ class Locks:
                 yield
             finally:
                 self._held.discard(directory)
-                self._files.unlink(lock_file, missing_ok=True)
+                # What was done under the lock is done, whatever becomes of the file: left over, it is stale.
+                with contextlib.suppress(OSError):
+                    self._files.unlink(lock_file, missing_ok=True)
 
     def _take(self, path: str) -> None:
         waited = 0.0
@@ -82,7 +85,7 @@ class Locks:
         except OSError:
             return False
         pid, colon, host = owner.strip().partition(":")
-        if time.time() - facts.st_mtime > STALE_AFTER:
+        if time.time() - facts.st_mtime > (STALE_AFTER if owner else EMPTY_AFTER):
             return True  # nobody holds it so long; after a power cut its process number may be another's
         if not colon or host != self._host or not (pid.isascii() and pid.isdigit()):
             return False

@@ -2,6 +2,8 @@
 
 import errno
 import os
+import time
+from unittest import mock
 
 from mailnode.store import names as naming
 from mailnode.store import subscriptions
@@ -301,6 +303,34 @@ class LockTests(StoreTestCase):
         os.utime(path, (1, 1))
         with self.lock().folder(self.base):
             pass
+
+    def test_a_lock_file_left_empty(self) -> None:
+        """One who died before writing its number into the lock file is waited for a second at most."""
+        path = f"{self.base}/dovecot-uidlist.lock"
+        open(path, "w").close()
+        os.utime(path, (time.time() - 2,) * 2)
+        slept: list[float] = []
+        with self.lock(slept).folder(self.base):
+            pass
+        self.assertEqual(slept, [])
+        open(path, "w").close()
+        locks = Locks(self.files, host="h", pid=1, sleep=lambda pause: os.utime(path, (1, 1)))
+        with locks.folder(self.base):
+            pass
+
+    def test_a_lock_file_that_stays(self) -> None:
+        """What was done under the lock is done, also when the lock file cannot be removed afterwards (D3)."""
+        path = f"{self.base}/dovecot-uidlist.lock"
+        locks = self.lock()
+        with (
+            mock.patch.object(self.files, "unlink", side_effect=OSError(errno.EIO, "cannot be removed")),
+            locks.folder(self.base),
+        ):
+            pass
+        self.assertTrue(os.path.exists(path))
+        with locks.folder(self.base):
+            pass
+        self.assertFalse(os.path.exists(path))
 
 
 class NameTests(StoreTestCase):
