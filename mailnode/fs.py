@@ -143,11 +143,14 @@ class FileSystem:
 
     def open(self, path: str) -> ReadFile:
         """Open a regular file for reading; raises OSError(ELOOP or EINVAL) for anything else."""
-        descriptor = os.open(path, _READ)
-        if not stat_bits.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise OSError(errno.EINVAL, "not a regular file", path)
-        return ReadFile(descriptor, path)
+        file = ReadFile(os.open(path, _READ), path)
+        try:
+            if not stat_bits.S_ISREG(file.stat().st_mode):
+                raise OSError(errno.EINVAL, "not a regular file", path)
+        except OSError:
+            file.close()
+            raise
+        return file
 
     def read(self, path: str, *, limit: int | None = None) -> bytes:
         """The whole file, or its first `limit` octets."""
@@ -343,9 +346,12 @@ class FileSystem:
     def try_lock(self, path: str) -> Lock | None:
         """An exclusive lock on a file, created if missing; None if somebody else has it."""
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        lock = Lock(descriptor)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            return None
-        return Lock(descriptor)
+        except OSError as error:
+            lock.release()
+            if isinstance(error, BlockingIOError):
+                return None
+            raise
+        return lock

@@ -51,6 +51,20 @@ class FileSystemTests(SynchronousTestCase):
         self.assertRaises(OSError, self.files.create, self.path("link"))
         self.assertEqual(self.files.read(target), b"secret")
 
+    def test_errors_leave_no_descriptor(self) -> None:
+        """A file that is opened and then fails is closed again."""
+        path = self.write("file", b"abc")
+        broken = OSError(errno.EIO, "broken disk")
+        free = os.dup(0)
+        os.close(free)
+        with mock.patch("os.fstat", side_effect=broken):
+            self.assertRaises(OSError, self.files.open, path)
+        with mock.patch("fcntl.flock", side_effect=broken):
+            self.assertRaises(OSError, self.files.try_lock, path)
+        after = os.dup(0)
+        os.close(after)
+        self.assertEqual(after, free)
+
     def test_create_is_exclusive_and_private(self) -> None:
         """An existing file is never opened for writing; a new one is for its owner only."""
         file = self.files.create(self.path("new"))

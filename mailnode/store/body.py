@@ -12,13 +12,18 @@ _MAP_FROM = 1 << 20
 class Body:
     """An open message file. Offsets are those on disk (see message.mime); what comes out is the wire form.
 
-    `verbatim` tells that the file is the wire form already (its name says S equal to W).
+    `verbatim` tells that the file is the wire form already (its name says S equal to W). The file is the
+    body's from now on: close() closes it, and so does an error here.
     """
 
     def __init__(self, file: ReadFile, *, verbatim: bool) -> None:
         self.verbatim = verbatim
-        self.size = file.stat().st_size
         self._file = file
+        try:
+            self.size = file.stat().st_size
+        except OSError:
+            file.close()
+            raise
 
     @property
     def data(self) -> bytes:
