@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.crash.disk import MODELS, Bench, Recorder, State, crash_states
-from tests.crash.flows import FLOWS, Flow, World, clock
+from tests.crash.flows import FLOWS, Flow
 from tests.crash.oracle import Told, recover
 from tests.crash.support import Figures, caches, scratch, spread, table
+from tests.crash.world import World, clock
 
 CACHED = 6  # one state in so many has the SQLite files of an earlier moment
 SECOND_CRASHES = 4  # states of each story whose recovery is cut off too

@@ -1,0 +1,335 @@
+"""Clients of a few accounts; every step says first what may happen, then what did."""
+
+import copy
+import itertools
+import os
+import time
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from mailnode.fs import FileSystem
+from mailnode.pop3.maildrop import Sizes, open_maildrop
+from mailnode.store.account import Account
+from mailnode.store.delivery import deliver
+from mailnode.store.errors import StoreError
+from mailnode.store.mailbox import Mailbox, Mode
+from mailnode.store.values import INBOX, NO_FLAGS, Flags, Name
+from tests.crash.oracle import Box, Copies, Found, Told, message, messages_in, open_account
+
+T = TypeVar("T")
+
+
+def clock(generation: int) -> Callable[[], float]:
+    """A wall clock an hour later than that of the generation before, so that every look settles."""
+    ticks = itertools.count()
+    start = time.time() + 3600 * generation
+    return lambda: start + next(ticks) * 0.001
+
+
+class World:
+    """Clients of a few accounts. An error of the store is a refusal: the client goes on with the next."""
+
+    def __init__(
+        self, base: str, files: FileSystem, told: Told, tell: Callable[[Told], None], age: int = 1
+    ) -> None:
+        self.base = base
+        self.told = told
+        self.refused = 0
+        self._files = files
+        self._tell = tell
+        self._now = clock(age)
+        self._age = age
+        self._accounts: dict[str, Account] = {}
+
+    def account(self, name: str) -> Account:
+        """An account; from its first mention on it has an INBOX."""
+        if name not in self._accounts:
+            self._accounts[name] = open_account(self.base, name, self._files, self._now, 10 + self._age)
+            if not any(box.account == name for box in self.told.boxes):
+                self.told.boxes.append(Box(name, {INBOX}))
+        return self._accounts[name]
+
+    def close(self) -> None:
+        """Close the accounts."""
+        for account in self._accounts.values():
+            account.close()
+
+    def box(self, who: str, name: Name) -> Box:
+        """What is known of a mailbox."""
+        self.account(who)
+        return next(box for box in self.told.boxes if box.account == who and name in box.places)
+
+    def tell(self) -> None:
+        """From here on the clients know this."""
+        self._tell(copy.deepcopy(self.told))
+
+    def _try(self, action: Callable[[], T]) -> T | None:
+        self.tell()
+        try:
+            return action()
+        except (OSError, StoreError):
+            self.refused += 1
+            return None
+
+    def plant(self, path: str, octets: bytes) -> None:
+        """A file that another program left; only while preparing."""
+        path = f"{self.base}/{path}"
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as file:
+            file.write(octets)
+
+    # Messages
+
+    def deliver(self, label: str, *names: str) -> None:
+        """A message to the INBOX of each; safe for all when acknowledged, for none when refused."""
+        all_copies = [
+            self.box(name, INBOX).copies.setdefault(label, Copies(0, 0, {NO_FLAGS})) for name in names
+        ]
+        for copies in all_copies:
+            copies.high += 1
+
+        def action() -> bool:
+            accounts = [self.account(name) for name in names]
+            draft = accounts[0].draft()
+            try:
+                draft.write(message(label))
+            except OSError:
+                draft.abort()
+                raise
+            deliver(draft, accounts, self._files)
+            return True
+
+        done = self._try(action)
+        for copies in all_copies:
+            copies.low += bool(done)
+            copies.high -= not done
+        self.tell()
+
+    def append(
+        self, who: str, name: Name, label: str, flags: Flags = NO_FLAGS, date: float | None = None
+    ) -> None:
+        """APPEND; answered with the UID."""
+        copies = self.box(who, name).copies.setdefault(label, Copies(0, 0, {flags}, date))
+        copies.high += 1
+
+        def action() -> tuple[int, int]:
+            mailbox = self.account(who).mailbox(name)
+            draft = self.account(who).draft()
+            try:
+                draft.write(message(label))
+            except OSError:
+                draft.abort()
+                raise
+            return mailbox.append(draft, flags, date), mailbox.uid_validity
+
+        done = self._try(action)
+        copies.low += bool(done)
+        copies.high -= not done
+        if done:
+            uid, validity = done
+            self._show(who, validity, uid, label)
+        self.tell()
+
+    def _show(self, who: str, validity: int, uid: int, label: str) -> None:
+        known = self.told.shown.setdefault((who, validity, uid), label)
+        assert known == label, f"UID {uid} of {known} given to {label}"
+        assert (who, validity, uid) not in self.told.gone, f"UID {uid} of {label} came back"
+
+    def look(self, who: str, name: Name = INBOX) -> None:
+        """SELECT or NOOP, and FETCH: what was seen has to be seen again."""
+        box = self.box(who, name)
+
+        def action() -> tuple[list[Found | str], Mailbox]:
+            mailbox = self.account(who).mailbox(name)
+            return list(messages_in(mailbox)), mailbox
+
+        if seen := self._try(action):
+            found, mailbox = seen
+            for one in found:
+                assert isinstance(one, Found), one
+                copies = box.copies.get(one.label) or Copies(0, 0, set())
+                self._show(who, mailbox.uid_validity, one.uid, one.label)
+                copies.low = max(copies.low, 1)
+                if copies.high == 1:
+                    copies.flags = {one.flags}
+            box.floor = mailbox.uid_validity, mailbox.uid_next, mailbox.highest_modseq
+            box.must, box.places = True, {name}
+        self.tell()
+
+    def claim(self, who: str, name: Name = INBOX) -> None:
+        """The part of SELECT that makes messages not recent any more."""
+        self._try(lambda: self.account(who).mailbox(name).claim_recent())
+
+    def _uids(self, who: str, mailbox: Mailbox, labels: Iterable[str]) -> list[int]:
+        wanted = set(labels)
+        return [
+            uid for uid in mailbox.uids if self.told.shown.get((who, mailbox.uid_validity, uid)) in wanted
+        ]
+
+    def store(self, who: str, name: Name, labels: Iterable[str], flags: Flags, mode: Mode = "add") -> None:
+        """STORE; after the OK the flags stay, before it and after a refusal they are the old or the new."""
+        box = self.box(who, name)
+        new: dict[str, set[Flags]] = {}
+        for label in labels:
+            old = box.copies[label].flags
+            new[label] = {
+                flags if mode == "replace" else one - flags if mode == "remove" else one | flags
+                for one in old
+            }
+            box.copies[label].flags = old | new[label]
+
+        def action() -> int:
+            mailbox = self.account(who).mailbox(name)
+            mailbox.set_flags(self._uids(who, mailbox, new), mode, flags)
+            return mailbox.highest_modseq
+
+        if modseq := self._try(action):
+            for label, allowed in new.items():
+                box.copies[label].flags = allowed
+            box.floor = (*box.floor[:2], max(modseq, box.floor[2]))
+        self.tell()
+
+    def _doom(self, box: Box, labels: Iterable[str]) -> list[str]:
+        doomed = [label for label in labels if box.copies[label].high]
+        for label in doomed:
+            box.copies[label].low = 0
+        return doomed
+
+    def _bury(self, who: str, box: Box, validity: int, doomed: list[str], uids: Iterable[int]) -> None:
+        for uid in uids:
+            self.told.gone.add((who, validity, uid))
+            box.copies[self.told.shown[who, validity, uid]].high -= 1
+        self.told.somewhere -= {(who, label) for label in doomed}
+
+    def expunge(self, who: str, name: Name, labels: Iterable[str], having: str | None = None) -> None:
+        """EXPUNGE; what was reported as gone is gone."""
+        box = self.box(who, name)
+        doomed = self._doom(box, labels)
+
+        def action() -> tuple[int, list[int]]:
+            mailbox = self.account(who).mailbox(name)
+            return mailbox.uid_validity, mailbox.expunge(self._uids(who, mailbox, doomed), having=having)
+
+        if done := self._try(action):
+            self._bury(who, box, done[0], doomed, done[1])
+        self.tell()
+
+    def copy(self, who: str, source: Name, target: Name, labels: Iterable[str]) -> bool:
+        """COPY; all of them or none."""
+        here, there = self.box(who, source), self.box(who, target)
+        labels = list(labels)
+        for label in labels:
+            old = here.copies[label]
+            copies = there.copies.get(label)
+            if copies is None or not copies.high:
+                copies = there.copies[label] = Copies(0, 0, set(), old.date)
+            copies.flags |= old.flags
+            copies.high += 1
+
+        def action() -> list[tuple[int, int, int]]:
+            one, other = self.account(who).mailbox(source), self.account(who).mailbox(target)
+            pairs = one.copy(self._uids(who, one, labels), other)
+            return [(other.uid_validity, uid, old) for old, uid in pairs]
+
+        done = self._try(action)
+        for label in labels:
+            there.copies[label].low += bool(done)
+            there.copies[label].high -= not done
+        validity = here.floor[0]
+        for new_validity, uid, old_uid in done or ():
+            self._show(who, new_validity, uid, self.told.shown[who, validity, old_uid])
+        self.tell()
+        return bool(done)
+
+    def move(self, who: str, source: Name, target: Name, labels: Iterable[str]) -> None:
+        """MOVE, as copy and then expunge: at no moment is a message in neither."""
+        labels = list(labels)
+        self.told.somewhere |= {(who, label) for label in labels}
+        if self.copy(who, source, target, labels):
+            self.expunge(who, source, labels)
+        self.told.somewhere -= {(who, label) for label in labels}
+
+    def quit(self, who: str, labels: Iterable[str]) -> None:
+        """A POP3 session with DELE and QUIT."""
+        box = self.box(who, INBOX)
+        doomed = self._doom(box, labels)
+
+        def action() -> tuple[int, list[int]]:
+            account = self.account(who)
+            drop = open_maildrop(account, Sizes())
+            try:
+                inbox = account.mailbox(INBOX)
+                uids = self._uids(who, inbox, doomed)
+                drop.deleted |= {n for n, entry in drop.listed() if entry.message.uid in uids}
+                drop.update()
+                return inbox.uid_validity, uids
+            finally:
+                drop.close()
+
+        if done := self._try(action):
+            self._bury(who, box, done[0], doomed, done[1])
+        self.tell()
+
+    # Mailboxes
+
+    def create(self, who: str, name: Name) -> None:
+        """CREATE; whole or not at all."""
+        self.account(who)
+        box = Box(who, {name}, must=False)
+        self.told.boxes.append(box)
+        box.must = bool(self._try(lambda: self.account(who).create(name) or True))
+        self.tell()
+
+    def delete(self, who: str, name: Name) -> None:
+        """DELETE; the mailbox is there with all in it, or not there."""
+        box = self.box(who, name)
+        box.must = False
+        if self._try(lambda: self.account(who).delete(name) or True):
+            self.told.boxes.remove(box)
+        self.tell()
+
+    def rename(self, who: str, old: Name, new: Name) -> None:
+        """RENAME with inferiors: each is under its old or its new name, with its UIDs."""
+        self.account(who)
+        moving = [
+            (box, name, new + name[len(old) :])
+            for box in self.told.boxes
+            for name in list(box.places)
+            if box.account == who and name[: len(old)] == old
+        ]
+        for box, name, target in moving:
+            box.places = {name, target}
+        if self._try(lambda: self.account(who).rename(old, new) or True):
+            for box, _, target in moving:
+                box.places = {target}
+        self.tell()
+
+    def rename_inbox(self, who: str, new: Name) -> None:
+        """RENAME INBOX: all messages go to a new mailbox, none is in neither."""
+        inbox = self.box(who, INBOX)
+        target = Box(who, {new}, must=False)
+        labels = self._doom(inbox, list(inbox.copies))
+        target.copies = {
+            label: Copies(0, 1, set(inbox.copies[label].flags), inbox.copies[label].date) for label in labels
+        }
+        self.told.boxes.append(target)
+        self.told.somewhere |= {(who, label) for label in labels}
+        if self._try(lambda: self.account(who).rename(INBOX, new) or True):
+            target.must = True
+            for label in labels:
+                target.copies[label].low = 1
+                inbox.copies[label].high -= 1
+            self.told.gone |= {key for key in self.told.shown if key[:2] == (who, inbox.floor[0])}
+            self.told.somewhere.clear()
+        self.tell()
+
+    def subscribe(self, who: str, name: Name, *, wanted: bool = True) -> None:
+        """SUBSCRIBE and UNSUBSCRIBE."""
+        account = self.account(who)
+        (old,) = self.told.subscribed.get(who, [[]])
+        new = [*old, name] if wanted else [one for one in old if one != name]
+        self.told.subscribed[who] = [old, new]
+        change = account.subscribe if wanted else account.unsubscribe
+        if self._try(lambda: change(name) or True):
+            self.told.subscribed[who] = [new]
+        self.tell()
