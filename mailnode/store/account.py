@@ -162,11 +162,10 @@ class Account:
             uids = UidList(next_validity(self._context), 1, self._context.new_guid())
             self._files.replace(f"{building}/{uidlist.FILE_NAME}", uids.encode())
             try:
-                self._files.rename(building, target)
-            except OSError:
+                self._rename_all([(building, target)])
+            except BaseException:
                 self._remove_tree(building)
                 raise
-            self._files.sync_directory(self.root)
 
     def delete(self, name: Name) -> None:
         """Remove a mailbox and its messages (RFC 3501 section 6.3.4); inferiors stay.
@@ -180,10 +179,10 @@ class Account:
         with self._context.locks.folder(self.root):
             trashed = f"{self.root}/{TRASHED}"
             self._remove_tree(trashed)
-            self._files.rename(path, trashed)
-            self._files.sync_directory(self.root)
+            self._rename_all([(path, trashed)])
             self._drop(name)
-            self._remove_tree(trashed)
+            with contextlib.suppress(OSError):  # it is deleted; what is left of it goes with the next one
+                self._remove_tree(trashed)
 
     def _existing(self, name: Name) -> str:
         if name == INBOX:
@@ -244,7 +243,7 @@ class Account:
             self._drop(name)
 
     def _rename_all(self, pairs: list[tuple[str, str]]) -> None:
-        """Rename directories, or none of them."""
+        """Rename directories in the root, durably, or none of them."""
         done: list[tuple[str, str]] = []
         try:
             for old, new in pairs:

@@ -67,7 +67,7 @@ class Folder:
         self.list: UidList = UidList(0, 1, "")
         self.lines = 0  # of the uid list's file, those of the dead included
         self.keywords = Keywords()
-        self._doubtful = False  # whether the last addition to the uid list failed
+        self._doubtful: set[str] = set()  # files that could not be written: what is on the disk is unknown
         self._files = context.files
         self._list_signature: _Signature = (-1, -1, -1)
         self._keyword_signatures: list[_Signature] = []
@@ -269,6 +269,8 @@ class Folder:
         if signatures != self._keyword_signatures:
             self.keywords = Keywords(*(self._read_or_empty(name) for name in (FIRST_FILE, SECOND_FILE)))
             self._keyword_signatures = signatures
+            if self._doubtful & {FIRST_FILE, SECOND_FILE}:
+                self.write_keywords()
         signature = self._signature(uidlist.FILE_NAME)
         if signature == self._list_signature:
             return False
@@ -279,7 +281,7 @@ class Folder:
             for base in uidlist.bases_in(data):
                 parsed.records[base] = Record(parsed.next_uid, base)
                 parsed.next_uid += 1
-        parsed.sound = parsed.sound and not self._doubtful
+        parsed.sound = parsed.sound and uidlist.FILE_NAME not in self._doubtful
         self.list = parsed
         self.lines = data.count(b"\n")
         self._list_signature = signature
@@ -303,11 +305,11 @@ class Folder:
         if not self.list.sound:
             self.rewrite_list()
         elif records:
-            self._doubtful = True
+            self._doubtful.add(uidlist.FILE_NAME)
             self._files.append(
                 f"{self.path}/{uidlist.FILE_NAME}", b"".join(record.encode() for record in records)
             )
-            self._doubtful = False
+            self._doubtful.discard(uidlist.FILE_NAME)
             self.lines += len(records)
             self._list_signature = self._signature(uidlist.FILE_NAME)
 
@@ -315,17 +317,22 @@ class Folder:
         """Write the uid list anew, without the dead."""
         if not self.list.guid:
             self.list.guid = self.context.new_guid()
-        self._files.replace(f"{self.path}/{uidlist.FILE_NAME}", self.list.encode())
+        self._replace(uidlist.FILE_NAME, self.list.encode())
         self.list.sound = True
-        self._doubtful = False
         self.lines = len(self.list.records) + 1
         self._list_signature = self._signature(uidlist.FILE_NAME)
+
+    def _replace(self, name: str, data: bytes) -> None:
+        """Write a file anew. After an error it may show what a power cut takes away: it is written again."""
+        self._doubtful.add(name)
+        self._files.replace(f"{self.path}/{name}", data)
+        self._doubtful.discard(name)
 
     def write_keywords(self) -> None:
         """Make the keyword table durable, before any name uses its letters."""
         for name, data in zip((FIRST_FILE, SECOND_FILE), self.keywords.encode(), strict=True):
-            if data != self._read_or_empty(name):
-                self._files.replace(f"{self.path}/{name}", data)
+            if name in self._doubtful or data != self._read_or_empty(name):
+                self._replace(name, data)
         self._keyword_signatures = [self._signature(FIRST_FILE), self._signature(SECOND_FILE)]
 
 

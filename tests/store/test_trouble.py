@@ -441,6 +441,59 @@ class FailingDiskTests(StoreTestCase):
         account.rename(OLD, NEW)
         self.assertEqual(account.names(), [INBOX, NEW, (*NEW, "x"), (*NEW, "y")])
 
+    def test_what_is_refused_is_not_done(self) -> None:
+        """CREATE and DELETE whose last step fails have changed nothing (D3)."""
+        account = self.account()
+        account.ensure()
+        self.files.calls.clear()
+        account.create(OLD)
+        last = self.files.calls.count("sync_directory")
+        self.append(account, OLD)
+        changes: tuple[tuple[int, Callable[[], None]], ...] = (
+            (last, lambda: account.create(NEW)),
+            (1, lambda: account.delete(OLD)),
+        )
+        for step, change in changes:
+            self.files.fail = failing("sync_directory", first=step)
+            self.assertRaises(OSError, change)
+            self.files.fail = lambda operation, _: None
+            self.assertEqual([name for name in os.listdir(account.root) if name.startswith("..")], [])
+            self.assertEqual(account.names(), [INBOX, OLD])
+        self.assertEqual(len(account.mailbox(OLD).uids), 1)
+
+    def test_what_is_deleted_is_deleted(self) -> None:
+        """DELETE that cannot clear away all of the folder has done it; the next one clears the rest away."""
+        account = self.account()
+        for name in (OLD, NEW):
+            account.create(name)
+        broken = OSError(errno.EIO, "broken disk")
+        with mock.patch.object(self.files, "remove_directory", side_effect=broken):
+            account.delete(OLD)
+        self.assertEqual(account.names(), [INBOX, NEW])
+        account.delete(NEW)
+        self.assertEqual([name for name in os.listdir(account.root) if name.startswith("..")], [])
+
+    def test_files_in_doubt_are_written_again(self) -> None:
+        """What was renamed into place and not surely kept is not built upon (D9)."""
+        account = self.account()
+        self.append(account)
+        inbox = account.mailbox(INBOX)
+        with open(f"{account.root}/dovecot-uidlist", "ab") as file:
+            file.write(b"torn")
+        actions: dict[str, Callable[[], object]] = {
+            "dovecot-uidlist": inbox.sync,
+            "dovecot-keywords": lambda: inbox.set_flags([1], "add", frozenset(["$Todo"])),
+        }
+        for name, action in actions.items():
+            self.files.fail = failing("sync_directory")
+            self.assertRaises(OSError, action)
+            self.files.fail = lambda operation, _: None
+            doubtful = os.stat(f"{account.root}/{name}").st_ino
+            action()
+            self.assertNotEqual(os.stat(f"{account.root}/{name}").st_ino, doubtful)
+            action()
+        self.assertEqual(self.facts(inbox), [(1, frozenset(["$Todo"]), MESSAGE)])
+
     def test_full_disk_can_be_expunged(self) -> None:
         """Where nothing can be written, messages can be removed all the same (D10)."""
         account = self.account()
