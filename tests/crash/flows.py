@@ -159,6 +159,12 @@ def _renamed_inbox(world: World) -> None:
     world.look(ANNA)
 
 
+def _first_index(world: World) -> None:
+    world.look(ANNA)
+    world.fetch(ANNA)
+    world.fetch(ANNA)
+
+
 def _renamed(world: World) -> None:
     world.rename(ANNA, WORK, OLD)
     world.append(ANNA, OLD, "six")
@@ -192,6 +198,7 @@ FLOWS: dict[str, Flow] = {
     "rename INBOX": Flow(_three, _renamed_inbox),
     "subscribe": Flow(_three, _subscriptions),
     "adoption": Flow(_foreign, _adoption),
+    "first index": Flow(_foreign, _first_index),
     "torn uid list": Flow(_torn, lambda world: world.look(ANNA)),
     "sweep of the dead": Flow(_dead, _sweep),
     "a day": Flow(_three, _day),

@@ -148,6 +148,20 @@ def _look(
     return facts
 
 
+def _untrue_answers(account: Account) -> Iterator[str]:
+    """What the cache has prepared for another message; each has a header of its own."""
+    try:
+        for name in account.names():
+            mailbox = account.mailbox(name)
+            for uid in mailbox.uids:
+                with mailbox.body(uid) as body:
+                    head, blank, _ = b"".join(body.wire()).partition(b"\r\n\r\n")
+                if mailbox.prepared(uid, "header") != head + blank:
+                    yield f"untrue answer: {name} {uid}"
+    finally:
+        account.close()
+
+
 def _names(base: str) -> list[str]:
     return sorted(
         os.path.join(path, name)
@@ -168,10 +182,13 @@ def recover(
     """What a fresh process finds; and a problem more if the next one finds, or leaves, anything else."""
     files = files or FileSystem()
     accounts = list(accounts)
+    cached = [name for name in accounts if os.path.exists(f"{base}/{name}/{CACHE}")]
     try:
         facts = _look(base, accounts, files, now, 1)
         names = _names(base)
         second = _look(base, accounts, files, now, 2)
+        for name in cached:
+            facts.problems += _untrue_answers(open_account(base, name, files, now, 3))
     except Exception as error:
         return Facts(problems=[f"recovery failed: {error!r}"])
     if (_steady(second), second.subscribed) != (_steady(facts), facts.subscribed):

@@ -4,19 +4,25 @@ import copy
 import itertools
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from mailnode.fs import FileSystem
+from mailnode.message.rendered import render
 from mailnode.pop3.maildrop import Sizes, open_maildrop
 from mailnode.store.account import Account
 from mailnode.store.delivery import deliver
 from mailnode.store.errors import StoreError
+from mailnode.store.index import Prepared
 from mailnode.store.mailbox import Mailbox, Mode
 from mailnode.store.values import INBOX, NO_FLAGS, Flags, Name
 from tests.crash.oracle import Box, Copies, Found, Told, message, messages_in, open_account
 
 T = TypeVar("T")
+
+
+PREPARED: tuple[Prepared, ...] = ("envelope", "body", "bodystructure", "header", "octets")
 
 
 def clock(generation: int) -> Callable[[], float]:
@@ -55,9 +61,10 @@ class World:
             account.close()
 
     def box(self, who: str, name: Name) -> Box:
-        """What is known of a mailbox."""
+        """What is known of a mailbox; of one that could not be made, nothing."""
         self.account(who)
-        return next(box for box in self.told.boxes if box.account == who and name in box.places)
+        known = (box for box in self.told.boxes if box.account == who and name in box.places)
+        return next(known, Box(who, {name}, must=False))
 
     def tell(self) -> None:
         """From here on the clients know this."""
@@ -144,16 +151,39 @@ class World:
             return list(messages_in(mailbox)), mailbox
 
         if seen := self._try(action):
-            found, mailbox = seen
+            all_found, mailbox = seen
+            found = [one for one in all_found if isinstance(one, Found)]
+            assert len(found) == len(all_found), all_found
+            validity = mailbox.uid_validity
             for one in found:
-                assert isinstance(one, Found), one
-                copies = box.copies.get(one.label) or Copies(0, 0, set())
-                self._show(who, mailbox.uid_validity, one.uid, one.label)
-                copies.low = max(copies.low, 1)
-                if copies.high == 1:
-                    copies.flags = {one.flags}
-            box.floor = mailbox.uid_validity, mailbox.uid_next, mailbox.highest_modseq
+                self._show(who, validity, one.uid, one.label)
+                if box.copies[one.label].high == 1:
+                    box.copies[one.label].flags = {one.flags}
+            uids = {one.uid for one in found}
+            self.told.gone |= {
+                key for key in self.told.shown if key[:2] == (who, validity) and key[2] not in uids
+            }
+            counts = Counter(one.label for one in found)
+            for label, copies in box.copies.items():
+                assert copies.low <= counts[label] <= copies.high, f"{label} {counts[label]} times, {copies}"
+                copies.low = copies.high = counts[label]
+            box.floor = validity, mailbox.uid_next, mailbox.highest_modseq
             box.must, box.places = True, {name}
+        self.tell()
+
+    def fetch(self, who: str, name: Name = INBOX) -> None:
+        """FETCH 1:* of everything that can be prepared: true for each message."""
+
+        def action() -> None:
+            mailbox = self.account(who).mailbox(name)
+            for uid in mailbox.uids:
+                with mailbox.body(uid) as body:
+                    true = render(body.data, body.verbatim)
+                assert mailbox.rendered(uid) == true, f"UID {uid} is rendered as another message"
+                for what in PREPARED:
+                    assert mailbox.prepared(uid, what) == getattr(true, what), f"untrue {what} of UID {uid}"
+
+        self._try(action)
         self.tell()
 
     def claim(self, who: str, name: Name = INBOX) -> None:
@@ -170,7 +200,7 @@ class World:
         """STORE; after the OK the flags stay, before it and after a refusal they are the old or the new."""
         box = self.box(who, name)
         new: dict[str, set[Flags]] = {}
-        for label in labels:
+        for label in self._known(box, labels):
             old = box.copies[label].flags
             new[label] = {
                 flags if mode == "replace" else one - flags if mode == "remove" else one | flags
@@ -189,7 +219,13 @@ class World:
             box.floor = (*box.floor[:2], max(modseq, box.floor[2]))
         self.tell()
 
-    def _doom(self, box: Box, labels: Iterable[str]) -> list[str]:
+    def _known(self, box: Box, labels: Iterable[str]) -> list[str]:
+        """Those of the messages that are there and that a client has a UID for."""
+        known = {label for key, label in self.told.shown.items() if key[:2] == (box.account, box.floor[0])}
+        return [label for label in labels if label in known and box.copies[label].high]
+
+    @staticmethod
+    def _doom(box: Box, labels: Iterable[str]) -> list[str]:
         doomed = [label for label in labels if box.copies[label].high]
         for label in doomed:
             box.copies[label].low = 0
@@ -204,7 +240,7 @@ class World:
     def expunge(self, who: str, name: Name, labels: Iterable[str], having: str | None = None) -> None:
         """EXPUNGE; what was reported as gone is gone."""
         box = self.box(who, name)
-        doomed = self._doom(box, labels)
+        doomed = self._doom(box, self._known(box, labels))
 
         def action() -> tuple[int, list[int]]:
             mailbox = self.account(who).mailbox(name)
@@ -217,7 +253,7 @@ class World:
     def copy(self, who: str, source: Name, target: Name, labels: Iterable[str]) -> bool:
         """COPY; all of them or none."""
         here, there = self.box(who, source), self.box(who, target)
-        labels = list(labels)
+        labels = self._known(here, labels)
         for label in labels:
             old = here.copies[label]
             copies = there.copies.get(label)
@@ -252,7 +288,7 @@ class World:
     def quit(self, who: str, labels: Iterable[str]) -> None:
         """A POP3 session with DELE and QUIT."""
         box = self.box(who, INBOX)
-        doomed = self._doom(box, labels)
+        doomed = self._doom(box, self._known(box, labels))
 
         def action() -> tuple[int, list[int]]:
             account = self.account(who)
@@ -273,23 +309,26 @@ class World:
     # Mailboxes
 
     def create(self, who: str, name: Name) -> None:
-        """CREATE; whole or not at all."""
+        """CREATE; whole or not at all, and not at all when it is refused."""
         self.account(who)
         box = Box(who, {name}, must=False)
         self.told.boxes.append(box)
         box.must = bool(self._try(lambda: self.account(who).create(name) or True))
+        if not box.must:
+            self.told.boxes.remove(box)
         self.tell()
 
     def delete(self, who: str, name: Name) -> None:
-        """DELETE; the mailbox is there with all in it, or not there."""
+        """DELETE; the mailbox is there with all in it, as after a refusal, or not there."""
         box = self.box(who, name)
         box.must = False
-        if self._try(lambda: self.account(who).delete(name) or True):
+        box.must = not self._try(lambda: self.account(who).delete(name) or True)
+        if not box.must:
             self.told.boxes.remove(box)
         self.tell()
 
     def rename(self, who: str, old: Name, new: Name) -> None:
-        """RENAME with inferiors: each is under its old or its new name, with its UIDs."""
+        """RENAME with inferiors: each is under its old or its new name, under its old after a refusal."""
         self.account(who)
         moving = [
             (box, name, new + name[len(old) :])
@@ -299,9 +338,9 @@ class World:
         ]
         for box, name, target in moving:
             box.places = {name, target}
-        if self._try(lambda: self.account(who).rename(old, new) or True):
-            for box, _, target in moving:
-                box.places = {target}
+        done = self._try(lambda: self.account(who).rename(old, new) or True)
+        for box, name, target in moving:
+            box.places = {target if done else name}
         self.tell()
 
     def rename_inbox(self, who: str, new: Name) -> None:
@@ -326,10 +365,13 @@ class World:
     def subscribe(self, who: str, name: Name, *, wanted: bool = True) -> None:
         """SUBSCRIBE and UNSUBSCRIBE."""
         account = self.account(who)
-        (old,) = self.told.subscribed.get(who, [[]])
-        new = [*old, name] if wanted else [one for one in old if one != name]
-        self.told.subscribed[who] = [old, new]
+        old = self.told.subscribed.get(who, [[]])  # more than one after a refusal
+        if wanted:
+            new = [names if name in names else [*names, name] for names in old]
+        else:
+            new = [[one for one in names if one != name] for names in old]
+        self.told.subscribed[who] = old + new
         change = account.subscribe if wanted else account.unsubscribe
         if self._try(lambda: change(name) or True):
-            self.told.subscribed[who] = [new]
+            self.told.subscribed[who] = new
         self.tell()
