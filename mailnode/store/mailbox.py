@@ -15,15 +15,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from mailnode.message.rendered import Rendered, render
+from mailnode.message.rendered import Rendered
 from mailnode.store import filenames
+from mailnode.store.answers import Answers
 from mailnode.store.body import Body
 from mailnode.store.cache import FolderCache
 from mailnode.store.context import Context
 from mailnode.store.draft import Draft
 from mailnode.store.errors import InUse, NoSuchMailbox, NoSuchMessage, TooManyKeywords
 from mailnode.store.folder import CUR, NEW, Folder, Place, make_folder
-from mailnode.store.index import UNKNOWN, Prepared, Row, Window
+from mailnode.store.index import UNKNOWN, Prepared, Row
 from mailnode.store.keywords import NAME_LIMIT
 from mailnode.store.messages import Message, Messages
 from mailnode.store.uidlist import Record
@@ -32,7 +33,6 @@ from mailnode.store.values import NO_FLAGS, SEEN, Flags, Name
 Mode = Literal["add", "remove", "replace"]
 
 _DEAD_LINES = 64
-_FRESH_KEPT = 64  # prepared answers that are put into the cache at once
 _TRIES = 20  # how often a file that another program renames under our hands is looked for again
 
 
@@ -61,9 +61,8 @@ class Mailbox:
         self._messages = Messages()
         self._identity: tuple[int, str] | None = None  # UIDVALIDITY and G, once it is open
         self._cache = FolderCache(context, "", 0)
+        self._answers = Answers(self._cache)
         self._remembered: dict[int, Row] = {}  # of messages that were not seen yet
-        self._windows: dict[Prepared, Window] = {}
-        self._fresh: dict[int, tuple[str, Rendered]] = {}  # made, and not yet in the cache
         self._dead: set[str] = set()  # base names of which a line may still stand in the uid list
 
     # Facts
@@ -203,6 +202,7 @@ class Mailbox:
             folder.rewrite_list()
         self._identity = (self.uid_validity, self.guid)
         self._cache = FolderCache(self._context, self.guid, self.uid_validity)
+        self._answers = Answers(self._cache)
         uid_next, self._messages.modseq, self._remembered = self._cache.open()
         if not self._messages.modseq or self._context.first_time(self.guid):
             # A power cut may have taken the end of the cache, and with it a sequence that a client has seen.
@@ -383,39 +383,27 @@ class Mailbox:
     def rendered(self, uid: int) -> Rendered:
         """The prepared answers for a message, from the cache or made now."""
         message = self._listed(uid)
-        fresh = self._fresh.get(uid)
-        found = fresh[1] if fresh else self._cache.rendered(uid, message.base)
+        found = self._answers.known(message)
         if found is None:
             with self.body(uid) as body:
-                found = render(body.data, body.verbatim)
-            self._fresh[uid] = message.base, found
-            if len(self._fresh) >= _FRESH_KEPT:
-                self.save_prepared()
-        if found.octets != self.octets(uid):
-            message.octets = found.octets  # the name or the uid list says something untrue
-            self._remember([message], [])
+                found = self._answers.make(message, body)
+        self._correct_octets(message, found)
         return found
+
+    def _correct_octets(self, message: Message, found: Rendered) -> None:
+        """The name or the uid list may say something untrue."""
+        if found.octets != self.octets(message.uid):
+            message.octets = found.octets
+            self._remember([message], [])
 
     def save_prepared(self) -> None:
         """Put what was prepared lately into the cache."""
-        if not self._fresh:
-            return
-        self._cache.save_rendered([(uid, base, found) for uid, (base, found) in self._fresh.items()])
-        self._fresh.clear()
-        self._windows.clear()
+        self._answers.save()
 
     def prepared(self, uid: int, what: Prepared) -> Any:
-        """One of the prepared answers (the fields of Rendered); messages are asked for in order of UID.
-
-        A look at the cache brings the answers of the messages that follow, too: FETCH 1:* looks once for some
-        hundreds.
-        """
-        message = self._listed(uid)
-        window = self._windows.get(what)
-        if window is None or not window.first <= uid <= window.last:
-            window = self._windows[what] = self._cache.prepared(uid, what)
-        base, value = window.answers.get(uid, ("", None))
-        return value if base == message.base else getattr(self.rendered(uid), what)
+        """One of the prepared answers (the fields of Rendered); messages are asked for in order of UID."""
+        found = self._answers.one(self._listed(uid), what)
+        return getattr(self.rendered(uid), what) if found is None else found
 
     # Changing
 

@@ -1,0 +1,57 @@
+"""The prepared answers of one mailbox: from the cache, or made now and kept for it.
+
+What was made waits in memory until there is enough of it for one transaction. A look at the cache brings a
+window: one answer of some hundreds of messages, as FETCH and SEARCH ask for them in order of UID.
+"""
+
+from typing import Any
+
+from mailnode.message.rendered import Rendered, render
+from mailnode.store.body import Body
+from mailnode.store.cache import FolderCache
+from mailnode.store.index import Prepared, Window
+from mailnode.store.messages import Message
+
+_FRESH_KEPT = 64  # answers that are put into the cache at once
+
+
+class Answers:
+    """The answers of the messages whose folder this cache knows."""
+
+    def __init__(self, cache: FolderCache) -> None:
+        self._cache = cache
+        self._windows: dict[Prepared, Window] = {}
+        self._fresh: dict[int, tuple[str, Rendered]] = {}  # made, and not yet in the cache
+
+    def known(self, message: Message) -> Rendered | None:
+        """All answers for a message, when they were made before."""
+        fresh = self._fresh.get(message.uid)
+        return fresh[1] if fresh else self._cache.rendered(message.uid, message.base)
+
+    def one(self, message: Message, what: Prepared) -> Any | None:
+        """One of the answers (the fields of Rendered), when it was made before and is in the cache."""
+        uid = message.uid
+        window = self._windows.get(what)
+        if window is None or not window.first <= uid <= window.last:
+            window = self._windows[what] = self._cache.prepared(uid, what)
+        base, value = window.answers.get(uid, ("", None))
+        return value if base == message.base else None
+
+    def make(self, message: Message, body: Body) -> Rendered:
+        """Read the message and keep the answers."""
+        return self.keep(message, render(body.data, body.verbatim))
+
+    def keep(self, message: Message, made: Rendered) -> Rendered:
+        """Keep answers that were made from the message."""
+        self._fresh[message.uid] = message.base, made
+        if len(self._fresh) >= _FRESH_KEPT:
+            self.save()
+        return made
+
+    def save(self) -> None:
+        """Put what was made lately into the cache."""
+        if not self._fresh:
+            return
+        self._cache.save_rendered([(uid, base, made) for uid, (base, made) in self._fresh.items()])
+        self._fresh.clear()
+        self._windows.clear()
