@@ -4,7 +4,8 @@ import functools
 import html
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import Final
 
 from mailnode.message.encoded import decode_charset, decode_transfer, decode_words
@@ -102,17 +103,62 @@ def fold(text: str) -> str:
     )
 
 
+def folded(text: str) -> Iterator[str]:
+    """The folded text in blocks; where it is cut depends on nothing but the text. There is at least one."""
+    return (fold(block) for block in _blocks(text, _STRETCH))
+
+
 def stretches(text: str, overlap: int) -> Iterator[str]:
     """The folded text, one stretch after the other; each begins with the last `overlap` characters before it.
 
     So all that is longer than that by one character at most stands whole in one of them. There is at least
     one, also of an empty text.
     """
-    tail = ""
-    for block in _blocks(text, max(_STRETCH, overlap)):
-        stretch = tail + fold(block)
-        yield stretch
-        tail = stretch[len(stretch) - overlap :] if len(stretch) > overlap else stretch
+    tail = gathered = ""
+    for block in folded(text):
+        gathered += block
+        if len(gathered) >= overlap:  # else a long overlap would be searched again with every short block
+            stretch = tail + gathered
+            yield stretch
+            tail, gathered = stretch[len(stretch) - overlap :], ""
+    if gathered or not text:
+        yield tail + gathered
+
+
+def searchable(data: bytes, root: Part, limit: int) -> str | None:
+    """All that SEARCH compares of a message, folded, in one text; None for more than `limit` characters.
+
+    Whatever stands in a text or in a header field's value, folded for itself, stands in it too.
+    """
+    if sum(part.end - part.body_start for part in root.walk() if part.type == b"text") > limit:
+        return None
+    pieces: list[str] = []
+    room = limit
+    for piece in chain(_values(data, root), _all_blocks(texts(data, root))):
+        pieces.append(piece)
+        room -= len(piece)
+        if room < 0:
+            return None
+    return "".join(pieces)
+
+
+def _all_blocks(all_texts: Iterable[str]) -> Iterator[str]:
+    """The blocks of all texts; a line end follows each text."""
+    for text in all_texts:
+        yield from folded(text)
+        yield "\n"
+
+
+def _values(data: bytes, root: Part) -> Iterator[str]:
+    """The values of the header that might fold otherwise in the midst of the header, each with a line end.
+
+    The blocks in which a text is folded are cut elsewhere in a value that stands alone.
+    """
+    header = scan(data, root.header_start, root.body_start)
+    for field in header.fields:
+        value = decode_words(header.value(field))
+        if not value.isascii():
+            yield fold(value) + "\n"
 
 
 def _blocks(text: str, size: int) -> Iterator[str]:

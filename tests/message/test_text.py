@@ -15,8 +15,9 @@ from mailnode.message.encoded import (
     decode_transfer,
     decode_words,
 )
+from mailnode.message.header import scan
 from mailnode.message.mime import parse
-from mailnode.message.text import fold, stretches, texts, without_markup
+from mailnode.message.text import fold, folded, searchable, stretches, texts, without_markup
 
 
 class DecodeTests(SynchronousTestCase):
@@ -173,6 +174,44 @@ class FoldTests(SynchronousTestCase):
         needle = fold(text)[start : start + length]
         self.assertTrue(any(needle in stretch for stretch in stretches(text, length - 1)), needle)
         self.assertEqual("".join(stretches(text, 0)), fold(text))
+
+    @settings(deadline=None, max_examples=100)
+    @given(st.text("a\u00e9\u0301\u0316\ufb01", max_size=80), st.integers(0, 40))
+    def test_cuts_of_stretches(self, text: str, overlap: int) -> None:
+        """However much the stretches overlap, they come from one folded text."""
+        self.patch(texts_of_messages, "_STRETCH", 4)
+        whole = "".join(folded(text))
+        self.assertEqual([one for one in stretches(text, overlap) if one not in whole], [])
+
+    @settings(deadline=None, max_examples=100)
+    @given(
+        st.lists(st.text("ab \u00e9\u0301\u0316\ufb01\u65e5", max_size=30), max_size=3),
+        st.text("ab\n<>&; \u00e9\u0301\u0316\ufb01\u65e5", max_size=80),
+        st.sampled_from(["plain", "html"]),
+        st.integers(0, 40),
+    )
+    def test_searchable(self, values: list[str], body: str, subtype: str, overlap: int) -> None:
+        """One text has all that a search looks at: values of the header, stretches of every text."""
+        for name in ("_STRETCH", "_BLOCK"):
+            self.patch(texts_of_messages, name, 4)
+        fields = "".join(f"Subject: {value}\n" for value in values)
+        data = f"{fields}Content-Type: text/{subtype}; charset=utf-8\n\n{body}".encode()
+        root = parse(data)
+        whole = searchable(data, root, 10_000)
+        assert whole is not None
+        looked_at = [fold(decode_words(value)) for value in scan(data).all(b"subject")]
+        looked_at += [one for text in texts(data, root) for one in stretches(text, overlap)]
+        self.assertEqual([one for one in looked_at if one not in whole], [])
+
+    def test_searchable_has_a_limit(self) -> None:
+        """Of a text that is too long, on disk or folded, there is nothing; attachments do not count."""
+        for octets, limit, known in (
+            (b"\n" + b"x" * 100, 110, True),
+            (b"\n" + b"x" * 100, 99, False),
+            (b"Content-Type: text/plain; charset=utf-8\n\n" + "\ufdfa".encode() * 5, 100, False),
+            (b"Content-Type: image/gif\n\n" + b"x" * 100, 50, True),
+        ):
+            self.assertEqual(searchable(octets, parse(octets), limit) is not None, known, octets)
 
     @settings(deadline=None, max_examples=100)
     @given(st.text())
