@@ -45,6 +45,7 @@ class Account:
         host: str,
         rng: random.Random,
         pid: int | None = None,
+        text_index: bool = True,
     ) -> None:
         pid = os.getpid() if pid is None else pid
         self.root = root
@@ -56,6 +57,7 @@ class Account:
             names=UniqueNames(now, pid=pid, host=host, rng=rng),
             now=now,
             rng=rng,
+            text_wanted=text_index,
         )
         self._open: WeakValueDictionary[Name, Mailbox] = WeakValueDictionary()
         self._used: deque[Mailbox] = deque(maxlen=KEPT_OPEN)
@@ -94,7 +96,7 @@ class Account:
                     self._remove_tree(path)
 
     def close(self) -> None:
-        """Close the cache, with everything in it; the next use opens it again."""
+        """Close the caches, with everything in them; the next use opens them again."""
         for mailbox in list(self._open.values()):
             mailbox.save_prepared()
         self._context.close()

@@ -6,16 +6,21 @@ import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from mailnode.fs import FileSystem
 from mailnode.store.filenames import UniqueNames
 from mailnode.store.index import FILE_NAME, Index
 from mailnode.store.locks import Locks
+from mailnode.store.text_index import FILE_NAME as TEXT_FILE_NAME
+from mailnode.store.text_index import NoTrigrams, TextIndex
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
 class Context:
-    """Tools of one account: the disk, its locks, its cache, names, time and randomness."""
+    """Tools of one account: the disk, its locks, its caches, names, time and randomness."""
 
     root: str
     files: FileSystem
@@ -23,33 +28,64 @@ class Context:
     names: UniqueNames
     now: Callable[[], float]
     rng: random.Random
+    text_wanted: bool = True
     sleep: Callable[[float], None] = time.sleep
     _index: Index | None = field(default=None)
+    _text: TextIndex | None = field(default=None)
     _met: set[str] = field(default_factory=set)
 
     def index(self) -> Index:
         """The cache, opened when first asked for; one that cannot be read is made anew."""
         if self._index is None:
-            path = f"{self.root}/{FILE_NAME}"
-            with contextlib.suppress(FileExistsError):
-                self.files.create(path).close()  # for its owner only; SQLite would ask the umask
-            try:
-                self._index = Index(path)
-            except sqlite3.DatabaseError:
-                self._remove(path)
-                self._index = Index(path)
+            self._index = self._opened(FILE_NAME, lambda path: Index(path, self.new_guid()))
+            if not self.text_wanted and self._has_text_index():
+                self._index.renew_token(self.new_guid())  # nobody tells it now what UIDs come to mean
         return self._index
+
+    def text_index(self, *, make: bool) -> TextIndex | None:
+        """The text index, opened when first asked for; without `make` only one that is there.
+
+        None where it is not wanted, and where this SQLite cannot have one.
+        """
+        if self._text is None and self.text_wanted and (make or self._has_text_index()):
+            token = self.index().token
+            try:
+                self._text = self._opened(TEXT_FILE_NAME, lambda path: TextIndex(path, token))
+            except NoTrigrams:
+                self.text_wanted = False
+                self._remove(TEXT_FILE_NAME)
+        return self._text
+
+    def _has_text_index(self) -> bool:
+        return self.files.stat(f"{self.root}/{TEXT_FILE_NAME}") is not None
+
+    def _opened(self, name: str, opening: Callable[[str], T]) -> T:
+        path = f"{self.root}/{name}"
+        with contextlib.suppress(FileExistsError):
+            self.files.create(path).close()  # for its owner only; SQLite would ask the umask
+        try:
+            return opening(path)
+        except sqlite3.DatabaseError:
+            self._remove(name)
+            return opening(path)
 
     def discard_index(self) -> None:
         """Throw the cache away after an error in it; the next use starts an empty one."""
         self.close()
-        self._remove(f"{self.root}/{FILE_NAME}")
+        self._remove(FILE_NAME)
+
+    def discard_text_index(self) -> None:
+        """Throw the text index away after an error in it; the next use starts an empty one."""
+        self.close()
+        self._remove(TEXT_FILE_NAME)
 
     def close(self) -> None:
-        """Close the cache."""
+        """Close the cache and the text index."""
         index, self._index = self._index, None
-        if index is not None:
-            index.close()
+        text, self._text = self._text, None
+        for opened in (index, text):
+            if opened is not None:
+                opened.close()
 
     def first_time(self, guid: str) -> bool:
         """Whether this folder was not met before in this life of the process."""
@@ -61,7 +97,7 @@ class Context:
         """32 hex digits, as the G of a uid list."""
         return f"{self.rng.getrandbits(128):032x}"
 
-    def _remove(self, path: str) -> None:
+    def _remove(self, name: str) -> None:
         for suffix in ("", "-wal", "-shm"):
             with contextlib.suppress(OSError):
-                self.files.unlink(path + suffix)
+                self.files.unlink(f"{self.root}/{name}{suffix}")

@@ -15,8 +15,9 @@ from mailnode.store.uidlist import UID_END
 
 FILE_NAME = "mailnode-index.sqlite"
 
-_VERSION = 2
+_VERSION = 3
 _SCHEMA = """
+CREATE TABLE origin (token TEXT NOT NULL);
 CREATE TABLE folder (
     id INTEGER PRIMARY KEY, guid TEXT NOT NULL UNIQUE, validity INTEGER NOT NULL,
     uid_next INTEGER NOT NULL, modseq INTEGER NOT NULL
@@ -73,26 +74,36 @@ class FolderRow:
 
 
 class Index:
-    """One open cache file; used in the account's lane only."""
+    """One open cache file; used in the account's lane only.
 
-    def __init__(self, path: str) -> None:
+    `token` names this life of the cache for what was made beside it: `new_token` when it starts empty.
+    """
+
+    def __init__(self, path: str, new_token: str) -> None:
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10.0)
         self._db.text_factory = bytes.decode  # a ValueError for what is no UTF-8: then it is made anew
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         if self._db.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
-            self._rebuild()
+            self._rebuild(new_token)
+        self.token: str = self._db.execute("SELECT token FROM origin").fetchone()[0]
 
-    def _rebuild(self) -> None:
+    def _rebuild(self, token: str) -> None:
         with self._transaction():
             for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
                 self._db.execute(f'DROP TABLE "{name}"')
             for statement in _SCHEMA.split(";"):
                 self._db.execute(statement)
+            self._db.execute("INSERT INTO origin VALUES (?)", (token,))
             self._db.execute(f"PRAGMA user_version={_VERSION}")
 
-    def _transaction(self) -> "_Transaction":
-        return _Transaction(self._db)
+    def _transaction(self) -> "Transaction":
+        return Transaction(self._db)
+
+    def renew_token(self, token: str) -> None:
+        """Disown what was made beside the cache so far."""
+        self._db.execute("UPDATE origin SET token = ?", (token,))
+        self.token = token
 
     def close(self) -> None:
         """Close the file."""
@@ -156,6 +167,11 @@ class Index:
                 self._db.execute("DELETE FROM message WHERE folder = ? AND uid = ?", (folder, uid))
                 self._db.execute("DELETE FROM rendered WHERE folder = ? AND uid = ?", (folder, uid))
 
+    def messages(self) -> int:
+        """How many messages of the whole account it knows."""
+        count: int = self._db.execute("SELECT count(*) FROM message").fetchone()[0]
+        return count
+
     def rendered(self, folder: int, uid: int, base: str) -> Rendered | None:
         """The prepared answers for a message, or None; raises ValueError for a row that makes no sense."""
         found = self._db.execute(
@@ -213,12 +229,15 @@ def _text(name: str) -> bytes | str:
     return name
 
 
-class _Transaction:
-    def __init__(self, db: sqlite3.Connection) -> None:
+class Transaction:
+    """A transaction that takes its lock at once, or (DEFERRED) when it first needs it; an error undoes it."""
+
+    def __init__(self, db: sqlite3.Connection, kind: str = "IMMEDIATE") -> None:
         self._db = db
+        self._kind = kind
 
     def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
+        self._db.execute(f"BEGIN {self._kind}")
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._db.execute("COMMIT" if kind is None else "ROLLBACK")

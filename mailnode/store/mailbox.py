@@ -11,11 +11,14 @@ changed under UIDs that mean something else now; the account then opens a new ob
 import contextlib
 import stat
 from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from mailnode.message.rendered import Rendered
+from mailnode.message.text import searchable
 from mailnode.store import filenames
 from mailnode.store.answers import Answers
 from mailnode.store.body import Body
@@ -27,6 +30,8 @@ from mailnode.store.folder import CUR, NEW, Folder, Place, make_folder
 from mailnode.store.index import UNKNOWN, Prepared, Row
 from mailnode.store.keywords import NAME_LIMIT
 from mailnode.store.messages import Message, Messages
+from mailnode.store.preparing import Piece, prepare_some
+from mailnode.store.text_cache import FolderText
 from mailnode.store.uidlist import Record
 from mailnode.store.values import NO_FLAGS, SEEN, Flags, Name
 
@@ -62,6 +67,7 @@ class Mailbox:
         self._identity: tuple[int, str] | None = None  # UIDVALIDITY and G, once it is open
         self._cache = FolderCache(context, "", 0)
         self._answers = Answers(self._cache)
+        self._text = FolderText(context, "", 0)
         self._remembered: dict[int, Row] = {}  # of messages that were not seen yet
         self._dead: set[str] = set()  # base names of which a line may still stand in the uid list
 
@@ -203,7 +209,9 @@ class Mailbox:
         self._identity = (self.uid_validity, self.guid)
         self._cache = FolderCache(self._context, self.guid, self.uid_validity)
         self._answers = Answers(self._cache)
+        self._text = FolderText(self._context, self.guid, self.uid_validity)
         uid_next, self._messages.modseq, self._remembered = self._cache.open()
+        self._text.open()
         if not self._messages.modseq or self._context.first_time(self.guid):
             # A power cut may have taken the end of the cache, and with it a sequence that a client has seen.
             self._messages.tick(max(self._context.now(), folder.newest_change()))
@@ -281,7 +289,8 @@ class Mailbox:
         """Take listed files in as messages; gives those that the cache does not know as they are."""
         records, remembered = self._folder.list.records, self._remembered
         admitted = []
-        unknown = []
+        unknown = []  # to the cache
+        strange = []  # of which the cache knows nothing at all
         for base, place in found:
             uid = records[base].uid
             message = Message(uid, base, place, self._flags(place), 0, recent=place[0])
@@ -291,7 +300,10 @@ class Mailbox:
                 message.octets, message.internal_date, message.modseq = row[4], row[5], row[3]
                 if row.info == message.info:
                     continue
+            else:
+                strange.append(uid)
             unknown.append(message)
+        self._text.distrust(strange)
         self._messages.admit(admitted)
         modseq = self._tick() if unknown else 0
         for message in unknown:
@@ -395,6 +407,35 @@ class Mailbox:
         if found.octets != self.octets(message.uid):
             message.octets = found.octets
             self._remember([message], [])
+
+    def searchable(self, uid: int, limit: int) -> str | None:
+        """All that SEARCH compares of a message, folded; its answers are prepared by the way.
+
+        None where it has more than `limit` characters, and where there is no text index. Raises NoSuchMessage
+        and OSError.
+        """
+        message = self._listed(uid)
+        if not self._text.wanted:
+            self.prepared(uid, "octets")
+            return None
+        found = self._answers.known(message)
+        with self.body(uid) as body:
+            found = found or self._answers.make(message, body)
+            text = searchable(body.data, found.parts, limit)
+        self._correct_octets(message, found)
+        return text
+
+    def prepare_some(self, seconds: float) -> Piece:
+        """Prepare answers and texts of messages that nobody has asked for yet, for about so long."""
+        until = self._context.now() + seconds
+        return prepare_some(self, self._text, lambda: self._context.now() >= until)
+
+    def candidates(self, needle: str) -> AbstractSet[int] | None:
+        """The UIDs of all messages that may hold a folded string; None for every one."""
+        found = self._text.candidates(needle)
+        if found is None:
+            return None
+        return found.uids.union(self.uids[bisect_right(self.uids, found.until) :])
 
     def save_prepared(self) -> None:
         """Put what was prepared lately into the cache."""

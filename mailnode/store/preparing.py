@@ -1,0 +1,61 @@
+"""Reading messages before anybody asks: the answers and the text of each, in one pass.
+
+A call does a bounded piece of the work, in order of UID, above what is done already.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mailnode.store.errors import NoSuchMessage
+from mailnode.store.text_cache import FolderText
+
+if TYPE_CHECKING:
+    from mailnode.store.mailbox import Mailbox
+
+TEXT_LIMIT = 1_048_576  # characters of one message; what is longer is searched by reading it
+
+# What is held in memory before it is written, whatever time there is.
+_MESSAGES = 64
+_CHARACTERS = 2_097_152
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What a call has done: messages read, messages that could not be, and whether there is more to do."""
+
+    read: int
+    unread: int
+    more: bool
+
+
+def prepare_some(mailbox: "Mailbox", text: FolderText, enough: Callable[[], bool]) -> Piece:
+    """Go on until it is enough, or much has come together; then write it down. One message at least."""
+    uids = mailbox.uids
+    since = until = text.until
+    start = position = bisect_right(uids, since)
+    texts: list[tuple[int, str]] = []
+    passed_over: list[int] = []
+    unread = characters = 0
+    while position < len(uids) and position < start + _MESSAGES and characters < _CHARACTERS:
+        until = uids[position]
+        position += 1
+        try:
+            found = mailbox.searchable(until, TEXT_LIMIT)
+        except (OSError, NoSuchMessage):
+            unread += 1
+            found = None
+        if found is None:
+            passed_over.append(until)
+        else:
+            texts.append((until, found))
+            characters += len(found)
+        if enough():
+            break
+    if until > since:
+        mailbox.save_prepared()
+        text.extend(since, until, texts, passed_over)
+        if position == len(uids):
+            text.clean_up()
+    return Piece(position - start - unread, unread, more=bool(uids) and text.until < uids[-1])

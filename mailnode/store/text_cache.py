@@ -1,0 +1,93 @@
+"""What the account's text index knows of one folder; every failure in it is only a gap, as in store.cache."""
+
+import sqlite3
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from mailnode.store.context import Context
+from mailnode.store.text_index import Addition, Candidates, Text, TextIndex
+
+T = TypeVar("T")
+
+
+class FolderText:
+    """The texts of the folder with this G and UIDVALIDITY; messages up to the UID `until` are taken care of.
+
+    Where there is no text index, `until` only counts what this object was told.
+    """
+
+    def __init__(self, context: Context, guid: str, validity: int) -> None:
+        self._context = context
+        self._guid = guid
+        self._validity = validity
+        self.until = 0
+
+    def _tried(self, work: Callable[[TextIndex], T], *, absent: T, failed: T, make: bool = False) -> T:
+        try:
+            index = self._context.text_index(make=make)
+            return absent if index is None else work(index)
+        except (sqlite3.OperationalError, OSError):
+            self._context.close()  # locked, or out of disk: it may be all right later
+        except (sqlite3.Error, ValueError):
+            self._context.discard_text_index()
+        return failed
+
+    @property
+    def wanted(self) -> bool:
+        """Whether texts are of any use."""
+        return self._context.text_wanted
+
+    def open(self) -> None:
+        """See what was indexed before. What cannot be seen could not be distrusted either, so it must go."""
+        self.until = self._tried(
+            lambda index: index.coverage(self._guid, self._validity).until, absent=0, failed=-1
+        )
+        if self.until < 0:
+            self._context.discard_text_index()
+            self.until = 0
+
+    def distrust(self, uids: Sequence[int]) -> None:
+        """Messages that nobody remembers under these UIDs: what was indexed under them may be others."""
+        if not uids or min(uids) > self.until:
+            return
+        self.until = 0
+
+        def forget(index: TextIndex) -> bool:
+            index.forget(self._guid)
+            return True
+
+        if not self._tried(forget, absent=True, failed=False):
+            self._context.discard_text_index()
+
+    def candidates(self, needle: str) -> Candidates | None:
+        """The messages that may hold a folded string; None when nothing can be said."""
+        return self._tried(
+            lambda index: index.candidates(self._guid, self._validity, needle), absent=None, failed=None
+        )
+
+    def extend(self, since: int, until: int, texts: Sequence[Text], passed_over: Sequence[int]) -> None:
+        """Add the messages above the UID `since` up to `until`: their texts, and those that have none here.
+
+        What cannot be added is left out: a search reads these messages, as the index does not speak of them.
+        """
+
+        def extend(index: TextIndex) -> bool:
+            part = Addition(since=since, until=until, texts=texts, passed_over=passed_over)
+            return index.extend(self._guid, self._validity, part)
+
+        if self._tried(extend, absent=True, failed=True, make=True):
+            self.until = until
+        else:
+            self.open()
+
+    def clean_up(self) -> None:
+        """Start anew when most of what is indexed is gone from the account; then `until` is 0."""
+
+        def start_anew(index: TextIndex) -> bool:
+            garbage = index.mostly_garbage(self._context.index().messages())
+            if garbage:
+                index.start_anew()
+            return garbage
+
+        if self._tried(start_anew, absent=False, failed=False):
+            self.until = 0
