@@ -2,7 +2,8 @@
 
 Keys say how dear they are, and the cheap ones of an AND are asked first: flags are in memory, sizes and dates
 come from the file's name and its inode, headers from the cache, and only texts open the file. A key that
-looks into texts raises TextsUnread until they were read, see needles.seek().
+looks into texts raises TextsUnread until they were read, see needles.seek(). Keys with a needle know which
+messages can match, as far as the text index knows; AND and OR know it of their keys, and all others do not.
 """
 
 from bisect import bisect_right
@@ -11,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from enum import IntEnum
 
+from mailnode.imap.narrowing import Narrowing, Possible, all_of, any_of
 from mailnode.imap.needles import Needle
 from mailnode.imap.subject import Subject
 from mailnode.message.text import fold
@@ -31,14 +33,22 @@ class Cost(IntEnum):
     BODY = 3
 
 
+def _every(narrowing: Narrowing) -> Possible:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A predicate and its price, of how many keys it is made, and what it looks for in texts."""
+    """A predicate and its price, of how many keys it is made, and what it looks for in texts.
+
+    `possible` gives the UIDs of a set of messages outside of which the key never matches.
+    """
 
     cost: Cost
     matches: Callable[[Subject], bool]
     count: int = 1
     needles: frozenset[Needle] = frozenset()
+    possible: Callable[[Narrowing], Possible] = _every
 
 
 Parse = Callable[[Cursor, int], Key]
@@ -128,7 +138,10 @@ def _all_of(keys: list[Key]) -> Key:
     if len(keys) == 1:
         return keys[0]
     ordered = sorted(keys, key=lambda key: key.cost)
-    return _made_of(ordered, lambda subject: all(key.matches(subject) for key in ordered))
+    return replace(
+        _made_of(ordered, lambda subject: all(key.matches(subject) for key in ordered)),
+        possible=lambda narrowing: all_of(key.possible(narrowing) for key in ordered),
+    )
 
 
 def _made_of(keys: list[Key], matches: Callable[[Subject], bool]) -> Key:
@@ -143,14 +156,17 @@ def _made_of(keys: list[Key], matches: Callable[[Subject], bool]) -> Key:
 def _not(args: Cursor, depth: int) -> Key:
     """NOT <search-key>"""
     key = parse_key(args.sp(), depth + 1)
-    return replace(key, matches=lambda subject: not key.matches(subject))
+    return replace(key, matches=lambda subject: not key.matches(subject), possible=_every)
 
 
 def _or(args: Cursor, depth: int) -> Key:
     """OR <search-key1> <search-key2>"""
     keys = [parse_key(args.sp(), depth + 1), parse_key(args.sp(), depth + 1)]
     ordered = sorted(keys, key=lambda key: key.cost)
-    return _made_of(ordered, lambda subject: any(key.matches(subject) for key in ordered))
+    return replace(
+        _made_of(ordered, lambda subject: any(key.matches(subject) for key in ordered)),
+        possible=lambda narrowing: any_of(key.possible(narrowing) for key in ordered),
+    )
 
 
 # Sizes and dates
@@ -224,7 +240,11 @@ def _header(args: Cursor, depth: int) -> Key:
 
 def _header_key(name: bytes, needle: str) -> Key:
     lower = name.lower()
-    return Key(Cost.HEADER, lambda subject: any(needle in value for value in subject.values(lower)))
+
+    def matches(subject: Subject) -> bool:
+        return subject.may_hold(needle) and any(needle in value for value in subject.values(lower))
+
+    return Key(Cost.HEADER, matches, possible=lambda narrowing: narrowing.candidates(needle))
 
 
 def _text(*, in_header: bool) -> Parse:
@@ -232,7 +252,12 @@ def _text(*, in_header: bool) -> Parse:
 
     def parse(args: Cursor, depth: int) -> Key:
         needle = Needle(_needle(args), in_header)
-        return Key(Cost.BODY, lambda subject: subject.holds(needle), needles=frozenset((needle,)))
+        return Key(
+            Cost.BODY,
+            lambda subject: subject.holds(needle),
+            needles=frozenset((needle,)),
+            possible=lambda narrowing: narrowing.candidates(needle.text),
+        )
 
     return parse
 

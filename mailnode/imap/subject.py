@@ -6,6 +6,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import Any
 
+from mailnode.imap.narrowing import Narrowing
 from mailnode.imap.needles import Needle, TextsUnread
 from mailnode.imap.selected import Selected
 from mailnode.message.date import parse_date
@@ -21,15 +22,16 @@ from mailnode.store.messages import Message
 class Subject:
     """A message of the selected mailbox, by its position; leaving the context closes its file.
 
-    Raises NoSuchMessage when the message has gone.
+    A search says in `narrowing` what it knows of all messages. Raises NoSuchMessage when this one has gone.
     """
 
-    def __init__(self, view: Selected, position: int) -> None:
+    def __init__(self, view: Selected, position: int, narrowing: Narrowing | None = None) -> None:
         self.view = view
         self.number = position + 1
         self.message: Message = view.message(position)
         self.uid = self.message.uid
         self.found: AbstractSet[Needle] | None = None  # in its texts, once they were read
+        self._narrowing = narrowing
         self._values: dict[bytes, list[str]] = {}
 
     def prepared(self, what: Prepared) -> Any:
@@ -58,8 +60,14 @@ class Subject:
             self._values[name] = [fold(decode_words(value)) for value in self.header.all(name)]
         return self._values[name]
 
+    def may_hold(self, needle: str) -> bool:
+        """Whether the folded string may stand in the header or the texts; False is certain."""
+        return self._narrowing is None or self._narrowing.may_hold(self.uid, needle)
+
     def holds(self, needle: Needle) -> bool:
-        """Whether the needle stands in the texts. Raises TextsUnread until `found` is set."""
+        """Whether the needle stands in the texts. Raises TextsUnread where only `found` can tell."""
+        if not self.may_hold(needle.text):
+            return False
         if self.found is None:
             raise TextsUnread
         return needle in self.found

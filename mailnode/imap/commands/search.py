@@ -1,9 +1,11 @@
 """SEARCH and UID SEARCH (RFC 3501 sections 6.4.4 and 6.4.8)."""
 
-from collections.abc import Generator, Iterator
+from bisect import bisect_left
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 
 from mailnode.imap import search_keys
+from mailnode.imap.narrowing import Narrowing
 from mailnode.imap.needles import TextsUnread, seek
 from mailnode.imap.replies import Refused, Reply, no, ok
 from mailnode.imap.search_keys import Key
@@ -71,18 +73,29 @@ class Findings:
     def chunks(self) -> Iterator[bytes]:
         """mailbox-data = "SEARCH" *(SP nz-number); what goes wrong ends it and stands in `trouble`."""
         yield b"* SEARCH"
+        narrowing = Narrowing(self.view.mailbox.candidates)
         try:
-            for position, uid in enumerate(self.view.uids):
-                matches = yield from self._matches(position)
-                yield b" %d" % (uid if self.search.by_uid else position + 1) if matches else b""
+            for position in self._positions(narrowing):
+                matches = yield from self._matches(position, narrowing)
+                number = self.view.uids[position] if self.search.by_uid else position + 1
+                yield b" %d" % number if matches else b""
         except Exception as error:
             self.trouble = error
         yield b"\r\n"
 
-    def _matches(self, position: int) -> Generator[bytes, None, bool]:
+    def _positions(self, narrowing: Narrowing) -> Iterable[int]:
+        """Where those messages stand that can match, in ascending order."""
+        uids = self.view.uids
+        possible = self.search.key.possible(narrowing)
+        if possible is None:
+            return range(len(uids))
+        places = ((bisect_left(uids, uid), uid) for uid in sorted(possible))
+        return (place for place, uid in places if place < len(uids) and uids[place] == uid)
+
+    def _matches(self, position: int, narrowing: Narrowing) -> Generator[bytes, None, bool]:
         key = self.search.key
         try:
-            with Subject(self.view, position) as subject:
+            with Subject(self.view, position, narrowing) as subject:
                 try:
                     return key.matches(subject)
                 except TextsUnread:

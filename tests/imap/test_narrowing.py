@@ -1,0 +1,208 @@
+"""A search with the text index finds what a search without it finds, and looks at less."""
+
+import base64
+import quopri
+import random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mailnode.imap.commands.search import Findings, Search
+from mailnode.imap.narrowing import LOOKUPS, Narrowing, all_of, any_of
+from mailnode.imap.search_keys import parse_all
+from mailnode.imap.selected import Selected
+from mailnode.imap.subject import Subject
+from mailnode.store.mailbox import Mailbox
+from mailnode.wire.imap.cursor import Cursor
+from tests.imap.test_session import SessionCase
+
+MANY = 10_000  # seconds
+
+# What is hard to compare: case, composed and decomposed, compatibility, scripts, beyond the BMP, controls.
+WORDS = (
+    "Straße", "STRASSE", "éclair", "e\u0301clair", "\ufb01ne", "fine", "İstanbul", "ǆep", "日本語のテ",
+    "한국어", "\u1112\u1161\u11ab", "שלום עולם", "مرحبا", "\U0001f469\u200d\U0001f4bb ok", "a\u0323\u0307b",
+    "a\u0307\u0323b", "\U0001f600\U0001f601", "x\0y", "=?q?", '"quoted"', "<b>", "&amp;", "ﷺ",
+    "\u0301\u0316" * 9, "long" * 30, "two words",
+)  # fmt: skip
+words = st.sampled_from(WORDS) | st.text("abAB é\u0301日\U0001f600", min_size=1, max_size=8)
+texts = st.lists(words, max_size=6).map(" ".join)
+
+
+def encoded_words(text: str, cut: int) -> bytes:
+    """Encoded words that are cut without regard to characters, as some senders do (RFC 2047 section 5)."""
+    octets = text.encode()
+    pieces = [octets[start : start + cut] for start in range(0, len(octets), cut)]
+    return b"\r\n ".join(b"=?utf-8?B?" + base64.b64encode(piece) + b"?=" for piece in pieces)
+
+
+def part(text: str, how: str) -> bytes:
+    """A body part with the text in it."""
+    if how == "html":
+        return b"Content-Type: text/html; charset=utf-8\r\n\r\n<p>" + text.encode().replace(b" ", b"<i> </i>")
+    encoding, octets = {
+        "8bit": ("8bit", text.encode()),
+        "base64": ("base64", base64.encodebytes(text.encode())),
+        "quoted-printable": ("quoted-printable", quopri.encodestring(text.encode())),
+        "utf-16": ("base64", base64.encodebytes(text.encode("utf-16"))),
+    }[how]
+    charset = "utf-16" if how == "utf-16" else "utf-8"
+    head = f"Content-Type: text/plain; charset={charset}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n"
+    return head.encode() + octets.replace(b"\n", b"\r\n")
+
+
+def message(subject: bytes, parts: list[bytes]) -> bytes:
+    """A message of these parts."""
+    head = b"From: a@b\r\nSubject: " + subject + b"\r\nContent-Type: multipart/mixed; boundary=\\=/\r\n\r\n"
+    return head + b"".join(b"--\\=/\r\n" + one + b"\r\n" for one in parts)
+
+
+subjects = st.one_of(
+    texts.map(lambda text: text.encode().replace(b"\0", b"")),
+    st.builds(encoded_words, texts, st.integers(1, 45)),
+)
+hows = st.sampled_from(["8bit", "base64", "quoted-printable", "utf-16", "html"])
+messages = st.builds(message, subjects, st.lists(st.builds(part, texts, hows), min_size=1, max_size=2))
+
+
+@st.composite
+def needles(draw: st.DrawFn) -> str:
+    """A piece of a word or of two, in any case."""
+    text = draw(st.lists(words, min_size=1, max_size=2).map(" ".join))
+    start, length = draw(st.integers(0, 8)), draw(st.integers(0, 12))
+    needle = text[start : start + length] or text
+    return draw(st.sampled_from([needle, needle.upper(), needle.lower(), needle.title()])).replace("\0", "x")
+
+
+PROGRAMS = (
+    "TEXT {}",
+    "BODY {}",
+    "SUBJECT {}",
+    "HEADER Subject {}",
+    "NOT TEXT {}",
+    "OR TEXT {} SUBJECT {}",
+    "OR SEEN BODY {}",
+    "TEXT {} NOT BODY {}",
+    "TEXT {} (OR BODY {} NOT (SUBJECT {} UNSEEN))",
+)
+
+
+class NarrowingTests(SessionCase):
+    """The index beside the messages."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.store = self.world.account().store
+        self.folders = 0
+
+    def folder(self, *contents: bytes) -> Mailbox:
+        """A new mailbox with these messages."""
+        self.folders += 1
+        name = (f"F{self.folders}",)
+        self.store.create(name)
+        for content in contents:
+            draft = self.store.draft()
+            draft.write(content)
+            self.store.append(name, draft)
+        return self.store.mailbox(name)
+
+    def search(self, mailbox: Mailbox, program: str, *arguments: str) -> bytes:
+        """The numbers that are found."""
+        literals = [argument.encode() for argument in arguments]
+        key = parse_all(Cursor([text.encode() for text in program.split("{}")], literals))
+        view = Selected(self.store, mailbox.name, read_only=True)
+        found = Findings(view, Search(key, by_uid=False))
+        response = b"".join(found.chunks())
+        self.assertIsNone(found.trouble)
+        return response
+
+    @settings(deadline=None, max_examples=60)
+    @given(st.lists(messages, min_size=1, max_size=3), st.lists(needles(), min_size=3, max_size=9))
+    def test_the_same_is_found(self, contents: list[bytes], sought: list[str]) -> None:
+        """Every program finds with the index what it found without."""
+        mailbox = self.folder(*contents)
+        rng = random.Random(1)
+        asked = [(program, rng.sample(sought, program.count("{}"))) for program in PROGRAMS * 2]
+        before = [self.search(mailbox, program, *arguments) for program, arguments in asked]
+        self.assertFalse(mailbox.prepare_some(MANY).more)
+        self.assertIsNotNone(mailbox.candidates("ABC"))
+        after = [self.search(mailbox, program, *arguments) for program, arguments in asked]
+        self.assertEqual(after, before)
+
+    def test_others_are_not_looked_at(self) -> None:
+        """Where the program says what must be there, the messages without it are left alone."""
+        mailbox = self.folder(*(part(f"word{number}", "8bit") for number in range(9)))
+        mailbox.prepare_some(MANY)
+        looked_at: list[int] = []
+        enter = Subject.__enter__
+
+        def noting(subject: Subject) -> Subject:
+            looked_at.append(subject.uid)
+            return enter(subject)
+
+        self.patch(Subject, "__enter__", noting)
+        for program, arguments, seen, found in (
+            ("TEXT {}", ["word3"], [4], b" 4"),
+            ("TEXT {} UNSEEN", ["word3"], [4], b" 4"),
+            ("BODY {} TEXT {}", ["word3", "word4"], [], b""),
+            ("OR BODY {} TEXT {}", ["word3", "word4"], [4, 5], b" 4 5"),
+            ("SUBJECT {}", ["word3"], [4], b""),
+            ("HEADER Content-Type {} 2:3", ["plain"], [*range(1, 10)], b" 2 3"),
+            ("OR BODY {} SEEN", ["word3"], [*range(1, 10)], b" 4"),
+            ("BODY {}", ["xy"], [*range(1, 10)], b""),
+        ):
+            self.assertEqual(self.search(mailbox, program, *arguments), b"* SEARCH%s\r\n" % found, program)
+            self.assertEqual(looked_at, seen, program)
+            looked_at.clear()
+
+    def test_files_stay_closed(self) -> None:
+        """Under NOT every message counts, and those that cannot hold the needle are not opened."""
+        mailbox = self.folder(*(part(f"word{number}", "8bit") for number in range(4)))
+        mailbox.prepare_some(MANY)
+        opened: list[int] = []
+        body = Mailbox.body
+
+        def noting(mailbox: Mailbox, uid: int) -> object:
+            opened.append(uid)
+            return body(mailbox, uid)
+
+        self.patch(Mailbox, "body", noting)
+        self.assertEqual(self.search(mailbox, "NOT TEXT {}", "word2"), b"* SEARCH 1 2 4\r\n")
+        self.assertEqual(opened, [3])
+
+    def test_messages_that_came_later(self) -> None:
+        """What is not in the index yet is found all the same."""
+        mailbox = self.folder(part("word", "8bit"))
+        mailbox.prepare_some(MANY)
+        draft = self.store.draft()
+        draft.write(part("word", "base64"))
+        self.store.append(mailbox.name, draft)
+        self.assertEqual(self.search(mailbox, "TEXT {}", "WORD"), b"* SEARCH 1 2\r\n")
+
+    def test_messages_that_went(self) -> None:
+        """What the index has too much is not found."""
+        mailbox = self.folder(*[part("word", "8bit")] * 3)
+        mailbox.prepare_some(MANY)
+        mailbox.expunge([2])
+        self.assertEqual(self.search(mailbox, "TEXT {}", "WORD"), b"* SEARCH 1 2\r\n")
+
+    def test_lookups(self) -> None:
+        """The index is asked once for each needle, and for a bounded number of them."""
+        asked: list[str] = []
+
+        def ask(needle: str) -> frozenset[int]:
+            asked.append(needle)
+            return frozenset((1,))
+
+        narrowing = Narrowing(ask)
+        wanted = [f"needle{number}" for number in range(LOOKUPS + 1)]
+        for needle in wanted * 2:
+            narrowing.may_hold(2, needle)
+        self.assertEqual(asked, wanted[:-1])
+        self.assertEqual([narrowing.may_hold(2, needle) for needle in wanted[-2:]], [False, True])
+
+    def test_sets(self) -> None:
+        """None stands for every message."""
+        one, two = frozenset((1, 2)), frozenset((2, 3))
+        self.assertEqual([all_of([one, None, two]), all_of([None]), all_of([])], [{2}, None, None])
+        self.assertEqual([any_of([one, two]), any_of([one, None]), any_of([])], [{1, 2, 3}, None, set()])
