@@ -78,10 +78,11 @@ class Auth:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Where the Maildirs lie and what separates the levels of folder names in IMAP."""
+    """Where the Maildirs lie, what separates the levels of IMAP folder names, whether texts are indexed."""
 
     mail: Annotated[str, mail_template] = "{state}/mail/{domain}/{local}"
     separator: Literal["/", "."] = "/"
+    text_index: bool = True
 
 
 @dataclass(frozen=True, slots=True)

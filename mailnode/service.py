@@ -95,6 +95,7 @@ _CHANGED = b"Your account has changed, log in again"
 _SETTLED = {
     "state": attrgetter("state"),
     "store.mail": attrgetter("store.mail"),
+    "store.text_index": attrgetter("store.text_index"),
     "listener": attrgetter("listeners"),
 }
 

@@ -22,11 +22,12 @@ from mailnode.config import Config
 from mailnode.config_rules import address as check_address
 from mailnode.fs import FileSystem
 from mailnode.store.account import Account
-from mailnode.store.errors import NoSuchMessage, StoreError
+from mailnode.store.errors import StoreError
 from mailnode.store.filenames import UniqueNames
 from mailnode.store.index import FILE_NAME as INDEX
 from mailnode.store.locks import Locks
 from mailnode.store.mend import Mender
+from mailnode.store.text_index import FILE_NAME as TEXT_INDEX
 from mailnode.store.values import Name
 from mailnode.store.verify import Finding, Folder, Lock, Tree, read_tree, verify
 from mailnode.tomlfile import Fault
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from mailnode.admin.cli import Command
 
 _ADDRESS = click.argument("address", required=False)
+_PIECE = 1.0  # seconds of reading between two writes to the caches
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -52,7 +54,14 @@ class Tools:
 
     def account(self) -> Account:
         """The store, as the server opens it."""
-        return Account(self.root, files=self.files, now=self.now, host=self.config.hostname, rng=self.rng)
+        return Account(
+            self.root,
+            files=self.files,
+            now=self.now,
+            host=self.config.hostname,
+            rng=self.rng,
+            text_index=self.config.store.text_index,
+        )
 
     def mender(self, account: Account) -> Mender:
         """What mends it."""
@@ -233,10 +242,11 @@ def reindex(command: "Command", address: str | None) -> None:
     for tools in chosen:
         with _as_owner(tools):
             for suffix in ("", "-wal", "-shm"):
-                tools.files.unlink(f"{tools.root}/{INDEX}{suffix}", missing_ok=True)
+                for name in (INDEX, TEXT_INDEX):
+                    tools.files.unlink(f"{tools.root}/{name}{suffix}", missing_ok=True)
             length = read_tree(tools.files, tools.root, lock=tools.lock).count(tools.files)
             with _progress(tools.address, length) as step:
-                messages, unread = _render_all(tools, step)
+                messages, unread = _prepare_all(tools, step)
         click.echo(f"{tools.address}  {messages} messages" + (f", {unread} unreadable" if unread else ""))
 
 
@@ -250,21 +260,21 @@ def _runs(config: Config) -> bool:
     return True
 
 
-def _render_all(tools: Tools, step: Callable[[], None]) -> tuple[int, int]:
+def _prepare_all(tools: Tools, step: Callable[[], None]) -> tuple[int, int]:
     """How many messages were read, and how many could not be."""
     read = unread = 0
     account = tools.account()
     try:
         for name in account.names():
             mailbox = account.mailbox(name)
-            for uid in mailbox.uids:
-                try:
-                    mailbox.rendered(uid)
-                    read += 1
-                except (OSError, NoSuchMessage):
-                    unread += 1
-                step()
-            mailbox.sync()  # writes down what was made last
+            more = True
+            while more:
+                piece = mailbox.prepare_some(_PIECE)
+                more = piece.more
+                read += piece.read
+                unread += piece.unread
+                for _ in range(piece.read + piece.unread):
+                    step()
     finally:
         account.close()
     return read, unread
@@ -289,11 +299,13 @@ def stats(command: "Command", address: str | None, as_json: bool) -> None:
         with _as_owner(tools):
             folders = [_folder_row(folder) for folder in read_tree(tools.files, tools.root).folders()]
             cache = tools.files.stat(f"{tools.root}/{INDEX}")
+            text = tools.files.stat(f"{tools.root}/{TEXT_INDEX}")
         rows.append(
             {
                 "address": tools.address,
                 "folders": folders,
                 "cache": cache.st_size if cache else 0,
+                "text_index": text.st_size if text else 0,
             }
         )
     if as_json:

@@ -26,8 +26,9 @@ from mailnode.store.values import Name
 T = TypeVar("T")
 
 
-# A store keeps three descriptors of its cache open (database, log, index of the log): 64 of them take 200 of
-# the 1,024 that a process has by default. Where more people come and go, opening again costs a millisecond.
+# A store keeps three descriptors of its cache open (database, log, index of the log), and as many of its text
+# index while somebody searches: 64 of them take 400 of the 1,024 that a process has by default. Where more
+# people come and go, opening again costs a millisecond.
 OPEN_STORES = 64
 
 
@@ -94,6 +95,7 @@ class Realm:
                 now=self._runtime.now,
                 host=self._config.hostname,
                 rng=self._rng,
+                text_index=self._config.store.text_index,
             )
             lane = AccountLane(self._runtime.blocking, lambda: self._used(address))
             known = self._accounts[address] = MailAccount(address, store, lane)

@@ -168,12 +168,25 @@ class Reindex(StoreCommands):
     """mailnode store reindex."""
 
     def test_made_anew(self) -> None:
-        """A broken cache is thrown away, and everything in it is made again."""
-        cache = self.root / "mailnode-index.sqlite"
-        cache.write_bytes(b"no database")
+        """Broken caches are thrown away, and everything in them is made again."""
+        cache, text = (self.root / f"mailnode-{name}.sqlite" for name in ("index", "text"))
+        for path in (cache, text):
+            path.write_bytes(b"no database")
         self.assertEqual(self.told("reindex"), f"{ANNA}  3 messages\n")
-        self.assertTrue(cache.read_bytes().startswith(b"SQLite"))
+        for path in (cache, text):
+            self.assertTrue(path.read_bytes().startswith(b"SQLite"))
         self.assertTrue(b'"hello"' in cache.read_bytes())
+        account = self.account()
+        self.assertEqual(sorted(account.mailbox(INBOX).candidates("TEXT.") or ()), [1, 2])
+        account.close()
+
+    def test_without_text_index(self) -> None:
+        """Where none is wanted none is left."""
+        text = self.root / "mailnode-text.sqlite"
+        text.write_bytes(b"no database")
+        self.path.write_text(self.path.read_text() + "\n[store]\ntext_index = false\n")
+        self.assertEqual(self.told("reindex"), f"{ANNA}  3 messages\n")
+        self.assertFalse(text.exists())
 
     def test_unreadable(self) -> None:
         """A message that cannot be read is counted, and the others are done."""
@@ -216,6 +229,10 @@ class Stats(StoreCommands):
         self.assertEqual([one["octets"] for one in row["folders"]], [84, 42])
         self.assertEqual(row["folders"][0]["uidvalidity"], self.account().mailbox(INBOX).uid_validity)
         self.assertGreater(row["cache"], 0)
+        self.assertEqual(row["text_index"], 0)
+        self.told("reindex")
+        [row] = json.loads(self.told("stats", ANNA, "--json"))["mailboxes"]
+        self.assertGreater(row["text_index"], 0)
 
 
 class Adopt(StoreCommands):
