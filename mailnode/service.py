@@ -46,6 +46,7 @@ from mailnode.pop3.session import Pop3
 from mailnode.runtime import Runtime
 from mailnode.smtp.server import Smtp
 from mailnode.tomlfile import ConfigurationError
+from mailnode.upkeep.indexer import Indexer
 
 STORE_THREADS = 8
 PASSWORD_THREADS = 1
@@ -173,6 +174,7 @@ class MailNode(Service):
             clock=runtime.now,
         )
         logins = Logins(live, runtime, Portal(realm, [checker]), LoginThrottle(runtime.now), bus)
+        self._indexer = Indexer(runtime, realm, feed, Log("mailnode.upkeep"))
         courier = LocalCourier(runtime, realm, feed, bus, files)
         free_space = FreeSpace(runtime, files, lambda: realm.mail_root)
 
@@ -228,6 +230,7 @@ class MailNode(Service):
         super().startService()
         self._store_pool.start()
         self._password_pool.start()
+        self._indexer.start()
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._hang_up))
         self._listening.addCallback(lambda _: Deferred.fromCoroutine(self._open_control_socket()))
         self._listening.addCallbacks(self._ready, self._cannot_listen)
@@ -278,6 +281,7 @@ class MailNode(Service):
 
     async def _stop(self) -> None:
         notify_systemd(b"STOPPING=1")
+        self._indexer.stop()
         await DeferredList([stopped for port in self._ports if (stopped := port.stopListening())])
         factories = self._factories.values()
         for factory in factories:

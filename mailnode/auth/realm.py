@@ -4,6 +4,7 @@ Where the mail lies is settled when the server starts: a reload that moved it un
 one mailbox two places.
 """
 
+import math
 import random
 from collections import OrderedDict
 from collections.abc import Callable
@@ -79,6 +80,8 @@ class Realm:
         self._log = Log("mailnode.realm")
         self._accounts: dict[str, MailAccount] = {}
         self._open: OrderedDict[str, None] = OrderedDict()  # the one used longest ago is first
+        self._used_at: dict[str, float] = {}
+        self._greeters: list[Callable[[MailAccount], None]] = []
 
     @property
     def mail_root(self) -> str:
@@ -99,9 +102,33 @@ class Realm:
             )
             lane = AccountLane(self._runtime.blocking, lambda: self._used(address))
             known = self._accounts[address] = MailAccount(address, store, lane)
+            for greet in self._greeters:
+                greet(known)
         return known
 
+    def greet(self, greet: Callable[[MailAccount], None]) -> None:
+        """Call `greet` with every account, once, when it is first asked for."""
+        self._greeters.append(greet)
+
+    def last_used(self, address: str) -> float:
+        """When a job was last given to the lane of an account, in seconds since the epoch."""
+        return self._used_at.get(address, -math.inf)
+
+    def aside(self, account: MailAccount, function: Callable[..., T], *args: Any) -> "Deferred[T]":
+        """Run in the lane of an account on nobody's behalf: it does not count as a use of the account."""
+        self._opens(account.address)
+        return Lane.run(account.lane, function, *args)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether in any account somebody waits for the disk."""
+        return any(account.lane.waiting for account in self._accounts.values())
+
     def _used(self, address: str) -> None:
+        self._used_at[address] = self._runtime.now()
+        self._opens(address)
+
+    def _opens(self, address: str) -> None:
         """Note that a store is about to be open, and close another one for it."""
         self._open[address] = None
         self._open.move_to_end(address)

@@ -14,6 +14,7 @@ class ChangeFeed:
 
     def __init__(self) -> None:
         self._watchers: dict[MailboxKey, dict[object, Callable[[], None]]] = {}
+        self._listeners: dict[object, Callable[[MailboxKey], None]] = {}
 
     def watch(self, key: MailboxKey, wake: Callable[[], None]) -> Callable[[], None]:
         """Call `wake` after each announcement for `key`; gives a function that ends the watch."""
@@ -28,8 +29,20 @@ class ChangeFeed:
 
         return stop
 
+    def listen(self, hear: Callable[[MailboxKey], None]) -> Callable[[], None]:
+        """Call `hear` with the key of every announcement; gives a function that ends it."""
+        token = object()
+        self._listeners[token] = hear
+
+        def stop() -> None:
+            self._listeners.pop(token, None)
+
+        return stop
+
     def announce(self, key: MailboxKey) -> None:
-        """Wake everybody who watches `key`."""
+        """Wake everybody who watches `key`, and tell those who listen to all."""
+        for hear in list(self._listeners.values()):
+            hear(key)
         for wake in list(self._watchers.get(key, {}).values()):
             wake()
 

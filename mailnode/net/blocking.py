@@ -69,6 +69,16 @@ class Lane:
             self._next()
         return done
 
+    @property
+    def busy(self) -> bool:
+        """Whether a job is running."""
+        return self._busy
+
+    @property
+    def waiting(self) -> bool:
+        """Whether jobs wait for the one that is running."""
+        return bool(self._jobs)
+
     def _next(self) -> None:
         if not self._jobs:
             self._busy = False

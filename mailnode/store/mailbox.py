@@ -426,8 +426,11 @@ class Mailbox:
         return text
 
     def prepare_some(self, seconds: float) -> Piece:
-        """Prepare answers and texts of messages that nobody has asked for yet, for about so long."""
-        until = self._context.now() + seconds
+        """Prepare answers and texts of messages that nobody has asked for yet, for about so long.
+
+        Half of the time is for reading; writing down what came together takes as long.
+        """
+        until = self._context.now() + seconds / 2
         return prepare_some(self, self._text, lambda: self._context.now() >= until)
 
     def candidates(self, needle: str) -> AbstractSet[int] | None:

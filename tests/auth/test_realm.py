@@ -1,5 +1,6 @@
 """mailnode.auth.realm: accounts, where they lie, and how many of them are open."""
 
+import math
 import random
 from dataclasses import replace
 
@@ -24,7 +25,8 @@ class RealmTests(SynchronousTestCase):
     def setUp(self) -> None:
         config = Config("mail.example.org", ("example.org",), store=Store("/srv/mail/of-{local}/{domain}"))
         self.live = Live(config, Mailboxes())
-        runtime = Runtime(Clock(), random.Random(1), InlineExecutor())
+        self.clock = Clock()
+        runtime = Runtime(self.clock, random.Random(1), InlineExecutor())
         self.realm = Realm(self.live, runtime, FileSystem(), rng=random.Random(1))
         self.closed: list[str] = []
         self.patch(Account, "close", lambda account: self.closed.append(account.root))
@@ -77,3 +79,21 @@ class RealmTests(SynchronousTestCase):
         self.patch(Account, "close", fails)
         self.use(ANNA, BEN)
         self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+
+    def test_aside(self) -> None:
+        """What is done on nobody's behalf is no use of an account, but opens its store like any other."""
+        self.patch(realm, "OPEN_STORES", 2)
+        self.clock.advance(5)
+        self.use(ANNA, BEN)
+        self.clock.advance(5)
+        carl = self.realm.account(CARL)
+        self.assertEqual(self.successResultOf(self.realm.aside(carl, int, "1")), 1)
+        self.assertEqual(self.use(), [ANNA])
+        self.assertEqual([self.realm.last_used(one) for one in (ANNA, CARL)], [5, -math.inf])
+
+    def test_greetings(self) -> None:
+        """Who wants to know of accounts hears of each once."""
+        met: list[str] = []
+        self.realm.greet(lambda account: met.append(account.address))
+        self.use(ANNA, BEN, ANNA)
+        self.assertEqual(met, [ANNA, BEN, CARL])

@@ -106,3 +106,16 @@ class FeedTests(SynchronousTestCase):
         feed.announce(key)
         self.assertEqual(woken, [1])
         self.assertEqual(feed.watched(), [])
+
+    def test_listen(self) -> None:
+        """Who listens hears of all mailboxes, until that ends, and watches none."""
+        feed, heard = ChangeFeed(), []
+        inbox, other = ("anna", ("INBOX",)), ("ben", ("Other",))
+        stop = feed.listen(heard.append)
+        feed.announce(inbox)
+        feed.announce(other)
+        self.assertEqual(feed.watched(), [])
+        stop()
+        stop()
+        feed.announce(inbox)
+        self.assertEqual(heard, [inbox, other])

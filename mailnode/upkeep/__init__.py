@@ -1,0 +1,1 @@
+"""What the server does for itself when nobody waits for it."""
