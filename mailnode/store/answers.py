@@ -1,7 +1,8 @@
 """The prepared answers of one mailbox: from the cache, or made now and kept for it.
 
 What was made waits in memory until there is enough of it for one transaction. A look at the cache brings a
-window: one answer of some hundreds of messages, as FETCH and SEARCH ask for them in order of UID.
+window: one answer of a few messages, and of some hundreds from then on for whoever asks for all in order of
+UID. A search that is narrowed to messages far apart asks for few of them.
 """
 
 from typing import Any
@@ -9,10 +10,11 @@ from typing import Any
 from mailnode.message.rendered import Rendered, render
 from mailnode.store.body import Body
 from mailnode.store.cache import FolderCache
-from mailnode.store.index import Prepared, Window
+from mailnode.store.index import WINDOW_ROWS, Prepared, Window
 from mailnode.store.messages import Message
 
 _FRESH_KEPT = 64  # answers that are put into the cache at once
+_FEW = 8  # messages of the first window, and of every one for who does not ask in order
 
 
 class Answers:
@@ -21,6 +23,7 @@ class Answers:
     def __init__(self, cache: FolderCache) -> None:
         self._cache = cache
         self._windows: dict[Prepared, Window] = {}
+        self._asked: dict[Prepared, int] = {}  # the UID asked for last
         self._fresh: dict[int, tuple[str, Rendered]] = {}  # made, and not yet in the cache
 
     def known(self, message: Message) -> Rendered | None:
@@ -33,7 +36,10 @@ class Answers:
         uid = message.uid
         window = self._windows.get(what)
         if window is None or not window.first <= uid <= window.last:
-            window = self._windows[what] = self._cache.prepared(uid, what)
+            in_order = window is not None and self._asked[what] == window.last
+            window = self._cache.prepared(uid, what, WINDOW_ROWS if in_order else _FEW)
+            self._windows[what] = window
+        self._asked[what] = uid
         base, value = window.answers.get(uid, ("", None))
         return value if base == message.base else None
 

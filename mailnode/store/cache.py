@@ -56,10 +56,10 @@ class FolderCache:
         """Prepared answers for the message that has this UID and base name."""
         return self._tried(lambda index, folder: index.rendered(folder.id, uid, base), None)
 
-    def prepared(self, uid: int, what: Prepared) -> Window:
-        """One of the prepared answers, of `uid` and those after it."""
+    def prepared(self, uid: int, what: Prepared, rows: int) -> Window:
+        """One of the prepared answers, of `uid` and those after it: so many, or fewer."""
         nothing = Window(uid, uid, {})
-        return self._tried(lambda index, folder: index.prepared(folder.id, uid, what), nothing)
+        return self._tried(lambda index, folder: index.prepared(folder.id, uid, what, rows), nothing)
 
     def save_rendered(self, answers: list[tuple[int, str, Rendered]]) -> None:
         """Keep prepared answers of messages, each with its UID and base name."""

@@ -184,8 +184,8 @@ class Index:
         envelope, body, bodystructure, header, octets, parts = found
         return Rendered(envelope, body, bodystructure, header, octets, load_parts(parts))
 
-    def prepared(self, folder: int, uid: int, what: Prepared) -> Window:
-        """One column of the prepared answers of `uid` and those after it, as many as a window holds."""
+    def prepared(self, folder: int, uid: int, what: Prepared, rows: int) -> Window:
+        """One column of the prepared answers of `uid` and those after it, at most `rows` of them."""
         answers: dict[int, tuple[str, Any]] = {}
         octets = 0
         for found, base, value in self._db.execute(
@@ -194,7 +194,7 @@ class Index:
         ):
             answers[found] = base, value
             octets += len(value) if isinstance(value, bytes) else 0
-            if len(answers) >= WINDOW_ROWS or octets >= WINDOW_OCTETS:
+            if len(answers) >= rows or octets >= WINDOW_OCTETS:
                 return Window(uid, found, answers)
         return Window(uid, UID_END, answers)
 
