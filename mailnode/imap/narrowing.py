@@ -4,12 +4,17 @@ A search key says with it which messages can match at all, so that the others ar
 where that is not known, as under NOT, a message that cannot hold a needle is not opened for it.
 """
 
+from array import array
+from bisect import bisect_left
 from collections.abc import Callable, Iterable
-from collections.abc import Set as AbstractSet
+from heapq import merge
+from itertools import groupby
+from typing import TypeAlias
 
-LOOKUPS = 32  # in one command; further needles narrow nothing
+LOOKUPS = 16  # in one command; further needles narrow nothing
 
-Possible = AbstractSet[int] | None  # UIDs that can match; None: every message
+# UIDs that can match, ascending, in four octets each, as there may be very many; None: every message.
+Possible: TypeAlias = "array[int] | None"
 
 
 class Narrowing:
@@ -28,20 +33,28 @@ class Narrowing:
     def may_hold(self, uid: int, needle: str) -> bool:
         """Whether this message may."""
         candidates = self.candidates(needle)
-        return candidates is None or uid in candidates
+        if candidates is None:
+            return True
+        place = bisect_left(candidates, uid)
+        return place < len(candidates) and candidates[place] == uid
 
 
 def all_of(possible: Iterable[Possible]) -> Possible:
     """What can match all of several keys."""
-    known = [one for one in possible if one is not None]
-    return frozenset.intersection(*map(frozenset, known)) if known else None
+    known = sorted((one for one in possible if one is not None), key=len)
+    if len(known) < 2:
+        return known[0] if known else None
+    found = set(known[0])
+    for other in known[1:]:
+        found.intersection_update(other)
+    return array("I", sorted(found))
 
 
 def any_of(possible: Iterable[Possible]) -> Possible:
     """What can match one of several keys."""
-    found: set[int] = set()
+    known: list[array[int]] = []
     for one in possible:
         if one is None:
             return None
-        found |= one
-    return found
+        known.append(one)
+    return array("I", (uid for uid, _ in groupby(merge(*known))))

@@ -13,7 +13,6 @@ import stat
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -433,12 +432,12 @@ class Mailbox:
         until = self._context.now() + seconds / 2
         return prepare_some(self, self._text, lambda: self._context.now() >= until)
 
-    def candidates(self, needle: str) -> AbstractSet[int] | None:
-        """The UIDs of all messages that may hold a folded string; None for every one."""
+    def candidates(self, needle: str) -> "array[int] | None":
+        """The UIDs of all messages that may hold a folded string, ascending; None for every one."""
         found = self._text.candidates(needle)
         if found is None:
             return None
-        return found.uids.union(self.uids[bisect_right(self.uids, found.until) :])
+        return found.uids + self.uids[bisect_right(self.uids, found.until) :]
 
     def save_prepared(self) -> None:
         """Put what was prepared lately into the cache."""

@@ -23,16 +23,22 @@ _CHARACTERS = 2_097_152
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """What a call has done: messages read, messages that could not be, and whether there is more to do."""
+    """What a call has done: messages read, messages that could not be, and whether there is more to do.
+
+    `anew` says that there is more to do in all mailboxes of the account: its text index was mostly garbage.
+    """
 
     read: int
     unread: int
     more: bool
+    anew: bool
 
 
 def prepare_some(mailbox: "Mailbox", text: FolderText, enough: Callable[[], bool]) -> Piece:
     """Go on until it is enough, or much has come together; then write it down. One message at least."""
     uids = mailbox.uids
+    if not uids or text.until >= uids[-1]:
+        text.look_again()
     since = until = text.until
     start = position = bisect_right(uids, since)
     texts: list[tuple[int, str]] = []
@@ -53,9 +59,10 @@ def prepare_some(mailbox: "Mailbox", text: FolderText, enough: Callable[[], bool
             characters += len(found)
         if enough():
             break
+    anew = False
     if until > since:
         mailbox.save_prepared()
         text.extend(since, until, texts, passed_over)
-        if position == len(uids):
-            text.clean_up()
-    return Piece(position - start - unread, unread, more=bool(uids) and text.until < uids[-1])
+        anew = position == len(uids) and text.clean_up()
+    more = bool(uids) and text.until < uids[-1]
+    return Piece(position - start - unread, unread, more=more, anew=anew)

@@ -46,6 +46,13 @@ class FolderText:
             self._context.discard_text_index()
             self.until = 0
 
+    def look_again(self) -> None:
+        """See whether the index was lost or started anew since."""
+        if self.wanted:
+            self.until = self._tried(
+                lambda index: index.coverage(self._guid, self._validity).until, absent=0, failed=self.until
+            )
+
     def distrust(self, uids: Sequence[int]) -> None:
         """Messages that nobody remembers under these UIDs: what was indexed under them may be others."""
         if not uids or min(uids) > self.until:
@@ -80,8 +87,8 @@ class FolderText:
         else:
             self.open()
 
-    def clean_up(self) -> None:
-        """Start anew when most of what is indexed is gone from the account; then `until` is 0."""
+    def clean_up(self) -> bool:
+        """Start anew, and say so, when most of what is indexed is gone from the account."""
 
         def start_anew(index: TextIndex) -> bool:
             garbage = index.mostly_garbage(self._context.index().messages())
@@ -89,5 +96,7 @@ class FolderText:
                 index.start_anew()
             return garbage
 
-        if self._tried(start_anew, absent=False, failed=False):
+        anew = self._tried(start_anew, absent=False, failed=False)
+        if anew:
             self.until = 0
+        return anew

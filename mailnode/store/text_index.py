@@ -14,6 +14,7 @@ UID had, and so tells when UIDs come to mean something else.
 """
 
 import sqlite3
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -69,9 +70,9 @@ class Addition:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """The UIDs up to `until` of messages that may hold a string; all above may hold it too."""
+    """The UIDs up to `until` of messages that may hold a string, ascending; all above may hold it too."""
 
-    uids: frozenset[int]
+    uids: "array[int]"
     until: int
 
 
@@ -179,14 +180,16 @@ class TextIndex:
                 return None
             first = covered.id << _UID_BITS
             found = self._db.execute(
-                "SELECT rowid FROM text WHERE text MATCH ? AND rowid BETWEEN ? AND ?",
+                "SELECT rowid FROM text WHERE text MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rowid",
                 (query, first, first + (1 << _UID_BITS) - 1),
-            ).fetchall()
+            )
+            uids = array("I", (row - first for (row,) in found))
             passed = self._db.execute(
                 "SELECT uid FROM passed_over WHERE folder = ?", (covered.id,)
             ).fetchall()
-        uids = [row - first for (row,) in found] + [uid for (uid,) in passed]
-        return Candidates(frozenset(uids), covered.until)
+        if passed:
+            uids = array("I", sorted([*uids, *(uid for (uid,) in passed)]))
+        return Candidates(uids, covered.until)
 
 
 def trigrams(text: str) -> list[str]:

@@ -135,6 +135,7 @@ def _slice(store: Account, name: Name) -> list[Name]:
     if name == _ALL:
         return store.names()
     try:
-        return [name] if store.mailbox(name).prepare_some(SLICE).more else []
+        piece = store.mailbox(name).prepare_some(SLICE)
     except NoSuchMailbox:
         return []
+    return [name] * piece.more + [_ALL] * piece.anew

@@ -16,7 +16,7 @@ from mailnode.events.log import Log
 from mailnode.fs import FileSystem
 from mailnode.net.blocking import InlineExecutor
 from mailnode.runtime import Runtime
-from mailnode.store import preparing
+from mailnode.store import preparing, text_index
 from mailnode.store.account import Account
 from mailnode.store.delivery import deliver
 from mailnode.store.errors import InUse
@@ -94,7 +94,7 @@ class IndexerTests(SynchronousTestCase):
 
     def candidates(self, store: Account, name: Name = INBOX) -> list[int] | None:
         found = store.mailbox(name).candidates("TEXT.")
-        return None if found is None else sorted(found)
+        return None if found is None else found.tolist()
 
     def test_delivered_mail(self) -> None:
         """Seconds after a delivery the message is prepared, though nobody has logged in."""
@@ -119,6 +119,21 @@ class IndexerTests(SynchronousTestCase):
         self.use(self.account())
         self.pass_time(QUIET + 1)
         self.assertEqual(self.slices, [])
+
+    def test_when_the_index_starts_anew(self) -> None:
+        """A text index that was mostly garbage is filled again from all mailboxes."""
+        self.patch(text_index, "_GARBAGE", 0)
+        anna = self.account()
+        work = ("Work",)
+        anna.store.create(work)
+        self.deliver(anna, 6)
+        inbox = anna.store.mailbox(INBOX)
+        inbox.copy([1], anna.store.mailbox(work))
+        self.pass_time(QUIET + 1)
+        inbox.expunge([1, 2, 3, 4, 5, 6])
+        self.deliver(anna)
+        self.pass_time(QUIET + 1)
+        self.assertEqual([self.candidates(anna.store, name) for name in (INBOX, work)], [[7], [1]])
 
     def test_what_was_announced_comes_first(self) -> None:
         """New messages do not wait until a large mailbox is done."""

@@ -89,7 +89,7 @@ class Findings:
         possible = self.search.key.possible(narrowing)
         if possible is None:
             return range(len(uids))
-        places = ((bisect_left(uids, uid), uid) for uid in sorted(possible))
+        places = ((bisect_left(uids, uid), uid) for uid in possible)
         return (place for place, uid in places if place < len(uids) and uids[place] == uid)
 
     def _matches(self, position: int, narrowing: Narrowing) -> Generator[bytes, None, bool]:
