@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 FIELD_LIMIT: Final = 1000
+VALUE_LIMIT: Final = 65536
 
 _EMPTY_LINE = re.compile(rb"\r?\n")
 _BEFORE_EMPTY_LINE = re.compile(rb"\n(?=\r?\n)")
@@ -47,9 +48,15 @@ class Header:
             self._by_name.setdefault(field.name.lower(), []).append(field)
 
     def get(self, name: bytes) -> bytes | None:
-        """The value of the first field of that name, unfolded and stripped; None where there is none."""
+        """The value of the first field of that name, unfolded and stripped; None where there is none.
+
+        What follows the first `VALUE_LIMIT` octets is left out: ENVELOPE and BODYSTRUCTURE are bounded.
+        """
         found = self._by_name.get(name.lower())
-        return self.value(found[0]) if found else None
+        if not found:
+            return None
+        field = found[0]
+        return _unfolded(self._data[field.value : min(field.end, field.value + VALUE_LIMIT)])
 
     def all(self, name: bytes) -> list[bytes]:
         """The values of every field of that name, unfolded and stripped, in their order."""

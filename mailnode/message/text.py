@@ -13,11 +13,12 @@ from mailnode.message.header import Header, scan
 from mailnode.message.mime import Part
 from mailnode.message.parameters import parameter
 
-_MARKUP = re.compile(r"<(?:(!--)|(script|style)\b|/?([a-z][a-z0-9]*)|[!?/])", re.IGNORECASE)
-_SILENT_END: Final = {
-    "script": re.compile(r"</script", re.IGNORECASE),
-    "style": re.compile(r"</style", re.IGNORECASE),
-}
+# A comment, a script or a style with all that is in it, or a tag. What is never closed goes to the end.
+_MARKUP = re.compile(
+    r"""<(?: !--(?:.*?-->|.*\Z) | script\b(?:.*?</script[^>]*+|.*\Z)>? | style\b(?:.*?</style[^>]*+|.*\Z)>?
+    | /?([a-z][a-z0-9]*+)[^>]*+>? | [!?/][^>]*+>? )""",
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
+)
 # The elements that begin a new line.
 _BREAKING: Final = frozenset((
     "address", "article", "blockquote", "br", "dd", "div", "dl", "dt", "footer", "form",
@@ -72,22 +73,12 @@ def without_markup(source: str) -> str:
     Tags that break the line become a line end. What is opened and never closed takes the rest with it. Every
     character is looked at a bounded number of times.
     """
-    pieces = []
-    position = 0
-    while opening := _MARKUP.search(source, position):
-        pieces.append(source[position : opening.start()])
-        comment, silent, name = opening.groups()
-        if name and name.lower() in _BREAKING:
-            pieces.append("\n")
-        position = opening.end()
-        if silent:
-            closing = _SILENT_END[silent.lower()].search(source, position)
-            position = closing.end() if closing else len(source)
-        end = "-->" if comment else ">"
-        stop = source.find(end, position)
-        position = stop + len(end) if stop >= 0 else len(source)
-    pieces.append(source[position:])
-    return html.unescape(_NO_CHARACTER.sub("\ufffd", "".join(pieces)))
+    return html.unescape(_NO_CHARACTER.sub("\ufffd", _MARKUP.sub(_instead, source)))
+
+
+def _instead(markup: "re.Match[str]") -> str:
+    name = markup[1]
+    return "\n" if name and name.lower() in _BREAKING else ""
 
 
 def fold(text: str) -> str:
