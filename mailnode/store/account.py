@@ -16,6 +16,7 @@ from mailnode.fs import FileSystem, Lock
 from mailnode.store import names as naming
 from mailnode.store import subscriptions, uidlist
 from mailnode.store.context import Context
+from mailnode.store.directory import folders
 from mailnode.store.draft import Draft
 from mailnode.store.errors import BadMailboxName, InUse, MailboxExists, NoSuchMailbox
 from mailnode.store.filenames import UniqueNames
@@ -106,14 +107,7 @@ class Account:
     def _directories(self) -> dict[Name, str]:
         """All mailboxes and their directories, as they lie on disk now."""
         self.ensure()
-        found = {INBOX: self.root}
-        for entry, is_directory in sorted(self._files.entries(self.root)):
-            name = naming.name_of(entry) if is_directory else None
-            if name is None or self._files.stat(f"{self.root}/{entry}/cur") is None:
-                continue
-            if name not in found or entry == naming.usual_directory(name):
-                found[name] = f"{self.root}/{entry}"
-        return found
+        return folders(self._files, self.root)
 
     def names(self) -> list[Name]:
         """Existing mailboxes: INBOX first, then by name."""

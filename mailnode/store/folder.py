@@ -1,10 +1,7 @@
 """One folder on disk: cur/, new/, tmp/, the uid list and the keyword files.
 
-This is the side that reads and writes; what the files mean for sessions is in mailbox.py.
-
-When is a directory unchanged? When its modification time is, and when that time was no longer "now" at
-the last look: within one tick of the clock a directory can change again without a new time. So a look at
-a directory that had just changed does not settle, and the next sync looks again.
+This is the side that reads and writes; what the files mean for sessions is in mailbox.py, and when a
+directory counts as unchanged in directory.py.
 
 A look notes which messages are not where they were: only these are examined, so that a sync costs what has
 changed, not what is there. After an error, and when another program has written the uid list, all are.
@@ -19,17 +16,10 @@ from dataclasses import dataclass, field
 
 from mailnode.store import filenames, uidlist
 from mailnode.store.context import Context
+from mailnode.store.directory import COARSE_TICK_NS, CUR, FINE_TICK_NS, LOOKS, NEW, Remembered, mark, tick_of
 from mailnode.store.keywords import FIRST_FILE, SECOND_FILE, Keywords
 from mailnode.store.uidlist import Record, UidList
 
-NEW = "new"
-CUR = "cur"
-
-# How old a directory's last change must be for the look to settle: with sub-second times a few ticks of
-# the kernel's clock, else (the time is a whole second) more than two seconds.
-_FINE_TICK_NS = 20_000_000
-_COARSE_TICK_NS = 2_100_000_000
-_LOOKS = 8
 _RARELY = 20  # how much longer than a look it is quiet after a change of our own
 _QUIET_LIMIT_NS = 5_000_000_000
 
@@ -38,24 +28,13 @@ Place = tuple[bool, str]
 _Signature = tuple[int, int, int] | None
 
 
-def _tick_of(mtime_ns: int) -> int:
-    return _FINE_TICK_NS if mtime_ns % 1_000_000_000 else _COARSE_TICK_NS
-
-
 @dataclass(slots=True)
-class _Directory:
+class _Directory(Remembered):
     """What is remembered of new/ or cur/ since the last look."""
 
-    mtime_ns: int = -1
-    settled: bool = False
-    quiet_until_ns: int = 0
     cost_ns: int = 0  # how long it took to read it
     places: dict[str, Place] = field(default_factory=dict)
     twins: list[tuple[str, str]] = field(default_factory=list)  # base and suffix of further files of a base
-
-    def is_known(self, mtime: int, now: int) -> bool:
-        """Whether a directory with this modification time holds what was last seen."""
-        return self.mtime_ns == mtime and (self.settled or now < self.quiet_until_ns)
 
 
 class Folder:
@@ -88,7 +67,7 @@ class Folder:
         self._list_signature = (-1, -1, -1)
         self._keyword_signatures = []
         for known in self._directories.values():
-            known.mtime_ns = -1
+            known.forget()
         self._differing = None
 
     # Has anything changed?
@@ -130,7 +109,7 @@ class Folder:
         Two directories are never read in one instant, and readdir may skip a name that is being renamed:
         so the look is repeated while the directories change. `again` reads them even if they look known.
         """
-        for _ in range(_LOOKS):
+        for _ in range(LOOKS):
             before = self._mtimes()
             for name, mtime in before.items():
                 if again or not self._directories[name].is_known(mtime, self._now_ns()):
@@ -148,7 +127,7 @@ class Folder:
         the tick of the last change is over.
         """
         newest = max(self._mtimes().values())
-        wait = min(newest + _tick_of(newest) - self._now_ns(), _COARSE_TICK_NS)
+        wait = min(newest + tick_of(newest) - self._now_ns(), COARSE_TICK_NS)
         if wait > 0:
             self.context.sleep(wait / 1_000_000_000)
         return self.look(again=True)
@@ -177,14 +156,12 @@ class Folder:
         self._differing = but
         if but:
             for known in self._directories.values():
-                known.mtime_ns = -1
+                known.forget()
 
     def _read(self, directory: str, mtime: int) -> None:
         known = self._directories[directory]
-        known.settled = self._now_ns() - mtime > _tick_of(mtime)
-        known.mtime_ns = mtime
-        known.quiet_until_ns = 0
         begun = self._now_ns()
+        known.read_at(mtime, begun)
         places: dict[str, Place] = {}
         twins: list[tuple[str, str]] = []
         # Of hundreds of thousands of names each base and place is kept once: few suffixes are in use.
@@ -232,10 +209,9 @@ class Folder:
     def own_change(self) -> Iterator[None]:
         """Changes of cur/ and new/ in here are ours, and are told with moved().
 
-        Afterwards the changed directories get a time of ours, finer than the kernel's ticks: any later change
-        by anybody shows. What another program without a lock did in the very moment of our change is found by
-        one more look after the tick, or later where a look is dear: looks take a small part of the time at
-        most. new/ gets that look at once, as deliveries take no lock.
+        Afterwards the changed directories get a time of ours. What another program without a lock did in the
+        very moment of our change is found by one more look after the tick, or later where a look is dear:
+        looks take a small part of the time at most. new/ gets that look at once, as deliveries take no lock.
         """
         before = self._mtimes()
         try:
@@ -244,12 +220,9 @@ class Folder:
             after = self._mtimes()
             for name, known in self._directories.items():
                 if after[name] != before[name]:
-                    self._files.set_time(f"{self.path}/{name}", max(self._now_ns(), after[name] + 1))
-                    marked = self._mtimes()[name]
-                    known.settled = False
-                    known.mtime_ns = marked if known.mtime_ns == before[name] else -1
-                    quiet = max(_FINE_TICK_NS, min(_RARELY * known.cost_ns, _QUIET_LIMIT_NS))
-                    known.quiet_until_ns = marked + quiet if name == CUR else 0
+                    marked = mark(self._files, f"{self.path}/{name}", self._now_ns())
+                    quiet = max(FINE_TICK_NS, min(_RARELY * known.cost_ns, _QUIET_LIMIT_NS))
+                    known.changed_by_us(before[name], marked, marked + quiet if name == CUR else 0)
 
     def moved(self, base: str, old: Place | None, new: Place | None) -> None:
         """Remember a change of our own, so that the next look need not find it out."""

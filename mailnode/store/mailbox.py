@@ -23,9 +23,10 @@ from mailnode.store.answers import Answers
 from mailnode.store.body import Body
 from mailnode.store.cache import FolderCache
 from mailnode.store.context import Context
+from mailnode.store.directory import CUR, NEW
 from mailnode.store.draft import Draft
 from mailnode.store.errors import InUse, NoSuchMailbox, NoSuchMessage, TooManyKeywords
-from mailnode.store.folder import CUR, NEW, Folder, Place, make_folder
+from mailnode.store.folder import Folder, Place, make_folder
 from mailnode.store.index import UNKNOWN, Prepared, Row
 from mailnode.store.keywords import NAME_LIMIT
 from mailnode.store.messages import Message, Messages

@@ -10,8 +10,8 @@ from mailnode.fs import FileSystem
 from mailnode.store import filenames
 from mailnode.store.account import Account
 from mailnode.store.body import Body
+from mailnode.store.directory import CUR, NEW
 from mailnode.store.filenames import UniqueNames
-from mailnode.store.folder import CUR, NEW
 from mailnode.store.verify import OTHERS, PUBLIC, TMP, Finding, Lock, Tree
 
 

@@ -15,7 +15,7 @@ from mailnode.fs import FileSystem
 from mailnode.store import filenames, names, uidlist
 from mailnode.store.account import ABANDONED_AFTER, BUILDING, TRASHED
 from mailnode.store.body import Body
-from mailnode.store.folder import CUR, NEW
+from mailnode.store.directory import CUR, NEW
 from mailnode.store.keywords import FIRST_FILE, SECOND_FILE, Keywords
 from mailnode.store.uidlist import Record, UidList
 from mailnode.store.values import INBOX, Name
