@@ -74,7 +74,7 @@ TABLE: tuple[tuple[type[Exception], Reply], ...] = (
     (errors.BadMailboxName, no("", b"CANNOT")),
     (errors.NoSuchMessage, no("Some of the messages are gone", b"EXPUNGEISSUED")),
     (errors.InUse, no("The mailbox is in use", b"INUSE")),
-    (errors.NoRoom, no("There is no room for it", b"OVERQUOTA")),
+    (errors.OverQuota, no("There is no room for it", b"OVERQUOTA")),
     (
         errors.TooManyKeywords,
         no("The keywords are too many for the mailbox, or too long", b"LIMIT"),

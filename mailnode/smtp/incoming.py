@@ -10,7 +10,7 @@ from mailnode.smtp.header_block import HeaderBlock, edit
 from mailnode.smtp.outcome import NO_ROOM, TEMPORARY, Refused
 from mailnode.smtp.session import Hello, Session
 from mailnode.smtp.transaction import Transaction
-from mailnode.store.errors import NoRoom, StoreError
+from mailnode.store.errors import OverQuota, StoreError
 
 # RFC 5321 section 4.4: at final delivery the reverse-path of this transaction is the only Return-Path.
 _FROM_ANYBODY = frozenset([b"return-path"])
@@ -65,7 +65,7 @@ class Incoming:
         """The refusal for the client; the log gets the reason."""
         reason = error.strerror if isinstance(error, OSError) else type(error).__name__
         self._session.connection.log.warn("message not stored", message=self.id, reason=reason)
-        full = isinstance(error, NoRoom) or (isinstance(error, OSError) and error.errno in _NO_SPACE)
+        full = isinstance(error, OverQuota) or (isinstance(error, OSError) and error.errno in _NO_SPACE)
         return Refused(NO_ROOM if full else TEMPORARY)
 
     def _begin(self) -> LocalDelivery:

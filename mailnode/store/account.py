@@ -1,6 +1,7 @@
 """One account: the tree of folders, subscriptions, and messages on their way in.
 
-All methods but draft() run in the account's lane.
+All methods run in the account's lane, but draft(), ensure() and those of the quota: deliveries call them in
+threads of their own.
 """
 
 import contextlib
@@ -9,22 +10,24 @@ import random
 import stat
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from weakref import WeakValueDictionary
 
 from mailnode.fs import FileSystem, Lock
 from mailnode.store import names as naming
 from mailnode.store import subscriptions, uidlist
 from mailnode.store.context import Context
-from mailnode.store.directory import folders
+from mailnode.store.directory import NEW, folders
 from mailnode.store.draft import Draft
 from mailnode.store.errors import BadMailboxName, InUse, MailboxExists, NoSuchMailbox
 from mailnode.store.filenames import UniqueNames
 from mailnode.store.folder import make_folder, next_validity
 from mailnode.store.locks import Locks
 from mailnode.store.mailbox import Mailbox, Status
+from mailnode.store.quota import UNLIMITED, Limit, Quota, demand
 from mailnode.store.subscriptions import Subscriptions
 from mailnode.store.uidlist import UidList
+from mailnode.store.usage import Ledger, Usage
 from mailnode.store.values import INBOX, NO_FLAGS, Flags, Name
 
 MAILDROP_LOCK = "mailnode-pop3.lock"
@@ -35,7 +38,10 @@ TRASHED = "..DOVECOT-TRASHED"  # what Dovecot calls a folder on its way out; nob
 
 
 class Account:
-    """The mail of one person, in a Maildir++ tree at `root`."""
+    """The mail of one person, in a Maildir++ tree at `root`.
+
+    `limit` gives what it may hold at this moment, and `shared` a quota that it shares with others, or None.
+    """
 
     def __init__(
         self,
@@ -47,6 +53,8 @@ class Account:
         rng: random.Random,
         pid: int | None = None,
         text_index: bool = True,
+        limit: Callable[[], Limit] = lambda: UNLIMITED,
+        shared: Callable[[], Quota | None] = lambda: None,
     ) -> None:
         pid = os.getpid() if pid is None else pid
         self.root = root
@@ -59,11 +67,15 @@ class Account:
             now=now,
             rng=rng,
             text_wanted=text_index,
+            quotas=self.quotas,
         )
+        self._quota = Quota(root, limit=limit, usage=self.usage)
+        self._shared = shared
         self._open: WeakValueDictionary[Name, Mailbox] = WeakValueDictionary()
         self._used: deque[Mailbox] = deque(maxlen=KEPT_OPEN)
         self._there = False
         self._making = threading.Lock()  # deliveries ask in threads of their own
+        self._counting = threading.Lock()
 
     def ensure(self) -> None:
         """Create the Maildir if it is not there, durably; sweep up what a crash left in it.
@@ -79,8 +91,10 @@ class Account:
                 self._there = True
 
     def look_anew(self) -> None:
-        """After an error: do not believe that the Maildir is there."""
+        """After an error: do not believe that the Maildir is there, nor what it holds."""
         self._there = False
+        if self._context.ledger is not None:
+            self._context.ledger.doubt()
 
     def _sweep(self) -> None:
         """Remove what was begun long ago and never finished; nobody was told that it is there."""
@@ -100,6 +114,8 @@ class Account:
         """Close the caches, with everything in them; the next use opens them again."""
         for mailbox in list(self._open.values()):
             mailbox.save_prepared()
+        if self._context.ledger is not None:
+            self._context.ledger.save()
         self._context.close()
 
     # Folders
@@ -256,7 +272,7 @@ class Account:
         self.create(new)
         inbox, target = self.mailbox(INBOX), self.mailbox(new)
         uids = list(inbox.uids)
-        inbox.copy(uids, target)
+        inbox.copy(uids, target, moving=True)
         inbox.expunge(uids)
 
     # Subscriptions
@@ -303,7 +319,7 @@ class Account:
     ) -> int:
         """Put a draft into a mailbox, durably; gives its UID. The draft is used up in any case.
 
-        Raises NoSuchMailbox, TooManyKeywords, OSError.
+        Raises NoSuchMailbox, OverQuota, TooManyKeywords, OSError.
         """
         try:
             mailbox = self.mailbox(name)
@@ -316,6 +332,46 @@ class Account:
         """Octets that can still be written where this account lies."""
         self.ensure()
         return self._files.free_space(self.root)
+
+    # How much it holds, and may hold
+
+    def usage(self) -> Usage:
+        """Octets and messages in all folders, as the files say."""
+        return self._ledger().usage()
+
+    @property
+    def usage_version(self) -> int:
+        """Another number after every change of ours."""
+        return self._ledger().version
+
+    def _ledger(self) -> Ledger:
+        if self._context.ledger is None:
+            with self._counting:
+                self._context.ledger = self._context.ledger or Ledger(
+                    self.root,
+                    files=self._files,
+                    now=self._context.now,
+                    open_index=self._context.open_index,
+                )
+        return self._context.ledger
+
+    def quotas(self) -> list[Quota]:
+        """Those of its quotas that have a limit now."""
+        both = (self._quota, self._shared())
+        return [quota for quota in both if quota is not None and quota.limited]
+
+    def check_room(self, octets: int) -> None:
+        """Raise OverQuota when a message of that size would not fit now."""
+        for quota, more in demand([self.quotas()], Usage(octets, 1)).items():
+            quota.check(more)
+
+    @contextlib.contextmanager
+    def arriving(self, base: str) -> Iterator[str]:
+        """A delivery links a file of this base into new/ in here, at the path given."""
+        directory = f"{self.root}/{NEW}"
+        ledger = self._context.ledger
+        with ledger.arriving(directory, base) if ledger is not None else contextlib.nullcontext():
+            yield f"{directory}/{base}"
 
     # The maildrop
 

@@ -4,7 +4,8 @@ import contextlib
 import random
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -12,8 +13,10 @@ from mailnode.fs import FileSystem
 from mailnode.store.filenames import UniqueNames
 from mailnode.store.index import FILE_NAME, Index
 from mailnode.store.locks import Locks
+from mailnode.store.quota import Quota, demand, reserved
 from mailnode.store.text_index import FILE_NAME as TEXT_FILE_NAME
 from mailnode.store.text_index import NoTrigrams, TextIndex
+from mailnode.store.usage import Ledger, Usage
 
 T = TypeVar("T")
 
@@ -30,6 +33,8 @@ class Context:
     rng: random.Random
     text_wanted: bool = True
     sleep: Callable[[float], None] = time.sleep
+    quotas: Callable[[], Sequence[Quota]] = lambda: ()
+    ledger: Ledger | None = None  # None as long as nobody has asked for the usage
     _index: Index | None = field(default=None)
     _text: TextIndex | None = field(default=None)
     _met: set[str] = field(default_factory=set)
@@ -37,10 +42,17 @@ class Context:
     def index(self) -> Index:
         """The cache, opened when first asked for; one that cannot be read is made anew."""
         if self._index is None:
-            self._index = self._opened(FILE_NAME, lambda path: Index(path, self.new_guid()))
+            self._index = self._opened(FILE_NAME, self._index_at)
             if not self.text_wanted and self._has_text_index():
                 self._index.renew_token(self.new_guid())  # nobody tells it now what UIDs come to mean
         return self._index
+
+    def open_index(self) -> Index:
+        """The cache, opened once more. Raises sqlite3.Error, and OSError where there is no account yet."""
+        return self._index_at(self._made(FILE_NAME))
+
+    def _index_at(self, path: str) -> Index:
+        return Index(path, self.new_guid())
 
     def text_index(self, *, make: bool) -> TextIndex | None:
         """The text index, opened when first asked for; without `make` only one that is there.
@@ -60,14 +72,22 @@ class Context:
         return self.files.stat(f"{self.root}/{TEXT_FILE_NAME}") is not None
 
     def _opened(self, name: str, opening: Callable[[str], T]) -> T:
-        path = f"{self.root}/{name}"
-        with contextlib.suppress(FileExistsError):
-            self.files.create(path).close()  # for its owner only; SQLite would ask the umask
+        path = self._made(name)
         try:
             return opening(path)
         except sqlite3.DatabaseError:
             self._remove(name)
             return opening(path)
+
+    def _made(self, name: str) -> str:
+        path = f"{self.root}/{name}"
+        with contextlib.suppress(FileExistsError):
+            self.files.create(path).close()  # for its owner only; SQLite would ask the umask
+        return path
+
+    def room(self, more: Usage) -> AbstractContextManager[None]:
+        """Hold room for so much more in this account and its domain until it is there. Raises OverQuota."""
+        return reserved(demand([self.quotas()], more))
 
     def discard_index(self) -> None:
         """Throw the cache away after an error in it; the next use starts an empty one."""

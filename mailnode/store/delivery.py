@@ -5,6 +5,7 @@
 3. Each new/ is fsynced. From here on the message is safe for all: now it may be acknowledged.
 4. The name in tmp/ goes; a crash before that leaves a stray in tmp/, which a clean-up removes after 36 hours.
 
+Before all that room is reserved under the quotas of all recipients, until the message counts by being there.
 UIDs are given when a session next looks.
 """
 
@@ -15,22 +16,33 @@ from collections.abc import Sequence
 from mailnode.fs import READ_SIZE, FileSystem
 from mailnode.store.account import Account
 from mailnode.store.draft import Draft
+from mailnode.store.quota import demand, reserved
+from mailnode.store.usage import Usage
 
 
 def deliver(draft: Draft, accounts: Sequence[Account], files: FileSystem) -> None:
     """Make a message durable in new/ of each account; all of them, or none when an error is raised.
 
-    The draft is used up. It must have been made by the first of the accounts.
+    The draft is used up. It must have been made by the first of the accounts. Raises OverQuota, OSError.
     """
+    try:
+        with reserved(demand([account.quotas() for account in accounts], Usage(draft.octets_on_disk, 1))):
+            _deliver(draft, accounts, files)
+    finally:
+        with contextlib.suppress(OSError):
+            draft.abort()
+
+
+def _deliver(draft: Draft, accounts: Sequence[Account], files: FileSystem) -> None:
     made: list[str] = []
     try:
         for account in accounts:
             account.ensure()
         path, base = draft.finish()
         for account in accounts:
-            target = f"{account.root}/new/{base}"
-            _link(files, path, target)
-            made.append(target)
+            with account.arriving(base) as target:
+                _link(files, path, target)
+                made.append(target)
         for account in accounts:
             files.sync_directory(f"{account.root}/new")
     except BaseException:
@@ -40,9 +52,6 @@ def deliver(draft: Draft, accounts: Sequence[Account], files: FileSystem) -> Non
         for account in accounts:
             account.look_anew()
         raise
-    finally:
-        with contextlib.suppress(OSError):
-            draft.abort()
 
 
 def _take_back(files: FileSystem, account: Account, target: str) -> None:

@@ -5,8 +5,8 @@ within one tick of the clock a directory can change again without a new time. So
 had just changed does not settle, and the next one looks again.
 
 After a change of our own a directory gets a time of ours, finer than the ticks: any later change by anybody
-shows. What somebody else did in the very moment of our change does not: so what is remembered is believed
-for a while only, and then looked at once more.
+shows, and a look at a directory with our mark settles at once. What somebody else did in the very moment of
+our change does not show: what is remembered is then believed for a while only, and looked at once more.
 """
 
 from dataclasses import dataclass
@@ -61,6 +61,7 @@ class Remembered:
     mtime_ns: int = -1
     settled: bool = False
     quiet_until_ns: int = 0
+    mark_ns: int = -1  # the time that we gave it last
 
     def is_known(self, mtime: int, now: int) -> bool:
         """Whether a directory with this modification time holds what was last seen."""
@@ -68,13 +69,15 @@ class Remembered:
 
     def read_at(self, mtime: int, now: int) -> None:
         """The directory is about to be read, and had this time a moment ago."""
-        self.settled = now - mtime > tick_of(mtime)
+        ours = mtime == self.mark_ns and tick_of(mtime) == FINE_TICK_NS
+        self.settled = ours or now - mtime > tick_of(mtime)
         self.mtime_ns = mtime
         self.quiet_until_ns = 0
 
     def changed_by_us(self, before: int, marked: int, quiet_until_ns: int) -> None:
         """We changed it when it had the time `before`; now it has our mark, and is believed for a while."""
         self.settled = False
+        self.mark_ns = marked
         self.mtime_ns = marked if self.mtime_ns == before else -1
         self.quiet_until_ns = quiet_until_ns
 

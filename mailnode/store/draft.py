@@ -37,6 +37,11 @@ class Draft:
         """Octets of the wire form so far."""
         return self.octets
 
+    @property
+    def octets_on_disk(self) -> int:
+        """Octets that the file will have, if nothing follows."""
+        return self._written + len(self._held)
+
     def write(self, data: bytes) -> None:
         """Add octets of the wire form, of any kind and in any cut."""
         self.octets += len(data)

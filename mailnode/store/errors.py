@@ -25,8 +25,8 @@ class InUse(StoreError):
     """Somebody else holds the maildrop or the folder; trying again later helps."""
 
 
-class NoRoom(StoreError):
-    """The disk (or later the quota) has no room for it."""
+class OverQuota(StoreError):
+    """The account, or its domain, may not hold so much more."""
 
 
 class TooManyKeywords(StoreError):

@@ -19,6 +19,7 @@ from mailnode.store.context import Context
 from mailnode.store.directory import COARSE_TICK_NS, CUR, FINE_TICK_NS, LOOKS, NEW, Remembered, mark, tick_of
 from mailnode.store.keywords import FIRST_FILE, SECOND_FILE, Keywords
 from mailnode.store.uidlist import Record, UidList
+from mailnode.store.usage import NOTHING, Usage, size_of
 
 _RARELY = 20  # how much longer than a look it is quiet after a change of our own
 _QUIET_LIMIT_NS = 5_000_000_000
@@ -52,6 +53,7 @@ class Folder:
         self._keyword_signatures: list[_Signature] = []
         self._directories = {NEW: _Directory(), CUR: _Directory()}
         self._differing: set[str] | None = None
+        self._gains: dict[str, Usage | None] = {}  # of the change under way; None where it is not certain
 
     def lock(self) -> AbstractContextManager[None]:
         """The folder's lock."""
@@ -69,6 +71,8 @@ class Folder:
         for known in self._directories.values():
             known.forget()
         self._differing = None
+        if self.context.ledger is not None:
+            self.context.ledger.doubt()
 
     # Has anything changed?
 
@@ -214,15 +218,19 @@ class Folder:
         looks take a small part of the time at most. new/ gets that look at once, as deliveries take no lock.
         """
         before = self._mtimes()
+        self._gains = {NEW: NOTHING, CUR: NOTHING} if self.context.ledger is not None else {}
         try:
             yield
         finally:
             after = self._mtimes()
             for name, known in self._directories.items():
-                if after[name] != before[name]:
+                gain = self._gains.get(name)
+                if after[name] != before[name] or (self._gains and gain != NOTHING):
                     marked = mark(self._files, f"{self.path}/{name}", self._now_ns())
                     quiet = max(FINE_TICK_NS, min(_RARELY * known.cost_ns, _QUIET_LIMIT_NS))
                     known.changed_by_us(before[name], marked, marked + quiet if name == CUR else 0)
+                    if self.context.ledger is not None:
+                        self.context.ledger.changed(f"{self.path}/{name}", before[name], marked, gain)
 
     def moved(self, base: str, old: Place | None, new: Place | None) -> None:
         """Remember a change of our own, so that the next look need not find it out."""
@@ -230,6 +238,15 @@ class Folder:
             self._directories[NEW if old[0] else CUR].places.pop(base, None)
         if new is not None:
             self._directories[NEW if new[0] else CUR].places[base] = new
+        if self._gains and (old and old[0]) != (new and new[0]):
+            self._count(base, old, gone=True)
+            self._count(base, new, gone=False)
+
+    def _count(self, base: str, place: Place | None, *, gone: bool) -> None:
+        if place is not None:
+            name = NEW if place[0] else CUR
+            size, gain = size_of(base), self._gains[name]
+            self._gains[name] = None if size is None or gain is None else gain + (-size if gone else size)
 
     # The uid list
 

@@ -15,7 +15,7 @@ from mailnode.store.uidlist import UID_END
 
 FILE_NAME = "mailnode-index.sqlite"
 
-_VERSION = 3
+_VERSION = 4
 _SCHEMA = """
 CREATE TABLE origin (token TEXT NOT NULL);
 CREATE TABLE folder (
@@ -32,6 +32,10 @@ CREATE TABLE rendered (
     envelope BLOB, body BLOB, bodystructure BLOB,
     header BLOB, octets INTEGER, parts BLOB,
     PRIMARY KEY (folder, uid)
+);
+CREATE TABLE directory (
+    name TEXT PRIMARY KEY, mtime INTEGER NOT NULL, stamp TEXT NOT NULL,
+    octets INTEGER NOT NULL, messages INTEGER NOT NULL
 );
 """
 
@@ -65,6 +69,17 @@ class Row(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class DirectoryRow:
+    """What a new/ or cur/ held when it was counted; `name` is its path below the root of the account."""
+
+    name: str
+    mtime_ns: int
+    stamp: str
+    octets: int
+    messages: int
+
+
+@dataclass(frozen=True, slots=True)
 class FolderRow:
     """What the cache knows of one folder."""
 
@@ -74,7 +89,7 @@ class FolderRow:
 
 
 class Index:
-    """One open cache file; used in the account's lane only.
+    """One open cache file, used by one thread at a time; others may have it open too.
 
     `token` names this life of the cache for what was made beside it: `new_token` when it starts empty.
     """
@@ -84,12 +99,17 @@ class Index:
         self._db.text_factory = bytes.decode  # a ValueError for what is no UTF-8: then it is made anew
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
-        if self._db.execute("PRAGMA user_version").fetchone()[0] != _VERSION:
+        if not self._is_current():
             self._rebuild(new_token)
         self.token: str = self._db.execute("SELECT token FROM origin").fetchone()[0]
 
+    def _is_current(self) -> bool:
+        return bool(self._db.execute("PRAGMA user_version").fetchone()[0] == _VERSION)
+
     def _rebuild(self, token: str) -> None:
         with self._transaction():
+            if self._is_current():
+                return  # somebody else has done it meanwhile
             for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
                 self._db.execute(f'DROP TABLE "{name}"')
             for statement in _SCHEMA.split(";"):
@@ -217,6 +237,20 @@ class Index:
                     )
                     for uid, base, rendered in answers
                 ),
+            )
+
+    def directories(self) -> list[DirectoryRow]:
+        """What was counted, of each directory."""
+        rows = self._db.execute("SELECT name, mtime, stamp, octets, messages FROM directory")
+        return [DirectoryRow(*values) for values in rows]
+
+    def save_directories(self, rows: Iterable[DirectoryRow]) -> None:
+        """Remember what was counted in these directories, and in no others."""
+        with self._transaction():
+            self._db.execute("DELETE FROM directory")
+            self._db.executemany(
+                "INSERT INTO directory VALUES (?, ?, ?, ?, ?)",
+                ((_text(row.name), row.mtime_ns, row.stamp, row.octets, row.messages) for row in rows),
             )
 
 

@@ -33,6 +33,7 @@ from mailnode.store.messages import Message, Messages
 from mailnode.store.preparing import Piece, prepare_some
 from mailnode.store.text_cache import FolderText
 from mailnode.store.uidlist import Record
+from mailnode.store.usage import NOTHING, Usage
 from mailnode.store.values import NO_FLAGS, SEEN, Flags, Name
 
 Mode = Literal["add", "remove", "replace"]
@@ -561,15 +562,18 @@ class Mailbox:
             self._remember([], gone)
             return gone
 
-    def copy(self, uids: Sequence[int], target: "Mailbox") -> list[tuple[int, int]]:
+    def copy(self, uids: Sequence[int], target: "Mailbox", *, moving: bool = False) -> list[tuple[int, int]]:
         """Copy messages by hard link; gives (UID here, UID there) in order. All of them, or none.
 
-        Flags and INTERNALDATE are kept. Raises NoSuchMessage when one has gone meanwhile.
+        Flags and INTERNALDATE are kept. Copies that are `moving` within one account, whose sources will be
+        removed at once, need no room under its quota. Raises NoSuchMessage when one has gone meanwhile,
+        OverQuota.
         """
         for attempt in range(_TRIES):
             self.sync()
             sources = [self._listed(uid) for uid in uids]
-            with target._changing():
+            more = NOTHING if moving else Usage(sum(map(self._octets_on_disk, sources)), len(sources))
+            with target._context.room(more), target._changing():
                 try:
                     made = target._link_all([(self._path(one), one) for one in sources], self._guid_of)
                 except FileNotFoundError:
@@ -579,6 +583,13 @@ class Mailbox:
                     continue
                 return [(one.uid, uid) for one, uid in zip(sources, made, strict=True)]
         raise NoSuchMessage
+
+    def _octets_on_disk(self, message: Message) -> int:
+        size = filenames.sizes(message.base)[0]
+        if size is not None:
+            return size
+        facts = self._context.files.stat(self._path(message))
+        return 0 if facts is None else facts.st_size
 
     def _guid_of(self, message: Message) -> str:
         record = self._folder.list.records.get(message.base)
@@ -595,6 +606,7 @@ class Mailbox:
                     flags = frozenset(map(self._folder.keywords.canonical, message.flags))
                     place = _in_cur(self._folder.keywords.info(flags, ""))
                     self._context.files.link(path, self._folder.file_path(base, place))
+                    self._folder.moved(base, None, place)
                     made.append((Record(self.uid_next + len(made), base, fields), place))
                     taken.add(base)
                 self._sync_directories(CUR)
@@ -615,8 +627,6 @@ class Mailbox:
 
     def _arrived(self, found: list[tuple[str, Place]]) -> list[int]:
         """Messages that were put here by us, listed already; gives their UIDs."""
-        for base, place in found:
-            self._folder.moved(base, None, place)
         admitted = self._admit(found)
         for message in admitted:
             message.recent = True
@@ -624,15 +634,19 @@ class Mailbox:
         return [message.uid for message in admitted]
 
     def append(self, draft: Draft, flags: Flags = NO_FLAGS, internal_date: float | None = None) -> int:
-        """Put a finished message here, durably; gives its UID. The draft is used up, or aborted on error."""
+        """Put a finished message here, durably; gives its UID. The draft is used up, or aborted on error.
+
+        Raises OverQuota, TooManyKeywords.
+        """
         try:
-            path, base = draft.finish(internal_date)
-            with self._changing():
-                flags = self._known_spelling(flags, may_add=True)
-                place = _in_cur(self._folder.keywords.info(flags, "")) if flags else (True, "")
-                self._put(path, base, place)
-                draft.consumed()
-                return self._arrived([(base, place)])[0]
+            with self._context.room(Usage(draft.octets_on_disk, 1)):
+                path, base = draft.finish(internal_date)
+                with self._changing():
+                    flags = self._known_spelling(flags, may_add=True)
+                    place = _in_cur(self._folder.keywords.info(flags, "")) if flags else (True, "")
+                    self._put(path, base, place)
+                    draft.consumed()
+                    return self._arrived([(base, place)])[0]
         finally:
             draft.abort()
 
@@ -642,6 +656,7 @@ class Mailbox:
         try:
             with self._folder.own_change():
                 self._context.files.rename(path, target)
+                self._folder.moved(base, None, place)
                 self._sync_directories(NEW if place[0] else CUR)
             self._folder.add_records([Record(self.uid_next, base)])
         except BaseException:

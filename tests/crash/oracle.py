@@ -15,10 +15,14 @@ from mailnode.store.account import Account
 from mailnode.store.index import FILE_NAME as CACHE
 from mailnode.store.locks import LOCK_NAME
 from mailnode.store.mailbox import Mailbox
+from mailnode.store.quota import Limit
 from mailnode.store.values import Flags, Name
+from tests.store.support import sum_of_files
 
 HOST = "mail.example.org"
 BIG = 300_000  # more than a draft keeps in memory
+
+PLENTY = Limit(octets=10**12)  # with a limit, every step is counted
 
 Shown = tuple[str, int, int]  # account, UIDVALIDITY, UID
 
@@ -106,6 +110,7 @@ def open_account(base: str, name: str, files: FileSystem, now: Callable[[], floa
         host=HOST,
         rng=random.Random(f"{name}{seed}"),
         pid=4_000_000 + seed,
+        limit=lambda: PLENTY,
     )
 
 
@@ -143,6 +148,9 @@ def _look(
                 floor = mailbox.uid_validity, mailbox.uid_next, mailbox.highest_modseq
                 facts.boxes.append(Seen(name, box, floor, found))
             facts.subscribed[name] = account.subscriptions()
+            usage, files_say = account.usage(), sum_of_files(account.root)
+            if usage != files_say:
+                facts.problems.append(f"wrong usage: {name} has {files_say}, not {usage}")
         finally:
             account.close()
     return facts
@@ -179,7 +187,10 @@ def _steady(facts: Facts) -> list[Seen]:
 def recover(
     base: str, accounts: Iterable[str], now: Callable[[], float], files: FileSystem | None = None
 ) -> Facts:
-    """What a fresh process finds; and a problem more if the next one finds, or leaves, anything else."""
+    """What a fresh process finds; and a problem more if the next one finds, or leaves, anything else.
+
+    The usage that each reports must be the sum of the files (V13).
+    """
     files = files or FileSystem()
     accounts = list(accounts)
     cached = [name for name in accounts if os.path.exists(f"{base}/{name}/{CACHE}")]

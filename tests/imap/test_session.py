@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.imap.selected import Selected
 from mailnode.store.account import Account
-from mailnode.store.errors import InUse, NoRoom, NoSuchMailbox, TooManyKeywords
+from mailnode.store.errors import InUse, NoSuchMailbox, OverQuota, TooManyKeywords
 from mailnode.store.mailbox import Mailbox
 from mailnode.wire.imap.sequence import SequenceSet
 from tests.imap.world import Client, World
@@ -469,7 +469,7 @@ class TroubleTests(SessionCase):
         client = self.client().login()
         client.append(MESSAGE)
         for error, answer in (
-            (NoRoom(), b"[OVERQUOTA] There is no room"),
+            (OverQuota(), b"[OVERQUOTA] There is no room"),
             (InUse(), b"[INUSE] The mailbox is in use"),
             (TooManyKeywords(), b"[LIMIT] The keywords are too many for the mailbox, or too long"),
             (NoSuchMailbox(), b"[TRYCREATE] There is no such mailbox"),  # the target, as INBOX is still here

@@ -12,7 +12,7 @@ from mailnode.events.life import Accepted
 from mailnode.message.header import extent
 from mailnode.smtp.header_block import HeaderBlock, edit
 from mailnode.smtp.outcome import Refused
-from mailnode.store.errors import NoRoom, StoreError
+from mailnode.store.errors import OverQuota, StoreError
 from tests.smtp.world import FROM, MAIL, RCPT, SmtpTestCase, World
 
 DATE = b"Sun, 9 Sep 2001 01:46:40 +0000"
@@ -217,7 +217,7 @@ class Content(SmtpTestCase):
             (OSError(errno.EIO, "I/O error"), b"451 4.3.0"),
             (OSError(errno.ENOSPC, "full"), b"452 4.3.1"),
             (OSError(errno.EDQUOT, "quota"), b"452 4.3.1"),
-            (NoRoom(), b"452 4.3.1"),
+            (OverQuota(), b"452 4.3.1"),
             (StoreError(), b"451 4.3.0"),
         )
         for error, answer in failures:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import random
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -11,10 +12,24 @@ from mailnode.fs import FileSystem, NewFile
 from mailnode.store.account import Account
 from mailnode.store.delivery import deliver
 from mailnode.store.mailbox import Mailbox
+from mailnode.store.usage import Usage
 from mailnode.store.values import INBOX, NO_FLAGS, Flags, Name
 from tests.crash.support import scratch
 
 MESSAGE = b"From: a@example.org\r\nSubject: hello\r\n\r\nText.\r\n"
+
+
+def sum_of_files(root: str) -> Usage:
+    """What an account holds: all regular files in new/ and cur/ of its folders, but what is no message."""
+    octets = messages = 0
+    names = os.listdir(root) if os.path.isdir(root) else []
+    folders = [root, *(f"{root}/{name}" for name in names if name.startswith(".") and name[1] != ".")]
+    for directory in (f"{folder}/{name}" for folder in folders for name in ("new", "cur")):
+        for name in os.listdir(directory) if os.path.isdir(directory) else ():
+            if not name.startswith(".") and os.path.isfile(f"{directory}/{name}"):
+                octets += os.path.getsize(f"{directory}/{name}")
+                messages += 1
+    return Usage(octets, messages)
 
 
 class FaultyFiles(FileSystem):
@@ -73,7 +88,7 @@ class StoreTestCase(SynchronousTestCase):
         for account in self._open:
             account.close()
 
-    def account(self, name: str = "anna") -> Account:
+    def account(self, name: str = "anna", **quotas: Any) -> Account:
         """An account as a fresh process would open it."""
         account = Account(
             f"{self.base}/{name}",
@@ -81,6 +96,7 @@ class StoreTestCase(SynchronousTestCase):
             now=self._now,
             host="mail.example.org",
             rng=random.Random(len(self._open)),
+            **quotas,
         )
         self._open.append(account)
         return account
