@@ -12,6 +12,7 @@ from ipaddress import IPv4Network, IPv6Network
 from operator import attrgetter
 from typing import Annotated, Literal
 
+from mailnode.config_quota import AS_DEFAULT, Messages, Octets, Quota, Room
 from mailnode.config_rules import (
     Network,
     address,
@@ -157,6 +158,7 @@ class Config:
     tls: Tls = Tls()
     auth: Auth = Auth()
     store: Store = Store()
+    quota: Quota = field(default_factory=Quota)
     limits: Limits = Limits()
 
     @property
@@ -169,13 +171,21 @@ class Config:
         local, domain = split_address(mailbox)
         return self.store.mail.replace("{domain}", domain).replace("{local}", local)
 
+    def room(self, entry: "MailboxEntry | None") -> Room:
+        """What a mailbox may hold; one without entry has what is the default for all."""
+        if entry is None:
+            return self.quota.room(AS_DEFAULT, AS_DEFAULT)
+        return self.quota.room(entry.quota, entry.quota_messages)
+
 
 @dataclass(frozen=True, slots=True)
 class MailboxEntry:
-    """One mailbox: the argon2 hash of its password and the person's name."""
+    """One mailbox: the argon2 hash of its password, the person's name, and how much it may hold."""
 
     password: Annotated[str, password_hash] = field(repr=False)
     name: Annotated[str, one_line] = ""
+    quota: Octets = AS_DEFAULT
+    quota_messages: Messages = AS_DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +305,7 @@ def _check_config(file: TomlFile, config: Config, files: FileSystem) -> None:
         file.mistake(("domains", again), f"repeats entry {first + 1}", "Remove one of the two.")
     _check_listeners(file, config)
     _check_tls(file, config, files)
+    _check_domains(file, ("quota", "domains"), config)
     if len(os.fsencode(config.control_socket)) > _SOCKET_PATH:
         file.mistake(
             ("state",), "its path is too long for a UNIX socket in it", "Choose a shorter path for state."
@@ -324,6 +335,22 @@ def _check_listeners(file: TomlFile, config: Config) -> None:
         file.mistake(
             ("listener",), "nothing to listen on", "Remove the line to have the seven standard ports."
         )
+
+
+def _check_domains(file: TomlFile, path: tuple[str, ...], config: Config) -> None:
+    """The names in a table are domains of ours, each once."""
+    content: object = file.content
+    for part in path:
+        content = content.get(part) if isinstance(content, dict) else None
+    seen: set[str] = set()
+    for written in content if isinstance(content, dict) else ():
+        name = written.lower()
+        if config.domains and name not in config.domains:
+            remedy = f"Add {written} to domains, or use one of: {', '.join(config.domains)}."
+            file.mistake((*path, written), "is no domain of this server", remedy)
+        elif name in seen:
+            file.mistake((*path, written), "is there twice, in other letters", "Remove one of the two.")
+        seen.add(name)
 
 
 def _check_tls(file: TomlFile, config: Config, files: FileSystem) -> None:

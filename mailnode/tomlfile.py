@@ -79,9 +79,10 @@ class Fault(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class FromText:
-    """In Annotated: the value is written as text, and this makes the value of it."""
+    """In Annotated: the value is written as text, or perhaps as a number, and this makes the value of it."""
 
     read: Callable[[str], Any]
+    or_number: bool = False
 
 
 class TomlFile:
@@ -301,7 +302,7 @@ def _choice(shape: Any, converter: cattrs.Converter) -> Hook:
 def _annotated(shape: Any, converter: cattrs.Converter) -> Hook:
     kind, *checks = get_args(shape)
     if isinstance(checks[0], FromText):
-        kind, checks = str, [checks[0].read]
+        return _from_text(checks[0])
     inner = converter.get_structure_hook(kind)
 
     def hook(value: Any, _: Any) -> Any:
@@ -309,6 +310,18 @@ def _annotated(shape: Any, converter: cattrs.Converter) -> Hook:
         for check in checks:
             value = check(value)
         return value
+
+    return hook
+
+
+def _from_text(form: FromText) -> Hook:
+    def hook(value: Any, _: Any) -> Any:
+        if form.or_number and type(value) not in (int, str):
+            was = _NAMES.get(type(value), "something else")
+            raise Fault(
+                f"must be a whole number or a text in quotes, not {was}", "Write one of the two here."
+            )
+        return form.read(str(value) if form.or_number else _exactly(value, str))
 
     return hook
 

@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailnode import config, config_rules, tomlfile
+from mailnode import config, config_quota, config_rules, tomlfile
 from mailnode.config import Config, Listener, MailboxEntry, Tls, examine, load
+from mailnode.config_quota import Room
 from mailnode.fs import FileSystem
 
 ROOT = Path(__file__).parent.parent
@@ -126,7 +127,7 @@ class Loading(Folder):
     def test_documentation_names_every_key(self) -> None:
         """docs/configuration.md has each key with its default."""
         text = (ROOT / "docs" / "configuration.md").read_text()
-        for key in (*_keys(Config()), "password", "name", "[aliases]"):
+        for key in (*_keys(Config()), "password", "name", "quota", "quota_messages", "[aliases]"):
             self.assertIn(f"`{key.rpartition('.')[2]}`", text, key)
         for limit in fields(config.Limits):
             self.assertIn(f"| `{limit.name}` | {limit.default} |", text)
@@ -165,6 +166,19 @@ class Loading(Folder):
         self.assertEqual(self.mistakes(), [])
         self.write("real.pem", "", mode=0o644)
         self.assertEqual(len(self.mistakes()), 1)
+
+    def test_quotas(self) -> None:
+        """Sizes are texts or numbers; a mailbox has its own room, or what holds for all, or no limit."""
+        table = 'storage = "1 GiB"\nmessages = 7\n[quota.domains."Example.org"]\nstorage = 5\n'
+        self.write("mailnode.toml", SIX_LINES + f'[quota]\nover = "refuse"\n{table}')
+        ben, carl = ANNA.replace("anna", "ben"), ANNA.replace("anna", "carl")
+        own = 'quota = "500 MB"\nquota_messages = 3\n'
+        self.write("mailboxes.toml", ANNA + own + ben + 'quota = "none"\nquota_messages = "none"\n' + carl)
+        loaded = load(self.path, FileSystem())
+        rooms = [loaded.config.room(entry) for entry in loaded.mailboxes.mailboxes.values()]
+        self.assertEqual(rooms, [Room(500_000_000, 3), Room(), Room(2**30, 7)])
+        self.assertEqual(loaded.config.room(None), Room(2**30, 7))
+        self.assertEqual(loaded.config.quota.domains, {"example.org": Room(5)})
 
 
 class Around(Folder):
@@ -311,6 +325,27 @@ class Rules(SynchronousTestCase):
             self.refused(config_rules.network, (text,))
         self.assertEqual(config_rules.network("10.0.0.0/8"), IPv4Network("10.0.0.0/8"))
 
+    def test_sizes(self) -> None:
+        """Sizes with their units, in any letters; what is no size is refused."""
+        for text, octets in (
+            ("1", 1),
+            ("1 B", 1),
+            ("500 MB", 500_000_000),
+            ("500mb", 500_000_000),
+            ("2 GiB", 2 * 2**30),
+            ("1.5 GB", 1_500_000_000),
+            ("0.001 kB", 1),
+            ("1 TiB", 2**40),
+            ("none", None),
+        ):
+            self.assertEqual(config_quota.size(text), octets, text)
+        self.refused(
+            config_quota.size,
+            ("", "0", "0.5 B", "-1", "1 GBB", "GB", "1  GB", "1,5 GB", "9999 TiB" * 2, "16384 TiB", "\u0661"),
+        )
+        self.assertEqual((config_quota.count("12"), config_quota.count("none")), (12, None))
+        self.refused(config_quota.count, ("0", "-1", "1 GB", "1.5", "", "9" * 17))
+
     def test_other_values(self) -> None:
         """Templates, separators and hashes."""
         self.refused(config_rules.mail_template, ("mail", "{user}/{local}", "{local", "{domain}"))
@@ -396,7 +431,7 @@ def _keys(value: object, prefix: str = "") -> list[str]:
 def _leaves(table: dict[str, object], prefix: str = "") -> list[str]:
     found: list[str] = []
     for key, value in table.items():
-        if isinstance(value, dict):
+        if isinstance(value, dict) and value:
             found += _leaves(value, f"{prefix}{key}.")
         elif isinstance(value, list) and isinstance(value[0], dict):
             found += _leaves(value[0], f"{prefix}{key}.")
