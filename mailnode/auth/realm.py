@@ -1,11 +1,13 @@
 """What somebody gets who has proved who they are: their mail account and its lane.
 
 Where the mail lies is settled when the server starts: a reload that moved it under open sessions would give
-one mailbox two places.
+one mailbox two places. How much it may hold is what the configuration says at that moment. Accounts may be
+asked for in any thread, as is done where the usage of a domain is summed up.
 """
 
 import math
 import random
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,12 +18,15 @@ from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface, implementer
 
 from mailnode.auth.live import Live
+from mailnode.config_quota import Room
+from mailnode.config_rules import split_address
 from mailnode.events.feed import MailboxKey
 from mailnode.events.log import Log
 from mailnode.fs import FileSystem
 from mailnode.net.blocking import Lane
 from mailnode.runtime import Executor, Runtime
 from mailnode.store.account import Account
+from mailnode.store.quota import Limit, Quota, Sum
 from mailnode.store.values import Name
 
 T = TypeVar("T")
@@ -73,12 +78,15 @@ class Realm:
     """Gives accounts by address, each made once; only those used last have their stores open."""
 
     def __init__(self, live: Live, runtime: Runtime, files: FileSystem, *, rng: random.Random) -> None:
+        self._live = live
         self._config = live.config
         self._runtime = runtime
         self._files = files
         self._rng = rng
         self._log = Log("mailnode.realm")
         self._accounts: dict[str, MailAccount] = {}
+        self._making = threading.RLock()
+        self._domains: dict[str, Quota] = {}
         self._open: OrderedDict[str, None] = OrderedDict()  # the one used longest ago is first
         self._used_at: dict[str, float] = {}
         self._greeters: list[Callable[[MailAccount], None]] = []
@@ -92,22 +100,28 @@ class Realm:
         """The account of a configured mailbox."""
         known = self._accounts.get(address)
         if known is None:
-            store = Account(
-                self._config.mail_directory(address),
-                files=self._files,
-                now=self._runtime.now,
-                host=self._config.hostname,
-                rng=self._rng,
-                text_index=self._config.store.text_index,
-            )
-            lane = AccountLane(self._runtime.blocking, lambda: self._used(address))
-            known = self._accounts[address] = MailAccount(address, store, lane)
-            for greet in self._greeters:
-                greet(known)
+            with self._making:
+                known = self._accounts.get(address) or self._made(address)
+                self._accounts[address] = known
         return known
 
+    def _made(self, address: str) -> MailAccount:
+        store = Account(
+            self._config.mail_directory(address),
+            files=self._files,
+            now=self._runtime.now,
+            host=self._config.hostname,
+            rng=self._rng,
+            text_index=self._config.store.text_index,
+            limit=lambda: self._limit(address),
+            shared=lambda: self._shared(split_address(address)[1]),
+        )
+        return MailAccount(address, store, AccountLane(self._runtime.blocking, lambda: self._used(address)))
+
+    # Who uses them
+
     def greet(self, greet: Callable[[MailAccount], None]) -> None:
-        """Call `greet` with every account, once, when it is first asked for."""
+        """Call `greet` with every account, once, when it is first used."""
         self._greeters.append(greet)
 
     def last_used(self, address: str) -> float:
@@ -122,11 +136,40 @@ class Realm:
     @property
     def crowded(self) -> bool:
         """Whether in any account somebody waits for the disk."""
-        return any(account.lane.waiting for account in self._accounts.values())
+        return any(account.lane.waiting for account in self.accounts())
+
+    # Quotas, as the configuration of the moment says
+
+    def _limit(self, address: str) -> Limit:
+        room = self._live.config.room(self._live.mailboxes.mailboxes.get(address))
+        return Limit(room.storage, room.messages)
+
+    def _shared(self, domain: str) -> Quota | None:
+        """The quota of a domain, or None where it has none."""
+        if domain not in self._live.config.quota.domains:
+            return None
+        with self._making:
+            if domain not in self._domains:
+                total = Sum(lambda: self._members(domain), self._runtime.now)
+                self._domains[domain] = Quota(
+                    f"@{domain}", limit=lambda: self._domain_limit(domain), usage=total.usage
+                )
+            return self._domains[domain]
+
+    def _domain_limit(self, domain: str) -> Limit:
+        room = self._live.config.quota.domains.get(domain, Room())
+        return Limit(room.storage, room.messages)
+
+    def _members(self, domain: str) -> list[Account]:
+        addresses = self._live.mailboxes.mailboxes
+        return [self.account(one).store for one in addresses if split_address(one)[1] == domain]
 
     def _used(self, address: str) -> None:
+        known = address in self._used_at
         self._used_at[address] = self._runtime.now()
         self._opens(address)
+        for greet in () if known else self._greeters:
+            greet(self._accounts[address])
 
     def _opens(self, address: str) -> None:
         """Note that a store is about to be open, and close another one for it."""

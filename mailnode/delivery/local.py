@@ -1,7 +1,7 @@
 """The courier to the mailboxes of this host: straight into new/, one file however many recipients."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from mailnode.auth.realm import MailAccount, Realm
 from mailnode.events.feed import ChangeFeed
@@ -11,6 +11,8 @@ from mailnode.net.blocking import Lane
 from mailnode.runtime import Runtime
 from mailnode.store.delivery import deliver
 from mailnode.store.draft import Draft
+from mailnode.store.quota import demand
+from mailnode.store.usage import Usage
 from mailnode.store.values import INBOX
 
 PIECE = 262144  # octets that are collected before a thread is asked to write them
@@ -103,6 +105,26 @@ class LocalCourier:
                 self._bus.publish(Delivered(connection, message, account.address, INBOX[0]))
 
         return LocalDelivery(Lane(self._runtime.blocking), self._files, accounts, head, arrived)
+
+    async def check_room(self, addresses: Sequence[str], beside: Collection[str], octets: int) -> None:
+        """Raise OverQuota if one of these has no room for a message of that size that goes to others too.
+
+        Those beside are not asked again, but share the room of a domain. 0 is a size that is not known. Where
+        there is no limit no thread is used. Raises OSError.
+        """
+        asked = [self._realm.account(address).store for address in addresses if address not in beside]
+        quotas = {quota for account in asked for quota in account.quotas()}
+        if not quotas:
+            return
+        others = [self._realm.account(address).store for address in beside]
+        wanted = demand([account.quotas() for account in (*asked, *others)], Usage(max(octets, 1), 1))
+
+        def check() -> None:
+            for quota, more in wanted.items():
+                if quota in quotas:
+                    quota.check(more)
+
+        await self._runtime.blocking.run(check)
 
 
 class FreeSpace:

@@ -1,21 +1,18 @@
 """One message between DATA's octets and the courier: limits, trace fields, and what submission mends."""
 
-import errno
-
 from mailnode.delivery.local import LocalDelivery
 from mailnode.message import trace
 from mailnode.smtp.author import check_from
 from mailnode.smtp.extensions import too_large
 from mailnode.smtp.header_block import HeaderBlock, edit
-from mailnode.smtp.outcome import NO_ROOM, TEMPORARY, Refused
+from mailnode.smtp.outcome import Refused, for_error
 from mailnode.smtp.session import Hello, Session
 from mailnode.smtp.transaction import Transaction
-from mailnode.store.errors import OverQuota, StoreError
+from mailnode.store.errors import StoreError
 
 # RFC 5321 section 4.4: at final delivery the reverse-path of this transaction is the only Return-Path.
 _FROM_ANYBODY = frozenset([b"return-path"])
 _FROM_OUR_OWN = _FROM_ANYBODY | {b"bcc", b"resent-bcc"}  # RFC 5322 sections 3.6.3 and 3.6.6
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 class Incoming:
@@ -65,8 +62,8 @@ class Incoming:
         """The refusal for the client; the log gets the reason."""
         reason = error.strerror if isinstance(error, OSError) else type(error).__name__
         self._session.connection.log.warn("message not stored", message=self.id, reason=reason)
-        full = isinstance(error, OverQuota) or (isinstance(error, OSError) and error.errno in _NO_SPACE)
-        return Refused(NO_ROOM if full else TEMPORARY)
+        recipients = len(self._transaction.recipients)
+        return Refused(for_error(error, self._session.config, recipients=recipients))
 
     def _begin(self) -> LocalDelivery:
         session = self._session

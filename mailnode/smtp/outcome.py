@@ -1,5 +1,9 @@
 """How a command can end other than well, and the replies that more than one command gives."""
 
+import errno
+
+from mailnode.config import Config
+from mailnode.store.errors import OverQuota, StoreError
 from mailnode.wire.smtp import Reply
 
 OK = Reply(250, "2.0.0", "Ok")
@@ -11,6 +15,9 @@ NOT_IMPLEMENTED = Reply(502, "5.5.1", "Command not implemented")
 UNKNOWN_PARAMETER = Reply(555, "5.5.4", "Unknown parameter")
 NO_SUCH_MAILBOX = Reply(550, "5.1.1", "No such mailbox here")
 NO_ROOM = Reply(452, "4.3.1", "Not enough room; try again later")
+FULL = Reply(452, "4.2.2", "The mailbox is full")
+FULL_FOR_GOOD = Reply(552, "5.2.2", "The mailbox is full")
+ONE_IS_FULL = Reply(452, "4.2.2", "The mailbox of a recipient is full; nobody got the message")
 TEMPORARY = Reply(451, "4.3.0", "Temporary failure; try again later")
 OUT_OF_STEP = Reply(554, "5.5.0", "SMTP protocol synchronization: wait for the reply")
 
@@ -21,6 +28,23 @@ class Refused(Exception):
     def __init__(self, reply: Reply) -> None:
         super().__init__(str(reply))
         self.reply = reply
+
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+def for_error(error: OSError | StoreError, config: Config, *, recipients: int = 1) -> Reply:
+    """The reply to an error of the parts below, for a message to so many recipients.
+
+    With several of them one reply is for all: it is put off, whatever is configured for a full mailbox.
+    """
+    if isinstance(error, OverQuota):
+        if recipients > 1:
+            return ONE_IS_FULL
+        return FULL_FOR_GOOD if config.quota.over == "refuse" else FULL
+    if isinstance(error, OSError) and error.errno in _NO_SPACE:
+        return NO_ROOM
+    return TEMPORARY
 
 
 class Farewell(Exception):

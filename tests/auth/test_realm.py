@@ -2,6 +2,7 @@
 
 import math
 import random
+import threading
 from dataclasses import replace
 
 from twisted.internet.task import Clock
@@ -10,11 +11,14 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailnode.auth import realm
 from mailnode.auth.live import Live
 from mailnode.auth.realm import Realm
-from mailnode.config import Config, Mailboxes, Store
+from mailnode.config import Config, MailboxEntry, Mailboxes, Store
+from mailnode.config_quota import Quota, Room
 from mailnode.fs import FileSystem
 from mailnode.net.blocking import InlineExecutor
 from mailnode.runtime import Runtime
 from mailnode.store.account import Account
+from mailnode.store.quota import Limit
+from mailnode.store.usage import Usage
 
 ANNA, BEN, CARL = (f"{name}@example.org" for name in ("anna", "ben", "carl"))
 
@@ -52,6 +56,52 @@ class RealmTests(SynchronousTestCase):
         self.assertIs(self.realm.account(ANNA), before)
         self.assertEqual(self.realm.account(BEN).store.root, "/srv/mail/of-ben/example.org")
         self.assertEqual(self.realm.mail_root, "/srv/mail/of-")
+
+    def test_limits_of_the_moment(self) -> None:
+        """A reload changes what a mailbox may hold at once; without limits there is no quota at all."""
+        anna = self.realm.account(ANNA).store
+        self.assertEqual(anna.quotas(), [])
+        self.live.config = replace(self.live.config, quota=Quota(storage=5))
+        (quota,) = anna.quotas()
+        self.assertEqual(quota._limit(), Limit(5))
+        self.live.mailboxes = Mailboxes({ANNA: MailboxEntry("x", quota=7, quota_messages=8)})
+        self.assertEqual(quota._limit(), Limit(7, 8))
+        self.live.mailboxes = Mailboxes({ANNA: MailboxEntry("x", quota=None)})
+        self.assertEqual(anna.quotas(), [])
+
+    def test_domain(self) -> None:
+        """A domain's quota is shared by its mailboxes of the moment, and by nobody else."""
+        domains = {"example.org": Room(messages=5)}
+        self.live.config = replace(self.live.config, quota=Quota(domains=domains))
+        self.live.mailboxes = Mailboxes({one: MailboxEntry("x") for one in (ANNA, BEN, "x@example.net")})
+        anna, ben, other = (self.realm.account(one).store for one in (ANNA, BEN, "x@example.net"))
+        self.assertEqual(anna.quotas(), ben.quotas())
+        self.assertEqual(other.quotas(), [])
+        (shared,) = anna.quotas()
+        self.assertEqual(shared._limit(), Limit(messages=5))
+        held = {anna: Usage(1, 1), ben: Usage(2, 1), other: Usage(4, 1)}
+        self.patch(Account, "usage", lambda account: held[account])
+        self.assertEqual(shared._usage(), Usage(3, 2))
+        self.live.mailboxes = Mailboxes({BEN: MailboxEntry("x")})
+        self.assertEqual(shared._usage(), Usage(2, 1))
+        self.live.config = replace(self.live.config, quota=Quota())
+        self.assertEqual(anna.quotas(), [])
+
+    def test_threads_share_accounts(self) -> None:
+        """Threads that ask for an account at once get the same one."""
+        found: set[object] = set()
+        start = threading.Barrier(4)
+
+        def ask() -> None:
+            start.wait(10)
+            found.update(self.realm.account(f"user{number}@example.org") for number in range(200))
+
+        threads = [threading.Thread(target=ask) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(30)
+        self.assertEqual(len(found), 200)
 
     def test_only_so_many_stores_are_open(self) -> None:
         """The store that was used longest ago is closed for one more, and is used again as if it were not."""

@@ -3,22 +3,26 @@
 import errno
 import os
 import random
+from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.auth.live import Live
 from mailnode.auth.realm import Realm
-from mailnode.config import Config, Mailboxes, Store
+from mailnode.config import Config, MailboxEntry, Mailboxes, Store
+from mailnode.config_quota import Quota, Room
 from mailnode.delivery.local import PIECE, REMEMBERED_SECONDS, FreeSpace, LocalCourier, LocalDelivery
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.life import Bus, Delivered, Event
 from mailnode.fs import FileSystem
 from mailnode.net.blocking import InlineExecutor
 from mailnode.runtime import Runtime
+from mailnode.store.errors import OverQuota
 
 ANNA, BOB = "anna@a.example", "bob@a.example"
 HEAD = b"Return-Path: <>\r\n"
@@ -50,7 +54,8 @@ class Local(SynchronousTestCase):
         self.files = FileSystem()
         self.executor = CountingExecutor()
         runtime = Runtime(Clock(), random.Random(1), self.executor)
-        realm = Realm(Live(config, Mailboxes()), runtime, self.files, rng=random.Random(1))
+        self.live = Live(config, Mailboxes({one: MailboxEntry("x") for one in (ANNA, BOB)}))
+        realm = Realm(self.live, runtime, self.files, rng=random.Random(1))
         feed, bus = ChangeFeed(), Bus()
         self.woken: list[str] = []
         self.events: list[Event] = []
@@ -135,6 +140,56 @@ class Local(SynchronousTestCase):
             self.run_now(delivery.abort())
             self.assertEqual((self.found("anna"), self.found("bob")), before, step)
             self.assertEqual(self.woken, [])
+
+    def room(self, addresses: tuple[str, ...], beside: tuple[str, ...] = (), octets: int = 0) -> bool:
+        """Whether there is room."""
+        asked = Deferred.fromCoroutine(self.courier.check_room(addresses, beside, octets))
+        if isinstance(getattr(asked, "result", None), Failure):
+            self.failureResultOf(asked, OverQuota)
+            return False
+        self.successResultOf(asked)
+        return True
+
+    def limit(self, **quota: Any) -> None:
+        """A reload with this quota."""
+        self.live.config = replace(self.live.config, quota=Quota(**quota))
+
+    def test_room(self) -> None:
+        """A full mailbox has no room; one with a little has room for what is small enough."""
+        self.assertTrue(self.room((ANNA, BOB), octets=10**15))
+        self.assertEqual(self.executor.jobs, 0)
+        self.run_now(self.begin(ANNA).commit())
+        size = os.path.getsize(self.found("anna")[0])
+        self.limit(storage=size + 10)
+        for octets, room in ((0, True), (10, True), (11, False)):
+            self.assertEqual(self.room((ANNA,), octets=octets), room)
+        self.assertEqual(self.executor.jobs, 4)
+        self.limit(storage=size)
+        self.assertFalse(self.room((BOB, ANNA)))
+        self.assertTrue(self.room((BOB,), (ANNA,)))
+        self.assertTrue(self.room((ANNA,), (ANNA,)))
+        self.limit(messages=1)
+        self.assertFalse(self.room((ANNA,)))
+        self.assertTrue(self.room((BOB,)))
+
+    def test_room_of_a_domain(self) -> None:
+        """Everybody whom the message goes to needs room in the domain."""
+        self.limit(domains={"a.example": Room(messages=2)})
+        self.assertTrue(self.room((ANNA, BOB)))
+        self.run_now(self.begin(ANNA).commit())
+        self.assertTrue(self.room((BOB,)))
+        self.assertFalse(self.room((BOB,), (ANNA,)))
+        self.assertFalse(self.room((ANNA, BOB)))
+
+    def test_over_quota(self) -> None:
+        """One recipient is full: nobody has the message, and nobody is told."""
+        self.run_now(self.begin(ANNA).commit())
+        self.limit(messages=1)
+        before, woken = self.found("anna"), list(self.woken)
+        delivery = self.begin(BOB, ANNA)
+        self.failureResultOf(Deferred.fromCoroutine(delivery.commit()), OverQuota)
+        self.run_now(delivery.abort())
+        self.assertEqual((self.found("anna"), self.found("bob"), self.woken), (before, [], woken))
 
     def test_free_space(self) -> None:
         """The disk is asked every few seconds at most."""

@@ -9,6 +9,7 @@ The first line of a file is `# RFC <number> ...: <behaviour>`. Then, line by lin
     = remote        it does not come from this machine
     = tls           the server has a certificate
     = separator .   the hierarchy separator
+    = quota 20 2    every mailbox may hold so many octets and messages
     ! handshake     the TLS handshake is done
     ! seconds 60    time passes
     ! closed        the server has closed the connection
@@ -20,9 +21,10 @@ must be expected; the greeting and the `= login` are not part of the dialogue.
 import random
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mailnode.config_quota import Quota
 from tests.imap.world import Client, World
 
 DIRECTORY = Path(__file__).parent / "dialogs"
@@ -72,6 +74,9 @@ class Dialog:
         settings = dict(line[2:].partition(" ")[::2] for line in self.lines if line.startswith("= "))
         tls = object() if "tls" in settings else None
         world = World(directory, separator=settings.get("separator", "/"), tls=tls)
+        if "quota" in settings:
+            octets, messages = map(int, settings["quota"].split())
+            world.live.config = replace(world.config, quota=Quota(octets, messages))
         first = Party(world.client(loopback="remote" not in settings))
         parties = {"C": first, "S": first}
         if "login" in settings:

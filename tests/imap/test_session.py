@@ -4,9 +4,11 @@ import errno
 import os
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailnode.config_quota import Quota
 from mailnode.imap.selected import Selected
 from mailnode.store.account import Account
 from mailnode.store.errors import InUse, NoSuchMailbox, OverQuota, TooManyKeywords
@@ -469,7 +471,7 @@ class TroubleTests(SessionCase):
         client = self.client().login()
         client.append(MESSAGE)
         for error, answer in (
-            (OverQuota(), b"[OVERQUOTA] There is no room"),
+            (OverQuota(), b"[OVERQUOTA] The mailbox is full"),
             (InUse(), b"[INUSE] The mailbox is in use"),
             (TooManyKeywords(), b"[LIMIT] The keywords are too many for the mailbox, or too long"),
             (NoSuchMailbox(), b"[TRYCREATE] There is no such mailbox"),  # the target, as INBOX is still here
@@ -482,6 +484,17 @@ class TroubleTests(SessionCase):
         self.world.live.config = World(self.mktemp(), min_free_space=2**62).config
         client = self.client().login()
         self.assertIn(b"a NO [OVERQUOTA] ", client.say("a APPEND INBOX {10}"))
+
+    def test_full_meanwhile(self) -> None:
+        """A mailbox that is filled while the message comes: NO [OVERQUOTA], and nothing of it stays."""
+        client = self.client().login()
+        self.world.live.config = replace(self.world.config, quota=Quota(messages=1))
+        client.send(b"a APPEND INBOX {%d}\r\n" % len(MESSAGE))
+        other = self.client().login()
+        self.assertIn(b"ap OK", other.append(MESSAGE))
+        self.assertIn(b"a NO [OVERQUOTA] The mailbox is full", client.send(MESSAGE + b"\r\n"))
+        self.world.live.config = self.world.config
+        self.assertIn(b"* 2 EXISTS", client.append(MESSAGE))
 
     def test_unreadable_message(self) -> None:
         """One message that cannot be read costs the others nothing."""

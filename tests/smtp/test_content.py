@@ -217,7 +217,7 @@ class Content(SmtpTestCase):
             (OSError(errno.EIO, "I/O error"), b"451 4.3.0"),
             (OSError(errno.ENOSPC, "full"), b"452 4.3.1"),
             (OSError(errno.EDQUOT, "quota"), b"452 4.3.1"),
-            (OverQuota(), b"452 4.3.1"),
+            (OverQuota(), b"452 4.2.2"),
             (StoreError(), b"451 4.3.0"),
         )
         for error, answer in failures:

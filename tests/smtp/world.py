@@ -3,7 +3,7 @@
 import random
 import re
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
@@ -16,6 +16,7 @@ from mailnode.auth.checker import LoginBusy
 from mailnode.auth.live import Live
 from mailnode.auth.login import LoginFailed
 from mailnode.config import Config, Limits, Listener, MailboxEntry, Mailboxes
+from mailnode.config_quota import Quota
 from mailnode.events.life import Bus, Event
 from mailnode.events.log import Log
 from mailnode.net.blocking import InlineExecutor
@@ -80,6 +81,14 @@ class Courier:
 
     deliveries: list[Delivery] = field(default_factory=list)
     fails: Exception | None = None
+    full: Exception | None = None
+    asked: list[tuple[tuple[str, ...], tuple[str, ...], int]] = field(default_factory=list)
+
+    async def check_room(self, addresses: Sequence[str], beside: Collection[str], octets: int) -> None:
+        """Room for everybody, unless `full`."""
+        self.asked.append((tuple(addresses), tuple(beside), octets))
+        if self.full:
+            raise self.full
 
     def begin(self, accounts: Sequence[str], head: bytes, *, message: str, connection: str) -> Delivery:
         """A new one."""
@@ -132,7 +141,8 @@ class World:
         self.outcome = ""
         self._cut = cut
         limits = replace(Limits(), **facts.pop("limits", {}))
-        self.live = Live(replace(CONFIG, limits=limits), MAILBOXES)
+        quota = Quota(over=facts.pop("over", "defer"))
+        self.live = Live(replace(CONFIG, limits=limits, quota=quota), MAILBOXES)
         bus = Bus()
         bus.subscribe(self.events.append)
         smtp = Smtp(

@@ -70,6 +70,7 @@ async def _admit(session: Session, name: Name, announced: Announced) -> None:
     if not announced.size:
         raise Refused(b"CANNOT", "A message cannot be empty")
     await session.target(name)
+    await session.lane(session.account.store.check_room, announced.size)
     if await session.lane(session.account.store.free_space) - announced.size < limits.min_free_space:
         raise Refused(b"OVERQUOTA", "There is no room for it")
 

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 from mailnode.delivery.route import Local, NotHere
 from mailnode.net.listen import plain_address
-from mailnode.smtp.outcome import NO_SUCH_MAILBOX, NO_TRANSACTION, UNKNOWN_PARAMETER, Refused
+from mailnode.smtp.outcome import NO_SUCH_MAILBOX, NO_TRANSACTION, UNKNOWN_PARAMETER, Refused, for_error
 from mailnode.smtp.session import Session
+from mailnode.smtp.transaction import Transaction
+from mailnode.store.errors import OverQuota
 from mailnode.wire.address import Address, parse_path
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.smtp import Reply, after_keyword, parse_parameters
@@ -30,6 +32,7 @@ async def run(session: Session, argument: bytes) -> Reply:
         raise Refused(TOO_MANY)
     route = session.route(_by_name(session, recipient))
     if isinstance(route, Local):
+        await _check_room(session, transaction, route)
         transaction.accept(recipient, route.accounts)
         return RECIPIENT_OK
     if not isinstance(route, NotHere):
@@ -37,6 +40,17 @@ async def run(session: Session, argument: bytes) -> Reply:
     if route.forwarded:
         raise Refused(FORWARDED)
     raise Refused(NOT_AVAILABLE if session.submission else RELAYING_DENIED)
+
+
+async def _check_room(session: Session, transaction: Transaction, route: Local) -> None:
+    """Refuse a mailbox that is full, or will be with the size that MAIL has declared."""
+    try:
+        await session.shared.courier.check_room(route.accounts, transaction.accounts, transaction.size)
+    except OverQuota as error:
+        raise Refused(for_error(error, session.config)) from None
+    except OSError as error:
+        session.connection.log.warn("mailbox cannot be measured", reason=error.strerror)
+        raise Refused(for_error(error, session.config)) from error
 
 
 def _forward_path(argument: bytes) -> Address:
