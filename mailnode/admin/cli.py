@@ -23,6 +23,7 @@ from mailnode.admin.store_commands import store
 from mailnode.auth.checker import LONGEST_PASSWORD
 from mailnode.auth.passwords import Hasher
 from mailnode.config import Config, Loaded, examine
+from mailnode.config_quota import size
 from mailnode.config_rules import address as check_address
 from mailnode.config_rules import domain_name
 from mailnode.tomlfile import ConfigurationError, Fault, Mistake
@@ -301,12 +302,19 @@ _ADDRESS = click.argument("address", callback=_checked(check_address))
 _STDIN = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 
 
+def _size(text: str) -> str:
+    if text:
+        size(text)
+    return text
+
+
 @mailbox.command()
 @_ADDRESS
 @click.option("--name", default="", help="The person's name.")
+@click.option("--quota", metavar="SIZE", callback=_checked(_size), default="", help='Such as "2 GiB".')
 @_STDIN
 @click.pass_obj
-def add(command: Command, address: str, name: str, password_stdin: bool) -> None:
+def add(command: Command, address: str, name: str, quota: str, password_stdin: bool) -> None:
     """Add a mailbox.
 
     \b
@@ -315,7 +323,7 @@ def add(command: Command, address: str, name: str, password_stdin: bool) -> None
     """
     config = command.configuration().config
     hashed = Hasher(config.auth).hash(_password(password_stdin))
-    _apply(command, mailboxes_file.adding(address, hashed, name), config, f"Added {address}.")
+    _apply(command, mailboxes_file.adding(address, hashed, name, quota), config, f"Added {address}.")
 
 
 @mailbox.command()
@@ -332,6 +340,21 @@ def passwd(command: Command, address: str, password_stdin: bool) -> None:
     config = command.configuration().config
     hashed = Hasher(config.auth).hash(_password(password_stdin))
     _apply(command, mailboxes_file.setting_password(address, hashed), config, f"Changed {address}.")
+
+
+@mailbox.command()
+@_ADDRESS
+@click.argument("quota", metavar="SIZE|none", callback=_checked(_size))
+@click.pass_obj
+def quota(command: Command, address: str, quota: str) -> None:
+    """Set how much a mailbox may hold, such as "2 GiB"; none is no limit, whatever holds for the others.
+
+    \b
+    Example:
+      mailnode mailbox quota anna@example.org "2 GiB"
+    """
+    config = command.configuration().config
+    _apply(command, mailboxes_file.setting_quota(address, quota), config, f"Changed {address}.")
 
 
 @mailbox.command()

@@ -22,8 +22,8 @@ class EditRefused(Exception):
     """The edit makes no sense with what is in the file; the text is for the person at the keyboard."""
 
 
-def adding(address: str, password_hash: str, name: str) -> Edit:
-    """Add a mailbox that is not there yet."""
+def adding(address: str, password_hash: str, name: str, quota: str = "") -> Edit:
+    """Add a mailbox that is not there yet, with a quota or without."""
 
     def edit(text: str) -> str:
         if _written(text, address) is not None:
@@ -32,6 +32,8 @@ def adding(address: str, password_hash: str, name: str) -> Edit:
         entry["password"] = password_hash
         if name:
             entry["name"] = name
+        if quota:
+            entry["quota"] = quota
         block = tomlkit.dumps({"mailboxes": {address: entry}})
         return f"{text.rstrip()}\n\n{block}" if text.strip() else block
 
@@ -40,11 +42,19 @@ def adding(address: str, password_hash: str, name: str) -> Edit:
 
 def setting_password(address: str, password_hash: str) -> Edit:
     """Change the password of a mailbox that is there."""
+    return _setting(address, "password", password_hash)
 
+
+def setting_quota(address: str, quota: str) -> Edit:
+    """Change the quota of a mailbox that is there."""
+    return _setting(address, "quota", quota)
+
+
+def _setting(address: str, key: str, value: str) -> Edit:
     def edit(text: str) -> str:
         written = _must_be_there(text, address)
         document = tomlkit.parse(text)
-        document["mailboxes"][written]["password"] = password_hash
+        document["mailboxes"][written][key] = value
         return tomlkit.dumps(document)
 
     return edit

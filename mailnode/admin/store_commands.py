@@ -19,6 +19,7 @@ import click
 from mailnode.admin.adoption import survey
 from mailnode.admin.control import ControlError, NotRunning, ask
 from mailnode.config import Config
+from mailnode.config_quota import Room
 from mailnode.config_rules import address as check_address
 from mailnode.fs import FileSystem
 from mailnode.store.account import Account
@@ -51,6 +52,7 @@ class Tools:
     now: Callable[[], float]
     lock: Lock
     rng: random.Random
+    room: Room
 
     def account(self) -> Account:
         """The store, as the server opens it."""
@@ -96,6 +98,7 @@ def _chosen(command: "Command", address: str | None) -> list[Tools]:
                     now=lambda: command.outside.now().timestamp(),
                     lock=locks.folder,
                     rng=random.SystemRandom(),
+                    room=loaded.config.room(loaded.mailboxes.mailboxes.get(one)),
                 )
             )
     return chosen
@@ -288,7 +291,7 @@ def _prepare_all(tools: Tools, step: Callable[[], None]) -> tuple[int, int]:
 @_JSON
 @click.pass_obj
 def stats(command: "Command", address: str | None, as_json: bool) -> None:
-    """Count the folders, messages and octets of ADDRESS, or of everybody.
+    """Count the folders, messages and octets of ADDRESS, or of everybody, beside the limits.
 
     \b
     Example:
@@ -300,12 +303,15 @@ def stats(command: "Command", address: str | None, as_json: bool) -> None:
             folders = [_folder_row(folder) for folder in read_tree(tools.files, tools.root).folders()]
             cache = tools.files.stat(f"{tools.root}/{INDEX}")
             text = tools.files.stat(f"{tools.root}/{TEXT_INDEX}")
+            usage = tools.account().usage()
         rows.append(
             {
                 "address": tools.address,
                 "folders": folders,
                 "cache": cache.st_size if cache else 0,
                 "text_index": text.st_size if text else 0,
+                "usage": {"octets": usage.octets, "messages": usage.messages},
+                "limit": {"octets": tools.room.storage, "messages": tools.room.messages},
             }
         )
     if as_json:
@@ -318,6 +324,8 @@ def stats(command: "Command", address: str | None, as_json: bool) -> None:
             click.echo(_columns(one["folder"], one))
             total.update({key: one[key] for key in ("messages", "unseen", "octets")})
         click.echo(_columns("all", total))
+        for word in _beside(row["usage"], row["limit"]):
+            click.echo(f"  {word}")
 
 
 def _folder_row(folder: Folder) -> dict[str, Any]:
@@ -329,6 +337,16 @@ def _folder_row(folder: Folder) -> dict[str, Any]:
         "octets": sum(file.octets for file in folder.messages),
         "uidvalidity": header.validity if header else None,
     }
+
+
+def _beside(usage: dict[str, int], limit: dict[str, int | None]) -> Iterator[str]:
+    """Of each limit how much is used."""
+    octets, messages = limit["octets"], limit["messages"]
+    if octets is not None:
+        used = f"{usage['octets'] / 1_000_000:.1f} of {octets / 1_000_000:.1f} MB"
+        yield f"quota: {used} ({100 * usage['octets'] // octets} %)"
+    if messages is not None:
+        yield f"quota: {usage['messages']} of {messages} messages ({100 * usage['messages'] // messages} %)"
 
 
 def _columns(name: str, counts: "dict[str, Any] | Counter[str]") -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from mailnode.config import DEFAULT_LISTENERS, Listener
 
 MAILBOXES = """\
-# The mailboxes of this server. Edit by hand, or with `mailnode mailbox add|passwd|remove`;
+# The mailboxes of this server. Edit by hand, or with `mailnode mailbox add|passwd|quota|remove`;
 # a running server takes changes with `mailnode reload`.
 
 # Other names for mailboxes. Each leads to one or more addresses:
@@ -18,6 +18,7 @@ MAILBOXES = """\
 #   [mailboxes."anna@{domain}"]
 #   password = "$argon2id$..."      (a hash, never the password itself)
 #   name = "Anna"
+#   quota = "2 GiB"
 """
 
 _CONFIG = """\

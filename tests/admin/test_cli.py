@@ -20,6 +20,7 @@ from mailnode.admin import cli
 from mailnode.admin.outside import Outside
 from mailnode.auth.passwords import Hasher
 from mailnode.config import Auth, Config, load
+from mailnode.config_quota import Room
 from mailnode.fs import FileSystem
 
 COMMENTED = """\
@@ -139,6 +140,25 @@ class Mailbox(Commands):
             address: entry.password
             for address, entry in load(str(self.path), FileSystem()).mailboxes.mailboxes.items()
         }
+
+    def test_quota(self) -> None:
+        """--quota and `mailbox quota` write sizes as they were typed; what is no size is refused."""
+        add = ("mailbox", "add", "anna@example.org", "--password-stdin", "--quota")
+        self.assertIn("is not a size", self.mailnode(*add, "much", input="secret\n", code=2))
+        self.mailnode(*add, "2 GiB", input="secret\n")
+        self.assertIn('quota = "2 GiB"\n', self.boxes.read_text())
+
+        def room() -> Room:
+            loaded = load(str(self.path), FileSystem())
+            return loaded.config.room(loaded.mailboxes.mailboxes["anna@example.org"])
+
+        self.assertEqual(room(), Room(2**31))
+        for text, octets in (("500 MB", 500_000_000), ("none", None), ("1000", 1000)):
+            said = self.mailnode("mailbox", "quota", "Anna@example.org", text)
+            self.assertIn("Changed anna@example.org.", said)
+            self.assertEqual(room(), Room(octets))
+        self.mailnode("mailbox", "quota", "anna@example.org", "0", code=2)
+        self.assertIn("there is no mailbox", self.mailnode("mailbox", "quota", "x@example.org", "1", code=1))
 
     def test_add(self) -> None:
         """A new mailbox has its hash, its name and lower case; the comments stay."""

@@ -230,9 +230,18 @@ class Stats(StoreCommands):
         self.assertEqual(row["folders"][0]["uidvalidity"], self.account().mailbox(INBOX).uid_validity)
         self.assertGreater(row["cache"], 0)
         self.assertEqual(row["text_index"], 0)
+        self.assertEqual(row["usage"], {"octets": 126, "messages": 3})
+        self.assertEqual(row["limit"], {"octets": None, "messages": None})
         self.told("reindex")
         [row] = json.loads(self.told("stats", ANNA, "--json"))["mailboxes"]
         self.assertGreater(row["text_index"], 0)
+
+    def test_limits(self) -> None:
+        """Beside a limit stands what counts for it."""
+        self.mailnode("mailbox", "quota", ANNA, "252")
+        self.path.write_text(self.path.read_text() + "[quota]\nmessages = 2\n")
+        lines = [line.strip() for line in self.told("stats", ANNA).splitlines()]
+        self.assertEqual(lines[-2:], ["quota: 0.0 of 0.0 MB (50 %)", "quota: 3 of 2 messages (150 %)"])
 
 
 class Adopt(StoreCommands):
