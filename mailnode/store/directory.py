@@ -31,9 +31,13 @@ def tick_of(mtime_ns: int) -> int:
 
 
 def mark(files: FileSystem, path: str, now_ns: int) -> int:
-    """Give a directory that we have changed a time finer than the ticks; gives the time that it has then."""
-    files.set_time(path, max(now_ns, mtime_of(files, path) + 1))
-    return mtime_of(files, path)
+    """Give a directory that we have changed a time finer than the ticks; gives that time.
+
+    -1 if it has another one afterwards: somebody has changed it at once, or such times are not kept there.
+    """
+    ours = max(now_ns, mtime_of(files, path) + 1)
+    files.set_time(path, ours)
+    return ours if mtime_of(files, path) == ours else -1
 
 
 def mtime_of(files: FileSystem, path: str) -> int:

@@ -114,6 +114,19 @@ class Reload(InteropTestCase):
         self.assertRaises(smtplib.SMTPRecipientsRefused, self.send, BEN)
         self.assert_idle_lives(1)
 
+    def test_quota(self) -> None:
+        """A quota holds from the command on: RCPT is put off for a mailbox that holds more on the disk."""
+        self.send(BEN)
+        for size, full in (("1000000", False), ("1", True), ("none", False)):
+            code, said = self.command("mailbox", "quota", BEN, size)
+            self.assertEqual(code, 0, said)
+            with smtplib.SMTP(HOST, self.server.ports["smtp"]) as client:
+                client.ehlo()
+                client.mail(ANNA)
+                code, answer = client.rcpt(BEN)
+                self.assertEqual((code, answer[:5]), (452, b"4.2.2") if full else (250, b"2.1.5"))
+        self.assert_idle_lives(1)
+
     def log_in_everywhere(self, address: str) -> dict[str, Line]:
         """Sessions of all protocols; one IMAP session idles."""
         name, password = address.encode(), PASSWORD.encode()

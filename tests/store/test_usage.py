@@ -126,6 +126,23 @@ class UsageTests(StoreTestCase):
             self.deliver(self.anna)
         self.assertIn(readings, (2, 3))
 
+    def test_changed_while_marked(self) -> None:
+        """What another program does just after we have set our mark is found at once."""
+        self.deliver(self.anna)
+        self.assert_exact()
+        new = f"{self.anna.root}/new"
+        set_time = self.files.set_time
+
+        def and_another(path: str, nanoseconds: int) -> None:
+            set_time(path, nanoseconds)
+            with open(f"{new}/1.a.host", "wb") as file:
+                file.write(b"12345")
+
+        with patch.object(self.files, "set_time", and_another):
+            self.deliver(self.anna)
+        self.assertEqual(self.anna.usage().messages, 3)
+        self.assert_exact()
+
     def test_a_time_that_is_now(self) -> None:
         """A directory that changed within the tick is read again, until its time is old enough to believe."""
         self.deliver(self.anna)
