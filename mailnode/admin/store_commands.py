@@ -21,6 +21,7 @@ from mailnode.admin.control import ControlError, NotRunning, ask
 from mailnode.config import Config
 from mailnode.config_quota import Room
 from mailnode.config_rules import address as check_address
+from mailnode.config_rules import split_address
 from mailnode.fs import FileSystem
 from mailnode.store.account import Account
 from mailnode.store.errors import StoreError
@@ -314,8 +315,9 @@ def stats(command: "Command", address: str | None, as_json: bool) -> None:
                 "limit": {"octets": tools.room.storage, "messages": tools.room.messages},
             }
         )
+    domains = _domain_rows(command, rows) if address is None else []
     if as_json:
-        click.echo(json.dumps({"mailboxes": rows}, indent=2))
+        click.echo(json.dumps({"mailboxes": rows, "domains": domains}, indent=2))
         return
     for row in rows:
         click.echo(row["address"])
@@ -326,6 +328,25 @@ def stats(command: "Command", address: str | None, as_json: bool) -> None:
         click.echo(_columns("all", total))
         for word in _beside(row["usage"], row["limit"]):
             click.echo(f"  {word}")
+    for row in domains:
+        click.echo(row["domain"])
+        for word in _beside(row["usage"], row["limit"]):
+            click.echo(f"  {word}")
+
+
+def _domain_rows(command: "Command", mailboxes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The domains that have a limit, with what their mailboxes hold together."""
+    rows = []
+    for domain, room in command.configuration().config.quota.domains.items():
+        held = [row["usage"] for row in mailboxes if split_address(row["address"])[1] == domain]
+        rows.append(
+            {
+                "domain": domain,
+                "usage": {key: sum(one[key] for one in held) for key in ("octets", "messages")},
+                "limit": {"octets": room.storage, "messages": room.messages},
+            }
+        )
+    return rows
 
 
 def _folder_row(folder: Folder) -> dict[str, Any]:

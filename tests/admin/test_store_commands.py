@@ -237,11 +237,14 @@ class Stats(StoreCommands):
         self.assertGreater(row["text_index"], 0)
 
     def test_limits(self) -> None:
-        """Beside a limit stands what counts for it."""
+        """Beside each limit stands what counts for it, of mailboxes and of domains."""
         self.mailnode("mailbox", "quota", ANNA, "252")
-        self.path.write_text(self.path.read_text() + "[quota]\nmessages = 2\n")
-        lines = [line.strip() for line in self.told("stats", ANNA).splitlines()]
-        self.assertEqual(lines[-2:], ["quota: 0.0 of 0.0 MB (50 %)", "quota: 3 of 2 messages (150 %)"])
+        domain = '[quota.domains."example.org"]\nmessages = 6\n'
+        self.path.write_text(self.path.read_text() + f"[quota]\nmessages = 2\n{domain}")
+        lines = [line.strip() for line in self.told("stats").splitlines()]
+        own = ["quota: 0.0 of 0.0 MB (50 %)", "quota: 3 of 2 messages (150 %)"]
+        self.assertEqual(lines[-4:], [*own, "example.org", "quota: 3 of 6 messages (50 %)"])
+        self.assertNotIn("example.org", self.told("stats", ANNA).splitlines())
 
 
 class Adopt(StoreCommands):
