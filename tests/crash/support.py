@@ -1,8 +1,7 @@
-"""Room to work in, and both processors."""
+"""Both processors, and what is counted."""
 
 import multiprocessing
 import os
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -14,16 +13,9 @@ from tests.crash.oracle import Facts, Told, check
 A = TypeVar("A")
 B = TypeVar("B")
 
-SHARED_MEMORY = "/dev/shm"
 WORKERS = 2
 
 HEAD = f"{'story':20} tried checks promised   found   more reuse broken"
-
-
-def scratch() -> "tempfile.TemporaryDirectory[str]":
-    """A directory that is gone afterwards, in memory if there is such a place."""
-    shared = SHARED_MEMORY if os.access(SHARED_MEMORY, os.W_OK) else None
-    return tempfile.TemporaryDirectory(prefix="mailnode-crash-", dir=shared)
 
 
 def spread(work: Callable[[A], B], items: Iterable[A]) -> list[B]:

@@ -11,8 +11,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from tests.crash.disk import MODELS, Bench, Recorder, State, crash_states
 from tests.crash.flows import FLOWS, Flow
 from tests.crash.oracle import Told, recover
-from tests.crash.support import Figures, caches, scratch, spread, table
+from tests.crash.support import Figures, caches, spread, table
 from tests.crash.world import World, clock
+from tests.scratch import scratch
 
 CACHED = 6  # one state in so many has the SQLite files of an earlier moment
 SECOND_CRASHES = 4  # states of each story whose recovery is cut off too

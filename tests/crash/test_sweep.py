@@ -21,9 +21,10 @@ from mailnode.store.uidlist import LOCK_NAME
 from tests.crash.disk import THOROUGH
 from tests.crash.flows import FLOWS
 from tests.crash.oracle import Told, check, recover
-from tests.crash.support import Figures, scratch, spread, table
+from tests.crash.support import Figures, spread, table
 from tests.crash.tracing import EVERY_CALL, KILL, Injection, Outcome, Slate, calls, injections, play
 from tests.crash.world import World, clock
+from tests.scratch import scratch
 
 EACH = 500  # injections of each fault; all there are when thorough
 TOGETHER = 20  # injections that one process tries before it asks for more

@@ -14,7 +14,7 @@ from mailnode.store.delivery import deliver
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.usage import Usage
 from mailnode.store.values import INBOX, NO_FLAGS, Flags, Name
-from tests.crash.support import scratch
+from tests.scratch import scratch
 
 MESSAGE = b"From: a@example.org\r\nSubject: hello\r\n\r\nText.\r\n"
 

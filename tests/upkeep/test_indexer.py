@@ -112,6 +112,7 @@ class IndexerTests(SynchronousTestCase):
         anna = self.account()
         self.deliver(anna, 3, announce=False)
         anna.store.create(("Work",))
+        self.use(anna)
         self.patch(preparing, "_MESSAGES", 1)
         self.pass_time(QUIET + 1)
         self.assertEqual(self.slices, [("anna", INBOX)] * 3 + [("anna", ("Work",))])
@@ -161,6 +162,7 @@ class IndexerTests(SynchronousTestCase):
 
     def test_rests(self) -> None:
         """After a slice it rests twice as long as that took."""
+        self.use(self.account())
         self.threads.held = []
         self.deliver(self.account())
         self.pass_time(SECOND)
@@ -231,6 +233,7 @@ class IndexerTests(SynchronousTestCase):
     def test_a_mailbox_that_went(self) -> None:
         """A mailbox that was deleted meanwhile is no trouble."""
         anna = self.account()
+        self.use(anna)
         self.feed.announce(anna.key(("Gone",)))
         self.pass_time(QUIET + 1)
         self.assertEqual(self.slices, [("anna", INBOX)])
