@@ -128,13 +128,12 @@ class Ledger:
     def _read(self, path: str, mtime: int, stamp: str) -> None:
         assert self._directories is not None
         known = self._directories.setdefault(path, _Directory())
-        known.read_at(mtime, self._now_ns())
-        known.stamp = stamp
+        known.forget()  # what cannot be read to its end is not known
+        now = self._now_ns()
         octets = messages = 0
         try:
             names = self._files.names(path)
         except FileNotFoundError:
-            known.forget()
             return
         for name in filter(filenames.is_message, names):
             size = filenames.sizes(filenames.split(name)[0])[0]
@@ -143,6 +142,8 @@ class Ledger:
             if size is not None:
                 octets += size
                 messages += 1
+        known.read_at(mtime, now)
+        known.stamp = stamp
         known.usage = Usage(octets, messages)
         self._unsaved += len(names) + 1
 

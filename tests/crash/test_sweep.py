@@ -26,7 +26,7 @@ from tests.crash.tracing import EVERY_CALL, KILL, Injection, Outcome, Slate, cal
 from tests.crash.world import World, clock
 from tests.scratch import scratch
 
-EACH = 500  # injections of each fault; all there are when thorough
+EACH = 200  # injections of each fault; all there are when thorough
 TOGETHER = 20  # injections that one process tries before it asks for more
 SHOWN = 10
 

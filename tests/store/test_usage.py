@@ -272,6 +272,15 @@ class UsageTests(StoreTestCase):
                 self.counting.fail = lambda operation, count: None
                 self.assert_exact()
 
+    def test_out_of_descriptors(self) -> None:
+        """A directory that could not be read is read the next time, whatever was counted there before."""
+        self.deliver(self.anna)
+        self.assert_exact()
+        self.foreign(f"{self.anna.root}/new", "1.x", b"foreign")
+        with patch.object(type(self.files), "names", side_effect=OSError(errno.EMFILE, "too many")):
+            self.assertRaises(OSError, self.anna.usage)
+        self.assert_exact()
+
     def test_unmarked_directory(self) -> None:
         """When a delivery cannot mark new/, the message is taken back: it is nowhere, and refused."""
         self.deliver(self.anna)
