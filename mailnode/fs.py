@@ -40,6 +40,7 @@ class ReadFile:
     def __init__(self, descriptor: int, path: str) -> None:
         self._descriptor = descriptor
         self.path = path
+        self._facts: os.stat_result | None = None
 
     def read_at(self, offset: int, count: int) -> bytes:
         """Up to `count` octets from `offset`; fewer only at the end of the file."""
@@ -54,8 +55,10 @@ class ReadFile:
         return cast(bytes, mmap.mmap(self._descriptor, 0, prot=mmap.PROT_READ))
 
     def stat(self) -> os.stat_result:
-        """What fstat says of the open file."""
-        return os.fstat(self._descriptor)
+        """What fstat said of the open file when it was first asked."""
+        if self._facts is None:
+            self._facts = os.fstat(self._descriptor)
+        return self._facts
 
     def close(self) -> None:
         """Give the descriptor back; may be called twice."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from operator import attrgetter
 
-from mailnode.imap.replies import Torn
+from mailnode.imap.replies import Torn, flag_list
 from mailnode.imap.selected import Selected
 from mailnode.imap.subject import Subject
 from mailnode.message.date import internal_date
@@ -23,6 +23,9 @@ from mailnode.store.messages import Message
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 from mailnode.wire.imap.writer import NIL, astring
+
+_SHORT = 16384  # octets of a message that is sent in one piece; a FETCH may ask for some hundred items
+_SOON_COUNTED = 1 << 20
 
 _WHOLE = Section()
 _HEADER = Section(what="HEADER")
@@ -76,10 +79,12 @@ class Text:
         found = _octets(subject, self.section)
         if found is None:
             return self.label + b" " + NIL
-        size, chunks = found
+        size, text = found
         start, most = self.partial or (0, size)
         count = max(0, min(most, size - start))
-        return _literal(self.label + b" {%d}\r\n" % count, chunks, start, count)
+        if isinstance(text, bytes):
+            return b"%b {%d}\r\n%b" % (self.label, count, text[start : start + count].replace(b"\0", b"\x80"))
+        return _literal(self.label + b" {%d}\r\n" % count, text, start, count)
 
 
 _uids = attrgetter("uid")
@@ -94,7 +99,15 @@ def _internal_dates(view: Selected, messages: Iterable[Message]) -> Iterator[byt
 
 
 UID = Attribute(b"UID", lambda view, messages: map(b"%d".__mod__, map(_uids, messages)))
-FLAGS = Attribute(b"FLAGS", lambda view, messages: map(view.flags, messages))
+
+
+def _flags(view: Selected, messages: Iterable[Message]) -> Iterator[bytes]:
+    if view.recent:
+        return map(view.flags, messages)
+    return map(flag_list, map(attrgetter("flags"), messages))
+
+
+FLAGS = Attribute(b"FLAGS", _flags)
 
 ATTRIBUTES: Mapping[str, Attribute | Text] = {
     "UID": UID,
@@ -193,20 +206,29 @@ def _written(section: Section) -> bytes:
 # Octets
 
 
-def _octets(subject: Subject, section: Section) -> tuple[int, Iterator[bytes]] | None:
+def _octets(subject: Subject, section: Section) -> tuple[int, bytes | Iterator[bytes]] | None:
     """The size of a section on the wire, and its octets; None where there is no such section."""
     if section == _WHOLE:
-        return subject.prepared("octets"), subject.body.wire()
+        return _whole(subject)
     if section.what.startswith("HEADER") and not section.path:
         header = _chosen(subject.prepared("header"), section)
-        return len(header), iter((header,))
+        return len(header), header
     place = locate(subject.rendered.parts, section)
     if place is None:
         return None
     if section.fields:
         header = _chosen(b"".join(subject.body.wire(place.start, place.end)), section)
-        return len(header), iter((header,))
+        return len(header), header
     return _size(subject, place), subject.body.wire(place.start, place.end)
+
+
+def _whole(subject: Subject) -> tuple[int, bytes | Iterator[bytes]]:
+    """Nobody has to have parsed a message for this; only of a large one the size is looked up."""
+    body = subject.body
+    if body.size <= _SHORT:
+        text = b"".join(body.wire())
+        return len(text), text
+    return body.octets() if body.size <= _SOON_COUNTED else subject.prepared("octets"), body.wire()
 
 
 def _chosen(header: bytes, section: Section) -> bytes:

@@ -52,7 +52,9 @@ def parse_date(value: bytes) -> datetime | None:
 def internal_date(seconds: float) -> bytes:
     """`date-time` in quotes and in UTC for seconds since the epoch; clamped to the years 1900 to 9998."""
     first, last = _INTERNAL_SECONDS
-    day, second = divmod(int(min(max(seconds, first), last)), 86400)
+    if not first <= seconds <= last:
+        seconds = min(max(seconds, first), last)
+    day, second = divmod(int(seconds), 86400)
     return b'"%b %02d:%02d:%02d +0000"' % (_day(day), second // 3600, second // 60 % 60, second % 60)
 
 

@@ -13,17 +13,13 @@ class Body:
     """An open message file. Offsets are those on disk (see message.mime); what comes out is the wire form.
 
     `verbatim` tells that the file is the wire form already (its name says S equal to W). The file is the
-    body's from now on: close() closes it, and so does an error here.
+    body's from now on: close() closes it.
     """
 
     def __init__(self, file: ReadFile, *, verbatim: bool) -> None:
         self.verbatim = verbatim
         self._file = file
-        try:
-            self.size = file.stat().st_size
-        except OSError:
-            file.close()
-            raise
+        self.size = file.stat().st_size
 
     @property
     def data(self) -> bytes:

@@ -108,6 +108,10 @@ class Mailbox:
         """The message with this UID, or None when there is none (any more)."""
         return self._messages.get(uid)
 
+    def each(self, uids: Iterable[int]) -> Iterator[Message]:
+        """The messages with these UIDs, one after the other. Raises NoSuchMessage at one that has gone."""
+        return self._messages.each(uids)
+
     def keywords(self) -> list[str]:
         """The keywords this mailbox knows, by their numbers."""
         return [name for _, name in sorted(self._folder.keywords.names.items())]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from mailnode.store import filenames
+from mailnode.store.errors import NoSuchMessage
 from mailnode.store.folder import Place
 from mailnode.store.index import UNKNOWN
 from mailnode.store.values import Flags
@@ -56,6 +57,15 @@ class Messages:
     def get(self, uid: int) -> Message | None:
         """By UID."""
         return self._by_uid.get(uid)
+
+    def each(self, uids: Iterable[int]) -> Iterator[Message]:
+        """The messages with these UIDs, one after the other. Raises NoSuchMessage at one that has gone."""
+        get = self._by_uid.get
+        for uid in uids:
+            message = get(uid)
+            if message is None:
+                raise NoSuchMessage(uid)
+            yield message
 
     def called(self, base: str) -> Message | None:
         """By base name."""

@@ -518,11 +518,11 @@ class TroubleTests(SessionCase):
     def test_file_that_shrank(self) -> None:
         """When the disk gives less than was announced, the connection is cut: nothing could follow."""
         client = self.client().login()
-        client.append(MESSAGE)
+        client.append(MESSAGE + b"More text.\r\n" * 120_000)
         client.say("a FETCH 1 ENVELOPE")
         root = self.world.account().store.root
         (name,) = os.listdir(f"{root}/cur")
-        os.truncate(f"{root}/cur/{name}", 5)
+        os.truncate(f"{root}/cur/{name}", 1_200_000)
         client.say("b FETCH 1 BODY[]")
         self.assertTrue(client.transport.aborting)
         self.assertTrue(client.ended)

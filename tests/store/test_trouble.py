@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable
 from unittest import mock
 
-from mailnode.store.body import Body
 from mailnode.store.errors import InUse, NoSuchMailbox, NoSuchMessage
 from mailnode.store.filenames import UniqueNames
 from mailnode.store.index import FILE_NAME
@@ -502,16 +501,6 @@ class FailingDiskTests(StoreTestCase):
         with mock.patch("mailnode.fs.NewFile.write", side_effect=OSError(errno.ENOSPC, "full")):
             self.assertEqual(inbox.expunge([1]), [1])
         self.assertFalse(os.path.exists(f"{account.root}/dovecot-uidlist.lock"))
-
-    def test_a_message_that_cannot_be_measured(self) -> None:
-        """A message file that fails once it is open is closed again."""
-        account = self.account()
-        self.append(account)
-        path = f"{account.root}/new/{os.listdir(f'{account.root}/new')[0]}"
-        file = self.files.open(path)
-        with mock.patch("os.fstat", side_effect=OSError(errno.EIO, "broken disk")):
-            self.assertRaises(OSError, Body, file, verbatim=True)
-        self.assertRaises(OSError, file.stat)
 
     def test_an_old_lock_of_a_living_process_is_stale(self) -> None:
         """After a power cut a left-over lock file may bear the number of another process."""

@@ -102,8 +102,9 @@ class Answers:
             try:
                 for row in zip(*self._columns(range(at, span.stop)), strict=False):
                     at += 1
-                    ready.append(b"* %d FETCH (%b)\r\n" % (at, b" ".join(row)))
-                    size += len(ready[-1])
+                    response = b"* %d FETCH (%b)\r\n" % (at, b" ".join(row))
+                    ready.append(response)
+                    size += len(response)
                     if size >= ROWS:
                         yield b"".join(ready)
                         ready.clear()
@@ -117,7 +118,7 @@ class Answers:
         yield b"".join(ready)
 
     def _columns(self, span: range) -> list[Iterator[bytes]]:
-        messages = tee(map(self.view.message, span), len(self.fetch.items))
+        messages = tee(self.view.messages(span), len(self.fetch.items))
         return [item.column(self.view, some) for item, some in zip(self.fetch.items, messages, strict=True)]
 
     def _mark_seen(self, batch: range) -> None:

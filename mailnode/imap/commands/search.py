@@ -17,6 +17,7 @@ from mailnode.store.errors import NoSuchMessage
 from mailnode.wire.imap.cursor import Cursor
 
 KEYS = 500  # in one command
+TURNS = 32  # messages between two chances for others to have their turn
 CHARSETS = (b"US-ASCII", b"UTF-8")
 
 
@@ -75,10 +76,11 @@ class Findings:
         yield b"* SEARCH"
         narrowing = Narrowing(self.view.mailbox.candidates)
         try:
-            for position in self._positions(narrowing):
-                matches = yield from self._matches(position, narrowing)
-                number = self.view.uids[position] if self.search.by_uid else position + 1
-                yield b" %d" % number if matches else b""
+            for turn, position in enumerate(self._positions(narrowing)):
+                if (yield from self._matches(position, narrowing)):
+                    yield b" %d" % (self.view.uids[position] if self.search.by_uid else position + 1)
+                elif not turn % TURNS:
+                    yield b""
         except Exception as error:
             self.trouble = error
         yield b"\r\n"
