@@ -10,14 +10,18 @@ import json
 import os
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from bench import corpus
 from bench.imap import Client
+from mailnode.store.index import FILE_NAME as INDEX
+from mailnode.store.text_index import FILE_NAME as TEXT_INDEX
 from tests.interop.dovecot import Dovecot
 from tests.interop.harness import ANNA, PASSWORD, Server
 
@@ -33,6 +37,7 @@ class Peer(Protocol):
     name: str
 
     def client(self) -> Client: ...
+    def prepare(self) -> float: ...
     def peak(self) -> int: ...
     def close(self) -> None: ...
 
@@ -75,6 +80,26 @@ class Ours:
     def client(self) -> Client:
         return Client(self._server.ports["imap"], ANNA, PASSWORD)
 
+    def prepare(self) -> float:
+        """Everything that the idle indexer does in time, at once; the server is stopped meanwhile."""
+        self._server.stop()
+        begun = time.perf_counter()
+        command = os.path.join(os.path.dirname(sys.executable), "mailnode")
+        subprocess.run(
+            [command, "--config", self._server.config_path, "store", "reindex", ANNA],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        seconds = time.perf_counter() - begun
+        self._server.start()
+        return seconds
+
+    def sizes(self) -> dict[str, int]:
+        """Octets of cache and text index."""
+        place = self._server.maildir(ANNA)
+        found = {name: f"{place}/{name}" for name in (INDEX, TEXT_INDEX)}
+        return {name: os.path.getsize(path) for name, path in found.items() if os.path.exists(path)}
+
     def peak(self) -> int:
         return _peak([self._server.pid])
 
@@ -95,6 +120,9 @@ class Theirs:
 
     def client(self) -> Client:
         return Client(self._dovecot.ports["imap"], "anna", PASSWORD)
+
+    def prepare(self) -> float:
+        return 0.0  # it has no index of texts by itself
 
     def peak(self) -> int:
         assert self._dovecot._process is not None
@@ -163,9 +191,19 @@ def measure(peers: list[Peer], count: int, wanted: str) -> list[dict[str, object
     for client in clients:
         client.command(b"CREATE Copies")
     results: list[dict[str, object]] = []
+    prepared = False
     for row in ROWS:
         if wanted not in row.name and row is not ROWS[0]:
             continue
+        if row.name.startswith("SEARCH") and not prepared:
+            prepared = True
+            seconds = {peer.name: peer.prepare() for peer in peers}
+            peaks = {peer.name: peer.peak() for peer in peers}
+            results.append({"row": "prepare all", "seconds": seconds, "peak_kib": peaks, "octets": {}})
+            _tell(results[-1])
+            clients = [peer.client() for peer in peers]
+            for client in clients:
+                client.command(b"SELECT INBOX")
         times: dict[str, list[float]] = {peer.name: [] for peer in peers}
         octets = {}
         for _ in range(1 if row.once else RUNS):
@@ -212,11 +250,13 @@ def main() -> None:
             f"{count} messages{'':14} mailnode       dovecot      ratio     peak         peak",
             file=sys.stderr,
         )
-        peers: list[Peer] = [Ours(source)]
+        ours = Ours(source)
+        peers: list[Peer] = [ours]
         try:
             if not options.alone:
                 peers.append(Theirs(source))
             results = measure(peers, count, options.only)
+            print(ours.sizes(), file=sys.stderr)
         finally:
             for peer in peers:
                 peer.close()

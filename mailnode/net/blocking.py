@@ -108,16 +108,21 @@ def _gather(chunks: Iterator[bytes]) -> tuple[bytes, bool]:
 async def send(stream: Stream, lane: Lane, chunks: Iterator[bytes]) -> None:
     """Write what a generator gives to the stream, as fast as the peer reads and in bounded memory.
 
-    The generator runs in the lane, a slice at a time, so that other jobs of the same owner get their turn.
-    It is closed in the lane too, also when the connection is lost half-way.
+    The generator runs in the lane, a slice at a time, so that other jobs of the same owner get their turn;
+    while the peer takes one piece the next is made. It is closed in the lane too, also when the connection is
+    lost half-way.
     """
     finished = False
+    gathering = lane.run(_gather, chunks)
     try:
         while not finished:
-            piece, finished = await lane.run(_gather, chunks)
+            piece, finished = await gathering
+            if not finished:
+                gathering = lane.run(_gather, chunks)
             stream.write(piece)
             await stream.drain()
     finally:
         close = getattr(chunks, "close", None)
         if not finished and close is not None:
+            gathering.addErrback(lambda _: None)  # nobody waits for that piece any more
             await lane.run(close)

@@ -460,7 +460,9 @@ class Mailbox:
         for name in names:
             self._context.files.sync_directory(f"{self._folder.path}/{name}")
 
-    def _each(self, messages: list[Message], change: Callable[[Message], None]) -> list[Message]:
+    def _each(
+        self, messages: list[Message], change: Callable[[Message], None], *, durable: bool = True
+    ) -> list[Message]:
         """Change the file of each message, and make it durable; gives those that were still there.
 
         A file that is not where it was has been renamed by another program, or removed: it is looked for
@@ -476,7 +478,8 @@ class Mailbox:
                         done.append(message)
                     except FileNotFoundError:
                         missed.append(message)
-                self._sync_directories(CUR, NEW)
+                if durable:
+                    self._sync_directories(CUR, NEW)
             if not missed:
                 return done
             self._folder.forget()
@@ -491,12 +494,17 @@ class Mailbox:
         self._folder.moved(message.base, old, place)
 
     def claim_recent(self) -> set[int]:
-        """Move new/ to cur/, as SELECT does; gives the UIDs that no session had claimed."""
+        """Move new/ to cur/, as SELECT does; gives the UIDs that no session had claimed.
+
+        It is no loss if a power cut puts the files back into new/, so nobody waits for the disk.
+        """
         with self._changing():
             unclaimed = [message for message in self._messages if message.recent]
             in_new = [message for message in unclaimed if message.place[0]]
             if in_new:
-                self._each(in_new, lambda message: self._rename(message, _in_cur(message.info)))
+                self._each(
+                    in_new, lambda message: self._rename(message, _in_cur(message.info)), durable=False
+                )
                 self._remember(in_new, [])
             for message in unclaimed:
                 message.recent = False

@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from mailnode.imap import flags
 from mailnode.imap.replies import Refused, Reply, no_target, ok
 from mailnode.imap.session import Session
-from mailnode.store.draft import Draft
+from mailnode.store.account import Account
+from mailnode.store.draft import MEMORY_LIMIT, Draft
 from mailnode.store.errors import NoSuchMailbox
+from mailnode.store.mailbox import Mailbox
 from mailnode.store.values import Flags, Name
 from mailnode.wire.errors import BadSyntax
-from mailnode.wire.imap.command import Announced, announcement
+from mailnode.wire.imap.command import announcement
 from mailnode.wire.imap.cursor import Cursor
 
 _PIECE = 65536
@@ -49,49 +51,72 @@ async def run(session: Session, append: Append) -> Reply:
     announced = session.awaited
     name = session.name(append.mailbox)
     wanted = flags.checked(append.flags)
-    await _admit(session, name, announced)
+    _check_size(session, announced.size)
+    await session.lane(_admit, session, name, announced.size)
     session.go_ahead(announced)
     session.awaited = None
     draft = session.account.store.draft()
+    target = _Target(session.account.store, name, wanted, append.internal_date)
     try:
-        await _receive(session, draft, announced.size)
-        validity, uid = await session.lane(_store, session, name, draft, wanted, append.internal_date)
-    finally:
+        rest = await _receive(session, draft, announced.size)
+        validity, uid = await session.lane(target.store, draft, rest)
+    except BaseException:
         await session.lane(draft.abort)
+        raise
     session.announce(name)
     return ok("Appended", b"APPENDUID %d %d" % (validity, uid))
 
 
-async def _admit(session: Session, name: Name, announced: Announced) -> None:
-    """Raise Refused before a single octet is sent for nothing."""
-    limits = session.config.limits
-    if announced.size > limits.message_size:
-        raise Refused(b"TOOBIG", f"A message has at most {limits.message_size} octets")
-    if not announced.size:
+def _check_size(session: Session, size: int) -> None:
+    limit = session.config.limits.message_size
+    if size > limit:
+        raise Refused(b"TOOBIG", f"A message has at most {limit} octets")
+    if not size:
         raise Refused(b"CANNOT", "A message cannot be empty")
-    await session.target(name)
-    await session.lane(session.account.store.check_room, announced.size)
-    if await session.lane(session.account.store.free_space) - announced.size < limits.min_free_space:
+
+
+def _admit(session: Session, name: Name, size: int) -> None:
+    """Refuse before a single octet is sent for nothing; in the lane."""
+    store = session.account.store
+    _mailbox(store, name)
+    store.check_room(size)
+    if store.free_space() - size < session.config.limits.min_free_space:
         raise Refused(b"OVERQUOTA", "There is no room for it")
 
 
-async def _receive(session: Session, draft: Draft, size: int) -> None:
-    """Read all octets of the literal and the end of the command, also when they can no longer be stored."""
+def _mailbox(store: Account, name: Name) -> Mailbox:
+    try:
+        return store.mailbox(name)
+    except NoSuchMailbox:
+        raise no_target() from None
+
+
+async def _receive(session: Session, draft: Draft, size: int) -> bytes:
+    """Read all octets of the literal and the end of the command, also when they can no longer be stored.
+
+    Gives those octets that were not written to the draft so far: of most messages, all.
+    """
     left = size
+    held: list[bytes] = []
     trouble: Exception | None = None
     while left:
         piece = await session.stream.some(min(left, _PIECE))
         left -= len(piece)
         if b"\0" in piece:
             trouble = trouble or BadSyntax("A message must not hold NUL")
-        if trouble is None:
+        if trouble is not None:
+            continue
+        held.append(piece)
+        if len(held) * _PIECE > MEMORY_LIMIT:
             try:
-                await session.lane(draft.write, piece)
+                await session.lane(draft.write, b"".join(held))
             except OSError as error:
                 trouble = error
+            held.clear()
     await _end(session)
     if trouble is not None:
         raise trouble
+    return b"".join(held)
 
 
 async def _end(session: Session) -> None:
@@ -101,10 +126,18 @@ async def _end(session: Session) -> None:
         raise BadSyntax("Unexpected text after the message")
 
 
-def _store(session: Session, name: Name, draft: Draft, wanted: Flags, date: float | None) -> tuple[int, int]:
-    try:
-        target = session.account.store.mailbox(name)
-    except NoSuchMailbox:
-        raise no_target() from None
-    uid = target.append(draft, wanted, date)
-    return target.uid_validity, uid
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where a message goes, and how."""
+
+    account: Account
+    name: Name
+    flags: Flags
+    internal_date: float | None
+
+    def store(self, draft: Draft, rest: bytes) -> tuple[int, int]:
+        """UIDVALIDITY and UID of the message, which is durable then; in the lane."""
+        draft.write(rest)
+        mailbox = _mailbox(self.account, self.name)
+        uid = mailbox.append(draft, self.flags, self.internal_date)
+        return mailbox.uid_validity, uid
