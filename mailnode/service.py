@@ -1,5 +1,6 @@
 """Builds every part once, in order; what twistd starts. The only place that touches the global reactor."""
 
+import gc
 import os
 import random
 import signal
@@ -47,9 +48,14 @@ from mailnode.runtime import Runtime
 from mailnode.smtp.server import Smtp
 from mailnode.tomlfile import ConfigurationError
 from mailnode.upkeep.indexer import Indexer
+from mailnode.upkeep.memory import ShortCollections
 
 STORE_THREADS = 8
 PASSWORD_THREADS = 1
+
+# Seconds a thread may keep the interpreter while another waits for it: what is dear for one session then
+# delays the others by this, at a cost that is hardly measured.
+SWITCH_INTERVAL = 0.001
 
 # Seconds when the server stops: first for the sessions to end what they work at, then for the disk.
 PATIENCE = 10.0
@@ -175,6 +181,7 @@ class MailNode(Service):
         )
         logins = Logins(live, runtime, Portal(realm, [checker]), LoginThrottle(runtime.now), bus)
         self._indexer = Indexer(runtime, realm, feed, Log("mailnode.upkeep"))
+        self._collections = ShortCollections(reactor, gc, quiet=lambda: not realm.crowded)
         courier = LocalCourier(runtime, realm, feed, bus, files)
         free_space = FreeSpace(runtime, files, lambda: realm.mail_root)
 
@@ -228,9 +235,11 @@ class MailNode(Service):
     def startService(self) -> None:
         """twistd's: begin to work."""
         super().startService()
+        sys.setswitchinterval(SWITCH_INTERVAL)
         self._store_pool.start()
         self._password_pool.start()
         self._indexer.start()
+        self._collections.start()
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._hang_up))
         self._listening.addCallback(lambda _: Deferred.fromCoroutine(self._open_control_socket()))
         self._listening.addCallbacks(self._ready, self._cannot_listen)
@@ -282,6 +291,7 @@ class MailNode(Service):
     async def _stop(self) -> None:
         notify_systemd(b"STOPPING=1")
         self._indexer.stop()
+        self._collections.stop()
         await DeferredList([stopped for port in self._ports if (stopped := port.stopListening())])
         factories = self._factories.values()
         for factory in factories:

@@ -276,7 +276,7 @@ class Mailbox:
         known = self._messages.bases
         fresh = [base for base in places if base not in known]
         unlisted = [base for base in fresh if base not in records and self._is_file(base, places[base])]
-        self._list_new(sorted(unlisted, key=filenames.arrival_order), places)
+        self._list_new(filenames.by_arrival(unlisted), places)
         return self._admit([(base, places[base]) for base in fresh if base in records])
 
     def _is_file(self, base: str, place: Place) -> bool:

@@ -1,0 +1,62 @@
+"""Full collections look at each object once."""
+
+from collections.abc import Callable
+from typing import Any
+
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailnode.upkeep.memory import EVERY, FULL, ShortCollections
+
+
+class FakeCollector:
+    """A collector that notes what is asked of it."""
+
+    def __init__(self) -> None:
+        self.callbacks: list[Callable[[str, dict[str, int]], Any]] = []
+        self.done: list[str] = []
+
+    def freeze(self) -> None:
+        self.done.append("freeze")
+
+    def unfreeze(self) -> None:
+        self.done.append("unfreeze")
+
+    def collect(self, generation: int = FULL) -> int:
+        self.done.append(f"collect {generation}")
+        for phase in ("start", "stop"):
+            for callback in self.callbacks:
+                callback(phase, {"generation": generation, "collected": 0, "uncollectable": 0})
+        return 0
+
+
+class ShortCollectionsTests(SynchronousTestCase):
+    """On a clock of its own."""
+
+    def setUp(self) -> None:
+        self.clock, self.collector, self.quiet = Clock(), FakeCollector(), True
+        self.short = ShortCollections(self.clock, self.collector, lambda: self.quiet)
+        self.short.start()
+
+    def tearDown(self) -> None:
+        self.short.stop()
+        self.short.stop()
+        self.assertEqual(self.collector.callbacks, [])
+        self.assertEqual(self.collector.done[-1], "unfreeze")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_survivors_are_set_aside(self) -> None:
+        """After a full collection, and after no other."""
+        self.collector.collect(0)
+        self.collector.collect(1)
+        self.collector.collect(FULL)
+        self.assertEqual(self.collector.done, ["collect 0", "collect 1", "collect 2", "freeze"])
+
+    def test_all_is_looked_at_in_a_quiet_moment(self) -> None:
+        """Now and then, when nobody would mind."""
+        self.quiet = False
+        self.clock.advance(EVERY)
+        self.assertEqual(self.collector.done, [])
+        self.quiet = True
+        self.clock.advance(EVERY)
+        self.assertEqual(self.collector.done, ["unfreeze", "collect 2", "freeze"])
