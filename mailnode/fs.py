@@ -18,13 +18,12 @@ Rules kept here once, for everyone:
 import contextlib
 import errno
 import fcntl
-import mmap
 import os
 import stat as stat_bits
 import time
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Self, cast
+from typing import Self
 
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -45,14 +44,6 @@ class ReadFile:
     def read_at(self, offset: int, count: int) -> bytes:
         """Up to `count` octets from `offset`; fewer only at the end of the file."""
         return os.pread(self._descriptor, count, offset)
-
-    def mapped(self) -> bytes:
-        """The whole file as memory that the kernel fetches page by page; to be used like bytes.
-
-        Only for files that nobody truncates, as the messages of a Maildir are. It lives as long as it is
-        referred to, also after close(). Raises ValueError for an empty file.
-        """
-        return cast(bytes, mmap.mmap(self._descriptor, 0, prot=mmap.PROT_READ))
 
     def stat(self) -> os.stat_result:
         """What fstat said of the open file when it was first asked."""
@@ -183,6 +174,11 @@ class FileSystem:
             return os.lstat(path)
         except (FileNotFoundError, NotADirectoryError):
             return None
+
+    def is_directory(self, path: str) -> bool:
+        """Whether there is a directory of that name; a symlink to one is none."""
+        facts = self.stat(path)
+        return facts is not None and stat_bits.S_ISDIR(facts.st_mode)
 
     def free_space(self, path: str) -> int:
         """Octets an unprivileged process may still write where `path` is, or will be once it is made."""

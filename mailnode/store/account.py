@@ -84,7 +84,7 @@ class Account:
         once in the life of the process.
         """
         with self._making:
-            if not self._there:
+            if not self._there or not self._files.is_directory(f"{self.root}/new"):
                 make_folder(self._context, self.root)
                 self._files.sync_upwards(self.root)
                 self._sweep()
@@ -169,14 +169,15 @@ class Account:
         with self._context.locks.folder(self.root):
             # Built under a name nobody lists, then renamed: a mailbox is there whole, or not at all.
             building = f"{self.root}/{BUILDING}{self._context.new_guid()}"
-            make_folder(self._context, building)
-            self._files.create(f"{building}/maildirfolder").close()
-            uids = UidList(next_validity(self._context), 1, self._context.new_guid())
-            self._files.replace(f"{building}/{uidlist.FILE_NAME}", uids.encode())
             try:
+                make_folder(self._context, building)
+                self._files.create(f"{building}/maildirfolder").close()
+                uids = UidList(next_validity(self._context), 1, self._context.new_guid())
+                self._files.replace(f"{building}/{uidlist.FILE_NAME}", uids.encode())
                 self._rename_all([(building, target)])
             except BaseException:
-                self._remove_tree(building)
+                with contextlib.suppress(OSError):  # what is left is swept up when it is old
+                    self._remove_tree(building)
                 raise
 
     def delete(self, name: Name) -> None:
@@ -201,16 +202,21 @@ class Account:
             self.ensure()
             return self.root
         usual = naming.usual_directory(name)
-        if usual is not None and self._files.stat(f"{self.root}/{usual}/cur") is not None:
-            return f"{self.root}/{usual}"
+        place = f"{self.root}/{usual}"
+        if usual is not None and self._files.is_directory(place) and self._files.is_directory(f"{place}/cur"):
+            return place
         path = self._directories().get(name)
         if path is None:
             raise NoSuchMailbox(name)
         return path
 
     def _remove_tree(self, path: str) -> None:
-        """Remove a folder with all in it; two levels deep is all a folder has, but be thorough."""
-        if self._files.stat(path) is None:
+        """Remove a folder with all in it; two levels deep is all a folder has, but be thorough.
+
+        What is no directory, such as a link to somebody else's mail, loses its name and nothing more.
+        """
+        if not self._files.is_directory(path):
+            self._files.unlink(path, missing_ok=True)
             return
         pending = [path]
         emptied = []
@@ -312,7 +318,13 @@ class Account:
 
     def draft(self) -> Draft:
         """A new message for this account. Touches no disk; may be called outside the lane."""
-        return Draft(self._files, f"{self.root}/tmp", self._context.names.next(), prepare=self.ensure)
+        return Draft(self._files, f"{self.root}/tmp", self._context.names.next(), prepare=self._ensure_tmp)
+
+    def _ensure_tmp(self) -> None:
+        """The Maildir is made, and made again where somebody has removed its empty directories."""
+        if self._files.stat(f"{self.root}/tmp") is None:
+            self.look_anew()
+        self.ensure()
 
     def append(
         self, name: Name, draft: Draft, flags: Flags = NO_FLAGS, internal_date: float | None = None

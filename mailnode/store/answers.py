@@ -14,6 +14,7 @@ from mailnode.store.index import WINDOW_ROWS, Prepared, Window
 from mailnode.store.messages import Message
 
 _FRESH_KEPT = 64  # answers that are put into the cache at once
+_FRESH_OCTETS = 1 << 20  # or earlier, when they are so long together
 _FEW = 8  # messages of the first window, and of every one for who does not ask in order
 
 
@@ -25,6 +26,7 @@ class Answers:
         self._windows: dict[Prepared, Window] = {}
         self._asked: dict[Prepared, int] = {}  # the UID asked for last
         self._fresh: dict[int, tuple[str, Rendered]] = {}  # made, and not yet in the cache
+        self._fresh_octets = 0
 
     def known(self, message: Message) -> Rendered | None:
         """All answers for a message, when they were made before."""
@@ -50,7 +52,8 @@ class Answers:
     def keep(self, message: Message, made: Rendered) -> Rendered:
         """Keep answers that were made from the message."""
         self._fresh[message.uid] = message.base, made
-        if len(self._fresh) >= _FRESH_KEPT:
+        self._fresh_octets += len(made.header) + 2 * len(made.bodystructure) + len(made.envelope)
+        if len(self._fresh) >= _FRESH_KEPT or self._fresh_octets >= _FRESH_OCTETS:
             self.save()
         return made
 
@@ -60,4 +63,5 @@ class Answers:
             return
         self._cache.save_rendered([(uid, base, made) for uid, (base, made) in self._fresh.items()])
         self._fresh.clear()
+        self._fresh_octets = 0
         self._windows.clear()

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from mailnode.fs import READ_SIZE, ReadFile
 from mailnode.message.wire_form import WireForm
 
-_MAP_FROM = 1 << 20
-
 
 class Body:
     """An open message file. Offsets are those on disk (see message.mime); what comes out is the wire form.
@@ -23,10 +21,13 @@ class Body:
 
     @property
     def data(self) -> bytes:
-        """All octets as they lie on disk, for parsing: a large file is mapped, not read."""
-        if self.size > _MAP_FROM:
-            return self._file.mapped()
-        return b"".join(self._read(0, self.size))
+        """All octets as they lie on disk, for parsing.
+
+        It is read, not mapped: whoever truncates a mapped file, as cp does with one it writes over, ends the
+        process that reads it.
+        """
+        whole = self._file.read_at(0, self.size)
+        return whole if len(whole) == self.size else whole + b"".join(self._read(len(whole), self.size))
 
     def wire(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """The wire form of a disk range, in chunks; a range starts at the start of a line."""

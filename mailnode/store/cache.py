@@ -24,23 +24,28 @@ class FolderCache:
         self._validity = validity
 
     def _tried(self, work: Callable[[Index, FolderRow], T], otherwise: T) -> T:
-        try:
-            index = self._context.index()
-            return work(index, index.folder(self._guid, self._validity))
-        except (sqlite3.OperationalError, OSError):
-            self._context.close()  # locked, or out of disk: it may be all right later
-        except (sqlite3.Error, ValueError):
-            self._context.discard_index()
+        for _ in range(2):
+            try:
+                index = self._context.index()
+                return work(index, index.folder(self._guid, self._validity))
+            except (sqlite3.OperationalError, OSError):
+                self._context.close()  # locked, or out of disk: it may be all right later
+                return otherwise
+            except (sqlite3.Error, ValueError):
+                self._context.discard_index()  # and begin an empty one
         return otherwise
 
-    def open(self) -> tuple[int, int, dict[int, Row]]:
-        """UIDNEXT, the highest modification sequence, and the messages by UID, as they were remembered."""
+    def open(self) -> tuple[int, int, dict[int, Row]] | None:
+        """UIDNEXT, the highest modification sequence, and the messages by UID, as they were remembered.
+
+        None when the cache cannot be seen now. What it knows is then not known; nothing must be told to it
+        by who opened the folder without it, or it would seem to have known that always.
+        """
 
         def work(index: Index, folder: FolderRow) -> tuple[int, int, dict[int, Row]]:
             return folder.uid_next, folder.modseq, {row.uid: row for row in index.rows(folder.id)}
 
-        nothing: tuple[int, int, dict[int, Row]] = (1, 0, {})
-        return self._tried(work, nothing)
+        return self._tried(work, None)
 
     def save(self, *, uid_next: int, modseq: int, changed: Iterable[Row], gone: Iterable[int]) -> None:
         """Remember what changed, and the UIDs that are gone."""

@@ -75,6 +75,8 @@ class Context:
         path = self._made(name)
         try:
             return opening(path)
+        except sqlite3.OperationalError:
+            raise  # locked, or no room or descriptor for it: it may be all right later
         except sqlite3.DatabaseError:
             self._remove(name)
             return opening(path)

@@ -9,6 +9,7 @@ shows, and a look at a directory with our mark settles at once. What somebody el
 our change does not show: what is remembered is then believed for a while only, and looked at once more.
 """
 
+import contextlib
 from dataclasses import dataclass
 
 from mailnode.fs import FileSystem
@@ -36,7 +37,8 @@ def mark(files: FileSystem, path: str, now_ns: int) -> int:
     -1 if it has another one afterwards: somebody has changed it at once, or such times are not kept there.
     """
     ours = max(now_ns, mtime_of(files, path) + 1)
-    files.set_time(path, ours)
+    with contextlib.suppress(OSError):  # only the owner may; the change that was made is made all the same
+        files.set_time(path, ours)
     return ours if mtime_of(files, path) == ours else -1
 
 
@@ -51,7 +53,7 @@ def folders(files: FileSystem, root: str) -> dict[Name, str]:
     found = {INBOX: root}
     for entry, is_directory in sorted(files.entries(root)):
         name = names.name_of(entry) if is_directory else None
-        if name is None or files.stat(f"{root}/{entry}/{CUR}") is None:
+        if name is None or not files.is_directory(f"{root}/{entry}/{CUR}"):
             continue
         if name not in found or entry == names.usual_directory(name):
             found[name] = f"{root}/{entry}"

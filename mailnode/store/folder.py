@@ -47,6 +47,7 @@ class Folder:
         self.list: UidList = UidList(0, 1, "")
         self.lines = 0  # of the uid list's file, those of the dead included
         self.keywords = Keywords()
+        self.renamed_keywords = False  # whether letters may mean something else than at the last look
         self._doubtful: set[str] = set()  # files that could not be written: what is on the disk is unknown
         self._files = context.files
         self._list_signature: _Signature = (-1, -1, -1)
@@ -259,6 +260,7 @@ class Folder:
         if signatures != self._keyword_signatures:
             self.keywords = Keywords(*(self._read_or_empty(name) for name in (FIRST_FILE, SECOND_FILE)))
             self._keyword_signatures = signatures
+            self.renamed_keywords = True
             if self._doubtful & {FIRST_FILE, SECOND_FILE}:
                 self.write_keywords()
         signature = self._signature(uidlist.FILE_NAME)

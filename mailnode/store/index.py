@@ -2,11 +2,11 @@
 
 It remembers what is dear to find out again (sizes, dates, prepared answers) and the modification sequences.
 Truth stays in the files: a folder whose UIDVALIDITY is not the cached one, or a message whose base name is
-not, is not believed. Folders are known by the G of their uid list, which survives a rename.
+not, is not believed. Folders are known by the G of their uid list and their directory, see store.homes.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -15,7 +15,7 @@ from mailnode.store.uidlist import UID_END
 
 FILE_NAME = "mailnode-index.sqlite"
 
-_VERSION = 4
+_VERSION = 5
 _SCHEMA = """
 CREATE TABLE origin (token TEXT NOT NULL);
 CREATE TABLE folder (
@@ -144,6 +144,18 @@ class Index:
             )
         return FolderRow(int(made.lastrowid or 0), 1, 0)
 
+    def keys(self, guid: str) -> list[str]:
+        """The names of folders that begin with a G."""
+        rows = self._db.execute("SELECT guid FROM folder WHERE guid >= ? AND guid < ?", (guid, guid + "\x7f"))
+        return [key for (key,) in rows.fetchall()]
+
+    def rename(self, old: str, new: str) -> None:
+        """A folder has another name now; what was known under the new one is forgotten."""
+        with self._transaction():
+            for (folder,) in self._db.execute("SELECT id FROM folder WHERE guid = ?", (new,)).fetchall():
+                self._forget(folder)
+            self._db.execute("UPDATE folder SET guid = ? WHERE guid = ?", (new, old))
+
     def _forget(self, folder: int) -> None:
         for table, key in (("folder", "id"), ("message", "folder"), ("rendered", "folder")):
             self._db.execute(f"DELETE FROM {table} WHERE {key} = ?", (folder,))
@@ -201,17 +213,22 @@ class Index:
         ).fetchone()
         if found is None:
             return None
+        _check(found, (bytes, bytes, bytes, bytes, int, bytes))
         envelope, body, bodystructure, header, octets, parts = found
         return Rendered(envelope, body, bodystructure, header, octets, load_parts(parts))
 
     def prepared(self, folder: int, uid: int, what: Prepared, rows: int) -> Window:
-        """One column of the prepared answers of `uid` and those after it, at most `rows` of them."""
+        """One column of the prepared answers of `uid` and those after it, at most `rows` of them.
+
+        Raises ValueError for a row that makes no sense.
+        """
         answers: dict[int, tuple[str, Any]] = {}
         octets = 0
         for found, base, value in self._db.execute(
             f"SELECT uid, base, {what} FROM rendered WHERE folder = ? AND uid >= ? ORDER BY uid",
             (folder, uid),
         ):
+            _check((value,), (int if what == "octets" else bytes,))
             answers[found] = base, value
             octets += len(value) if isinstance(value, bytes) else 0
             if len(answers) >= rows or octets >= WINDOW_OCTETS:
@@ -240,8 +257,10 @@ class Index:
             )
 
     def directories(self) -> list[DirectoryRow]:
-        """What was counted, of each directory."""
-        rows = self._db.execute("SELECT name, mtime, stamp, octets, messages FROM directory")
+        """What was counted, of each directory. Raises ValueError for a row that makes no sense."""
+        rows = self._db.execute("SELECT name, mtime, stamp, octets, messages FROM directory").fetchall()
+        for values in rows:
+            _check(values, (str, int, str, int, int))
         return [DirectoryRow(*values) for values in rows]
 
     def save_directories(self, rows: Iterable[DirectoryRow]) -> None:
@@ -252,6 +271,12 @@ class Index:
                 "INSERT INTO directory VALUES (?, ?, ?, ?, ?)",
                 ((_text(row.name), row.mtime_ns, row.stamp, row.octets, row.messages) for row in rows),
             )
+
+
+def _check(values: Sequence[object], types: Sequence[type]) -> None:
+    """SQLite keeps no watch over types, and its pages may be damaged."""
+    if any(type(value) is not kind for value, kind in zip(values, types, strict=True)):
+        raise ValueError("a row of the cache makes no sense")
 
 
 def _text(name: str) -> bytes | str:

@@ -11,6 +11,7 @@ import string
 from mailnode.store.errors import TooManyKeywords
 from mailnode.store.filenames import FLAG_OF_LETTER, LETTER_OF_FLAG
 from mailnode.store.values import Flags
+from mailnode.wire.abnf import ATOM_CHAR, is_all
 
 FIRST_FILE = "dovecot-keywords"
 SECOND_FILE = "mailnode-keywords"
@@ -19,7 +20,13 @@ _FIRST_LETTERS = string.ascii_lowercase
 _SECOND_LETTERS = string.digits + "ABCEGHIJKLMNOQUVWXYZ"
 _LETTERS = _FIRST_LETTERS + _SECOND_LETTERS
 _NUMBER_OF_LETTER = {letter: number for number, letter in enumerate(_LETTERS)}
+_DIGITS = 2  # of the greatest number
 NAME_LIMIT = 50
+
+
+def _is_keyword(name: str) -> bool:
+    octets = os.fsencode(name)
+    return bool(octets) and len(octets) <= NAME_LIMIT and is_all(octets, ATOM_CHAR)
 
 
 class Keywords:
@@ -32,12 +39,12 @@ class Keywords:
                 number, space, name = line.partition(" ")
                 if (
                     space
-                    and name
                     and number.isascii()
                     and number.isdigit()
-                    and int(number[:9]) < len(_LETTERS)
+                    and len(number) <= _DIGITS
+                    and int(number) < len(_LETTERS)
                 ):
-                    self.names[int(number)] = name
+                    self.names[int(number)] = name if _is_keyword(name) else f"unknown-{number}"
         self._numbers = {name.lower(): number for number, name in self.names.items()}
         self._flags: dict[str, Flags] = {}
 

@@ -9,6 +9,7 @@ changed under UIDs that mean something else now; the account then opens a new ob
 """
 
 import contextlib
+import errno
 import stat
 from array import array
 from bisect import bisect_right
@@ -18,7 +19,7 @@ from typing import Any, Literal
 
 from mailnode.message.rendered import Rendered
 from mailnode.message.text import searchable
-from mailnode.store import filenames
+from mailnode.store import filenames, homes
 from mailnode.store.answers import Answers
 from mailnode.store.body import Body
 from mailnode.store.cache import FolderCache
@@ -70,6 +71,7 @@ class Mailbox:
         self._answers = Answers(self._cache)
         self._text = FolderText(context, "", 0)
         self._remembered: dict[int, Row] = {}  # of messages that were not seen yet
+        self._blind = False  # whether the cache could not be seen when the folder was opened
         self._dead: set[str] = set()  # base names of which a line may still stand in the uid list
 
     # Facts
@@ -144,9 +146,20 @@ class Mailbox:
         """
         with self._existing():
             self.save_prepared()
-            if self._identity is None or not self._folder.unchanged():
-                with self._folder.lock():
-                    self._synchronise()
+            try:
+                self._look()
+            except FileNotFoundError:
+                if not self._context.files.is_directory(self._folder.path):
+                    raise
+                # Somebody has removed empty directories, or a backup has left them out.
+                make_folder(self._context, self._folder.path)
+                self._folder.forget()
+                self._look()
+
+    def _look(self) -> None:
+        if self._identity is None or not self._folder.unchanged():
+            with self._folder.lock():
+                self._synchronise()
 
     @contextlib.contextmanager
     def _existing(self) -> Iterator[None]:
@@ -176,6 +189,8 @@ class Mailbox:
             folder.examine_all()
             if not opening and not self._is_still_ours():
                 raise NoSuchMailbox(self.name)
+        if folder.renamed_keywords:
+            folder.examine_all()
         if opening:
             self._open()
         stable = folder.look()
@@ -188,9 +203,9 @@ class Mailbox:
         self._give_names(places)
         touched = self._note_changes(places)
         gone = self._forget([one for base in gone_twice if (one := self._messages.called(base))])
+        self._bury(gone_twice)
         touched += self._note_new(places)
         if stable and self._too_many_dead():
-            self._folder.list.keep_only(self._messages.bases)
             self._folder.rewrite_list()
             self._dead.clear()
         if touched or gone or opening:
@@ -198,25 +213,38 @@ class Mailbox:
         folder.examined(but=doubtful)
 
     def _missing(self) -> set[str]:
-        """The bases of messages that were there, and that the last look did not see."""
+        """The bases of messages that were there, or are listed, and that the last look did not see."""
         differing = self._folder.differing()
         if self._folder.all_differ:
-            expected = self._messages.bases | {row.base for row in self._remembered.values()}
-            return expected - differing.keys()
+            expected = self._folder.list.records.keys() | {row.base for row in self._remembered.values()}
+            return (expected | self._messages.bases) - differing.keys()
         return {base for base, place in differing.items() if place is None and base in self._messages.bases}
+
+    def _bury(self, bases: set[str]) -> None:
+        """Lines of messages that went before we came: a file that comes back is another message."""
+        for base in bases:
+            if self._folder.list.records.pop(base, None) is not None:
+                self._dead.add(base)
 
     def _open(self) -> None:
         folder = self._folder
-        if self._context.files.stat(f"{folder.path}/{NEW}") is None:
-            make_folder(self._context, folder.path)  # a backup that leaves out empty directories
+        if not folder.list.guid or homes.is_copy(self._context, folder.path, self.guid):
+            folder.list.guid = self._context.new_guid()
+            folder.list.sound = False
         if not folder.list.sound:
             folder.rewrite_list()
         self._identity = (self.uid_validity, self.guid)
-        self._cache = FolderCache(self._context, self.guid, self.uid_validity)
+        home = homes.key_of(self._context, folder.path, self.guid)
+        self._cache = FolderCache(self._context, home, self.uid_validity)
         self._answers = Answers(self._cache)
-        self._text = FolderText(self._context, self.guid, self.uid_validity)
-        uid_next, self._messages.modseq, self._remembered = self._cache.open()
-        self._text.open()
+        self._text = FolderText(self._context, home, self.uid_validity)
+        remembered = self._cache.open()
+        self._blind = remembered is None
+        uid_next, self._messages.modseq, self._remembered = remembered or (1, 0, {})
+        if self._blind:
+            self._text.stay_apart()
+        else:
+            self._text.open()
         if not self._messages.modseq or self._context.first_time(self.guid):
             # A power cut may have taken the end of the cache, and with it a sequence that a client has seen.
             self._messages.tick(max(self._context.now(), folder.newest_change()))
@@ -248,9 +276,11 @@ class Mailbox:
         return self._folder.keywords.flags(filenames.info_of(place[1]))
 
     def _note_changes(self, places: dict[str, Place]) -> list[Message]:
-        known = self._messages.called
+        known, renamed = self._messages.called, self._folder.renamed_keywords
         moved = [
-            one for base, place in places.items() if (one := known(base)) is not None and place != one.place
+            one
+            for base, place in places.items()
+            if (one := known(base)) is not None and (renamed or place != one.place)
         ]
         modseq = self._tick() if moved else 0
         for message in moved:
@@ -261,6 +291,7 @@ class Mailbox:
             if flags != message.flags:
                 message.flags = flags
                 self._messages.log(message, modseq)
+        self._folder.renamed_keywords = False
         return moved
 
     def _forget(self, messages: list[Message]) -> list[int]:
@@ -323,6 +354,8 @@ class Mailbox:
         """Tell the cache."""
         forgotten = [*gone, *self._remembered]
         self._remembered.clear()
+        if self._blind:
+            return
         self._cache.save(
             uid_next=self.uid_next,
             modseq=self.highest_modseq,
@@ -502,13 +535,18 @@ class Mailbox:
             unclaimed = [message for message in self._messages if message.recent]
             in_new = [message for message in unclaimed if message.place[0]]
             if in_new:
-                self._each(
-                    in_new, lambda message: self._rename(message, _in_cur(message.info)), durable=False
-                )
+                self._each(in_new, self._claim, durable=False)
                 self._remember(in_new, [])
             for message in unclaimed:
                 message.recent = False
             return {message.uid for message in unclaimed if self._messages.get(message.uid) is message}
+
+    def _claim(self, message: Message) -> None:
+        try:
+            self._rename(message, _in_cur(message.info))
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:  # else no flags fit behind its name, and it stays in new/
+                raise
 
     def set_flags(self, uids: Iterable[int], mode: Mode, flags: Flags) -> dict[int, int]:
         """Change flags durably; gives the UIDs whose flags are others now, and their modseqs before that.

@@ -55,9 +55,13 @@ class Quota:
         return self._limit() != UNLIMITED
 
     def check(self, more: Usage) -> None:
-        """Raise OverQuota when there is no room for so much more."""
+        """Raise OverQuota when there is no room for so much more; what is only reserved may not come.
+
+        This is advice, and waits for nobody: whoever then adds something reserves its room.
+        """
         with self._released:
-            self._await_room(more)
+            if not self._limit().holds(self._usage() + more):
+                raise OverQuota(self.name)
 
     def _await_room(self, more: Usage) -> None:
         while True:
@@ -143,6 +147,6 @@ class Sum:
         if fresh and version == account.usage_version:
             return version, usage
         version = account.usage_version
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             usage = account.usage()
         return version, usage

@@ -21,8 +21,12 @@ class FolderText:
         self._guid = guid
         self._validity = validity
         self.until = 0
+        self._seen = True  # whether `until` is what the index says
+        self._apart = False
 
     def _tried(self, work: Callable[[TextIndex], T], *, absent: T, failed: T, make: bool = False) -> T:
+        if self._apart:
+            return absent
         try:
             index = self._context.text_index(make=make)
             return absent if index is None else work(index)
@@ -38,24 +42,29 @@ class FolderText:
         return self._context.text_wanted
 
     def open(self) -> None:
-        """See what was indexed before. What cannot be seen could not be distrusted either, so it must go."""
-        self.until = self._tried(
+        """See what was indexed before; nothing is believed of what cannot be seen now."""
+        until = self._tried(
             lambda index: index.coverage(self._guid, self._validity).until, absent=0, failed=-1
         )
-        if self.until < 0:
-            self._context.discard_text_index()
-            self.until = 0
+        self._seen = until >= 0
+        self.until = max(until, 0)
+
+    def stay_apart(self) -> None:
+        """Do without the index: which of its messages are still the same ones is not known."""
+        self._apart = True
+        self.until = 0
 
     def look_again(self) -> None:
         """See whether the index was lost or started anew since."""
-        if self.wanted:
-            self.until = self._tried(
-                lambda index: index.coverage(self._guid, self._validity).until, absent=0, failed=self.until
-            )
+        if self.wanted and not self._apart:
+            self.open()
 
     def distrust(self, uids: Sequence[int]) -> None:
-        """Messages that nobody remembers under these UIDs: what was indexed under them may be others."""
-        if not uids or min(uids) > self.until:
+        """Messages that nobody remembers under these UIDs: what was indexed under them may be others.
+
+        An index that cannot be told of it now, as it is locked or the disk is full, is thrown away.
+        """
+        if not uids or (self._seen and min(uids) > self.until):
             return
         self.until = 0
 

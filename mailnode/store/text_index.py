@@ -131,6 +131,12 @@ class TextIndex:
         ).fetchone()
         return Coverage(*found) if found else NOTHING
 
+    def rename(self, old: str, new: str) -> None:
+        """A folder has another name now; what was known under the new one is forgotten."""
+        with Transaction(self._db):
+            self._forget(new)
+            self._db.execute("UPDATE folder SET guid = ? WHERE guid = ?", (new, old))
+
     def forget(self, guid: str) -> None:
         """Nothing is known of this folder any more; its rows can match nothing from now on."""
         with Transaction(self._db):

@@ -9,7 +9,6 @@ has the file rewritten; the message of that line gets a new UID, the UIDVALIDITY
 """
 
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -55,11 +54,6 @@ class UidList:
         lines = [os.fsencode(" ".join(header) + "\n")]
         lines.extend(record.encode() for record in sorted(self.records.values(), key=lambda one: one.uid))
         return b"".join(lines)
-
-    def keep_only(self, bases: Iterable[str]) -> None:
-        """Forget the records of all other bases."""
-        kept = set(bases)
-        self.records = {base: record for base, record in self.records.items() if base in kept}
 
 
 def parse(data: bytes) -> UidList | None:
@@ -115,7 +109,7 @@ def _header(line: str) -> UidList | None:
         elif text:
             extra.append(text)
     validity = _decimal(values.get("V", ""), 2**32)
-    next_uid = _decimal(values.get("N", ""), 2**32)
+    next_uid = _decimal(values.get("N", ""))  # when there are no more, the folder starts with a new V
     if not validity or not next_uid:
         return None
     return UidList(validity, next_uid, values.get("G", ""), tuple(extra))

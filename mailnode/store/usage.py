@@ -194,7 +194,7 @@ class Ledger:
         try:
             with contextlib.closing(self._open_index()) as index:
                 rows = index.directories()
-        except (sqlite3.Error, OSError):
+        except (sqlite3.Error, OSError, ValueError):
             return {}
         return {
             f"{self._root}/{row.name}": _Directory(
@@ -221,7 +221,7 @@ class Ledger:
                 if one.settled and one.mtime_ns >= 0
             ]
             with (
-                contextlib.suppress(sqlite3.Error, OSError),
+                contextlib.suppress(sqlite3.Error, OSError, OverflowError),
                 contextlib.closing(self._open_index()) as index,
             ):
                 index.save_directories(rows)
