@@ -185,7 +185,7 @@ ROWS = (
 )
 
 
-def measure(peers: list[Peer], count: int, wanted: str) -> list[dict[str, object]]:
+def measure(peers: list[Peer], count: int, wanted: str, runs: int) -> list[dict[str, object]]:
     """Every row, each peer in turn."""
     clients = [peer.client() for peer in peers]
     for client in clients:
@@ -206,7 +206,7 @@ def measure(peers: list[Peer], count: int, wanted: str) -> list[dict[str, object
                 client.command(b"SELECT INBOX")
         times: dict[str, list[float]] = {peer.name: [] for peer in peers}
         octets = {}
-        for _ in range(1 if row.once else RUNS):
+        for _ in range(1 if row.once else runs):
             for peer, client in zip(peers, clients, strict=True):
                 times[peer.name].append(row.work(client, count))
                 octets[peer.name] = client.octets
@@ -237,6 +237,7 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=5000)
     parser.add_argument("--corpus", help="a Maildir to be served instead of a made one")
     parser.add_argument("--only", default="", help="rows whose name holds this")
+    parser.add_argument("--runs", type=int, default=RUNS, help="of each row")
     parser.add_argument("--alone", action="store_true", help="without Dovecot")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
@@ -255,7 +256,7 @@ def main() -> None:
         try:
             if not options.alone:
                 peers.append(Theirs(source))
-            results = measure(peers, count, options.only)
+            results = measure(peers, count, options.only, options.runs)
             print(ours.sizes(), file=sys.stderr)
         finally:
             for peer in peers:

@@ -11,7 +11,7 @@ from mailnode.imap.needles import Needle, TextsUnread
 from mailnode.imap.selected import Selected
 from mailnode.message.date import parse_date
 from mailnode.message.encoded import decode_words
-from mailnode.message.header import Header, scan
+from mailnode.message.header import values_of
 from mailnode.message.rendered import Rendered
 from mailnode.message.text import fold
 from mailnode.store.body import Body
@@ -44,20 +44,17 @@ class Subject:
         return self.view.mailbox.rendered(self.uid)
 
     @cached_property
-    def header(self) -> Header:
-        """The header's fields."""
-        return scan(self.prepared("header"))
-
-    @cached_property
     def sent(self) -> date | None:
         """The day that the Date field states, whatever its zone."""
-        moment = parse_date(self.header.get(b"date") or b"")
+        dates = values_of(self.prepared("header"), b"date")
+        moment = parse_date(dates[0]) if dates else None
         return moment and moment.date()
 
     def values(self, name: bytes) -> list[str]:
         """The folded values of all fields of that name (in lower case)."""
         if name not in self._values:
-            self._values[name] = [fold(decode_words(value)) for value in self.header.all(name)]
+            values = values_of(self.prepared("header"), name)
+            self._values[name] = [fold(decode_words(value)) for value in values]
         return self._values[name]
 
     def may_hold(self, needle: str) -> bool:

@@ -8,6 +8,7 @@ the same octet for every reader, but no name finds them. The same holds for what
 `FIELD_LIMIT` fields. Lines end in LF or CRLF in any mixture.
 """
 
+import functools
 import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
@@ -65,6 +66,21 @@ class Header:
     def value(self, field: Field) -> bytes:
         """The value of a field, unfolded (RFC 5322 section 2.2.3) and stripped of white space."""
         return _unfolded(self._data[field.value : field.end])
+
+
+def values_of(header: bytes, name: bytes) -> list[bytes]:
+    """What scan(header).all(name) gives, for one name and much sooner."""
+    if header.count(b"\n") > FIELD_LIMIT:
+        return scan(header).all(name)
+    blank, _ = extent(header, 0, len(header))
+    return [_unfolded(value) for value in _values_called(name.lower()).findall(header, 0, blank)]
+
+
+@functools.lru_cache(maxsize=64)
+def _values_called(name: bytes) -> "re.Pattern[bytes]":
+    """The values of fields of that name with their continuations, found as field_lines() finds them."""
+    wanted = re.escape(name) if re.fullmatch(rb"[!-9;-~]+", name) else rb"(?!)"
+    return re.compile(rb"^%b[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)" % wanted, re.IGNORECASE | re.MULTILINE)
 
 
 def _unfolded(value: bytes) -> bytes:

@@ -223,12 +223,14 @@ class Index:
         Raises ValueError for a row that makes no sense.
         """
         answers: dict[int, tuple[str, Any]] = {}
+        kind = int if what == "octets" else bytes
         octets = 0
         for found, base, value in self._db.execute(
             f"SELECT uid, base, {what} FROM rendered WHERE folder = ? AND uid >= ? ORDER BY uid",
             (folder, uid),
         ):
-            _check((value,), (int if what == "octets" else bytes,))
+            if type(value) is not kind:
+                raise ValueError("a row of the cache makes no sense")
             answers[found] = base, value
             octets += len(value) if isinstance(value, bytes) else 0
             if len(answers) >= rows or octets >= WINDOW_OCTETS:

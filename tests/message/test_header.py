@@ -4,8 +4,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailnode.message.header import scan
+from mailnode.message.header import FIELD_LIMIT, scan, values_of
 from tests.message import strategies
+
+
+class ValuesTests(SynchronousTestCase):
+    @given(st.text("aB:;- \t\r\n\0é", max_size=60), st.text("aB:- é", max_size=3))
+    def test_as_scanned(self, text: str, name: str) -> None:
+        """The short way to the values of one name finds what the long way finds, whatever the header is."""
+        header = text.encode()
+        self.assertEqual(values_of(header, name.encode()), scan(header).all(name.encode()))
+
+    def test_beyond_the_limit(self) -> None:
+        """A field that comes too late has no value here either."""
+        header = b"a: b\r\n" * FIELD_LIMIT + b"late: c\r\n"
+        self.assertEqual(values_of(header, b"late"), [])
+        self.assertEqual(len(values_of(header, b"A")), FIELD_LIMIT)
 
 
 class ScanTests(SynchronousTestCase):
