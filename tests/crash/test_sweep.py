@@ -24,6 +24,7 @@ from tests.crash.oracle import Told, check, recover
 from tests.crash.support import Figures, spread, table
 from tests.crash.tracing import EVERY_CALL, KILL, Injection, Outcome, Slate, calls, injections, play
 from tests.crash.world import World, clock
+from tests.interop.harness import program
 from tests.scratch import scratch
 
 EACH = 200  # injections of each fault; all there are when thorough
@@ -192,6 +193,9 @@ class Careless(FileSystem):
 
 class Sweep(SynchronousTestCase):
     """Every story, with every fault."""
+
+    def setUp(self) -> None:
+        program("strace")
 
     def test_no_promise_is_broken(self) -> None:
         """Whatever fails or dies where, what was promised is there, and nothing else (V1-V7, V9-V12)."""
