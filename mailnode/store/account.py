@@ -23,9 +23,10 @@ from mailnode.store.errors import BadMailboxName, InUse, MailboxExists, NoSuchMa
 from mailnode.store.filenames import UniqueNames
 from mailnode.store.folder import make_folder, next_validity
 from mailnode.store.locks import Locks
-from mailnode.store.mailbox import Mailbox, Status
+from mailnode.store.mailbox import Mailbox
 from mailnode.store.quota import UNLIMITED, Limit, Quota, demand
 from mailnode.store.subscriptions import Subscriptions
+from mailnode.store.synchronised import Status
 from mailnode.store.uidlist import UidList
 from mailnode.store.usage import Ledger, Usage
 from mailnode.store.values import INBOX, NO_FLAGS, Flags, Name

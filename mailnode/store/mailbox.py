@@ -1,369 +1,42 @@
-"""One mailbox as sessions see it: messages by UID, their flags, and what changed since.
+"""One mailbox as sessions see it: reading its messages, and changing them durably.
 
-All methods run in the account's lane. `uids` is replaced, never changed in place: a session that keeps the
-reference has its own unchanging view, shared with all sessions that have seen the same.
-
-The object stands for one folder with one UIDVALIDITY. When the folder is removed, made again or renamed
-over, or its uid list is replaced by another, every method raises NoSuchMailbox, before anything is read or
-changed under UIDs that mean something else now; the account then opens a new object.
+All methods run in the account's lane; store.synchronised says what the object stands for.
 """
 
-import contextlib
 import errno
-import stat
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 from mailnode.message.rendered import Rendered
 from mailnode.message.text import searchable
-from mailnode.store import filenames, homes
-from mailnode.store.answers import Answers
+from mailnode.store import filenames
 from mailnode.store.body import Body
-from mailnode.store.cache import FolderCache
-from mailnode.store.context import Context
 from mailnode.store.directory import CUR, NEW
 from mailnode.store.draft import Draft
-from mailnode.store.errors import InUse, NoSuchMailbox, NoSuchMessage, TooManyKeywords
-from mailnode.store.folder import Folder, Place, make_folder
-from mailnode.store.index import UNKNOWN, Prepared, Row
+from mailnode.store.errors import InUse, NoSuchMessage, TooManyKeywords
+from mailnode.store.folder import Place
+from mailnode.store.index import UNKNOWN, Prepared
 from mailnode.store.keywords import NAME_LIMIT
-from mailnode.store.messages import Message, Messages
+from mailnode.store.messages import Message
 from mailnode.store.preparing import Piece, prepare_some
-from mailnode.store.text_cache import FolderText
+from mailnode.store.synchronised import Synchronised
 from mailnode.store.uidlist import Record
 from mailnode.store.usage import NOTHING, Usage
-from mailnode.store.values import NO_FLAGS, SEEN, Flags, Name
+from mailnode.store.values import NO_FLAGS, Flags
 
 Mode = Literal["add", "remove", "replace"]
 
-_DEAD_LINES = 64
 _TRIES = 20  # how often a file that another program renames under our hands is looked for again
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What STATUS asks for."""
-
-    messages: int
-    recent: int
-    uid_next: int
-    uid_validity: int
-    unseen: int
 
 
 def _in_cur(info: str) -> Place:
     return False, filenames.suffix_of(info)
 
 
-class Mailbox:
+class Mailbox(Synchronised):
     """An open mailbox; one object for all sessions of the process."""
-
-    def __init__(self, context: Context, name: Name, path: str) -> None:
-        self.name = name
-        self._context = context
-        self._folder = Folder(context, path)
-        self._messages = Messages()
-        self._identity: tuple[int, str] | None = None  # UIDVALIDITY and G, once it is open
-        self._cache = FolderCache(context, "", 0)
-        self._answers = Answers(self._cache)
-        self._text = FolderText(context, "", 0)
-        self._remembered: dict[int, Row] = {}  # of messages that were not seen yet
-        self._blind = False  # whether the cache could not be seen when the folder was opened
-        self._dead: set[str] = set()  # base names of which a line may still stand in the uid list
-
-    # Facts
-
-    @property
-    def uids(self) -> "array[int]":
-        """All UIDs, ascending."""
-        return self._messages.uids
-
-    @property
-    def highest_modseq(self) -> int:
-        """The modification sequence of the last change."""
-        return self._messages.modseq
-
-    @property
-    def uid_validity(self) -> int:
-        """UIDVALIDITY (RFC 3501 section 2.3.1.1)."""
-        return self._folder.list.validity
-
-    @property
-    def uid_next(self) -> int:
-        """UIDNEXT: never falls, and is greater than any UID given so far."""
-        return self._folder.list.next_uid
-
-    @property
-    def directories(self) -> tuple[str, str]:
-        """The paths where its messages lie."""
-        return f"{self._folder.path}/{NEW}", f"{self._folder.path}/{CUR}"
-
-    @property
-    def guid(self) -> str:
-        """What names the folder for ever, through renames."""
-        return self._folder.list.guid
-
-    def get(self, uid: int) -> Message | None:
-        """The message with this UID, or None when there is none (any more)."""
-        return self._messages.get(uid)
-
-    def each(self, uids: Iterable[int]) -> Iterator[Message]:
-        """The messages with these UIDs, one after the other. Raises NoSuchMessage at one that has gone."""
-        return self._messages.each(uids)
-
-    def keywords(self) -> list[str]:
-        """The keywords this mailbox knows, by their numbers."""
-        return [name for _, name in sorted(self._folder.keywords.names.items())]
-
-    @property
-    def keywords_full(self) -> bool:
-        """Whether no new keyword can be stored."""
-        return self._folder.keywords.full
-
-    def changes(self, since: int) -> list[int]:
-        """UIDs of messages that are new or have other flags after modseq `since`, ascending."""
-        return self._messages.changes(since)
-
-    def status(self) -> Status:
-        """Counts, as of the last sync."""
-        return Status(
-            messages=len(self._messages),
-            recent=sum(message.recent for message in self._messages),
-            uid_next=self.uid_next,
-            uid_validity=self.uid_validity,
-            unseen=sum(SEEN not in message.flags for message in self._messages),
-        )
-
-    # Looking at the disk
-
-    def sync(self) -> None:
-        """Look at the disk; afterwards everything here is true.
-
-        New files get UIDs, durably, before this returns. A message counts as gone only after a second look.
-        """
-        with self._existing():
-            self.save_prepared()
-            try:
-                self._look()
-            except FileNotFoundError:
-                if not self._context.files.is_directory(self._folder.path):
-                    raise
-                # Somebody has removed empty directories, or a backup has left them out.
-                make_folder(self._context, self._folder.path)
-                self._folder.forget()
-                self._look()
-
-    def _look(self) -> None:
-        if self._identity is None or not self._folder.unchanged():
-            with self._folder.lock():
-                self._synchronise()
-
-    @contextlib.contextmanager
-    def _existing(self) -> Iterator[None]:
-        """After an error nothing is believed; that the folder is not there any more is NoSuchMailbox."""
-        try:
-            yield
-        except FileNotFoundError:
-            self._folder.forget()
-            if self._context.files.stat(self._folder.path) is not None:
-                raise
-            raise NoSuchMailbox(self.name) from None
-        except BaseException:
-            self._folder.forget()
-            raise
-
-    @contextlib.contextmanager
-    def _changing(self) -> Iterator[None]:
-        """Hold the lock over a change, with everything looked at."""
-        with self._existing(), self._folder.lock():
-            self.sync()
-            yield
-
-    def _synchronise(self) -> None:
-        folder = self._folder
-        opening = self._identity is None
-        if folder.load():
-            folder.examine_all()
-            if not opening and not self._is_still_ours():
-                raise NoSuchMailbox(self.name)
-        if folder.renamed_keywords:
-            folder.examine_all()
-        if opening:
-            self._open()
-        stable = folder.look()
-        missing = self._missing()
-        if missing:
-            stable = folder.look_for_missing()
-        gone_twice = missing & self._missing() if stable else set()
-        doubtful = self._missing() - gone_twice
-        places = {base: place for base, place in folder.differing().items() if place is not None}
-        self._give_names(places)
-        touched = self._note_changes(places)
-        gone = self._forget([one for base in gone_twice if (one := self._messages.called(base))])
-        self._bury(gone_twice)
-        touched += self._note_new(places)
-        if stable and self._too_many_dead():
-            self._folder.rewrite_list()
-            self._dead.clear()
-        if touched or gone or opening:
-            self._remember(touched, gone)
-        folder.examined(but=doubtful)
-
-    def _missing(self) -> set[str]:
-        """The bases of messages that were there, or are listed, and that the last look did not see."""
-        differing = self._folder.differing()
-        if self._folder.all_differ:
-            expected = self._folder.list.records.keys() | {row.base for row in self._remembered.values()}
-            return (expected | self._messages.bases) - differing.keys()
-        return {base for base, place in differing.items() if place is None and base in self._messages.bases}
-
-    def _bury(self, bases: set[str]) -> None:
-        """Lines of messages that went before we came: a file that comes back is another message."""
-        for base in bases:
-            if self._folder.list.records.pop(base, None) is not None:
-                self._dead.add(base)
-
-    def _open(self) -> None:
-        folder = self._folder
-        if not folder.list.guid or homes.is_copy(self._context, folder.path, self.guid):
-            folder.list.guid = self._context.new_guid()
-            folder.list.sound = False
-        if not folder.list.sound:
-            folder.rewrite_list()
-        self._identity = (self.uid_validity, self.guid)
-        home = homes.key_of(self._context, folder.path, self.guid)
-        self._cache = FolderCache(self._context, home, self.uid_validity)
-        self._answers = Answers(self._cache)
-        self._text = FolderText(self._context, home, self.uid_validity)
-        remembered = self._cache.open()
-        self._blind = remembered is None
-        uid_next, self._messages.modseq, self._remembered = remembered or (1, 0, {})
-        if self._blind:
-            self._text.stay_apart()
-        else:
-            self._text.open()
-        if not self._messages.modseq or self._context.first_time(self.guid):
-            # A power cut may have taken the end of the cache, and with it a sequence that a client has seen.
-            self._messages.tick(max(self._context.now(), folder.newest_change()))
-        if uid_next > folder.list.next_uid:
-            folder.list.next_uid = uid_next
-            folder.rewrite_list()
-
-    def _is_still_ours(self) -> bool:
-        """Whether the uid list just read is of this folder and says of our messages what it said before."""
-        records = self._folder.list.records
-        return self._identity == (self.uid_validity, self.guid) and all(
-            (record := records.get(message.base)) is not None and record.uid == message.uid
-            for message in self._messages
-        )
-
-    def _tick(self) -> int:
-        return self._messages.tick(self._context.now())
-
-    def _give_names(self, places: dict[str, Place]) -> None:
-        """Write down a name for every keyword letter that stands in a file name without having one."""
-        keywords = self._folder.keywords
-        unnamed = keywords.unnamed({filenames.info_of(suffix) for _, suffix in set(places.values())})
-        for number in sorted(unnamed):
-            keywords.add(number, f"unknown-{number}")
-        if unnamed:
-            self._folder.write_keywords()
-
-    def _flags(self, place: Place) -> Flags:
-        return self._folder.keywords.flags(filenames.info_of(place[1]))
-
-    def _note_changes(self, places: dict[str, Place]) -> list[Message]:
-        known, renamed = self._messages.called, self._folder.renamed_keywords
-        moved = [
-            one
-            for base, place in places.items()
-            if (one := known(base)) is not None and (renamed or place != one.place)
-        ]
-        modseq = self._tick() if moved else 0
-        for message in moved:
-            if message.place[0] and not places[message.base][0]:
-                message.recent = False  # somebody else has claimed it
-            message.place = places[message.base]
-            flags = self._flags(message.place)
-            if flags != message.flags:
-                message.flags = flags
-                self._messages.log(message, modseq)
-        self._folder.renamed_keywords = False
-        return moved
-
-    def _forget(self, messages: list[Message]) -> list[int]:
-        if messages:
-            self._tick()
-        for message in messages:
-            self._folder.list.records.pop(message.base, None)
-            self._dead.add(message.base)
-        return self._messages.forget(messages)
-
-    def _note_new(self, places: dict[str, Place]) -> list[Message]:
-        records = self._folder.list.records
-        known = self._messages.bases
-        fresh = [base for base in places if base not in known]
-        unlisted = [base for base in fresh if base not in records and self._is_file(base, places[base])]
-        self._list_new(filenames.by_arrival(unlisted), places)
-        return self._admit([(base, places[base]) for base in fresh if base in records])
-
-    def _is_file(self, base: str, place: Place) -> bool:
-        """Whether it is a regular file; symlinks, FIFOs and directories get no UID."""
-        facts = self._context.files.stat(self._folder.file_path(base, place))
-        return facts is not None and stat.S_ISREG(facts.st_mode)
-
-    def _list_new(self, bases: list[str], places: dict[str, Place]) -> None:
-        for directory in {NEW if places[base][0] else CUR for base in bases}:
-            self._context.files.sync_directory(f"{self._folder.path}/{directory}")
-        if bases or not self._folder.list.sound:
-            self._folder.add_records([Record(uid, base) for uid, base in enumerate(bases, self.uid_next)])
-
-    def _admit(self, found: list[tuple[str, Place]]) -> list[Message]:
-        """Take listed files in as messages; gives those that the cache does not know as they are."""
-        records, remembered = self._folder.list.records, self._remembered
-        admitted = []
-        unknown = []  # to the cache
-        strange = []  # of which the cache knows nothing at all
-        for base, place in found:
-            uid = records[base].uid
-            message = Message(uid, base, place, self._flags(place), 0, recent=place[0])
-            admitted.append(message)
-            row = remembered.pop(uid, None)
-            if row is not None and row.base == base:
-                message.octets, message.internal_date, message.modseq = row[4], row[5], row[3]
-                if row.info == message.info:
-                    continue
-            else:
-                strange.append(uid)
-            unknown.append(message)
-        self._text.distrust(strange)
-        self._messages.admit(admitted)
-        modseq = self._tick() if unknown else 0
-        for message in unknown:
-            self._messages.log(message, modseq)
-        return unknown
-
-    def _too_many_dead(self) -> bool:
-        live = len(self._messages)
-        return not self._folder.list.sound or self._folder.lines - live > live // 3 + _DEAD_LINES
-
-    def _remember(self, touched: Iterable[Message], gone: Iterable[int]) -> None:
-        """Tell the cache."""
-        forgotten = [*gone, *self._remembered]
-        self._remembered.clear()
-        if self._blind:
-            return
-        self._cache.save(
-            uid_next=self.uid_next,
-            modseq=self.highest_modseq,
-            changed=(
-                Row(one.uid, one.base, one.info, one.modseq, one.octets, one.internal_date) for one in touched
-            ),
-            gone=forgotten,
-        )
 
     # Reading
 

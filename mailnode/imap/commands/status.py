@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mailnode.imap import names
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
-from mailnode.store.mailbox import Status as Counts
+from mailnode.store.synchronised import Status as Counts
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
