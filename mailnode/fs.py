@@ -10,6 +10,8 @@ Rules kept here once, for everyone:
   renamed into place, and the directory is fsynced. Only then is it promised to anybody.
 - fsync is never repeated on the same descriptor: after an error the kernel marks the pages clean, and the
   second call would lie. The error goes up, and the file counts as lost.
+- A disk that fails to keep what was written several times in a minute is not written to any more: nothing new
+  is accepted until the server is started again. Reading and deleting go on.
 - Files are opened with O_NOFOLLOW and must be regular: a symlink, FIFO or device planted in a Maildir is
   refused, not followed.
 - Names are str; octets that are not UTF-8 travel as surrogate escapes, as os.fsdecode makes them.
@@ -21,7 +23,8 @@ import fcntl
 import os
 import stat as stat_bits
 import time
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Self
 
@@ -30,6 +33,9 @@ _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
 _DIRECTORY = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
 
 READ_SIZE = 65536
+LEAST_INODES = 0.05
+FAILURES = 3  # of fsync in FAILURE_SECONDS, after which nothing new is written
+FAILURE_SECONDS = 60.0
 LOCK_PAUSE = 0.02  # seconds until a lock that somebody else has is asked for again
 
 
@@ -66,11 +72,46 @@ class ReadFile:
         self.close()
 
 
+class Health:
+    """Whether what is written stays. `alarm` is called once, from any thread, when it does not any more."""
+
+    def __init__(self, now: Callable[[], float], alarm: Callable[[str], None]) -> None:
+        self._now = now
+        self._alarm = alarm
+        self._failures: deque[float] = deque(maxlen=FAILURES)
+        self.lost = False
+
+    @contextlib.contextmanager
+    def syncing(self, path: str) -> Iterator[None]:
+        """An fsync happens in here; after EIO the kernel may have dropped what was written."""
+        try:
+            yield
+        except OSError as error:
+            if error.errno == errno.EIO:
+                self._failed(path)
+            raise
+
+    def _failed(self, path: str) -> None:
+        self._failures.append(self._now())
+        often = len(self._failures) == FAILURES and self._failures[-1] - self._failures[0] <= FAILURE_SECONDS
+        if often and not self.lost:
+            self.lost = True
+            self._alarm(path)
+
+    def check(self, path: str) -> None:
+        """Raise OSError(EROFS) when nothing new is to be written."""
+        if self.lost:
+            raise OSError(
+                errno.EROFS, "the disk does not keep what is written; nothing new is accepted", path
+            )
+
+
 class NewFile:
     """A file being written, under a name that nobody reads yet."""
 
-    def __init__(self, descriptor: int, path: str) -> None:
+    def __init__(self, descriptor: int, path: str, health: Health) -> None:
         self._descriptor = descriptor
+        self._health = health
         self.path = path
 
     def write(self, data: bytes) -> None:
@@ -99,7 +140,8 @@ class NewFile:
 
     def sync(self) -> None:
         """fsync; to be called once, after everything else."""
-        os.fsync(self._descriptor)
+        with self._health.syncing(self.path):
+            os.fsync(self._descriptor)
 
     def close(self) -> None:
         """Give the descriptor back; may be called twice."""
@@ -132,6 +174,11 @@ def _locked_now(descriptor: int, directory: str) -> bool:
 
 class FileSystem:
     """The real one. Paths are absolute str; errors are the OSError of the failing call."""
+
+    def __init__(
+        self, *, now: Callable[[], float] = time.monotonic, alarm: Callable[[str], None] = lambda path: None
+    ) -> None:
+        self.health = Health(now, alarm)
 
     # Reading
 
@@ -181,17 +228,23 @@ class FileSystem:
         return facts is not None and stat_bits.S_ISDIR(facts.st_mode)
 
     def free_space(self, path: str) -> int:
-        """Octets an unprivileged process may still write where `path` is, or will be once it is made."""
+        """Octets an unprivileged process may still write where `path` is, or will be once it is made.
+
+        None are left where the inodes run out: a file system that counts them keeps LEAST_INODES free.
+        """
         while self.stat(path) is None:
             path = os.path.dirname(path)
         facts = os.statvfs(path)
+        if facts.f_favail < facts.f_files * LEAST_INODES:
+            return 0
         return facts.f_bavail * facts.f_frsize
 
     # Writing
 
     def create(self, path: str, *, mode: int = 0o600) -> NewFile:
         """Create a file that must not exist."""
-        return NewFile(os.open(path, _CREATE, mode), path)
+        self.health.check(path)
+        return NewFile(os.open(path, _CREATE, mode), path, self.health)
 
     def append(self, path: str, data: bytes) -> None:
         """Add `data` to the end of an existing file in one write and make it durable.
@@ -205,7 +258,8 @@ class FileSystem:
             try:
                 if os.write(descriptor, data) != len(data):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
-                os.fdatasync(descriptor)
+                with self.health.syncing(path):
+                    os.fdatasync(descriptor)
             except OSError:
                 os.ftruncate(descriptor, before)
                 raise
@@ -238,6 +292,7 @@ class FileSystem:
 
     def link(self, source: str, target: str) -> None:
         """Give a file a second name; the name must be free."""
+        self.health.check(target)
         os.link(source, target, follow_symlinks=False)
 
     def rename(self, source: str, target: str) -> None:
@@ -291,7 +346,8 @@ class FileSystem:
         """fsync a directory: its names, new and gone, survive a power cut."""
         descriptor = os.open(path, _DIRECTORY)
         try:
-            os.fsync(descriptor)
+            with self.health.syncing(path):
+                os.fsync(descriptor)
         finally:
             os.close(descriptor)
 

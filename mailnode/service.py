@@ -157,7 +157,7 @@ class MailNode(Service):
         self._reactor = reactor
         self._announce = announce
         self._log = Log("mailnode")
-        self._files = files = FileSystem()
+        self._files = files = FileSystem(alarm=partial(reactor.callFromThread, self._disk_failed))
         loaded, context = self._read_configuration()
         for warning in loaded.warnings:
             self._log.warn("configuration", warning=warning)
@@ -269,6 +269,12 @@ class MailNode(Service):
         else:
             self._log.bug("start failed", failure)
             self._fail("cannot start; see the log above")
+
+    def _disk_failed(self, path: str) -> None:
+        remedy = "look at the kernel's log and the disk, restore what it lost, then start the server again"
+        self._log.warn(
+            "the disk does not keep what is written: no mail is accepted", path=path, remedy=remedy
+        )
 
     def _fail(self, text: str) -> None:
         """Say why the server cannot start, and end with an exit status that systemd and make understand."""

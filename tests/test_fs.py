@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.fs import FileSystem
 
-_ONE_BLOCK = SimpleNamespace(f_bavail=1, f_frsize=4096)
+_ONE_BLOCK = SimpleNamespace(f_bavail=1, f_frsize=4096, f_files=0, f_favail=0)
 
 
 class FileSystemTests(SynchronousTestCase):
@@ -30,6 +30,40 @@ class FileSystemTests(SynchronousTestCase):
         with open(path, "wb") as file:
             file.write(data)
         return path
+
+    def test_a_disk_that_keeps_nothing(self) -> None:
+        """After three failures of fsync in a minute nothing new is written; the rest goes on (D9)."""
+        now, alarms = [0.0], []
+        files = FileSystem(now=lambda: now[0], alarm=alarms.append)
+        path = os.path.abspath(self.mktemp())
+        files.make_directory(path)
+        with open(f"{path}/old", "wb") as old:
+            old.write(b"old")
+        for seconds, lost in ((0.0, False), (50.0, False), (61.0, False), (65.0, True)):
+            now[0] = seconds
+            with mock.patch("os.fsync", side_effect=OSError(errno.EIO, "broken disk")):
+                self.assertRaises(OSError, files.sync_directory, path)
+            self.assertEqual(files.health.lost, lost)
+        self.assertEqual(alarms, [path])
+        writes = (
+            lambda: files.create(f"{path}/new"),
+            lambda: files.replace(f"{path}/old", b"new"),
+            lambda: files.link(f"{path}/old", f"{path}/new"),
+        )
+        for write in writes:
+            with self.assertRaises(OSError) as raised:
+                write()
+            self.assertEqual(raised.exception.errno, errno.EROFS)
+        self.assertEqual(files.read(f"{path}/old"), b"old")
+        files.unlink(f"{path}/old")
+
+    def test_out_of_inodes(self) -> None:
+        """Where less than a twentieth of the inodes is free, there is no room (D10)."""
+        facts = os.statvfs("/")
+        for free, room in ((0.04, False), (0.06, True)):
+            given = mock.Mock(f_files=1000, f_favail=1000 * free, f_bavail=facts.f_bavail, f_frsize=1)
+            with mock.patch("os.statvfs", return_value=given):
+                self.assertEqual(FileSystem().free_space("/") > 0, room)
 
     def test_read(self) -> None:
         """A whole file, or its start; an empty one; one that is larger than a read."""

@@ -65,7 +65,7 @@ class RecordedFile(NewFile):
     """A NewFile that tells its recorder."""
 
     def __init__(self, descriptor: int, path: str, recorder: "Recorder", node: int) -> None:
-        super().__init__(descriptor, path)
+        super().__init__(descriptor, path, recorder.health)
         self._recorder = recorder
         self._node = node
 
@@ -90,6 +90,7 @@ class Recorder(FileSystem):
     """The real file system under `base`, with a log; fsync is only written down, nobody waits for a disk."""
 
     def __init__(self, base: str) -> None:
+        super().__init__()
         self.base = base
         self.log: list[Step] = []
         self.tree: dict[int, dict[str, int]] = {ROOT: {}}

@@ -188,7 +188,7 @@ class Careless(FileSystem):
     """A store that believes in every write."""
 
     def create(self, path: str, *, mode: int = 0o600) -> NewFile:
-        return WritesBlindly(super().create(path, mode=mode)._descriptor, path)
+        return WritesBlindly(super().create(path, mode=mode)._descriptor, path, self.health)
 
 
 class Sweep(SynchronousTestCase):

@@ -36,6 +36,7 @@ class FaultyFiles(FileSystem):
     """A file system that fails the n-th call of some operations from now on, with an error of choice."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.calls: list[str] = []
         self.fail: Callable[[str, int], OSError | None] = lambda operation, count: None
 
