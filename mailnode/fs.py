@@ -125,11 +125,6 @@ class NewFile:
         os.ftruncate(self._descriptor, 0)
         os.lseek(self._descriptor, 0, os.SEEK_SET)
 
-    def read_back(self, offset: int, count: int) -> bytes:
-        """What has been written so far, by position."""
-        with ReadFile(os.open(self.path, _READ), self.path) as file:
-            return file.read_at(offset, count)
-
     def set_time(self, seconds: float) -> None:
         """Set access and modification time, in seconds since the epoch."""
         os.utime(self._descriptor, (seconds, seconds))

@@ -37,7 +37,7 @@ class WireForm:
 def count_lines(data: bytes, start: int, end: int) -> tuple[int, int]:
     """How many LF lie between two offsets, and how many of them lack a CR before them.
 
-    The range must not begin between CR and LF. Memory stays bounded: the data may be a mapped file.
+    The range must not begin between CR and LF. No copy of all of it is made.
     """
     lines = with_cr = 0
     for offset in range(start, end, _STEP):

@@ -177,11 +177,11 @@ class Synchronised:
         if opening:
             self._open()
         stable = folder.look()
-        missing = self._missing()
+        missing = still_missing = self._missing()
         if missing:
             stable = folder.look_for_missing()
-        gone_twice = missing & self._missing() if stable else set()
-        doubtful = self._missing() - gone_twice
+            still_missing = self._missing()
+        gone_twice = missing & still_missing if stable else set()
         places = {base: place for base, place in folder.differing().items() if place is not None}
         self._give_names(places)
         touched = self._note_changes(places)
@@ -193,7 +193,7 @@ class Synchronised:
             self._dead.clear()
         if touched or gone or opening:
             self._remember(touched, gone)
-        folder.examined(but=doubtful)
+        folder.examined(but=still_missing - gone_twice)
 
     def _missing(self) -> set[str]:
         """The bases of messages that were there, or are listed, and that the last look did not see."""
