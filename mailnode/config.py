@@ -42,7 +42,7 @@ _SOCKET_PATH = 107  # octets that fit in sockaddr_un
 class Listener:
     """One place where connections come in; `endpoint` is a Twisted server endpoint string."""
 
-    protocol: Literal["smtp", "submission", "pop3", "imap"]
+    protocol: Literal["smtp", "submission", "lmtp", "pop3", "imap"]
     endpoint: Annotated[str, endpoint]
     tls: Literal["starttls", "implicit", "none"] = "starttls"
 

@@ -92,6 +92,7 @@ def makeService(options: Options) -> Service:
 _SENT_AWAY = {
     "smtp": b"421 4.3.2 ",
     "submission": b"421 4.3.2 ",
+    "lmtp": b"421 4.3.2 ",
     "pop3": b"-ERR [SYS/TEMP] ",
     "imap": b"* BYE [UNAVAILABLE] ",
 }
@@ -115,13 +116,14 @@ def connection_limits(protocol: str, numbers: Limits) -> ConnectionLimits:
     sessions, per_person = {
         "smtp": (numbers.smtp_sessions, numbers.smtp_sessions),
         "submission": (numbers.smtp_sessions, numbers.sessions_per_user_submission),
+        "lmtp": (numbers.smtp_sessions, numbers.smtp_sessions),
         "pop3": (numbers.pop3_sessions, numbers.sessions_per_user_pop3),
         "imap": (numbers.imap_sessions, numbers.sessions_per_user_imap),
     }[protocol]
     return ConnectionLimits(
         per_address=numbers.connections_per_address,
         rate=numbers.connection_rate,
-        before_login=sessions if protocol == "smtp" else numbers.preauth_connections,
+        before_login=sessions if protocol in ("smtp", "lmtp") else numbers.preauth_connections,
         sessions=sessions,
         per_person=per_person,
     )
@@ -190,7 +192,13 @@ class MailNode(Service):
         self._watches = watches = DirectoryWatches(reactor, partial(KernelWatcher, reactor))
         imap = Imap(Surroundings(live, runtime, logins, feed, bus, watches, tls))
         self._factories = self._make_factories(
-            {"smtp": smtp.serve, "submission": smtp.serve, "pop3": pop3.serve, "imap": imap.serve}
+            {
+                "smtp": smtp.serve,
+                "submission": smtp.serve,
+                "lmtp": smtp.serve,
+                "pop3": pop3.serve,
+                "imap": imap.serve,
+            }
         )
         self._ports: list[IListeningPort] = []
 

@@ -9,8 +9,9 @@ from mailnode.events.life import Bus, Delivered
 from mailnode.fs import FileSystem
 from mailnode.net.blocking import Lane
 from mailnode.runtime import Runtime
-from mailnode.store.delivery import deliver
+from mailnode.store.delivery import deliver, deliver_each
 from mailnode.store.draft import Draft
+from mailnode.store.errors import StoreError
 from mailnode.store.quota import demand
 from mailnode.store.usage import Usage
 from mailnode.store.values import INBOX
@@ -32,7 +33,7 @@ class LocalDelivery:
         files: FileSystem,
         accounts: Sequence[MailAccount],
         head: bytes,
-        arrived: Callable[[], None],
+        arrived: Callable[[Sequence[MailAccount]], None],
     ) -> None:
         self._lane = lane
         self._files = files
@@ -57,7 +58,19 @@ class LocalDelivery:
         draft = self._begun()
         await self._lane.run(self._finish, draft, self._taken())
         self._draft = None
-        self._arrived()
+        self._arrived(self._accounts)
+
+    async def commit_each(self) -> dict[str, OSError | StoreError | None]:
+        """Make the message durable in as many INBOXes as can be; None, or why not, by address.
+
+        Raises OSError; then it is in none of them.
+        """
+        draft = self._begun()
+        errors = await self._lane.run(self._finish_each, draft, self._taken())
+        self._draft = None
+        outcomes = {account.address: error for account, error in zip(self._accounts, errors, strict=True)}
+        self._arrived([account for account in self._accounts if outcomes[account.address] is None])
+        return outcomes
 
     async def abort(self) -> None:
         """Forget the message; may be called at any time, and does nothing after commit."""
@@ -81,6 +94,10 @@ class LocalDelivery:
         draft.write(data)
         deliver(draft, [account.store for account in self._accounts], self._files)
 
+    def _finish_each(self, draft: Draft, data: bytes) -> list[OSError | StoreError | None]:
+        draft.write(data)
+        return deliver_each(draft, [account.store for account in self._accounts], self._files)
+
 
 class LocalCourier:
     """Begins deliveries to mailboxes of this host."""
@@ -99,8 +116,8 @@ class LocalCourier:
         """
         accounts = [self._realm.account(address) for address in addresses]
 
-        def arrived() -> None:
-            for account in accounts:
+        def arrived(there: Sequence[MailAccount]) -> None:
+            for account in there:
                 self._feed.announce(account.key(INBOX))
                 self._bus.publish(Delivered(connection, message, account.address, INBOX[0]))
 

@@ -27,6 +27,7 @@ class Hop:
     id: str
     recipient: Address | None  # named only where naming it tells nobody of somebody else
     seconds: float  # since the epoch
+    priority: int = 0  # RFC 6710 section 4.1
 
 
 def field(name: str, *lines: str) -> bytes:
@@ -47,20 +48,24 @@ def delivered_to(address: str) -> bytes:
 
 
 def received(hop: Hop) -> bytes:
-    """Received: From-domain By-domain [With] [ID] [For] ";" date-time"""
-    origin = f"from {hop.hello} ({literal(hop.peer)})" if hop.peer else f"from {hop.hello}"
-    means = f"by {hop.by} with {hop.protocol} id {hop.id}"
-    date = date_time(hop.seconds)
-    if hop.recipient is None:
-        return field("Received", origin, f"{means};", date)
-    return field("Received", origin, means, f"for <{hop.recipient}>;", date)
+    """Received: From-domain By-domain [With] [ID] [For] [PRIORITY] ";" date-time
+
+    A priority other than 0 has a clause of its own (RFC 6710 section 4.1).
+    """
+    lines = [f"from {hop.hello} ({literal(hop.peer)})" if hop.peer else f"from {hop.hello}"]
+    lines.append(f"by {hop.by} with {hop.protocol} id {hop.id}")
+    if hop.recipient is not None:
+        lines.append(f"for <{hop.recipient}>")
+    if hop.priority:
+        lines.append(f"PRIORITY {hop.priority}")
+    return field("Received", *lines[:-1], f"{lines[-1]};", date_time(hop.seconds))
 
 
-def protocol(*, extended: bool, secure: bool, authenticated: bool) -> str:
-    """The registered name of the protocol: SMTP, ESMTP, ESMTPA, ESMTPS or ESMTPSA (RFC 3848)."""
+def protocol(*, extended: bool, secure: bool, authenticated: bool, lmtp: bool = False) -> str:
+    """The registered name of the protocol: SMTP; ESMTP or LMTP, and both with S, A or SA (RFC 3848)."""
     if not extended:
         return "SMTP"
-    return f"ESMTP{'S' * secure}{'A' * authenticated}"
+    return f"{'LMTP' if lmtp else 'ESMTP'}{'S' * secure}{'A' * authenticated}"
 
 
 def date_time(seconds: float) -> str:

@@ -1,26 +1,30 @@
-"""The service extensions: what EHLO announces, and the parameters they give to MAIL.
+"""The service extensions: what EHLO announces, and the parameters they give to MAIL and RCPT.
 
-One row for each. What is announced is what works now, for this peer, on this listener.
+One row for each. What is announced is what works now, for this peer, on this listener; a parameter of an
+extension that does not work now is unknown. A parameter turns an envelope, or a recipient, into another one.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mailnode.auth.sasl import MECHANISMS
-from mailnode.smtp.outcome import Refused
+from mailnode.envelope import Body, Deadline, Envelope, Recipient
+from mailnode.smtp.outcome import UNKNOWN_PARAMETER, Refused
 from mailnode.smtp.session import Session
-from mailnode.smtp.transaction import Transaction
+from mailnode.wire import esmtp
 from mailnode.wire.errors import BadSyntax
-from mailnode.wire.smtp import Reply, decode_xtext, parse_size
+from mailnode.wire.smtp import Reply, decode_xtext, parse_parameters, parse_size
 
-MailParameter = Callable[[Session, Transaction, bytes | None], None]
+MailParameter = Callable[[Session, Envelope, bytes | None], Envelope]
+RcptParameter = Callable[[Session, Recipient, bytes | None], Recipient]
 
 
-def size(session: Session, transaction: Transaction, value: bytes | None) -> None:
+def size(session: Session, envelope: Envelope, value: bytes | None) -> Envelope:
     """SIZE=octets (RFC 1870 section 6.1): refused here, when it is known to be too large."""
-    transaction.size = parse_size(value)
-    if transaction.size > session.limits.message_size:
+    octets = parse_size(value)
+    if octets > session.limits.message_size:
         raise Refused(too_large(session))
+    return replace(envelope, size=octets)
 
 
 def too_large(session: Session) -> Reply:
@@ -28,17 +32,59 @@ def too_large(session: Session) -> Reply:
     return Reply(552, "5.3.4", f"The message is larger than {session.limits.message_size} octets")
 
 
-def body(_session: Session, _transaction: Transaction, value: bytes | None) -> None:
-    """BODY=7BIT or BODY=8BITMIME (RFC 6152); both are kept as they come."""
-    if value is None or value.upper() not in (b"7BIT", b"8BITMIME"):
-        raise Refused(Reply(555, "5.5.4", "BODY is 7BIT or 8BITMIME"))
+def body(_session: Session, envelope: Envelope, value: bytes | None) -> Envelope:
+    """BODY=7BIT, 8BITMIME (RFC 6152) or BINARYMIME (RFC 3030)."""
+    try:
+        return replace(envelope, body=Body((value or b"").decode("ascii", "replace").upper()))
+    except ValueError:
+        raise Refused(Reply(555, "5.5.4", "BODY is 7BIT, 8BITMIME or BINARYMIME")) from None
 
 
-def auth(_session: Session, _transaction: Transaction, value: bytes | None) -> None:
+def auth(_session: Session, envelope: Envelope, value: bytes | None) -> Envelope:
     """AUTH=mailbox (RFC 4954 section 5): must be xtext, and is believed of nobody."""
     if value is None:
         raise BadSyntax("AUTH needs a value")
     decode_xtext(value)
+    return envelope
+
+
+def ret(_session: Session, envelope: Envelope, value: bytes | None) -> Envelope:
+    """RET=FULL or HDRS: how much of the message a report of failure brings back (RFC 3461 section 4.3)."""
+    return replace(envelope, full=esmtp.parse_full(value))
+
+
+def envid(_session: Session, envelope: Envelope, value: bytes | None) -> Envelope:
+    """ENVID: the sender's own name for this sending (RFC 3461 section 4.4)."""
+    return replace(envelope, envelope_id=esmtp.parse_envelope_id(value))
+
+
+def notify(_session: Session, recipient: Recipient, value: bytes | None) -> Recipient:
+    """NOTIFY (RFC 3461 section 4.1)."""
+    return replace(recipient, notify=esmtp.parse_notify(value))
+
+
+def orcpt(_session: Session, recipient: Recipient, value: bytes | None) -> Recipient:
+    """ORCPT (RFC 3461 section 4.2)."""
+    return replace(recipient, original=esmtp.parse_original_recipient(value))
+
+
+def deliver_by(session: Session, envelope: Envelope, value: bytes | None) -> Envelope:
+    """BY: the deadline, counted from now (RFC 2852 section 4)."""
+    wanted = esmtp.parse_deliver_by(value)
+    time = session.shared.runtime.now() + wanted.seconds
+    return replace(envelope, deadline=Deadline(time, wanted.return_, wanted.trace))
+
+
+def priority(session: Session, envelope: Envelope, value: bytes | None) -> Envelope:
+    """MT-PRIORITY (RFC 6710 section 4.1): believed of our own people and of trusted networks."""
+    asked = esmtp.parse_priority(value)
+    believed = session.account is not None or session.connection.trusted
+    return replace(envelope, priority=asked if believed else min(asked, 0))
+
+
+def require_tls(_session: Session, envelope: Envelope, value: bytes | None) -> Envelope:
+    """REQUIRETLS (RFC 8689 section 2)."""
+    return replace(envelope, require_tls=esmtp.parse_nothing(value))
 
 
 def always(_session: Session) -> str:
@@ -46,35 +92,86 @@ def always(_session: Session) -> str:
     return ""
 
 
+def _limits(session: Session) -> str:
+    """The words of LIMITS (RFC 9422 section 4); a trusted network may send any number of messages."""
+    limits = session.limits
+    mails = "" if session.connection.trusted else f"MAILMAX={limits.messages_per_session} "
+    return f"{mails}RCPTMAX={limits.recipients}"
+
+
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """`announced` gives the words after the keyword, or None where the extension does not work now."""
+    """`announced` gives the words after the keyword, or None where the extension does not work now.
+
+    Its parameters are known where it is announced; or always, with `lasting`.
+    """
 
     keyword: str
     rfc: int
     announced: Callable[[Session], str | None] = always
     mail: Mapping[str, MailParameter] = field(default_factory=dict)
+    rcpt: Mapping[str, RcptParameter] = field(default_factory=dict)
+    lasting: bool = False
 
 
 EXTENSIONS = (
     Extension("SIZE", 1870, lambda session: str(session.limits.message_size), {"SIZE": size}),
     Extension("8BITMIME", 6152, mail={"BODY": body}),
     Extension("PIPELINING", 2920),
+    Extension("CHUNKING", 3030),
+    Extension("BINARYMIME", 3030),
     Extension("ENHANCEDSTATUSCODES", 2034),
+    Extension(
+        "DSN",
+        3461,
+        lambda session: "" if session.reports_success else None,
+        {"RET": ret, "ENVID": envid},
+        {"NOTIFY": notify, "ORCPT": orcpt},
+    ),
+    Extension("DELIVERBY", 2852, mail={"BY": deliver_by}),
+    Extension("MT-PRIORITY", 6710, mail={"MT-PRIORITY": priority}),
+    Extension("LIMITS", 9422, _limits),
+    Extension(
+        "REQUIRETLS",
+        8689,
+        lambda session: "" if session.stream.secure else None,
+        {"REQUIRETLS": require_tls},
+    ),
     Extension("STARTTLS", 3207, lambda session: "" if session.offers_starttls else None),
     Extension(
         "AUTH",
         4954,
         lambda session: " ".join(MECHANISMS) if session.offers_auth else None,
         {"AUTH": auth},
+        lasting=True,  # AUTH= comes after the login, when AUTH is over
     ),
     Extension("HELP", 5321),
 )
-
-MAIL_PARAMETERS = {keyword: check for row in EXTENSIONS for keyword, check in row.mail.items()}
 
 
 def announcement(session: Session) -> list[str]:
     """The lines of the EHLO reply after the first."""
     rows = [(row.keyword, row.announced(session)) for row in EXTENSIONS]
     return [f"{keyword} {words}".rstrip() for keyword, words in rows if words is not None]
+
+
+def with_mail_parameters(session: Session, envelope: Envelope, text: bytes) -> Envelope:
+    """The envelope as the parameters behind the reverse-path want it. Raises BadSyntax and Refused."""
+    for keyword, value in parse_parameters(text).items():
+        envelope = _known(session, keyword, "mail").mail[keyword](session, envelope, value)
+    return envelope
+
+
+def with_rcpt_parameters(session: Session, recipient: Recipient, text: bytes) -> Recipient:
+    """The recipient as the parameters behind the forward-path want it. Raises BadSyntax and Refused."""
+    for keyword, value in parse_parameters(text).items():
+        recipient = _known(session, keyword, "rcpt").rcpt[keyword](session, recipient, value)
+    return recipient
+
+
+def _known(session: Session, keyword: str, command: str) -> Extension:
+    """The extension that has this parameter, if it works now."""
+    for row in EXTENSIONS:
+        if keyword in getattr(row, command) and (row.lasting or row.announced(session) is not None):
+            return row
+    raise Refused(UNKNOWN_PARAMETER)

@@ -1,5 +1,7 @@
 """One message between DATA's octets and the courier: limits, trace fields, and what submission mends."""
 
+from collections.abc import Mapping, Sequence
+
 from mailnode.delivery.local import LocalDelivery
 from mailnode.message import trace
 from mailnode.smtp.author import check_from
@@ -9,6 +11,9 @@ from mailnode.smtp.outcome import Refused, for_error
 from mailnode.smtp.session import Hello, Session
 from mailnode.smtp.transaction import Transaction
 from mailnode.store.errors import StoreError
+from mailnode.wire.smtp import Reply
+
+TOO_LATE = Reply(554, "5.4.7", "The time in which it was to be delivered is over")
 
 # RFC 5321 section 4.4: at final delivery the reverse-path of this transaction is the only Return-Path.
 _FROM_ANYBODY = frozenset([b"return-path"])
@@ -41,11 +46,38 @@ class Incoming:
 
     async def finish(self) -> None:
         """Deliver it: after this it is on disk for every recipient. Raises Refused."""
+        self._check_deadline()
         delivery = self._delivery = self._delivery or self._begin()
         try:
             await delivery.commit()
         except (OSError, StoreError) as error:
             raise self._disk_refused(error) from error
+
+    def _check_deadline(self) -> None:
+        """A message that is to be returned when it is late is returned now (RFC 2852 section 4)."""
+        deadline = self._transaction.envelope.deadline
+        if deadline is not None and deadline.return_ and self._session.shared.runtime.now() > deadline.time:
+            raise Refused(TOO_LATE)
+
+    async def finish_each(self) -> list[Reply | None]:
+        """Deliver it to each recipient for itself; None for those who have it now. Raises Refused."""
+        self._check_deadline()
+        delivery = self._delivery = self._delivery or self._begin()
+        try:
+            outcomes = await delivery.commit_each()
+        except (OSError, StoreError) as error:
+            raise self._disk_refused(error) from error
+        return [self._outcome(outcomes, accounts) for accounts in self._transaction.leads_to]
+
+    def _outcome(
+        self, outcomes: Mapping[str, OSError | StoreError | None], accounts: Sequence[str]
+    ) -> Reply | None:
+        """The refusal of a recipient of whose mailboxes one has not got the message."""
+        for account in accounts:
+            error = outcomes[account]
+            if error is not None:
+                return self._disk_refused(error, recipients=1).reply
+        return None
 
     async def abort(self) -> None:
         """Forget it; does nothing after finish()."""
@@ -58,11 +90,11 @@ class Incoming:
         except (OSError, StoreError) as error:
             raise self._disk_refused(error) from error
 
-    def _disk_refused(self, error: OSError | StoreError) -> Refused:
-        """The refusal for the client; the log gets the reason."""
+    def _disk_refused(self, error: OSError | StoreError, *, recipients: int = 0) -> Refused:
+        """The refusal for the client, of so many recipients or all; the log gets the reason."""
         reason = error.strerror if isinstance(error, OSError) else type(error).__name__
         self._session.connection.log.warn("message not stored", message=self.id, reason=reason)
-        recipients = len(self._transaction.recipients)
+        recipients = recipients or len(self._transaction.recipients)
         return Refused(for_error(error, self._session.config, recipients=recipients))
 
     def _begin(self) -> LocalDelivery:
@@ -92,12 +124,14 @@ class Incoming:
                 extended=hello.extended,
                 secure=session.stream.secure,
                 authenticated=session.account is not None,
+                lmtp=session.lmtp,
             ),
             id=self.id,
             recipient=transaction.recipients[0] if alone and len(transaction.recipients) == 1 else None,
             seconds=session.shared.runtime.now(),
+            priority=transaction.envelope.priority,
         )
-        fields = [trace.return_path(transaction.reverse_path)]
+        fields = [trace.return_path(transaction.envelope.reverse_path)]
         fields += [trace.delivered_to(account) for account in transaction.accounts if alone]
         return b"".join([*fields, trace.received(hop)])
 

@@ -9,8 +9,10 @@ from mailnode.wire.smtp import Reply
 OK = Reply(250, "2.0.0", "Ok")
 HELLO_FIRST = Reply(503, "5.5.1", "Send EHLO first")
 IN_TRANSACTION = Reply(503, "5.5.1", "A mail transaction is open; send RSET to drop it")
+CONTENT_BEGUN = Reply(503, "5.5.1", "The content has begun to come; only BDAT and RSET go on from here")
 NO_TRANSACTION = Reply(503, "5.5.1", "Send MAIL first")
 NO_ARGUMENT = Reply(501, "5.5.4", "This command takes no argument")
+UNKNOWN_VERB = Reply(500, "5.5.2", "Command not recognized")
 NOT_IMPLEMENTED = Reply(502, "5.5.1", "Command not implemented")
 UNKNOWN_PARAMETER = Reply(555, "5.5.4", "Unknown parameter")
 NO_SUCH_MAILBOX = Reply(550, "5.1.1", "No such mailbox here")
@@ -19,6 +21,7 @@ FULL = Reply(452, "4.2.2", "The mailbox is full")
 FULL_FOR_GOOD = Reply(552, "5.2.2", "The mailbox is full")
 ONE_IS_FULL = Reply(452, "4.2.2", "The mailbox of a recipient is full; nobody got the message")
 TEMPORARY = Reply(451, "4.3.0", "Temporary failure; try again later")
+TOO_MUCH_JUNK = Reply(421, "4.7.0", "Too many commands without mail; closing connection")
 OUT_OF_STEP = Reply(554, "5.5.0", "SMTP protocol synchronization: wait for the reply")
 
 

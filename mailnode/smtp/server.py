@@ -1,4 +1,4 @@
-"""SMTP sessions from greeting to goodbye: one command, one reply, and the limits on both.
+"""SMTP and LMTP sessions from greeting to goodbye: one command, one reply, and the limits on both.
 
 A command ends in one of these ways: its reply; Refused, with the reply and without effect; BadSyntax, which
 is 501; Farewell, the last reply; or any other exception, which is a bug of ours and so a temporary failure.
@@ -13,19 +13,17 @@ from twisted.python.failure import Failure
 from mailnode.events import life
 from mailnode.net.listen import Connection
 from mailnode.net.stream import ConnectionClosed, TimedOut
-from mailnode.smtp.outcome import OUT_OF_STEP, TEMPORARY, Farewell, Refused
+from mailnode.smtp.outcome import OUT_OF_STEP, TEMPORARY, UNKNOWN_VERB, Farewell, Refused
 from mailnode.smtp.session import Collaborators, Session
-from mailnode.smtp.verbs import VERBS, Rule, Verb
+from mailnode.smtp.verbs import VERBS, Answer, Rule, Verb
 from mailnode.wire.errors import BadSyntax, LineTooLong
 from mailnode.wire.smtp import Reply, parse_command
 
 ERROR_DELAY = 1.0  # seconds, for each error after limits.errors_soft
 
 LINE_TOO_LONG = Reply(500, "5.5.2", "Line too long")
-UNKNOWN_VERB = Reply(500, "5.5.2", "Command not recognized")
 NOT_SMTP = Reply(500, "5.5.2", "This is an SMTP server")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors; closing connection")
-TOO_MUCH_JUNK = Reply(421, "4.7.0", "Too many commands without mail; closing connection")
 TOO_SLOW = Reply(421, "4.4.2", "Timeout; closing connection")
 
 _FOREIGN = re.compile(rb"(?:GET|POST|CONNECT) |[^A-Za-z]", re.DOTALL)
@@ -47,39 +45,41 @@ class Smtp(Collaborators):
         except TimedOut:
             connection.stream.write(TOO_SLOW.encode())
             raise
+        finally:
+            await session.drop_transaction()
 
 
 async def _greet(session: Session) -> None:
     """220; a stranger who does not wait for it is no mail server (RFC 5321 section 4.3.1)."""
-    if session.stream.pending and not session.submission and not session.connection.trusted:
+    if session.stream.pending and session.strict and not session.connection.trusted:
         raise Farewell(OUT_OF_STEP)
-    await session.say(Reply(220, "", f"{session.config.hostname} ESMTP mailnode"))
+    protocol = "LMTP" if session.lmtp else "ESMTP"
+    await session.say(Reply(220, "", f"{session.config.hostname} {protocol} mailnode"))
 
 
 async def _turn(session: Session) -> None:
-    """Read a command, run it, reply."""
+    """Read a command, run it, reply; content on LMTP has as many replies as recipients."""
     session.stream.timeout = session.limits.smtp_timeout
     name, argument = "", b""
     verb: Verb | None = None
-    reply: Reply | None
+    answer: Answer
     try:
         name, argument = await _command(session)
         verb = VERBS.get(name)
-        reply = await _run(session, verb, argument)
+        answer = await _run(session, verb, argument)
     except (Farewell, ConnectionClosed, TimedOut):
         raise
     except Refused as refused:
-        reply = refused.reply
+        answer = refused.reply
     except BadSyntax as wrong:
-        reply = Reply(501, "5.5.4", str(wrong))
+        answer = Reply(501, "5.5.4", str(wrong))
     except Exception:
         session.connection.log.bug("command failed", Failure())
-        reply = TEMPORARY
-    if reply is None:
-        return
-    if not reply.positive:
-        await _refused(session, reply, name, argument)
-    await session.say(reply)
+        answer = TEMPORARY
+    for reply in (answer,) if isinstance(answer, Reply) else answer or ():
+        if not reply.positive:
+            await _refused(session, reply, name, argument)
+        await session.say(reply)
 
 
 async def _command(session: Session) -> tuple[str, bytes]:
@@ -100,14 +100,14 @@ async def _command(session: Session) -> tuple[str, bytes]:
     return name, argument
 
 
-async def _run(session: Session, verb: Verb | None, argument: bytes) -> Reply | None:
+async def _run(session: Session, verb: Verb | None, argument: bytes) -> Answer:
     """Do what the verb's rules ask for, then the command itself."""
     if verb is None:
         raise Refused(UNKNOWN_VERB)
     if Rule.COUNTS_AS_JUNK in verb.rules:
-        session.junk += 1
-        if session.junk > session.limits.junk_commands:
-            raise Farewell(TOO_MUCH_JUNK)
+        session.count_junk()
+    if not verb.offered(session):
+        raise Refused(verb.otherwise)
     session.ends_group = Rule.LAST_IN_GROUP in verb.rules
     return await verb.run(session, argument)
 

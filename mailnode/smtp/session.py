@@ -15,7 +15,7 @@ from mailnode.events.life import Bus
 from mailnode.net.listen import Connection
 from mailnode.net.stream import Stream
 from mailnode.runtime import Runtime
-from mailnode.smtp.outcome import OUT_OF_STEP, Farewell
+from mailnode.smtp.outcome import OUT_OF_STEP, TOO_MUCH_JUNK, Farewell
 from mailnode.smtp.transaction import Transaction
 from mailnode.wire.address import Address
 from mailnode.wire.smtp import Reply
@@ -73,6 +73,28 @@ class Session:
         return self.connection.listener.protocol == "submission"
 
     @property
+    def lmtp(self) -> bool:
+        """Whether this listener is for delivery by another server of ours (RFC 2033)."""
+        return self.connection.listener.protocol == "lmtp"
+
+    @property
+    def strict(self) -> bool:
+        """Whether clients must keep to the order of speaking: the mail servers of the world must."""
+        return self.connection.listener.protocol == "smtp"
+
+    @property
+    def answers_due(self) -> int:
+        """How many answers content gets: one, but on LMTP one for each recipient (RFC 2033 section 4.2)."""
+        if not self.lmtp:
+            return 1
+        return len(self.transaction.envelope.recipients) if self.transaction else 0
+
+    @property
+    def reports_success(self) -> bool:
+        """Whether a sender who asks for it can be told that the message has arrived (RFC 3461)."""
+        return False
+
+    @property
     def offers_starttls(self) -> bool:
         """Whether STARTTLS is possible now (RFC 3207)."""
         offered = self.shared.tls is not None and self.connection.listener.tls == "starttls"
@@ -94,11 +116,23 @@ class Session:
         route = self.route(address)
         return isinstance(route, Local) and self.account.address in route.accounts
 
-    def forget(self) -> None:
+    async def forget(self) -> None:
         """Be as new, as after the greeting (RFC 3207 section 4.2)."""
         self.hello = None
         self.account = None
-        self.transaction = None
+        await self.drop_transaction()
+
+    async def drop_transaction(self) -> None:
+        """End the open transaction, if there is one, with all that has come of its content."""
+        transaction, self.transaction = self.transaction, None
+        if transaction is not None and transaction.receiving is not None:
+            await transaction.receiving.abort()
+
+    def count_junk(self) -> None:
+        """Count a command that moves no mail. Raises Farewell for the one too many."""
+        self.junk += 1
+        if self.junk > self.limits.junk_commands:
+            raise Farewell(TOO_MUCH_JUNK)
 
     def message_accepted(self) -> None:
         """Count a message that was acknowledged; it makes up for errors before it."""
@@ -111,11 +145,12 @@ class Session:
         The transport joins the replies of one group into one segment; drain() only waits for a peer that
         sends commands and does not read. The first positive reply to a verb that ends a group (RFC 2920
         section 3.1) is due to a client that is waiting for it: one that has sent more already takes this
-        server for another, and is sent away. On submission, only old clients do so, and they may.
+        server for another, and is sent away. On submission, only old clients do so, and they may; on LMTP,
+        only a server of our own could.
         """
         if self.ends_group and reply.positive:
             self.ends_group = False
-            if self.stream.pending and not self.submission:
+            if self.stream.pending and self.strict:
                 raise Farewell(OUT_OF_STEP)
         self.stream.write(reply.encode())
         await self.stream.drain()

@@ -1,20 +1,33 @@
 """One mail transaction: what MAIL and RCPT have said (RFC 5321 section 3.3)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
+from mailnode.envelope import Envelope, Recipient
 from mailnode.wire.address import Address
+from mailnode.wire.dot import LineEnds
+
+if TYPE_CHECKING:
+    from mailnode.smtp.receiving import Receiving
 
 
 @dataclass(slots=True)
 class Transaction:
     """Made by MAIL and dropped on every way out, as a whole; nothing of it lives anywhere else."""
 
-    reverse_path: Address | None
-    size: int = 0  # octets as declared in MAIL, 0 when they were not
-    recipients: list[Address] = field(default_factory=list)
+    envelope: Envelope
     accounts: dict[str, None] = field(default_factory=dict)  # an ordered set: each gets one copy
+    leads_to: list[tuple[str, ...]] = field(default_factory=list)  # the mailboxes of each recipient
+    receiving: "Receiving | None" = None  # the content, once it has begun to come
+    line_ends: LineEnds = field(default_factory=LineEnds)  # of content that comes in chunks
 
-    def accept(self, recipient: Address, accounts: tuple[str, ...]) -> None:
-        """Add a forward-path and the mailboxes it leads to."""
-        self.recipients.append(recipient)
+    @property
+    def recipients(self) -> list[Address]:
+        """The forward-paths, in the order they came."""
+        return [recipient.address for recipient in self.envelope.recipients]
+
+    def accept(self, recipient: Recipient, accounts: tuple[str, ...]) -> None:
+        """Add a recipient and the mailboxes it leads to."""
+        self.envelope = replace(self.envelope, recipients=(*self.envelope.recipients, recipient))
+        self.leads_to.append(accounts)
         self.accounts.update(dict.fromkeys(accounts))

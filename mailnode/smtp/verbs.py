@@ -1,11 +1,11 @@
 """The verbs of SMTP: what each runs, how it is written, and the rules the server holds it to."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Flag, auto
 
-from mailnode.smtp.commands import auth, data, greeting, mail, misc, rcpt, starttls
-from mailnode.smtp.outcome import Refused
+from mailnode.smtp.commands import auth, bdat, data, greeting, mail, misc, rcpt, starttls
+from mailnode.smtp.outcome import NOT_IMPLEMENTED, UNKNOWN_VERB, Refused
 from mailnode.smtp.session import Session
 from mailnode.wire.smtp import Reply
 
@@ -22,30 +22,57 @@ class Rule(Flag):
     LONG_LINE = auto()  # may be as long as AUTH's responses (RFC 4954 section 4)
 
 
+# The reply; or several, for content on LMTP; or None from a command that has replied itself.
+Answer = Reply | Sequence[Reply] | None
+
+
+def everywhere(_session: Session) -> bool:
+    """For verbs that every session knows."""
+    return True
+
+
+def never(_session: Session) -> bool:
+    """For verbs of the standard that this server does not do."""
+    return False
+
+
+def by_smtp(session: Session) -> bool:
+    """For verbs that LMTP has not."""
+    return not session.lmtp
+
+
+def by_lmtp(session: Session) -> bool:
+    """For the verb that only LMTP has."""
+    return session.lmtp
+
+
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """`run` gives the reply, or None when it has replied itself; `syntax` is "" for what is not done here."""
+    """`run` gives the answer. Where it is not `offered` to this session now, the answer is `otherwise`."""
 
-    run: Callable[[Session, bytes], Awaitable[Reply | None]]
+    run: Callable[[Session, bytes], Awaitable[Answer]]
     syntax: str
     rules: Rule = Rule.NONE
+    offered: Callable[[Session], bool] = everywhere
+    otherwise: Reply = NOT_IMPLEMENTED
 
 
-async def help_(_session: Session, argument: bytes) -> Reply:
+async def help_(session: Session, argument: bytes) -> Reply:
     """HELP [verb] (RFC 5321 section 4.1.1.8); it stands here, as it reads the table below."""
     name = argument.decode("ascii", "replace").upper()
-    lines = [verb.syntax for known, verb in VERBS.items() if verb.syntax and name in ("", known)]
+    lines = [verb.syntax for known, verb in VERBS.items() if name in ("", known) and verb.offered(session)]
     if not lines:
         raise Refused(UNKNOWN_TOPIC)
     return Reply(214, "2.0.0", "\n".join(lines))
 
 
 _GREETS = Rule.LAST_IN_GROUP | Rule.COUNTS_AS_JUNK
-_NOT_DONE = Verb(misc.not_implemented, "")
+_NOT_DONE = Verb(misc.noop, "", offered=never)
 
 VERBS: Mapping[str, Verb] = {
-    "EHLO": Verb(greeting.ehlo, "EHLO name-or-address-literal", _GREETS),
-    "HELO": Verb(greeting.helo, "HELO name-or-address-literal", _GREETS),
+    "EHLO": Verb(greeting.ehlo, "EHLO name-or-address-literal", _GREETS, by_smtp, UNKNOWN_VERB),
+    "HELO": Verb(greeting.helo, "HELO name-or-address-literal", _GREETS, by_smtp, UNKNOWN_VERB),
+    "LHLO": Verb(greeting.ehlo, "LHLO name-or-address-literal", _GREETS, by_lmtp, UNKNOWN_VERB),
     "STARTTLS": Verb(starttls.run, "STARTTLS", Rule.LAST_IN_GROUP),
     "AUTH": Verb(auth.run, "AUTH mechanism [initial-response]", Rule.LAST_IN_GROUP | Rule.LONG_LINE),
     "MAIL": Verb(
@@ -53,6 +80,7 @@ VERBS: Mapping[str, Verb] = {
     ),
     "RCPT": Verb(rcpt.run, "RCPT TO:<address>", Rule.IN_TRANSACTION),
     "DATA": Verb(data.run, "DATA", Rule.LAST_IN_GROUP | Rule.IN_TRANSACTION),
+    "BDAT": Verb(bdat.run, "BDAT octets [LAST]", Rule.IN_TRANSACTION),
     "RSET": Verb(misc.rset, "RSET", Rule.COUNTS_AS_JUNK),
     "NOOP": Verb(misc.noop, "NOOP [text]", Rule.COUNTS_AS_JUNK),
     "VRFY": Verb(misc.vrfy, "VRFY name-or-address", Rule.COUNTS_AS_JUNK),

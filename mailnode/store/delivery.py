@@ -11,11 +11,12 @@ UIDs are given when a session next looks.
 
 import contextlib
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from mailnode.fs import READ_SIZE, FileSystem
 from mailnode.store.account import Account
 from mailnode.store.draft import Draft
+from mailnode.store.errors import StoreError
 from mailnode.store.quota import demand, reserved
 from mailnode.store.usage import Usage
 
@@ -25,20 +26,68 @@ def deliver(draft: Draft, accounts: Sequence[Account], files: FileSystem) -> Non
 
     The draft is used up. It must have been made by the first of the accounts. Raises OverQuota, OSError.
     """
+    with _used_up(draft), _room(draft, accounts), _doubting(accounts):
+        for account in accounts:
+            account.ensure()
+        path, base = draft.finish()
+        _place(accounts, path, base, files)
+
+
+def deliver_each(
+    draft: Draft, accounts: Sequence[Account], files: FileSystem
+) -> list[OSError | StoreError | None]:
+    """Make a message durable in as many of the accounts as can be; for each None, or why it has it not.
+
+    The draft is used up. It must have been made by the first of the accounts. Raises OSError when it cannot
+    be written at all.
+    """
+    outcomes: list[OSError | StoreError | None] = []
+    with _used_up(draft):
+        with _doubting(accounts[:1]):
+            accounts[0].ensure()
+            path, base = draft.finish()
+        for account in accounts:
+            try:
+                with _room(draft, [account]), _doubting([account]):
+                    account.ensure()
+                    _place([account], path, base, files)
+            except (OSError, StoreError) as error:
+                outcomes.append(error)
+            else:
+                outcomes.append(None)
+    return outcomes
+
+
+@contextlib.contextmanager
+def _used_up(draft: Draft) -> Iterator[None]:
+    """Remove what is left of the draft in the end."""
     try:
-        with reserved(demand([account.quotas() for account in accounts], Usage(draft.octets_on_disk, 1))):
-            _deliver(draft, accounts, files)
+        yield
     finally:
         with contextlib.suppress(OSError):
             draft.abort()
 
 
-def _deliver(draft: Draft, accounts: Sequence[Account], files: FileSystem) -> None:
+def _room(draft: Draft, accounts: Sequence[Account]) -> contextlib.AbstractContextManager[None]:
+    """Reserve room for the draft under the quotas of all these accounts. Raises OverQuota."""
+    return reserved(demand([account.quotas() for account in accounts], Usage(draft.octets_on_disk, 1)))
+
+
+@contextlib.contextmanager
+def _doubting(accounts: Sequence[Account]) -> Iterator[None]:
+    """After an error, believe nothing any more of what the accounts were known to hold."""
+    try:
+        yield
+    except BaseException:
+        for account in accounts:
+            account.look_anew()
+        raise
+
+
+def _place(accounts: Sequence[Account], path: str, base: str, files: FileSystem) -> None:
+    """Link a finished draft into new/ of all these accounts, durably, or of none."""
     made: list[str] = []
     try:
-        for account in accounts:
-            account.ensure()
-        path, base = draft.finish()
         for account in accounts:
             with account.arriving(base) as target:
                 _link(files, path, target)
@@ -49,8 +98,6 @@ def _deliver(draft: Draft, accounts: Sequence[Account], files: FileSystem) -> No
         for account, target in zip(accounts, made, strict=False):
             with contextlib.suppress(OSError):
                 _take_back(files, account, target)
-        for account in accounts:
-            account.look_anew()
         raise
 
 

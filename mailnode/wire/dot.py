@@ -72,6 +72,38 @@ class Decoder:
         return content
 
 
+class LineEnds:
+    """Looks through counted octets in any cut: whether a CR or LF stands alone, or a NUL is there.
+
+    With `everything` nothing is looked for: binary content may hold it all (RFC 3030 section 3).
+    """
+
+    __slots__ = ("_after_cr", "_everything", "bare", "nul")
+
+    def __init__(self, *, everything: bool = False) -> None:
+        self._everything = everything
+        self._after_cr = b""
+        self.bare = False
+        self.nul = False
+
+    def feed(self, data: bytes) -> None:
+        """Look at the next octets."""
+        if self._everything or not data:
+            return
+        text = self._after_cr + data
+        self._after_cr = b"\r" if text.endswith(b"\r") else b""  # what follows tells what it is
+        pairs = text.count(_CRLF)
+        if text.count(b"\n") != pairs or text.count(b"\r") - len(self._after_cr) != pairs:
+            self.bare = True
+        if b"\0" in data:
+            self.nul = True
+
+    def finish(self) -> None:
+        """There are no more."""
+        if self._after_cr:
+            self.bare = True
+
+
 class Encoder:
     """Stuffs dots into content whose lines end in CRLF, and ends it."""
 

@@ -9,7 +9,8 @@ from mailnode.wire.errors import BadSyntax
 SIZE_DIGITS = 20  # RFC 1870 section 4: size-value = 1*20DIGIT
 
 _COMMAND = re.compile(rb"([A-Za-z]+)(?:[ \t]+(.*))?", re.DOTALL)
-_PARAMETER = re.compile(rb"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~]+))?")
+_PARAMETER = re.compile(rb"([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\x80-\xff]+))?")
+_CHUNK = re.compile(rb"([0-9]{1,20})( +LAST)?", re.IGNORECASE)
 _XTEXT = re.compile(rb"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*")
 _HEXCHAR = re.compile(rb"\+([0-9A-F]{2})")
 _HELLO = re.compile(rb"[A-Za-z0-9._-]{1,255}|\[[!-Z^-~]{1,253}\]")
@@ -68,8 +69,8 @@ def after_keyword(argument: bytes, keyword: bytes) -> bytes:
 def parse_parameters(text: bytes) -> dict[str, bytes | None]:
     """What follows a path: *(SP esmtp-param), by keyword in upper case; None where there is no value.
 
-    esmtp-param = esmtp-keyword ["=" esmtp-value] (RFC 5321 section 4.1.2). Raises BadSyntax, also for a
-    keyword that comes twice.
+    esmtp-param = esmtp-keyword ["=" esmtp-value] (RFC 5321 section 4.1.2); values may hold octets above 0x7F,
+    as SMTPUTF8 lets them (RFC 6531 section 3.3). Raises BadSyntax, also for a keyword that comes twice.
     """
     if text and not text.startswith(b" "):
         raise BadSyntax("A blank must follow the address")
@@ -88,6 +89,17 @@ def parse_parameters(text: bytes) -> dict[str, bytes | None]:
 def parse_size(value: bytes | None) -> int:
     """The octets in SIZE=, up to twenty digits of them (RFC 1870 section 4). Raises BadSyntax."""
     return number(value or b"", limit=10**SIZE_DIGITS - 1)
+
+
+def parse_chunk(argument: bytes) -> tuple[int, bool]:
+    """BDAT's octets and whether they are the last (RFC 3030 section 2): 1*DIGIT [ SP "LAST" ].
+
+    Raises BadSyntax.
+    """
+    found = _CHUNK.fullmatch(argument)
+    if not found:
+        raise BadSyntax("BDAT needs a number of octets, and perhaps LAST")
+    return int(found[1]), found[2] is not None
 
 
 def parse_hello(argument: bytes) -> str:

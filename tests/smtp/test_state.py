@@ -80,7 +80,7 @@ DIALOGUES: dict[str, list[Step]] = {
     ],
     "M19 parameters": [
         (b"MAIL FROM:<a@x.example> FOO=bar\r\n", [b"555 5.5.4"]),
-        (b"MAIL FROM:<a@x.example> BODY=BINARYMIME\r\n", [b"555 5.5.4"]),
+        (b"MAIL FROM:<a@x.example> BODY=9BIT\r\n", [b"555 5.5.4"]),
         (b"MAIL FROM:<a@x.example>SIZE=1\r\n", [b"501 5.5.4"]),
         (b"mail from:<a@x.example> size=1 body=8bitmime auth=<>+0A\r\n", [b"250"]),
         (b"RCPT TO:<anna@local.example> ORCPT=rfc822;a+0D+0AX-Inj:+20y\r\n", [b"555 5.5.4"]),
@@ -180,7 +180,7 @@ class States(SmtpTestCase):
         world = self.greeted()
         world.stream.dataReceived(b"HELP\r\n")
         lines = world.transport.take().decode().splitlines()
-        done = [name for name, verb in VERBS.items() if verb.syntax]
+        done = [name for name, verb in VERBS.items() if verb.syntax and name != "LHLO"]
         self.assertEqual([line[10:].split()[0] for line in lines], done)
         self.check(world, [(b"help mail\r\n", [b"214 2.0.0 MAIL FROM:<address>"])])
         self.check(world, [(b"HELP EXPN\r\nHELP \xff\r\n", [b"504 5.5.4", b"504 5.5.4"])])

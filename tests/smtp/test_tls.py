@@ -12,7 +12,18 @@ from mailnode.net.tls import TlsServer, make_context
 from tests.net.memory import TlsPeer
 from tests.smtp.world import CUTS, EHLO, FROM, MAIL, RCPT, SmtpTestCase, World, auth_plain
 
-IN_CLEAR = {"SIZE 52428800", "8BITMIME", "PIPELINING", "ENHANCEDSTATUSCODES", "HELP"}
+IN_CLEAR = {
+    "SIZE 52428800",
+    "8BITMIME",
+    "BINARYMIME",
+    "CHUNKING",
+    "DELIVERBY",
+    "ENHANCEDSTATUSCODES",
+    "HELP",
+    "LIMITS MAILMAX=50 RCPTMAX=200",
+    "MT-PRIORITY",
+    "PIPELINING",
+}
 
 
 class Encrypted(SmtpTestCase):
@@ -75,10 +86,10 @@ class Encrypted(SmtpTestCase):
             self.assertEqual(self.talk(world, peer, MAIL)[0][:9], b"503 5.5.1")
             self.assertEqual(self.talk(world, peer, RCPT)[0][:9], b"503 5.5.1")
             lines = self.talk(world, peer, EHLO)
-            self.assertEqual(self.announced(lines), IN_CLEAR | {"AUTH PLAIN LOGIN"})
+            self.assertEqual(self.announced(lines), IN_CLEAR | {"AUTH PLAIN LOGIN", "REQUIRETLS"})
             self.assertEqual(self.talk(world, peer, b"STARTTLS\r\n")[0][:9], b"503 5.5.1")
             self.assertEqual(self.talk(world, peer, auth_plain(b"anna@local.example"))[0][:9], b"235 2.7.0")
-            self.assertEqual(self.announced(self.talk(world, peer, EHLO)), IN_CLEAR)
+            self.assertEqual(self.announced(self.talk(world, peer, EHLO)), IN_CLEAR | {"REQUIRETLS"})
             self.talk(world, peer, b"MAIL FROM:<anna@local.example>\r\n" + RCPT + b"DATA\r\n")
             self.assertEqual(self.talk(world, peer, FROM + b"\r\nx\r\n.\r\n")[0][:9], b"250 2.0.0")
             self.assertIn(b" with ESMTPSA id ", world.courier.delivered[0].content)

@@ -17,6 +17,7 @@ from mailnode.auth.live import Live
 from mailnode.auth.login import LoginFailed
 from mailnode.config import Config, Limits, Listener, MailboxEntry, Mailboxes
 from mailnode.config_quota import Quota
+from mailnode.envelope import Envelope
 from mailnode.events.life import Bus, Event
 from mailnode.events.log import Log
 from mailnode.net.blocking import InlineExecutor
@@ -24,6 +25,7 @@ from mailnode.net.listen import Connection
 from mailnode.net.stream import ConnectionClosed, Stream, TimedOut
 from mailnode.runtime import Runtime
 from mailnode.smtp.server import Smtp
+from mailnode.smtp.transaction import Transaction
 from tests.net.memory import MemoryTransport
 
 CONFIG = Config(hostname="mx.local.example", domains=("local.example", "second.example"))
@@ -57,6 +59,7 @@ class Delivery:
     outcome: str = "open"
     fails: Exception | None = None
     longest: int = 0
+    fails_for: dict[str, Exception] = field(default_factory=dict)
 
     async def write(self, data: bytes) -> None:
         """Add octets."""
@@ -68,6 +71,13 @@ class Delivery:
         if self.fails:
             raise self.fails
         self.outcome = "delivered"
+
+    async def commit_each(self) -> dict[str, Exception | None]:
+        """Done for everybody who is not in `fails_for`, or `fails`."""
+        if self.fails:
+            raise self.fails
+        self.outcome = "delivered"
+        return {account: self.fails_for.get(account) for account in self.accounts}
 
     async def abort(self) -> None:
         """Gone, unless it was delivered."""
@@ -82,6 +92,7 @@ class Courier:
     deliveries: list[Delivery] = field(default_factory=list)
     fails: Exception | None = None
     full: Exception | None = None
+    fails_for: dict[str, Exception] = field(default_factory=dict)
     asked: list[tuple[tuple[str, ...], tuple[str, ...], int]] = field(default_factory=list)
 
     async def check_room(self, addresses: Sequence[str], beside: Collection[str], octets: int) -> None:
@@ -92,7 +103,7 @@ class Courier:
 
     def begin(self, accounts: Sequence[str], head: bytes, *, message: str, connection: str) -> Delivery:
         """A new one."""
-        self.deliveries.append(Delivery(tuple(accounts), head, fails=self.fails))
+        self.deliveries.append(Delivery(tuple(accounts), head, fails=self.fails, fails_for=self.fails_for))
         return self.deliveries[-1]
 
     @property
@@ -165,8 +176,15 @@ class World:
         connection = Connection(
             "CONN", self.stream, listener=listener, admission=cast(Any, None), log=Log("test"), **known
         )
-        Deferred.fromCoroutine(smtp.serve(connection)).addBoth(self._ended)
+        self._serving: Any = smtp.serve(connection)
+        Deferred.fromCoroutine(self._serving).addBoth(self._ended)
         self._settle()
+
+    @property
+    def envelope(self) -> Envelope:
+        """What the open transaction says so far."""
+        transaction = self._serving.cr_frame.f_locals["session"].transaction
+        return cast(Transaction, transaction).envelope
 
     def _ended(self, result: Any) -> None:
         if isinstance(result, Failure):

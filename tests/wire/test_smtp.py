@@ -66,7 +66,7 @@ class Commands(SynchronousTestCase):
             b" A A",
             b" A=1 a=2",
             b" A=\x00",
-            b" A=\xff",
+            b" A\xff=1",
             b" A;B",
         ):
             self.assertRaises(BadSyntax, parse_parameters, text)

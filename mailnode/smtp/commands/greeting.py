@@ -1,4 +1,4 @@
-"""EHLO and HELO (RFC 5321 section 4.1.1.1)."""
+"""EHLO and HELO (RFC 5321 section 4.1.1.1), and LHLO, the EHLO of LMTP (RFC 2033 section 4.1)."""
 
 from mailnode.smtp.extensions import announcement
 from mailnode.smtp.session import Hello, Session
@@ -7,16 +7,16 @@ from mailnode.wire.smtp import Reply, parse_hello
 
 async def ehlo(session: Session, argument: bytes) -> Reply:
     """Name oneself and hear what this server can do; an open transaction is dropped."""
-    _introduce(session, Hello(parse_hello(argument), extended=True))
+    await _introduce(session, Hello(parse_hello(argument), extended=True))
     return Reply(250, "", "\n".join([session.config.hostname, *announcement(session)]))
 
 
 async def helo(session: Session, argument: bytes) -> Reply:
     """The same without extensions."""
-    _introduce(session, Hello(parse_hello(argument), extended=False))
+    await _introduce(session, Hello(parse_hello(argument), extended=False))
     return Reply(250, "", session.config.hostname)
 
 
-def _introduce(session: Session, hello: Hello) -> None:
+async def _introduce(session: Session, hello: Hello) -> None:
     session.hello = hello
-    session.transaction = None
+    await session.drop_transaction()

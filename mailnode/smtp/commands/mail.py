@@ -1,11 +1,13 @@
 """MAIL (RFC 5321 section 4.1.1.2): begins a transaction."""
 
-from mailnode.smtp.extensions import MAIL_PARAMETERS
-from mailnode.smtp.outcome import HELLO_FIRST, IN_TRANSACTION, NO_ROOM, UNKNOWN_PARAMETER, Farewell, Refused
+from mailnode.envelope import Envelope
+from mailnode.smtp.extensions import with_mail_parameters
+from mailnode.smtp.outcome import HELLO_FIRST, IN_TRANSACTION, NO_ROOM, Farewell, Refused
 from mailnode.smtp.session import Session
 from mailnode.smtp.transaction import Transaction
 from mailnode.wire.address import Address, parse_path
 from mailnode.wire.errors import BadSyntax
+from mailnode.wire.esmtp import parse_priority
 from mailnode.wire.smtp import Reply, after_keyword, parse_parameters
 
 ENOUGH = Reply(421, "4.7.0", "Too many messages in one session; connect again for more")
@@ -19,18 +21,13 @@ async def run(session: Session, argument: bytes) -> Reply:
     """MAIL FROM:<reverse-path> [parameters]"""
     _check_state(session)
     reverse_path, rest = _reverse_path(argument)
-    transaction = Transaction(reverse_path)
-    for keyword, value in parse_parameters(rest).items():
-        check = MAIL_PARAMETERS.get(keyword)
-        if check is None:
-            raise Refused(UNKNOWN_PARAMETER)
-        check(session, transaction, value)
+    envelope = with_mail_parameters(session, Envelope(reverse_path), rest)
     if session.submission and reverse_path is not None:
         _check_sender(session, reverse_path)
-    if await session.shared.free_space() < session.limits.min_free_space + transaction.size:
+    if await session.shared.free_space() < session.limits.min_free_space + envelope.size:
         raise Refused(NO_ROOM)
-    session.transaction = transaction
-    return SENDER_OK
+    session.transaction = Transaction(envelope)
+    return _priority_changed(rest, envelope) or SENDER_OK
 
 
 def _check_state(session: Session) -> None:
@@ -62,3 +59,11 @@ def _check_sender(session: Session, reverse_path: Address) -> None:
     """
     if not session.is_own(reverse_path):
         raise Refused(NOT_YOURS)
+
+
+def _priority_changed(parameters: bytes, envelope: Envelope) -> Reply | None:
+    """The answer to a sender whose message has another priority than was asked for (RFC 6710 section 4.1)."""
+    asked = parse_parameters(parameters).get("MT-PRIORITY")
+    if asked is None or parse_priority(asked) == envelope.priority:
+        return None
+    return Reply(250, "2.3.6", f"{envelope.priority} is the priority: higher ones are for those who log in")

@@ -1,7 +1,7 @@
-"""RSET, NOOP, VRFY, QUIT, and what is known but not done here (RFC 5321 sections 4.1.1.5 to 4.1.1.10)."""
+"""RSET, NOOP, VRFY and QUIT (RFC 5321 sections 4.1.1.5 to 4.1.1.10)."""
 
 from mailnode.delivery.route import Local
-from mailnode.smtp.outcome import NO_ARGUMENT, NO_SUCH_MAILBOX, NOT_IMPLEMENTED, OK, Farewell, Refused
+from mailnode.smtp.outcome import NO_ARGUMENT, NO_SUCH_MAILBOX, OK, Farewell, Refused
 from mailnode.smtp.session import Session
 from mailnode.wire.address import Address, parse_address, parse_path
 from mailnode.wire.errors import BadSyntax
@@ -15,7 +15,7 @@ async def rset(session: Session, argument: bytes) -> Reply:
     """Drop the open transaction, if there is one."""
     if argument:
         raise Refused(NO_ARGUMENT)
-    session.transaction = None
+    await session.drop_transaction()
     return OK
 
 
@@ -57,8 +57,3 @@ def _named(session: Session, argument: bytes) -> Address:
         return path
     text = argument.decode("ascii")
     return parse_address(text if "@" in text else f"{text}@{session.config.domains[0]}")
-
-
-async def not_implemented(_session: Session, _argument: bytes) -> Reply:
-    """For verbs of the standard that this server does not do."""
-    raise Refused(NOT_IMPLEMENTED)

@@ -3,14 +3,16 @@
 from dataclasses import replace
 
 from mailnode.delivery.route import Local, NotHere
+from mailnode.envelope import Recipient
 from mailnode.net.listen import plain_address
-from mailnode.smtp.outcome import NO_SUCH_MAILBOX, NO_TRANSACTION, UNKNOWN_PARAMETER, Refused, for_error
+from mailnode.smtp.extensions import with_rcpt_parameters
+from mailnode.smtp.outcome import CONTENT_BEGUN, NO_SUCH_MAILBOX, NO_TRANSACTION, Refused, for_error
 from mailnode.smtp.session import Session
 from mailnode.smtp.transaction import Transaction
 from mailnode.store.errors import OverQuota
 from mailnode.wire.address import Address, parse_path
 from mailnode.wire.errors import BadSyntax
-from mailnode.wire.smtp import Reply, after_keyword, parse_parameters
+from mailnode.wire.smtp import Reply, after_keyword
 
 TOO_MANY = Reply(452, "4.5.3", "Too many recipients")
 EMPTY = Reply(501, "5.1.3", "A recipient needs an address")
@@ -27,10 +29,12 @@ async def run(session: Session, argument: bytes) -> Reply:
     transaction = session.transaction
     if transaction is None:
         raise Refused(NO_TRANSACTION)
-    recipient = _forward_path(argument)
+    if transaction.receiving is not None:
+        raise Refused(CONTENT_BEGUN)
+    recipient = _recipient(session, argument)
     if len(transaction.recipients) >= session.limits.recipients:
         raise Refused(TOO_MANY)
-    route = session.route(_by_name(session, recipient))
+    route = session.route(_by_name(session, recipient.address))
     if isinstance(route, Local):
         await _check_room(session, transaction, route)
         transaction.accept(recipient, route.accounts)
@@ -45,7 +49,9 @@ async def run(session: Session, argument: bytes) -> Reply:
 async def _check_room(session: Session, transaction: Transaction, route: Local) -> None:
     """Refuse a mailbox that is full, or will be with the size that MAIL has declared."""
     try:
-        await session.shared.courier.check_room(route.accounts, transaction.accounts, transaction.size)
+        await session.shared.courier.check_room(
+            route.accounts, transaction.accounts, transaction.envelope.size
+        )
     except OverQuota as error:
         raise Refused(for_error(error, session.config)) from None
     except OSError as error:
@@ -53,17 +59,15 @@ async def _check_room(session: Session, transaction: Transaction, route: Local) 
         raise Refused(for_error(error, session.config)) from error
 
 
-def _forward_path(argument: bytes) -> Address:
+def _recipient(session: Session, argument: bytes) -> Recipient:
     path = after_keyword(argument, b"TO:")
     try:
-        recipient, rest = parse_path(path)
+        forward_path, rest = parse_path(path)
     except BadSyntax as wrong:
         raise Refused(Reply(501, "5.1.3", str(wrong))) from None
-    if recipient is None:
+    if forward_path is None:
         raise Refused(EMPTY)
-    if parse_parameters(rest):
-        raise Refused(UNKNOWN_PARAMETER)
-    return recipient
+    return with_rcpt_parameters(session, Recipient(forward_path), rest)
 
 
 def _by_name(session: Session, recipient: Address) -> Address:

@@ -24,4 +24,4 @@ async def run(session: Session, argument: bytes) -> None:
         raise Farewell(OUT_OF_STEP)
     await session.say(READY)
     await session.stream.start_tls(session.shared.tls, timeout=session.limits.tls_handshake_timeout)
-    session.forget()
+    await session.forget()

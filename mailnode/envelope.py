@@ -1,0 +1,56 @@
+"""The envelope of a message on its way (RFC 5321 section 2.3.1): what is said of it besides its content."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from mailnode.wire.address import Address
+from mailnode.wire.esmtp import Notify, OriginalRecipient
+
+
+class Body(Enum):
+    """What octets the content may hold (RFC 6152 section 2, RFC 3030 section 3)."""
+
+    SEVEN_BIT = "7BIT"
+    EIGHT_BIT = "8BITMIME"
+    BINARY = "BINARYMIME"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """A forward-path, and what its sender wants to know of it; `notify` is None where nothing was said."""
+
+    address: Address
+    notify: Notify | None = None
+    original: OriginalRecipient | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """By when it is to be delivered (RFC 2852), in seconds since the epoch; late mail comes back, or not."""
+
+    time: float
+    return_: bool
+    trace: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One message's.
+
+    `size` is what the client said of it in octets, 0 where it said nothing (RFC 1870). `full` tells how much
+    comes back in a report of failure (RET), None where nothing was said. `release` is the time in seconds
+    since the epoch before which it must not go on (RFC 4865), 0.0 for at once.
+    """
+
+    reverse_path: Address | None
+    size: int = 0
+    recipients: tuple[Recipient, ...] = ()
+    body: Body = Body.SEVEN_BIT
+    utf8: bool = False
+    full: bool | None = None
+    envelope_id: str = ""
+    deadline: Deadline | None = None
+    release: float = 0.0
+    priority: int = 0
+    require_tls: bool = False
+    solicitation: tuple[str, ...] = ()
