@@ -23,6 +23,7 @@ ERROR_DELAY = 1.0  # seconds, for each error after limits.errors_soft
 
 LINE_TOO_LONG = Reply(500, "5.5.2", "Line too long")
 NOT_SMTP = Reply(500, "5.5.2", "This is an SMTP server")
+NOT_FOR_STRANGERS = Reply(554, "5.7.1", "LMTP is for trusted networks only")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors; closing connection")
 TOO_SLOW = Reply(421, "4.4.2", "Timeout; closing connection")
 
@@ -50,7 +51,12 @@ class Smtp(Collaborators):
 
 
 async def _greet(session: Session) -> None:
-    """220; a stranger who does not wait for it is no mail server (RFC 5321 section 4.3.1)."""
+    """220; a stranger who does not wait for it is no mail server (RFC 5321 section 4.3.1).
+
+    LMTP is for servers of our own: what the world has to pass on the way in, it has not (RFC 2033 section 1).
+    """
+    if session.lmtp and not session.connection.trusted:
+        raise Farewell(NOT_FOR_STRANGERS)
     if session.stream.pending and session.strict and not session.connection.trusted:
         raise Farewell(OUT_OF_STEP)
     protocol = "LMTP" if session.lmtp else "ESMTP"

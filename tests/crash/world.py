@@ -12,7 +12,7 @@ from mailnode.fs import FileSystem
 from mailnode.message.rendered import render
 from mailnode.pop3.maildrop import Sizes, open_maildrop
 from mailnode.store.account import Account
-from mailnode.store.delivery import deliver
+from mailnode.store.delivery import deliver, deliver_each
 from mailnode.store.errors import StoreError
 from mailnode.store.index import Prepared
 from mailnode.store.mailbox import Mailbox, Mode
@@ -110,6 +110,28 @@ class World:
         for copies in all_copies:
             copies.low += bool(done)
             copies.high -= not done
+        self.tell()
+
+    def deliver_each(self, label: str, *names: str) -> None:
+        """A message to each for himself: who was told so has it, who was refused has it not."""
+        copies = {
+            name: self.box(name, INBOX).copies.setdefault(label, Copies(0, 0, {NO_FLAGS})) for name in names
+        }
+        for one in copies.values():
+            one.high += 1
+        outcomes: list[OSError | StoreError | None] = []
+
+        def action() -> bool:
+            accounts = [self.account(name) for name in names]
+            draft = accounts[0].draft()
+            draft.write(message(label))
+            outcomes.extend(deliver_each(draft, accounts, self._files))
+            return True
+
+        done = self._try(action)
+        for name, error in zip(names, outcomes or [OSError()] * len(names), strict=True):
+            copies[name].low += bool(done) and error is None
+            copies[name].high -= not done or error is not None
         self.tell()
 
     def append(

@@ -23,12 +23,18 @@ class Lmtp(SmtpTestCase):
 
     def test_greetings(self) -> None:
         """RFC 2033 section 4.1: LHLO, and neither HELO nor EHLO; on SMTP there is no LHLO."""
-        world = self.world("lmtp")
+        world = self.world("lmtp", trusted=True)
         self.check(
             world, [(b"", [b"220 mx.local.example LMTP"]), (b"EHLO a\r\nHELO a\r\n", [b"500 5.5.2"] * 2)]
         )
         self.check(world, [(MAIL, [b"503"]), (LHLO, [b"250"]), (MAIL, [b"250"])])
         self.check(self.world(), [(b"", [b"220"]), (LHLO, [b"500 5.5.2"])])
+
+    def test_strangers(self) -> None:
+        """Who is in no trusted network is sent away."""
+        world = self.world("lmtp")
+        self.check(world, [(b"", [b"554 5.7.1"])])
+        self.assertFalse(world.open)
 
     def test_an_answer_for_each(self) -> None:
         """Section 4.2: one reply for each RCPT that was accepted, in their order."""

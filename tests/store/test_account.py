@@ -7,9 +7,11 @@ from unittest import mock
 
 from mailnode.store import names as naming
 from mailnode.store import subscriptions
-from mailnode.store.errors import BadMailboxName, InUse, MailboxExists, NoSuchMailbox
+from mailnode.store.delivery import deliver_each
+from mailnode.store.errors import BadMailboxName, InUse, MailboxExists, NoSuchMailbox, OverQuota
 from mailnode.store.locks import Locks
 from mailnode.store.names import name_of
+from mailnode.store.quota import Limit
 from mailnode.store.values import INBOX, SEEN, Name
 from tests.store.support import MESSAGE, StoreTestCase
 
@@ -237,6 +239,43 @@ class DeliveryTests(StoreTestCase):
         self.files.calls.clear()
         self.deliver(account)
         self.assertEqual(self.files.calls, ["create", "link", "sync_directory", "unlink"])
+
+    def test_each_for_himself(self) -> None:
+        """Who has no room is told so; the others have the message, which is still one file."""
+        anna, ben, carl = (
+            self.account(name, limit=lambda name=name: Limit(octets=1 if name == "anna" else None))
+            for name in ("anna", "ben", "carl")
+        )
+        draft = anna.draft()
+        draft.write(MESSAGE)
+        outcomes = deliver_each(draft, [anna, ben, carl], self.files)
+        self.assertIsInstance(outcomes[0], OverQuota)
+        self.assertEqual(outcomes[1:], [None, None])
+        found = [os.listdir(f"{account.root}/new") for account in (anna, ben, carl)]
+        self.assertEqual([len(names) for names in found], [0, 1, 1])
+        self.assertEqual(os.stat(f"{ben.root}/new/{found[1][0]}").st_nlink, 2)
+        self.assertEqual(os.listdir(f"{anna.root}/tmp"), [])
+
+    def test_each_is_told_the_truth(self) -> None:
+        """An error at any step: who was not refused has the message, and nobody else."""
+        for failing in range(1, 9):
+            accounts = [self.account(f"{name}{failing}") for name in ("anna", "ben", "carl")]
+            for account in accounts:
+                account.ensure()
+            self.files.calls.clear()
+            self.files.fail = lambda _, count, failing=failing: (
+                OSError(errno.ENOSPC, "full") if count == failing else None
+            )
+            draft = accounts[0].draft()
+            draft.write(MESSAGE)
+            try:
+                outcomes = deliver_each(draft, accounts, self.files)
+            except OSError:
+                outcomes = [OSError()] * 3
+            self.files.fail = lambda operation, _: None
+            found = [len(os.listdir(f"{account.root}/new")) for account in accounts]
+            self.assertEqual(found, [int(outcome is None) for outcome in outcomes], failing)
+            self.assertEqual(os.listdir(f"{accounts[0].root}/tmp"), [])
 
     def test_none_when_one_fails(self) -> None:
         """An error at any step leaves nobody with the message (D3, D4)."""
