@@ -12,11 +12,13 @@ from ipaddress import IPv4Network, IPv6Network
 from operator import attrgetter
 from typing import Annotated, Literal
 
+from mailnode.config_names import check_names, check_targets
 from mailnode.config_quota import AS_DEFAULT, Messages, Octets, Quota, Room
 from mailnode.config_rules import (
     Network,
     address,
     address_or_nothing,
+    alias_name,
     between,
     domain_name,
     endpoint,
@@ -34,6 +36,7 @@ Natural = Annotated[int, between(0, 2**53)]
 Positive = Annotated[int, between(1, 2**53)]
 Domain = Annotated[str, domain_name]
 MailAddress = Annotated[str, address]
+AliasName = Annotated[str, alias_name]
 
 _SOCKET_PATH = 107  # octets that fit in sockaddr_un
 
@@ -189,11 +192,32 @@ class MailboxEntry:
 
 
 @dataclass(frozen=True, slots=True)
+class MailingList:
+    """A list: the addresses that get what is sent to it, and its full name."""
+
+    members: tuple[MailAddress, ...]
+    name: Annotated[str, one_line] = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Mailboxes:
-    """mailboxes.toml: entries by address and alias targets by address, all in lower case."""
+    """mailboxes.toml: entries by address, alias targets by address, lists by address, all in lower case.
+
+    The alias "@example.org" is the catch-all of that domain.
+    """
 
     mailboxes: Mapping[MailAddress, MailboxEntry] = field(default_factory=dict)
-    aliases: Mapping[MailAddress, tuple[MailAddress, ...]] = field(default_factory=dict)
+    aliases: Mapping[AliasName, tuple[MailAddress, ...]] = field(default_factory=dict)
+    lists: Mapping[MailAddress, MailingList] = field(default_factory=dict)
+
+    def targets(self, name: str) -> tuple[str, ...]:
+        """Where the alias or list of this name leads; nowhere when there is none."""
+        entry = self.lists.get(name)
+        return entry.members if entry else self.aliases.get(name, ())
+
+    def knows(self, name: str) -> bool:
+        """Whether a mailbox, alias or list has this name."""
+        return name in self.mailboxes or name in self.aliases or name in self.lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,16 +283,12 @@ def read_toml(path: str, files: FileSystem) -> TomlFile:
 
 
 def check_mailboxes(file: TomlFile, config: Config) -> Mailboxes:
-    """The mailboxes and aliases in a file; what is wrong with them is added to the file's mistakes."""
+    """The mailboxes, aliases and lists in a file; what is wrong with them is added to the file's mistakes."""
     mailboxes = file.structure(Mailboxes)
-    for table in ("mailboxes", "aliases"):
-        _check_names(file, table, config)
-    boxes, aliases = (_lower_names(file, table) for table in ("mailboxes", "aliases"))
-    for name in sorted(boxes & aliases):
-        path = ("aliases", _as_written(file, "aliases", name))
-        file.mistake(path, "is a mailbox and an alias at once", "Rename one of the two.")
-    _check_targets(file, mailboxes.aliases, boxes | aliases, config)
-    if not boxes and not file.mistakes:
+    check_names(file, config.domains, config.subaddress)
+    lists = {name: entry.members for name, entry in mailboxes.lists.items()}
+    check_targets(file, {"aliases": mailboxes.aliases, "lists": lists}, config.domains)
+    if not file.content.get("mailboxes") and not file.mistakes:
         file.warning((), "no mailbox yet", "Make one with: mailnode mailbox add ADDRESS")
     return mailboxes
 
@@ -408,86 +428,15 @@ def _mailboxes_file(main: TomlFile, config: Config, files: FileSystem) -> TomlFi
     return file
 
 
-def _lower_names(file: TomlFile, table: str) -> set[str]:
-    """The names in a table in lower case, also of entries that are wrong otherwise."""
-    content = file.content.get(table)
-    return {name.lower() for name in content} if isinstance(content, dict) else set()
-
-
-def _as_written(file: TomlFile, table: str, name: str) -> str:
-    written: str
-    for written in file.content[table]:
-        if written.lower() == name:
-            break
-    return written
-
-
-def _check_names(file: TomlFile, table: str, config: Config) -> None:
-    """Each name once, in a domain of ours; a mailbox must not look like a subaddress of another."""
-    content = file.content.get(table)
-    seen: set[str] = set()
-    for written in content if isinstance(content, dict) else ():
-        name = written.lower()
-        local, _, domain = name.rpartition("@")
-        if config.domains and domain not in config.domains:
-            remedy = f"Add {domain or 'its domain'} to domains, or use one of: {', '.join(config.domains)}."
-            file.mistake((table, written), "is in no domain of this server", remedy)
-        elif table == "mailboxes" and config.subaddress and config.subaddress in local:
-            text = f"contains the subaddress separator {config.subaddress}"
-            file.mistake(
-                (table, written), text, 'Choose another name, or set subaddress = "" in the configuration.'
-            )
-        if name in seen:
-            file.mistake((table, written), "is there twice, in other letters", "Remove one of the two.")
-        seen.add(name)
-
-
-def _check_targets(
-    file: TomlFile, aliases: Mapping[str, tuple[str, ...]], known: set[str], config: Config
-) -> None:
-    for name, targets in aliases.items():
-        path = ("aliases", _as_written(file, "aliases", name))
-        if not targets:
-            file.mistake(path, "leads nowhere", "Name at least one address.")
-        for index, target in enumerate(targets):
-            if split_address(target)[1] not in config.domains:
-                text = f"{target} is on another host, and sending to other hosts is not available yet"
-                file.warning((*path, index), text, "Mail to this alias waits or is refused for that address.")
-            elif target not in known:
-                text = f"{target} is neither a mailbox nor an alias"
-                file.mistake((*path, index), text, "Correct the address, or add the mailbox.")
-    for name in sorted(_in_cycles(aliases)):
-        path = ("aliases", _as_written(file, "aliases", name))
-        file.mistake(path, "leads into a circle", "Break the circle of aliases.")
-
-
-def _in_cycles(aliases: Mapping[str, tuple[str, ...]]) -> set[str]:
-    """The aliases that lead into a circle: what is left when the others are resolved away, one by one."""
-    waiting = {name: sum(target in aliases for target in set(targets)) for name, targets in aliases.items()}
-    used_by: dict[str, list[str]] = {}
-    for name, targets in aliases.items():
-        for target in set(targets):
-            used_by.setdefault(target, []).append(name)
-    ready = [name for name, count in waiting.items() if not count]
-    while ready:
-        name = ready.pop()
-        del waiting[name]
-        for user in used_by.get(name, ()):
-            waiting[user] -= 1
-            if not waiting[user]:
-                ready.append(user)
-    return set(waiting)
-
-
 def _check_postmaster(file: TomlFile, config: Config, boxes: Mailboxes, *, warn: bool) -> None:
     """RFC 5321 section 4.5.1: mail for postmaster must reach somebody."""
-    known = boxes.mailboxes.keys() | boxes.aliases.keys()
+    known = boxes.mailboxes.keys() | boxes.aliases.keys() | boxes.lists.keys()
     if config.postmaster:
         if config.postmaster not in known and warn:
-            text = f"{config.postmaster} is neither a mailbox nor an alias"
+            text = f"{config.postmaster} is no mailbox, alias or list"
             file.mistake(("postmaster",), text, "Correct the address, or add the mailbox.")
         return
-    missing = [domain for domain in config.domains if f"postmaster@{domain}" not in known]
+    missing = [one for one in config.domains if not known & {f"postmaster@{one}", f"@{one}"}]
     if missing and known and warn:
         text = f"nobody reads mail for postmaster@{missing[0]} (RFC 5321 section 4.5.1)"
         file.warning(("postmaster",), text, 'Name a mailbox: postmaster = "anna@' + missing[0] + '"')

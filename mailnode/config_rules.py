@@ -81,6 +81,11 @@ def address(text: str) -> str:
     return f"{found.local.lower()}@{domain_name(found.domain)}"
 
 
+def alias_name(text: str) -> str:
+    """An address, or "@" and a domain: everybody there who has no name of their own."""
+    return f"@{domain_name(text[1:])}" if text.startswith("@") else address(text)
+
+
 def address_or_nothing(text: str) -> str:
     """An address, or the empty text."""
     return address(text) if text else text

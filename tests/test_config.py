@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode import config, config_quota, config_rules, tomlfile
-from mailnode.config import Config, Listener, MailboxEntry, Tls, examine, load
+from mailnode.config import Config, Listener, MailboxEntry, MailingList, Tls, examine, load
 from mailnode.config_quota import Room
 from mailnode.fs import FileSystem
 
@@ -127,7 +127,7 @@ class Loading(Folder):
     def test_documentation_names_every_key(self) -> None:
         """docs/configuration.md has each key with its default."""
         text = (ROOT / "docs" / "configuration.md").read_text()
-        for key in (*_keys(Config()), "password", "name", "quota", "quota_messages", "[aliases]"):
+        for key in (*_keys(Config()), "password", "name", "quota", "quota_messages", "[aliases]", "members"):
             self.assertIn(f"`{key.rpartition('.')[2]}`", text, key)
         for limit in fields(config.Limits):
             self.assertIn(f"| `{limit.name}` | {limit.default} |", text)
@@ -140,6 +140,26 @@ class Loading(Folder):
         boxes = load(self.path, FileSystem()).mailboxes
         self.assertEqual(boxes.mailboxes, {"anna@example.org": MailboxEntry(HASH, "Anna")})
         self.assertEqual(boxes.aliases, {"info@example.org": ("anna@example.org",)})
+
+    def test_lists(self) -> None:
+        """Lists have members and a name; they, aliases and the catch-all may lead to one another."""
+        aliases = (
+            '[aliases]\n"@Example.org" = ["Team@example.org"]\n"info@example.org" = ["team@example.org"]\n'
+        )
+        team = '[lists."Team@example.org"]\nmembers = ["Anna@example.org", "all@example.org"]\nname = "Us"\n'
+        every = '[lists."all@example.org"]\nmembers = ["anna@example.org"]\n'
+        self.write("mailboxes.toml", aliases + ANNA + team + every)
+        boxes = load(self.path, FileSystem()).mailboxes
+        anna = "anna@example.org"
+        self.assertEqual(boxes.lists["team@example.org"], MailingList((anna, "all@example.org"), "Us"))
+        for name, targets in (
+            ("@example.org", ("team@example.org",)),
+            ("all@example.org", (anna,)),
+            (anna, ()),
+            ("nobody@example.org", ()),
+        ):
+            self.assertEqual(boxes.targets(name), targets)
+            self.assertEqual(boxes.knows(name), not name.startswith("nobody"))
 
     def test_secrets_have_no_repr(self) -> None:
         """A password hash does not show itself in logs."""

@@ -376,7 +376,7 @@ def remove(command: Command, address: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def list_mailboxes(command: Command, as_json: bool) -> None:
-    """List mailboxes and aliases.
+    """List mailboxes, aliases and lists.
 
     \b
     Example:
@@ -384,20 +384,20 @@ def list_mailboxes(command: Command, as_json: bool) -> None:
     """
     loaded = command.configuration()
     config, boxes, aliases = loaded.config, loaded.mailboxes.mailboxes, loaded.mailboxes.aliases
+    lists = loaded.mailboxes.lists
     if as_json:
         rows = [
             {"address": address, "name": entry.name, "maildir": config.mail_directory(address)}
             for address, entry in boxes.items()
         ]
-        click.echo(
-            json.dumps(
-                {"mailboxes": rows, "aliases": {name: list(to) for name, to in aliases.items()}}, indent=2
-            )
-        )
+        answer = {"mailboxes": rows, "aliases": aliases, "lists": {one: asdict(lists[one]) for one in lists}}
+        click.echo(json.dumps(answer, indent=2))
         return
     for address, entry in boxes.items():
         click.echo(f"{address}  {entry.name}".rstrip())
     for name, targets in aliases.items():
         click.echo(f"{name} -> {', '.join(targets)}")
+    for name, one in lists.items():
+        click.echo(f"{name} => {', '.join(one.members)}  {one.name}".rstrip())
     if not boxes:
         click.echo("No mailbox yet. Make one with: mailnode mailbox add ADDRESS", err=True)

@@ -4,10 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from mailnode.auth.live import Live
+from mailnode.config_names import LEVELS
 from mailnode.wire.address import Address
 
 POSTMASTER = "postmaster"
 ABUSE = "abuse"
+
+Named = tuple[str, str]  # full name, "" for none, and address
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +44,43 @@ class Router:
     def resolve(self, address: Address) -> Route:
         """Where mail for this address goes.
 
-        Aliases lead to aliases; each is followed once, so that circles end. One with a target on another
-        host is NotHere as a whole: half a delivery would be worse than none.
+        Aliases and lists lead to one another; each is followed once, so that circles end, and not deeper
+        than LEVELS. One with a target on another host is NotHere as a whole: half a delivery would be worse
+        than none. What no other name fits goes to the catch-all of its domain.
 
         Postmaster of every domain of ours, of this host, and without domain, is always somebody (RFC 5321
-        section 4.5.1): where neither mailbox nor alias of that name is there, the configured postmaster,
-        else the first mailbox of the domain, else the first of all. So is abuse of every domain of ours (RFC
-        2142 section 4): the postmaster, where neither mailbox nor alias of that name is there.
+        section 4.5.1): where nothing has that name, the configured postmaster, else the catch-all or first
+        mailbox of the domain, else the first of all. So is abuse of every domain of ours (RFC 2142 section
+        4): the postmaster, where nothing has that name.
         """
         if self._is_role(address):
             return self._somebody(address.local.lower(), address.domain.lower())
         if address.domain.lower() not in self._live.config.domains:
             return NotHere(forwarded=False)
         return self._expand(address.key)
+
+    def verify(self, address: Address) -> tuple[Named, ...]:
+        """Who VRFY may say an address is (RFC 5321 section 3.5): nobody where it leads to nobody here.
+
+        An alias is the mailboxes it leads to. A list is itself: its members are told by EXPN only.
+        """
+        name = self._known_name(address.key)
+        if name in self._live.mailboxes.lists:
+            return (self._named(name),)
+        route = self.resolve(address)
+        return tuple(map(self._named, route.accounts)) if isinstance(route, Local) else ()
+
+    def expand(self, address: Address) -> tuple[Named, ...]:
+        """Whom EXPN may say an alias or list leads to (RFC 5321 section 3.5): one level, as configured.
+
+        Nobody where the address is neither. Addresses on other hosts are among them.
+        """
+        return tuple(map(self._named, self._live.mailboxes.targets(self._known_name(address.key))))
+
+    def _named(self, name: str) -> Named:
+        people = self._live.mailboxes
+        entry = people.mailboxes.get(name) or people.lists.get(name)
+        return entry.name if entry else "", name
 
     def _is_role(self, address: Address) -> bool:
         config = self._live.config
@@ -62,7 +89,7 @@ class Router:
 
     def _somebody(self, role: str, domain: str) -> Route:
         for candidate in self._candidates(role, domain):
-            route = self._expand(candidate)
+            route = self._expand(candidate) if self._live.mailboxes.knows(candidate) else Unknown()
             if isinstance(route, Local):
                 return route
         return Unknown()
@@ -73,33 +100,40 @@ class Router:
         yield f"{role}@{home}"
         yield f"{POSTMASTER}@{home}"
         yield config.postmaster
+        yield f"@{home}"
         yield from (name for name in mailboxes if name.rpartition("@")[2] == home)
         yield from mailboxes
 
     def _expand(self, key: str) -> Route:
-        """Follow aliases from one of our names; mailboxes come out in the order they are found."""
-        lists = self._live.mailboxes
+        """Follow aliases and lists from one of our names; mailboxes come in the order they are found."""
+        people = self._live.mailboxes
         found: dict[str, None] = {}
         visited: set[str] = set()
-        waiting = [key]
+        waiting = [(key, 0)]
         while waiting:
-            name = self._known_name(waiting.pop())
+            one, level = waiting.pop()
+            name = self._known_name(one)
             if name in visited:
                 continue
             visited.add(name)
-            if name in lists.mailboxes:
+            if name in people.mailboxes:
                 found[name] = None
-            elif name in lists.aliases:
-                waiting.extend(reversed(lists.aliases[name]))
+            elif targets := people.targets(name):
+                if level == LEVELS:
+                    return Unknown()
+                waiting.extend((target, level + 1) for target in reversed(targets))
             elif name.rpartition("@")[2] not in self._live.config.domains:
                 return NotHere(forwarded=True)
         return Local(tuple(found)) if found else Unknown()
 
     def _known_name(self, key: str) -> str:
-        """The configured name: "anna+lists@..." is "anna@..." unless it has an entry itself (RFC 5233)."""
-        lists, separator = self._live.mailboxes, self._live.config.subaddress
+        """The configured name that mail for a name of ours goes by.
+
+        That is its own, else the one without subaddress (RFC 5233): "anna+lists@..." is "anna@...". Else it
+        is the catch-all of the domain. Where there is none of them it is no name that anything has.
+        """
+        people, separator = self._live.mailboxes, self._live.config.subaddress
         local, _, domain = key.rpartition("@")
         base = local.partition(separator)[0] if separator else local
-        if key in lists.mailboxes or key in lists.aliases or not base:
-            return key
-        return f"{base}@{domain}"
+        names = (key, f"{base}@{domain}", f"@{domain}")
+        return next(filter(people.knows, names), key)

@@ -39,6 +39,8 @@ name = "Anna"
 ROOT = Path(__file__).parent.parent.parent
 HASHER = Hasher(Auth(argon2_memory=8, argon2_time=1))
 
+A_LIST = '[lists."l@example.org"]\nmembers = [\n  "a@example.org", # a\n]\n'
+
 
 class Commands(SynchronousTestCase):
     """Runs the command; `executed` holds what it would have become."""
@@ -215,6 +217,7 @@ class Mailbox(Commands):
             COMMENTED.replace("HASH", anna),
             "",
             "[aliases]\n# none\n",
+            f'[mailboxes."a@example.org"]\npassword = "{anna}"\n{A_LIST}',
             f'[mailboxes]\n"a@example.org" = {{ password = "{anna}" }} # a\n',
         ):
             self.boxes.write_text(text)
@@ -232,7 +235,7 @@ class Mailbox(Commands):
         text = COMMENTED.replace("HASH", HASHER.hash("old"))
         self.boxes.write_text(text)
         self.assertIn(
-            "neither a mailbox nor an alias", self.mailnode("mailbox", "remove", "anna@example.org", code=1)
+            "is no mailbox, alias or list", self.mailnode("mailbox", "remove", "anna@example.org", code=1)
         )
         self.assertEqual(self.boxes.read_text(), text)
         self.boxes.write_text(text.replace('"info', '# "info'))
@@ -243,11 +246,17 @@ class Mailbox(Commands):
         self.assertIn("there is no mailbox", self.mailnode("mailbox", "remove", "anna@example.org", code=1))
 
     def test_list(self) -> None:
-        """Mailboxes and aliases, for people and for programs."""
+        """Mailboxes, aliases and lists, for people and for programs."""
         self.assertIn("No mailbox yet", self.mailnode("mailbox", "list"))
-        self.boxes.write_text(COMMENTED.replace("HASH", HASHER.hash("old")))
+        team = '[lists."team@example.org"]\nmembers = ["anna@example.org", "info@example.org"]\n'
+        self.boxes.write_text(COMMENTED.replace("HASH", HASHER.hash("old")) + f'{team}name = "Us"\n')
         self.assertEqual(
-            self.mailnode("mailbox", "list"), "anna@example.org  Anna\ninfo@example.org -> anna@example.org\n"
+            self.mailnode("mailbox", "list").splitlines(),
+            [
+                "anna@example.org  Anna",
+                "info@example.org -> anna@example.org",
+                "team@example.org => anna@example.org, info@example.org  Us",
+            ],
         )
         self.assertEqual(
             json.loads(self.mailnode("mailbox", "list", "--json")),
@@ -256,6 +265,9 @@ class Mailbox(Commands):
                     {"address": "anna@example.org", "name": "Anna", "maildir": "state/mail/example.org/anna"}
                 ],
                 "aliases": {"info@example.org": ["anna@example.org"]},
+                "lists": {
+                    "team@example.org": {"members": ["anna@example.org", "info@example.org"], "name": "Us"}
+                },
             },
         )
 

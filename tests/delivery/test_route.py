@@ -1,15 +1,16 @@
-"""Who gets it: mailboxes, aliases, subaddresses, postmaster."""
+"""Who gets it: mailboxes, aliases, lists, subaddresses, catch-all, postmaster."""
 
 from dataclasses import replace
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.auth.live import Live
-from mailnode.config import Config, MailboxEntry, Mailboxes
+from mailnode.config import Config, MailboxEntry, Mailboxes, MailingList
+from mailnode.config_names import LEVELS
 from mailnode.delivery.route import Local, NotHere, Route, Router, Unknown
 from mailnode.wire.address import Address, parse_address
 
-CONFIG = Config(hostname="mx.example", domains=("a.example", "b.example", "empty.example"))
+CONFIG = Config(hostname="mx.example", domains=("a.example", "b.example", "c.example", "empty.example"))
 BOX = MailboxEntry("x")
 MAILBOXES = Mailboxes(
     {"anna@a.example": BOX, "bob@a.example": BOX, "carl@b.example": BOX},
@@ -22,6 +23,14 @@ MAILBOXES = Mailboxes(
         "deep@a.example": ("out@a.example",),
         "circle@a.example": ("round@a.example",),
         "round@a.example": ("circle@a.example",),
+        "@c.example": ("anna@a.example",),
+        "sales@c.example": ("team@a.example",),
+        "both@a.example": ("anna@a.example", "team@a.example"),
+    },
+    {
+        "team@a.example": MailingList(("anna@a.example", "more@a.example", "team@a.example"), "The team"),
+        "more@a.example": MailingList(("info@a.example", "carl@b.example", "team@a.example")),
+        "far@a.example": MailingList(("anna@a.example", "x@elsewhere.example")),
     },
 )
 ROUTES: dict[str, Route] = {
@@ -40,6 +49,16 @@ ROUTES: dict[str, Route] = {
     "info@a.example": Local(("anna@a.example",)),
     "all@a.example": Local(("bob@a.example", "anna@a.example", "carl@b.example")),
     "circle@a.example": Unknown(),
+    "team@a.example": Local(("anna@a.example", "carl@b.example")),
+    "Team+tag@a.example": Local(("anna@a.example", "carl@b.example")),
+    "both@a.example": Local(("anna@a.example", "carl@b.example")),
+    "far@a.example": NotHere(forwarded=True),
+    "anybody@c.example": Local(("anna@a.example",)),
+    "any+body@c.example": Local(("anna@a.example",)),
+    '""@c.example': Local(("anna@a.example",)),
+    "sales@c.example": Local(("anna@a.example", "carl@b.example")),
+    "sales+tag@c.example": Local(("anna@a.example", "carl@b.example")),
+    "anybody@sub.c.example": NotHere(forwarded=False),
     "out@a.example": NotHere(forwarded=True),
     "deep@a.example": NotHere(forwarded=True),
     "anna@elsewhere.example": NotHere(forwarded=False),
@@ -108,9 +127,59 @@ class Routes(SynchronousTestCase):
         self.assertEqual(self.route("abuse@b.example", config, own), Local(("anna@a.example",)))
         self.assertEqual(self.route("abuse@a.example", config, own), Local(("carl@b.example",)))
 
-    def test_long_chains(self) -> None:
-        """Aliases of any depth are followed without recursion, each once."""
+    def test_catch_all_is_last(self) -> None:
+        """Postmaster goes to the catch-all of a domain only where no postmaster is configured."""
+        people = Mailboxes(MAILBOXES.mailboxes, {"@b.example": ("bob@a.example",)})
+        self.assertEqual(self.route("postmaster@b.example", CONFIG, people).accounts, ("bob@a.example",))
+        config = replace(CONFIG, postmaster="anna@a.example")
+        self.assertEqual(self.route("postmaster@b.example", config, people).accounts, ("anna@a.example",))
+        self.assertEqual(self.route("carl@b.example", config, people), Local(("carl@b.example",)))
+
+    def test_depth(self) -> None:
+        """B5: aliases are followed LEVELS deep; what is deeper is nobody, however long the chain."""
         aliases = {f"n{index}@a.example": (f"n{index + 1}@a.example",) * 3 for index in range(5000)}
         aliases["n5000@a.example"] = ("anna@a.example",)
-        route = self.route("n0@a.example", CONFIG, Mailboxes(MAILBOXES.mailboxes, aliases))
-        self.assertEqual(route, Local(("anna@a.example",)))
+        people = Mailboxes(MAILBOXES.mailboxes, aliases)
+        found = [self.route(f"n{5001 - levels}@a.example", CONFIG, people) for levels in (LEVELS, LEVELS + 1)]
+        self.assertEqual(found, [Local(("anna@a.example",)), Unknown()])
+        self.assertEqual(self.route("n0@a.example", CONFIG, people), Unknown())
+
+
+class Telling(SynchronousTestCase):
+    """Router.verify and Router.expand (RFC 5321 section 3.5)"""
+
+    def setUp(self) -> None:
+        named = {"anna@a.example": MailboxEntry("x", "Anna A."), "bob@a.example": BOX, "carl@b.example": BOX}
+        self.router = Router(Live(CONFIG, Mailboxes(named, MAILBOXES.aliases, MAILBOXES.lists)))
+
+    def test_verify(self) -> None:
+        """VRFY names mailboxes with their people, and a list as itself."""
+        for text, people in (
+            ("Anna+tag@a.example", (("Anna A.", "anna@a.example"),)),
+            (
+                "staff@a.example",
+                (("", "bob@a.example"), ("", "carl@b.example"), ("Anna A.", "anna@a.example")),
+            ),
+            ("team@a.example", (("The team", "team@a.example"),)),
+            ("anybody@c.example", (("Anna A.", "anna@a.example"),)),
+            ("postmaster@b.example", (("", "carl@b.example"),)),
+            ("nobody@a.example", ()),
+            ("anna@elsewhere.example", ()),
+            ("out@a.example", ()),
+        ):
+            self.assertEqual(self.router.verify(parse_address(text)), people, text)
+
+    def test_expand(self) -> None:
+        """EXPN names what stands in an alias or list, one level, and tells nothing of others."""
+        for text, people in (
+            ("info@a.example", (("Anna A.", "anna@a.example"),)),
+            (
+                "TEAM@a.example",
+                (("Anna A.", "anna@a.example"), ("", "more@a.example"), ("The team", "team@a.example")),
+            ),
+            ("out@a.example", (("Anna A.", "anna@a.example"), ("", "anna@elsewhere.example"))),
+            ("anna@a.example", ()),
+            ("nobody@a.example", ()),
+            ("anna@elsewhere.example", ()),
+        ):
+            self.assertEqual(self.router.expand(parse_address(text)), people, text)
