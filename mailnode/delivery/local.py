@@ -9,6 +9,7 @@ from mailnode.events.life import Bus, Delivered
 from mailnode.fs import FileSystem
 from mailnode.net.blocking import Lane
 from mailnode.runtime import Runtime
+from mailnode.store.account import Account
 from mailnode.store.delivery import deliver, deliver_each
 from mailnode.store.draft import Draft
 from mailnode.store.errors import StoreError
@@ -34,11 +35,14 @@ class LocalDelivery:
         accounts: Sequence[MailAccount],
         head: bytes,
         arrived: Callable[[Sequence[MailAccount]], None],
+        *,
+        always: Collection[str] = (),
     ) -> None:
         self._lane = lane
         self._files = files
         self._accounts = accounts
         self._arrived = arrived
+        self._always = always
         self._pieces = [head]
         self._held = len(head)
         self._draft: Draft | None = None
@@ -92,11 +96,17 @@ class LocalDelivery:
 
     def _finish(self, draft: Draft, data: bytes) -> None:
         draft.write(data)
-        deliver(draft, [account.store for account in self._accounts], self._files)
+        deliver(draft, self._stores(), self._files, always=self._stores_always())
 
     def _finish_each(self, draft: Draft, data: bytes) -> list[OSError | StoreError | None]:
         draft.write(data)
-        return deliver_each(draft, [account.store for account in self._accounts], self._files)
+        return deliver_each(draft, self._stores(), self._files, always=self._stores_always())
+
+    def _stores(self) -> list[Account]:
+        return [account.store for account in self._accounts]
+
+    def _stores_always(self) -> list[Account]:
+        return [account.store for account in self._accounts if account.address in self._always]
 
 
 class LocalCourier:
@@ -109,10 +119,19 @@ class LocalCourier:
         self._bus = bus
         self._files = files
 
-    def begin(self, addresses: Sequence[str], head: bytes, *, message: str, connection: str) -> LocalDelivery:
+    def begin(
+        self,
+        addresses: Sequence[str],
+        head: bytes,
+        *,
+        message: str,
+        connection: str,
+        always: Collection[str] = (),
+    ) -> LocalDelivery:
         """A delivery of what starts with `head` into the INBOX of each mailbox; there must be one at least.
 
-        The ids of the message and of its connection go into the events.
+        No quota keeps it from those in `always`. The ids of the message and of its connection go into the
+        events.
         """
         accounts = [self._realm.account(address) for address in addresses]
 
@@ -121,7 +140,9 @@ class LocalCourier:
                 self._feed.announce(account.key(INBOX))
                 self._bus.publish(Delivered(connection, message, account.address, INBOX[0]))
 
-        return LocalDelivery(Lane(self._runtime.blocking), self._files, accounts, head, arrived)
+        return LocalDelivery(
+            Lane(self._runtime.blocking), self._files, accounts, head, arrived, always=always
+        )
 
     async def check_room(self, addresses: Sequence[str], beside: Collection[str], octets: int) -> None:
         """Raise OverQuota if one of these has no room for a message of that size that goes to others too.

@@ -1,7 +1,7 @@
 """Who gets it: from a forward-path to the mailboxes it means, as the configuration of the moment says."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailnode.auth.live import Live
 from mailnode.config_names import LEVELS
@@ -15,9 +15,10 @@ Named = tuple[str, str]  # full name, "" for none, and address
 
 @dataclass(frozen=True, slots=True)
 class Local:
-    """Mailboxes of ours, each once."""
+    """Mailboxes of ours, each once; with `always` they get the message even when they are full."""
 
     accounts: tuple[str, ...]
+    always: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,10 @@ class Router:
         than LEVELS. One with a target on another host is NotHere as a whole: half a delivery would be worse
         than none. What no other name fits goes to the catch-all of its domain.
 
-        Postmaster of every domain of ours, of this host, and without domain, is always somebody (RFC 5321
-        section 4.5.1): where nothing has that name, the configured postmaster, else the catch-all or first
-        mailbox of the domain, else the first of all. So is abuse of every domain of ours (RFC 2142 section
-        4): the postmaster, where nothing has that name.
+        Postmaster of every domain of ours, of this host, and without domain, is always somebody, and never
+        full (RFC 5321 section 4.5.1): where nothing has that name, the configured postmaster, else the
+        catch-all or first mailbox of the domain, else the first of all. So is abuse of every domain of ours
+        somebody (RFC 2142 section 4): the postmaster, where nothing has that name.
         """
         if self._is_role(address):
             return self._somebody(address.local.lower(), address.domain.lower())
@@ -91,7 +92,7 @@ class Router:
         for candidate in self._candidates(role, domain):
             route = self._expand(candidate) if self._live.mailboxes.knows(candidate) else Unknown()
             if isinstance(route, Local):
-                return route
+                return replace(route, always=role == POSTMASTER)
         return Unknown()
 
     def _candidates(self, role: str, domain: str) -> Iterator[str]:

@@ -105,7 +105,11 @@ class Incoming:
         header, names = edit(self._header.text, limits=session.limits, remove=remove)
         head = self._trace() + (self._missing(names) if session.submission else b"") + header
         return session.shared.courier.begin(
-            list(self._transaction.accounts), head, message=self.id, connection=session.connection.id
+            list(self._transaction.accounts),
+            head,
+            message=self.id,
+            connection=session.connection.id,
+            always=self._transaction.always,
         )
 
     def _trace(self) -> bytes:

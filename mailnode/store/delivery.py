@@ -6,12 +6,13 @@
 4. The name in tmp/ goes; a crash before that leaves a stray in tmp/, which a clean-up removes after 36 hours.
 
 Before all that room is reserved under the quotas of all recipients, until the message counts by being there.
+A postmaster needs no room: whoever is to hear that a mailbox is full must be able to.
 UIDs are given when a session next looks.
 """
 
 import contextlib
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from mailnode.fs import READ_SIZE, FileSystem
 from mailnode.store.account import Account
@@ -21,12 +22,15 @@ from mailnode.store.quota import demand, reserved
 from mailnode.store.usage import Usage
 
 
-def deliver(draft: Draft, accounts: Sequence[Account], files: FileSystem) -> None:
+def deliver(
+    draft: Draft, accounts: Sequence[Account], files: FileSystem, *, always: Collection[Account] = ()
+) -> None:
     """Make a message durable in new/ of each account; all of them, or none when an error is raised.
 
-    The draft is used up. It must have been made by the first of the accounts. Raises OverQuota, OSError.
+    Those in `always` get it even where no quota has room for it. The draft is used up. It must have been
+    made by the first of the accounts. Raises OverQuota, OSError.
     """
-    with _used_up(draft), _room(draft, accounts), _doubting(accounts):
+    with _used_up(draft), _room(draft, accounts, always), _doubting(accounts):
         for account in accounts:
             account.ensure()
         path, base = draft.finish()
@@ -34,12 +38,11 @@ def deliver(draft: Draft, accounts: Sequence[Account], files: FileSystem) -> Non
 
 
 def deliver_each(
-    draft: Draft, accounts: Sequence[Account], files: FileSystem
+    draft: Draft, accounts: Sequence[Account], files: FileSystem, *, always: Collection[Account] = ()
 ) -> list[OSError | StoreError | None]:
     """Make a message durable in as many of the accounts as can be; for each None, or why it has it not.
 
-    The draft is used up. It must have been made by the first of the accounts. Raises OSError when it cannot
-    be written at all.
+    The same otherwise. Raises OSError when the message cannot be written at all.
     """
     outcomes: list[OSError | StoreError | None] = []
     with _used_up(draft):
@@ -48,7 +51,7 @@ def deliver_each(
             path, base = draft.finish()
         for account in accounts:
             try:
-                with _room(draft, [account]), _doubting([account]):
+                with _room(draft, [account], always), _doubting([account]):
                     account.ensure()
                     _place([account], path, base, files)
             except (OSError, StoreError) as error:
@@ -68,9 +71,12 @@ def _used_up(draft: Draft) -> Iterator[None]:
             draft.abort()
 
 
-def _room(draft: Draft, accounts: Sequence[Account]) -> contextlib.AbstractContextManager[None]:
-    """Reserve room for the draft under the quotas of all these accounts. Raises OverQuota."""
-    return reserved(demand([account.quotas() for account in accounts], Usage(draft.octets_on_disk, 1)))
+def _room(
+    draft: Draft, accounts: Sequence[Account], always: Collection[Account]
+) -> contextlib.AbstractContextManager[None]:
+    """Reserve room for the draft under the quotas of all but those in `always`. Raises OverQuota."""
+    asked = [account.quotas() for account in accounts if account not in always]
+    return reserved(demand(asked, Usage(draft.octets_on_disk, 1)))
 
 
 @contextlib.contextmanager

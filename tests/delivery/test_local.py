@@ -191,6 +191,17 @@ class Local(SynchronousTestCase):
         self.run_now(delivery.abort())
         self.assertEqual((self.found("anna"), self.found("bob"), self.woken), (before, [], woken))
 
+    def test_always(self) -> None:
+        """R17: who is to get a message always gets it over every quota; what the others need stays so."""
+        self.run_now(self.begin(ANNA).commit())
+        self.limit(messages=1, domains={"a.example": Room(messages=1)})
+        delivery = self.courier.begin((ANNA,), HEAD, message="MSG", connection="CONN", always={ANNA})
+        self.run_now(delivery.commit())
+        self.assertEqual(len(self.found("anna")), 2)
+        delivery = self.courier.begin((ANNA, BOB), HEAD, message="MSG", connection="CONN", always={ANNA})
+        self.failureResultOf(Deferred.fromCoroutine(delivery.commit()), OverQuota)
+        self.assertEqual((len(self.found("anna")), self.found("bob")), (2, []))
+
     def test_free_space(self) -> None:
         """The disk is asked every few seconds at most."""
         clock = Clock()

@@ -99,22 +99,26 @@ class Routes(SynchronousTestCase):
             "postmaster@mx.example",
             "postmaster@empty.example",
         ):
-            self.assertEqual(self.route(text), Local(("anna@a.example",)), text)
-        self.assertEqual(self.route("postmaster@b.example"), Local(("carl@b.example",)))
+            self.assertEqual(self.route(text), Local(("anna@a.example",), always=True), text)
+        self.assertEqual(self.route("postmaster@b.example"), Local(("carl@b.example",), always=True))
         self.assertEqual(self.route("postmaster", CONFIG, Mailboxes()), Unknown())
 
     def test_postmaster_configured(self) -> None:
         """The configured postmaster, unless the domain has one of its own that is here."""
         config = replace(CONFIG, postmaster="bob@a.example")
         for text in ("postmaster", "postmaster@b.example"):
-            self.assertEqual(self.route(text, config), Local(("bob@a.example",)))
+            self.assertEqual(self.route(text, config), Local(("bob@a.example",), always=True))
         aliases = {
             "postmaster@b.example": ("carl@b.example",),
             "postmaster@a.example": ("x@elsewhere.example",),
         }
         own = Mailboxes(MAILBOXES.mailboxes, aliases)
-        self.assertEqual(self.route("postmaster@b.example", config, own), Local(("carl@b.example",)))
-        self.assertEqual(self.route("postmaster@a.example", config, own), Local(("bob@a.example",)))
+        self.assertEqual(
+            self.route("postmaster@b.example", config, own), Local(("carl@b.example",), always=True)
+        )
+        self.assertEqual(
+            self.route("postmaster@a.example", config, own), Local(("bob@a.example",), always=True)
+        )
 
     def test_abuse(self) -> None:
         """RFC 2142 section 4: abuse is the postmaster of the domain, where nobody has that name."""

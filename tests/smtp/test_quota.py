@@ -21,6 +21,29 @@ class Full(SmtpTestCase):
         world.courier.full = OverQuota()
         return world
 
+    def test_postmaster(self) -> None:
+        """R17: every postmaster is accepted though the mailbox is full, and gets the message."""
+        for path in (
+            b"<Postmaster>",
+            b"<POSTMASTER@local.example>",
+            b"<postmaster@second.example>",
+            b"<postmaster@mx.local.example>",
+            b"<postmaster@[192.0.2.1]>",
+        ):
+            world = self.full()
+            self.check(world, [(b"RCPT TO:" + path + b"\r\n" + RCPT, [b"250", b"452 4.2.2"])])
+            self.check(world, [(b"DATA\r\n", [b"354"]), (b"\r\nx\r\n.\r\n", [b"250"])])
+            (delivery,) = world.courier.delivered
+            self.assertEqual(delivery.always, set(delivery.accounts), path)
+
+    def test_postmaster_needs_no_room(self) -> None:
+        """Who comes beside postmaster shares no room with it, and is not spared."""
+        world = self.greeted()
+        self.check(world, [(MAIL + b"RCPT TO:<postmaster>\r\n" + BEN, [b"250", b"250", b"250"])])
+        self.assertEqual(world.courier.asked, [(("bob@local.example",), (), 0)])
+        self.check(world, [(b"DATA\r\n", [b"354"]), (b"\r\nx\r\n.\r\n", [b"250"])])
+        self.assertEqual(world.courier.delivered[0].always, {"anna@local.example"})
+
     def test_rcpt(self) -> None:
         """RCPT is put off or refused as configured; the transaction goes on with others."""
         for over, reply in (

@@ -60,6 +60,7 @@ class Delivery:
     fails: Exception | None = None
     longest: int = 0
     fails_for: dict[str, Exception] = field(default_factory=dict)
+    always: frozenset[str] = frozenset()
 
     async def write(self, data: bytes) -> None:
         """Add octets."""
@@ -101,9 +102,21 @@ class Courier:
         if self.full:
             raise self.full
 
-    def begin(self, accounts: Sequence[str], head: bytes, *, message: str, connection: str) -> Delivery:
+    def begin(
+        self,
+        accounts: Sequence[str],
+        head: bytes,
+        *,
+        message: str,
+        connection: str,
+        always: Collection[str] = (),
+    ) -> Delivery:
         """A new one."""
-        self.deliveries.append(Delivery(tuple(accounts), head, fails=self.fails, fails_for=self.fails_for))
+        self.deliveries.append(
+            Delivery(
+                tuple(accounts), head, fails=self.fails, fails_for=self.fails_for, always=frozenset(always)
+            )
+        )
         return self.deliveries[-1]
 
     @property

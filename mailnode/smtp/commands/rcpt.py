@@ -37,7 +37,7 @@ async def run(session: Session, argument: bytes) -> Reply:
     route = session.route(_by_name(session, recipient.address))
     if isinstance(route, Local):
         await _check_room(session, transaction, route)
-        transaction.accept(recipient, route.accounts)
+        transaction.accept(recipient, route)
         return RECIPIENT_OK
     if not isinstance(route, NotHere):
         raise Refused(NO_SUCH_MAILBOX)
@@ -48,10 +48,11 @@ async def run(session: Session, argument: bytes) -> Reply:
 
 async def _check_room(session: Session, transaction: Transaction, route: Local) -> None:
     """Refuse a mailbox that is full, or will be with the size that MAIL has declared."""
+    if route.always:
+        return
+    beside = [account for account in transaction.accounts if account not in transaction.always]
     try:
-        await session.shared.courier.check_room(
-            route.accounts, transaction.accounts, transaction.envelope.size
-        )
+        await session.shared.courier.check_room(route.accounts, beside, transaction.envelope.size)
     except OverQuota as error:
         raise Refused(for_error(error, session.config)) from None
     except OSError as error:
