@@ -55,8 +55,8 @@ class Router:
         somebody (RFC 2142 section 4): the postmaster, where nothing has that name.
         """
         if self._is_role(address):
-            return self._somebody(address.local.lower(), address.domain.lower())
-        if address.domain.lower() not in self._live.config.domains:
+            return self._somebody(address.local.lower(), address.domain_key)
+        if address.domain_key not in self._live.config.domains:
             return NotHere(forwarded=False)
         return self._expand(address.key)
 
@@ -86,7 +86,7 @@ class Router:
     def _is_role(self, address: Address) -> bool:
         config = self._live.config
         roles = {POSTMASTER: ("", config.hostname, *config.domains), ABUSE: config.domains}
-        return address.domain.lower() in roles.get(address.local.lower(), ())
+        return address.domain_key in roles.get(address.local.lower(), ())
 
     def _somebody(self, role: str, domain: str) -> Route:
         for candidate in self._candidates(role, domain):

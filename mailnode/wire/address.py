@@ -10,15 +10,17 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
 from mailnode.wire.errors import BadSyntax
+from mailnode.wire.international import a_labels, check_local_part, folded
 
 LOCAL_LIMIT = 256  # octets; RFC 5321 section 4.5.3.1.1 asks for 64 at least
 DOMAIN_LIMIT = 255
 _LABEL_LIMIT = 63
 
-_ATOM = r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~\u0080-\U0010ffff]+"
+_BEYOND = r"\u0080-\ud7ff\ue000-\U0010ffff"  # UTF8-non-ascii (RFC 6531 section 3.3)
+_ATOM = rf"[A-Za-z0-9!#$%&'*+\-/=?^_`{{|}}~{_BEYOND}]+"
 _DOT_STRING = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
-_QUOTED_STRING = re.compile(r'"((?:[ !#-\[\]-~\u0080-\U0010ffff]|\\[ -~])*)"')
-_DOMAIN = re.compile(r"[A-Za-z0-9\-.\u0080-\U0010ffff]+")
+_QUOTED_STRING = re.compile(rf'"((?:[ !#-\[\]-~{_BEYOND}]|\\[ -~])*)"')
+_DOMAIN = re.compile(rf"[A-Za-z0-9\-.{_BEYOND}]+")
 _LABEL = re.compile(r"[^\-.](?:[^.]*[^\-.])?")
 _LITERAL = re.compile(r"\[([!-Z^-~]+)\]")
 _GENERAL = re.compile(r"[A-Za-z0-9-]*[A-Za-z0-9]:[!-Z^-~]+")
@@ -40,8 +42,16 @@ class Address:
 
     @property
     def key(self) -> str:
-        """ "local@domain" in lower case and without quoting: for look-ups, never for the wire."""
-        return f"{self.local}@{self.domain}".lower()
+        """ "local@domain" in lower case and without quoting: for look-ups, never for the wire.
+
+        Spellings of one internationalised address have one key: NFC before the @, A-labels behind it.
+        """
+        return f"{folded(self.local)}@{self.domain_key}"
+
+    @property
+    def domain_key(self) -> str:
+        """The domain as domains are looked up: in lower case, with A-labels."""
+        return a_labels(self.domain)
 
     def __str__(self) -> str:
         local = self.local
@@ -87,12 +97,15 @@ def parse_path(data: bytes, *, utf8: bool = False) -> tuple[Address | None, byte
 
 
 def is_domain(text: str) -> bool:
-    """Whether the text is Domain = sub-domain *("." sub-domain), each sub-domain Let-dig [Ldh-str]."""
-    return (
-        len(text.encode()) <= DOMAIN_LIMIT
-        and _DOMAIN.fullmatch(text) is not None
-        and all(len(label) <= _LABEL_LIMIT and _LABEL.fullmatch(label) for label in text.split("."))
-    )
+    """Whether the text is Domain = sub-domain *("." sub-domain), each Let-dig [Ldh-str] or a U-label."""
+    if _DOMAIN.fullmatch(text) is None or len(text.encode()) > DOMAIN_LIMIT:
+        return False
+    if not text.isascii():
+        try:
+            text = a_labels(text)
+        except BadSyntax:
+            return False
+    return all(len(label) <= _LABEL_LIMIT and _LABEL.fullmatch(label) for label in text.split("."))
 
 
 def literal(host: str) -> str:
@@ -119,6 +132,8 @@ def _local_part(text: str, start: int) -> tuple[str, int]:
         raise BadSyntax(_LOCAL_PART_WRONG)
     if len(local.encode()) > LOCAL_LIMIT:
         raise BadSyntax("The local part of the address is too long")
+    if not local.isascii():
+        check_local_part(local)
     return local, end
 
 
