@@ -22,6 +22,7 @@ from mailnode.config_rules import (
     between,
     domain_name,
     endpoint,
+    looked_up,
     mail_template,
     network,
     one_line,
@@ -364,12 +365,12 @@ def _check_domains(file: TomlFile, path: tuple[str, ...], config: Config) -> Non
         content = content.get(part) if isinstance(content, dict) else None
     seen: set[str] = set()
     for written in content if isinstance(content, dict) else ():
-        name = written.lower()
+        name = looked_up(domain_name, written)
         if config.domains and name not in config.domains:
             remedy = f"Add {written} to domains, or use one of: {', '.join(config.domains)}."
             file.mistake((*path, written), "is no domain of this server", remedy)
         elif name in seen:
-            file.mistake((*path, written), "is there twice, in other letters", "Remove one of the two.")
+            file.mistake((*path, written), "is there twice, written differently", "Remove one of the two.")
         seen.add(name)
 
 

@@ -6,7 +6,7 @@ are names too, so that one mistake does not make others of all that lead to it.
 
 from collections.abc import Iterator, Mapping
 
-from mailnode.config_rules import split_address
+from mailnode.config_rules import alias_name, looked_up, split_address
 from mailnode.tomlfile import Path, TomlFile
 
 LEVELS = 20  # how many aliases and lists may lead into one another
@@ -22,7 +22,7 @@ def check_names(file: TomlFile, domains: tuple[str, ...], subaddress: str) -> No
     for table, kind in _KINDS.items():
         first = _as_written(file, table)
         for written in _entries(file, table):
-            name, path = written.lower(), (table, written)
+            name, path = looked_up(alias_name, written), (table, written)
             local, _, domain = name.rpartition("@")
             if domains and domain not in domains:
                 remedy = f"Add {domain or 'its domain'} to domains, or use one of: {', '.join(domains)}."
@@ -32,14 +32,14 @@ def check_names(file: TomlFile, domains: tuple[str, ...], subaddress: str) -> No
                 remedy = 'Choose another name, or set subaddress = "" in the configuration.'
                 file.mistake(path, text, remedy)
             if first[name] != written:
-                file.mistake(path, "is there twice, in other letters", "Remove one of the two.")
+                file.mistake(path, "is there twice, written differently", "Remove one of the two.")
             elif kinds.setdefault(name, kind) != kind:
                 file.mistake(path, f"is {kinds[name]} and {kind} at once", "Rename one of the two.")
 
 
 def check_targets(file: TomlFile, tables: Mapping[str, Leads], domains: tuple[str, ...]) -> None:
     """Aliases and lists, by the name of their table, lead somewhere, and not in circles."""
-    known = {name.lower() for table in _KINDS for name in _entries(file, table)}
+    known = {name for table in _KINDS for name in _as_written(file, table)}
     mailboxes = _as_written(file, "mailboxes")
     merged = {name: targets for leads in tables.values() for name, targets in leads.items()}
     levels = _levels({name: targets for name, targets in merged.items() if name not in mailboxes})
@@ -75,7 +75,7 @@ def _as_written(file: TomlFile, table: str) -> dict[str, str]:
     """How each name in a table is written, the first time."""
     written: dict[str, str] = {}
     for name in _entries(file, table):
-        written.setdefault(name.lower(), name)
+        written.setdefault(looked_up(alias_name, name), name)
     return written
 
 

@@ -5,6 +5,7 @@ Annotated[...] of the fields in config.py.
 """
 
 import re
+import unicodedata
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
@@ -15,10 +16,13 @@ from mailnode.tomlfile import Fault
 from mailnode.wire.abnf import ATEXT, is_all
 from mailnode.wire.address import parse_address
 from mailnode.wire.errors import BadSyntax
+from mailnode.wire.international import a_labels, folded
 
 Network = IPv4Network | IPv6Network
 
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
+_PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
+_WRITTEN_TOGETHER = {"CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO"}
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}|[{}]")
 _WIDEST = {4: 8, 6: 32}  # prefix lengths below which a network is half the world
 
@@ -42,11 +46,15 @@ def one_line(text: str) -> str:
 
 
 def domain_name(text: str) -> str:
-    """A fully qualified domain name in lower case; letters, digits and hyphens (RFC 5321 section 2.3.5)."""
-    name = text.lower()
+    """A fully qualified domain name in lower case; letters, digits and hyphens (RFC 5321 section 2.3.5).
+
+    It may be written with U-labels, and has A-labels then.
+    """
+    try:
+        name = a_labels(text)
+    except BadSyntax:
+        raise Fault("is not a valid domain name", _ascii_remedy(text)) from None
     labels = name.split(".")
-    if not text.isascii():
-        raise Fault("must be written in ASCII", _ascii_remedy(text))
     if len(name) > 255 or len(labels) < 2 or not all(map(_LABEL.fullmatch, labels)):
         raise Fault("is not a full domain name", 'Write it like "example.org" or "mail.example.org".')
     return name
@@ -66,24 +74,61 @@ def split_address(text: str) -> tuple[str, str]:
 
 
 def address(text: str) -> str:
-    """A mail address in lower case whose local part can be the name of a directory.
+    """A mail address as mailboxes are looked up, whose local part can be the name of a directory.
 
     Stricter than RFC 5321 section 4.1.2: a dot-atom without "/", so it is never empty, "." or "..".
     """
     try:
-        found = None if '"' in text else parse_address(text)
+        found = None if '"' in text else parse_address(text, utf8=True)
     except BadSyntax:
         found = None
-    if found is None or "/" in found.local or len(found.local) > 64:
+    if found is None or "/" in found.local or len(found.local.encode()) > 64:
         raise Fault(
             "is not a mail address", 'Write it like "anna@example.org", without quotes or blanks inside.'
         )
-    return f"{found.local.lower()}@{domain_name(found.domain)}"
+    return f"{_local_part(found.local)}@{domain_name(found.domain)}"
+
+
+def _local_part(text: str) -> str:
+    """The local part in lower case and NFC; Fault for one that could be taken for another.
+
+    Beyond ASCII it is much like a UsernameCaseMapped of RFC 8265: the letters and digits that IDNA2008
+    allows, which leaves out all that is invisible, wide or otherwise only another form. Its letters are of
+    one script, so that no Cyrillic letter passes for a Latin one.
+    """
+    name = folded(text)
+    if text.isascii():
+        return name
+    try:
+        for part in filter(None, _PUNCTUATION.split(name)):
+            idna.check_label(part)
+    except ValueError:
+        name = ""
+    if not name or name.isascii():
+        raise Fault("holds letters that only stand for others", "Use plain letters and digits of one script.")
+    scripts = sorted({_script(letter) for letter in name if unicodedata.category(letter).startswith("L")})
+    if len(scripts) > 1:
+        raise Fault(f"mixes letters of {' and '.join(scripts)}", "Use the letters of one script.")
+    return name
+
+
+def _script(letter: str) -> str:
+    """The script of a letter, as its name in Unicode begins; those that are written together are one."""
+    name = re.split("[ -]", unicodedata.name(letter, "an unknown script"))[0]
+    return "East Asian" if name in _WRITTEN_TOGETHER else name.capitalize()
 
 
 def alias_name(text: str) -> str:
     """An address, or "@" and a domain: everybody there who has no name of their own."""
     return f"@{domain_name(text[1:])}" if text.startswith("@") else address(text)
+
+
+def looked_up(rule: Callable[[str], str], text: str) -> str:
+    """What a rule makes of a name; where it is wrong, the name in lower case."""
+    try:
+        return rule(text)
+    except Fault:
+        return text.lower()
 
 
 def address_or_nothing(text: str) -> str:

@@ -17,6 +17,7 @@ from mailnode import config, config_quota, config_rules, tomlfile
 from mailnode.config import Config, Listener, MailboxEntry, MailingList, Tls, examine, load
 from mailnode.config_quota import Room
 from mailnode.fs import FileSystem
+from mailnode.wire.international import folded
 
 ROOT = Path(__file__).parent.parent
 BAD_CONFIGS = ROOT / "tests" / "bad_configs"
@@ -63,7 +64,14 @@ BAD_ENDPOINTS = (
 BAD_ADDRESSES = (
     *("", "anna", "@example.org", "anna@", "a@b@x.y", "a@[1.2.3.4]", "a@..", "a@x", "a@x..y", "a@-x.y"),
     *("../../etc/passwd@x.y", "a/b@x.y", ".a@x.y", "a.@x.y", "a..b@x.y", "a\n@x.y", "a@x.y\n", "a b@x.y"),
-    *('"a b"@x.y', "\u00e4@x.y", "\u212a@x.y", "x" * 65 + "@x.y", "a@" + "x" * 64 + ".y"),
+    *(
+        '"a b"@x.y',
+        "\u212a@x.y",
+        "\uff41@x.y",
+        "x" * 65 + "@x.y",
+        "\u00e4" * 33 + "@x.y",
+        "a@" + "x" * 64 + ".y",
+    ),
 )
 
 
@@ -160,6 +168,24 @@ class Loading(Folder):
         ):
             self.assertEqual(boxes.targets(name), targets)
             self.assertEqual(boxes.knows(name), not name.startswith("nobody"))
+
+    def test_international(self) -> None:
+        """Domains and names may be written in any spelling; A-labels and NFC are what is kept."""
+        text = SIX_LINES.replace('["example.org"]', '["B\u00fccher.example", "example.org"]')
+        quota = '[quota.domains."b\u00fccher.example"]\nmessages = 3\n'
+        self.write("mailnode.toml", 'postmaster = "ju\u0308rgen@b\u00fccher.example"\n' + text + quota)
+        aliases = '[aliases]\n"@b\u00fccher.example" = ["J\u00dcRGEN@b\u00fccher.example"]\n'
+        box = ANNA.replace("anna@example.org", "J\u00fcrgen@xn--bcher-kva.example")
+        self.write("mailboxes.toml", aliases + box)
+        loaded = load(self.path, FileSystem())
+        name = "j\u00fcrgen@xn--bcher-kva.example"
+        self.assertEqual(loaded.config.domains, ("xn--bcher-kva.example", "example.org"))
+        self.assertEqual((loaded.config.postmaster, *loaded.mailboxes.mailboxes), (name, name))
+        self.assertEqual(loaded.mailboxes.aliases, {"@xn--bcher-kva.example": (name,)})
+        self.assertEqual([*loaded.config.quota.domains], ["xn--bcher-kva.example"])
+        self.assertEqual(
+            loaded.config.mail_directory(name), f"{self.folder}/state/mail/xn--bcher-kva.example/j\u00fcrgen"
+        )
 
     def test_secrets_have_no_repr(self) -> None:
         """A password hash does not show itself in logs."""
@@ -317,8 +343,16 @@ class Rules(SynchronousTestCase):
         self.refused(config_rules.endpoint, BAD_ENDPOINTS)
 
     def test_addresses(self) -> None:
-        """Addresses come out in lower case."""
-        table = {"Anna@Example.ORG": "anna@example.org", "a.b+c@x.y": "a.b+c@x.y", "x{y}@a.b": "x{y}@a.b"}
+        """Addresses come out as they are compared: lower case, NFC, A-labels."""
+        table = {
+            "Anna@Example.ORG": "anna@example.org",
+            "a.b+c@x.y": "a.b+c@x.y",
+            "x{y}@a.b": "x{y}@a.b",
+            "Ju\u0308rgen-1@B\u00fccher.Example": "j\u00fcrgen-1@xn--bcher-kva.example",
+            "\u7530\u4e2d.\u3055\u304f\u3089@x.y": "\u7530\u4e2d.\u3055\u304f\u3089@x.y",
+            "\u0410\u043d\u043d\u0430+1@x.y": "\u0430\u043d\u043d\u0430+1@x.y",
+            "\u05d0\u05d1@x.y": "\u05d0\u05d1@x.y",
+        }
         for text, expected in table.items():
             self.assertEqual(config_rules.address(text), expected)
 
@@ -337,7 +371,9 @@ class Rules(SynchronousTestCase):
         for part in (local, domain):
             self.assertEqual(os.path.basename(part), part)
             self.assertFalse(part.startswith("."))
-            self.assertTrue(part.isascii() and part == part.lower() and part)
+            self.assertTrue(part.isprintable() and part == folded(part) and part)
+            self.assertLessEqual(len(os.fsencode(part)), 255)
+        self.assertTrue(domain.isascii())
 
     def test_networks(self) -> None:
         """Networks that hold half the world are refused."""

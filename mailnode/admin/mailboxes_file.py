@@ -12,6 +12,8 @@ import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
 from mailnode.config import Config, Mailboxes, check_mailboxes
+from mailnode.config_rules import address as check_address
+from mailnode.config_rules import looked_up
 from mailnode.fs import FileSystem
 from mailnode.tomlfile import ConfigurationError, TomlFile, find_lines
 
@@ -99,9 +101,9 @@ def apply(edit: Edit, config: Config, files: FileSystem) -> Mailboxes:
 
 
 def _written(text: str, address: str) -> str | None:
-    """The name of the mailbox as the file writes it, in whatever letters."""
+    """The name of the mailbox as the file writes it, however it does."""
     boxes = tomlkit.parse(text).unwrap().get("mailboxes", {})
-    return next((str(name) for name in boxes if name.lower() == address), None)
+    return next((str(name) for name in boxes if looked_up(check_address, name) == address), None)
 
 
 def _must_be_there(text: str, address: str) -> str:

@@ -20,7 +20,9 @@ from zope.interface import implementer
 
 from mailnode.auth.live import Live
 from mailnode.auth.passwords import Hasher, normalized
+from mailnode.config_rules import address as mail_address
 from mailnode.runtime import Executor
+from mailnode.tomlfile import Fault
 
 LONGEST_PASSWORD = 1024  # octets; normalising takes time that grows with the square of the length
 
@@ -86,12 +88,17 @@ class PasswordChecker:
         return answer
 
     def _address(self, username: str) -> str:
-        """The address a login name means; a name without a domain is in the only one."""
-        name = username.lower() if username.isascii() else ""
+        """The address a login name means, prepared as the names of mailboxes are (RFC 8265 section 3.3).
+
+        A name without a domain is in the only one; what can be no name is the empty one, which nobody has.
+        """
         domains = self._live.config.domains
-        if "@" not in name and len(domains) == 1:
-            return f"{name}@{domains[0]}"
-        return name
+        if "@" not in username and len(domains) == 1:
+            username = f"{username}@{domains[0]}"
+        try:
+            return mail_address(username)
+        except Fault:
+            return ""
 
     def _digest(self, address: str, stored: str, password: str) -> bytes:
         parts = (address.encode(), stored.encode(), normalized(password))

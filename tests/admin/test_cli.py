@@ -124,7 +124,7 @@ class Init(Commands):
 
     def test_bad_names(self) -> None:
         """Names that are none are an error of the command line."""
-        for bad in (("--hostname", "mail"), ("--domain", "bücher.example"), ("--listen", "localhost")):
+        for bad in (("--hostname", "mail"), ("--domain", "☃.example"), ("--listen", "localhost")):
             self.assertIn("Error", self.init(*bad, code=2).output)
         self.assertFalse(self.path.exists())
 
@@ -176,7 +176,7 @@ class Mailbox(Commands):
         self.assertIn("not running", output)
 
     def test_add_refused(self) -> None:
-        """Duplicates, foreign domains, subaddresses, bad names and empty passwords change nothing."""
+        """R34: duplicates, look-alikes, foreign domains, bad names and empty passwords change nothing."""
         self.mailnode("mailbox", "add", "anna@example.org", "--password-stdin", input="x\n")
         before = self.boxes.read_bytes()
         for address, password, said, code in (
@@ -184,7 +184,9 @@ class Mailbox(Commands):
             ("ben@example.com", "y", "in no domain of this server", 1),
             ("anna+shop@example.org", "y", "subaddress separator", 1),
             ("anna", "y", "not a mail address", 2),
-            ("\u0430nna@example.org", "y", "not a mail address", 2),
+            ("\u0430nna@example.org", "y", "mixes letters of Cyrillic and Latin", 2),
+            ("\uff41nna@example.org", "y", "only stand for others", 2),
+            ("anna\u200b@example.org", "y", "not a mail address", 2),
             ("../x@example.org", "y", "not a mail address", 2),
             ("ben@example.org", "", "empty password", 1),
             ("ben@example.org", "  ", "empty password", 1),
@@ -194,6 +196,14 @@ class Mailbox(Commands):
             output = self.mailnode("mailbox", "add", address, "--password-stdin", input=password, code=code)
             self.assertIn(said, output)
         self.assertEqual(self.boxes.read_bytes(), before)
+
+    def test_international(self) -> None:
+        """A name beyond ASCII is found in whatever form it is typed, and its mail has its name."""
+        self.mailnode("mailbox", "add", "J\u00fcrgen@example.org", "--password-stdin", input="x\n")
+        for command in (("passwd", "--password-stdin"), ("remove",)):
+            said = self.mailnode("mailbox", *command, "Ju\u0308rgen@EXAMPLE.org", input="y\n")
+            self.assertIn("j\u00fcrgen@example.org", said)
+        self.assertIn("state/mail/example.org/j\u00fcrgen", said)
 
     def test_passwords_differ(self) -> None:
         """The prompt asks again when the two passwords differ."""

@@ -103,6 +103,17 @@ class CheckerTests(SynchronousTestCase):
         for name in (b"anna@example.org", b"Anna@Example.ORG", b"anna", b"ANNA"):
             self.assertEqual(self.successResultOf(self.login(name, b"Geheimnis")), b"anna@example.org")
 
+    def test_international_names(self) -> None:
+        """RFC 8265: a name is prepared as the mailbox's was; a look-alike is nobody."""
+        entry = self.live.mailboxes.mailboxes["anna@example.org"]
+        self.live.config = Config("mail.example.org", ("xn--bcher-kva.example",), auth=CHEAP)
+        self.live.mailboxes = Mailboxes({"\u00e4nna@xn--bcher-kva.example": entry})
+        for name in ("\u00c4nna@B\u00fccher.example", "a\u0308nna@xn--bcher-kva.example", "\u00e4nna"):
+            address = self.successResultOf(self.login(name.encode(), b"Geheimnis"))
+            self.assertEqual(address.decode(), "\u00e4nna@xn--bcher-kva.example")
+        for name in ("\u00e4nn\u0430", "\u00e4nna\u200b", "anna", "\u00e4nna@bu\u0308cher"):
+            self.assert_refused(name.encode(), b"Geheimnis")
+
     def test_two_domains(self) -> None:
         """With two domains a bare name is nobody's."""
         self.live.config = Config("mail.example.org", ("example.org", "example.net"), auth=CHEAP)
