@@ -1,7 +1,7 @@
 """The fields a server puts on top of a message (RFC 5321 section 4.4): Return-Path, Received and their kin.
 
 Every field is built by `field`, which refuses what could end the line: no value, wherever it came from, can
-add a line of its own to a message.
+add a line of its own to a message. UTF-8 stands only in messages that came as such (RFC 6531 section 3.7.3).
 """
 
 import re
@@ -14,6 +14,7 @@ from mailnode.wire.address import Address, literal
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _VALUE = re.compile(r"[ -~]*")
+_UTF8_VALUE = re.compile(r"[ -~\u00a0-\u2027\u202a-\ud7ff\ue000-\U0010ffff]*")  # no controls, no separators
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,23 +29,27 @@ class Hop:
     recipient: Address | None  # named only where naming it tells nobody of somebody else
     seconds: float  # since the epoch
     priority: int = 0  # RFC 6710 section 4.1
+    utf8: bool = False
 
 
-def field(name: str, *lines: str) -> bytes:
-    """One field in wire form, folded where the lines say; ValueError for other than printable ASCII."""
-    if not all(map(_VALUE.fullmatch, lines)):
-        raise ValueError("a header field must be printable ASCII")
-    return f"{name}: {(chr(13) + chr(10) + chr(9)).join(lines)}\r\n".encode("ascii")
+def field(name: str, *lines: str, utf8: bool = False) -> bytes:
+    """One field in wire form, folded where the lines say.
+
+    Raises ValueError for other than printable ASCII; with `utf8` only for controls and what ends a line.
+    """
+    if not all(map((_UTF8_VALUE if utf8 else _VALUE).fullmatch, lines)):
+        raise ValueError("a header field must be printable")
+    return f"{name}: {(chr(13) + chr(10) + chr(9)).join(lines)}\r\n".encode()
 
 
-def return_path(reverse_path: Address | None) -> bytes:
+def return_path(reverse_path: Address | None, *, utf8: bool = False) -> bytes:
     """Return-Path, "<>" for no reverse-path."""
-    return field("Return-Path", f"<{reverse_path or ''}>")
+    return field("Return-Path", f"<{reverse_path or ''}>", utf8=utf8)
 
 
-def delivered_to(address: str) -> bytes:
+def delivered_to(address: str, *, utf8: bool = False) -> bytes:
     """Delivered-To with the mailbox; for a message that only this mailbox gets."""
-    return field("Delivered-To", address)
+    return field("Delivered-To", address, utf8=utf8)
 
 
 def received(hop: Hop) -> bytes:
@@ -58,14 +63,20 @@ def received(hop: Hop) -> bytes:
         lines.append(f"for <{hop.recipient}>")
     if hop.priority:
         lines.append(f"PRIORITY {hop.priority}")
-    return field("Received", *lines[:-1], f"{lines[-1]};", date_time(hop.seconds))
+    return field("Received", *lines[:-1], f"{lines[-1]};", date_time(hop.seconds), utf8=hop.utf8)
 
 
-def protocol(*, extended: bool, secure: bool, authenticated: bool, lmtp: bool = False) -> str:
-    """The registered name of the protocol: SMTP; ESMTP or LMTP, and both with S, A or SA (RFC 3848)."""
+def protocol(
+    *, extended: bool, secure: bool, authenticated: bool, lmtp: bool = False, utf8: bool = False
+) -> str:
+    """The registered name of the protocol: SMTP; ESMTP or LMTP, and both with S, A or SA (RFC 3848).
+
+    With SMTPUTF8 they are UTF8SMTP and UTF8LMTP with the same letters behind (RFC 6531 section 4.3).
+    """
     if not extended:
         return "SMTP"
-    return f"{'LMTP' if lmtp else 'ESMTP'}{'S' * secure}{'A' * authenticated}"
+    base = ("UTF8" if utf8 else "E" * (not lmtp)) + ("LMTP" if lmtp else "SMTP")
+    return f"{base}{'S' * secure}{'A' * authenticated}"
 
 
 def date_time(seconds: float) -> str:

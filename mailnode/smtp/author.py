@@ -4,7 +4,8 @@ from mailnode.message.address_list import ADDRESS_LIMIT, FIELD_LIMIT, parse
 from mailnode.message.header import field_lines
 from mailnode.smtp.outcome import Refused
 from mailnode.smtp.session import Session
-from mailnode.wire.address import Address
+from mailnode.wire.address import Address, parse_address
+from mailnode.wire.errors import BadSyntax
 from mailnode.wire.smtp import Reply
 
 NO_FROM = Reply(550, "5.6.0", "The message has no From")
@@ -33,6 +34,13 @@ def check_from(session: Session, header: bytes) -> None:
     if len(values[0]) > FIELD_LIMIT or len(found) >= ADDRESS_LIMIT:
         raise Refused(NOT_YOURS)
     for author in authors:
-        local, domain = (author.mailbox or b"").decode("latin-1"), (author.host or b"").decode("latin-1")
-        if not domain or not session.is_own(Address(local, domain)):
+        if not session.is_own(_mailbox(author.mailbox or b"", author.host or b"")):
             raise Refused(NOT_YOURS)
+
+
+def _mailbox(local: bytes, domain: bytes) -> Address:
+    """An address of a From, which may be in UTF-8 (RFC 6532 section 3.2). Raises Refused for what is none."""
+    try:
+        return parse_address(str(Address(local.decode(), domain.decode())), utf8=True)
+    except (UnicodeDecodeError, BadSyntax):
+        raise Refused(NOT_YOURS) from None

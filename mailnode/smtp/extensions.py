@@ -63,9 +63,10 @@ def notify(_session: Session, recipient: Recipient, value: bytes | None) -> Reci
     return replace(recipient, notify=esmtp.parse_notify(value))
 
 
-def orcpt(_session: Session, recipient: Recipient, value: bytes | None) -> Recipient:
-    """ORCPT (RFC 3461 section 4.2)."""
-    return replace(recipient, original=esmtp.parse_original_recipient(value))
+def orcpt(session: Session, recipient: Recipient, value: bytes | None) -> Recipient:
+    """ORCPT (RFC 3461 section 4.2), in a message with SMTPUTF8 also as RFC 6533 section 3 writes it."""
+    utf8 = session.transaction is not None and session.transaction.envelope.utf8
+    return replace(recipient, original=esmtp.parse_original_recipient(value, utf8=utf8))
 
 
 def deliver_by(session: Session, envelope: Envelope, value: bytes | None) -> Envelope:
@@ -85,6 +86,11 @@ def priority(session: Session, envelope: Envelope, value: bytes | None) -> Envel
 def require_tls(_session: Session, envelope: Envelope, value: bytes | None) -> Envelope:
     """REQUIRETLS (RFC 8689 section 2)."""
     return replace(envelope, require_tls=esmtp.parse_nothing(value))
+
+
+def smtputf8(_session: Session, envelope: Envelope, value: bytes | None) -> Envelope:
+    """SMTPUTF8 (RFC 6531 section 3.4): addresses and header may be in UTF-8."""
+    return replace(envelope, utf8=esmtp.parse_nothing(value))
 
 
 def always(_session: Session) -> str:
@@ -117,6 +123,7 @@ class Extension:
 EXTENSIONS = (
     Extension("SIZE", 1870, lambda session: str(session.limits.message_size), {"SIZE": size}),
     Extension("8BITMIME", 6152, mail={"BODY": body}),
+    Extension("SMTPUTF8", 6531, mail={"SMTPUTF8": smtputf8}),
     Extension("PIPELINING", 2920),
     Extension("CHUNKING", 3030),
     Extension("BINARYMIME", 3030),

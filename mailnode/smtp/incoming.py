@@ -115,11 +115,13 @@ class Incoming:
     def _trace(self) -> bytes:
         """Return-Path, Delivered-To and Received (RFC 5321 section 4.4).
 
-        Recipients share one file, so one of them is named only where there is no other who would read it.
+        Recipients share one file, so one of them is named only where there is no other who would read it. A
+        name in UTF-8 gets into no message that is none (RFC 6531 section 3.7.3).
         """
         session, transaction = self._session, self._transaction
         hello = session.hello or Hello("unknown", extended=False)
         alone = len(transaction.accounts) == 1
+        utf8 = transaction.envelope.utf8
         hop = trace.Hop(
             hello=hello.name,
             peer=session.connection.peer,
@@ -129,14 +131,18 @@ class Incoming:
                 secure=session.stream.secure,
                 authenticated=session.account is not None,
                 lmtp=session.lmtp,
+                utf8=utf8,
             ),
             id=self.id,
             recipient=transaction.recipients[0] if alone and len(transaction.recipients) == 1 else None,
             seconds=session.shared.runtime.now(),
             priority=transaction.envelope.priority,
+            utf8=utf8,
         )
-        fields = [trace.return_path(transaction.envelope.reverse_path)]
-        fields += [trace.delivered_to(account) for account in transaction.accounts if alone]
+        fields = [trace.return_path(transaction.envelope.reverse_path, utf8=utf8)]
+        if alone:
+            shown = (account for account in transaction.accounts if utf8 or account.isascii())
+            fields += [trace.delivered_to(account, utf8=utf8) for account in shown]
         return b"".join([*fields, trace.received(hop)])
 
     def _missing(self, names: frozenset[bytes]) -> bytes:

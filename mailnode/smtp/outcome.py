@@ -1,9 +1,12 @@
 """How a command can end other than well, and the replies that more than one command gives."""
 
 import errno
+from collections.abc import Iterable
 
 from mailnode.config import Config
+from mailnode.delivery.route import Named
 from mailnode.store.errors import OverQuota, StoreError
+from mailnode.wire.errors import BadSyntax
 from mailnode.wire.smtp import Reply
 
 OK = Reply(250, "2.0.0", "Ok")
@@ -16,6 +19,9 @@ UNKNOWN_VERB = Reply(500, "5.5.2", "Command not recognized")
 NOT_IMPLEMENTED = Reply(502, "5.5.1", "Command not implemented")
 UNKNOWN_PARAMETER = Reply(555, "5.5.4", "Unknown parameter")
 NO_SUCH_MAILBOX = Reply(550, "5.1.1", "No such mailbox here")
+SENDER_NOT_ASCII = Reply(550, "5.6.7", "This address needs SMTPUTF8 in MAIL")  # RFC 6531 section 3.5
+RECIPIENT_NOT_ASCII = Reply(553, "5.6.7", "This address needs SMTPUTF8 in MAIL")
+CANNOT_SHOW = Reply(252, "2.6.8", "The mailbox can be shown in UTF-8 only; ask with SMTPUTF8")
 NO_ROOM = Reply(452, "4.3.1", "Not enough room; try again later")
 FULL = Reply(452, "4.2.2", "The mailbox is full")
 FULL_FOR_GOOD = Reply(552, "5.2.2", "The mailbox is full")
@@ -23,6 +29,24 @@ ONE_IS_FULL = Reply(452, "4.2.2", "The mailbox of a recipient is full; nobody go
 TEMPORARY = Reply(451, "4.3.0", "Temporary failure; try again later")
 TOO_MUCH_JUNK = Reply(421, "4.7.0", "Too many commands without mail; closing connection")
 OUT_OF_STEP = Reply(554, "5.5.0", "SMTP protocol synchronization: wait for the reply")
+
+
+def bad_address(wrong: BadSyntax, path: bytes, status: str) -> "Refused":
+    """The refusal of a path that is none; one in UTF-8 is a name that is not allowed (vector R33)."""
+    foreign = not path.decode("utf-8", "ignore").isascii()
+    return Refused(Reply(553 if foreign else 501, status, str(wrong)))
+
+
+def told(people: Iterable[Named], *, utf8: bool) -> Reply:
+    """The reply of VRFY and EXPN that names these people: "User Name <Mailbox>" (RFC 5321 section 3.5.2).
+
+    A client that has not asked for UTF-8 hears no full name in it, and of a mailbox only that it cannot be
+    shown (RFC 6531 section 3.7.4.2).
+    """
+    people = [(name if utf8 or name.isascii() else "", mailbox) for name, mailbox in people]
+    if not utf8 and not all(mailbox.isascii() for _, mailbox in people):
+        return CANNOT_SHOW
+    return Reply(250, "2.1.5", "\n".join(f"{name} <{mailbox}>".lstrip() for name, mailbox in people), utf8)
 
 
 class Refused(Exception):

@@ -76,14 +76,16 @@ VERBS: Mapping[str, Verb] = {
     "STARTTLS": Verb(starttls.run, "STARTTLS", Rule.LAST_IN_GROUP),
     "AUTH": Verb(auth.run, "AUTH mechanism [initial-response]", Rule.LAST_IN_GROUP | Rule.LONG_LINE),
     "MAIL": Verb(
-        mail.run, "MAIL FROM:<address> [SIZE=octets] [BODY=7BIT|8BITMIME] [AUTH=xtext]", Rule.IN_TRANSACTION
+        mail.run,
+        "MAIL FROM:<address> [SIZE=octets] [BODY=7BIT|8BITMIME] [SMTPUTF8] [AUTH=xtext]",
+        Rule.IN_TRANSACTION,
     ),
     "RCPT": Verb(rcpt.run, "RCPT TO:<address>", Rule.IN_TRANSACTION),
     "DATA": Verb(data.run, "DATA", Rule.LAST_IN_GROUP | Rule.IN_TRANSACTION),
     "BDAT": Verb(bdat.run, "BDAT octets [LAST]", Rule.IN_TRANSACTION),
     "RSET": Verb(misc.rset, "RSET", Rule.COUNTS_AS_JUNK),
     "NOOP": Verb(misc.noop, "NOOP [text]", Rule.COUNTS_AS_JUNK),
-    "VRFY": Verb(misc.vrfy, "VRFY name-or-address", Rule.COUNTS_AS_JUNK),
+    "VRFY": Verb(misc.vrfy, "VRFY name-or-address [SMTPUTF8]", Rule.COUNTS_AS_JUNK),
     "HELP": Verb(help_, "HELP [command]", Rule.COUNTS_AS_JUNK),
     # The last too, but nothing can follow it, so there is nothing to be guarded against.
     "QUIT": Verb(misc.quit_, "QUIT"),

@@ -53,6 +53,11 @@ class Address:
         """The domain as domains are looked up: in lower case, with A-labels."""
         return a_labels(self.domain)
 
+    @property
+    def international(self) -> bool:
+        """Whether it can be sent with SMTPUTF8 only."""
+        return not (self.local.isascii() and self.domain.isascii())
+
     def __str__(self) -> str:
         local = self.local
         if not _DOT_STRING.fullmatch(local):

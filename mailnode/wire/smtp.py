@@ -15,15 +15,20 @@ _XTEXT = re.compile(rb"(?:[!-*,-<>-~]|\+[0-9A-F]{2})*")
 _HEXCHAR = re.compile(rb"\+([0-9A-F]{2})")
 _HELLO = re.compile(rb"[A-Za-z0-9._-]{1,255}|\[[!-Z^-~]{1,253}\]")
 _REPLY_TEXT = re.compile(r"[\t -~]*")
+_UTF8_REPLY_TEXT = re.compile(r"[\t -~\u00a0-\u2027\u202a-\ud7ff\ue000-\U0010ffff]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A reply: code, enhanced status code (RFC 2034; "" for none), and text with LF between its lines."""
+    """A reply: code, enhanced status code (RFC 2034; "" for none), and text with LF between its lines.
+
+    `utf8` is for names in replies to a client that asked for UTF-8 (RFC 6531 section 3.7.4.2).
+    """
 
     code: int
     enhanced: str
     text: str
+    utf8: bool = False
 
     @property
     def positive(self) -> bool:
@@ -36,16 +41,16 @@ class Reply:
     def encode(self) -> bytes:
         """The octets for the wire; every line of a reply carries both codes (RFC 2034 section 4).
 
-        Raises ValueError for a text that is not printable ASCII: nothing else may go out in a reply.
+        Raises ValueError for a text that is not printable, or not ASCII where it has to be.
         """
         *most, last = self.text.split("\n")
         return b"".join([*(self._line("-", line) for line in most), self._line(" ", last)])
 
     def _line(self, separator: str, text: str) -> bytes:
-        if not _REPLY_TEXT.fullmatch(text):
-            raise ValueError("a reply must be printable ASCII")
+        if not (_UTF8_REPLY_TEXT if self.utf8 else _REPLY_TEXT).fullmatch(text):
+            raise ValueError("a reply must be printable")
         status = f"{self.enhanced} " if self.enhanced else ""
-        return f"{self.code}{separator}{status}{text}\r\n".encode("ascii")
+        return f"{self.code}{separator}{status}{text}\r\n".encode()
 
 
 def parse_command(line: bytes) -> tuple[str, bytes]:
@@ -84,6 +89,13 @@ def parse_parameters(text: bytes) -> dict[str, bytes | None]:
             raise BadSyntax("Repeated parameter")
         parameters[keyword] = found[2]
     return parameters
+
+
+def split_smtputf8(argument: bytes) -> tuple[bytes, bool]:
+    """The String of VRFY or EXPN, and whether SMTPUTF8 stands behind it (RFC 6531 section 3.7.4.2)."""
+    string, _, last = argument.rpartition(b" ")
+    wanted = bool(string) and last.upper() == b"SMTPUTF8"
+    return (string.rstrip(b" "), True) if wanted else (argument, False)
 
 
 def parse_size(value: bytes | None) -> int:

@@ -53,6 +53,26 @@ class Trace(SynchronousTestCase):
             self.assertRaises(ValueError, trace.return_path, Address(bad, "x"))
             self.assertRaises(ValueError, trace.received, replace(HOP, hello=bad))
 
+    def test_utf8(self) -> None:
+        """RFC 6531 section 3.7.3: names in UTF-8 in a message that is, and still no line of their own."""
+        address = Address("\u00fc\u200d\U000323af", "\u4f8b\u3048.example")
+        text = str(address).encode()
+        self.assertIn(b"for <" + text + b">;", trace.received(replace(HOP, recipient=address, utf8=True)))
+        self.assertEqual(trace.return_path(address, utf8=True), b"Return-Path: <" + text + b">\r\n")
+        self.assertEqual(trace.delivered_to("\u00fc@x", utf8=True), b"Delivered-To: \xc3\xbc@x\r\n")
+        self.assertRaises(ValueError, trace.received, replace(HOP, recipient=address))
+        self.assertRaises(ValueError, trace.delivered_to, "\u00fc@x")
+        for bad in ("a\r\nb", "\0", "\x85", "\u2028", "\x7f", "\ud800"):
+            self.assertRaises(ValueError, trace.field, "X", bad, utf8=True)
+
+    def test_utf8_protocols(self) -> None:
+        """RFC 6531 section 4.3: UTF8SMTP takes the place of ESMTP."""
+        names = [
+            trace.protocol(extended=True, secure=secure, authenticated=authenticated, utf8=True)
+            for secure, authenticated in ((0, 0), (0, 1), (1, 0), (1, 1))
+        ]
+        self.assertEqual(names, ["UTF8SMTP", "UTF8SMTPA", "UTF8SMTPS", "UTF8SMTPSA"])
+
     def test_protocols(self) -> None:
         """RFC 3848: S for TLS, A for authenticated; plain HELO is SMTP whatever else is true."""
         names = [

@@ -37,7 +37,7 @@ REFUSED = {  # R18 to R20; what the grammar does not know is 501 (RFC 5321 secti
     b"<-oQ/tmp@local.example>": b"550 5.1.1",
     b'<""@local.example>': b"550 5.1.1",
     b'<" "@local.example>': b"550 5.1.1",
-    b"<\xc3\xbc@local.example>": b"501 5.1.3",
+    b"<\xc3\xbc@local.example>": b"553 5.6.7",
     b"<away@local.example>": b"550 5.7.1 This address leads",
 }
 ACCEPTED = {  # a forward-path and whose it is

@@ -23,6 +23,7 @@ IN_CLEAR = {
     "LIMITS MAILMAX=50 RCPTMAX=200",
     "MT-PRIORITY",
     "PIPELINING",
+    "SMTPUTF8",
 }
 
 

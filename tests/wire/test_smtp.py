@@ -13,6 +13,7 @@ from mailnode.wire.smtp import (
     parse_hello,
     parse_parameters,
     parse_size,
+    split_smtputf8,
 )
 
 COMMANDS = {
@@ -107,6 +108,18 @@ class Commands(SynchronousTestCase):
         """Any octets can be sent as xtext."""
         self.assertEqual(decode_xtext(b"".join(b"+%02X" % octet for octet in data)), data)
 
+    def test_smtputf8(self) -> None:
+        """SMTPUTF8 behind the String of VRFY and EXPN, in any letters; alone it is the String."""
+        for argument, parts in (
+            (b"anna", (b"anna", False)),
+            (b"anna SMTPUTF8", (b"anna", True)),
+            (b"\xc3\xbc  smtputf8", (b"\xc3\xbc", True)),
+            (b"SMTPUTF8", (b"SMTPUTF8", False)),
+            (b"anna SMTPUTF8=1", (b"anna SMTPUTF8=1", False)),
+            (b"anna smith", (b"anna smith", False)),
+        ):
+            self.assertEqual(split_smtputf8(argument), parts)
+
 
 class Replies(SynchronousTestCase):
     """Lines to the client."""
@@ -126,6 +139,12 @@ class Replies(SynchronousTestCase):
         """Control characters and other than ASCII cannot go out in a reply."""
         for text in ("a\rb", "a\0", "\x1b[2J", "\u00fc", "\x7f", "a\r\n250 b"):
             self.assertRaises(ValueError, Reply(250, "", text).encode)
+
+    def test_utf8(self) -> None:
+        """UTF-8 goes out where it was asked for, and still nothing that could end the line."""
+        self.assertEqual(Reply(250, "", "<\u00fc@x>", utf8=True).encode(), b"250 <\xc3\xbc@x>\r\n")
+        for text in ("a\rb", "a\0", "\x1b[2J", "\x85", "\u2028", "\x7f", "\ud800"):
+            self.assertRaises(ValueError, Reply(250, "", text, utf8=True).encode)
 
     def test_words(self) -> None:
         """2yz and 3yz are positive; str() is for the log."""

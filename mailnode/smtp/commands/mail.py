@@ -2,7 +2,15 @@
 
 from mailnode.envelope import Envelope
 from mailnode.smtp.extensions import with_mail_parameters
-from mailnode.smtp.outcome import HELLO_FIRST, IN_TRANSACTION, NO_ROOM, Farewell, Refused
+from mailnode.smtp.outcome import (
+    HELLO_FIRST,
+    IN_TRANSACTION,
+    NO_ROOM,
+    SENDER_NOT_ASCII,
+    Farewell,
+    Refused,
+    bad_address,
+)
 from mailnode.smtp.session import Session
 from mailnode.smtp.transaction import Transaction
 from mailnode.wire.address import Address, parse_path
@@ -22,6 +30,8 @@ async def run(session: Session, argument: bytes) -> Reply:
     _check_state(session)
     reverse_path, rest = _reverse_path(argument)
     envelope = with_mail_parameters(session, Envelope(reverse_path), rest)
+    if reverse_path is not None and reverse_path.international and not envelope.utf8:
+        raise Refused(SENDER_NOT_ASCII)
     if session.submission and reverse_path is not None:
         _check_sender(session, reverse_path)
     if await session.shared.free_space() < session.limits.min_free_space + envelope.size:
@@ -44,9 +54,9 @@ def _check_state(session: Session) -> None:
 def _reverse_path(argument: bytes) -> tuple[Address | None, bytes]:
     path = after_keyword(argument, b"FROM:")
     try:
-        reverse_path, rest = parse_path(path)
+        reverse_path, rest = parse_path(path, utf8=True)
     except BadSyntax as wrong:
-        raise Refused(Reply(501, "5.1.7", str(wrong))) from None
+        raise bad_address(wrong, path, "5.1.7") from None
     if reverse_path is not None and not reverse_path.domain:
         raise Refused(NO_DOMAIN)
     return reverse_path, rest

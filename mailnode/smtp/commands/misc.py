@@ -1,11 +1,19 @@
 """RSET, NOOP, VRFY and QUIT (RFC 5321 sections 4.1.1.5 to 4.1.1.10)."""
 
-from mailnode.delivery.route import Local
-from mailnode.smtp.outcome import NO_ARGUMENT, NO_SUCH_MAILBOX, OK, Farewell, Refused
+from mailnode.delivery.route import Router
+from mailnode.smtp.outcome import (
+    NO_ARGUMENT,
+    NO_SUCH_MAILBOX,
+    OK,
+    Farewell,
+    Refused,
+    bad_address,
+    told,
+)
 from mailnode.smtp.session import Session
 from mailnode.wire.address import Address, parse_address, parse_path
 from mailnode.wire.errors import BadSyntax
-from mailnode.wire.smtp import Reply
+from mailnode.wire.smtp import Reply, split_smtputf8
 
 NO_NAME = Reply(501, "5.5.4", "Name a mailbox")
 CANNOT_VERIFY = Reply(252, "2.5.2", "Cannot VRFY, but will take a message and try to deliver it")
@@ -37,23 +45,25 @@ async def vrfy(session: Session, argument: bytes) -> Reply:
         raise Refused(NO_NAME)
     if session.account is None and not session.connection.trusted:
         return CANNOT_VERIFY
+    string, utf8 = split_smtputf8(argument)
     try:
-        route = session.route(_named(session, argument))
+        people = Router(session.shared.live).verify(_named(session, string))
     except BadSyntax as wrong:
-        raise Refused(Reply(501, "5.1.3", str(wrong))) from None
-    if not isinstance(route, Local):
+        raise bad_address(wrong, string, "5.1.3") from None
+    if not people:
         raise Refused(NO_SUCH_MAILBOX)
-    return Reply(250, "2.1.5", "\n".join(f"<{account}>" for account in route.accounts))
+    return told(people, utf8=utf8)
 
 
 def _named(session: Session, argument: bytes) -> Address:
     """An address with or without angle brackets, or a local part alone."""
-    if not argument.isascii():
-        raise BadSyntax("The address is not in ASCII")
     if argument.startswith(b"<"):
-        path, _ = parse_path(argument)
+        path, _ = parse_path(argument, utf8=True)
         if path is None:
             raise BadSyntax("Name a mailbox")
         return path
-    text = argument.decode("ascii")
-    return parse_address(text if "@" in text else f"{text}@{session.config.domains[0]}")
+    try:
+        text = argument.decode()
+    except UnicodeDecodeError:
+        raise BadSyntax("The address is not in UTF-8") from None
+    return parse_address(text if "@" in text else f"{text}@{session.config.domains[0]}", utf8=True)

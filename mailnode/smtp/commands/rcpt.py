@@ -6,7 +6,15 @@ from mailnode.delivery.route import Local, NotHere
 from mailnode.envelope import Recipient
 from mailnode.net.listen import plain_address
 from mailnode.smtp.extensions import with_rcpt_parameters
-from mailnode.smtp.outcome import CONTENT_BEGUN, NO_SUCH_MAILBOX, NO_TRANSACTION, Refused, for_error
+from mailnode.smtp.outcome import (
+    CONTENT_BEGUN,
+    NO_SUCH_MAILBOX,
+    NO_TRANSACTION,
+    RECIPIENT_NOT_ASCII,
+    Refused,
+    bad_address,
+    for_error,
+)
 from mailnode.smtp.session import Session
 from mailnode.smtp.transaction import Transaction
 from mailnode.store.errors import OverQuota
@@ -32,6 +40,8 @@ async def run(session: Session, argument: bytes) -> Reply:
     if transaction.receiving is not None:
         raise Refused(CONTENT_BEGUN)
     recipient = _recipient(session, argument)
+    if recipient.address.international and not transaction.envelope.utf8:
+        raise Refused(RECIPIENT_NOT_ASCII)
     if len(transaction.recipients) >= session.limits.recipients:
         raise Refused(TOO_MANY)
     route = session.route(_by_name(session, recipient.address))
@@ -63,9 +73,9 @@ async def _check_room(session: Session, transaction: Transaction, route: Local) 
 def _recipient(session: Session, argument: bytes) -> Recipient:
     path = after_keyword(argument, b"TO:")
     try:
-        forward_path, rest = parse_path(path)
+        forward_path, rest = parse_path(path, utf8=True)
     except BadSyntax as wrong:
-        raise Refused(Reply(501, "5.1.3", str(wrong))) from None
+        raise bad_address(wrong, path, "5.1.3") from None
     if forward_path is None:
         raise Refused(EMPTY)
     return with_rcpt_parameters(session, Recipient(forward_path), rest)
