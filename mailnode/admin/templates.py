@@ -14,6 +14,10 @@ MAILBOXES = """\
 #   "info@{domain}" = ["anna@{domain}", "ben@{domain}"]
 [aliases]
 {aliases}
+# The catch-all of a domain is the alias "@{domain}". A list is a table:
+#   [lists."team@{domain}"]
+#   members = ["anna@{domain}", "ben@{domain}"]
+
 # Each mailbox is a table with its address as name:
 #   [mailboxes."anna@{domain}"]
 #   password = "$argon2id$..."      (a hash, never the password itself)

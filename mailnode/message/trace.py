@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 from mailnode.message.date import MONTHS
 from mailnode.wire.address import Address, literal
+from mailnode.wire.international import u_labels
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,7 +44,9 @@ def field(name: str, *lines: str, utf8: bool = False) -> bytes:
 
 
 def return_path(reverse_path: Address | None, *, utf8: bool = False) -> bytes:
-    """Return-Path, "<>" for no reverse-path."""
+    """Return-Path, "<>" for no reverse-path; with U-labels where UTF-8 may be."""
+    if utf8 and reverse_path:
+        reverse_path = reverse_path.shown
     return field("Return-Path", f"<{reverse_path or ''}>", utf8=utf8)
 
 
@@ -55,12 +58,16 @@ def delivered_to(address: str, *, utf8: bool = False) -> bytes:
 def received(hop: Hop) -> bytes:
     """Received: From-domain By-domain [With] [ID] [For] [PRIORITY] ";" date-time
 
-    A priority other than 0 has a clause of its own (RFC 6710 section 4.1).
+    A priority other than 0 has a clause of its own (RFC 6710 section 4.1). In a UTF-8 message domains have
+    U-labels (RFC 6531 section 3.7.3), but what the client called itself.
     """
+    by, recipient = hop.by, hop.recipient and str(hop.recipient)
+    if hop.utf8:
+        by, recipient = u_labels(by), hop.recipient and hop.recipient.shown
     lines = [f"from {hop.hello} ({literal(hop.peer)})" if hop.peer else f"from {hop.hello}"]
-    lines.append(f"by {hop.by} with {hop.protocol} id {hop.id}")
-    if hop.recipient is not None:
-        lines.append(f"for <{hop.recipient}>")
+    lines.append(f"by {by} with {hop.protocol} id {hop.id}")
+    if recipient is not None:
+        lines.append(f"for <{recipient}>")
     if hop.priority:
         lines.append(f"PRIORITY {hop.priority}")
     return field("Received", *lines[:-1], f"{lines[-1]};", date_time(hop.seconds), utf8=hop.utf8)

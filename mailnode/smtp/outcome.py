@@ -4,9 +4,11 @@ import errno
 from collections.abc import Iterable
 
 from mailnode.config import Config
+from mailnode.config_rules import split_address
 from mailnode.delivery.route import Named
 from mailnode.store.errors import OverQuota, StoreError
 from mailnode.wire.errors import BadSyntax
+from mailnode.wire.international import u_labels
 from mailnode.wire.smtp import Reply
 
 OK = Reply(250, "2.0.0", "Ok")
@@ -46,7 +48,13 @@ def told(people: Iterable[Named], *, utf8: bool) -> Reply:
     people = [(name if utf8 or name.isascii() else "", mailbox) for name, mailbox in people]
     if not utf8 and not all(mailbox.isascii() for _, mailbox in people):
         return CANNOT_SHOW
-    return Reply(250, "2.1.5", "\n".join(f"{name} <{mailbox}>".lstrip() for name, mailbox in people), utf8)
+    shown = (f"{name} <{_shown(mailbox) if utf8 else mailbox}>".lstrip() for name, mailbox in people)
+    return Reply(250, "2.1.5", "\n".join(shown), utf8)
+
+
+def _shown(mailbox: str) -> str:
+    local, domain = split_address(mailbox)
+    return f"{local}@{u_labels(domain)}"
 
 
 class Refused(Exception):

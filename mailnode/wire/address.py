@@ -6,11 +6,11 @@ quoting, and str() puts back as little of it as the grammar allows. Domains keep
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address
 
 from mailnode.wire.errors import BadSyntax
-from mailnode.wire.international import a_labels, check_local_part, folded
+from mailnode.wire.international import a_labels, check_local_part, folded, u_labels
 
 LOCAL_LIMIT = 256  # octets; RFC 5321 section 4.5.3.1.1 asks for 64 at least
 DOMAIN_LIMIT = 255
@@ -57,6 +57,11 @@ class Address:
     def international(self) -> bool:
         """Whether it can be sent with SMTPUTF8 only."""
         return not (self.local.isascii() and self.domain.isascii())
+
+    @property
+    def shown(self) -> "Address":
+        """The same address with U-labels, for those who may be told UTF-8 (RFC 6531 section 3.7)."""
+        return replace(self, domain=u_labels(self.domain))
 
     def __str__(self) -> str:
         local = self.local

@@ -37,6 +37,16 @@ def a_labels(domain: str) -> str:
         raise BadSyntax("The domain of the address is wrong") from None
 
 
+def u_labels(domain: str) -> str:
+    """The domain as people read it: in lower case with U-labels for A-labels, where all of them are good."""
+    if "xn--" not in domain.lower():
+        return domain
+    try:
+        return idna.decode(domain, strict=True)
+    except ValueError:
+        return domain
+
+
 def check_local_part(local: str) -> None:
     """Raise BadSyntax for a local part that does not show what is in it."""
     for character in local:

@@ -60,6 +60,12 @@ class Trace(SynchronousTestCase):
         self.assertIn(b"for <" + text + b">;", trace.received(replace(HOP, recipient=address, utf8=True)))
         self.assertEqual(trace.return_path(address, utf8=True), b"Return-Path: <" + text + b">\r\n")
         self.assertEqual(trace.delivered_to("\u00fc@x", utf8=True), b"Delivered-To: \xc3\xbc@x\r\n")
+        a_labels = Address("u", "xn--bcher-kva.example")
+        shown = trace.received(replace(HOP, by="xn--r8jz45g.example", recipient=a_labels, utf8=True)).decode()
+        self.assertIn("by \u4f8b\u3048.example with", shown)
+        self.assertIn("for <u@b\u00fccher.example>", shown)
+        self.assertIn(b"<u@xn--bcher-kva.example>", trace.received(replace(HOP, recipient=a_labels)))
+        self.assertIn("<u@b\u00fccher.example>", trace.return_path(a_labels, utf8=True).decode())
         self.assertRaises(ValueError, trace.received, replace(HOP, recipient=address))
         self.assertRaises(ValueError, trace.delivered_to, "\u00fc@x")
         for bad in ("a\r\nb", "\0", "\x85", "\u2028", "\x7f", "\ud800"):

@@ -8,7 +8,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.wire.address import Address, is_domain, parse_address, parse_path
 from mailnode.wire.errors import BadSyntax
-from mailnode.wire.international import a_labels, check_local_part, folded
+from mailnode.wire.international import a_labels, check_local_part, folded, u_labels
 
 TWINS = {  # a key, and spellings of its address
     "j\u00fcrgen@xn--bcher-kva.example": (
@@ -97,6 +97,21 @@ class International(SynchronousTestCase):
         self.assertTrue(is_domain("\u0915\u094d\u200d\u0937.example"))
         self.assertFalse(is_domain("a\u200db.example"))
 
+    def test_u_labels(self) -> None:
+        """A-labels are shown as what they stand for; what stands for nothing stays."""
+        for text, shown in (
+            ("xn--bcher-kva.example", "b\u00fccher.example"),
+            ("XN--BCHER-KVA.Example", "b\u00fccher.example"),
+            ("Mail.Example", "Mail.Example"),
+            ("xn--\u00fc.example", "xn--\u00fc.example"),
+            ("xn--a.example", "xn--a.example"),
+            ("xn--abc-.example", "xn--abc-.example"),
+            ("xn--99999999.example", "xn--99999999.example"),
+            ("[xn--a:b]", "[xn--a:b]"),
+        ):
+            self.assertEqual(u_labels(text), shown)
+        self.assertEqual(str(Address("u", "xn--bcher-kva.example").shown), "u@b\u00fccher.example")
+
     @settings(deadline=None, max_examples=300, derandomize=True)
     @given(st.text(max_size=12))
     def test_folding(self, text: str) -> None:
@@ -115,6 +130,7 @@ class International(SynchronousTestCase):
         self.assertTrue(key.isascii() and is_domain(key), key)
         self.assertEqual(a_labels(key), key)
         self.assertEqual(a_labels(unicodedata.normalize("NFD", text)), key)
+        self.assertEqual(a_labels(u_labels(key)), key)
 
     @settings(deadline=None, max_examples=300, derandomize=True)
     @given(st.text(max_size=20), st.text(max_size=20))
