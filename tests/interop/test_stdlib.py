@@ -3,18 +3,21 @@
 Each talks in clear, after STARTTLS, and under TLS from the start, with the server's certificate verified.
 """
 
+import email.policy
 import imaplib
 import poplib
 import re
 import smtplib
 import ssl
 from collections.abc import Callable
+from email.message import EmailMessage
 
 from imapclient import IMAPClient
 
 from tests.interop.harness import (
     ANNA,
     BEN,
+    DOMAIN,
     HOST,
     PASSWORD,
     InteropTestCase,
@@ -224,3 +227,26 @@ class Everybody(InteropTestCase):
             with self.assertRaises(ssl.SSLCertVerificationError):
                 context.wrap_socket(connection.socket, server_hostname=HOST)
             connection.close()
+
+
+class International(InteropTestCase):
+    """SMTPUTF8 with Python's own client (RFC 6531)."""
+
+    def test_there_and_back(self) -> None:
+        """A message to a name in UTF-8, however it is spelled, is read back by the one who has that name."""
+        mailbox = f"j\u00fcrgen@{DOMAIN}"
+        self.server.add_mailbox(mailbox)
+        self.server.reload()
+        message = EmailMessage(policy=email.policy.SMTPUTF8)
+        message["From"], message["To"], message["Subject"] = mailbox, ANNA, "Gr\u00fc\u00dfe"
+        message.set_content("text")
+        with smtplib.SMTP(HOST, self.server.ports["smtp"]) as client:
+            self.assertEqual(client.send_message(message, mailbox, [f"JU\u0308RGEN@{DOMAIN}"]), {})
+        self.assertEqual(len(self.server.files(mailbox)), 1)
+        client = imaplib.IMAP4_SSL(HOST, self.server.ports["imaps"], ssl_context=self.server.tls())
+        client.authenticate("PLAIN", lambda _: f"\0J\u00fcrgen@{DOMAIN}\0{PASSWORD}".encode())
+        client.select()
+        _, ((_, header), *_) = client.fetch("1", "(BODY[HEADER])")
+        for text in (f"Delivered-To: {mailbox}\r\n", " with UTF8SMTP id ", "Subject: Gr\u00fc\u00dfe\r\n"):
+            self.assertIn(text, header.decode())
+        client.logout()
