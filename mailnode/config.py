@@ -39,16 +39,24 @@ Domain = Annotated[str, domain_name]
 MailAddress = Annotated[str, address]
 AliasName = Annotated[str, alias_name]
 
+Networks = tuple[Annotated[Network, FromText(network)], ...]
+
+_LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
+_ON_THIS_MACHINE = ("unix:", "systemd:domain=UNIX")
 _SOCKET_PATH = 107  # octets that fit in sockaddr_un
 
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """One place where connections come in; `endpoint` is a Twisted server endpoint string."""
+    """One place where connections come in; `endpoint` is a Twisted server endpoint string.
+
+    With `proxy`, each begins with a PROXY header.
+    """
 
     protocol: Literal["smtp", "submission", "lmtp", "pop3", "imap"]
     endpoint: Annotated[str, endpoint]
     tls: Literal["starttls", "implicit", "none"] = "starttls"
+    proxy: bool = False
 
 
 DEFAULT_LISTENERS = (
@@ -154,10 +162,8 @@ class Config:
     mailboxes: str = "mailboxes.toml"
     postmaster: Annotated[str, address_or_nothing] = ""
     subaddress: Annotated[str, subaddress_separator] = "+"
-    trusted_networks: tuple[Annotated[Network, FromText(network)], ...] = (
-        IPv4Network("127.0.0.0/8"),
-        IPv6Network("::1/128"),
-    )
+    trusted_networks: Networks = _LOOPBACK
+    proxy_networks: Networks = _LOOPBACK
     listeners: tuple[Listener, ...] = field(default=DEFAULT_LISTENERS, metadata={"key": "listener"})
     tls: Tls = Tls()
     auth: Auth = Auth()
@@ -352,6 +358,14 @@ def _check_listeners(file: TomlFile, config: Config) -> None:
     for first, again in _repeated([listener.endpoint for listener in config.listeners]):
         text = f"is the endpoint of entry {first + 1} already"
         file.mistake(("listener", again, "endpoint"), text, "Give each listener a port or path of its own.")
+    for index, listener in enumerate(config.listeners):
+        if (
+            listener.proxy
+            and not config.proxy_networks
+            and not listener.endpoint.startswith(_ON_THIS_MACHINE)
+        ):
+            text = "nobody's PROXY header is believed, as proxy_networks is empty"
+            file.mistake(("listener", index, "proxy"), text, "Name the networks of your proxies there.")
     if not config.listeners:
         file.mistake(
             ("listener",), "nothing to listen on", "Remove the line to have the seven standard ports."

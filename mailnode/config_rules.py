@@ -191,8 +191,11 @@ def endpoint(text: str) -> str:
     """A Twisted server endpoint string that is plausible; what it names is tried when the server starts."""
     if not text.isprintable():
         raise Fault("contains characters that do not show", 'Write it like "tcp:25".')
-    kind, *arguments = _endpoint_parts(text.removeprefix("haproxy:"))
+    kind, *arguments = _endpoint_parts(text)
     rule = _ENDPOINTS.get(kind)
+    if kind == "haproxy":
+        remedy = f'Write endpoint = "{text[8:]}" and proxy = true, and the proxies into proxy_networks.'
+        raise Fault("haproxy: would believe the PROXY header of everybody", remedy)
     if rule is None:
         remedy = 'Use "tcp:25", "tcp6:25:interface=\\:\\:", "unix:/path" or "systemd:domain=INET6:index=0".'
         if kind in ("ssl", "tls"):

@@ -216,6 +216,7 @@ class MailNode(Service):
                     sent_away=_SENT_AWAY[listener.protocol],
                     tls=self._tls,
                     trusted_networks=lambda: live.config.trusted_networks,
+                    proxy_networks=lambda: live.config.proxy_networks,
                     handshake_timeout=lambda: float(live.config.limits.tls_handshake_timeout),
                     write_timeout=lambda: float(live.config.limits.write_timeout),
                     log=Log(f"mailnode.{listener.protocol}"),

@@ -44,7 +44,6 @@ ENDPOINTS = (
     "unix:/run/x\\:y.sock:mode=660",
     "systemd:domain=INET6:index=0",
     "systemd:domain=INET:name=smtp",
-    "haproxy:tcp:25",
 )
 BAD_ENDPOINTS = (
     *(
@@ -59,6 +58,7 @@ BAD_ENDPOINTS = (
         "tcp:25:iface=x",
         "tcp:25\n",
     ),
+    *("haproxy:tcp:25", "haproxy:"),
     *("ssl:993", "stdio:", "unix:run/x", "unix:", "systemd:index=0", "systemd:domain=INET:index=x"),
 )
 BAD_ADDRESSES = (

@@ -51,16 +51,23 @@ class Gate:
 
     def admit(self, peer: str, *, trusted: bool) -> "Admission | str":
         """An Admission, to be released when the connection ends; or why not, for the log."""
-        limits, source = self._limits(), "" if trusted else source_of(peer)
-        if self.sessions >= limits.sessions:
+        source = "" if trusted else source_of(peer)
+        if self.sessions >= self._limits().sessions:
             return "too many sessions"
-        if source and (reason := self._refusal(source, limits)):
+        if reason := self._enter(source):
             return reason
         self.sessions += 1
-        if source:
-            self._before_login += 1
-            self._sources[source] += 1
         return Admission(self, source)
+
+    def _enter(self, source: str) -> str:
+        """Count a connection as one of this source that has not logged in; or why not."""
+        if not source:
+            return ""
+        if reason := self._refusal(source, self._limits()):
+            return reason
+        self._before_login += 1
+        self._sources[source] += 1
+        return ""
 
     def _refusal(self, source: str, limits: ConnectionLimits) -> str:
         if self._before_login >= limits.before_login:
@@ -91,6 +98,11 @@ class Gate:
         self._leave(source, before)
         self._people[person] += 1
         return True
+
+    def moved(self, before: str, person: str, source: str) -> str:
+        """Move a connection from the source `before`, or a person, to another source; or why not."""
+        self._leave(before, person)
+        return self._enter(source)
 
     def left(self, source: str, person: str) -> None:
         """A connection ended; `person` is "" when nobody had logged in."""
@@ -126,6 +138,13 @@ class Admission:
             return False
         self.person = person
         return True
+
+    def move(self, peer: str, *, trusted: bool) -> str:
+        """Count the connection as this peer's, who has not logged in; gives why not, "" where it may stay."""
+        source = "" if trusted else source_of(peer)
+        reason = self._gate.moved(self._source, self.person, source)
+        self._source, self.person = "" if reason else source, ""
+        return reason
 
     def release(self) -> None:
         """The connection is over; may be called twice."""

@@ -1,6 +1,10 @@
-"""From an accepted socket to a session: limits, implicit TLS, the session's coroutine, and its end."""
+"""From an accepted socket to a session: whose it is, limits, implicit TLS, its coroutine, and its end.
 
-from collections.abc import Awaitable, Callable, Container
+On a listener behind a proxy a connection is nobody's until the proxy has said whose it is: only then is it
+counted, as that peer's, and only that peer's address decides what it may do.
+"""
+
+from collections.abc import Awaitable, Callable, Container, Iterable
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
@@ -12,9 +16,13 @@ from twisted.python.failure import Failure
 from mailnode.config import Listener
 from mailnode.events.log import Log
 from mailnode.net.limits import Admission, Gate
+from mailnode.net.proxy import relayed
 from mailnode.net.stream import ConnectionClosed, Stream, TimedOut
 from mailnode.net.tls import TlsServer
 from mailnode.runtime import Runtime
+from mailnode.wire.errors import BadSyntax
+
+UNKNOWN = "unknown"  # the peer that somebody relays and cannot name: a stranger
 
 Network = IPv4Network | IPv6Network
 
@@ -34,6 +42,18 @@ class Connection:
     log: Log
     login_failures: int = field(default=0)
 
+    def become(self, peer: str, local: str, trusted_networks: Iterable[Network]) -> str:
+        """Be the connection of another peer from now on, who has not logged in.
+
+        Gives why there is no place for that peer, "" where there is. For whoever may speak for others. A
+        password in clear has come over a network unless both ends of its way here are on this machine.
+        """
+        self.peer, self.local = peer, local
+        self.trusted = is_trusted(peer, trusted_networks)
+        self.loopback = self.loopback and is_loopback(peer)
+        self.login_failures = 0
+        return self.admission.move(peer, trusted=self.trusted)
+
 
 Serve = Callable[[Connection], Awaitable[None]]
 
@@ -47,8 +67,35 @@ def plain_address(text: str) -> IPv4Address | IPv6Address | None:
     return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
 
 
+def is_among(peer: str, networks: Iterable[Network]) -> bool:
+    """Whether a peer has an IP address in one of the networks."""
+    address = plain_address(peer)
+    return address is not None and any(address in network for network in networks)
+
+
+def is_trusted(peer: str, networks: Iterable[Network]) -> bool:
+    """The same; and who may open a UNIX socket is one of us."""
+    return not peer or is_among(peer, networks)
+
+
+def is_loopback(peer: str) -> bool:
+    """Whether a peer is on this machine."""
+    address = plain_address(peer)
+    return not peer or (address is not None and address.is_loopback)
+
+
 def _host(address: IAddress) -> str:
     return str(getattr(address, "host", ""))
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """The two ends of a connection; `proxy` is who has told of them, "" for nobody."""
+
+    peer: str
+    local: str
+    loopback: bool
+    proxy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +109,7 @@ class Door:
     sent_away: bytes  # how the protocol sends a peer away; the reason follows
     tls: TlsServer | None
     trusted_networks: Callable[[], tuple[Network, ...]]
+    proxy_networks: Callable[[], tuple[Network, ...]]
     handshake_timeout: Callable[[], float]
     write_timeout: Callable[[], float]
     log: Log
@@ -75,6 +123,7 @@ class SessionFactory(Factory):
     def __init__(self, door: Door) -> None:
         self.open: dict[Stream, Connection] = {}
         self._door = door
+        self._arriving: set[Stream] = set()  # a proxy has not yet said whose they are
         self._ending: set[Deferred[None]] = set()
 
     def buildProtocol(self, addr: IAddress | None) -> Stream:
@@ -83,21 +132,31 @@ class SessionFactory(Factory):
         return Stream(door.runtime.clock, opened=self._opened, write_timeout=door.write_timeout())
 
     def _opened(self, stream: Stream) -> None:
-        connection = self._connection(stream)
-        if connection is None:
-            return
-        self.open[stream] = connection
-        session = Deferred.fromCoroutine(self._session(connection))
+        session = Deferred.fromCoroutine(self._life(stream))
         self._ending.add(session)
         session.addBoth(lambda _: self._ending.discard(session))
 
-    async def _session(self, connection: Connection) -> None:
+    async def _life(self, stream: Stream) -> None:
         """The whole life of a connection; raises nothing."""
+        door = self._door
+        name = door.runtime.new_id()
+        log = door.log.bind(connection=name)
+        ends = await self._introduced(stream, log)
+        connection = self._admitted(stream, ends, name, log) if ends else None
+        if ends is None or connection is None:
+            stream.close()
+            return
+        self.open[stream] = connection
+        told = {"proxy": ends.proxy} if ends.proxy else {}
+        log.info("connected", peer=ends.peer, listener=door.listener.endpoint, **told)
+        await self._session(connection)
+
+    async def _session(self, connection: Connection) -> None:
         door, stream = self._door, connection.stream
-        connection.log.info("connected", peer=connection.peer, listener=door.listener.endpoint)
         try:
             if door.listener.tls == "implicit" and door.tls is not None:
-                await stream.start_tls(door.tls, timeout=door.handshake_timeout())
+                behind = door.listener.proxy
+                await stream.start_tls(door.tls, timeout=door.handshake_timeout(), begun=behind)
             await door.serve(connection)
         except (ConnectionClosed, TimedOut) as end:
             connection.log.info("connection lost" if isinstance(end, ConnectionClosed) else "timed out")
@@ -110,26 +169,47 @@ class SessionFactory(Factory):
             del self.open[stream]
             stream.when_lost(connection.admission.release)  # till then a descriptor is in use
 
-    def _connection(self, stream: Stream) -> Connection | None:
-        """The facts; or None, when the connection was one too many and has been sent away."""
+    async def _introduced(self, stream: Stream, log: Log) -> _Ends | None:
+        """Whose connection this is, as the socket says, or a proxy that is believed; None for nobody's."""
         door = self._door
         assert stream.transport is not None
         peer, local = _host(stream.transport.getPeer()), _host(stream.transport.getHost())
-        address = plain_address(peer)
-        loopback = address.is_loopback if address else not peer
-        trusted = not peer or (
-            address is not None and any(address in network for network in door.trusted_networks())
-        )
-        name = door.runtime.new_id()
-        log = door.log.bind(connection=name)
-        admission = door.gate.admit(peer, trusted=trusted)
+        own = _Ends(peer, local, is_loopback(peer))
+        if not door.listener.proxy:
+            return own
+        reason = "not in proxy_networks"
+        if is_trusted(peer, door.proxy_networks()):
+            self._arriving.add(stream)
+            try:
+                told = await relayed(stream, door.runtime)
+                if told is None:
+                    return own
+                named = told.peer or UNKNOWN
+                return _Ends(named, told.local, own.loopback and is_loopback(named), peer or "unix")
+            except BadSyntax as wrong:
+                reason = str(wrong)
+            except TimedOut:
+                reason = "the PROXY header came too late"
+            except ConnectionClosed:
+                reason = "closed before the end of the PROXY header"
+            finally:
+                self._arriving.discard(stream)
+        log.warn("proxy refused", peer=peer, listener=door.listener.endpoint, reason=reason)
+        return None
+
+    def _admitted(self, stream: Stream, ends: _Ends, name: str, log: Log) -> Connection | None:
+        """The connection, counted; or None, when it was one too many and has been told so."""
+        door = self._door
+        trusted = is_trusted(ends.peer, door.trusted_networks())
+        admission = door.gate.admit(ends.peer, trusted=trusted)
         if isinstance(admission, str):
-            log.warn("connection refused", peer=peer, listener=door.listener.endpoint, reason=admission)
+            log.warn("connection refused", peer=ends.peer, listener=door.listener.endpoint, reason=admission)
             if door.listener.tls != "implicit":
                 stream.write(door.sent_away + b"Too many connections, try again later\r\n")
-            stream.close()
             return None
-        return Connection(name, stream, peer, local, trusted, loopback, door.listener, admission, log)
+        return Connection(
+            name, stream, ends.peer, ends.local, trusted, ends.loopback, door.listener, admission, log
+        )
 
     def sessions(self) -> list["Deferred[None]"]:
         """The sessions that are still running; each fires when it has ended."""
@@ -137,11 +217,18 @@ class SessionFactory(Factory):
 
     def dismiss(self, reason: bytes, people: Container[str] | None = None) -> None:
         """Send away these people, or everybody, each as soon as the session waits for its peer."""
+        if people is None:
+            self._close_arriving()
         for stream, connection in list(self.open.items()):
             if people is None or connection.admission.person in people:
                 stream.dismiss(self._door.sent_away + reason + b"\r\n")
 
     def close_all(self) -> None:
         """Close all connections, whatever their sessions do, letting what is written go out first."""
+        self._close_arriving()
         for stream in list(self.open):
+            stream.close()
+
+    def _close_arriving(self) -> None:
+        for stream in list(self._arriving):
             stream.close()

@@ -229,21 +229,29 @@ class Stream(Protocol):
 
     # TLS
 
-    async def start_tls(self, creator: IOpenSSLServerConnectionCreator, *, timeout: float) -> None:
+    async def start_tls(
+        self, creator: IOpenSSLServerConnectionCreator, *, timeout: float, begun: bool = False
+    ) -> None:
         """Become a TLS server; returns after the handshake.
 
-        Raises ConnectionClosed, also when octets in clear are waiting: they were sent by somebody who
-        wants them taken for part of the encrypted conversation.
+        What is waiting in the stream belongs to the handshake where it may have `begun`, as behind the header
+        of a proxy. Otherwise raises ConnectionClosed when octets in clear are waiting: they were sent by
+        somebody who wants them taken for part of the encrypted conversation.
         """
-        if self.lost or self._closing or self._queue:
+        if self.lost or self._closing or (self._queue and not begun):
             self.abort()
             raise ConnectionClosed
-        self._handshake = Deferred()
+        waiting = self._queue.some(len(self._queue))
+        self._caught_up()
+        handshake: Deferred[None] = Deferred()
+        self._handshake = handshake
         cast(Any, self.transport).startTLS(creator)
         self.secure = True
+        if waiting:
+            cast(Any, self.transport).protocol.dataReceived(waiting)
         late = self._clock.callLater(timeout, self.abort)
         try:
-            await self._handshake
+            await handshake
         finally:
             if late.active():
                 late.cancel()

@@ -47,7 +47,12 @@ class ListenTestCase(SynchronousTestCase):
         self.events = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
 
     def factory(
-        self, serve: Callable[[Connection], Awaitable[None]] = echo, *, sessions: int = 2, tls: bool = False
+        self,
+        serve: Callable[[Connection], Awaitable[None]] = echo,
+        *,
+        sessions: int = 2,
+        tls: bool = False,
+        proxy: bool = False,
     ) -> SessionFactory:
         """A factory; sessions are noted in self.seen."""
 
@@ -57,13 +62,14 @@ class ListenTestCase(SynchronousTestCase):
 
         runtime = Runtime(self.clock, random.Random(1), InlineExecutor())
         door = Door(
-            listener=Listener("imap", "tcp:143", "implicit" if tls else "none"),
+            listener=Listener("imap", "tcp:143", "implicit" if tls else "none", proxy),
             runtime=runtime,
             gate=Gate(lambda: ConnectionLimits(9, 99, 99, sessions, 9), self.clock.seconds),
             serve=noting,
             sent_away=b"* BYE ",
             tls=self.tls_server() if tls else None,
             trusted_networks=lambda: (ip_network("127.0.0.0/8"),),
+            proxy_networks=lambda: (ip_network("127.0.0.0/8"), ip_network("10.0.0.0/8")),
             handshake_timeout=lambda: 15.0,
             write_timeout=lambda: 300.0,
             log=Log("test"),
