@@ -108,6 +108,8 @@ class Limits:
     errors_soft: Positive = 5
     errors_hard: Positive = 10
     junk_commands: Positive = 20
+    stress_percent: Annotated[int, between(1, 100)] = 80
+    stress_timeout: Positive = 10
     connections_per_address: Positive = 20
     connection_rate: Positive = 60
     preauth_connections: Positive = 200

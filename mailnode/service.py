@@ -112,6 +112,7 @@ def connection_limits(protocol: str, numbers: Limits) -> ConnectionLimits:
     """How many connections a protocol may have.
 
     Other mail servers never log in: on the port for them the limit before login is that of all sessions.
+    Stress is SMTP's: the other protocols give strangers little time anyway.
     """
     sessions, per_person = {
         "smtp": (numbers.smtp_sessions, numbers.smtp_sessions),
@@ -126,6 +127,7 @@ def connection_limits(protocol: str, numbers: Limits) -> ConnectionLimits:
         before_login=sessions if protocol in ("smtp", "lmtp") else numbers.preauth_connections,
         sessions=sessions,
         per_person=per_person,
+        stress_percent=numbers.stress_percent if protocol in ("smtp", "submission") else 100,
     )
 
 
@@ -205,7 +207,10 @@ class MailNode(Service):
     def _make_factories(self, serve: dict[str, Serve]) -> dict[str, SessionFactory]:
         """A factory for each listener, by endpoint; listeners of one protocol share its limits."""
         live = self._live
-        gates = {protocol: Gate(partial(self._limits, protocol), self._runtime.now) for protocol in serve}
+        gates = {
+            protocol: Gate(partial(self._limits, protocol), self._runtime.now, Log(f"mailnode.{protocol}"))
+            for protocol in serve
+        }
         return {
             listener.endpoint: SessionFactory(
                 Door(

@@ -3,6 +3,9 @@
 A small office sits behind one address: so connections are counted by address only before login, and by
 person after it. Connections from trusted networks count as sessions only: they are refused when there are too
 many of these, and take no place from strangers.
+
+Stress begins when strangers have most of the places there are for them, and ends when a good part of these
+are free again: so that a count that goes up and down by one does not begin it anew each time.
 """
 
 from collections import Counter, deque
@@ -10,7 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
 
+from mailnode.events.log import Log
+
 _MINUTE = 60.0
+_CALM = 0.75  # of the count at which stress begins: there it ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +28,7 @@ class ConnectionLimits:
     before_login: int  # of all strangers together
     sessions: int
     per_person: int
+    stress_percent: int = 100  # of before_login, above which there is stress; never at 100
 
 
 def source_of(peer: str) -> str:
@@ -40,10 +47,14 @@ def source_of(peer: str) -> str:
 class Gate:
     """Counts the connections of one protocol and says no to the one too many."""
 
-    def __init__(self, limits: Callable[[], ConnectionLimits], clock: Callable[[], float]) -> None:
+    def __init__(
+        self, limits: Callable[[], ConnectionLimits], clock: Callable[[], float], log: Log | None = None
+    ) -> None:
         self.sessions = 0
+        self.stressed = False
         self._limits = limits
         self._clock = clock
+        self._log = log or Log("mailnode.net")
         self._before_login = 0
         self._sources: Counter[str] = Counter()
         self._people: Counter[str] = Counter()
@@ -67,6 +78,7 @@ class Gate:
             return reason
         self._before_login += 1
         self._sources[source] += 1
+        self._note_stress()
         return ""
 
     def _refusal(self, source: str, limits: ConnectionLimits) -> str:
@@ -119,6 +131,17 @@ class Gate:
             self._sources[source] -= 1
             if not self._sources[source]:
                 del self._sources[source]
+            self._note_stress()
+
+    def _note_stress(self) -> None:
+        """See whether stress begins or ends; one line in the log for each."""
+        limits = self._limits()
+        least = limits.before_login * limits.stress_percent / 100 * (_CALM if self.stressed else 1.0)
+        if self.stressed == (self._before_login > least):
+            return
+        self.stressed = not self.stressed
+        event = "stress begins" if self.stressed else "stress is over"
+        self._log.warn(event, strangers=self._before_login, places=limits.before_login)
 
 
 class Admission:
@@ -129,6 +152,11 @@ class Admission:
         self._gate = gate
         self._source = source
         self._released = False
+
+    @property
+    def stressed(self) -> bool:
+        """Whether this is a stranger's connection while these are so many that they have to hurry."""
+        return bool(self._source) and not self.person and self._gate.stressed
 
     def authenticated(self, person: str) -> bool:
         """Tell who it is; False when that person has too many sessions already."""

@@ -130,6 +130,7 @@ async def _refused(session: Session, reply: Reply, name: str, argument: bytes) -
         return
     session.errors += 1
     if session.errors >= session.limits.errors_hard:
+        await session.say(reply)  # else the client would have to think that it may try again
         raise Farewell(TOO_MANY_ERRORS)
     if session.errors > session.limits.errors_soft:
         await deferLater(session.shared.runtime.clock, ERROR_DELAY)

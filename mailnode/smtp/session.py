@@ -1,7 +1,8 @@
 """The state of one SMTP session, as the commands see it."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 
@@ -32,6 +33,18 @@ class Collaborators:
     bus: Bus
     tls: IOpenSSLServerConnectionCreator | None
     free_space: Callable[[], Awaitable[int]]  # octets left for mail
+
+
+@lru_cache(maxsize=2)
+def in_a_hurry(limits: Limits) -> Limits:
+    """The limits for strangers while there are too many: little time, and no second try at anything."""
+    return replace(
+        limits,
+        smtp_timeout=min(limits.smtp_timeout, limits.stress_timeout),
+        data_timeout=min(limits.data_timeout, limits.stress_timeout),
+        errors_hard=1,
+        junk_commands=1,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +78,8 @@ class Session:
     @property
     def limits(self) -> Limits:
         """The limits of this moment."""
-        return self.shared.live.config.limits
+        limits = self.shared.live.config.limits
+        return in_a_hurry(limits) if self.connection.admission.stressed else limits
 
     @property
     def submission(self) -> bool:
@@ -120,6 +134,7 @@ class Session:
         """Be as new, as after the greeting (RFC 3207 section 4.2)."""
         self.hello = None
         self.account = None
+        self.junk = 0
         await self.drop_transaction()
 
     async def drop_transaction(self) -> None:

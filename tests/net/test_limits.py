@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from twisted.internet.testing import EventLoggingObserver
+from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.net.limits import Admission, ConnectionLimits, Gate, source_of
@@ -94,6 +96,52 @@ class GateTests(SynchronousTestCase):
         """Trusted addresses are never refused by address or rate."""
         for _ in range(6):
             self.admit("127.0.0.1", trusted=True)
+
+    def test_stress(self) -> None:
+        """More than eight of ten places taken by strangers is stress, until a quarter of these is free."""
+        self.limits = ConnectionLimits(99, 99, 10, 99, 99, stress_percent=80)
+        events = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        strangers = [self.admit(f"192.0.2.{number}") for number in range(8)]
+        trusted = [self.admit(trusted=True) for _ in range(8)]
+        self.assertFalse(self.gate.stressed)
+        strangers.append(self.admit())
+        self.assertTrue(all(one.stressed for one in strangers))
+        self.assertFalse(any(one.stressed for one in trusted))
+        strangers[0].authenticated("anna")
+        strangers.pop().release()
+        strangers.append(self.admit())
+        self.assertEqual((self.gate.stressed, strangers[0].stressed), (True, False))
+        while self.gate.stressed:
+            strangers.pop().release()
+        self.assertEqual(len(strangers), 7)
+        self.assertEqual(
+            [event["line"] for event in events],
+            ["stress begins strangers=9 places=10", "stress is over strangers=6 places=10"],
+        )
+
+    def test_never_stress(self) -> None:
+        """At 100 per cent, as for IMAP and POP3, full is full and nothing else."""
+        for number in range(4):
+            self.admit(f"192.0.2.{number}")
+        self.assertFalse(self.gate.stressed)
+
+    def test_move(self) -> None:
+        """A connection that turns out to be another peer's is counted there, as not logged in."""
+        proxy = self.admit(trusted=True)
+        self.assertEqual(proxy.move("192.0.2.1", trusted=False), "")
+        person = self.admit("192.0.2.9")
+        person.authenticated("anna")
+        self.assertEqual((person.move("192.0.2.1", trusted=False), person.person), ("", ""))
+        self.assertIn("from this address", self.refused())
+        late = self.admit("192.0.2.8")
+        self.assertIn("from this address", late.move("192.0.2.1", trusted=False))
+        self.assertEqual(proxy.move("127.0.0.1", trusted=True), "")
+        self.admit()
+        for one in (proxy, person, late):
+            one.release()
+        self.assertEqual(self.gate.sessions, 1)
+        self.admit("192.0.2.8")
+        self.admit("192.0.2.8")
 
     def test_release_twice(self) -> None:
         """A connection leaves the counts once."""

@@ -1,13 +1,14 @@
 """The order of commands, and the limits on a session (vectors M2 to M20, R24 to R28)."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailnode.events.life import Accepted, Refused
 from mailnode.smtp.verbs import VERBS
-from tests.smtp.world import CUTS, EHLO, FROM, MAIL, RCPT, SmtpTestCase
+from tests.smtp.world import CUTS, EHLO, FROM, MAIL, RCPT, SmtpTestCase, World, auth_plain
 
 TEXT = b"Subject: x\r\n\r\nbody\r\n.\r\n"
 COMMANDS = (
@@ -197,13 +198,13 @@ class States(SmtpTestCase):
             self.assertFalse(world.open)
 
     def test_errors(self) -> None:
-        """After five errors each costs a second; the tenth ends the session."""
+        """After five errors each costs a second; the tenth is answered too, and ends the session."""
         world = self.greeted()
         began = world.clock.seconds()
         for count in range(9):
             self.check(world, [(b"WHAT\r\n", [b"500 5.5.2"])])
             self.assertEqual(world.clock.seconds() - began, max(0, count - 4))
-        self.check(world, [(b"WHAT\r\n", [b"421 4.7.0"])])
+        self.check(world, [(b"WHAT\r\n", [b"500 5.5.2", b"421 4.7.0"])])
         self.assertFalse(world.open)
 
     def test_messages(self) -> None:
@@ -242,6 +243,39 @@ class States(SmtpTestCase):
         world = self.submitting()
         group = b"MAIL FROM:<anna@local.example>\r\n" + RCPT + b"DATA\r\n" + FROM + TEXT
         self.check(world, [(group, [b"250", b"250", b"354", b"250"])])
+
+    def stressed(self, **facts: Any) -> World:
+        """A greeted connection of one stranger among many."""
+        world = self.world(facts.pop("protocol", "smtp"), **facts)
+        world.gate.stressed = True
+        self.check(world, [(b"", [b"220"]), (EHLO, [b"250"])])
+        return world
+
+    def test_stress(self) -> None:
+        """Under stress a message is taken as ever, and the first error or the second junk is the last."""
+        message = [*BEGUN, (b"DATA\r\n", [b"354"]), (TEXT, [b"250"])]
+        world = self.stressed()
+        self.check(world, [*message, *message, (b"RSET\r\n", [b"250"]), *BEGUN])
+        self.check(world, [(b"RCPT TO:<x@local.example>\r\n", [b"550 5.1.1", b"421 4.7.0"])])
+        self.check(self.stressed(), [(b"NOOP\r\n", [b"421 4.7.0"])])
+
+    def test_stress_time_out(self) -> None:
+        """Under stress a silent stranger has ten seconds, also within a message."""
+        for steps in ([], [*BEGUN, (b"DATA\r\n", [b"354"]), (b"x" * 600, [])]):
+            world = self.stressed()
+            self.check(world, steps)
+            world.clock.advance(10)
+            self.assertEqual([reply[:9] for reply in world.replies()], [b"421 4.4.2"])
+
+    def test_stress_spares(self) -> None:
+        """Trusted peers, and who has logged in, have the time and patience they always had."""
+        trusted = self.stressed(trusted=True)
+        person = self.stressed(protocol="submission", loopback=True)
+        self.check(person, [(auth_plain(b"anna@local.example"), [b"235"])])
+        for world in (trusted, person):
+            self.check(world, [(b"WHAT\r\nNOOP\r\nNOOP\r\n", [b"500", b"250", b"250"])])
+            world.clock.advance(299)
+            self.check(world, [(b"NOOP\r\n", [b"250"])])
 
     def test_time_out(self) -> None:
         """RFC 5321 section 4.5.3.2: 421 after five minutes without a command, three within a message."""

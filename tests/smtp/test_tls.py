@@ -95,6 +95,15 @@ class Encrypted(SmtpTestCase):
             self.assertEqual(self.talk(world, peer, FROM + b"\r\nx\r\n.\r\n")[0][:9], b"250 2.0.0")
             self.assertIn(b" with ESMTPSA id ", world.courier.delivered[0].content)
 
+    def test_upgrade_under_stress(self) -> None:
+        """The second EHLO, which TLS asks for, is no second command without effect."""
+        world = self.world(tls=self.tls)
+        world.gate.stressed = True
+        self.check(world, [(b"", [b"220"]), (EHLO, [b"250"])])
+        peer = self.encrypted(world)
+        for command, reply in ((EHLO, b"250-"), (MAIL, b"250 "), (b"NOOP\r\n", b"421 ")):
+            self.assertEqual(self.talk(world, peer, command)[0][:4], reply)
+
     def test_transaction_is_dropped(self) -> None:
         """T2: a transaction begun in clear is gone."""
         world = self.greeted(tls=self.tls)

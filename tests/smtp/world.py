@@ -21,6 +21,7 @@ from mailnode.envelope import Envelope
 from mailnode.events.life import Bus, Event
 from mailnode.events.log import Log
 from mailnode.net.blocking import InlineExecutor
+from mailnode.net.limits import ConnectionLimits, Gate
 from mailnode.net.listen import Connection
 from mailnode.net.stream import ConnectionClosed, Stream, TimedOut
 from mailnode.runtime import Runtime
@@ -142,6 +143,7 @@ class Logins:
         if password != b"secret" or username.decode() not in MAILBOXES.mailboxes:
             connection.login_failures += 1
             raise LoginFailed(give_up=connection.login_failures >= 3)
+        connection.admission.authenticated(username.decode())
         return Account(username.decode())
 
 
@@ -186,8 +188,10 @@ class World:
             self.stream.dataReceived(early)
         listener = Listener(cast(Any, protocol), "tcp:25")
         known = {"peer": "192.0.2.7", "local": "192.0.2.1", "trusted": False, "loopback": False, **facts}
+        self.gate = Gate(lambda: ConnectionLimits(9, 9, 9, 9, 9), self.clock.seconds)
+        admission = self.gate.admit(known["peer"], trusted=known["trusted"])
         connection = Connection(
-            "CONN", self.stream, listener=listener, admission=cast(Any, None), log=Log("test"), **known
+            "CONN", self.stream, listener=listener, admission=cast(Any, admission), log=Log("test"), **known
         )
         self._serving: Any = smtp.serve(connection)
         Deferred.fromCoroutine(self._serving).addBoth(self._ended)
