@@ -166,6 +166,7 @@ class Config:
     subaddress: Annotated[str, subaddress_separator] = "+"
     trusted_networks: Networks = _LOOPBACK
     proxy_networks: Networks = _LOOPBACK
+    xclient_networks: Networks = ()
     listeners: tuple[Listener, ...] = field(default=DEFAULT_LISTENERS, metadata={"key": "listener"})
     tls: Tls = Tls()
     auth: Auth = Auth()

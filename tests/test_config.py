@@ -489,7 +489,7 @@ def _leaves(table: dict[str, object], prefix: str = "") -> list[str]:
     for key, value in table.items():
         if isinstance(value, dict) and value:
             found += _leaves(value, f"{prefix}{key}.")
-        elif isinstance(value, list) and isinstance(value[0], dict):
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
             found += _leaves(value[0], f"{prefix}{key}.")
         else:
             found.append(prefix + key)

@@ -14,6 +14,7 @@ from mailnode.smtp.session import Session
 from mailnode.wire import esmtp
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.smtp import Reply, decode_xtext, parse_parameters, parse_size
+from mailnode.wire.xclient import ATTRIBUTES
 
 MailParameter = Callable[[Session, Envelope, bytes | None], Envelope]
 RcptParameter = Callable[[Session, Recipient, bytes | None], Recipient]
@@ -109,7 +110,8 @@ def _limits(session: Session) -> str:
 class Extension:
     """`announced` gives the words after the keyword, or None where the extension does not work now.
 
-    Its parameters are known where it is announced; or always, with `lasting`.
+    Its parameters are known where it is announced; or always, with `lasting`. `rfc` is 0 for what no RFC
+    defines.
     """
 
     keyword: str
@@ -153,6 +155,7 @@ EXTENSIONS = (
         lasting=True,  # AUTH= comes after the login, when AUTH is over
     ),
     Extension("HELP", 5321),
+    Extension("XCLIENT", 0, lambda session: " ".join(ATTRIBUTES) if session.hears_xclient else None),
 )
 
 

@@ -59,8 +59,7 @@ async def _greet(session: Session) -> None:
         raise Farewell(NOT_FOR_STRANGERS)
     if session.stream.pending and session.strict and not session.connection.trusted:
         raise Farewell(OUT_OF_STEP)
-    protocol = "LMTP" if session.lmtp else "ESMTP"
-    await session.say(Reply(220, "", f"{session.config.hostname} {protocol} mailnode"))
+    await session.say(session.greeting)
 
 
 async def _turn(session: Session) -> None:

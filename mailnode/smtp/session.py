@@ -13,7 +13,7 @@ from mailnode.config import Config, Limits
 from mailnode.delivery.local import LocalCourier
 from mailnode.delivery.route import Local, Route, Router
 from mailnode.events.life import Bus
-from mailnode.net.listen import Connection
+from mailnode.net.listen import Connection, is_among
 from mailnode.net.stream import Stream
 from mailnode.runtime import Runtime
 from mailnode.smtp.outcome import OUT_OF_STEP, TOO_MUCH_JUNK, Farewell
@@ -118,6 +118,16 @@ class Session:
     def offers_auth(self) -> bool:
         """Whether AUTH is possible now (RFC 4954): on submission, once, and not for everyone to read."""
         return self.submission and self.account is None and plaintext_allowed(self.config, self.connection)
+
+    @property
+    def hears_xclient(self) -> bool:
+        """Whether the peer may say for whom it speaks."""
+        return is_among(self.connection.peer, self.config.xclient_networks)
+
+    @property
+    def greeting(self) -> Reply:
+        """What a session begins with."""
+        return Reply(220, "", f"{self.config.hostname} {'LMTP' if self.lmtp else 'ESMTP'} mailnode")
 
     def route(self, address: Address) -> Route:
         """Where mail for the address goes."""

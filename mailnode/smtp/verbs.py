@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Flag, auto
 
-from mailnode.smtp.commands import auth, bdat, data, greeting, mail, misc, rcpt, starttls
+from mailnode.smtp.commands import auth, bdat, data, greeting, mail, misc, rcpt, starttls, xclient
 from mailnode.smtp.outcome import NOT_IMPLEMENTED, UNKNOWN_VERB, Refused
 from mailnode.smtp.session import Session
 from mailnode.wire.smtp import Reply
@@ -44,6 +44,11 @@ def by_smtp(session: Session) -> bool:
 def by_lmtp(session: Session) -> bool:
     """For the verb that only LMTP has."""
     return session.lmtp
+
+
+def by_proxy(session: Session) -> bool:
+    """For the verb that only proxies and filters of ours have."""
+    return session.hears_xclient
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,7 @@ VERBS: Mapping[str, Verb] = {
     "NOOP": Verb(misc.noop, "NOOP [text]", Rule.COUNTS_AS_JUNK),
     "VRFY": Verb(misc.vrfy, "VRFY name-or-address [SMTPUTF8]", Rule.COUNTS_AS_JUNK),
     "HELP": Verb(help_, "HELP [command]", Rule.COUNTS_AS_JUNK),
+    "XCLIENT": Verb(xclient.run, "XCLIENT attribute=value ...", Rule.LAST_IN_GROUP, by_proxy),
     # The last too, but nothing can follow it, so there is nothing to be guarded against.
     "QUIT": Verb(misc.quit_, "QUIT"),
     "EXPN": _NOT_DONE,

@@ -5,6 +5,7 @@ import re
 from base64 import b64encode
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_network
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred, succeed
@@ -168,7 +169,9 @@ class World:
         self._cut = cut
         limits = replace(Limits(), **facts.pop("limits", {}))
         quota = Quota(over=facts.pop("over", "defer"))
-        self.live = Live(replace(CONFIG, limits=limits, quota=quota), MAILBOXES)
+        networks = tuple(map(ip_network, facts.pop("xclient_networks", ())))
+        config = replace(CONFIG, limits=limits, quota=quota, xclient_networks=networks)
+        self.live = Live(config, MAILBOXES)
         bus = Bus()
         bus.subscribe(self.events.append)
         smtp = Smtp(
@@ -188,9 +191,9 @@ class World:
             self.stream.dataReceived(early)
         listener = Listener(cast(Any, protocol), "tcp:25")
         known = {"peer": "192.0.2.7", "local": "192.0.2.1", "trusted": False, "loopback": False, **facts}
-        self.gate = Gate(lambda: ConnectionLimits(9, 9, 9, 9, 9), self.clock.seconds)
+        self.gate = Gate(lambda: ConnectionLimits(9, 99, 99, 99, 9), self.clock.seconds)
         admission = self.gate.admit(known["peer"], trusted=known["trusted"])
-        connection = Connection(
+        self.connection = connection = Connection(
             "CONN", self.stream, listener=listener, admission=cast(Any, admission), log=Log("test"), **known
         )
         self._serving: Any = smtp.serve(connection)
