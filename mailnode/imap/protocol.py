@@ -25,6 +25,7 @@ from mailnode.wire.imap.sequence import LARGEST
 
 # Commands of other protocols: a browser was led here to have its request answered (ALPACA).
 _FOREIGN = (b"GET ", b"POST ", b"PUT ", b"HEAD ", b"OPTIONS ", b"CONNECT ")
+_TLS_HANDSHAKE = b"\x16"  # the content type of its first record
 _BAD_BEFORE_LOGIN = 10
 _BAD_AFTER_LOGIN = 20
 
@@ -41,6 +42,7 @@ class Imap:
         greeting = ok("IMAP4rev1 server ready", capabilities(session))
         connection.stream.write(greeting.encode(b"*"))
         try:
+            await _check_first_octet(session)
             while session.state is not State.LOGOUT:
                 await _one_command(session)
         except Goodbye as goodbye:
@@ -50,6 +52,13 @@ class Imap:
         except Torn as torn:
             connection.log.warn("response cut off", reason=str(torn))
             connection.stream.abort()
+
+
+async def _check_first_octet(session: Session) -> None:
+    """Raise Goodbye to a TLS handshake, which has no line that would end."""
+    session.stream.timeout = session.patience()
+    if await session.stream.peek() == _TLS_HANDSHAKE:
+        raise Goodbye("This is IMAP, and TLS begins with STARTTLS here")
 
 
 async def _one_command(session: Session) -> None:

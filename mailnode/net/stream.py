@@ -36,7 +36,7 @@ from mailnode.wire.dot import Decoder
 from mailnode.wire.framing import ByteQueue
 
 READ_BUFFER = 65536
-ENDLESS_LINE = 65536  # octets of an over-long line that are read past before the connection is cut
+ENDLESS_LINE = 65536  # octets beyond its limit that are read past before a line counts as endless
 BREATH = 0.01
 
 # Seconds for what is written last, and for the answer to a TLS close. A peer that is alive needs a round
@@ -46,6 +46,10 @@ LINGER = 30.0
 
 class ConnectionClosed(Exception):
     """The peer is gone, or was sent away; nothing more can be read or written."""
+
+
+class EndlessLine(ConnectionClosed):
+    """A line goes on and on: nothing more is read. The peer may still be told so."""
 
 
 class TimedOut(Exception):
@@ -85,21 +89,27 @@ class Stream(Protocol):
 
     # Reading
 
-    async def line(self, limit: int) -> bytes:
+    async def line(self, limit: int, *, endless: int = ENDLESS_LINE) -> bytes:
         """The next line without its CRLF; the whole line has `timeout` seconds to come.
 
         Raises LineTooLong, BadSyntax (bare LF), TimedOut, ConnectionClosed. The rest of an over-long line is
-        read past; one that does not end at all cuts the connection.
+        read past at the next call, which raises EndlessLine for more than `endless` octets of it.
         """
         await self._breathe()
         deadline = self._clock.seconds() + self.timeout
-        while (line := self._queue.line(limit)) is None:
-            if self._queue.dropped > ENDLESS_LINE:
-                self.abort()
-                raise ConnectionClosed
+        while (line := self._queue.line(limit)) is None and self._queue.dropped <= endless:
             await self._more(deadline)
+        if line is None or self._queue.dropped > endless:
+            raise EndlessLine
         self._caught_up()
         return line
+
+    async def peek(self) -> bytes:
+        """The next octet, which stays in the stream."""
+        deadline = self._clock.seconds() + self.timeout
+        while not self._queue:
+            await self._more(deadline)
+        return self._queue.peek()
 
     async def exactly(self, count: int) -> bytes:
         """The next `count` octets; for small counts, as they are all held in memory."""

@@ -21,12 +21,16 @@ from mailnode.wire.smtp import Reply, parse_command
 
 ERROR_DELAY = 1.0  # seconds, for each error after limits.errors_soft
 
+# Seconds before a stranger is greeted: what has come by then was sent by somebody who does not listen.
+GREETING_PAUSE = 0.1
+
 LINE_TOO_LONG = Reply(500, "5.5.2", "Line too long")
 NOT_SMTP = Reply(500, "5.5.2", "This is an SMTP server")
 NOT_FOR_STRANGERS = Reply(554, "5.7.1", "LMTP is for trusted networks only")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors; closing connection")
 TOO_SLOW = Reply(421, "4.4.2", "Timeout; closing connection")
 
+_NO_COMMAND = re.compile(rb"[^A-Za-z\r\n\t ]")  # begins neither a command nor what is merely wrong
 _FOREIGN = re.compile(rb"(?:GET|POST|CONNECT) |[^A-Za-z]", re.DOTALL)
 
 
@@ -53,13 +57,19 @@ class Smtp(Collaborators):
 async def _greet(session: Session) -> None:
     """220; a stranger who does not wait for it is no mail server (RFC 5321 section 4.3.1).
 
-    LMTP is for servers of our own: what the world has to pass on the way in, it has not (RFC 2033 section 1).
+    Nor is who begins a TLS handshake here; its first octet tells, and it has no line that would end. LMTP is
+    for servers of our own: what the world has to pass on the way in, it has not (RFC 2033 section 1).
     """
     if session.lmtp and not session.connection.trusted:
         raise Farewell(NOT_FOR_STRANGERS)
-    if session.stream.pending and session.strict and not session.connection.trusted:
-        raise Farewell(OUT_OF_STEP)
+    if session.strict and not session.connection.trusted:
+        await deferLater(session.shared.runtime.clock, GREETING_PAUSE)
+        if session.stream.pending:
+            raise Farewell(OUT_OF_STEP)
     await session.say(session.greeting)
+    session.stream.timeout = session.limits.smtp_timeout
+    if _NO_COMMAND.match(await session.stream.peek()):
+        raise Farewell(NOT_SMTP)
 
 
 async def _turn(session: Session) -> None:
@@ -91,7 +101,7 @@ async def _command(session: Session) -> tuple[str, bytes]:
     """The next verb and its argument. Raises Refused for what is none."""
     limits = session.limits
     try:
-        line = await session.stream.line(limits.auth_line if session.submission else limits.command_line)
+        line = await session.line(limits.auth_line if session.submission else limits.command_line)
         if session.hello is None and _FOREIGN.match(line):
             # Another protocol, perhaps a browser's that was told to talk to us: nothing of it is run.
             raise Farewell(NOT_SMTP)

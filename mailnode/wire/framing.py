@@ -20,7 +20,7 @@ class ByteQueue:
         self._start = 0
         self._searched = 0
         self._dropping = False
-        self.dropped = 0  # octets of the over-long line that is being dropped
+        self.dropped = 0  # octets that the last over-long line had beyond its limit, as far as it has come
 
     def __len__(self) -> int:
         return len(self._buffer) - self._start
@@ -52,25 +52,31 @@ class ByteQueue:
                 self.dropped += len(self)
                 self.clear()
                 return None
+            self.dropped += end + 1 - self._start
             self._dropping = False
             self._take(end + 1)
             return self.line(limit)
         if end < 0:
             if len(self) - buffer.endswith(b"\r") > limit:  # the CR may be half of the line end
+                self.dropped = len(self) - limit
                 start = self.some(LineTooLong.START)
                 self.clear()
                 self._dropping = True
-                self.dropped = 0
                 raise LineTooLong("Line too long", start)
             self._searched = len(buffer)
             return None
         line = self._take(end + 1)
         text = line[:-2] if line.endswith(b"\r\n") else line[:-1]
         if len(text) > limit:
+            self.dropped = len(line) - limit
             raise LineTooLong("Line too long", text)
         if len(line) - len(text) < 2:
             raise BadSyntax("Lines must end in CRLF, not in a bare LF")
         return text
+
+    def peek(self) -> bytes:
+        """The next octet, which stays; b"" while there is none."""
+        return bytes(self._buffer[self._start : self._start + 1])
 
     def exactly(self, count: int) -> bytes | None:
         """The next `count` octets, or None while fewer are here."""

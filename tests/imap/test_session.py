@@ -57,6 +57,12 @@ class LimitTests(SessionCase):
         """The greeting is an OK (T10)."""
         self.assertTrue(self.client().greeting.startswith(b"* OK [CAPABILITY IMAP4rev1 "))
 
+    def test_handshake_without_starttls(self) -> None:
+        """T13: a TLS handshake on the port without is answered by one line and the end."""
+        client = self.client()
+        self.assertEqual(client.send(b"\x16\x03\x01\x02").count(b"\r\n"), 1)
+        self.assertTrue(client.ended)
+
     def test_long_line_before_login(self) -> None:
         """8 KiB without a line end and the connection is closed (I1)."""
         client = self.client()
@@ -67,10 +73,18 @@ class LimitTests(SessionCase):
         """A line that is too long is BAD, with its tag, and the session goes on after its end (I22)."""
         client = self.client().login()
         self.assertEqual(client.send(b"a SEARCH " + b"(" * 70000), b"a BAD Line too long\r\n")
-        self.assertEqual(client.send(b"x" * 100000 + b"\r\nb NOOP\r\n"), b"b OK Done\r\n")
+        self.assertEqual(client.send(b"x" * 50000 + b"\r\nb NOOP\r\n"), b"b OK Done\r\n")
         self.assertEqual(client.say(b"c SEARCH " + b"(" * 70000), b"c BAD Line too long\r\n")
         for no_tag in (b"(" * 70000, b"x" * 70000, b"x" * 64 + b" " + b"(" * 70000):
             self.assertEqual(client.say(no_tag), b"* BAD Line too long\r\n")
+
+    def test_endless_line(self) -> None:
+        """A line that goes on for 64 KiB more, or comes as one of that length, ends the session (I22)."""
+        for size, rest in ((70_000, b"x" * 65536), (135_000, b"\r\nb NOOP\r\n")):
+            client = self.client().login()
+            self.assertEqual(client.send(b"a SEARCH " + b"(" * size), b"a BAD Line too long\r\n")
+            client.send(rest)
+            self.assertTrue(client.ended)
 
     def test_lines_of_one_command_add_up(self) -> None:
         """Text between literals counts against the same limit as one line."""
@@ -163,10 +177,10 @@ class LimitTests(SessionCase):
         self.assertIn(b"BODY[%s] NIL)" % path, client.say(b"a FETCH 1 BODY.PEEK[%s]" % path))
 
     def test_garbage_in_idle(self) -> None:
-        """A line that is not DONE ends IDLE with BAD, also one of a megabyte (I20)."""
+        """A line that is not DONE ends IDLE with BAD, also one that is too long (I20)."""
         client = self.client().login()
         client.say("a IDLE")
-        self.assertEqual(client.send(b"x" * 1_000_000), b"a BAD Line too long\r\n")
+        self.assertEqual(client.send(b"x" * 100_000), b"a BAD Line too long\r\n")
         self.assertEqual(client.send(b"\r\nb NOOP\r\n"), b"b OK Done\r\n")
 
     def test_twenty_mistakes_after_login(self) -> None:

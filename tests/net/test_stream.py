@@ -15,7 +15,15 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.net.blocking import PIECE, InlineExecutor, Lane, send
-from mailnode.net.stream import ENDLESS_LINE, LINGER, READ_BUFFER, ConnectionClosed, Stream, TimedOut
+from mailnode.net.stream import (
+    ENDLESS_LINE,
+    LINGER,
+    READ_BUFFER,
+    ConnectionClosed,
+    EndlessLine,
+    Stream,
+    TimedOut,
+)
 from mailnode.wire.dot import Decoder
 from mailnode.wire.errors import BadSyntax, LineTooLong
 
@@ -156,16 +164,29 @@ class Reading(StreamTestCase):
                     self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_endless_line(self) -> None:
-        """An over-long line is read past, but not for ever: then the connection is cut (I22)."""
-        found: list[object] = []
-        session = self.go(read_lines(self.stream, found, 8))
-        for _ in range(ENDLESS_LINE // 1024 + 1):
-            self.assertFalse(self.wire.disconnecting)
-            self.stream.dataReceived(b"x" * 1024)
-        self.stream.dataReceived(b"x" * 1024)
-        self.failureResultOf(session, ConnectionClosed)
-        self.assertEqual(found, [LineTooLong])
-        self.assertTrue(self.wire.disconnecting)
+        """An over-long line is read past, but not for ever, however it comes (I22)."""
+        for piece in (1000, 4000, 100_000):
+            for size, end in ((8 + ENDLESS_LINE - 2, ()), (8 + ENDLESS_LINE - 1, (EndlessLine,))):
+                self.connect(Clock())
+                found: list[object] = []
+                session = self.go(read_lines(self.stream, found, 8))
+                octets = b"x" * size + b"\r\nNOOP\r\n"
+                for start in range(0, len(octets), piece):
+                    self.stream.dataReceived(octets[start : start + piece])
+                self.assertEqual(found, [LineTooLong] if end else [LineTooLong, b"NOOP"], (piece, size))
+                self.lose()
+                self.failureResultOf(session, *end or (ConnectionClosed,))
+
+    def test_peek(self) -> None:
+        """The next octet can be looked at, and is still there."""
+        waiting = self.go(self.stream.peek())
+        self.stream.dataReceived(b"ab\r\n")
+        self.assertEqual(self.successResultOf(waiting), b"a")
+        self.assertEqual(self.successResultOf(self.go(self.stream.peek())), b"a")
+        self.assertEqual(self.successResultOf(self.go(self.stream.line(9))), b"ab")
+        silent = self.go(self.stream.peek())
+        self.clock.advance(self.stream.timeout)
+        self.failureResultOf(silent, TimedOut)
 
     def test_buffered_costs_no_deferred(self) -> None:
         """What is in the buffer already is given without waiting, and without a timer."""

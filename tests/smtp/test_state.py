@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailnode.events.life import Accepted, Refused
+from mailnode.smtp.session import ENDLESS
 from mailnode.smtp.verbs import VERBS
 from tests.smtp.world import CUTS, EHLO, FROM, MAIL, RCPT, SmtpTestCase, World, auth_plain
 
@@ -181,14 +182,14 @@ class States(SmtpTestCase):
         world = self.greeted()
         world.stream.dataReceived(b"HELP\r\n")
         lines = world.transport.take().decode().splitlines()
-        done = [name for name, verb in VERBS.items() if verb.syntax and name != "LHLO"]
+        done = [name for name, verb in VERBS.items() if verb.syntax and name not in ("LHLO", "XCLIENT")]
         self.assertEqual([line[10:].split()[0] for line in lines], done)
         self.check(world, [(b"help mail\r\n", [b"214 2.0.0 MAIL FROM:<address>"])])
         self.check(world, [(b"HELP EXPN\r\nHELP \xff\r\n", [b"504 5.5.4", b"504 5.5.4"])])
 
     def test_junk(self) -> None:
         """M20: twenty commands that move no mail, and no more; a message starts the count anew."""
-        for junk in (b"NOOP\r\n", b"RSET\r\n", b"VRFY x\r\n", b"HELP\r\n"):
+        for junk in (EHLO, b"NOOP\r\n", b"RSET\r\n", b"VRFY x\r\n", b"HELP\r\n"):
             world = self.greeted()
             for _ in range(19):
                 self.assertEqual(len(world.send(junk)), 1)
@@ -206,6 +207,16 @@ class States(SmtpTestCase):
             self.assertEqual(world.clock.seconds() - began, max(0, count - 4))
         self.check(world, [(b"WHAT\r\n", [b"500 5.5.2", b"421 4.7.0"])])
         self.assertFalse(world.open)
+
+    def test_endless_line(self) -> None:
+        """A line over its limit is refused and read past; 8 KiB more, however cut, and its sender must go."""
+        for protocol, limit in (("smtp", 2048), ("submission", 12288)):
+            for cut in CUTS:
+                world = self.greeted(protocol, cut=cut)
+                line = b"NOOP " + b"x" * (limit + ENDLESS - 7) + b"\r\n"
+                self.check(world, [(line, [b"500 5.5.2"]), (b"NOOP\r\n", [b"250"])])
+                self.check(world, [(b"x" + line, [b"500 5.5.2", b"421 4.7.0"])])
+                self.assertFalse(world.open)
 
     def test_messages(self) -> None:
         """After the last allowed message MAIL is answered 421, but not for a trusted peer."""
@@ -225,6 +236,7 @@ class States(SmtpTestCase):
     def test_early_talker(self) -> None:
         """R24: who does not wait for the greeting is sent away, unless the peer is trusted."""
         self.check(self.world(early=EHLO + MAIL), [(b"", [b"554 5.5.0"])])
+        self.check(self.world(soon=b"E"), [(b"", [b"554 5.5.0"])])
         self.check(self.world(early=b"NOOP\r\n", trusted=True), [(b"", [b"220", b"250"])])
         self.check(self.world("submission", early=b"NOOP\r\n"), [(b"", [b"220", b"250"])])
 

@@ -140,10 +140,17 @@ class Encrypted(SmtpTestCase):
             b"GET / HTTP/1.1\r\nHost: x\r\n\r\n",
             b"POST / HTTP/1.1\r\n",
             b"CONNECT x:25\r\n",
-            b"\x16\x03\x01\n",
         ):
             world = self.world(trusted=True)
             self.check(world, [(b"", [b"220"])])
             replies = world.send(line)
             self.assertEqual([reply[:9] for reply in replies], [b"500 5.5.2"], line)
-            self.assertFalse(world.open and line[:1].isalpha(), line)
+            self.assertFalse(world.open, line)
+
+    def test_handshake_without_starttls(self) -> None:
+        """T13: the first octet of a TLS handshake, or of anything that is no text, ends the session."""
+        for protocol in ("smtp", "submission"):
+            for octets in (b"\x16", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"\0", b"\x80NOOP\r\n"):
+                world = self.world(protocol)
+                self.check(world, [(b"", [b"220"]), (octets, [b"500 5.5.2 This is an SMTP server"])])
+                self.assertFalse(world.open)

@@ -149,7 +149,10 @@ class Logins:
 
 
 class World:
-    """One connection. `cut` decides in which pieces the client's octets arrive."""
+    """One connection. `cut` decides in which pieces the client's octets arrive.
+
+    `early` has come before the session begins, `soon` in its first moment.
+    """
 
     def __init__(
         self,
@@ -157,6 +160,7 @@ class World:
         *,
         cut: Callable[[bytes], Iterator[bytes]] = lambda data: iter([data]),
         early: bytes = b"",
+        soon: bytes = b"",
         tls: Any = None,
         **facts: Any,
     ) -> None:
@@ -198,6 +202,8 @@ class World:
         )
         self._serving: Any = smtp.serve(connection)
         Deferred.fromCoroutine(self._serving).addBoth(self._ended)
+        if soon:
+            self.stream.dataReceived(soon)
         self._settle()
 
     @property

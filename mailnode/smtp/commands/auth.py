@@ -65,7 +65,7 @@ async def _exchange(session: Session, mechanism: Mechanism, initial: bytes) -> C
     while not isinstance(outcome, Credentials):
         challenge = binascii.b2a_base64(outcome.data, newline=False).decode("ascii")
         await session.say(Reply(334, "", challenge))
-        response = await session.stream.line(session.limits.auth_line)
+        response = await session.line(session.limits.auth_line)
         if response == b"*":
             raise Refused(CANCELLED)
         outcome = mechanism.step(decode_base64(response))
