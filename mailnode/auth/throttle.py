@@ -36,7 +36,7 @@ class _Failure:
 
 
 class LoginThrottle:
-    """Remembers failed logins by source address; what is no IP address (a UNIX socket) is never blocked.
+    """Remembers failed logins by source address; a UNIX socket, which has none, is never blocked.
 
     Whoever asks leaves out the addresses that are trusted.
     """
@@ -83,7 +83,7 @@ class LoginThrottle:
         try:
             found: IPv4Address | IPv6Address = ip_address(address)
         except ValueError:
-            return None
+            return address or None  # "unknown" is one source, as for the limits on connections
         if isinstance(found, IPv6Address) and found.ipv4_mapped:
             found = found.ipv4_mapped
         if isinstance(found, IPv6Address):

@@ -234,6 +234,17 @@ class TlsTests(ListenTestCase):
         self.clock.advance(16)
         self.assertFalse(transport.connected)
 
+    def test_dripping_handshake(self) -> None:
+        """It is one time for the whole handshake, not for each octet of it (T14)."""
+        transport = self.connect(self.factory(tls=True))
+        peer = TlsPeer(transport)
+        self.assertRaises(SSL.WantReadError, peer.connection.do_handshake)
+        for octet in peer.connection.bio_read(65536)[:15]:
+            self.assertTrue(transport.connected)
+            transport.protocol.dataReceived(bytes([octet]))
+            self.clock.advance(1)
+        self.assertFalse(transport.connected)
+
     def test_no_handshake_at_all(self) -> None:
         """Plain text on a TLS port closes the connection, without a word in clear (T13)."""
         transport = self.connect(self.factory(tls=True))
