@@ -227,10 +227,10 @@ class States(SmtpTestCase):
             self.check(world, [(MAIL, [reply])])
 
     def test_recipients(self) -> None:
-        """R28: the 201st recipient is for later, the first 200 stay good (RFC 5321 section 4.5.3.1.10)."""
+        """R26, R28: the 201st recipient is for later, the first 200 stay good (RFC 5321, 4.5.3.1.10)."""
         world = self.greeted()
         self.check(world, [(MAIL + RCPT * 200, [b"250"] * 201), (RCPT * 30, [b"452 4.5.3"] * 30)])
-        self.check(world, [(b"DATA\r\n", [b"354"]), (TEXT, [b"250"])])
+        self.check(world, [(RCPT * 770 + b"DATA\r\n", [b"452 4.5.3"] * 770 + [b"354"]), (TEXT, [b"250"])])
         self.assertEqual(world.courier.delivered[0].accounts, ("anna@local.example",))
 
     def test_early_talker(self) -> None:
