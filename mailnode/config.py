@@ -12,7 +12,8 @@ from ipaddress import IPv4Network, IPv6Network
 from operator import attrgetter
 from typing import Annotated, Literal
 
-from mailnode.config_names import check_names, check_targets
+from mailnode.config_auth import Auth, OAuth
+from mailnode.config_names import as_written, check_names, check_targets
 from mailnode.config_quota import AS_DEFAULT, Messages, Octets, Quota, Room
 from mailnode.config_rules import (
     Network,
@@ -27,11 +28,13 @@ from mailnode.config_rules import (
     network,
     one_line,
     password_hash,
+    scram_verifier,
     split_address,
     subaddress_separator,
 )
 from mailnode.fs import FileSystem
 from mailnode.tomlfile import ConfigurationError, FromText, Mistake, TomlFile
+from mailnode.wire.scram import HASHES, Verifier
 
 Natural = Annotated[int, between(0, 2**53)]
 Positive = Annotated[int, between(1, 2**53)]
@@ -43,6 +46,7 @@ Networks = tuple[Annotated[Network, FromText(network)], ...]
 
 _LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 _ON_THIS_MACHINE = ("unix:", "systemd:domain=UNIX")
+_NAMED = 10  # mailboxes that one warning names
 _SOCKET_PATH = 107  # octets that fit in sockaddr_un
 
 
@@ -72,21 +76,11 @@ DEFAULT_LISTENERS = (
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """The server's certificate chain and private key, PEM files."""
+    """The server's certificate chain and private key, and the authorities of its clients; PEM files."""
 
     certificate: str = ""
     key: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Auth:
-    """When a password may be sent, and what checking one costs (argon2_memory in KiB)."""
-
-    require_tls: Literal["remote", "always"] = "remote"
-    argon2_memory: Annotated[int, between(8, 4_194_304)] = 19456
-    argon2_time: Annotated[int, between(1, 1000)] = 2
-    argon2_parallelism: Annotated[int, between(1, 64)] = 1
-    cache_seconds: Natural = 300
+    client_ca: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +163,7 @@ class Config:
     xclient_networks: Networks = ()
     listeners: tuple[Listener, ...] = field(default=DEFAULT_LISTENERS, metadata={"key": "listener"})
     tls: Tls = Tls()
-    auth: Auth = Auth()
+    auth: Auth = field(default_factory=Auth)
     store: Store = Store()
     quota: Quota = field(default_factory=Quota)
     limits: Limits = Limits()
@@ -193,12 +187,25 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class MailboxEntry:
-    """One mailbox: the argon2 hash of its password, the person's name, and how much it may hold."""
+    """One mailbox: the argon2 hash of its password, the person's name, how much it may hold, and what other
+    ways to log in need: SCRAM's verifiers of the same password, and a secret as it is for CRAM-MD5 and APOP.
+    """
 
     password: Annotated[str, password_hash] = field(repr=False)
     name: Annotated[str, one_line] = ""
     quota: Octets = AS_DEFAULT
     quota_messages: Messages = AS_DEFAULT
+    scram: tuple[Annotated[Verifier, FromText(scram_verifier)], ...] = field(default=(), repr=False)
+    secret: str = field(default="", repr=False)
+
+    @property
+    def credentials(self) -> object:
+        """What proves that somebody is the owner; whoever logged in by other ones has to do it again."""
+        return self.password, self.scram, self.secret
+
+    def verifier(self, scheme: str) -> Verifier | None:
+        """The verifier of a scheme of SCRAM, or None."""
+        return next((one for one in self.scram if one.scheme == scheme), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +305,7 @@ def check_mailboxes(file: TomlFile, config: Config) -> Mailboxes:
     check_names(file, config.domains, config.subaddress)
     lists = {name: entry.members for name, entry in mailboxes.lists.items()}
     check_targets(file, {"aliases": mailboxes.aliases, "lists": lists}, config.domains)
+    _check_verifiers(file, mailboxes, config)
     if not file.content.get("mailboxes") and not file.mistakes:
         file.warning((), "no mailbox yet", "Make one with: mailnode mailbox add ADDRESS")
     return mailboxes
@@ -317,7 +325,8 @@ def _resolve(config: Config, base: str) -> Config:
         config,
         state=state,
         mailboxes=absolute(config.mailboxes),
-        tls=Tls(absolute(config.tls.certificate), absolute(config.tls.key)),
+        tls=Tls(*(absolute(getattr(config.tls, part.name)) for part in fields(Tls))),
+        auth=replace(config.auth, oauth=replace(config.auth.oauth, keys=absolute(config.auth.oauth.keys))),
         store=replace(config.store, mail=absolute(config.store.mail.replace("{state}", state))),
     )
 
@@ -335,6 +344,7 @@ def _check_config(file: TomlFile, config: Config, files: FileSystem) -> None:
         file.mistake(("domains", again), f"repeats entry {first + 1}", "Remove one of the two.")
     _check_listeners(file, config)
     _check_tls(file, config, files)
+    _check_oauth(file, config.auth.oauth, files)
     _check_domains(file, ("quota", "domains"), config)
     if len(os.fsencode(config.control_socket)) > _SOCKET_PATH:
         file.mistake(
@@ -396,7 +406,7 @@ def _check_tls(file: TomlFile, config: Config, files: FileSystem) -> None:
     for part in fields(Tls):
         path: str = getattr(config.tls, part.name)
         key = ("tls", part.name)
-        if not path and wanted:
+        if not path and wanted and part.name != "client_ca":
             text = f"is missing, and {len(wanted)} of {len(config.listeners)} listeners offer TLS"
             file.mistake(
                 key, text, 'Name a PEM file here (`mailnode init` makes one), or set tls = "none" there.'
@@ -405,6 +415,24 @@ def _check_tls(file: TomlFile, config: Config, files: FileSystem) -> None:
             file.mistake(key, f"there is no file {path}", "Put the PEM file there, or correct the path.")
         elif path:
             _check_mode(file, key, path, 0o077 if part.name == "key" else 0o022, files)
+
+
+def _check_oauth(file: TomlFile, oauth: OAuth, files: FileSystem) -> None:
+    """All of it or nothing, and keys that nobody else can change."""
+    table = ("auth", "oauth")
+    if not oauth.keys:
+        if oauth != OAuth():
+            file.mistake((*table, "keys"), "is missing", "Name the file with the issuer's public keys.")
+        return
+    for name in ("issuer", "audience", "claim"):
+        if not getattr(oauth, name):
+            text = "is missing, so tokens that are meant for others would be taken"
+            file.mistake((*table, name), text, "Write what stands in the tokens of your issuer.")
+    if files.stat(os.path.realpath(oauth.keys)) is None:
+        remedy = "Put the issuer's JWK set there, or correct the path."
+        file.mistake((*table, "keys"), f"there is no file {oauth.keys}", remedy)
+    else:
+        _check_mode(file, (*table, "keys"), oauth.keys, 0o022, files)
 
 
 def _check_mode(file: TomlFile, key: tuple[str, ...], path: str, forbidden: int, files: FileSystem) -> None:
@@ -444,6 +472,19 @@ def _mailboxes_file(main: TomlFile, config: Config, files: FileSystem) -> TomlFi
     if file.content.get("mailboxes"):
         _check_mode(file, (), path, 0o044, files)
     return file
+
+
+def _check_verifiers(file: TomlFile, mailboxes: Mailboxes, config: Config) -> None:
+    """A mechanism that some cannot use is offered to nobody: a client that prefers it would be shut out."""
+    for scheme in HASHES:
+        lacking = [name for name, entry in mailboxes.mailboxes.items() if entry.verifier(scheme) is None]
+        offered = {scheme, f"{scheme}-PLUS"} & set(config.auth.mechanisms)
+        if offered and 0 < len(lacking) < len(mailboxes.mailboxes):
+            names = ", ".join(lacking[:_NAMED]) + (", ..." if len(lacking) > _NAMED else "")
+            path = ("mailboxes", as_written(file, "mailboxes")[lacking[0]])
+            text = f"is offered to nobody, as there is no verifier for it of {names}"
+            remedy = "Set their passwords anew: mailnode mailbox passwd ADDRESS"
+            file.warning(path, f"{scheme} {text}", remedy)
 
 
 def _check_postmaster(file: TomlFile, config: Config, boxes: Mailboxes, *, warn: bool) -> None:

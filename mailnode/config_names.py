@@ -20,7 +20,7 @@ def check_names(file: TomlFile, domains: tuple[str, ...], subaddress: str) -> No
     """Each name once, in a domain of ours; a mailbox must not look like a subaddress of another."""
     kinds: dict[str, str] = {}
     for table, kind in _KINDS.items():
-        first = _as_written(file, table)
+        first = as_written(file, table)
         for written in _entries(file, table):
             name, path = looked_up(alias_name, written), (table, written)
             local, _, domain = name.rpartition("@")
@@ -39,12 +39,12 @@ def check_names(file: TomlFile, domains: tuple[str, ...], subaddress: str) -> No
 
 def check_targets(file: TomlFile, tables: Mapping[str, Leads], domains: tuple[str, ...]) -> None:
     """Aliases and lists, by the name of their table, lead somewhere, and not in circles."""
-    known = {name for table in _KINDS for name in _as_written(file, table)}
-    mailboxes = _as_written(file, "mailboxes")
+    known = {name for table in _KINDS for name in as_written(file, table)}
+    mailboxes = as_written(file, "mailboxes")
     merged = {name: targets for leads in tables.values() for name, targets in leads.items()}
     levels = _levels({name: targets for name, targets in merged.items() if name not in mailboxes})
     for table, leads in tables.items():
-        written = _as_written(file, table)
+        written = as_written(file, table)
         for name, targets in leads.items():
             path: Path = (table, written[name])
             inside = (*path, "members") if table == "lists" else path
@@ -71,7 +71,7 @@ def _entries(file: TomlFile, table: str) -> Iterator[str]:
     return iter(content if isinstance(content, dict) else ())
 
 
-def _as_written(file: TomlFile, table: str) -> dict[str, str]:
+def as_written(file: TomlFile, table: str) -> dict[str, str]:
     """How each name in a table is written, the first time."""
     written: dict[str, str] = {}
     for name in _entries(file, table):

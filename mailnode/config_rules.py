@@ -17,6 +17,7 @@ from mailnode.wire.abnf import ATEXT, is_all
 from mailnode.wire.address import parse_address
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.international import a_labels, folded
+from mailnode.wire.scram import Verifier, parse_verifier
 
 Network = IPv4Network | IPv6Network
 
@@ -182,6 +183,15 @@ def password_hash(text: str) -> str:
         remedy = "Set it with: mailnode mailbox passwd ADDRESS"
         raise Fault("is not an argon2 hash (passwords themselves are not stored)", remedy) from None
     return text
+
+
+def scram_verifier(text: str) -> Verifier:
+    """What is kept of a password for SCRAM; the text itself is never shown."""
+    try:
+        return parse_verifier(text)
+    except BadSyntax:
+        remedy = "Set it with: mailnode mailbox passwd ADDRESS"
+        raise Fault("is not a SCRAM verifier of 4096 iterations or more", remedy) from None
 
 
 # Endpoint strings

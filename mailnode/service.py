@@ -24,12 +24,13 @@ from twisted.python.threadpool import ThreadPool
 
 from mailnode import __version__
 from mailnode.admin.control import ControlFactory
-from mailnode.auth.checker import PasswordChecker
+from mailnode.auth.checker import PasswordChecker, ProofChecker
 from mailnode.auth.live import Live
 from mailnode.auth.login import Logins
 from mailnode.auth.passwords import Hasher
 from mailnode.auth.realm import Realm
 from mailnode.auth.throttle import LoginThrottle
+from mailnode.auth.tokens import Issuer, JwtChecker, TokenKeysError, read_issuer
 from mailnode.config import Limits, Loaded, Mailboxes, load
 from mailnode.delivery.local import FreeSpace, LocalCourier
 from mailnode.events.feed import ChangeFeed
@@ -83,7 +84,7 @@ def makeService(options: Options) -> Service:
     path = os.path.abspath(options["config"])
     try:
         return MailNode(path, reactor, announce=bool(options["announce"]))
-    except (ConfigurationError, TlsError) as error:
+    except _CANNOT_START as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
 
@@ -106,6 +107,10 @@ _SETTLED = {
     "store.text_index": attrgetter("store.text_index"),
     "listener": attrgetter("listeners"),
 }
+
+
+# What is wrong with the configuration, or with a file that it names.
+_CANNOT_START = (ConfigurationError, TlsError, TokenKeysError)
 
 
 def connection_limits(protocol: str, numbers: Limits) -> ConnectionLimits:
@@ -132,11 +137,11 @@ def connection_limits(protocol: str, numbers: Limits) -> ConnectionLimits:
 
 
 def changed_people(before: Mailboxes, now: Mailboxes) -> frozenset[str]:
-    """The mailboxes that are gone or have another password: whoever logged in there has to do it again."""
+    """The mailboxes that are gone or have other credentials: whoever logged in there has to do it again."""
     return frozenset(
         address
         for address, entry in before.mailboxes.items()
-        if address not in now.mailboxes or now.mailboxes[address].password != entry.password
+        if address not in now.mailboxes or now.mailboxes[address].credentials != entry.credentials
     )
 
 
@@ -162,12 +167,14 @@ class MailNode(Service):
         self._announce = announce
         self._log = Log("mailnode")
         self._files = files = FileSystem(alarm=partial(reactor.callFromThread, self._disk_failed))
-        loaded, context = self._read_configuration()
+        loaded, contexts, issuer = self._read_configuration()
         for warning in loaded.warnings:
             self._log.warn("configuration", warning=warning)
         self._started = loaded.config
         self._live = live = Live(loaded.config, loaded.mailboxes)
-        self._tls = tls = TlsServer(context) if context is not None else None
+        # Other mail servers are never asked for a certificate: they would send theirs for nothing.
+        self._tls = [TlsServer(context) for context in contexts]
+        tls, asking = self._tls or (None, None)
 
         self._store_pool = _Workers(1, STORE_THREADS, "store")
         self._password_pool = _Workers(0, PASSWORD_THREADS, "passwords")
@@ -183,28 +190,34 @@ class MailNode(Service):
             executor=ThreadedExecutor(reactor, self._password_pool),
             clock=runtime.now,
         )
-        logins = Logins(live, runtime, Portal(realm, [checker]), LoginThrottle(runtime.now), bus)
+        self._tokens = tokens = JwtChecker(issuer, runtime.blocking, runtime.now)
+        portal = Portal(realm, [checker, ProofChecker(live)])
+        logins = Logins(live, runtime, portal, LoginThrottle(runtime.now), bus, tokens)
         self._indexer = Indexer(runtime, realm, feed, Log("mailnode.upkeep"))
         self._collections = ShortCollections(reactor, gc, quiet=lambda: not realm.crowded)
         courier = LocalCourier(runtime, realm, feed, bus, files)
         free_space = FreeSpace(runtime, files, lambda: realm.mail_root)
 
         smtp = Smtp(live, runtime, logins, courier, bus, tls, free_space)
-        pop3 = Pop3(live, runtime, logins, feed, bus, tls)
+        submission = Smtp(live, runtime, logins, courier, bus, asking, free_space)
+        pop3 = Pop3(live, runtime, logins, feed, bus, asking)
         self._watches = watches = DirectoryWatches(reactor, partial(KernelWatcher, reactor))
-        imap = Imap(Surroundings(live, runtime, logins, feed, bus, watches, tls))
+        imap = Imap(Surroundings(live, runtime, logins, feed, bus, watches, asking))
         self._factories = self._make_factories(
             {
                 "smtp": smtp.serve,
-                "submission": smtp.serve,
+                "submission": submission.serve,
                 "lmtp": smtp.serve,
                 "pop3": pop3.serve,
                 "imap": imap.serve,
-            }
+            },
+            {"smtp": tls, "submission": asking, "lmtp": tls, "pop3": asking, "imap": asking},
         )
         self._ports: list[IListeningPort] = []
 
-    def _make_factories(self, serve: dict[str, Serve]) -> dict[str, SessionFactory]:
+    def _make_factories(
+        self, serve: dict[str, Serve], tls: dict[str, TlsServer | None]
+    ) -> dict[str, SessionFactory]:
         """A factory for each listener, by endpoint; listeners of one protocol share its limits."""
         live = self._live
         gates = {
@@ -219,7 +232,7 @@ class MailNode(Service):
                     gate=gates[listener.protocol],
                     serve=serve[listener.protocol],
                     sent_away=_SENT_AWAY[listener.protocol],
-                    tls=self._tls,
+                    tls=tls[listener.protocol],
                     trusted_networks=lambda: live.config.trusted_networks,
                     proxy_networks=lambda: live.config.proxy_networks,
                     handshake_timeout=lambda: float(live.config.limits.tls_handshake_timeout),
@@ -365,7 +378,7 @@ class MailNode(Service):
         Deferred.fromCoroutine(self.reload()).addErrback(self._reload_failed)
 
     def _reload_failed(self, failure: Failure) -> None:
-        if failure.check(ConfigurationError, TlsError):
+        if failure.check(*_CANNOT_START):
             for line in str(failure.value).splitlines():
                 self._log.warn("reload refused", mistake=line)
         else:
@@ -374,7 +387,7 @@ class MailNode(Service):
     async def _reload_command(self, _: object) -> dict[str, object]:
         try:
             warnings = await self.reload()
-        except (ConfigurationError, TlsError) as error:
+        except _CANNOT_START as error:
             return {"ok": False, "mistakes": str(error).splitlines()}
         return {"ok": True, "warnings": warnings}
 
@@ -383,11 +396,12 @@ class MailNode(Service):
 
         Mailboxes, aliases, certificates and limits take effect at once; listeners and directories at the next
         start. Sessions of people whose mailbox is gone or has another password are sent away. Raises
-        ConfigurationError or TlsError, and then the old configuration stays.
+        ConfigurationError, TlsError or TokenKeysError, and then the old configuration stays.
         """
-        loaded, context = await self._runtime.blocking.run(self._read_configuration)
-        if self._tls is not None and context is not None:
-            self._tls.context = context
+        loaded, contexts, issuer = await self._runtime.blocking.run(self._read_configuration)
+        for server, context in zip(self._tls, contexts, strict=False):
+            server.context = context
+        self._tokens.issuer = issuer
         warnings = [str(warning) for warning in loaded.warnings] + [
             f"{key} has changed, which takes effect when the server is started again"
             for key, value in _SETTLED.items()
@@ -402,10 +416,16 @@ class MailNode(Service):
         self._log.info("reloaded", mailboxes=len(loaded.mailboxes.mailboxes))
         return warnings
 
-    def _read_configuration(self) -> tuple[Loaded, Any]:
+    def _read_configuration(self) -> tuple[Loaded, tuple[Any, ...], Issuer | None]:
+        """The configuration; TLS contexts for other servers and for people; whose tokens count."""
         loaded = load(self._path, self._files)
         tls = loaded.config.tls
-        return loaded, make_context(tls.certificate, tls.key) if tls.certificate else None
+        authorities = ("", tls.client_ca) if tls.certificate else ()
+        contexts = tuple(make_context(tls.certificate, tls.key, one) for one in authorities)
+        return loaded, contexts, read_issuer(loaded.config.auth.oauth, self._read_link)
+
+    def _read_link(self, path: str) -> bytes:
+        return self._files.read(os.path.realpath(path))
 
 
 def notify_systemd(state: bytes, environ: Callable[[str], str | None] = os.environ.get) -> None:

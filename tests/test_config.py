@@ -135,7 +135,17 @@ class Loading(Folder):
     def test_documentation_names_every_key(self) -> None:
         """docs/configuration.md has each key with its default."""
         text = (ROOT / "docs" / "configuration.md").read_text()
-        for key in (*_keys(Config()), "password", "name", "quota", "quota_messages", "[aliases]", "members"):
+        for key in (
+            *_keys(Config()),
+            "password",
+            "name",
+            "quota",
+            "quota_messages",
+            "scram",
+            "secret",
+            "[aliases]",
+            "members",
+        ):
             self.assertIn(f"`{key.rpartition('.')[2]}`", text, key)
         for limit in fields(config.Limits):
             self.assertIn(f"| `{limit.name}` | {limit.default} |", text)

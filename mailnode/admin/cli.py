@@ -22,6 +22,7 @@ from mailnode.admin.outside import Outside
 from mailnode.admin.store_commands import store
 from mailnode.auth.checker import LONGEST_PASSWORD
 from mailnode.auth.passwords import Hasher
+from mailnode.auth.verifiers import make_verifiers
 from mailnode.config import Config, Loaded, examine
 from mailnode.config_quota import size
 from mailnode.config_rules import address as check_address
@@ -298,8 +299,28 @@ def _apply(command: Command, edit: mailboxes_file.Edit, config: Config, done: st
         )
 
 
+def _credentials(command: Command, from_stdin: bool, plain_secret: bool) -> dict[str, mailboxes_file.Value]:
+    """What an entry keeps of a new password."""
+    password = _password(from_stdin)
+    verifiers = make_verifiers(password)
+    if not verifiers:
+        click.echo("SCRAM does not allow a character of it, so SCRAM will be offered to nobody.", err=True)
+    if plain_secret:
+        click.echo("The password itself is kept in the file now, for CRAM-MD5 and APOP.", err=True)
+    return {
+        "password": Hasher(command.configuration().config.auth).hash(password),
+        "scram": [str(verifier) for verifier in verifiers],
+        "secret": password if plain_secret else "",
+    }
+
+
 _ADDRESS = click.argument("address", callback=_checked(check_address))
 _STDIN = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+_SECRET = click.option(
+    "--plain-secret",
+    is_flag=True,
+    help="Keep the password itself too: CRAM-MD5 and APOP need it. Whoever reads the file can log in then.",
+)
 
 
 def _size(text: str) -> str:
@@ -313,8 +334,11 @@ def _size(text: str) -> str:
 @click.option("--name", default="", help="The person's name.")
 @click.option("--quota", metavar="SIZE", callback=_checked(_size), default="", help='Such as "2 GiB".')
 @_STDIN
+@_SECRET
 @click.pass_obj
-def add(command: Command, address: str, name: str, quota: str, password_stdin: bool) -> None:
+def add(
+    command: Command, address: str, name: str, quota: str, *, password_stdin: bool, plain_secret: bool
+) -> None:
     """Add a mailbox.
 
     \b
@@ -322,15 +346,16 @@ def add(command: Command, address: str, name: str, quota: str, password_stdin: b
       mailnode mailbox add anna@example.org --name "Anna Example"
     """
     config = command.configuration().config
-    hashed = Hasher(config.auth).hash(_password(password_stdin))
-    _apply(command, mailboxes_file.adding(address, hashed, name, quota), config, f"Added {address}.")
+    credentials = _credentials(command, password_stdin, plain_secret)
+    _apply(command, mailboxes_file.adding(address, credentials, name, quota), config, f"Added {address}.")
 
 
 @mailbox.command()
 @_ADDRESS
 @_STDIN
+@_SECRET
 @click.pass_obj
-def passwd(command: Command, address: str, password_stdin: bool) -> None:
+def passwd(command: Command, address: str, *, password_stdin: bool, plain_secret: bool) -> None:
     """Set the password of a mailbox.
 
     \b
@@ -338,8 +363,8 @@ def passwd(command: Command, address: str, password_stdin: bool) -> None:
       mailnode mailbox passwd anna@example.org
     """
     config = command.configuration().config
-    hashed = Hasher(config.auth).hash(_password(password_stdin))
-    _apply(command, mailboxes_file.setting_password(address, hashed), config, f"Changed {address}.")
+    credentials = _credentials(command, password_stdin, plain_secret)
+    _apply(command, mailboxes_file.setting_password(address, credentials), config, f"Changed {address}.")
 
 
 @mailbox.command()

@@ -7,7 +7,9 @@ from mailnode.admin import mailboxes_file, templates
 from mailnode.admin.certificates import write_certificates
 from mailnode.admin.outside import Outside
 from mailnode.auth.passwords import Hasher
-from mailnode.config import DEFAULT_LISTENERS, Auth, Config, Listener, load
+from mailnode.auth.verifiers import make_verifiers
+from mailnode.config import DEFAULT_LISTENERS, Config, Listener, load
+from mailnode.config_auth import Auth
 
 HOSTNAME = "mail.example.test"
 DOMAIN = "example.test"
@@ -52,9 +54,13 @@ def prepare(directory: str, port_offset: int, outside: Outside) -> Config:
         hasher = Hasher(Auth())
         text = templates.MAILBOXES.format(domain=DOMAIN, aliases=ALIASES)
         for address, name in PEOPLE.items():
-            text = mailboxes_file.adding(address, hasher.hash(PASSWORD), name)(text)
+            text = mailboxes_file.adding(address, _credentials(hasher), name)(text)
         files.replace(mailboxes_path, text.encode())
     return load(config_path, files).config
+
+
+def _credentials(hasher: Hasher) -> dict[str, mailboxes_file.Value]:
+    return {"password": hasher.hash(PASSWORD), "scram": [str(one) for one in make_verifiers(PASSWORD)]}
 
 
 def welcome(directory: str, config: Config) -> str:

@@ -6,7 +6,7 @@ never written.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
@@ -18,20 +18,21 @@ from mailnode.fs import FileSystem
 from mailnode.tomlfile import ConfigurationError, TomlFile, find_lines
 
 Edit = Callable[[str], str]
+Value = str | list[str]
 
 
 class EditRefused(Exception):
     """The edit makes no sense with what is in the file; the text is for the person at the keyboard."""
 
 
-def adding(address: str, password_hash: str, name: str, quota: str = "") -> Edit:
+def adding(address: str, credentials: Mapping[str, Value], name: str, quota: str = "") -> Edit:
     """Add a mailbox that is not there yet, with a quota or without."""
 
     def edit(text: str) -> str:
         if _written(text, address) is not None:
             raise EditRefused(f"{address} is there already")
         entry = tomlkit.table()
-        entry["password"] = password_hash
+        entry.update({key: value for key, value in credentials.items() if value})
         if name:
             entry["name"] = name
         if quota:
@@ -42,24 +43,41 @@ def adding(address: str, password_hash: str, name: str, quota: str = "") -> Edit
     return edit
 
 
-def setting_password(address: str, password_hash: str) -> Edit:
-    """Change the password of a mailbox that is there."""
-    return _setting(address, "password", password_hash)
+def setting_password(address: str, credentials: Mapping[str, Value]) -> Edit:
+    """Change the credentials of a mailbox that is there: its password, and all that is made of it.
+
+    What is empty now is taken away, as nothing of an old password may go on working.
+    """
+
+    def edit(text: str) -> str:
+        for key, value in credentials.items():
+            text = _set(text, address, key, value)
+        return text
+
+    return edit
 
 
 def setting_quota(address: str, quota: str) -> Edit:
     """Change the quota of a mailbox that is there."""
-    return _setting(address, "quota", quota)
+    return lambda text: _set(text, address, "quota", quota)
 
 
-def _setting(address: str, key: str, value: str) -> Edit:
-    def edit(text: str) -> str:
-        written = _must_be_there(text, address)
-        document = tomlkit.parse(text)
-        document["mailboxes"][written][key] = value
-        return tomlkit.dumps(document)
-
-    return edit
+def _set(text: str, address: str, key: str, value: Value) -> str:
+    written = _must_be_there(text, address)
+    document = tomlkit.parse(text)
+    entry = document["mailboxes"][written]
+    line = find_lines(text).get(("mailboxes", written, "password"))
+    if key in entry and not value:
+        del entry[key]
+    elif key in entry or (value and line is None):
+        entry[key] = value
+    elif (
+        value and line is not None
+    ):  # beside the password, and before the comments that belong to what follows
+        lines = text.split("\n")
+        lines.insert(line, tomlkit.dumps({key: value}).rstrip("\n"))
+        return "\n".join(lines)
+    return tomlkit.dumps(document)
 
 
 def removing(address: str) -> Edit:

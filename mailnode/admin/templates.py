@@ -21,6 +21,7 @@ MAILBOXES = """\
 # Each mailbox is a table with its address as name:
 #   [mailboxes."anna@{domain}"]
 #   password = "$argon2id$..."      (a hash, never the password itself)
+#   scram = ["SCRAM-SHA-256$..."]   (of the same password; `mailnode mailbox passwd` writes both)
 #   name = "Anna"
 #   quota = "2 GiB"
 """

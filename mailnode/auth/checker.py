@@ -18,11 +18,11 @@ from twisted.internet.defer import Deferred, fail, succeed
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from mailnode.auth.claims import IProven
 from mailnode.auth.live import Live
+from mailnode.auth.names import login_address, prepared
 from mailnode.auth.passwords import Hasher, normalized
-from mailnode.config_rules import address as mail_address
 from mailnode.runtime import Executor
-from mailnode.tomlfile import Fault
 
 LONGEST_PASSWORD = 1024  # octets; normalising takes time that grows with the square of the length
 
@@ -55,7 +55,7 @@ class PasswordChecker:
     def requestAvatarId(self, credentials: object) -> Deferred[bytes | tuple[()]]:
         """A Deferred of the address that these credentials prove."""
         username, password = _texts(IUsernamePassword(credentials))
-        address = self._address(username)
+        address = login_address(self._live, username)
         stored = self._stored(address) or self._hasher.dummy
         digest = self._digest(address, stored, password)
         if self._remembered(digest):
@@ -87,19 +87,6 @@ class PasswordChecker:
         self._executor.run(self._hasher.verify, stored, password).addBoth(verified)
         return answer
 
-    def _address(self, username: str) -> str:
-        """The address a login name means, prepared as the names of mailboxes are (RFC 8265 section 3.3).
-
-        A name without a domain is in the only one; what can be no name is the empty one, which nobody has.
-        """
-        domains = self._live.config.domains
-        if "@" not in username and len(domains) == 1:
-            username = f"{username}@{domains[0]}"
-        try:
-            return mail_address(username)
-        except Fault:
-            return ""
-
     def _digest(self, address: str, stored: str, password: str) -> bytes:
         parts = (address.encode(), stored.encode(), normalized(password))
         return hmac.digest(self._key, b"\0".join(parts), "sha256")
@@ -114,11 +101,29 @@ class PasswordChecker:
         return self._right.get(digest, 0.0) > self._clock()
 
 
+@implementer(ICredentialsChecker)
+class ProofChecker:
+    """Takes a proof if what it was checked against is still what is kept; a reload may have come between."""
+
+    credentialInterfaces = (IProven,)
+
+    def __init__(self, live: Live) -> None:
+        self._live = live
+
+    def requestAvatarId(self, credentials: object) -> Deferred[bytes | tuple[()]]:
+        """A Deferred of the address that was proved; UnauthorizedLogin."""
+        proof = IProven(credentials)
+        entry = self._live.mailboxes.mailboxes.get(proof.address)
+        if entry is None or entry.credentials != proof.entry.credentials:
+            return fail(UnauthorizedLogin())
+        return succeed(proof.address.encode())
+
+
 def _texts(credentials: IUsernamePassword) -> tuple[str, str]:
     """Name and password as text; what cannot be right makes an empty name, which nobody has."""
     if len(credentials.password) > LONGEST_PASSWORD:
         return "", ""
     try:
-        return credentials.username.decode(), credentials.password.decode()
+        return prepared(credentials.username), credentials.password.decode()
     except UnicodeDecodeError:
         return "", ""

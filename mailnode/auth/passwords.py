@@ -9,7 +9,7 @@ import unicodedata
 
 import argon2
 
-from mailnode.config import Auth
+from mailnode.config_auth import Auth
 
 
 class Hasher:

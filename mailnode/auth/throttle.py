@@ -1,30 +1,47 @@
-"""How often a source address may be wrong.
+"""How often somebody may be wrong.
 
-Counted per IPv4 address or IPv6 /64: 10 failures in a minute or 50 in a day, and the source is told to go
-before any hash is worked out. The same wrong password sent again counts once, so a phone with last year's
-password shuts nobody out. Accounts are never locked: a stranger could lock them. A right login forgets what
-the source did wrong under the same name, and only that: or who has one account could guess at all others. The
-table is bounded; the source that was quiet longest is forgotten first.
+An office sits behind one address, so there are two counts. Whoever has logged in from a source lately is good
+there: a person at that source (the IPv4 address, or the IPv6 /64) is never shut out of it, neither by the
+others there nor by what is wrong under the own name; it only has to wait longer for each answer. All the
+other names share the count of the source: 10 failures in a minute or 50 in a day, and it is told to go before
+any hash is worked out. Accounts are never locked: a stranger could lock them. What many failures in a day
+mean for one account is for people to judge, so they are told, once.
+
+The same wrong password sent again counts once, so a phone with last year's password shuts nobody out. That
+needs the password: mechanisms that never show it (SCRAM, CRAM-MD5, APOP) give an attempt that is new each
+time, and each counts. With them it is the goodness of the source that keeps the phone from doing harm.
+
+A right login forgets what the source did wrong under the same name, and only that: or who has one account
+could guess at all others. The tables are bounded; what was quiet longest is forgotten first.
 """
 
 import hmac
 import secrets
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from mailnode.net.limits import source_of
 
 PER_MINUTE = 10
 PER_DAY = 50
+ALARMING = 20  # failures of one account in a day
 LONGEST_DELAY = 15.0  # seconds
+GOOD_DAYS = 14
 
 _MINUTE = 60.0
 _DAY = 86400.0
 _SOURCES = 4096
+_PAIRS = 16384
+_NAMES = 4096
+
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 def delay(failures: int, first: float = 2.0) -> float:
-    """Seconds to wait before answering the connection's n-th failure: doubles from `first` to 15."""
+    """Seconds to wait before answering the n-th failure: doubles from `first` to 15."""
     return min(first * 2.0 ** min(failures - 1, 16), LONGEST_DELAY) if failures > 0 else 0.0
 
 
@@ -35,57 +52,103 @@ class _Failure:
     attempt: bytes
 
 
+def _failures() -> deque[_Failure]:
+    return deque(maxlen=PER_DAY)
+
+
+@dataclass(slots=True)
+class _Good:
+    """A name at a source where it has logged in."""
+
+    last: float
+    failures: deque[_Failure] = field(default_factory=_failures)
+
+
 class LoginThrottle:
     """Remembers failed logins by source address; a UNIX socket, which has none, is never blocked.
 
-    Whoever asks leaves out the addresses that are trusted.
+    Names are those that somebody wants to log in to, in the form in which they are compared. Whoever asks
+    leaves out the addresses that are trusted.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._key = secrets.token_bytes(32)
         self._sources: OrderedDict[str, deque[_Failure]] = OrderedDict()
+        self._good: OrderedDict[tuple[str, bytes], _Good] = OrderedDict()
+        self._days: OrderedDict[bytes, deque[float]] = OrderedDict()
 
-    def blocked(self, address: str) -> bool:
-        """Whether this source has been wrong too often to be heard now."""
-        failures = self._sources.get(self._source(address) or "", deque())
-        now = self._clock()
+    def blocked(self, address: str, name: str) -> bool:
+        """Whether so much went wrong from this source that the name is not to be heard from there now."""
+        source = _source(address)
+        if source is None or self._pair(source, name) is not None:
+            return False
+        failures, now = self._sources.get(source, _failures()), self._clock()
         return (len(failures) >= PER_MINUTE and failures[-PER_MINUTE].time > now - _MINUTE) or (
             len(failures) >= PER_DAY and failures[0].time > now - _DAY
         )
 
-    def failed(self, address: str, username: bytes, password: bytes) -> None:
-        """Count a wrong login, unless this source sent the same one lately."""
-        source = self._source(address)
+    def failed(self, address: str, name: str, attempt: bytes) -> int:
+        """Count a wrong login, unless this source sent the same one lately.
+
+        Gives how many different ones of this name have come from there in a day, this one among them.
+        """
+        source, digest, now = _source(address), self._digest(name.encode()), self._clock()
+        tried = self._digest(name.encode() + b"\0" + attempt)
+        pair = self._pair(source, name) if source is not None else None
+        if pair is not None:
+            failures = pair.failures
+        elif source is not None:
+            failures = _latest(self._sources, source, _failures, _SOURCES)
+        else:
+            failures = _failures()
+        if all(failure.attempt != tried for failure in failures):
+            failures.append(_Failure(now, digest, tried))
+            _latest(self._days, digest, lambda: deque(maxlen=ALARMING), _NAMES).append(now)
+        return sum(failure.name == digest and failure.time > now - _DAY for failure in failures)
+
+    def succeeded(self, address: str, name: str) -> None:
+        """Forget what this source did wrong under this name; the name is good there from now on."""
+        source = _source(address)
         if source is None:
             return
-        failures = self._sources.setdefault(source, deque(maxlen=PER_DAY))
-        self._sources.move_to_end(source)
-        attempt = self._digest(username.lower() + b"\0" + password)
-        if all(failure.attempt != attempt for failure in failures):
-            failures.append(_Failure(self._clock(), self._digest(username.lower()), attempt))
-        if len(self._sources) > _SOURCES:
-            self._sources.popitem(last=False)
-
-    def succeeded(self, address: str, username: bytes) -> None:
-        """Forget what this source did wrong under this name."""
-        source = self._source(address) or ""
+        digest = self._digest(name.encode())
         if source in self._sources:
-            name = self._digest(username.lower())
-            others = (failure for failure in self._sources[source] if failure.name != name)
+            others = (failure for failure in self._sources[source] if failure.name != digest)
             self._sources[source] = deque(others, maxlen=PER_DAY)
+        pair = _latest(self._good, (source, digest), lambda: _Good(0.0), _PAIRS)
+        pair.last = self._clock()
+        pair.failures.clear()
+
+    def alarming(self, name: str) -> bool:
+        """Whether under this name so much went wrong in a day, from anywhere, that people should know of it.
+
+        Says so once; then it counts anew.
+        """
+        times = self._days.get(self._digest(name.encode()), deque())
+        if len(times) < ALARMING or times[0] <= self._clock() - _DAY:
+            return False
+        times.clear()
+        return True
+
+    def _pair(self, source: str, name: str) -> _Good | None:
+        """What is known of a name at a source where it is good."""
+        pair = self._good.get((source, self._digest(name.encode())))
+        return pair if pair is not None and pair.last > self._clock() - GOOD_DAYS * _DAY else None
 
     def _digest(self, text: bytes) -> bytes:
         return hmac.digest(self._key, text, "sha256")
 
-    def _source(self, address: str) -> str | None:
-        """What is counted: the IPv4 address or the IPv6 /64."""
-        try:
-            found: IPv4Address | IPv6Address = ip_address(address)
-        except ValueError:
-            return address or None  # "unknown" is one source, as for the limits on connections
-        if isinstance(found, IPv6Address) and found.ipv4_mapped:
-            found = found.ipv4_mapped
-        if isinstance(found, IPv6Address):
-            return str(ip_network((int(found), 64), strict=False).network_address)
-        return str(found)
+
+def _latest(table: OrderedDict[K, V], key: K, make: Callable[[], V], most: int) -> V:
+    """The value of a key, which is now the one used last; the one used longest ago makes room for it."""
+    value = table.setdefault(key, make())
+    table.move_to_end(key)
+    if len(table) > most:
+        table.popitem(last=False)
+    return value
+
+
+def _source(address: str) -> str | None:
+    """What is counted: the IPv4 address, the IPv6 /64, or whom no proxy can name; None for a UNIX socket."""
+    return source_of(address) if address else None

@@ -36,6 +36,14 @@ class LoginRefused(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class GuessedAt(Event):
+    """So many logins of one account went wrong in a day that people should know; `peer` sent the last one."""
+
+    address: str
+    peer: str
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted(Event):
     """A message is on disk for all its recipients, and the peer was told so."""
 

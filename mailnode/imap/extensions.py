@@ -10,12 +10,8 @@ def _always(session: Session) -> bool:
     return True
 
 
-def _login_possible(session: Session) -> bool:
-    return session.state is State.NOT_AUTHENTICATED and session.plaintext_allowed
-
-
 def _login_disabled(session: Session) -> bool:
-    return session.state is State.NOT_AUTHENTICATED and not session.plaintext_allowed
+    return session.state is State.NOT_AUTHENTICATED and not session.takes_passwords
 
 
 def _starttls_possible(session: Session) -> bool:
@@ -39,8 +35,6 @@ EXTENSIONS = (
     Extension("ID", 2971, ("ID",)),
     Extension("STARTTLS", 3501, ("STARTTLS",), _starttls_possible),
     Extension("LOGINDISABLED", 3501, (), _login_disabled),
-    Extension("AUTH=PLAIN", 4616, ("AUTHENTICATE",), _login_possible),
-    Extension("AUTH=LOGIN", 3501, ("AUTHENTICATE",), _login_possible),
     Extension("IDLE", 2177, ("IDLE",)),
     Extension("NAMESPACE", 2342, ("NAMESPACE",)),
     Extension("UIDPLUS", 4315, ("UID EXPUNGE",)),
@@ -49,6 +43,10 @@ EXTENSIONS = (
 
 
 def capabilities(session: Session) -> bytes:
-    """capability-data = "CAPABILITY" *(SP capability), as it is true in this state of the session."""
+    """capability-data = "CAPABILITY" *(SP capability), as it is true in this state of the session.
+
+    auth-type capabilities are those of the mechanisms, which are told to all protocols by one table.
+    """
     names = [extension.name for extension in EXTENSIONS if extension.announced(session)]
-    return " ".join(["CAPABILITY", *names]).encode("ascii")
+    mechanisms = [f"AUTH={name}" for name in session.mechanisms]
+    return " ".join(["CAPABILITY", *names, *mechanisms]).encode("ascii")

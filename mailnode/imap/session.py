@@ -104,6 +104,16 @@ class Session:
         return plaintext_allowed(self.config, self.connection)
 
     @property
+    def takes_passwords(self) -> bool:
+        """Whether LOGIN is possible on this connection."""
+        return self.shared.logins.takes_passwords(self.connection)
+
+    @property
+    def mechanisms(self) -> tuple[str, ...]:
+        """The SASL mechanisms that AUTHENTICATE takes now."""
+        return self.shared.logins.offered(self.connection) if self._account is None else ()
+
+    @property
     def starttls_offered(self) -> bool:
         """Whether STARTTLS would be answered with OK."""
         return (

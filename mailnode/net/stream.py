@@ -17,6 +17,7 @@ A session is one coroutine: `line = await stream.line(limit)`, straight on. The 
 from collections.abc import Callable
 from typing import Any, cast
 
+from OpenSSL import SSL
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
     IDelayedCall,
@@ -278,6 +279,11 @@ class Stream(Protocol):
         if not self.secure:
             return ""
         return str(cast(Any, self.transport).getHandle().get_protocol_version_name())
+
+    def tls_connection(self) -> SSL.Connection | None:
+        """OpenSSL's side of the connection, for what it knows of the channel and the peer; None in clear."""
+        handle = getattr(self.transport, "getHandle", None) if self.secure else None
+        return cast(SSL.Connection, handle()) if handle is not None else None
 
     # Ends
 

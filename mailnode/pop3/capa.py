@@ -1,14 +1,14 @@
 """CAPA and the table of what is announced (RFC 2449 section 5): nothing that is not there.
 
-USER and SASL stand in it only where passwords may be sent, STLS only where it would be answered with +OK.
-LOGIN-DELAY is missing because no login is ever refused for being early, EXPIRE says NEVER because no message
-goes without a DELE. UTF8 and LANG (RFC 6856) are not offered.
+USER stands in it only where passwords may be sent, SASL with the mechanisms of this connection, STLS only
+where it would be answered with +OK. LOGIN-DELAY is missing because no login is ever refused for being early,
+EXPIRE says NEVER because no message goes without a DELE. UTF8 and LANG (RFC 6856) are not offered.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 
-from mailnode.auth.sasl import MECHANISMS
 from mailnode.pop3.commands.authorization import passwords_allowed, tls_offered
 from mailnode.pop3.state import Session
 from mailnode.wire.pop3 import ok
@@ -16,18 +16,22 @@ from mailnode.wire.pop3 import ok
 
 @dataclass(frozen=True, slots=True)
 class Capability:
-    """A line of the CAPA response, the document that defines it, and whether it is true in a session now."""
+    """A line of the CAPA response, the document that defines it, and whether it is true in a session now.
+
+    `words` are what follows on the line in this session.
+    """
 
     line: str
     reference: str
     holds: Callable[[Session], object] = lambda session: True
+    words: Callable[[Session], tuple[str, ...]] = lambda session: ()
 
 
 CAPABILITIES = (
     Capability("TOP", "RFC 2449 section 6.1"),
     Capability("UIDL", "RFC 2449 section 6.8"),
     Capability("USER", "RFC 2449 section 6.2", passwords_allowed),
-    Capability("SASL " + " ".join(MECHANISMS), "RFC 2449 section 6.3", passwords_allowed),
+    Capability("SASL", "RFC 2449 section 6.3", attrgetter("mechanisms"), attrgetter("mechanisms")),
     Capability("STLS", "RFC 2595 section 4", tls_offered),
     Capability("RESP-CODES", "RFC 2449 section 6.4"),
     Capability("AUTH-RESP-CODE", "RFC 3206 section 6"),
@@ -39,5 +43,5 @@ CAPABILITIES = (
 
 async def capa(session: Session, argument: bytes) -> bytes:
     """CAPA (RFC 2449 section 5): the capabilities that hold in this session now."""
-    lines = [row.line for row in CAPABILITIES if row.holds(session)]
+    lines = [" ".join((row.line, *row.words(session))) for row in CAPABILITIES if row.holds(session)]
     return ok("Capability list follows") + "".join(f"{line}\r\n" for line in lines).encode() + b".\r\n"

@@ -47,7 +47,9 @@ class Pop3:
     async def _converse(self, session: Session) -> None:
         shared, stream = self._shared, session.stream
         deadline = shared.runtime.now() + session.limits.login_timeout
-        stream.write(ok(f"{shared.live.config.hostname} POP3 server ready"))
+        session.stamp = shared.logins.greeting_stamp(session.connection)
+        greeting = f"{shared.live.config.hostname} POP3 server ready {session.stamp.decode('ascii')}"
+        stream.write(ok(greeting.rstrip()))
         stream.timeout = session.limits.login_timeout
         prefix = await stream.exactly(1)
         if prefix[0] not in _FIRST_OCTETS:  # a TLS handshake on the port without

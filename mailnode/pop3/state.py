@@ -62,6 +62,7 @@ class Session:
     connection: Connection
     username: bytes | None = None  # from USER, until the next command
     opened: OpenMaildrop | None = None
+    stamp: bytes = b""  # the greeting's timestamp, where APOP is offered
     bad_lines: int = 0
     ended: bool = False
 
@@ -74,6 +75,11 @@ class Session:
     def limits(self) -> Limits:
         """The limits of this moment."""
         return self.shared.live.config.limits
+
+    @property
+    def mechanisms(self) -> tuple[str, ...]:
+        """The SASL mechanisms that AUTH takes now."""
+        return self.shared.logins.offered(self.connection)
 
     @property
     def state(self) -> State:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from mailnode.pop3.capa import capa
-from mailnode.pop3.commands.authorization import auth, pass_, stls, user
+from mailnode.pop3.commands.authorization import apop, auth, pass_, stls, user
 from mailnode.pop3.commands.transaction import dele, list_, noop, retr, rset, stat, top_, uidl
 from mailnode.pop3.commands.update import quit_
 from mailnode.pop3.state import Session, State
@@ -34,6 +34,7 @@ VERBS: Mapping[bytes, Verb] = {
     b"STLS": Verb(stls, State.AUTHORIZATION, Takes.NOTHING),
     b"USER": Verb(user, State.AUTHORIZATION, Takes.TEXT),
     b"PASS": Verb(pass_, State.AUTHORIZATION, Takes.TEXT),
+    b"APOP": Verb(apop, State.AUTHORIZATION, Takes.SOME),
     b"AUTH": Verb(auth, State.AUTHORIZATION, Takes.SOME),
     b"STAT": Verb(stat, State.TRANSACTION, Takes.NOTHING),
     b"LIST": Verb(list_, State.TRANSACTION, Takes.MAYBE),

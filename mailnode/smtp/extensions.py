@@ -7,7 +7,6 @@ extension that does not work now is unknown. A parameter turns an envelope, or a
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from mailnode.auth.sasl import MECHANISMS
 from mailnode.envelope import Body, Deadline, Envelope, Recipient
 from mailnode.smtp.outcome import UNKNOWN_PARAMETER, Refused
 from mailnode.smtp.session import Session
@@ -150,7 +149,7 @@ EXTENSIONS = (
     Extension(
         "AUTH",
         4954,
-        lambda session: " ".join(MECHANISMS) if session.offers_auth else None,
+        lambda session: " ".join(session.mechanisms) or None,
         {"AUTH": auth},
         lasting=True,  # AUTH= comes after the login, when AUTH is over
     ),

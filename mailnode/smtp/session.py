@@ -7,7 +7,7 @@ from functools import lru_cache
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 
 from mailnode.auth.live import Live
-from mailnode.auth.login import Logins, plaintext_allowed
+from mailnode.auth.login import Logins
 from mailnode.auth.realm import MailAccount
 from mailnode.config import Config, Limits
 from mailnode.delivery.local import LocalCourier
@@ -118,9 +118,10 @@ class Session:
         return offered and not self.stream.secure
 
     @property
-    def offers_auth(self) -> bool:
-        """Whether AUTH is possible now (RFC 4954): on submission, once, and not for everyone to read."""
-        return self.submission and self.account is None and plaintext_allowed(self.config, self.connection)
+    def mechanisms(self) -> tuple[str, ...]:
+        """What AUTH takes now (RFC 4954): on submission, once, and not for everyone to read."""
+        possible = self.submission and self.account is None
+        return self.shared.logins.offered(self.connection) if possible else ()
 
     @property
     def hears_xclient(self) -> bool:

@@ -22,6 +22,7 @@ from mailnode.auth.passwords import Hasher
 from mailnode.config import Auth, Config, load
 from mailnode.config_quota import Room
 from mailnode.fs import FileSystem
+from mailnode.wire.scram import make_verifier
 
 COMMENTED = """\
 # the office
@@ -211,14 +212,49 @@ class Mailbox(Commands):
         self.assertTrue(HASHER.verify(self.passwords()["anna@example.org"], "c"))
 
     def test_passwd(self) -> None:
-        """Only the hash changes, in whatever letters the address is written."""
+        """Only what is made of the password changes, in whatever letters the address is written."""
         text = COMMENTED.replace("HASH", HASHER.hash("old"))
         self.boxes.write_text(text)
-        self.mailnode("mailbox", "passwd", "anna@EXAMPLE.org", "--password-stdin", input="new\n")
+        for password in ("newer", "new"):
+            line = f"{password}\n"
+            self.mailnode("mailbox", "passwd", "anna@EXAMPLE.org", "--password-stdin", input=line)
         stored = self.passwords()["anna@example.org"]
         self.assertTrue(HASHER.verify(stored, "new"))
-        self.assertEqual(self.boxes.read_text(), COMMENTED.replace("HASH", stored))
+        lines = self.boxes.read_text().split("\n")
+        (verifiers,) = (line for line in lines if line.startswith("scram = "))
+        self.assertEqual(lines[lines.index(verifiers) - 1][:8], "password")
+        lines.remove(verifiers)
+        self.assertEqual("\n".join(lines), COMMENTED.replace("HASH", stored))
         self.mailnode("mailbox", "passwd", "ben@example.org", "--password-stdin", input="new\n", code=1)
+
+    def test_verifiers(self) -> None:
+        """Adding writes what SCRAM needs: both schemes, of that password, and nothing readable of it."""
+        self.mailnode("mailbox", "add", "anna@example.org", "--password-stdin", input="pencil\n")
+        entry = load(str(self.path), FileSystem()).mailboxes.mailboxes["anna@example.org"]
+        self.assertEqual([one.scheme for one in entry.scram], ["SCRAM-SHA-256", "SCRAM-SHA-1"])
+        for one in entry.scram:
+            again = make_verifier(one.scheme, b"pencil", salt=one.salt, iterations=one.iterations)
+            self.assertEqual((one, one.iterations), (again, 100_000))
+        self.assertNotIn("pencil", self.boxes.read_text())
+
+    def test_plain_secret(self) -> None:
+        """Only when asked for, with a warning, and gone with the next password."""
+        add = ("mailbox", "add", "anna@example.org", "--password-stdin", "--plain-secret")
+        self.assertIn("The password itself is kept", self.mailnode(*add, input="pencil\n"))
+        entry = load(str(self.path), FileSystem()).mailboxes.mailboxes["anna@example.org"]
+        self.assertEqual(entry.secret, "pencil")
+        self.mailnode("mailbox", "passwd", "anna@example.org", "--password-stdin", input="crayon\n")
+        text = self.boxes.read_text()
+        self.assertFalse("secret" in text or "pencil" in text)
+
+    def test_password_that_scram_cannot_have(self) -> None:
+        """SASLprep forbids some characters; the password works all the same, and old verifiers are gone."""
+        self.mailnode("mailbox", "add", "anna@example.org", "--password-stdin", input="pencil\n")
+        passwd = ("mailbox", "passwd", "anna@example.org", "--password-stdin")
+        self.assertIn("SCRAM does not allow", self.mailnode(*passwd, input="\ue000x\n"))
+        entry = load(str(self.path), FileSystem()).mailboxes.mailboxes["anna@example.org"]
+        self.assertEqual(entry.scram, ())
+        self.assertTrue(HASHER.verify(entry.password, "\ue000x"))
 
     def test_add_and_remove(self) -> None:
         """Adding and removing again leaves the file as it was, wherever the tables stand."""

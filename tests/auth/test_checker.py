@@ -108,10 +108,16 @@ class CheckerTests(SynchronousTestCase):
         entry = self.live.mailboxes.mailboxes["anna@example.org"]
         self.live.config = Config("mail.example.org", ("xn--bcher-kva.example",), auth=CHEAP)
         self.live.mailboxes = Mailboxes({"\u00e4nna@xn--bcher-kva.example": entry})
-        for name in ("\u00c4nna@B\u00fccher.example", "a\u0308nna@xn--bcher-kva.example", "\u00e4nna"):
+        written = (
+            "\u00c4nna@B\u00fccher.example",
+            "a\u0308nna@xn--bcher-kva.example",
+            "\u00e4nna",
+            "\u00e4nna\u200b",
+        )
+        for name in written:  # SASLprep drops what is not seen (RFC 4013 section 2.1)
             address = self.successResultOf(self.login(name.encode(), b"Geheimnis"))
             self.assertEqual(address.decode(), "\u00e4nna@xn--bcher-kva.example")
-        for name in ("\u00e4nn\u0430", "\u00e4nna\u200b", "anna", "\u00e4nna@bu\u0308cher"):
+        for name in ("\u00e4nn\u0430", "anna", "\u00e4nna@bu\u0308cher"):
             self.assert_refused(name.encode(), b"Geheimnis")
 
     def test_two_domains(self) -> None:

@@ -1,33 +1,30 @@
 """mailnode.auth.sasl: PLAIN, LOGIN and base64, against RFC 4616 and vector A5."""
 
 from base64 import b64encode
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailnode.auth.sasl import (
-    MECHANISMS,
-    AuthzidRefused,
-    Challenge,
-    Credentials,
-    Login,
-    Plain,
-    decode_base64,
-)
+from mailnode.auth.claims import NOBODY, Claim, Password
+from mailnode.auth.evidence import Evidence
+from mailnode.auth.sasl import Exchange, decode_base64, login, plain
 from mailnode.wire.errors import BadSyntax
 
 # A5: what a client may send as PLAIN's message, and what comes of it.
-PLAIN_MESSAGES: tuple[tuple[bytes, Credentials | type[Exception]], ...] = (
-    (b"\0anna@example.org\0secret", Credentials(b"anna@example.org", b"secret")),
-    (b"anna\0anna\0secret", Credentials(b"anna", b"secret")),
-    (b"ANNA\0anna\0secret", Credentials(b"anna", b"secret")),
-    (b"\0anna\0" + "pässwörd".encode(), Credentials(b"anna", "pässwörd".encode())),
-    (b"\0anna\0" + "u\u0308".encode(), Credentials(b"anna", "u\u0308".encode())),
-    (b"\0user\r\nX\0secret", Credentials(b"user\r\nX", b"secret")),
-    (b"\0" + b"u" * 10240 + b"\0secret", Credentials(b"u" * 10240, b"secret")),
-    (b"a\0b\0c", AuthzidRefused),
-    (b"admin\0anna\0secret", AuthzidRefused),
+PLAIN_MESSAGES: tuple[tuple[bytes, Password | type[Exception]], ...] = (
+    (b"\0anna@example.org\0secret", Password(b"anna@example.org", b"secret")),
+    (b"anna\0anna\0secret", Password(b"anna", b"secret")),
+    (b"ANNA\0anna\0secret", Password(b"anna", b"secret")),
+    (b"\0anna\0" + "pässwörd".encode(), Password(b"anna", "pässwörd".encode())),
+    (b"\0anna\0" + "u\u0308".encode(), Password(b"anna", "u\u0308".encode())),
+    (b"\0user\r\nX\0secret", Password(b"user\r\nX", b"secret")),
+    (b"\0" + b"u" * 10240 + b"\0secret", Password(b"u" * 10240, b"secret")),
+    (b"a\0b\0c", NOBODY),
+    (b"admin\0anna\0secret", NOBODY),
     (b"", BadSyntax),
     (b"anna", BadSyntax),
     (b"anna\0secret", BadSyntax),
@@ -60,57 +57,74 @@ BASE64: tuple[tuple[bytes, bytes | None], ...] = (
 )
 
 
-class PlainTests(SynchronousTestCase):
+class Dialogue(SynchronousTestCase):
+    """Runs a mechanism against responses that are known before; `asked` are its challenges."""
+
+    def run_through(
+        self,
+        mechanism: Callable[[Exchange, Evidence], Awaitable[Claim]],
+        *responses: bytes,
+        initial: bytes | None = None,
+    ) -> "Deferred[Claim]":
+        self.asked: list[bytes] = []
+        left = list(responses)
+
+        async def ask(challenge: bytes) -> bytes:
+            self.asked.append(challenge)
+            return left.pop(0)
+
+        claim = mechanism(Exchange(initial, ask), cast(Evidence, None))
+        return Deferred.fromCoroutine(cast(Any, claim))
+
+
+class PlainTests(Dialogue):
     """PLAIN (RFC 4616)."""
 
     def test_messages(self) -> None:
-        """Each message of A5 gives credentials, bad syntax, or a refusal to act for others."""
+        """Each message of A5 gives a password, bad syntax, or nobody's login for who acts for others."""
         for message, expected in PLAIN_MESSAGES:
-            if isinstance(expected, Credentials):
-                self.assertEqual(Plain().step(message), expected, message[:40])
+            claim = self.run_through(plain, initial=message)
+            if isinstance(expected, Password):
+                self.assertEqual(self.successResultOf(claim), expected, message[:40])
             else:
-                self.assertRaises(expected, Plain().step, message)
+                self.failureResultOf(claim, expected)
 
     def test_empty_challenge(self) -> None:
         """Without an initial response the server sends an empty challenge (RFC 4422 section 5)."""
-        mechanism = Plain()
-        self.assertEqual(mechanism.step(None), Challenge(b""))
-        self.assertEqual(mechanism.step(b"\0a\0b"), Credentials(b"a", b"b"))
+        claim = self.run_through(plain, b"\0a\0b")
+        self.assertEqual(self.successResultOf(claim), Password(b"a", b"b"))
+        self.assertEqual(self.asked, [b""])
 
     @given(st.binary(max_size=60))
     @settings(deadline=None, max_examples=150)
     def test_any_octets(self, message: bytes) -> None:
-        """Any octets end in credentials that are complete, or in one of the two exceptions."""
-        try:
-            answer = Plain().step(message)
-        except (BadSyntax, AuthzidRefused):
-            return
-        assert isinstance(answer, Credentials)
-        self.assertTrue(answer.username.decode() and answer.password.decode())
+        """Any octets end in a name and a password, in nobody, or in BadSyntax."""
+        claim = self.run_through(plain, initial=message)
+        claim.addErrback(lambda failure: failure.trap(BadSyntax) and NOBODY)
+        found = self.successResultOf(claim)
+        assert isinstance(found, Password)
+        self.assertTrue(found is NOBODY or (found.username.decode() and found.password.decode()))
 
 
-class LoginTests(SynchronousTestCase):
+class LoginTests(Dialogue):
     """LOGIN, as mail clients expect it."""
 
     def test_two_challenges(self) -> None:
         """Name and password are asked for one after the other."""
-        mechanism = Login()
-        self.assertEqual(mechanism.step(None), Challenge(b"Username:"))
-        self.assertEqual(mechanism.step(b"anna"), Challenge(b"Password:"))
-        self.assertEqual(mechanism.step(b"secret"), Credentials(b"anna", b"secret"))
+        claim = self.run_through(login, b"anna", b"secret")
+        self.assertEqual(self.successResultOf(claim), Password(b"anna", b"secret"))
+        self.assertEqual(self.asked, [b"Username:", b"Password:"])
 
     def test_initial_response(self) -> None:
         """The name may come with the command."""
-        mechanism = Login()
-        self.assertEqual(mechanism.step(b"anna"), Challenge(b"Password:"))
-        self.assertEqual(mechanism.step(b"secret"), Credentials(b"anna", b"secret"))
+        claim = self.run_through(login, b"secret", initial=b"anna")
+        self.assertEqual(self.successResultOf(claim), Password(b"anna", b"secret"))
+        self.assertEqual(self.asked, [b"Password:"])
 
     def test_bad_parts(self) -> None:
         """Empty parts, NUL and what is not UTF-8 are refused."""
         for name, password in ((b"", b"x"), (b"x", b""), (b"a\0b", b"x"), (b"a", b"\xff")):
-            mechanism = Login()
-            mechanism.step(name)
-            self.assertRaises(BadSyntax, mechanism.step, password)
+            self.failureResultOf(self.run_through(login, name, password), BadSyntax)
 
 
 class Base64Tests(SynchronousTestCase):
@@ -132,14 +146,9 @@ class Base64Tests(SynchronousTestCase):
 
 
 class Others(SynchronousTestCase):
-    """The table, and what shows itself."""
-
-    def test_mechanisms(self) -> None:
-        """Each mechanism makes a new exchange every time."""
-        self.assertEqual(set(MECHANISMS), {"PLAIN", "LOGIN"})
-        for make in MECHANISMS.values():
-            self.assertIsNot(make(), make())
+    """What shows itself."""
 
     def test_no_password_in_repr(self) -> None:
-        """Credentials do not show the password."""
-        self.assertNotIn("secret", repr(Credentials(b"anna", b"secret")))
+        """Neither a claim nor an exchange shows the password."""
+        self.assertNotIn("secret", repr(Password(b"anna", b"secret")))
+        self.assertNotIn("secret", repr(Exchange(b"secret", cast(Any, None))))

@@ -17,70 +17,70 @@ class Throttle(SynchronousTestCase):
         self.throttle = LoginThrottle(self.clock.seconds)
         self.guesses = count()
 
-    def fail_times(self, address: str, times: int, *, every: float = 0.0) -> None:
+    def fail_times(self, address: str, times: int, *, every: float = 0.0, name: str = "anna") -> None:
         for _ in range(times):
-            self.throttle.failed(address, b"anna", b"guess %d" % next(self.guesses))
+            self.throttle.failed(address, name, b"guess %d" % next(self.guesses))
             self.clock.advance(every)
 
     def test_per_minute(self) -> None:
         """Ten different failures in a minute block the source, for that minute (A3)."""
         self.fail_times("192.0.2.1", PER_MINUTE - 1)
-        self.assertFalse(self.throttle.blocked("192.0.2.1"))
+        self.assertFalse(self.throttle.blocked("192.0.2.1", "anna"))
         self.fail_times("192.0.2.1", 1)
-        self.assertTrue(self.throttle.blocked("192.0.2.1"))
+        self.assertTrue(self.throttle.blocked("192.0.2.1", "anna"))
         self.clock.advance(61)
-        self.assertFalse(self.throttle.blocked("192.0.2.1"))
+        self.assertFalse(self.throttle.blocked("192.0.2.1", "anna"))
 
     def test_per_day(self) -> None:
         """Fifty failures in a day block the source, however slowly they come, for that day."""
         self.fail_times("192.0.2.1", PER_DAY, every=600)
-        self.assertTrue(self.throttle.blocked("192.0.2.1"))
+        self.assertTrue(self.throttle.blocked("192.0.2.1", "anna"))
         self.clock.advance(86400 - PER_DAY * 600 + 601)
-        self.assertFalse(self.throttle.blocked("192.0.2.1"))
+        self.assertFalse(self.throttle.blocked("192.0.2.1", "anna"))
 
     def test_others_are_not_blocked(self) -> None:
         """Another address may still log in, also to the same account (A4)."""
         self.fail_times("192.0.2.1", 60)
-        self.assertFalse(self.throttle.blocked("192.0.2.2"))
+        self.assertFalse(self.throttle.blocked("192.0.2.2", "anna"))
 
     def test_ipv6_by_network(self) -> None:
         """IPv6 counts by /64, and mapped IPv4 as IPv4."""
         for last in range(PER_MINUTE):
-            self.throttle.failed(f"2001:db8::{last:x}", b"anna", b"guess %d" % last)
-        self.assertTrue(self.throttle.blocked("2001:db8::ffff"))
-        self.assertFalse(self.throttle.blocked("2001:db8:0:1::1"))
+            self.throttle.failed(f"2001:db8::{last:x}", "anna", b"guess %d" % last)
+        self.assertTrue(self.throttle.blocked("2001:db8::ffff", "anna"))
+        self.assertFalse(self.throttle.blocked("2001:db8:0:1::1", "anna"))
         self.fail_times("::ffff:192.0.2.1", PER_MINUTE)
-        self.assertTrue(self.throttle.blocked("192.0.2.1"))
+        self.assertTrue(self.throttle.blocked("192.0.2.1", "anna"))
 
     def test_same_wrong_password(self) -> None:
         """A client that repeats one wrong password counts once."""
         for _ in range(100):
-            self.throttle.failed("192.0.2.1", b"anna", b"last year's")
-        self.assertFalse(self.throttle.blocked("192.0.2.1"))
+            self.throttle.failed("192.0.2.1", "anna", b"last year's")
+        self.assertFalse(self.throttle.blocked("192.0.2.1", "anna"))
 
     def test_success_clears_its_own(self) -> None:
-        """A right login forgets the wrong ones under its name, in any letters."""
+        """A right login forgets the wrong ones under its name."""
         self.fail_times("192.0.2.1", PER_MINUTE)
-        self.throttle.succeeded("192.0.2.1", b"Anna")
-        self.assertFalse(self.throttle.blocked("192.0.2.1"))
+        self.throttle.succeeded("192.0.2.1", "anna")
+        self.assertFalse(self.throttle.blocked("192.0.2.1", "anna"))
 
     def test_success_clears_nothing_else(self) -> None:
         """Who has an account cannot pay with its password for guesses at another one."""
         for _ in range(2):
             self.fail_times("192.0.2.1", PER_MINUTE - 1, every=1)
-            self.throttle.succeeded("192.0.2.1", b"ben")
-        self.assertTrue(self.throttle.blocked("192.0.2.1"))
+            self.throttle.succeeded("192.0.2.1", "ben")
+        self.assertTrue(self.throttle.blocked("192.0.2.1", "anna"))
 
     def test_unix_sockets(self) -> None:
         """A peer on a UNIX socket is never blocked."""
         self.fail_times("", 100)
-        self.assertFalse(self.throttle.blocked(""))
-        self.throttle.succeeded("", b"anna")
+        self.assertFalse(self.throttle.blocked("", "anna"))
+        self.throttle.succeeded("", "anna")
 
     def test_unknown_peers(self) -> None:
         """Peers that a proxy cannot name are one source together."""
         self.fail_times("unknown", PER_MINUTE)
-        self.assertTrue(self.throttle.blocked("unknown"))
+        self.assertTrue(self.throttle.blocked("unknown", "anna"))
 
     def test_bounded(self) -> None:
         """The table does not grow without end; the source that was quiet longest is forgotten."""
@@ -88,9 +88,73 @@ class Throttle(SynchronousTestCase):
         self.fail_times("192.0.2.1", PER_MINUTE)
         for last in (2, 3, 4):
             self.fail_times(f"192.0.2.{last}", 1)
-        self.assertFalse(self.throttle.blocked("192.0.2.1"))
+        self.assertFalse(self.throttle.blocked("192.0.2.1", "anna"))
 
     def test_delay(self) -> None:
         """The wait doubles from the first to fifteen seconds."""
         self.assertEqual([delay(n) for n in (0, 1, 2, 3, 4, 5, 10**9)], [0, 2, 4, 8, 15, 15, 15])
         self.assertEqual(delay(3, first=0), 0)
+
+    def test_good_source(self) -> None:
+        """Who has logged in from a source lately is heard there, whatever others do, and whatever it does."""
+        self.throttle.succeeded("192.0.2.1", "ben")
+        self.fail_times("192.0.2.1", 60)
+        self.assertTrue(self.throttle.blocked("192.0.2.1", "anna"))
+        self.assertFalse(self.throttle.blocked("192.0.2.1", "ben"))
+        self.assertFalse(self.throttle.blocked("::ffff:192.0.2.1", "ben"))
+        self.fail_times("192.0.2.1", 200, name="ben")
+        self.assertFalse(self.throttle.blocked("192.0.2.1", "ben"))
+
+    def test_good_harms_nobody(self) -> None:
+        """What goes wrong under a name that is good there does not count for the source."""
+        self.throttle.succeeded("192.0.2.1", "ben")
+        self.fail_times("192.0.2.1", 60, name="ben")
+        self.assertFalse(self.throttle.blocked("192.0.2.1", "anna"))
+
+    def test_good_elsewhere(self) -> None:
+        """A name that is good at one source is not good at another."""
+        self.throttle.succeeded("192.0.2.1", "ben")
+        self.fail_times("192.0.2.2", PER_MINUTE, name="ben")
+        self.assertTrue(self.throttle.blocked("192.0.2.2", "ben"))
+
+    def test_good_for_some_days(self) -> None:
+        """After fourteen days without a login a name is like any other."""
+        self.throttle.succeeded("192.0.2.1", "ben")
+        self.clock.advance(throttle.GOOD_DAYS * 86400)
+        self.fail_times("192.0.2.1", PER_MINUTE)
+        self.assertTrue(self.throttle.blocked("192.0.2.1", "ben"))
+
+    def test_good_is_bounded(self) -> None:
+        """Of the pairs, the one used longest ago is forgotten first."""
+        self.patch(throttle, "_PAIRS", 2)
+        for name in ("anna", "ben", "carl"):
+            self.throttle.succeeded("192.0.2.1", name)
+        self.fail_times("192.0.2.1", PER_MINUTE, name="x")
+        blocked = [self.throttle.blocked("192.0.2.1", name) for name in ("anna", "ben", "carl")]
+        self.assertEqual(blocked, [True, False, False])
+
+    def test_how_many(self) -> None:
+        """failed() gives the different failures of the name at the source within a day."""
+        tries = [self.throttle.failed("192.0.2.1", "anna", guess) for guess in (b"a", b"b", b"b", b"c")]
+        self.assertEqual(tries, [1, 2, 2, 3])
+        self.assertEqual(self.throttle.failed("192.0.2.1", "ben", b"a"), 1)
+        self.throttle.succeeded("192.0.2.1", "anna")
+        self.assertEqual(self.throttle.failed("192.0.2.1", "anna", b"d"), 1)
+        self.clock.advance(86401)
+        self.assertEqual(self.throttle.failed("192.0.2.1", "anna", b"e"), 1)
+
+    def test_alarming(self) -> None:
+        """Twenty different failures of one name in a day, from anywhere, are told once."""
+        for number in range(throttle.ALARMING - 1):
+            self.throttle.failed(f"192.0.2.{number}", "anna", b"x")
+        for _ in range(5):
+            self.throttle.failed("192.0.2.1", "anna", b"x")
+        self.assertFalse(self.throttle.alarming("anna"))
+        self.throttle.failed("192.0.2.99", "anna", b"x")
+        self.assertEqual([self.throttle.alarming("anna") for _ in range(2)], [True, False])
+        self.assertFalse(self.throttle.alarming("ben"))
+
+    def test_slow_failures_alarm_nobody(self) -> None:
+        """Twenty in two days are no matter."""
+        self.fail_times("192.0.2.1", throttle.ALARMING, every=2 * 86400 / throttle.ALARMING)
+        self.assertFalse(self.throttle.alarming("anna"))

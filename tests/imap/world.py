@@ -23,13 +23,14 @@ from mailnode.net.listen import Connection
 from mailnode.net.stream import ConnectionClosed, Stream, TimedOut
 from mailnode.net.tls import TlsServer
 from mailnode.runtime import Runtime
+from tests.auth.fakes import PasswordLogins
 from tests.net.test_dirwatch import FakeWatcher
 
 NOON = 1_700_000_000.0
 PASSWORD = b"secret"
 
 
-class FakeLogins:
+class FakeLogins(PasswordLogins):
     """Lets in who knows the password; the third mistake of a connection ends it."""
 
     def __init__(self, realm: Realm) -> None:

@@ -105,7 +105,7 @@ class Server:
 
     def add_mailbox(self, address: str) -> None:
         """Write a mailbox into mailboxes.toml, with the usual password."""
-        edit = mailboxes_file.adding(address, self._hasher.hash(PASSWORD), "")
+        edit = mailboxes_file.adding(address, {"password": self._hasher.hash(PASSWORD)}, "")
         mailboxes_file.apply(edit, self.config(), self._files)
 
     def add_alias(self, name: str, *targets: str) -> None:

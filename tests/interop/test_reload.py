@@ -162,7 +162,8 @@ class Reload(InteropTestCase):
     def test_new_password_ends_sessions(self) -> None:
         """Who has another password after a reload is sent away from all sessions; others notice nothing."""
         sessions = self.log_in_everywhere(BEN)
-        edit = mailboxes_file.setting_password(BEN, Hasher(Auth(argon2_memory=64, argon2_time=1)).hash("new"))
+        hashed = Hasher(Auth(argon2_memory=64, argon2_time=1)).hash("new")
+        edit = mailboxes_file.setting_password(BEN, {"password": hashed})
         mailboxes_file.apply(edit, self.server.config(), FileSystem())
         self.assertTrue(self.server.reload()["ok"])
         self.assert_sent_away(sessions)

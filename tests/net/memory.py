@@ -62,9 +62,9 @@ class MemoryTransport(StringTransportWithDisconnection):
 class TlsPeer:
     """The client side of TLS, talking to a MemoryTransport."""
 
-    def __init__(self, transport: MemoryTransport) -> None:
+    def __init__(self, transport: MemoryTransport, context: SSL.Context | None = None) -> None:
         self.transport = transport
-        self.connection = SSL.Connection(SSL.Context(SSL.TLS_CLIENT_METHOD), None)
+        self.connection = SSL.Connection(context or SSL.Context(SSL.TLS_CLIENT_METHOD), None)
         self.connection.set_connect_state()
 
     def handshake(self) -> None:

@@ -29,6 +29,7 @@ from mailnode.pop3.session import Pop3
 from mailnode.runtime import Runtime
 from mailnode.store.account import Account
 from mailnode.store.values import INBOX
+from tests.auth.fakes import PasswordLogins
 
 ADDRESS = "anna@example.test"
 PASSWORD = b" a b  c "
@@ -52,7 +53,7 @@ class Wire(StringTransport):
             self.producer.pauseProducing()
 
 
-class FakeLogins:
+class FakeLogins(PasswordLogins):
     """Knows one person; fails after the third try, and is busy when told so."""
 
     def __init__(self, account: MailAccount) -> None:
@@ -140,6 +141,7 @@ class Pop3TestCase(SynchronousTestCase):
         self.live = Live(
             Config(hostname="mail.example.test", domains=("example.test",), auth=Auth()), Mailboxes()
         )
+        self.logins.live = self.live
         self.feed = ChangeFeed()
         self.bus = Bus()
         self.events: list[Event] = []

@@ -54,7 +54,6 @@ TRANSACTION = (
     ("P1 DELE without number", "C: DELE\nS: -ERR..."),
     ("argument where none belongs", "C: STAT 1\nS: -ERR..."),
     ("unknown command", "C: XTND 1\nS: -ERR Unknown command"),
-    ("APOP is not there (A9)", "C: APOP a b\nS: -ERR Unknown command"),
     ("no second login", "C: USER x\nS: -ERR Not possible after login"),
     ("T7 no STLS after login", "C: STLS\nS: -ERR..."),
     ("empty line", "C:\nS: -ERR..."),
@@ -131,6 +130,7 @@ AUTHORIZATION = (
         False,
         "C: AUTH CRAM-MD5\nS: -ERR Unknown mechanism; known: PLAIN LOGIN",
     ),
+    ("APOP is not there (A9)", "implicit", False, "C: APOP a b\nS: -ERR Unknown command"),
     ("AUTH alone", "implicit", False, "C: AUTH\nS: -ERR..."),
 )
 

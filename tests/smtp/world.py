@@ -28,6 +28,7 @@ from mailnode.net.stream import ConnectionClosed, Stream, TimedOut
 from mailnode.runtime import Runtime
 from mailnode.smtp.server import Smtp
 from mailnode.smtp.transaction import Transaction
+from tests.auth.fakes import PasswordLogins
 from tests.net.memory import MemoryTransport
 
 CONFIG = Config(hostname="mx.local.example", domains=("local.example", "second.example"))
@@ -134,7 +135,7 @@ class Account:
     address: str
 
 
-class Logins:
+class Logins(PasswordLogins):
     """The password is always "secret"; "busy" is a user for whom there is no time."""
 
     async def login(self, username: bytes, password: bytes, connection: Connection) -> Account:

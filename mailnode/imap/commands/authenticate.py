@@ -1,20 +1,15 @@
 """AUTHENTICATE (RFC 3501 section 6.2.2) with an initial response (SASL-IR, RFC 4959)."""
 
-import binascii
 from dataclasses import dataclass, field
+from functools import partial
 
-from mailnode.auth.sasl import (
-    MECHANISMS,
-    NOBODY,
-    AuthzidRefused,
-    Challenge,
-    Credentials,
-    Mechanism,
-    decode_base64,
-)
+from mailnode.auth.login import NotOffered
+from mailnode.auth.mechanisms import MECHANISMS
+from mailnode.auth.sasl import Exchange, decode_base64
 from mailnode.imap.commands.login import admit, require_privacy
-from mailnode.imap.replies import Refused, Reply, bad
+from mailnode.imap.replies import Refused, Reply
 from mailnode.imap.session import Session
+from mailnode.wire.base64 import base64
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
@@ -36,28 +31,21 @@ def parse(args: Cursor) -> Authenticate:
 
 
 async def run(session: Session, authenticate: Authenticate) -> Reply:
-    """Challenges and responses until the mechanism has its credentials; "*" from the client ends it."""
-    factory = MECHANISMS.get(authenticate.mechanism)
-    if factory is None:
-        raise Refused(b"CANNOT", "There is no such authentication mechanism")
-    require_privacy(session)
-    mechanism = factory()
-    step = _step(mechanism, authenticate.initial)
-    while isinstance(step, Challenge):
-        session.stream.write(b"+ " + binascii.b2a_base64(step.data, newline=False) + b"\r\n")
-        await session.stream.drain()
-        line = await session.stream.line(session.config.limits.auth_line)
-        if line == b"*":
-            return bad("Authentication cancelled")
-        try:
-            step = _step(mechanism, decode_base64(line))
-        except BadSyntax:
-            return bad("The response is not what the mechanism asks for")
-    return await admit(session, step.username, step.password)
-
-
-def _step(mechanism: Mechanism, response: bytes | None) -> Challenge | Credentials:
+    """Challenges and responses until the mechanism has what it wants; "*" from the client ends it."""
+    exchange = Exchange(authenticate.initial, partial(_ask, session))
+    logins = session.shared.logins
+    if authenticate.mechanism in MECHANISMS:
+        require_privacy(session)
     try:
-        return mechanism.step(response)
-    except AuthzidRefused:
-        return NOBODY
+        return await admit(session, logins.authenticate(authenticate.mechanism, exchange, session.connection))
+    except NotOffered:
+        raise Refused(b"CANNOT", "There is no such authentication mechanism here") from None
+
+
+async def _ask(session: Session, challenge: bytes) -> bytes:
+    session.stream.write(b"+ " + base64(challenge) + b"\r\n")
+    await session.stream.drain()
+    line = await session.stream.line(session.config.limits.auth_line)
+    if line == b"*":
+        raise BadSyntax("Authentication cancelled")
+    return decode_base64(line)

@@ -1,7 +1,9 @@
 """LOGIN (RFC 3501 section 6.2.3)."""
 
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
+from mailnode.auth.realm import MailAccount
 from mailnode.imap.extensions import capabilities
 from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.session import Session
@@ -26,7 +28,10 @@ def parse(args: Cursor) -> Login:
 async def run(session: Session, login: Login) -> Reply:
     """Only where the password cannot be overheard."""
     require_privacy(session)
-    return await admit(session, login.username, login.password)
+    if not session.takes_passwords:
+        raise Refused(b"PRIVACYREQUIRED", "Passwords are not taken here; use AUTHENTICATE")
+    logins = session.shared.logins
+    return await admit(session, logins.login(login.username, login.password, session.connection))
 
 
 def require_privacy(session: Session) -> None:
@@ -35,8 +40,7 @@ def require_privacy(session: Session) -> None:
         raise Refused(b"PRIVACYREQUIRED", "Passwords are taken under TLS only; use STARTTLS")
 
 
-async def admit(session: Session, username: bytes, password: bytes) -> Reply:
-    """Let somebody in; what the session can do now is told at once. Raises LoginFailed, LoginBusy."""
-    account = await session.shared.logins.login(username, password, session.connection)
-    session.logged_in(account)
+async def admit(session: Session, login: Awaitable[MailAccount]) -> Reply:
+    """Let somebody in; what the session can do now is told at once. Raises what the login raises."""
+    session.logged_in(await login)
     return ok("Logged in", capabilities(session))

@@ -1,29 +1,23 @@
-"""The commands of the AUTHORIZATION state: USER, PASS, AUTH, STLS."""
+"""The commands of the AUTHORIZATION state: USER, PASS, APOP, AUTH, STLS."""
 
-from base64 import b64encode
+from collections.abc import Awaitable
 
 from mailnode.auth.checker import LoginBusy
-from mailnode.auth.login import LoginFailed, plaintext_allowed
-from mailnode.auth.sasl import (
-    MECHANISMS,
-    NOBODY,
-    AuthzidRefused,
-    Challenge,
-    Credentials,
-    Mechanism,
-    decode_base64,
-)
+from mailnode.auth.login import LoginFailed, NotOffered, plaintext_allowed
+from mailnode.auth.realm import MailAccount
+from mailnode.auth.sasl import Exchange, decode_base64
 from mailnode.net.tls import TlsServer
 from mailnode.pop3.maildrop import open_maildrop
 from mailnode.pop3.state import OpenMaildrop, Refused, Session
 from mailnode.store.errors import InUse
+from mailnode.wire.base64 import base64
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.pop3 import ok
 
 
 def passwords_allowed(session: Session) -> bool:
-    """Whether USER and AUTH are possible on this connection now."""
-    return plaintext_allowed(session.shared.live.config, session.connection)
+    """Whether USER is possible on this connection now."""
+    return session.shared.logins.takes_passwords(session.connection)
 
 
 def tls_offered(session: Session) -> TlsServer | None:
@@ -32,9 +26,15 @@ def tls_offered(session: Session) -> TlsServer | None:
     return session.shared.tls if offered and not session.stream.secure else None
 
 
-def _check_passwords_allowed(session: Session) -> None:
-    if not passwords_allowed(session):
+def _check_privacy(session: Session) -> None:
+    if not plaintext_allowed(session.shared.live.config, session.connection):
         raise Refused("Passwords are not taken in clear here; start TLS first (STLS, or port 995)")
+
+
+def _check_passwords_allowed(session: Session) -> None:
+    _check_privacy(session)
+    if not passwords_allowed(session):
+        raise Refused("Passwords are not taken here; use AUTH")
 
 
 async def user(session: Session, argument: bytes) -> bytes:
@@ -50,38 +50,49 @@ async def pass_(session: Session, argument: bytes) -> bytes:
     username, session.username = session.username, None
     if username is None:
         raise Refused("USER comes first")
-    return await _log_in(session, username, argument)
+    logins = session.shared.logins
+    return await _log_in(session, logins.login(username, argument, session.connection))
+
+
+async def apop(session: Session, argument: bytes) -> bytes:
+    """APOP name digest (RFC 1939 section 7), where the greeting offered it."""
+    if not session.stamp:
+        raise BadSyntax("Unknown command")
+    logins = session.shared.logins
+    return await _log_in(session, logins.apop(argument, session.stamp, session.connection))
 
 
 async def auth(session: Session, argument: bytes) -> bytes:
     """AUTH mechanism [initial-response] (RFC 5034 section 4, RFC 1734)."""
-    _check_passwords_allowed(session)
+    _check_privacy(session)
     name, _, initial = argument.partition(b" ")
-    make = MECHANISMS.get(name.decode("ascii", "replace").upper())
-    if make is None:
-        raise Refused("Unknown mechanism; known: " + " ".join(MECHANISMS))
+    exchange = _exchange(session, decode_base64(initial) if initial else None)
+    mechanism = name.decode("ascii", "replace").upper()
+    logins = session.shared.logins
     try:
-        credentials = await _exchange(session, make(), decode_base64(initial) if initial else None)
-    except AuthzidRefused:
-        credentials = NOBODY
-    return await _log_in(session, credentials.username, credentials.password)
+        return await _log_in(session, logins.authenticate(mechanism, exchange, session.connection))
+    except NotOffered:
+        raise Refused("Unknown mechanism; known: " + " ".join(session.mechanisms)) from None
 
 
-async def _exchange(session: Session, mechanism: Mechanism, response: bytes | None) -> Credentials:
-    while isinstance(step := mechanism.step(response), Challenge):
-        session.stream.write(b"+ " + b64encode(step.data) + b"\r\n")
+def _exchange(session: Session, initial: bytes | None) -> Exchange:
+    """Challenges behind "+ ", and a line for each response (RFC 5034 section 4)."""
+
+    async def ask(challenge: bytes) -> bytes:
+        session.stream.write(b"+ " + base64(challenge) + b"\r\n")
         line = await session.stream.line(session.limits.auth_line)
         if line == b"*":
             raise BadSyntax("Authentication cancelled")
-        response = decode_base64(line)
-    return step
+        return decode_base64(line)
+
+    return Exchange(initial, ask)
 
 
-async def _log_in(session: Session, username: bytes, password: bytes) -> bytes:
+async def _log_in(session: Session, login: Awaitable[MailAccount]) -> bytes:
     """Enter the TRANSACTION state; or stay, when the name, the password or the maildrop says no."""
     shared = session.shared
     try:
-        account = await shared.logins.login(username, password, session.connection)
+        account = await login
     except LoginFailed as failed:
         session.ended = failed.give_up
         raise Refused("Authentication failed", "AUTH") from None

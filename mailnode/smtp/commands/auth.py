@@ -1,12 +1,11 @@
 """AUTH (RFC 4954), on submission only."""
 
-import binascii
-
 from mailnode.auth.checker import LoginBusy
-from mailnode.auth.login import LoginFailed
-from mailnode.auth.sasl import MECHANISMS, NOBODY, AuthzidRefused, Credentials, Mechanism, decode_base64
+from mailnode.auth.login import LoginFailed, NotOffered, plaintext_allowed
+from mailnode.auth.sasl import Exchange, decode_base64
 from mailnode.smtp.outcome import HELLO_FIRST, IN_TRANSACTION, NOT_IMPLEMENTED, Farewell, Refused
 from mailnode.smtp.session import Session
+from mailnode.wire.base64 import base64
 from mailnode.wire.errors import BadSyntax, LineTooLong
 from mailnode.wire.smtp import Reply
 
@@ -24,17 +23,12 @@ async def run(session: Session, argument: bytes) -> Reply:
     """AUTH mechanism [initial-response]: log in, once, before any transaction."""
     _check_state(session)
     name, _, initial = argument.partition(b" ")
-    mechanism = MECHANISMS.get(name.decode("ascii", "replace").upper())
-    if mechanism is None:
-        raise Refused(UNKNOWN_MECHANISM)
+    mechanism = name.decode("ascii", "replace").upper()
     try:
-        try:
-            credentials = await _exchange(session, mechanism(), initial.strip(b" "))
-        except AuthzidRefused:
-            credentials = NOBODY
-        session.account = await session.shared.logins.login(
-            credentials.username, credentials.password, session.connection
-        )
+        exchange = _exchange(session, initial.strip(b" "))
+        session.account = await session.shared.logins.authenticate(mechanism, exchange, session.connection)
+    except NotOffered:
+        raise Refused(UNKNOWN_MECHANISM) from None
     except LineTooLong:
         raise Refused(LINE_TOO_LONG) from None
     except BadSyntax as wrong:
@@ -55,18 +49,18 @@ def _check_state(session: Session) -> None:
         raise Refused(ALREADY)
     if session.transaction is not None:
         raise Refused(IN_TRANSACTION)
-    if not session.offers_auth:
+    if not plaintext_allowed(session.config, session.connection):
         raise Refused(ENCRYPT_FIRST)
 
 
-async def _exchange(session: Session, mechanism: Mechanism, initial: bytes) -> Credentials:
-    """Challenges and responses, until the mechanism has what it wants."""
-    outcome = mechanism.step(decode_base64(initial) if initial else None)
-    while not isinstance(outcome, Credentials):
-        challenge = binascii.b2a_base64(outcome.data, newline=False).decode("ascii")
-        await session.say(Reply(334, "", challenge))
+def _exchange(session: Session, initial: bytes) -> Exchange:
+    """Challenges in 334 replies, and a line for each response (RFC 4954 section 4)."""
+
+    async def ask(challenge: bytes) -> bytes:
+        await session.say(Reply(334, "", base64(challenge).decode("ascii")))
         response = await session.line(session.limits.auth_line)
         if response == b"*":
             raise Refused(CANCELLED)
-        outcome = mechanism.step(decode_base64(response))
-    return outcome
+        return decode_base64(response)
+
+    return Exchange(decode_base64(initial) if initial else None, ask)

@@ -1,0 +1,57 @@
+"""How people may log in: what stands in the [auth] table."""
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from mailnode.config_rules import between
+
+# SASL's names, and APOP of POP3.
+MechanismName = Literal[
+    "SCRAM-SHA-256-PLUS",
+    "SCRAM-SHA-256",
+    "SCRAM-SHA-1-PLUS",
+    "SCRAM-SHA-1",
+    "EXTERNAL",
+    "OAUTHBEARER",
+    "XOAUTH2",
+    "PLAIN",
+    "LOGIN",
+    "CRAM-MD5",
+    "APOP",
+]
+
+# All but those for which the secret itself would have to be kept.
+SAFE: tuple[MechanismName, ...] = (
+    "SCRAM-SHA-256-PLUS",
+    "SCRAM-SHA-256",
+    "SCRAM-SHA-1-PLUS",
+    "SCRAM-SHA-1",
+    "EXTERNAL",
+    "OAUTHBEARER",
+    "XOAUTH2",
+    "PLAIN",
+    "LOGIN",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OAuth:
+    """Whose bearer tokens are taken: a file with public keys (JWK set), and what a token must say."""
+
+    keys: str = ""
+    issuer: str = ""
+    audience: str = ""
+    claim: str = "email"
+
+
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """How and when people may log in, and what checking a password costs (argon2_memory in KiB)."""
+
+    require_tls: Literal["remote", "always"] = "remote"
+    mechanisms: tuple[MechanismName, ...] = SAFE
+    argon2_memory: Annotated[int, between(8, 4_194_304)] = 19456
+    argon2_time: Annotated[int, between(1, 1000)] = 2
+    argon2_parallelism: Annotated[int, between(1, 64)] = 1
+    cache_seconds: Annotated[int, between(0, 2**53)] = 300
+    oauth: OAuth = OAuth()
