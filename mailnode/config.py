@@ -344,7 +344,7 @@ def _check_config(file: TomlFile, config: Config, files: FileSystem) -> None:
         file.mistake(("domains", again), f"repeats entry {first + 1}", "Remove one of the two.")
     _check_listeners(file, config)
     _check_tls(file, config, files)
-    _check_oauth(file, config.auth.oauth, files)
+    _check_auth(file, config.auth, files)
     _check_domains(file, ("quota", "domains"), config)
     if len(os.fsencode(config.control_socket)) > _SOCKET_PATH:
         file.mistake(
@@ -417,16 +417,19 @@ def _check_tls(file: TomlFile, config: Config, files: FileSystem) -> None:
             _check_mode(file, key, path, 0o077 if part.name == "key" else 0o022, files)
 
 
-def _check_oauth(file: TomlFile, oauth: OAuth, files: FileSystem) -> None:
-    """All of it or nothing, and keys that nobody else can change."""
-    table = ("auth", "oauth")
+def _check_auth(file: TomlFile, auth: Auth, files: FileSystem) -> None:
+    """A way to log in; of [auth.oauth] all or nothing, and keys that nobody else can change."""
+    oauth, table = auth.oauth, ("auth", "oauth")
+    if not auth.mechanisms:
+        remedy = "Remove the line to have all that are safe."
+        file.mistake(("auth", "mechanisms"), "leaves no way to log in", remedy)
     if not oauth.keys:
         if oauth != OAuth():
             file.mistake((*table, "keys"), "is missing", "Name the file with the issuer's public keys.")
         return
     for name in ("issuer", "audience", "claim"):
         if not getattr(oauth, name):
-            text = "is missing, so tokens that are meant for others would be taken"
+            text = "is missing; without it every token of these keys would be good"
             file.mistake((*table, name), text, "Write what stands in the tokens of your issuer.")
     if files.stat(os.path.realpath(oauth.keys)) is None:
         remedy = "Put the issuer's JWK set there, or correct the path."

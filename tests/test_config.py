@@ -18,6 +18,7 @@ from mailnode.config import Config, Listener, MailboxEntry, MailingList, Tls, ex
 from mailnode.config_quota import Room
 from mailnode.fs import FileSystem
 from mailnode.wire.international import folded
+from mailnode.wire.scram import HASHES, make_verifier
 
 ROOT = Path(__file__).parent.parent
 BAD_CONFIGS = ROOT / "tests" / "bad_configs"
@@ -197,6 +198,18 @@ class Loading(Folder):
             loaded.config.mail_directory(name), f"{self.folder}/state/mail/xn--bcher-kva.example/j\u00fcrgen"
         )
 
+    def test_credentials(self) -> None:
+        """Verifiers are read into values; what is not written is not there."""
+        verifiers = [make_verifier(one, b"x", salt=b"salt", iterations=4096) for one in HASHES]
+        lines = f"scram = {[str(one) for one in verifiers]}\nsecret = 's'\n"
+        self.write("mailboxes.toml", ANNA + lines)
+        entry = load(self.path, FileSystem()).mailboxes.mailboxes["anna@example.org"]
+        self.assertEqual((entry.scram, entry.secret), (tuple(verifiers), "s"))
+        self.assertEqual([entry.verifier(one) for one in HASHES], verifiers)
+        self.assertIsNone(MailboxEntry(HASH).verifier("SCRAM-SHA-1"))
+        self.assertNotIn("scram", repr(entry))
+        self.assertNotIn("secret", repr(entry))
+
     def test_secrets_have_no_repr(self) -> None:
         """A password hash does not show itself in logs."""
         self.assertNotIn(HASH, repr(MailboxEntry(HASH)))
@@ -312,6 +325,21 @@ class Around(Folder):
                 ["mailboxes.toml:4", 'aliases."far@example.org"[0]'],
             ],
         )
+
+    def test_who_lacks_verifiers(self) -> None:
+        """A scheme that some mailboxes have no verifier for is offered to nobody: they are named."""
+        verifier = make_verifier("SCRAM-SHA-256", b"x", salt=b"salt", iterations=4096)
+        with_it = f'[mailboxes."ben@example.org"]\npassword = "{HASH}"\nscram = ["{verifier}"]\n'
+        self.write("mailnode.toml", 'postmaster = "ben@example.org"\n' + SIX_LINES)
+        self.write("mailboxes.toml", with_it)
+        self.assertEqual(self.warnings(), [])
+        self.write("mailboxes.toml", with_it + ANNA)
+        (warning,) = self.warnings()
+        self.assertIn('mailboxes.toml:4: mailboxes."anna@example.org": SCRAM-SHA-256 is offered', warning)
+        self.assertIn("no verifier for it of anna@example.org. Set their passwords anew", warning)
+        off = '[auth]\nmechanisms = ["PLAIN"]\n'
+        self.write("mailnode.toml", 'postmaster = "ben@example.org"\n' + SIX_LINES + off)
+        self.assertEqual(self.warnings(), [])
 
 
 class BadConfigs(Folder):

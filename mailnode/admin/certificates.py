@@ -120,7 +120,7 @@ def inspect(tls: Tls, hostname: str, files: FileSystem, now: datetime) -> tuple[
     except (OSError, ValueError, TypeError):
         remedy = "Put the PEM private key there, without a passphrase."
         return [Mistake(tls.key, 1, "", "holds no private key that can be used", remedy)], []
-    mistakes = []
+    mistakes = _authorities(tls.client_ca, files)
     if key.public_key() != certificate.public_key():
         remedy = f"Put the key there that belongs to {tls.certificate}."
         mistakes.append(Mistake(tls.key, 1, "", "belongs to another certificate", remedy))
@@ -129,6 +129,17 @@ def inspect(tls: Tls, hostname: str, files: FileSystem, now: datetime) -> tuple[
         for text, remedy in _doubts(certificate, hostname, now.astimezone(UTC))
     ]
     return mistakes, warnings
+
+
+def _authorities(path: str, files: FileSystem) -> list[Mistake]:
+    """What is wrong with the authorities of clients."""
+    try:
+        if path:
+            x509.load_pem_x509_certificates(_read(path, files))
+    except (OSError, ValueError):
+        remedy = "Put the PEM certificates of the authorities there."
+        return [Mistake(path, 1, "", "holds no certificate", remedy)]
+    return []
 
 
 def _read(path: str, files: FileSystem) -> bytes:

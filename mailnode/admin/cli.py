@@ -22,6 +22,7 @@ from mailnode.admin.outside import Outside
 from mailnode.admin.store_commands import store
 from mailnode.auth.checker import LONGEST_PASSWORD
 from mailnode.auth.passwords import Hasher
+from mailnode.auth.tokens import TokenKeysError, read_issuer
 from mailnode.auth.verifiers import make_verifiers
 from mailnode.config import Config, Loaded, examine
 from mailnode.config_quota import size
@@ -196,6 +197,8 @@ def check(command: Command, as_json: bool) -> None:
         tls_mistakes, tls_warnings = inspect(config.tls, config.hostname, outside.files, outside.now())
         mistakes += tls_mistakes
         warnings += tls_warnings
+    if not mistakes:
+        mistakes += _keys_of_tokens(config, outside)
     if as_json:
         answer = {
             "mistakes": [asdict(one) for one in mistakes],
@@ -210,6 +213,15 @@ def check(command: Command, as_json: bool) -> None:
         click.echo(_summary(len(mistakes), len(warnings)))
     if mistakes:
         raise click.exceptions.Exit(1)
+
+
+def _keys_of_tokens(config: Config, outside: Outside) -> list[Mistake]:
+    oauth = config.auth.oauth
+    try:
+        read_issuer(oauth, lambda path: outside.files.read(os.path.realpath(path)))
+    except TokenKeysError as error:
+        return [Mistake(oauth.keys, 1, "", str(error), "Nobody can log in with a token until then.")]
+    return []
 
 
 def _summary(mistakes: int, warnings: int) -> str:

@@ -47,20 +47,33 @@ class Authority:
             builder = builder.add_extension(extension, critical=False)
         return builder.sign(self.key, hashes.SHA256())
 
-    def client(
+    def issue(
         self,
         *addresses: str,
         usage: Any = ExtendedKeyUsageOID.CLIENT_AUTH,
         ends_in: timedelta = DAY,
-        version: int = SSL.TLS1_3_VERSION,
-    ) -> SSL.Context:
-        """The context of a client whose certificate names these addresses."""
+    ) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+        """A certificate that names these addresses, and its key."""
         key = ec.generate_private_key(ec.SECP256R1())
-        names = (
-            [x509.SubjectAlternativeName([x509.RFC822Name(one) for one in addresses])] if addresses else []
+        found = [x509.RFC822Name(one) for one in addresses]
+        names = [x509.SubjectAlternativeName(found)] if found else []
+        return self._build(
+            "anna@example.org", key, x509.ExtendedKeyUsage([usage]), *names, ends_in=ends_in
+        ), key
+
+    def files(self, *addresses: str) -> tuple[bytes, bytes]:
+        """The same as PEM."""
+        certificate, key = self.issue(*addresses)
+        encoding = serialization.Encoding.PEM
+        plain = serialization.NoEncryption()
+        return (
+            certificate.public_bytes(encoding),
+            key.private_bytes(encoding, serialization.PrivateFormat.PKCS8, plain),
         )
-        usages = x509.ExtendedKeyUsage([usage])
-        certificate = self._build("anna@example.org", key, usages, *names, ends_in=ends_in)
+
+    def client(self, *addresses: str, version: int = SSL.TLS1_3_VERSION, **facts: Any) -> SSL.Context:
+        """The context of a client with such a certificate."""
+        certificate, key = self.issue(*addresses, **facts)
         context = SSL.Context(SSL.TLS_CLIENT_METHOD)
         context.set_max_proto_version(version)
         context.use_certificate(crypto.X509.from_cryptography(certificate))

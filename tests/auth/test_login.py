@@ -1,6 +1,7 @@
 """mailnode.auth.login: what a login costs who is wrong."""
 
 import random
+from dataclasses import replace
 
 from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred
@@ -14,9 +15,9 @@ from mailnode.auth.live import Live
 from mailnode.auth.login import LoginFailed, Logins
 from mailnode.auth.passwords import Hasher
 from mailnode.auth.realm import MailAccount, Realm
-from mailnode.auth.throttle import PER_MINUTE, LoginThrottle
+from mailnode.auth.throttle import ALARMING, PER_DAY, PER_MINUTE, LoginThrottle
 from mailnode.config import Auth, Config, Limits, Listener, MailboxEntry, Mailboxes
-from mailnode.events.life import Bus, Event, LoginRefused
+from mailnode.events.life import Bus, Event, GuessedAt, LoginRefused
 from mailnode.events.log import Log
 from mailnode.fs import FileSystem
 from mailnode.net.blocking import InlineExecutor
@@ -24,6 +25,9 @@ from mailnode.net.limits import ConnectionLimits, Gate
 from mailnode.net.listen import Connection
 from mailnode.net.stream import Stream
 from mailnode.runtime import Runtime
+from tests.auth.house import BEN as BEN_ADDRESS
+from tests.auth.house import PASSWORD, House
+from tests.auth.scram_client import ScramClient
 
 HASHER = Hasher(Auth(argon2_memory=8, argon2_time=1))
 ANNA, BEN = b"anna@example.org", b"ben@example.org"
@@ -103,3 +107,85 @@ class LoginTests(SynchronousTestCase):
             ).value
         self.assertTrue(failed.give_up)
         self.assertEqual([type(event) for event in self.events], [LoginRefused] * 3)
+
+
+class Office(House):
+    """Several people behind one address."""
+
+    def test_scram_from_a_good_source(self) -> None:
+        """A telephone with last year's password, whose proofs are all different, shuts nobody out."""
+        self.assert_in(self.password("anna", PASSWORD))
+        self.assert_in(self.password("ben", PASSWORD), BEN_ADDRESS)
+        for _ in range(PER_DAY + 10):
+            old = ScramClient("sha256", "anna", "last year's")
+            self.assert_failed(self.authenticate("SCRAM-SHA-256", old.final, initial=old.first()))
+        self.assert_in(self.password("ben", PASSWORD), BEN_ADDRESS)
+        new = ScramClient("sha256", "anna", PASSWORD)
+        self.assert_in(self.authenticate("SCRAM-SHA-256", new.final, new.end, initial=new.first()))
+
+    def test_every_mechanism_counts(self) -> None:
+        """From a source where nobody is good, ten wrong proofs are the last, also for a right one (A3)."""
+        for _ in range(PER_MINUTE):
+            wrong = ScramClient("sha256", "anna", "x")
+            self.assert_failed(self.authenticate("SCRAM-SHA-256", wrong.final, initial=wrong.first()))
+        right = ScramClient("sha256", "anna", PASSWORD)
+        login = self.authenticate("SCRAM-SHA-256", right.final, right.end, initial=right.first())
+        self.assertTrue(self.assert_failed(login).give_up)
+        self.assertEqual(self.asked, [])
+        for mechanism, initial in (
+            ("PLAIN", b"\0anna\0Geheimnis"),
+            ("XOAUTH2", b"user=anna\1auth=Bearer x\1\1"),
+        ):
+            if mechanism in self.logins.offered(self.connection()):
+                self.assertTrue(self.assert_failed(self.authenticate(mechanism, initial=initial)).give_up)
+        self.assert_in(self.password("anna", PASSWORD, self.connection("198.51.100.1")))  # A4
+
+    def test_wait(self) -> None:
+        """Each failure under a name makes the next answer slower, over many connections, up to 15 seconds."""
+        self.live.config = replace(self.live.config, limits=Limits(login_delay=2))
+        self.assert_in(self.password("anna", PASSWORD))
+        for number, seconds in enumerate((2, 4, 8, 15, 15)):
+            login = self.password("anna", f"guess {number}")
+            self.clock.advance(seconds - 0.1)
+            self.assertNoResult(login)
+            self.clock.advance(0.2)
+            self.assert_failed(login)
+        self.assert_in(self.password("anna", PASSWORD))
+
+    def test_alert(self) -> None:
+        """Twenty failures of one account in a day, from anywhere, are an event; of nobody's they are none."""
+        for name in ("anna", "nobody"):
+            for number in range(2 * ALARMING - 1):
+                self.assert_failed(self.password(name, f"{number}", self.connection(f"192.0.2.{number}")))
+        found = [event for event in self.events if isinstance(event, GuessedAt)]
+        self.assertEqual(
+            [(event.address, event.peer) for event in found], [("anna@example.org", "192.0.2.19")]
+        )
+
+    def test_names_are_one(self) -> None:
+        """However a name is written, it is the same one that has failed, and that is forgiven."""
+        for number, name in enumerate(("anna", "ANNA", "Anna@Example.org", "\uff41nna")):
+            self.assert_failed(self.password(name, f"{number}"))
+        self.assert_in(self.password("anna", PASSWORD))
+        self.assertEqual(self.throttle.failed("192.0.2.7", "anna@example.org", b"x"), 1)
+
+    def test_gone_at_any_moment(self) -> None:
+        """A13: a client that goes away in the middle of any exchange leaves nothing behind."""
+
+        def gone(_: bytes) -> bytes:
+            raise ConnectionError
+
+        client = ScramClient("sha256", "anna", PASSWORD)
+        for _ in range(50):
+            for mechanism, answers, initial in (
+                ("PLAIN", (gone,), None),
+                ("LOGIN", (b"anna", gone), None),
+                ("CRAM-MD5", (gone,), None),
+                ("SCRAM-SHA-256", (gone,), None),
+                ("SCRAM-SHA-256", (gone,), client.first()),
+                ("SCRAM-SHA-256", (client.final, gone), client.first()),
+            ):
+                login = self.authenticate(mechanism, *answers, initial=initial)
+                self.failureResultOf(login, ConnectionError)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        self.assert_in(self.password("anna", PASSWORD))

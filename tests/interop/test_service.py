@@ -210,20 +210,22 @@ class LimitTests(SynchronousTestCase):
             self.assertEqual((limits.sessions, limits.before_login), (sessions, before_login), protocol)
 
     def test_changed_people(self) -> None:
-        """Who has another password or no mailbox any more; not who is new or has another name."""
+        """Who has another password, or secret, or no mailbox any more; not who is new or has another name."""
         before = {
             "a": MailboxEntry("1"),
             "b": MailboxEntry("2"),
             "c": MailboxEntry("3"),
             "d": MailboxEntry("4"),
+            "f": MailboxEntry("6", secret="x"),
         }
         now = {
             "a": MailboxEntry("1"),
             "b": MailboxEntry("2", "Ben"),
             "c": MailboxEntry("x"),
             "e": MailboxEntry("5"),
+            "f": MailboxEntry("6"),
         }
-        self.assertEqual(changed_people(Mailboxes(before), Mailboxes(now)), {"c", "d"})
+        self.assertEqual(changed_people(Mailboxes(before), Mailboxes(now)), {"c", "d", "f"})
 
 
 class Reactor(MemoryReactorClock):

@@ -60,6 +60,7 @@ class FakeLogins(PasswordLogins):
         self.account = account
         self.tried: list[tuple[bytes, bytes]] = []
         self.busy = False
+        self.stamp = b""
 
     async def login(self, username: bytes, password: bytes, connection: Connection) -> MailAccount:
         self.tried.append((username, password))
@@ -68,6 +69,15 @@ class FakeLogins(PasswordLogins):
         if (username, password) != (ADDRESS.encode(), PASSWORD):
             connection.login_failures += 1
             raise LoginFailed(give_up=connection.login_failures >= 3)
+        return self.account
+
+    def greeting_stamp(self, connection: Connection) -> bytes:
+        return self.stamp
+
+    async def apop(self, argument: bytes, stamp: bytes, connection: Connection) -> MailAccount:
+        self.tried.append((argument, stamp))
+        if argument != b"anna right":
+            raise LoginFailed(give_up=False)
         return self.account
 
 

@@ -337,6 +337,28 @@ class Passwords(Pop3TestCase):
         talk.say(b"AUTH PLAIN YQBiAGM=\r\n")
         self.assertEqual(self.logins.tried, [(b"", b"")])
 
+    def test_apop(self) -> None:
+        """A9: where it is switched on, the greeting ends with a msg-id, and APOP is judged by that one."""
+        self.logins.stamp = b"<1@mail.example.test>"
+        talk = self.connect()
+        self.assertEqual(talk.greeting, b"+OK mail.example.test POP3 server ready <1@mail.example.test>\r\n")
+        self.assertEqual(talk.say(b"APOP anna wrong\r\n"), b"-ERR [AUTH] Authentication failed\r\n")
+        self.assertTrue(talk.say(b"APOP\r\n").startswith(b"-ERR"))
+        self.assertTrue(talk.say(b"APOP anna right\r\n").startswith(b"+OK 0 messages"))
+        self.assertEqual(self.logins.tried[-1], (b"anna right", b"<1@mail.example.test>"))
+
+    def test_mechanisms(self) -> None:
+        """CAPA and AUTH go by what is offered on the connection; without passwords there is no USER."""
+        self.patch(self.logins, "mechanisms", ("SCRAM-SHA-256",))
+        self.patch(self.logins, "takes_passwords", lambda connection: False)
+        self.patch(self.logins, "offered", lambda connection: ("SCRAM-SHA-256",))
+        talk = self.connect()
+        capabilities = talk.say(b"CAPA\r\n")
+        self.assertIn(b"SASL SCRAM-SHA-256\r\n", capabilities)
+        self.assertNotIn(b"USER", capabilities)
+        self.assertEqual(talk.say(b"USER anna\r\n"), b"-ERR Passwords are not taken here; use AUTH\r\n")
+        self.assertEqual(talk.say(b"AUTH PLAIN\r\n"), b"-ERR Unknown mechanism; known: SCRAM-SHA-256\r\n")
+
     def test_long_response(self) -> None:
         """A5: a SASL response may be as long as RFC 4954 allows, and no longer."""
         for size, reply in ((12288, b"-ERR"), (12289, b"-ERR Line too long")):
