@@ -46,11 +46,12 @@ def adding(address: str, credentials: Mapping[str, Value], name: str, quota: str
 def setting_password(address: str, credentials: Mapping[str, Value]) -> Edit:
     """Change the credentials of a mailbox that is there: its password, and all that is made of it.
 
-    What is empty now is taken away, as nothing of an old password may go on working.
+    What is not given is taken away, as nothing of an old password may go on working.
     """
+    new: dict[str, Value] = {"scram": [], "secret": "", **credentials}
 
     def edit(text: str) -> str:
-        for key, value in credentials.items():
+        for key, value in new.items():
             text = _set(text, address, key, value)
         return text
 

@@ -104,13 +104,14 @@ class Logins:
         exchange: Exchange | None,
         connection: Connection,
     ) -> MailAccount:
-        evidence = self._evidence(connection)
+        limit = self._live.config.limits.login_failures
+        if connection.login_failures >= limit:  # it broke off the last exchange, not to hear that
+            raise LoginFailed(give_up=True)
         try:
-            claim = await claiming(evidence)
+            claim = await claiming(self._evidence(connection))
             account = await self._account(claim, connection)
         except Wrong as wrong:
             await self._wrong(wrong, exchange, connection)
-            limit = self._live.config.limits.login_failures
             raise LoginFailed(give_up=connection.login_failures >= limit) from None
         if not connection.admission.authenticated(account.address):
             self._refused(claim.username, connection, "too many sessions of this user")

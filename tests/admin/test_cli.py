@@ -352,6 +352,19 @@ class Check(Commands):
         (self.path.parent / "tls/cert.pem").write_text("x")
         self.assertIn("tls/cert.pem:1: holds no certificate.", self.mailnode("check", code=1))
 
+    def test_files_for_logins(self) -> None:
+        """So are the authorities of clients, and the keys of tokens."""
+        self.init()
+        folder, text = self.path.parent, self.path.read_text()
+        oauth = '[auth.oauth]\nkeys = "keys.json"\nissuer = "i"\naudience = "a"\n'
+        for name in ("keys.json", "tls/clients.pem"):
+            (folder / name).write_text("x")
+            (folder / name).chmod(0o600)
+        self.path.write_text(text.replace("[tls]\n", '[tls]\nclient_ca = "tls/clients.pem"\n'))
+        self.assertIn("tls/clients.pem:1: holds no certificate.", self.mailnode("check", code=1))
+        self.path.write_text(text + oauth)
+        self.assertIn("keys.json:1: keys.json is no JWK set", self.mailnode("check", code=1))
+
     def test_missing_file(self) -> None:
         """A configuration that is not there is a mistake, not a traceback."""
         self.assertIn("mailnode.toml:1: cannot be read", self.mailnode("check", code=1))

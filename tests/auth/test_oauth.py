@@ -72,6 +72,21 @@ class Bearers(House):
         self.failureResultOf(login, ConnectionError)
         self.assertEqual(connection.login_failures, 1)
 
+    def test_broken_off(self) -> None:
+        """A3: who never lets the server finish has no more tries on a connection than others."""
+        connection = self.connection()
+
+        def broken(_: bytes) -> bytes:
+            raise BadSyntax("Invalid base64")
+
+        bad = b"n,,\x01auth=Bearer %d\x01\x01"
+        for number in range(3):
+            login = self.authenticate("OAUTHBEARER", broken, initial=bad % number, connection=connection)
+            self.failureResultOf(login, BadSyntax)
+        good = b"n,,\x01" + BEARER + b"\x01"
+        login = self.authenticate("OAUTHBEARER", initial=good, connection=connection)
+        self.assertTrue(self.assert_failed(login).give_up)
+
     def test_same_token_again(self) -> None:
         """An expired token that a telephone sends again and again shuts nobody out."""
         for _ in range(PER_MINUTE * 2):

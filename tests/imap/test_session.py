@@ -14,7 +14,7 @@ from mailnode.store.account import Account
 from mailnode.store.errors import InUse, NoSuchMailbox, OverQuota, TooManyKeywords
 from mailnode.store.mailbox import Mailbox
 from mailnode.wire.imap.sequence import SequenceSet
-from tests.imap.world import Client, World
+from tests.imap.world import Client, FakeLogins, World
 
 MESSAGE = b"From: a@b\r\nSubject: x\r\n\r\nbody\r\n"
 
@@ -48,6 +48,26 @@ class SessionCase(SynchronousTestCase):
             raise error
 
         return fail
+
+
+class MechanismTests(SessionCase):
+    """AUTHENTICATE and LOGIN go by what is offered on the connection."""
+
+    def test_no_passwords(self) -> None:
+        """With SCRAM alone: LOGINDISABLED under TLS too, and LOGIN and AUTHENTICATE PLAIN are refused."""
+        self.patch(FakeLogins, "mechanisms", ("SCRAM-SHA-256",))
+        self.patch(FakeLogins, "takes_passwords", lambda *_: False)
+        self.patch(FakeLogins, "offered", lambda *_: ("SCRAM-SHA-256",))
+        client = self.client(tls="implicit")
+        self.assertIn(b" LOGINDISABLED ", client.greeting)
+        self.assertIn(b" AUTH=SCRAM-SHA-256]", client.greeting)
+        self.assertTrue(client.say("a LOGIN me secret").startswith(b"a NO [PRIVACYREQUIRED] "))
+        self.assertTrue(client.say("b AUTHENTICATE PLAIN AG1lAHNlY3JldA==").startswith(b"b NO [CANNOT] "))
+
+    def test_gone_after_login(self) -> None:
+        """Who is logged in is told of no mechanism."""
+        client = self.client().login(None)
+        self.assertNotIn(b"AUTH=", client.say("a CAPABILITY"))
 
 
 class LimitTests(SessionCase):

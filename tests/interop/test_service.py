@@ -247,6 +247,27 @@ class NodeTestCase(SynchronousTestCase):
         return MailNode(server.config_path, reactor), reactor
 
 
+class TlsTests(NodeTestCase):
+    """Who is asked for a certificate."""
+
+    def test_only_people_are_asked(self) -> None:
+        """Not other mail servers, on port 25; and a reload changes what both use."""
+        node, _ = self.node()
+        used = {factory._door.listener.protocol: factory._door for factory in node._factories.values()}
+        plain, asking = node._tls
+        self.assertIs(used["smtp"].tls, plain)
+        self.assertIs(used["smtp"].serve.__self__.tls, plain)
+        for protocol in ("submission", "pop3", "imap"):
+            self.assertIs(used[protocol].tls, asking)
+        self.assertIs(used["submission"].serve.__self__.tls, asking)
+        self.assertIs(used["pop3"].serve.__self__._shared.tls, asking)
+        self.assertIs(used["imap"].serve.__self__.shared.tls, asking)
+        before = (plain.context, asking.context)
+        self.patch(ThreadedExecutor, "run", InlineExecutor.run)
+        self.successResultOf(Deferred.fromCoroutine(node.reload()))
+        self.assertFalse({plain.context, asking.context} & set(before))
+
+
 class SpaceTests(NodeTestCase):
     """Room on the disk."""
 

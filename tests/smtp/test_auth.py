@@ -2,7 +2,7 @@
 
 from base64 import b64encode
 
-from tests.smtp.world import CUTS, EHLO, MAIL, SmtpTestCase, auth_plain
+from tests.smtp.world import CUTS, EHLO, MAIL, Logins, SmtpTestCase, auth_plain
 
 ANNA = b"anna@local.example"
 
@@ -87,6 +87,17 @@ class Authentication(SmtpTestCase):
         """T6: no password in clear from another host: 538, and no AUTH line."""
         world = self.greeted("submission")
         self.check(world, [(auth_plain(ANNA), [b"538 5.7.11"]), (MAIL, [b"530 5.7.0"])])
+
+    def test_offered(self) -> None:
+        """EHLO names what is offered, once; what is not offered is 504, after the login there is nothing."""
+        self.patch(Logins, "mechanisms", ("SCRAM-SHA-256", "PLAIN"))
+        world = self.world("submission", loopback=True)
+        world.send(b"")
+        world.stream.dataReceived(EHLO)
+        self.assertIn(b"AUTH SCRAM-SHA-256 PLAIN\r\n", world.transport.take())
+        self.check(world, [(b"AUTH LOGIN\r\n", [b"504 5.5.4"]), (auth_plain(ANNA), [b"235"])])
+        world.stream.dataReceived(EHLO)
+        self.assertNotIn(b"AUTH", world.transport.take())
 
     def test_order(self) -> None:
         """M17: not before EHLO, not within a transaction."""
