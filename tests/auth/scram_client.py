@@ -32,9 +32,10 @@ class ScramClient:
         """client-first-message"""
         return self._header + self._bare
 
-    def final(self, challenge: bytes) -> bytes:
-        """client-final-message"""
+    def final(self, challenge: bytes, instead: bytes | None = None) -> bytes:
+        """client-final-message, with the nonce of the challenge or with another one `instead`."""
         nonce, salt, iterations = (part[2:] for part in challenge.split(b",", 2))
+        nonce = nonce if instead is None else instead
         self.salt, self.iterations = b64decode(salt), int(iterations)
         salted = hashlib.pbkdf2_hmac(self._hash, self._password, self.salt, self.iterations)
         client_key = self._hmac(salted, b"Client Key")

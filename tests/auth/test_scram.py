@@ -101,6 +101,15 @@ class Scram(House):
             )
             self.assert_failed(login)
 
+    def test_nonce_is_compared(self) -> None:
+        """A8: a right proof over another nonce than the server's is worth nothing."""
+        for nonce in (b"rOprNGfwEbeRWgbNEkqO", b"x"):
+            client = self.client()
+            login = self.authenticate(
+                "SCRAM-SHA-256", lambda one, c=client, n=nonce: c.final(one, n), initial=client.first()
+            )
+            self.assert_failed(login)
+
     def test_channel_is_compared(self) -> None:
         """A right proof over another header than was sent first is worth nothing."""
         client = self.client()

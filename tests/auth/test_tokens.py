@@ -3,7 +3,9 @@
 import base64
 import hmac
 import json
+import sys
 from typing import Any, ClassVar
+from unittest import mock
 
 import jwt
 from cryptography.hazmat.primitives import serialization
@@ -143,6 +145,12 @@ class Tokens(SynchronousTestCase):
         nobody = JwtChecker(None, InlineExecutor(), lambda: NOW)
         self.assertFalse(nobody.ready)
         self.failureResultOf(nobody.check(token()), InvalidToken)
+
+    def test_without_the_library(self) -> None:
+        """Where PyJWT is not installed, that is said, with the remedy."""
+        with mock.patch.dict(sys.modules, {"jwt": None}):
+            error = self.assertRaises(TokenKeysError, read_issuer, SETTINGS, lambda _: b"")
+        self.assertIn("pip install 'mailnode[oauth]'", str(error))
 
     def test_key_files(self) -> None:
         """What is no JWK set, holds a secret key, or none at all, cannot be used."""
