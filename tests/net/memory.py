@@ -1,5 +1,6 @@
 """Connections over memory, with real OpenSSL where TLS is asked for."""
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from OpenSSL import SSL
@@ -62,8 +63,15 @@ class MemoryTransport(StringTransportWithDisconnection):
 class TlsPeer:
     """The client side of TLS, talking to a MemoryTransport."""
 
-    def __init__(self, transport: MemoryTransport, context: SSL.Context | None = None) -> None:
+    def __init__(
+        self,
+        transport: MemoryTransport,
+        context: SSL.Context | None = None,
+        *,
+        cut: Callable[[bytes], Iterable[bytes]] = lambda data: (data,),
+    ) -> None:
         self.transport = transport
+        self._cut = cut
         self.connection = SSL.Connection(context or SSL.Context(SSL.TLS_CLIENT_METHOD), None)
         self.connection.set_connect_state()
 
@@ -84,15 +92,24 @@ class TlsPeer:
     def receive(self) -> bytes:
         """What the server has said, decrypted."""
         self._exchange()
+        said = b""
         try:
-            return bytes(self.connection.recv(65536))
-        except SSL.WantReadError:
-            return b""
+            while True:
+                said += self.connection.recv(65536)
+        except (SSL.WantReadError, SSL.ZeroReturnError):
+            return said
+
+    def goodbye(self) -> None:
+        """The alert that ends the encrypted conversation."""
+        self.connection.shutdown()
+        self._exchange()
 
     def _exchange(self) -> None:
         try:
             while data := self.connection.bio_read(65536):
-                self.transport.protocol.dataReceived(data)
+                for piece in self._cut(data):
+                    if self.transport.connected:
+                        self.transport.protocol.dataReceived(piece)
         except SSL.WantReadError:
             pass
         if answer := self.transport.take():

@@ -163,9 +163,11 @@ class World:
         early: bytes = b"",
         soon: bytes = b"",
         tls: Any = None,
+        implicit: bool = False,
+        clock: Clock | None = None,
         **facts: Any,
     ) -> None:
-        self.clock = Clock()
+        self.clock = clock or Clock()
         self.clock.advance(1_000_000_000)
         self.courier = Courier()
         self.free = 10**12
@@ -194,7 +196,7 @@ class World:
         self.stream.makeConnection(self.transport)
         if early:
             self.stream.dataReceived(early)
-        listener = Listener(cast(Any, protocol), "tcp:25")
+        listener = Listener(cast(Any, protocol), "tcp:25", "implicit" if implicit else "starttls")
         known = {"peer": "192.0.2.7", "local": "192.0.2.1", "trusted": False, "loopback": False, **facts}
         self.gate = Gate(lambda: ConnectionLimits(9, 99, 99, 99, 9), self.clock.seconds)
         admission = self.gate.admit(known["peer"], trusted=known["trusted"])
@@ -202,10 +204,16 @@ class World:
             "CONN", self.stream, listener=listener, admission=cast(Any, admission), log=Log("test"), **known
         )
         self._serving: Any = smtp.serve(connection)
-        Deferred.fromCoroutine(self._serving).addBoth(self._ended)
+        Deferred.fromCoroutine(self._serve(smtp, connection)).addBoth(self._ended)
         if soon:
             self.stream.dataReceived(soon)
         self._settle()
+
+    async def _serve(self, smtp: Smtp, connection: Connection) -> None:
+        """As a listener does it: encrypted from the beginning where that is implied."""
+        if smtp.tls is not None and connection.listener.tls == "implicit":
+            await self.stream.start_tls(smtp.tls, timeout=15.0)
+        await self._serving
 
     @property
     def envelope(self) -> Envelope:
@@ -231,11 +239,21 @@ class World:
 
     def send(self, data: bytes) -> list[bytes]:
         """Send octets; gives the last line of every reply."""
+        self.feed(data)
+        return self.replies()
+
+    def feed(self, data: bytes) -> None:
+        """Send octets."""
         for piece in self._cut(data):
             if self.open:
                 self.stream.dataReceived(piece)
                 self._settle()
-        return self.replies()
+
+    def deliver_raw(self, data: bytes) -> None:
+        """Octets on the wire, beside what TLS makes of them where there is TLS."""
+        if self.transport.connected:
+            self.transport.protocol.dataReceived(data)
+            self._settle()
 
     def replies(self) -> list[bytes]:
         """The last line of every reply that came since the last call."""

@@ -1,0 +1,206 @@
+"""Plays a vector on a session over memory, in one of several ways, and looks at what has come of it."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from tests.net.memory import TlsPeer
+from tests.smtp.world import EHLO, MAIL, RCPT, World, auth_plain, by_chance, bytewise, whole
+from tests.vectors.vector import Message, Step, Vector
+
+ANNA = b"anna@local.example"
+NOOP = Step(send=b"NOOP\r\n", expect=(b"250 2.0.0",))
+REPLY_LINE = re.compile(rb"\d{3}([ -])[\t -~]*")
+REPLY_LIMIT = 512  # octets with CRLF (RFC 5321 section 4.5.3.1.5)
+
+_SAID = {  # what the client says to get from one state into the next, and the reply
+    "greeted": (EHLO, b"250 "),
+    "lmtp greeted": (b"LHLO client.example\r\n", b"250 "),
+    "login": (auth_plain(ANNA), b"235 "),
+    "mail": (MAIL, b"250 "),
+    "own mail": (MAIL.replace(b"a@remote.example", ANNA), b"250 "),
+    "rcpt": (RCPT, b"250 "),
+    "data": (b"DATA\r\n", b"354 "),
+}
+_GROUPED = {"mail": ("mail",), "rcpt": ("mail", "rcpt"), "data": ("mail", "rcpt", "data")}
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How the octets of the client come."""
+
+    name: str
+    cut: Callable[[bytes], Iterator[bytes]] = whole
+    pipelined: bool = False
+    encrypted: bool = False
+
+    def suits(self, vector: Vector) -> bool:
+        """Whether the vector can be played so."""
+        if self.encrypted and (vector.state == "tls" or not vector.encrypted):
+            return False
+        if self.cut is not whole and not self.encrypted and not vector.split:
+            return False
+        return vector.pipelined or not self.pipelined
+
+
+WAYS = (
+    Way("whole"),
+    Way("octet by octet", bytewise),
+    Way("at random splits", by_chance),
+    Way("behind a NOOP", pipelined=True),
+    Way("over TLS", by_chance, encrypted=True),
+)
+
+
+class Player:
+    """One connection that plays one vector."""
+
+    def __init__(self, world: World, vector: Vector, way: Way) -> None:
+        self.world = world
+        self._vector = vector
+        self._way = way
+        self._peer: TlsPeer | None = None
+
+    def play(self) -> None:
+        """Do all steps. Raises AssertionError for what is not as it must be."""
+        if self._way.encrypted:
+            self._handshake()
+        for step in script(self._vector, pipelined=self._way.pipelined):
+            self._do(step)
+        check_messages(self.world, self._vector.messages)
+
+    def play_cut_off(self, left: int) -> None:
+        """The last `left` octets of the last step never come, and the client goes."""
+        *before, last = script(self._vector, pipelined=False)
+        for step in before:
+            self._do(step)
+        self._send(last.send[: len(last.send) - left])
+        self.world.lose()
+        check_messages(self.world, ())
+
+    def _do(self, step: Step) -> None:
+        if step.send:
+            self._send(step.send)
+        if step.clear:
+            self.world.deliver_raw(step.clear)
+        if step.handshake:
+            self._handshake()
+        if step.goodbye and self._peer is not None:
+            self._peer.goodbye()
+        self.world._settle()
+        replies = replies_in(self._heard())
+        begins = tuple(reply[: len(want)] for reply, want in zip(replies, step.expect, strict=False))
+        said = step.send[:60] or step.clear[:60]
+        if (begins, len(replies)) != (step.expect, len(step.expect)):
+            raise AssertionError(f"after {said!r} came {_short(replies)}, not {_short(step.expect)}")
+        if self.world.open == step.closed:
+            raise AssertionError(f"after {said!r} the connection is {'open' if step.closed else 'closed'}")
+
+    def _send(self, data: bytes) -> None:
+        if self._peer is None:
+            self.world.feed(data)
+            return
+        for piece in self._way.cut(data) if self._vector.split else [data]:
+            if self.world.open:
+                self._peer.send(piece)
+                self.world._settle()
+
+    def _heard(self) -> bytes:
+        return self.world.transport.take() if self._peer is None else self._peer.receive()
+
+    def _handshake(self) -> None:
+        self._peer = TlsPeer(self.world.transport, cut=self._way.cut if self._way.encrypted else whole)
+        self._peer.handshake()
+
+
+def facts(vector: Vector, way: Way, tls: Any) -> dict[str, Any]:
+    """How the world must be for the vector."""
+    found: dict[str, Any] = {"limits": dict(vector.limits), "tls": tls, "implicit": way.encrypted}
+    # Our own people log in; in clear they may so from this very host only.
+    own = vector.listener == "submission" and vector.state in ("login", "mail", "rcpt", "data")
+    if vector.peer == "loopback" or own:
+        found["loopback"] = True
+    if vector.peer == "trusted":
+        found["trusted"] = True
+    if vector.state == "early":
+        found["early"] = vector.steps[0].send
+    return {**found, "cut": way.cut}
+
+
+def script(vector: Vector, *, pipelined: bool) -> list[Step]:
+    """All steps from the connection on; pipelined, all that may be is in one group behind a NOOP."""
+    alone, group = _opening(vector)
+    steps = list(vector.steps)
+    if vector.state == "early":
+        return [replace(steps[0], send=b""), *steps[1:]]
+    opening = [Step(expect=(b"220 ",)), *alone]
+    if not pipelined:
+        return [*opening, *group, *steps]
+    group = [NOOP, *group]
+    if vector.state != "data":
+        group.append(steps.pop(0))
+    together = Step(
+        send=b"".join(step.send for step in group),
+        expect=tuple(reply for step in group for reply in step.expect),
+        closed=group[-1].closed,
+    )
+    return [*opening, together, *steps]
+
+
+def _opening(vector: Vector) -> tuple[list[Step], list[Step]]:
+    """What leads to the state of the vector: steps each for itself, and steps that may be one group."""
+    submission = vector.listener == "submission"
+    if vector.state in ("connected", "early"):
+        return [], []
+    alone = [_said("lmtp greeted" if vector.listener == "lmtp" else "greeted")]
+    if vector.state == "tls":
+        starttls = Step(send=b"STARTTLS\r\n", expect=(b"220 2.0.0",))
+        return [*alone, starttls, Step(handshake=True)], []
+    if submission and vector.state != "greeted":
+        alone.append(_said("login"))
+    names = _GROUPED.get(vector.state, ())
+    return alone, [_said("own mail" if submission and name == "mail" else name) for name in names]
+
+
+def _said(name: str) -> Step:
+    sent, reply = _SAID[name]
+    return Step(send=sent, expect=(reply,))
+
+
+def replies_in(output: bytes) -> list[bytes]:
+    """The last line of each reply. Raises AssertionError for a line that is none of a reply."""
+    lines = output.split(b"\r\n")
+    if lines.pop():
+        raise AssertionError(f"a reply without end: {output[-80:]!r}")
+    last = []
+    for line in lines:
+        found = REPLY_LINE.fullmatch(line)
+        if not found or len(line) + 2 > REPLY_LIMIT:
+            raise AssertionError(f"no line of a reply: {line[:80]!r}")
+        if found[1] == b" ":
+            last.append(line)
+    return last
+
+
+def check_messages(world: World, wanted: tuple[Message, ...]) -> None:
+    """What was delivered is what must be. Raises AssertionError."""
+    delivered = world.courier.delivered
+    if len(delivered) != len(wanted):
+        raise AssertionError(f"{len(delivered)} messages were delivered, not {len(wanted)}")
+    for delivery, message in zip(delivered, wanted, strict=True):
+        if message.accounts and delivery.accounts != message.accounts:
+            raise AssertionError(f"delivered to {delivery.accounts}, not {message.accounts}")
+        for text in message.contains:
+            if text not in delivery.content:
+                raise AssertionError(f"the message does not contain {text!r}")
+        for text in message.lacks:
+            if text in delivery.content:
+                raise AssertionError(f"the message contains {text!r}")
+        if not delivery.content.endswith(message.ends):
+            raise AssertionError(f"the message ends in {delivery.content[-80:]!r}, not {message.ends!r}")
+
+
+def _short(replies: object) -> str:
+    text = repr(list(replies))  # type: ignore[call-overload]
+    return text if len(text) < 400 else text[:200] + " ... " + text[-200:]
