@@ -4,8 +4,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO ?= var
+FUZZ_SECONDS ?= 60
 
-.PHONY: run test lint sizes clean
+.PHONY: run test lint fuzz sizes clean
 
 run: $(VENV)/.ready
 	@exec $(BIN)/mailnode demo --dir $(DEMO)
@@ -19,6 +20,10 @@ lint: $(VENV)/.ready-lint
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config setup.cfg
 	$(BIN)/python tools/sizes.py
+
+# Every target of tests/fuzz, for FUZZ_SECONDS in all.
+fuzz: $(VENV)/.ready-fuzz
+	$(BIN)/python -m tests.fuzz $(FUZZ_SECONDS)
 
 sizes:
 	$(PYTHON) tools/sizes.py
@@ -42,5 +47,9 @@ $(VENV)/.ready-lint: $(VENV)/.ready-test
 	$(BIN)/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable '.[test,lint]'
 	@touch $@
 
+$(VENV)/.ready-fuzz: $(VENV)/.ready-test
+	$(BIN)/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable '.[test,fuzz]'
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) .fuzz build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,54 @@
+"""`python -m tests.fuzz.one TARGET [libFuzzer option...]`: one target, until it fails or its time is over.
+
+The corpus lies in .fuzz/ and grows from run to run. What makes the target fail is kept there too, as
+TARGET-crash-...: mend it, and put the file into tests/fuzz/found, where the tests run it from then on.
+"""
+
+import sys
+from pathlib import Path
+
+import atheris
+
+# What is here sees where the octets lead; the rest is not for the octets of a stranger.
+SEEN = [
+    "mailnode.wire",
+    "mailnode.smtp",
+    "mailnode.auth.sasl",
+    "mailnode.delivery.route",
+    "mailnode.message.address_list",
+    "mailnode.message.header",
+    "mailnode.net.stream",
+]
+
+with atheris.instrument_imports(include=SEEN):
+    from tests.fuzz.targets import TARGETS, seeds
+    from tests.vectors.vector import HERE as VECTORS
+    from tests.vectors.vector import vectors
+
+HERE = Path(__file__).resolve().parent
+KEPT = HERE.parent.parent / ".fuzz"
+INPUT_LIMIT = {"session": 4096}  # octets; more than the limits of the session are
+
+
+def main(name: str, options: list[str]) -> None:
+    """Fuzz; the process ends here."""
+    corpus = KEPT / name
+    corpus.mkdir(parents=True, exist_ok=True)
+    for number, seed in enumerate(sorted(seeds(vectors() + vectors(VECTORS / "pending"))[name])):
+        (corpus / f"seed-{number:04d}").write_bytes(seed)
+    arguments = [
+        sys.argv[0],
+        f"-dict={HERE / 'smtp.dict'}",
+        f"-max_len={INPUT_LIMIT.get(name, 600)}",
+        f"-artifact_prefix={KEPT}/{name}-",
+        "-timeout=20",
+        "-print_final_stats=1",
+        *options,
+        str(corpus),
+    ]
+    atheris.Setup(arguments, TARGETS[name])
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2:])

@@ -1,0 +1,252 @@
+"""What is fuzzed, by name: each target takes any octets, and raises when something does not hold.
+
+They need no fuzzer: tests/fuzz/test_targets.py runs them on the seeds, and on what was found before.
+"""
+
+import binascii
+import random
+from base64 import b64decode
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from twisted.logger import LogLevel, globalLogPublisher
+
+from mailnode.auth.sasl import decode_base64
+from mailnode.net.stream import READ_BUFFER
+from mailnode.wire.address import DOMAIN_LIMIT, LOCAL_LIMIT, parse_address, parse_path
+from mailnode.wire.dot import Decoder, Encoder
+from mailnode.wire.errors import BadSyntax
+from mailnode.wire.smtp import (
+    after_keyword,
+    decode_xtext,
+    parse_command,
+    parse_hello,
+    parse_parameters,
+    parse_size,
+)
+from tests.smtp.world import EHLO, World, auth_plain
+from tests.vectors.player import replies_in
+from tests.vectors.vector import Vector
+
+# Small, so that short inputs meet them.
+LIMITS = {
+    "message_size": 2000,
+    "header_size": 1000,
+    "header_field_size": 300,
+    "received_hops": 3,
+    "recipients": 4,
+    "messages_per_session": 4,
+    "command_line": 512,
+}
+LOGIN = EHLO + auth_plain(b"anna@local.example")
+DOORS: tuple[tuple[str, bytes, dict[str, Any]], ...] = (  # listener, what has been said, facts of the peer
+    ("smtp", b"", {}),
+    ("smtp", EHLO, {}),
+    ("smtp", EHLO, {"trusted": True}),
+    ("submission", b"", {"loopback": True}),
+    ("submission", LOGIN, {"loopback": True}),
+)
+END = b"\r\n.\r\n"
+_bugs: list[str] = []
+
+
+def _note(event: dict[str, Any]) -> None:
+    """Keep what is logged as a bug."""
+    if event["log_level"] is LogLevel.critical:
+        _bugs.append(str(event.get("log_failure", event)))
+
+
+globalLogPublisher.addObserver(_note)  # type: ignore[arg-type]
+
+
+def pieces(data: bytes, how: int) -> Iterator[bytes]:
+    """The data as it comes: in one piece for 0, line by line up to 127, else in pieces of random length."""
+    if how == 0:
+        yield data
+    elif how < 128:
+        yield from data.splitlines(keepends=True)
+    else:
+        chance = random.Random(how)
+        while data:
+            length = chance.randint(1, 1 + how // 8)
+            yield data[:length]
+            data = data[length:]
+
+
+def session(data: bytes) -> None:
+    """A whole SMTP session. The first octet chooses the door, the second how the rest is cut."""
+    if len(data) < 2:
+        return
+    _bugs.clear()
+    listener, before, facts = DOORS[data[0] % len(DOORS)]
+    world = World(listener, limits=LIMITS, **facts)
+    for line in before.splitlines(keepends=True):
+        world.feed(line)
+    output = world.transport.take()
+    sent = data[2:]
+    for piece in pieces(sent, data[1]):
+        world.feed(piece)
+        output += world.transport.take()
+        if world.stream.pending > READ_BUFFER + len(piece):
+            raise AssertionError(f"{world.stream.pending} octets are waiting")
+    world.lose()
+    _check_end(world)
+    _check_replies(world, output, before + sent)
+
+
+def _check_end(world: World) -> None:
+    bugs = "\n".join(_bugs)
+    if bugs or not world.outcome:
+        raise AssertionError(f"the session has failed, or has not ended: {bugs}")
+    if world.clock.getDelayedCalls():
+        raise AssertionError(f"something still waits: {world.clock.getDelayedCalls()}")
+    for delivery in world.courier.deliveries:
+        if delivery.outcome == "open" or delivery.longest > READ_BUFFER:
+            raise AssertionError(f"{delivery.outcome}, in pieces of up to {delivery.longest} octets")
+
+
+def _check_replies(world: World, output: bytes, sent: bytes) -> None:
+    """A reply a line at most, each well-formed; and a message for each acknowledgement, which had an end."""
+    replies = replies_in(output)
+    if len(replies) > sent.count(b"\n") + 2:  # the greeting, and one for a line that has no end
+        raise AssertionError(f"{len(replies)} replies to {sent.count(bytes([10]))} lines")
+    promised = sum(reply.startswith(b"250 2.0.0 Ok: ") for reply in replies)
+    delivered = world.courier.delivered
+    ends = sum(sent.startswith(END, place) for place in range(len(sent)))
+    if promised != len(delivered) or promised > ends:
+        raise AssertionError(f"{len(delivered)} messages, {promised} promised, {ends} ends")
+    for delivery in delivered:
+        rest = delivery.content.replace(b"\r\n", b"")
+        if any(octet in rest for octet in b"\r\n\0") or len(delivery.content) > LIMITS["message_size"] + 2000:
+            raise AssertionError(f"delivered: {delivery.content!r}")
+
+
+def address(data: bytes) -> None:
+    """The parser of paths and addresses: what it takes is within limits, and can be written again."""
+    for utf8 in (False, True):
+        try:
+            found, rest = parse_path(data, utf8=utf8)
+        except BadSyntax:
+            continue
+        assert data.endswith(rest), rest
+        if found is None or not found.domain:
+            continue
+        assert len(found.local.encode()) <= LOCAL_LIMIT and len(found.domain.encode()) <= DOMAIN_LIMIT
+        text = str(found)
+        assert not any(ord(letter) < 32 or letter == "\x7f" for letter in text), text
+        assert parse_address(text, utf8=utf8) == found, text
+        assert parse_path(f"<{text}>".encode() + rest, utf8=utf8) == (found, rest), text
+        assert parse_address(text, utf8=utf8).key == found.key
+
+
+def command(data: bytes) -> None:
+    """The parsers of a line: BadSyntax or a value, and the value can be written again."""
+    for parse in (parse_size, parse_hello, decode_xtext):
+        try:
+            parse(data)
+        except BadSyntax:
+            pass
+    try:
+        verb, argument = parse_command(data)
+    except BadSyntax:
+        return
+    assert verb.isalpha() and verb.isascii() and verb.isupper(), verb
+    assert parse_command(f"{verb} ".encode() + argument) == (verb, argument), argument
+    try:
+        parameters = parse_parameters(after_keyword(b"TO:" + argument, b"TO:"))
+        parameters = parse_parameters(b" " + argument)
+    except BadSyntax:
+        return
+    words = [key.encode() + (b"" if value is None else b"=" + value) for key, value in parameters.items()]
+    assert parse_parameters(b"".join(b" " + word for word in words)) == parameters, parameters
+
+
+def dots(data: bytes) -> None:
+    """The decoder of dot-stuffing against a plain one, however the octets are cut; and the way back."""
+    how, body = data[:1], data[1:]
+    decoder = Decoder()
+    content, left = b"", b""
+    for piece in pieces(body, how[0] if how else 0):
+        if decoder.finished:
+            left += piece
+        else:
+            content += decoder.feed(piece)
+    wanted, residue = plainly_decoded(body)
+    assert decoder.finished == (residue is not None)
+    if residue is None:
+        assert wanted.startswith(content), (content, wanted)
+        return
+    assert (content, decoder.residue + left) == (wanted, residue), (content, wanted)
+    rest = content.replace(b"\r\n", b"")
+    assert decoder.bare == (b"\r" in rest or b"\n" in rest), content
+    assert decoder.nul == (b"\0" in content), content
+    encoder = Encoder()
+    wire = encoder.feed(content) + encoder.finish()
+    assert plainly_decoded(wire) == (content, b""), wire
+
+
+def plainly_decoded(body: bytes) -> tuple[bytes, bytes | None]:
+    """The content and what follows its end; None for a body that has not ended (RFC 5321 section 4.5.2)."""
+    text, end, residue = (b"\r\n" + body).partition(END)
+    lines = text.split(b"\r\n")[1:]
+    content = b"\r\n".join(line.removeprefix(b".") for line in lines)
+    return (content + b"\r\n" if end and lines else content), (residue if end else None)
+
+
+def base64(data: bytes) -> None:
+    """Base64 of AUTH: exactly the canonical form is taken."""
+    try:
+        found: bytes | None = decode_base64(data)
+    except BadSyntax:
+        found = None
+    wanted: bytes | None
+    try:
+        wanted = b64decode(data, validate=True)
+    except binascii.Error:
+        wanted = None
+    if wanted is not None and binascii.b2a_base64(wanted, newline=False) != data:
+        wanted = None
+    if data == b"=":
+        wanted = b""
+    assert found == wanted, (found, wanted)
+
+
+TARGETS: Mapping[str, Callable[[bytes], None]] = {
+    "session": session,
+    "address": address,
+    "command": command,
+    "dots": dots,
+    "base64": base64,
+}
+
+
+def seeds(vectors: list[Vector]) -> dict[str, set[bytes]]:
+    """Inputs to begin with, for each target, made of what the vectors send."""
+    found: dict[str, set[bytes]] = {name: set() for name in TARGETS}
+    for vector in vectors:
+        sent = b"".join(step.send for step in vector.steps)[:4000]
+        door, opening = _way_in(vector)
+        for how in (0, 1, 200):
+            found["session"].add(bytes([door, how]) + opening + sent)
+            found["dots"].add(bytes([how]) + sent[:600])
+        for line in sent.split(b"\r\n"):
+            found["command"].add(line[:600])
+            verb, _, argument = line.partition(b":")
+            found["address"].add(argument[:600])
+            found["command"].add(argument.partition(b"> ")[2][:600])
+            if verb.startswith(b"AUTH"):
+                found["base64"].add(line.split(b" ")[-1][:600])
+    return found
+
+
+def _way_in(vector: Vector) -> tuple[int, bytes]:
+    """The door, and what is said there before the steps of the vector."""
+    opening = _OPENINGS.get(vector.state, b"")
+    if vector.listener != "submission":
+        return int(vector.state != "connected"), opening
+    logged_in = vector.state in ("login", *_OPENINGS)
+    return 3 + logged_in, opening.replace(b"a@remote.example", b"anna@local.example")
+
+
+_MAIL, _RCPT, _DATA = b"MAIL FROM:<a@remote.example>\r\n", b"RCPT TO:<anna@local.example>\r\n", b"DATA\r\n"
+_OPENINGS = {"mail": _MAIL, "rcpt": _MAIL + _RCPT, "data": _MAIL + _RCPT + _DATA}
