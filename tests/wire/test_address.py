@@ -1,5 +1,7 @@
 """Addresses and paths (RFC 5321 sections 4.1.2 and 4.1.3)."""
 
+from ipaddress import IPv4Address, IPv6Address
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -148,3 +150,55 @@ class Addresses(SynchronousTestCase):
             return
         if address is not None and address.domain:
             self.assertEqual(parse_address(str(address), utf8=utf8), address)
+
+    @settings(deadline=None, max_examples=200)
+    @given(st.text(max_size=40) | st.text('@."\\[]:ua ', max_size=20), st.booleans())
+    def test_any_text(self, text: str, utf8: bool) -> None:
+        """Any text is an address or BadSyntax; an address has no control in it, and its lengths."""
+        try:
+            address = parse_address(text, utf8=utf8)
+        except BadSyntax:
+            return
+        self.assertEqual(parse_address(str(address), utf8=utf8), address)
+        self.assertFalse(any(ord(letter) < 32 or letter == "\x7f" for letter in str(address)))
+        self.assertLessEqual(len(address.local.encode()), LOCAL_LIMIT)
+        self.assertLessEqual(len(address.domain.encode()), DOMAIN_LIMIT)
+        self.assertTrue(utf8 or text.isascii())
+
+    @settings(deadline=None, max_examples=100)
+    @given(LOCALS, DOMAINS)
+    def test_quoting(self, local: str, domain: str) -> None:
+        """However much of a local part is quoted, it is the same address, and has the same key."""
+        quoted = '"' + "".join("\\" + letter for letter in local) + '"'
+        address = parse_address(f"{quoted}@{domain}")
+        self.assertEqual(address, Address(local, domain))
+        self.assertEqual(parse_address(f"{quoted}@{domain.upper()}.").key, address.key)
+
+    @settings(deadline=None, max_examples=100)
+    @given(st.lists(DOMAINS, max_size=4), LOCALS, DOMAINS, st.binary(max_size=20))
+    def test_routes(self, route: list[str], local: str, domain: str, rest: bytes) -> None:
+        """A source route of any length is dropped, and every octet behind the path is given back."""
+        hops = ",".join(f"@{hop}" for hop in route) + (":" if route else "")
+        address = Address(local, domain)
+        data = f"<{hops}{address}>".encode() + rest
+        if rest.isascii():
+            self.assertEqual(parse_path(data), (address, rest))
+
+    @settings(deadline=None, max_examples=100)
+    @given(st.ip_addresses(), LOCALS)
+    def test_literal_round_trip(self, host: IPv4Address | IPv6Address, local: str) -> None:
+        """The literal of every address is read back as it was written."""
+        address = Address(local, literal(str(host)))
+        self.assertEqual(parse_address(str(address)), address)
+
+    @settings(deadline=None, max_examples=200)
+    @given(st.text(max_size=30) | st.text("aZ9-._\u00fc", max_size=70))
+    def test_any_domain(self, text: str) -> None:
+        """What is a domain name, is one in an address too, and nothing else is."""
+        try:
+            address = parse_address(f"u@{text}", utf8=True)
+        except BadSyntax:
+            self.assertFalse(is_domain(text))
+            return
+        if not address.domain.startswith("["):
+            self.assertTrue(is_domain(text.removesuffix(".")))

@@ -121,6 +121,72 @@ class Commands(SynchronousTestCase):
             self.assertEqual(split_smtputf8(argument), parts)
 
 
+VERBS = st.from_regex(r"[A-Za-z]{1,12}", fullmatch=True)
+KEYWORDS = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9-]{0,8}", fullmatch=True)
+VALUES = st.none() | st.from_regex(rb"[!-<>-~]{1,12}", fullmatch=True)
+BLANKS = st.from_regex(rb"[ \t]{1,3}", fullmatch=True)
+
+
+class Grammar(SynchronousTestCase):
+    """Whatever can be written is read as what was written."""
+
+    @settings(deadline=None, max_examples=100)
+    @given(VERBS, BLANKS, st.binary(max_size=40), st.sampled_from([b"", b" ", b"\t  "]))
+    def test_command(self, verb: str, blanks: bytes, argument: bytes, end: bytes) -> None:
+        """The verb in upper case, and every octet of the argument but the blanks around it."""
+        line = verb.encode() + blanks + argument + end
+        self.assertEqual(parse_command(line), (verb.upper(), argument.strip(b" \t")))
+
+    @settings(deadline=None, max_examples=100)
+    @given(st.sampled_from([b"FROM:", b"TO:"]), st.booleans(), st.integers(0, 3), st.binary(max_size=40))
+    def test_keyword(self, keyword: bytes, lower: bool, blanks: int, path: bytes) -> None:
+        """The keyword in any letters, then blanks, then what is wanted."""
+        argument = (keyword.lower() if lower else keyword) + b" " * blanks + path
+        self.assertEqual(after_keyword(argument, keyword), path.lstrip(b" "))
+
+    @settings(deadline=None, max_examples=100)
+    @given(st.dictionaries(KEYWORDS.map(str.upper), VALUES, max_size=6), st.booleans())
+    def test_parameters(self, parameters: dict[str, bytes | None], lower: bool) -> None:
+        """Each keyword in upper case with its value, in the order they came; twice the same is refused."""
+        words = [
+            (key.lower() if lower else key).encode() + (b"" if value is None else b"=" + value)
+            for key, value in parameters.items()
+        ]
+        text = b"".join(b" " + word for word in words)
+        found = parse_parameters(text)
+        self.assertEqual(list(found.items()), list(parameters.items()))
+        for word in words:
+            self.assertRaises(BadSyntax, parse_parameters, text + b" " + word.swapcase())
+
+    @settings(deadline=None, max_examples=100)
+    @given(st.integers(0, 10**20 - 1), st.integers(0, 30))
+    def test_size(self, size: int, zeros: int) -> None:
+        """Any number of up to twenty digits; zeros before it change nothing."""
+        self.assertEqual(parse_size(b"0" * zeros + b"%d" % size), size)
+
+    @settings(deadline=None, max_examples=200)
+    @given(st.binary(max_size=300) | st.text("ab.-_[]:1 ", max_size=260).map(str.encode))
+    def test_hello(self, argument: bytes) -> None:
+        """What is taken for a name goes into a header field as it is: printable, without blanks, short."""
+        try:
+            name = parse_hello(argument)
+        except BadSyntax:
+            return
+        self.assertEqual(name.encode(), argument)
+        self.assertTrue(name.isascii() and name.isprintable() and " " not in name and len(name) <= 255)
+
+    @settings(deadline=None, max_examples=100)
+    @given(st.binary(max_size=60) | st.text("+0Aa=2b ", max_size=12).map(str.encode))
+    def test_xtext(self, text: bytes) -> None:
+        """Whatever is xtext, its octets written out in full are the same."""
+        try:
+            octets = decode_xtext(text)
+        except BadSyntax:
+            return
+        self.assertEqual(decode_xtext(b"".join(b"+%02X" % octet for octet in octets)), octets)
+        self.assertLessEqual(len(octets), len(text))
+
+
 class Replies(SynchronousTestCase):
     """Lines to the client."""
 
@@ -152,3 +218,18 @@ class Replies(SynchronousTestCase):
             [Reply(code, "", "").positive for code in (220, 354, 421, 550)], [True, True, False, False]
         )
         self.assertEqual(str(Reply(550, "5.1.1", "No")), "550 5.1.1 No")
+
+    @settings(deadline=None, max_examples=100)
+    @given(st.integers(200, 599), st.sampled_from(["", "2.0.0", "5.7.11"]), st.text(max_size=60))
+    def test_any_text(self, code: int, enhanced: str, text: str) -> None:
+        """A reply is not written, or it is one reply with these codes on every line, and this text."""
+        try:
+            octets = Reply(code, enhanced, text).encode()
+        except ValueError:
+            self.assertFalse(all(letter in "\t\n" or " " <= letter <= "~" for letter in text))
+            return
+        *lines, rest = octets.split(b"\r\n")
+        status = f"{enhanced} " if enhanced else ""
+        begins = [f"{code}-{status}"] * (len(lines) - 1) + [f"{code} {status}"]
+        wanted = [begin + line for begin, line in zip(begins, text.split("\n"), strict=True)]
+        self.assertEqual(([line.decode("ascii") for line in lines], rest), (wanted, b""))
