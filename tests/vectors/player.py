@@ -1,5 +1,6 @@
 """Plays a vector on a session over memory, in one of several ways, and looks at what has come of it."""
 
+import random
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -44,12 +45,21 @@ class Way:
         return vector.pipelined or not self.pipelined
 
 
+def in_segments(data: bytes) -> Iterator[bytes]:
+    """In pieces of up to 250 octets, the same in every run; also what is encrypted comes in such pieces."""
+    chance = random.Random(len(data))
+    while data:
+        length = chance.randint(1, 250)
+        yield data[:length]
+        data = data[length:]
+
+
 WAYS = (
     Way("whole"),
     Way("octet by octet", bytewise),
     Way("at random splits", by_chance),
     Way("behind a NOOP", pipelined=True),
-    Way("over TLS", by_chance, encrypted=True),
+    Way("over TLS", in_segments, encrypted=True),
 )
 
 
