@@ -4,6 +4,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.fuzz.__main__ import shares
 from tests.fuzz.targets import TARGETS, pieces, plainly_decoded, seeds
 from tests.vectors.vector import HERE as VECTORS
 from tests.vectors.vector import vectors
@@ -25,6 +26,14 @@ class Targets(SynchronousTestCase):
         """What once made a target fail; the name of the file begins with that of the target."""
         for path in sorted(FOUND.glob("*-*")):
             TARGETS[path.name.partition("-")[0]](path.read_bytes())
+
+    def test_shares(self) -> None:
+        """All targets together take the time there is, and a session half of it; each has some."""
+        self.assertEqual(
+            shares(60, list(TARGETS)), {name: 30 if name == "session" else 7 for name in TARGETS}
+        )
+        self.assertEqual(shares(60, ["session"]), {"session": 60})
+        self.assertEqual(shares(1, ["dots", "base64"]), {"dots": 2, "base64": 2})
 
     def test_pieces(self) -> None:
         """However octets are cut, they are all there."""

@@ -38,7 +38,7 @@ class Way:
 
     def suits(self, vector: Vector) -> bool:
         """Whether the vector can be played so."""
-        if self.encrypted and (vector.state == "tls" or not vector.encrypted):
+        if self.encrypted and (vector.state in ("tls", "implicit") or not vector.encrypted):
             return False
         if self.cut is not whole and not self.encrypted and not vector.split:
             return False
@@ -74,7 +74,7 @@ class Player:
 
     def play(self) -> None:
         """Do all steps. Raises AssertionError for what is not as it must be."""
-        if self._way.encrypted:
+        if implicit(self._vector, self._way):
             self._handshake()
         for step in script(self._vector, pipelined=self._way.pipelined):
             self._do(step)
@@ -124,9 +124,15 @@ class Player:
         self._peer.handshake()
 
 
+def implicit(vector: Vector, way: Way) -> bool:
+    """Whether the connection is encrypted from its beginning."""
+    return way.encrypted or vector.state == "implicit"
+
+
 def facts(vector: Vector, way: Way, tls: Any) -> dict[str, Any]:
     """How the world must be for the vector."""
-    found: dict[str, Any] = {"limits": dict(vector.limits), "tls": tls, "implicit": way.encrypted}
+    found: dict[str, Any] = {"limits": dict(vector.limits), "tls": tls}
+    found["implicit"] = implicit(vector, way)
     # Our own people log in; in clear they may so from this very host only.
     own = vector.listener == "submission" and vector.state in ("login", "mail", "rcpt", "data")
     if vector.peer == "loopback" or own:
@@ -167,7 +173,7 @@ def _opening(vector: Vector) -> tuple[list[Step], list[Step]]:
     if vector.state == "tls":
         starttls = Step(send=b"STARTTLS\r\n", expect=(b"220 2.0.0",))
         return [*alone, starttls, Step(handshake=True)], []
-    if submission and vector.state != "greeted":
+    if submission and vector.state not in ("greeted", "implicit"):
         alone.append(_said("login"))
     names = _GROUPED.get(vector.state, ())
     return alone, [_said("own mail" if submission and name == "mail" else name) for name in names]

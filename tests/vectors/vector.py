@@ -18,7 +18,7 @@ FAMILIES = {"S": 20, "M": 20, "T": 19, "R": 34, "A": 14}  # letter: how many vec
 EVERY_ID = frozenset(f"{letter}{number + 1}" for letter, last in FAMILIES.items() for number in range(last))
 
 LISTENERS = ("smtp", "submission", "lmtp")
-STATES = ("early", "connected", "greeted", "tls", "login", "mail", "rcpt", "data")
+STATES = ("early", "connected", "greeted", "tls", "implicit", "login", "mail", "rcpt", "data")
 PEERS = ("stranger", "loopback", "trusted")
 
 
