@@ -5,6 +5,9 @@ cut can hide or make an end. The trick of both: the body starts as if a CRLF sto
 dot at the very start is no special case.
 """
 
+import re
+
+_ANY_END = re.compile(rb"\r\n|\r|\n")
 _CRLF = b"\r\n"
 _STUFFED = b"\r\n."
 _END = b"\r\n.\r\n"
@@ -15,11 +18,15 @@ class Decoder:
 
     `finished` tells that the end has been seen, `residue` holds the octets after it. `bare` tells that a
     CR or LF stood alone somewhere in the content, `nul` that a NUL did: the session decides what that costs.
+
+    With `normalize`, a CR or LF that stands alone becomes CRLF, and `bare` stays False. Where the body ends,
+    and which dots are taken off, was decided before: what becomes a line by it is text, also a dot alone.
     """
 
-    __slots__ = ("_held", "_skip", "bare", "finished", "nul", "residue")
+    __slots__ = ("_held", "_normalize", "_skip", "bare", "finished", "nul", "residue")
 
-    def __init__(self) -> None:
+    def __init__(self, *, normalize: bool = False) -> None:
+        self._normalize = normalize
         self._held = _CRLF
         self._skip = len(_CRLF)
         self.finished = False
@@ -58,10 +65,14 @@ class Decoder:
         return self._give(out)
 
     def _give(self, pieces: list[bytes]) -> bytes:
-        for piece in pieces:
+        for index, piece in enumerate(pieces):
             pairs = piece.count(_CRLF)
             if piece.count(b"\n") != pairs or piece.count(b"\r") != pairs:
-                self.bare = True
+                # No piece ends between CR and LF, so each can be put right by itself.
+                if self._normalize:
+                    pieces[index] = _ANY_END.sub(_CRLF, piece)
+                else:
+                    self.bare = True
             if b"\0" in piece:
                 self.nul = True
         content = b"".join(pieces)

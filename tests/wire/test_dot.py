@@ -1,5 +1,6 @@
 """Dot-stuffing over every cut (RFC 5321 section 4.5.2; vectors S1 to S14 and S17)."""
 
+import re
 from itertools import pairwise
 
 from hypothesis import given, settings
@@ -49,6 +50,27 @@ def cuts(data: bytes, places: list[int]) -> list[bytes]:
     """The data cut at these places, as far as it reaches."""
     edges = [0, *sorted(min(place, len(data)) for place in places), len(data)]
     return [data[start:end] for start, end in pairwise(edges)]
+
+
+class Normalizing(SynchronousTestCase):
+    """Line ends put right in the reader."""
+
+    @settings(deadline=None, max_examples=300)
+    @given(OCTETS, st.lists(st.integers(0, 30), max_size=6))
+    def test_any_cut(self, octets: bytes, places: list[int]) -> None:
+        """S1-S11: the same end and content in any cut, but each CR and LF that stood alone is a CRLF."""
+        text = octets + b"\r\n.\r\nQUIT\r\n"
+        plain, mended = Decoder(), Decoder(normalize=True)
+        content = plain.feed(text)
+        found = b""
+        for piece in cuts(text, places):
+            if mended.finished:
+                mended.residue += piece
+            else:
+                found += mended.feed(piece)
+        self.assertEqual(found, re.sub(rb"\r\n|\r|\n", b"\r\n", content))
+        self.assertEqual((mended.finished, mended.residue, mended.bare), (True, plain.residue, False))
+        self.assertEqual(mended.nul, plain.nul)
 
 
 class Decoding(SynchronousTestCase):
