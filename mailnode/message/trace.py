@@ -14,6 +14,7 @@ from mailnode.wire.international import u_labels
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LINE = 990  # octets; RFC 5322 section 2.1.1 has room for 998 in a line
 _VALUE = re.compile(r"[ -~]*")
 _UTF8_VALUE = re.compile(r"[ -~\u00a0-\u2027\u202a-\ud7ff\ue000-\U0010ffff]*")  # no controls, no separators
 
@@ -31,6 +32,7 @@ class Hop:
     seconds: float  # since the epoch
     priority: int = 0  # RFC 6710 section 4.1
     utf8: bool = False
+    solicitation: tuple[str, ...] = ()  # RFC 3865 section 2.6
 
 
 def field(name: str, *lines: str, utf8: bool = False) -> bytes:
@@ -58,14 +60,19 @@ def delivered_to(address: str, *, utf8: bool = False) -> bytes:
 def received(hop: Hop) -> bytes:
     """Received: From-domain By-domain [With] [ID] [For] [PRIORITY] ";" date-time
 
-    A priority other than 0 has a clause of its own (RFC 6710 section 4.1). In a UTF-8 message domains have
-    U-labels (RFC 6531 section 3.7.3), but what the client called itself.
+    A priority other than 0 has a clause of its own (RFC 6710 section 4.1). Kinds of solicitation stand in a
+    comment behind the protocol (RFC 3865 section 2.6), if a line has room for them. In a UTF-8 message
+    domains have U-labels (RFC 6531 section 3.7.3), but what the client called itself.
     """
     by, recipient = hop.by, hop.recipient and str(hop.recipient)
     if hop.utf8:
         by, recipient = u_labels(by), hop.recipient and hop.recipient.shown
     lines = [f"from {hop.hello} ({literal(hop.peer)})" if hop.peer else f"from {hop.hello}"]
-    lines.append(f"by {by} with {hop.protocol} id {hop.id}")
+    solicitation = f"(SOLICIT={','.join(hop.solicitation)})"
+    if hop.solicitation and len(solicitation) <= _LINE:
+        lines += [f"by {by} with {hop.protocol}", solicitation, f"id {hop.id}"]
+    else:
+        lines.append(f"by {by} with {hop.protocol} id {hop.id}")
     if recipient is not None:
         lines.append(f"for <{recipient}>")
     if hop.priority:
