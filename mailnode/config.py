@@ -32,6 +32,7 @@ from mailnode.config_rules import (
     split_address,
     subaddress_separator,
 )
+from mailnode.config_submission import SOLICITATION_LIMIT, Submission, sender, solicitation
 from mailnode.fs import FileSystem
 from mailnode.tomlfile import ConfigurationError, FromText, Mistake, TomlFile
 from mailnode.wire.scram import HASHES, Verifier
@@ -133,6 +134,9 @@ class Limits:
     imap_preauth_line: Positive = 8192
     imap_literals: Positive = 262_144
     password_queue: Positive = 32
+    submission_recipients_hour: Natural = 100
+    submission_recipients_day: Natural = 1000
+    submission_new_recipients_day: Natural = 200
 
 
 # Below these a limit breaks a promise of the protocol: limit, least value, where it is written.
@@ -161,11 +165,13 @@ class Config:
     trusted_networks: Networks = _LOOPBACK
     proxy_networks: Networks = _LOOPBACK
     xclient_networks: Networks = ()
+    no_soliciting: tuple[Annotated[str, solicitation], ...] = ()
     listeners: tuple[Listener, ...] = field(default=DEFAULT_LISTENERS, metadata={"key": "listener"})
     tls: Tls = Tls()
     auth: Auth = field(default_factory=Auth)
     store: Store = Store()
     quota: Quota = field(default_factory=Quota)
+    submission: Submission = field(default_factory=Submission)
     limits: Limits = Limits()
 
     @property
@@ -189,6 +195,8 @@ class Config:
 class MailboxEntry:
     """One mailbox: the argon2 hash of its password, the person's name, how much it may hold, and what other
     ways to log in need: SCRAM's verifiers of the same password, and a secret as it is for CRAM-MD5 and APOP.
+
+    `send_as` holds the addresses, and domains as "@example.org", it may send from besides its own.
     """
 
     password: Annotated[str, password_hash] = field(repr=False)
@@ -197,6 +205,7 @@ class MailboxEntry:
     quota_messages: Messages = AS_DEFAULT
     scram: tuple[Annotated[Verifier, FromText(scram_verifier)], ...] = field(default=(), repr=False)
     secret: str = field(default="", repr=False)
+    send_as: tuple[Annotated[str, sender], ...] = ()
 
     @property
     def credentials(self) -> object:
@@ -306,6 +315,7 @@ def check_mailboxes(file: TomlFile, config: Config) -> Mailboxes:
     lists = {name: entry.members for name, entry in mailboxes.lists.items()}
     check_targets(file, {"aliases": mailboxes.aliases, "lists": lists}, config.domains)
     _check_verifiers(file, mailboxes, config)
+    _check_senders(file, mailboxes.mailboxes, config)
     if not file.content.get("mailboxes") and not file.mistakes:
         file.warning((), "no mailbox yet", "Make one with: mailnode mailbox add ADDRESS")
     return mailboxes
@@ -346,6 +356,9 @@ def _check_config(file: TomlFile, config: Config, files: FileSystem) -> None:
     _check_tls(file, config, files)
     _check_auth(file, config.auth, files)
     _check_domains(file, ("quota", "domains"), config)
+    if len(",".join(config.no_soliciting)) > SOLICITATION_LIMIT:
+        text = f"has more than {SOLICITATION_LIMIT} characters in all (RFC 3865 section 2.1)"
+        file.mistake(("no_soliciting",), text, "Name fewer or shorter keywords.")
     if len(os.fsencode(config.control_socket)) > _SOCKET_PATH:
         file.mistake(
             ("state",), "its path is too long for a UNIX socket in it", "Choose a shorter path for state."
@@ -488,6 +501,18 @@ def _check_verifiers(file: TomlFile, mailboxes: Mailboxes, config: Config) -> No
             text = f"is offered to nobody, as there is no verifier for it of {names}"
             remedy = "Set their passwords anew: mailnode mailbox passwd ADDRESS"
             file.warning(path, f"{scheme} {text}", remedy)
+
+
+def _check_senders(file: TomlFile, mailboxes: Mapping[str, MailboxEntry], config: Config) -> None:
+    """Nobody is given an address of another host to send from."""
+    written = as_written(file, "mailboxes")
+    for name, entry in mailboxes.items():
+        for index, allowed in enumerate(entry.send_as):
+            domain = split_address(allowed)[1]
+            if config.domains and domain not in config.domains:
+                path = ("mailboxes", written[name], "send_as", index)
+                remedy = f"Add {domain} to domains, or use one of: {', '.join(config.domains)}."
+                file.mistake(path, f"{allowed} is in no domain of this server", remedy)
 
 
 def _check_postmaster(file: TomlFile, config: Config, boxes: Mailboxes, *, warn: bool) -> None:

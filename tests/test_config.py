@@ -144,6 +144,7 @@ class Loading(Folder):
             "quota_messages",
             "scram",
             "secret",
+            "send_as",
             "[aliases]",
             "members",
         ):

@@ -1,0 +1,42 @@
+"""What our own people may send, and how it looks: the [submission] table, and rules for single values."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from mailnode.config_rules import address, domain_name
+from mailnode.tomlfile import Fault
+
+SOLICITATION_LIMIT = 1000  # octets of all keywords with the commas between them; RFC 3865 section 2.1
+
+_SOLICITATION = re.compile(r"[A-Za-z][A-Za-z0-9._:-]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What is done to mail of our own people before it goes on.
+
+    `add_sender`: name the one who logged in where From is somebody else (RFC 6409 section 8.1).
+    `hide_client`: say nothing in Received of the place it was sent from.
+    `bare_line_ends`: what becomes of content by DATA with a CR or LF that stands alone.
+    """
+
+    add_sender: bool = False
+    hide_client: bool = False
+    bare_line_ends: Literal["refuse", "normalize"] = "refuse"
+
+
+def sender(text: str) -> str:
+    """An address, or a whole domain such as "@example.org", in lower case."""
+    try:
+        return "@" + domain_name(text[1:]) if text.startswith("@") else address(text)
+    except Fault as fault:
+        remedy = 'Write it like "info@example.org", or "@example.org" for the whole domain.'
+        raise Fault(fault.text, remedy) from None
+
+
+def solicitation(text: str) -> str:
+    """A solicitation class keyword, in lower case (RFC 3865 section 2.2)."""
+    if not _SOLICITATION.fullmatch(text) or len(text) > SOLICITATION_LIMIT:
+        raise Fault("is not a solicitation class keyword", 'Write it like "org.example:ADV".')
+    return text.lower()
