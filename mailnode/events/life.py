@@ -63,6 +63,15 @@ class Refused(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class AllowanceUsedUp(Event):
+    """An account has sent all that it may for now; published once in the time the limit is for."""
+
+    address: str
+    limit: str
+    allowed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Delivered(Event):
     """A message reached a mailbox."""
 
@@ -96,10 +105,15 @@ class Bus:
             subscriber(event)
 
 
+# What an administrator may have to do something about.
+_WARNINGS = (AllowanceUsedUp,)
+
+
 def write_to(log: Log) -> Callable[[Event], None]:
     """A subscriber that writes each event as one log line."""
 
     def write(event: Event) -> None:
-        log.info(type(event).__name__, **asdict(event))
+        tell = log.warn if isinstance(event, _WARNINGS) else log.info
+        tell(type(event).__name__, **asdict(event))
 
     return write
