@@ -24,6 +24,7 @@ from twisted.python.threadpool import ThreadPool
 
 from mailnode import __version__
 from mailnode.admin.control import ControlFactory
+from mailnode.auth.allowance import Senders
 from mailnode.auth.checker import PasswordChecker, ProofChecker
 from mailnode.auth.live import Live
 from mailnode.auth.login import Logins
@@ -198,8 +199,9 @@ class MailNode(Service):
         courier = LocalCourier(runtime, realm, feed, bus, files)
         free_space = FreeSpace(runtime, files, lambda: realm.mail_root)
 
-        smtp = Smtp(live, runtime, logins, courier, bus, tls, free_space)
-        submission = Smtp(live, runtime, logins, courier, bus, asking, free_space)
+        self._senders = senders = Senders(live, runtime, files)
+        smtp = Smtp(live, runtime, logins, courier, bus, tls, free_space, senders)
+        submission = Smtp(live, runtime, logins, courier, bus, asking, free_space, senders)
         pop3 = Pop3(live, runtime, logins, feed, bus, asking)
         self._watches = watches = DirectoryWatches(reactor, partial(KernelWatcher, reactor))
         imap = Imap(Surroundings(live, runtime, logins, feed, bus, watches, asking))
@@ -340,6 +342,7 @@ class MailNode(Service):
 
     async def _put_away(self) -> None:
         """Close what the lanes have open, after the jobs that are in them; then end the threads."""
+        await self._senders.stop()
         await DeferredList([account.lane.run(account.store.close) for account in self._realm.accounts()])
         await DeferredList([self._stopped(pool) for pool in (self._store_pool, self._password_pool)])
 

@@ -4,7 +4,7 @@ One row for each. What is announced is what works now, for this peer, on this li
 extension that does not work now is unknown. A parameter turns an envelope, or a recipient, into another one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from mailnode.envelope import Body, Deadline, Envelope, Recipient
@@ -93,6 +93,20 @@ def smtputf8(_session: Session, envelope: Envelope, value: bytes | None) -> Enve
     return replace(envelope, utf8=esmtp.parse_nothing(value))
 
 
+def solicit(session: Session, envelope: Envelope, value: bytes | None) -> Envelope:
+    """SOLICIT: what kinds of solicitation the message is (RFC 3865 section 2.3)."""
+    keywords = esmtp.parse_solicitation(value)
+    check_solicitation(session, keywords)
+    return replace(envelope, solicitation=keywords)
+
+
+def check_solicitation(session: Session, keywords: Iterable[str]) -> None:
+    """Raise Refused for a kind of solicitation that is not wanted here (RFC 3865 section 2.4)."""
+    for keyword in keywords:
+        if keyword in session.config.no_soliciting:
+            raise Refused(Reply(550, "5.7.1", f"No soliciting here: {keyword}"))
+
+
 def always(_session: Session) -> str:
     """For extensions that work everywhere and need no words in EHLO."""
     return ""
@@ -139,6 +153,12 @@ EXTENSIONS = (
     Extension("DELIVERBY", 2852, mail={"BY": deliver_by}),
     Extension("MT-PRIORITY", 6710, mail={"MT-PRIORITY": priority}),
     Extension("LIMITS", 9422, _limits),
+    Extension(
+        "NO-SOLICITING",
+        3865,
+        lambda session: ",".join(session.config.no_soliciting) or None,
+        mail={"SOLICIT": solicit},
+    ),
     Extension(
         "REQUIRETLS",
         8689,

@@ -1,18 +1,24 @@
 """One message between DATA's octets and the courier: limits, trace fields, and what submission mends."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 
 from mailnode.delivery.local import LocalDelivery
 from mailnode.message import trace
-from mailnode.smtp.author import check_from
-from mailnode.smtp.extensions import too_large
+from mailnode.message.header import values_of
+from mailnode.smtp.author import check_authors, missing_sender
+from mailnode.smtp.extensions import check_solicitation, too_large
 from mailnode.smtp.header_block import HeaderBlock, edit
 from mailnode.smtp.outcome import Refused, for_error
 from mailnode.smtp.session import Hello, Session
 from mailnode.smtp.transaction import Transaction
 from mailnode.store.errors import StoreError
+from mailnode.wire.errors import BadSyntax
+from mailnode.wire.esmtp import parse_solicitation
 from mailnode.wire.smtp import Reply
 
+# Who a message comes from whose client is not to be named: a name that nobody has (RFC 6761 section 6.4).
+HIDDEN = "client.invalid"
 TOO_LATE = Reply(554, "5.4.7", "The time in which it was to be delivered is over")
 
 # RFC 5321 section 4.4: at final delivery the reverse-path of this transaction is the only Return-Path.
@@ -99,8 +105,9 @@ class Incoming:
 
     def _begin(self) -> LocalDelivery:
         session = self._session
+        self._check_solicitation()
         if session.submission:
-            check_from(session, self._header.text)
+            check_authors(session, self._transaction.envelope.reverse_path, self._header.text)
         remove = _FROM_OUR_OWN if session.submission else _FROM_ANYBODY
         header, names = edit(self._header.text, limits=session.limits, remove=remove)
         head = self._trace() + (self._missing(names) if session.submission else b"") + header
@@ -112,6 +119,14 @@ class Incoming:
             always=self._transaction.always,
         )
 
+    def _check_solicitation(self) -> None:
+        """Refuse what Solicitation says it is (RFC 3865 section 2.5); what cannot be read says nothing."""
+        if not self._session.config.no_soliciting:
+            return
+        for value in values_of(self._header.text, b"solicitation"):
+            with contextlib.suppress(BadSyntax):
+                check_solicitation(self._session, parse_solicitation(b"".join(value.split())))
+
     def _trace(self) -> bytes:
         """Return-Path, Delivered-To and Received (RFC 5321 section 4.4).
 
@@ -120,11 +135,12 @@ class Incoming:
         """
         session, transaction = self._session, self._transaction
         hello = session.hello or Hello("unknown", extended=False)
+        hidden = session.submission and session.config.submission.hide_client
         alone = len(transaction.accounts) == 1
         utf8 = transaction.envelope.utf8
         hop = trace.Hop(
-            hello=hello.name,
-            peer=session.connection.peer,
+            hello=HIDDEN if hidden else hello.name,
+            peer="" if hidden else session.connection.peer,
             by=session.config.hostname,
             protocol=trace.protocol(
                 extended=hello.extended,
@@ -137,6 +153,7 @@ class Incoming:
             recipient=transaction.recipients[0] if alone and len(transaction.recipients) == 1 else None,
             seconds=session.shared.runtime.now(),
             priority=transaction.envelope.priority,
+            solicitation=transaction.envelope.solicitation,
             utf8=utf8,
         )
         fields = [trace.return_path(transaction.envelope.reverse_path, utf8=utf8)]
@@ -146,7 +163,7 @@ class Incoming:
         return b"".join([*fields, trace.received(hop)])
 
     def _missing(self, names: frozenset[bytes]) -> bytes:
-        """Date and Message-ID where a submitted message has none (RFC 6409 sections 8.2 and 8.3)."""
+        """Date, Message-ID and perhaps Sender where a submitted message has none (RFC 6409 section 8)."""
         seconds = self._session.shared.runtime.now()
         fields = b""
         if b"date" not in names:
@@ -154,4 +171,7 @@ class Incoming:
         if b"message-id" not in names:
             host = self._session.config.hostname
             fields += trace.field("Message-ID", f"<{int(seconds)}.{self.id}@{host}>")
+        sender = missing_sender(self._session, self._header.text)
+        if sender is not None:
+            fields += trace.field("Sender", str(sender))
         return fields

@@ -128,6 +128,8 @@ class Receiving:
         if not taken:
             return
         session.message_accepted()
+        if self._transaction.reservation is not None:
+            self._transaction.reservation.spend()
         session.shared.bus.publish(
             Accepted(
                 session.connection.id,

@@ -6,12 +6,14 @@ from functools import lru_cache
 
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
 
+from mailnode.auth.allowance import Senders
 from mailnode.auth.live import Live
 from mailnode.auth.login import Logins
 from mailnode.auth.realm import MailAccount
 from mailnode.config import Config, Limits
 from mailnode.delivery.local import LocalCourier
-from mailnode.delivery.route import Local, Route, Router
+from mailnode.delivery.route import Route, Router
+from mailnode.delivery.senders import leads_to, may_send_as
 from mailnode.events.life import Bus
 from mailnode.net.listen import Connection, is_among
 from mailnode.net.stream import EndlessLine, Stream
@@ -36,6 +38,7 @@ class Collaborators:
     bus: Bus
     tls: IOpenSSLServerConnectionCreator | None
     free_space: Callable[[], Awaitable[int]]  # octets left for mail
+    senders: Senders
 
 
 @lru_cache(maxsize=2)
@@ -100,6 +103,11 @@ class Session:
         return self.connection.listener.protocol == "smtp"
 
     @property
+    def normalizes(self) -> bool:
+        """Whether a CR or LF that stands alone in DATA is made a line end, and not refused."""
+        return self.submission and self.config.submission.bare_line_ends == "normalize"
+
+    @property
     def answers_due(self) -> int:
         """How many answers content gets: one, but on LMTP one for each recipient (RFC 2033 section 4.2)."""
         if not self.lmtp:
@@ -139,10 +147,11 @@ class Session:
 
     def is_own(self, address: Address) -> bool:
         """Whether the address leads to the one who is logged in."""
-        if self.account is None:
-            return False
-        route = self.route(address)
-        return isinstance(route, Local) and self.account.address in route.accounts
+        return self.account is not None and leads_to(self.shared.live, self.account.address, address)
+
+    def may_send_as(self, address: Address) -> bool:
+        """Whether the one who is logged in may send from the address."""
+        return self.account is not None and may_send_as(self.shared.live, self.account.address, address)
 
     async def forget(self) -> None:
         """Be as new, as after the greeting (RFC 3207 section 4.2)."""
@@ -154,6 +163,8 @@ class Session:
     async def drop_transaction(self) -> None:
         """End the open transaction, if there is one, with all that has come of its content."""
         transaction, self.transaction = self.transaction, None
+        if transaction is not None and transaction.reservation is not None:
+            transaction.reservation.release()
         if transaction is not None and transaction.receiving is not None:
             await transaction.receiving.abort()
 

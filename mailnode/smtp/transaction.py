@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from mailnode.auth.allowance import Reservation
 from mailnode.delivery.route import Local
 from mailnode.envelope import Envelope, Recipient
 from mailnode.wire.address import Address
@@ -22,6 +23,7 @@ class Transaction:
     leads_to: list[tuple[str, ...]] = field(default_factory=list)  # the mailboxes of each recipient
     receiving: "Receiving | None" = None  # the content, once it has begun to come
     line_ends: LineEnds = field(default_factory=LineEnds)  # of content that comes in chunks
+    reservation: Reservation | None = None  # of what the account may send, on submission
 
     @property
     def recipients(self) -> list[Address]:

@@ -13,6 +13,7 @@ from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailnode.auth.allowance import Senders
 from mailnode.auth.checker import LoginBusy
 from mailnode.auth.live import Live
 from mailnode.auth.login import LoginFailed
@@ -90,6 +91,28 @@ class Delivery:
 
 
 @dataclass
+class Files:
+    """As much of a FileSystem as the files of senders need, in memory."""
+
+    contents: dict[str, bytes] = field(default_factory=dict)
+
+    def stat(self, path: str) -> object:
+        """Something where there is a file."""
+        return self.contents.get(path)
+
+    def read(self, path: str, *, limit: int) -> bytes:
+        """Its first octets."""
+        return self.contents[path][:limit]
+
+    def make_directories(self, path: str) -> None:
+        """There are none."""
+
+    def replace(self, path: str, data: bytes) -> None:
+        """Put a file there."""
+        self.contents[path] = data
+
+
+@dataclass
 class Courier:
     """Keeps every delivery."""
 
@@ -152,7 +175,8 @@ class Logins(PasswordLogins):
 class World:
     """One connection. `cut` decides in which pieces the client's octets arrive.
 
-    `early` has come before the session begins, `soon` in its first moment.
+    `early` has come before the session begins, `soon` in its first moment. It is to a server of its own, or
+    to that of the world `beside`.
     """
 
     def __init__(
@@ -165,10 +189,11 @@ class World:
         tls: Any = None,
         implicit: bool = False,
         clock: Clock | None = None,
+        beside: "World | None" = None,
         **facts: Any,
     ) -> None:
-        self.clock = clock or Clock()
-        self.clock.advance(1_000_000_000)
+        self.clock = beside.clock if beside else clock or Clock()
+        self.clock.advance(0 if beside else 1_000_000_000)
         self.courier = Courier()
         self.free = 10**12
         self.events: list[Event] = []
@@ -177,18 +202,24 @@ class World:
         limits = replace(Limits(), **facts.pop("limits", {}))
         quota = Quota(over=facts.pop("over", "defer"))
         networks = tuple(map(ip_network, facts.pop("xclient_networks", ())))
-        config = replace(CONFIG, limits=limits, quota=quota, xclient_networks=networks)
-        self.live = Live(config, MAILBOXES)
+        config = replace(
+            CONFIG, limits=limits, quota=quota, xclient_networks=networks, **facts.pop("config", {})
+        )
+        self.live = Live(config, facts.pop("mailboxes", MAILBOXES))
         bus = Bus()
         bus.subscribe(self.events.append)
+        runtime = Runtime(self.clock, random.Random(1), InlineExecutor())
+        self.files = beside.files if beside else Files()
+        self.senders = beside.senders if beside else Senders(self.live, runtime, cast(Any, self.files))
         smtp = Smtp(
             live=self.live,
-            runtime=Runtime(self.clock, random.Random(1), InlineExecutor()),
+            runtime=runtime,
             logins=cast(Any, Logins()),
             courier=cast(Any, self.courier),
             bus=bus,
             tls=tls,
             free_space=lambda: succeed(self.free),
+            senders=self.senders,
         )
         self.transport = MemoryTransport()
         self.stream = Stream(self.clock, opened=lambda stream: None)
@@ -269,6 +300,7 @@ class World:
         if self.transport.connected:
             self.transport.abortConnection()
         self._settle()
+        Deferred.fromCoroutine(self.senders.stop())
 
 
 def whole(data: bytes) -> Iterator[bytes]:
@@ -303,6 +335,7 @@ class SmtpTestCase(SynchronousTestCase):
     def tearDown(self) -> None:
         for world in self.worlds:
             world.lose()
+        for world in self.worlds:
             self.assertNotEqual(world.outcome, "", "the session has not ended")
             self.assertEqual(world.clock.getDelayedCalls(), [])
             self.assertNotIn("open", [delivery.outcome for delivery in world.courier.deliveries])

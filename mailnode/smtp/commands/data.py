@@ -24,7 +24,7 @@ async def run(session: Session, argument: bytes) -> Sequence[Reply]:
     try:
         await session.say(GO_ON)
         receiving = transaction.receiving = Receiving(session, transaction)
-        decoder = Decoder()
+        decoder = Decoder(normalize=session.normalizes)
         while not decoder.finished:
             receiving.be_patient()
             await receiving.take(await session.stream.dotted(decoder), decoder)

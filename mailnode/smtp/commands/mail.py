@@ -36,7 +36,10 @@ async def run(session: Session, argument: bytes) -> Reply:
         _check_sender(session, reverse_path)
     if await session.shared.free_space() < session.limits.min_free_space + envelope.size:
         raise Refused(NO_ROOM)
-    session.transaction = Transaction(envelope)
+    transaction = Transaction(envelope)
+    if session.submission and session.account is not None:
+        transaction.reservation = await session.shared.senders.reserve(session.account.address)
+    session.transaction = transaction
     return _priority_changed(rest, envelope) or SENDER_OK
 
 
@@ -63,11 +66,12 @@ def _reverse_path(argument: bytes) -> tuple[Address | None, bytes]:
 
 
 def _check_sender(session: Session, reverse_path: Address) -> None:
-    """The reverse-path must lead to the one who is logged in (RFC 6409 section 6.1).
+    """The reverse-path must be one that the one who is logged in may send from (RFC 6409 section 6.1).
 
-    An empty one is everybody's (section 3.2): mail programs send their receipts from it.
+    An empty one is everybody's (section 3.2): mail programs send their receipts from it. What comes with it
+    is looked at when the header is there.
     """
-    if not session.is_own(reverse_path):
+    if not session.may_send_as(reverse_path):
         raise Refused(NOT_YOURS)
 
 

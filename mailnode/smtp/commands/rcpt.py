@@ -2,8 +2,10 @@
 
 from dataclasses import replace
 
+from mailnode.auth.allowance import UsedUp
 from mailnode.delivery.route import Local, NotHere
 from mailnode.envelope import Recipient
+from mailnode.events.life import AllowanceUsedUp
 from mailnode.net.listen import plain_address
 from mailnode.smtp.extensions import with_rcpt_parameters
 from mailnode.smtp.outcome import (
@@ -29,6 +31,7 @@ NOT_AVAILABLE = Reply(550, "5.7.1", "Mail for other hosts is not available on th
 FORWARDED = Reply(
     550, "5.7.1", "This address leads to another host; mail for other hosts is not available on this server"
 )
+ONE_ONLY = Reply(550, "5.7.1", "A message without reverse-path is a report, and goes to one recipient")
 RECIPIENT_OK = Reply(250, "2.1.5", "Recipient ok")
 
 
@@ -44,9 +47,11 @@ async def run(session: Session, argument: bytes) -> Reply:
         raise Refused(RECIPIENT_NOT_ASCII)
     if len(transaction.recipients) >= session.limits.recipients:
         raise Refused(TOO_MANY)
+    _check_report(session, transaction)
     route = session.route(_by_name(session, recipient.address))
     if isinstance(route, Local):
         await _check_room(session, transaction, route)
+        _reserve(session, transaction, recipient.address, ours=True)
         transaction.accept(recipient, route)
         return RECIPIENT_OK
     if not isinstance(route, NotHere):
@@ -54,6 +59,31 @@ async def run(session: Session, argument: bytes) -> Reply:
     if route.forwarded:
         raise Refused(FORWARDED)
     raise Refused(NOT_AVAILABLE if session.submission else RELAYING_DENIED)
+
+
+def _check_report(session: Session, transaction: Transaction) -> None:
+    """On submission, what has no reverse-path goes to one recipient: it answers one message (vector B4).
+
+    From other servers it may go to as many as anything else: RFC 5321 section 4.5.3.1.8 promises a hundred,
+    LIMITS announces them, and a report to a list that another server has expanded comes with several.
+    """
+    if session.submission and transaction.envelope.reverse_path is None and transaction.recipients:
+        raise Refused(ONE_ONLY)
+
+
+def _reserve(session: Session, transaction: Transaction, address: Address, *, ours: bool) -> None:
+    """Take the recipient from what the account may send; `ours` if in one of our domains."""
+    if transaction.reservation is None or session.account is None:
+        return
+    try:
+        transaction.reservation.add(address.key, ours=ours)
+    except UsedUp as limit:
+        words = f"You may send to {limit.allowed} {limit.allowance.words}; try again later"
+        if limit.first:
+            who = session.account.address
+            event = AllowanceUsedUp(session.connection.id, who, limit.allowance.key, limit.allowed)
+            session.shared.bus.publish(event)
+        raise Refused(Reply(450, "4.7.1", words)) from None
 
 
 async def _check_room(session: Session, transaction: Transaction, route: Local) -> None:
