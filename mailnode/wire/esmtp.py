@@ -21,7 +21,7 @@ _DELIVER_BY = re.compile(rb"(-?)(\d{1,9});([RN])(T?)", re.IGNORECASE)
 _PRIORITY = re.compile(rb"-?[0-9]")
 _DATE_TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.IGNORECASE)
 _EMBEDDED = re.compile(r"\\x\{((?:10|[1-9A-F])?[0-9A-F]{1,4})\}", re.IGNORECASE)
-_SOLICITATION = re.compile(rb"[A-Za-z0-9._-]+(?::[A-Za-z0-9._-]+)*")
+_SOLICITATION = re.compile(rb"[A-Za-z][A-Za-z0-9._:-]*")
 
 
 class Notify(Flag):
@@ -128,7 +128,7 @@ def parse_priority(value: bytes | None) -> int:
 
 
 def parse_solicitation(value: bytes | None) -> tuple[str, ...]:
-    """SOLICIT: keywords with commas between them, in lower case (RFC 3865 section 2.6)."""
+    """SOLICIT: keywords with commas between them, in lower case (RFC 3865 sections 2.1 and 2.3)."""
     words = (value or b"").split(b",")
     if len(value or b"") > 1000 or not all(map(_SOLICITATION.fullmatch, words)):
         raise BadSyntax("SOLICIT needs keywords with commas between them")

@@ -57,7 +57,7 @@ WRONG: list[tuple[Parse, tuple[bytes | None, ...]]] = [
     (esmtp.parse_hold_for, (None, b"", b"-1", b"1234567890", b"1.5")),
     (esmtp.parse_hold_until, (None, b"", b"2001-09-09", b"2001-13-09T01:46:40Z", b"2001-09-09T01:46:40")),
     (esmtp.parse_priority, (None, b"", b"10", b"+1", b"-", b"x")),
-    (esmtp.parse_solicitation, (None, b"", b"a,,b", b"a b", b"a;", b"\xff", b"a" * 1001)),
+    (esmtp.parse_solicitation, (None, b"", b"a,,b", b"a b", b"a;", b"1a", b":a", b"\xff", b"a" * 1001)),
     (esmtp.parse_nothing, (b"", b"x")),
 ]  # fmt: skip
 ALL = sorted({parse for parse, *_ in RIGHT}, key=lambda parse: parse.__name__)
