@@ -342,8 +342,8 @@ class MailNode(Service):
 
     async def _put_away(self) -> None:
         """Close what the lanes have open, after the jobs that are in them; then end the threads."""
-        await self._senders.stop()
-        await DeferredList([account.lane.run(account.store.close) for account in self._realm.accounts()])
+        jobs: list[Deferred[None]] = [Deferred.fromCoroutine(self._senders.stop())]
+        await DeferredList(jobs + [one.lane.run(one.store.close) for one in self._realm.accounts()])
         await DeferredList([self._stopped(pool) for pool in (self._store_pool, self._password_pool)])
 
     def _stopped(self, pool: ThreadPool) -> "Deferred[None]":
