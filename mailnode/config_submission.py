@@ -28,10 +28,12 @@ class Submission:
 
 def sender(text: str) -> str:
     """An address, or a whole domain such as "@example.org", in lower case."""
+    remedy = 'Write it like "info@example.org", or "@example.org" for the whole domain.'
+    if text.startswith("*"):
+        raise Fault("the * would mean a mailbox of that name", remedy)
     try:
         return "@" + domain_name(text[1:]) if text.startswith("@") else address(text)
     except Fault as fault:
-        remedy = 'Write it like "info@example.org", or "@example.org" for the whole domain.'
         raise Fault(fault.text, remedy) from None
 
 

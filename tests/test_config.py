@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailnode import config, config_quota, config_rules, tomlfile
+from mailnode import config, config_quota, config_rules, config_submission, tomlfile
 from mailnode.config import Config, Listener, MailboxEntry, MailingList, Tls, examine, load
 from mailnode.config_quota import Room
 from mailnode.fs import FileSystem
@@ -151,6 +151,12 @@ class Loading(Folder):
             self.assertIn(f"`{key.rpartition('.')[2]}`", text, key)
         for limit in fields(config.Limits):
             self.assertIn(f"| `{limit.name}` | {limit.default} |", text)
+
+    def test_send_as(self) -> None:
+        """What a mailbox was granted comes out in lower case."""
+        self.write("mailboxes.toml", ANNA + 'send_as = ["Info@Example.org", "@EXAMPLE.org"]\n')
+        (entry,) = load(self.path, FileSystem()).mailboxes.mailboxes.values()
+        self.assertEqual(entry.send_as, ("info@example.org", "@example.org"))
 
     def test_mailboxes(self) -> None:
         """Addresses are lower case whatever the file writes; names and aliases come along."""
@@ -365,12 +371,28 @@ class BadConfigs(Folder):
                 self.assertRegex(line, r"^[a-z.]+:\d+: .+\. [A-Z].+", sample.name)
 
 
+SENDERS = {"Info@Example.org": "info@example.org", "@Example.org": "@example.org"}
+BAD_SENDERS = ("", "@", "@x", "@@x.y", "info", "info@", "a b@x.y", "@x.y ", "*@x.y", "@\u00e4.org", "@x..y")
+BAD_SOLICITATIONS = ("", ":", "1a", "a b", "a,b", "a;b", "\u00e4", "a\n", "x" * 1001)
+
+
 class Rules(SynchronousTestCase):
     """The form of single values."""
 
     def refused(self, rule: object, values: tuple[object, ...]) -> None:
         for value in values:
             self.assertRaises(tomlfile.Fault, rule, value)
+
+    def test_senders(self) -> None:
+        """What a mailbox may send from is an address or a whole domain, in lower case."""
+        for text, value in SENDERS.items():
+            self.assertEqual(config_submission.sender(text), value)
+        self.refused(config_submission.sender, BAD_SENDERS)
+
+    def test_solicitations(self) -> None:
+        """RFC 3865 section 2.2: word = ALPHA 0*(wordchar)"""
+        self.assertEqual(config_submission.solicitation("Org.example:ADV_1-x"), "org.example:adv_1-x")
+        self.refused(config_submission.solicitation, BAD_SOLICITATIONS)
 
     def test_endpoints(self) -> None:
         """Endpoint strings of the kinds we listen on are taken."""

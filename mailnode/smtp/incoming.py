@@ -1,6 +1,7 @@
 """One message between DATA's octets and the courier: limits, trace fields, and what submission mends."""
 
 import contextlib
+import re
 from collections.abc import Mapping, Sequence
 
 from mailnode.delivery.local import LocalDelivery
@@ -23,6 +24,9 @@ TOO_LATE = Reply(554, "5.4.7", "The time in which it was to be delivered is over
 
 # RFC 5321 section 4.4: at final delivery the reverse-path of this transaction is the only Return-Path.
 _FROM_ANYBODY = frozenset([b"return-path"])
+_MESSAGE_ID = b"message-id"
+# RFC 5322 section 3.6.4, with comments behind it.
+_MSG_ID = re.compile(rb"<[^\x00-\x20<>@\x7f]+@[^\x00-\x20<>@\x7f]+>(?:[ \t]*\([^()\\]*\))*")
 _FROM_OUR_OWN = _FROM_ANYBODY | {b"bcc", b"resent-bcc"}  # RFC 5322 sections 3.6.3 and 3.6.6
 
 
@@ -108,7 +112,7 @@ class Incoming:
         self._check_solicitation()
         if session.submission:
             check_authors(session, self._transaction.envelope.reverse_path, self._header.text)
-        remove = _FROM_OUR_OWN if session.submission else _FROM_ANYBODY
+        remove = _FROM_OUR_OWN | self._invalid() if session.submission else _FROM_ANYBODY
         header, names = edit(self._header.text, limits=session.limits, remove=remove)
         head = self._trace() + (self._missing(names) if session.submission else b"") + header
         return session.shared.courier.begin(
@@ -162,13 +166,19 @@ class Incoming:
             fields += [trace.delivered_to(account, utf8=utf8) for account in shown]
         return b"".join([*fields, trace.received(hop)])
 
+    def _invalid(self) -> frozenset[bytes]:
+        """The field that is replaced as its value is wrong: Message-ID (RFC 6409 section 8.3)."""
+        values = values_of(self._header.text, _MESSAGE_ID)
+        right = len(values) <= 1 and all(map(_MSG_ID.fullmatch, values))
+        return frozenset() if right else frozenset([_MESSAGE_ID])
+
     def _missing(self, names: frozenset[bytes]) -> bytes:
         """Date, Message-ID and perhaps Sender where a submitted message has none (RFC 6409 section 8)."""
         seconds = self._session.shared.runtime.now()
         fields = b""
         if b"date" not in names:
             fields += trace.field("Date", trace.date_time(seconds))
-        if b"message-id" not in names:
+        if _MESSAGE_ID not in names:
             host = self._session.config.hostname
             fields += trace.field("Message-ID", f"<{int(seconds)}.{self.id}@{host}>")
         sender = missing_sender(self._session, self._header.text)

@@ -7,7 +7,7 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.events.feed import ChangeFeed
-from mailnode.events.life import Bus, Expunged, write_to
+from mailnode.events.life import AllowanceUsedUp, Bus, Expunged, write_to
 from mailnode.events.log import Log, escape
 
 
@@ -72,6 +72,9 @@ class LogTests(SynchronousTestCase):
         self.assertEqual(
             self.events[0]["line"], "Expunged connection=K1 address=anna@example.org mailbox=INBOX count=3"
         )
+        bus.publish(AllowanceUsedUp("K1", "anna@example.org", "submission_recipients_day", 1000))
+        levels = [event["log_level"].name for event in self.events]
+        self.assertEqual(levels, ["info", "warn"], "what needs somebody to look is a warning")
 
 
 class FeedTests(SynchronousTestCase):

@@ -77,14 +77,14 @@ class Authors(SmtpTestCase):
             for fields in (b"From: %s\r\n" % address, FROM + b"Sender: <%s>\r\n" % address):
                 self.assertEqual(self.sends(world, fields, address)[:3], b"250", fields)
         for address in OTHERS:
-            self.check(world, [(b"MAIL FROM:<" + address + b">\r\n", [b"553 5.7.1"])])
+            self.check(world, [(b"MAIL FROM:<" + address + b">\r\n", [b"550 5.7.1"])])
             for fields in (b"From: %s\r\n" % address, FROM + b"Sender: <%s>\r\n" % address):
                 self.assertEqual(self.sends(world, fields)[:9], b"550 5.7.1", fields)
 
     def test_not_granted(self) -> None:
         """What was granted to one is nobody else's."""
         world = self.submitting(b"carl@second.example", mailboxes=GRANTED)
-        self.check(world, [(b"MAIL FROM:<noreply@local.example>\r\n", [b"553 5.7.1"])])
+        self.check(world, [(b"MAIL FROM:<noreply@local.example>\r\n", [b"550 5.7.1"])])
 
     def test_several_authors(self) -> None:
         """RFC 5322 section 3.6.2: several authors are fine, if all are one's own."""

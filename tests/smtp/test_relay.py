@@ -137,7 +137,7 @@ class Submission(SmtpTestCase):
         for path in allowed:
             self.check(world, [(b"MAIL FROM:<" + path + b">\r\nRSET\r\n", [b"250", b"250"])])
         for path in refused:
-            self.check(world, [(b"MAIL FROM:<" + path + b">\r\n", [b"553 5.7.1"])])
+            self.check(world, [(b"MAIL FROM:<" + path + b">\r\n", [b"550 5.7.1"])])
 
     def test_wrong_addresses(self) -> None:
         """The refusal says what is wrong with the address."""

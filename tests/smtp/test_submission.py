@@ -80,6 +80,32 @@ class Privacy(SmtpTestCase):
             self.assertEqual(header.count(b"return-path"), 1)
 
 
+class Mending(SmtpTestCase):
+    """RFC 6409 section 8.3"""
+
+    def test_message_id(self) -> None:
+        """A Message-ID that is none is replaced; one that is stays as it is."""
+        for fields, kept in (
+            (b"Message-ID: <a@b>\r\n", True),
+            (b"MESSAGE-ID:\r\n <a.b$c!1@[192.0.2.1]>\r\n", True),
+            (b"Message-ID: <\xc3\xbc@b>\r\n", True),
+            (b"Message-ID: <a@b> (added by\r\n somebody)\r\n", True),
+            (b"Message-ID: <a@b> x\r\n", False),
+            (b"Message-ID:\r\n", False),
+            (b"Message-ID: a@b\r\n", False),
+            (b"Message-ID: <a b@c>\r\n", False),
+            (b"Message-ID: <a@b> <c@d>\r\n", False),
+            (b"Message-ID: <a@b>\r\nMessage-ID: <c@d>\r\n", False),
+        ):
+            world = self.submitting()
+            self.check(world, [(BEGIN, [b"250", b"250", b"354"])])
+            self.check(world, [(FROM + fields + b"\r\n.\r\n", [b"250"])])
+            content = world.courier.delivered[0].content
+            self.assertEqual(fields in content, kept, fields)
+            self.assertEqual(content.lower().count(b"\r\nmessage-id:"), 1, content)
+            self.assertEqual(b"@mx.local.example>\r\n" in content, not kept, fields)
+
+
 class LineEnds(SmtpTestCase):
     """`bare_line_ends = "normalize"`"""
 

@@ -20,7 +20,7 @@ from mailnode.wire.smtp import Reply, after_keyword, parse_parameters
 
 ENOUGH = Reply(421, "4.7.0", "Too many messages in one session; connect again for more")
 AUTHENTICATE_FIRST = Reply(530, "5.7.0", "Authentication is required")
-NOT_YOURS = Reply(553, "5.7.1", "You may not send from this address")
+NOT_YOURS = Reply(550, "5.7.1", "You may not send from this address")
 NO_DOMAIN = Reply(501, "5.1.7", "The address has no domain")
 SENDER_OK = Reply(250, "2.1.0", "Sender ok")
 
