@@ -252,7 +252,12 @@ class Senders:
         return int(self._runtime.now()) // STEP
 
     def _make_room(self) -> None:
-        """Let those go that were used longest ago and have nothing open; first write down what they used."""
+        """Let those go that were used longest ago and have nothing open; first write down what they used.
+
+        Nobody goes while files are read or written: what is read then may be older than what goes.
+        """
+        if self._lane.busy:
+            return
         for sender in list(self._idle())[: max(0, len(self._senders) - KEPT)]:
             if sender.unsaved:
                 Deferred.fromCoroutine(self._save(sender))

@@ -5,6 +5,7 @@ import shutil
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -228,6 +229,42 @@ class Remembering(AllowanceTestCase):
         self.assertTrue(self.file("0@local.example").exists())
         self.limit(**{HOUR: 1})
         self.refused("a@x.example", account="0@local.example")
+
+    def test_nobody_goes_while_files_are_read(self) -> None:
+        """What one transaction spent is not forgotten for what another one has read before."""
+        self.patch(allowance, "KEPT", 0)
+        jobs: list[tuple[Deferred[Any], Any, Any]] = []
+
+        class Later:
+            """An executor whose jobs the test ends."""
+
+            def run(self, function: Any, *args: Any) -> "Deferred[Any]":
+                done: Deferred[Any] = Deferred()
+                jobs.append((done, function, args))
+                return done
+
+        def work() -> None:
+            done, function, args = jobs.pop(0)
+            done.callback(function(*args))
+
+        self.limit(**{HOUR: 1})
+        self.senders = Senders(self.live, Runtime(self.clock, random.Random(1), Later()), FileSystem())
+        one, two = (Deferred.fromCoroutine(self.senders.reserve(ANNA)) for _ in range(2))
+        work()
+        reservation = self.successResultOf(one)
+        reservation.add("a@x.example", ours=True)
+        reservation.spend()
+        for _ in range(3):
+            self.senders._make_room()
+        work()
+        second = self.successResultOf(two)
+        self.assertRaises(UsedUp, second.add, "a@x.example", ours=True)
+        second.release()
+        stopped = Deferred.fromCoroutine(self.senders.stop())
+        while jobs:
+            work()
+        self.successResultOf(stopped)
+        self.senders = self.make()
 
     def test_open_transactions_stay(self) -> None:
         """Who is sending is not let go."""
