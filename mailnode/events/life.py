@@ -81,6 +81,47 @@ class Delivered(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Held(Event):
+    """A message waits in the queue until this time, in seconds since the epoch."""
+
+    message: str
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed(Event):
+    """A message of the queue was tried and waits again, until this time in seconds since the epoch."""
+
+    message: str
+    tries: int
+    until: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed(Event):
+    """A recipient does not get a message, for good."""
+
+    message: str
+    recipient: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended(Event):
+    """A message has left the queue: for each recipient it was delivered or failed."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reported(Event):
+    """A sender was told what became of a message."""
+
+    message: str
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class Expunged(Event):
     """Messages were removed for good."""
 

@@ -1,0 +1,53 @@
+"""The way into the queue for a message that comes in pieces."""
+
+from collections.abc import Callable
+
+from mailnode.net.blocking import Lane
+from mailnode.queue.entry import Entry
+from mailnode.queue.spool import Arriving
+
+PIECE = 262144  # octets that are collected before a thread is asked to write them
+
+
+class Admission:
+    """One message on its way into the spool; write as often as needed, then commit or abort.
+
+    The octets are the wire form. All disk work runs in a lane of the message's own.
+    """
+
+    def __init__(
+        self, lane: Lane, arriving: Arriving, entry: Entry, head: bytes, admitted: Callable[[Entry], None]
+    ) -> None:
+        self._lane = lane
+        self._arriving = arriving
+        self._entry = entry
+        self._admitted = admitted
+        self._pieces = [head]
+        self._held = len(head)
+
+    async def write(self, data: bytes) -> None:
+        """Add octets; returns when they are taken care of. Raises OSError."""
+        self._pieces.append(data)
+        self._held += len(data)
+        if self._held > PIECE:
+            await self._lane.run(self._arriving.write, self._taken())
+
+    async def commit(self) -> None:
+        """Make it durable, and let it wait for its time. Raises OSError; then it is not in the queue."""
+        await self._lane.run(self._finish, self._taken())
+        self._admitted(self._entry)
+
+    async def abort(self) -> None:
+        """Forget the message; may be called at any time, and does nothing after commit."""
+        self._taken()
+        await self._lane.run(self._arriving.abort)
+
+    def _finish(self, data: bytes) -> None:
+        self._arriving.write(data)
+        self._arriving.accept(self._entry)
+
+    def _taken(self) -> bytes:
+        data = b"".join(self._pieces)
+        self._pieces.clear()
+        self._held = 0
+        return data

@@ -1,0 +1,183 @@
+"""A message in the queue, as a value and as the text of its envelope file.
+
+The text is JSON that a person can read. Every field of the envelope goes into it by its name, so that a new
+one needs no code here; a file without it is read with the default. Times are seconds since the epoch.
+"""
+
+import json
+import math
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any
+
+import cattrs
+
+from mailnode.envelope import Envelope, Recipient
+from mailnode.wire.address import Address, parse_address
+from mailnode.wire.esmtp import Notify
+
+VERSION = 1
+
+# RFC 3461 section 4.1: without NOTIFY, a failure is reported and a delay may be.
+_UNASKED = Notify.FAILURE | Notify.DELAY
+
+
+class Fate(Enum):
+    """What has become of a message for one recipient; the words are those of Action (RFC 3464 2.3.3)."""
+
+    WAITING = "delayed"
+    DELIVERED = "delivered"
+    EXPANDED = "expanded"
+    RELAYED = "relayed"
+    FAILED = "failed"
+
+
+_ASKED_BY = {
+    Fate.WAITING: Notify.NEVER,
+    Fate.DELIVERED: Notify.SUCCESS,
+    Fate.EXPANDED: Notify.SUCCESS,
+    Fate.RELAYED: Notify.SUCCESS,
+    Fate.FAILED: Notify.FAILURE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far one recipient is.
+
+    `status` is an enhanced status code (RFC 3463), `reason` says it to a person, `diagnostic` is what another
+    host replied, such as "smtp; 550 5.1.1 No such user". `told` is whether the sender got a report of it.
+    """
+
+    fate: Fate = Fate.WAITING
+    status: str = ""
+    reason: str = ""
+    diagnostic: str = ""
+    told: bool = False
+
+
+WAITING = Progress()
+Outcome = tuple[Recipient, Progress]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One message. `progress` has one value for each recipient of the envelope, in their order.
+
+    `came` is when it was accepted, `due` when it is to be tried next, `tries` how often it was. `reached` are
+    the mailboxes of this host that have it already: a second try passes them over.
+    """
+
+    id: str
+    envelope: Envelope
+    came: float
+    due: float
+    progress: tuple[Progress, ...]
+    tries: int = 0
+    reached: tuple[str, ...] = ()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether there is a recipient left to try."""
+        return any(one.fate is Fate.WAITING for one in self.progress)
+
+    @property
+    def owed(self) -> tuple[Outcome, ...]:
+        """What the sender is to be told, and was not yet."""
+        return owed(self.envelope, self.progress)
+
+    def with_everything_told(self) -> "Entry":
+        """The same, once the sender knows what is final."""
+        told = (one if one.fate is Fate.WAITING else replace(one, told=True) for one in self.progress)
+        return replace(self, progress=tuple(told))
+
+    def failed(self, status: str, reason: str) -> "Entry":
+        """The same, with everybody given up who still waits; what was known of each is kept."""
+        given_up = (
+            replace(one, fate=Fate.FAILED, status=status, reason=f"{reason}. {one.reason}".rstrip(". "))
+            if one.fate is Fate.WAITING
+            else one
+            for one in self.progress
+        )
+        return replace(self, progress=tuple(given_up))
+
+
+def new_entry(name: str, envelope: Envelope, *, came: float, due: float) -> Entry:
+    """The entry of a message that nobody has tried to deliver."""
+    return Entry(name, envelope, came, due, (WAITING,) * len(envelope.recipients))
+
+
+def owed(envelope: Envelope, progress: tuple[Progress, ...]) -> tuple[Outcome, ...]:
+    """The outcomes that the sender has asked to hear of, by NOTIFY or its absence (RFC 3461 section 4.1).
+
+    Nothing is owed to nobody: a message without reverse-path is a report itself (RFC 5321 section 4.5.5).
+    """
+    if envelope.reverse_path is None:
+        return ()
+    return tuple(
+        (recipient, one)
+        for recipient, one in zip(envelope.recipients, progress, strict=True)
+        if not one.told and _ASKED_BY[one.fate] & _asked(recipient)
+    )
+
+
+def _asked(recipient: Recipient) -> Notify:
+    return _UNASKED if recipient.notify is None else recipient.notify
+
+
+# The text
+
+
+def encode(entry: Entry) -> bytes:
+    """The octets of the envelope file."""
+    content = {"version": VERSION, **_converter.unstructure(entry)}
+    return json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n"
+
+
+def decode(data: bytes) -> Entry:
+    """The entry in an envelope file. Raises ValueError with what is wrong, for a person."""
+    try:
+        content = json.loads(data)
+        if not isinstance(content, dict) or content.get("version") != VERSION:
+            raise ValueError(f"no envelope of version {VERSION}")
+        entry = _converter.structure(content, Entry)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ValueError(f"no envelope can be read in it: {type(error).__name__}: {error}") from None
+    if len(entry.progress) != len(entry.envelope.recipients):
+        raise ValueError("it does not say of each recipient how far it is")
+    return entry
+
+
+def _address(text: Any, _: object) -> Address:
+    """An address from its text; that of <Postmaster> has no domain (RFC 5321 section 4.1.1.3)."""
+    return parse_address(text, utf8=True) if "@" in text else Address(text, "")
+
+
+def _notify(text: Any, _: object) -> Notify:
+    words = [Notify[word] for word in text.split(",")]
+    return Notify(sum(word.value for word in set(words)))
+
+
+def _notify_text(notify: Notify) -> str:
+    return ",".join(str(one.name) for one in notify) or "NEVER"
+
+
+def _number(value: Any, _: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError("a number is not one")
+    return float(value)
+
+
+def _text(value: Any, _: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("a text is none")
+    return value
+
+
+_converter = cattrs.Converter(detailed_validation=False)
+_converter.register_structure_hook(Address, _address)
+_converter.register_unstructure_hook(Address, str)
+_converter.register_structure_hook(Notify, _notify)
+_converter.register_unstructure_hook(Notify, _notify_text)
+_converter.register_structure_hook(float, _number)
+_converter.register_structure_hook(str, _text)

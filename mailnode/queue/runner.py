@@ -1,0 +1,252 @@
+"""Takes messages out of the spool when they are due, and sees each of them to its end.
+
+A try ends in one of these ways: everybody has the message, or is given up, and it is removed; or somebody
+still waits, and it is tried again after 5, 15 and 30 minutes, 1, 2 and 4 hours, then every 6 hours, until
+five days are over. What has become of the recipients is on the disk before the sender is told of it, so that
+a crash in between tells it twice, and never not at all.
+
+When something is due is held against the wall clock, at least once an hour: a clock that jumps delays or
+hurries a message by no more than the jump. What an envelope file says of the next try is not believed beyond
+the longest wait, in case the clock was wrong when it was written.
+"""
+
+import heapq
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
+from itertools import islice
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
+
+from mailnode.events.life import Bus, Ended, Postponed
+from mailnode.events.log import Log
+from mailnode.net.blocking import Lane
+from mailnode.queue.admission import Admission
+from mailnode.queue.entry import Entry
+from mailnode.queue.spool import Found, Spool, Unreadable
+from mailnode.runtime import Runtime
+
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+
+WAITS = (5 * MINUTE, 15 * MINUTE, 30 * MINUTE, 1 * HOUR, 2 * HOUR, 4 * HOUR, 6 * HOUR)
+LIFETIME = 5 * DAY  # RFC 5321 section 4.5.4.1: at least 4 to 5 days
+JITTER = 0.1  # of a wait, more or less: so that what failed together is not tried together for ever
+LONGEST_SLEEP = 1 * HOUR
+TOGETHER = 8  # messages that are worked at together
+SLICE = 500  # messages that are looked at in one job of a thread, when the server starts
+
+TOO_OLD = ("4.4.7", "It could not be delivered in five days")
+
+Deliver = Callable[[Entry], Awaitable[Entry]]
+Report = Callable[[Entry], Awaitable[None]]
+
+
+class Busy(Exception):
+    """The message is being delivered at this moment."""
+
+
+def next_try(entry: Entry, now: float, chance: float) -> float:
+    """When to try again, in seconds since the epoch; `chance` from 0 to 1 decides on the jitter."""
+    wait = WAITS[min(entry.tries, len(WAITS) - 1)]
+    return now + wait * (1 + JITTER * (2 * chance - 1))
+
+
+def gives_up(entry: Entry) -> float:
+    """The moment after which a message is not tried any more; the time it was held for does not count."""
+    return max(entry.came, entry.envelope.release) + LIFETIME
+
+
+class Runner:
+    """One for the process; used on the reactor thread.
+
+    `deliver` gives the entry back with what has become of its recipients; what it raises is a failure of ours
+    and changes nothing. `report` tells the sender what is owed; it raises OSError to be asked again.
+    """
+
+    def __init__(
+        self, runtime: Runtime, spool: Spool, *, deliver: Deliver, report: Report, bus: Bus, log: Log
+    ) -> None:
+        self._runtime = runtime
+        self._spool = spool
+        self._deliver = deliver
+        self._report = report
+        self._bus = bus
+        self._log = log
+        self._due: dict[str, float] = {}  # what waits, and until when
+        self._order: list[tuple[float, str]] = []  # a heap of the same, and of what was true once
+        self._running: dict[str, Deferred[None]] = {}
+        self._unsaved: dict[str, Entry] = {}  # what happened and could not be written
+        self._timer: IDelayedCall | None = None
+        self._started = False
+
+    # Starting and stopping
+
+    def start(self) -> "Deferred[None]":
+        """Begin to work; fires when all that is on the disk is known."""
+        self._started = True
+        return Deferred.fromCoroutine(self._load())
+
+    def stop(self) -> "list[Deferred[None]]":
+        """Begin nothing more; gives what is still under way."""
+        self._started = False
+        self._plan()
+        return list(self._running.values())
+
+    async def _load(self) -> None:
+        try:
+            scan = self._spool.scan()
+            while self._started and (found := await self._runtime.blocking.run(_slice, scan)):
+                for one in found:
+                    self._meet(one)
+                self._plan()
+        except OSError as error:
+            self._log.warn("the queue cannot be read", path=self._spool.path, reason=error.strerror)
+
+    def _meet(self, found: Found) -> None:
+        if found.wrong:
+            self._log.warn("strange file in the queue", file=found.name, outcome=found.wrong)
+        elif found.name not in self._due and found.name not in self._running:
+            latest = max(found.release, self._runtime.now() + WAITS[-1] * (1 + JITTER))
+            self._wait(found.name, min(found.due, latest))
+
+    # What others ask for
+
+    def begin(self, entry: Entry, head: bytes) -> Admission:
+        """A message that is coming in, of which these octets are the first."""
+        lane = Lane(self._runtime.blocking)
+        return Admission(lane, self._spool.arriving(entry.id), entry, head, self._admitted)
+
+    def _admitted(self, entry: Entry) -> None:
+        self._wait(entry.id, entry.due)
+        self._plan()
+
+    async def release(self, name: str) -> None:
+        """Try a message now. Raises Busy, Unreadable and OSError: FileNotFoundError for an unknown one."""
+        await self._alone(name, self._hurry)
+        self._wait(name, self._runtime.now())
+        self._plan()
+
+    def _hurry(self, name: str) -> None:
+        self._spool.save(replace(self._spool.read(name), due=self._runtime.now()))
+
+    async def drop(self, name: str) -> None:
+        """Remove a message; nobody is told. Raises as release() does."""
+        await self._alone(name, self._forget)
+        self._due.pop(name, None)
+        self._unsaved.pop(name, None)
+
+    def _forget(self, name: str) -> None:
+        self._spool.read(name)
+        self._spool.remove(name)
+
+    async def _alone(self, name: str, work: Callable[[str], None]) -> None:
+        """Do it in a thread, while nobody else works at the message. Raises Busy, and what it raises."""
+        if name in self._running:
+            raise Busy(name)
+        ended = self._running[name] = Deferred()
+        try:
+            await self._runtime.blocking.run(work, name)
+        finally:
+            del self._running[name]
+            if name in self._due:
+                self._wait(name, self._due[name])
+            self._plan()
+            ended.callback(None)
+
+    # Time
+
+    def _wait(self, name: str, due: float) -> None:
+        self._due[name] = due
+        heapq.heappush(self._order, (due, name))
+
+    def _plan(self) -> None:
+        """Be woken when the next one is due, and there is somebody free to work at it."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._started and self._order and len(self._running) < TOGETHER:
+            seconds = min(max(self._order[0][0] - self._runtime.now(), 0.0), LONGEST_SLEEP)
+            self._timer = self._runtime.clock.callLater(seconds, self._wake)
+
+    def _wake(self) -> None:
+        self._timer = None
+        now = self._runtime.now()
+        while self._order and self._order[0][0] <= now and len(self._running) < TOGETHER:
+            due, name = heapq.heappop(self._order)
+            if self._due.get(name) == due and name not in self._running:
+                del self._due[name]
+                self._begin(name)
+        self._plan()
+
+    def _begin(self, name: str) -> None:
+        ended: Deferred[None] = Deferred()
+        self._running[name] = ended
+
+        def end(result: object) -> None:
+            del self._running[name]
+            if isinstance(result, Failure):
+                self._log.bug("a message of the queue was left alone", result)
+            self._plan()
+            ended.callback(None)
+
+        Deferred.fromCoroutine(self._run(name)).addBoth(end)
+
+    # One try
+
+    async def _run(self, name: str) -> None:
+        try:
+            entry = self._unsaved.pop(name, None)
+            if entry is None:
+                entry = await self._runtime.blocking.run(self._spool.read, name)
+        except FileNotFoundError:
+            return
+        except Unreadable as why:
+            self._log.warn("envelope not understood", message=name, reason=str(why))
+            return
+        except OSError as error:
+            self._disk_failed(name, error)
+            return
+        after = await self._tried(entry)
+        try:
+            await self._settle(after)
+        except OSError as error:
+            self._disk_failed(name, error)
+
+    async def _tried(self, entry: Entry) -> Entry:
+        """What is true after a try."""
+        after = entry
+        if entry.waiting:
+            try:
+                after = await self._deliver(entry)
+            except Exception:
+                self._log.bug("delivery failed", Failure())
+        if after.waiting and self._runtime.now() > gives_up(after):
+            after = after.failed(*TOO_OLD)
+        return after
+
+    async def _settle(self, entry: Entry) -> None:
+        """Keep what is true now, tell the sender, and put it away or let it wait. Raises OSError."""
+        self._unsaved[entry.id] = entry
+        if entry.owed:
+            await self._runtime.blocking.run(self._spool.save, entry)
+            await self._report(entry)
+            entry = self._unsaved[entry.id] = entry.with_everything_told()
+        if entry.waiting:
+            due = next_try(entry, self._runtime.now(), self._runtime.random.random())
+            entry = replace(entry, due=due, tries=entry.tries + 1)
+            await self._runtime.blocking.run(self._spool.save, entry)
+            self._wait(entry.id, due)
+            self._bus.publish(Postponed("", entry.id, entry.tries, int(due)))
+        else:
+            await self._runtime.blocking.run(self._spool.remove, entry.id)
+            self._bus.publish(Ended("", entry.id))
+        del self._unsaved[entry.id]
+
+    def _disk_failed(self, name: str, error: OSError) -> None:
+        self._log.warn("queue not written or read", message=name, reason=error.strerror)
+        self._wait(name, self._runtime.now() + WAITS[0])
+
+
+def _slice(scan: Iterator[Found]) -> list[Found]:
+    return list(islice(scan, SLICE))

@@ -1,0 +1,224 @@
+"""The spool: messages that were accepted and are not yet where they are to go, as files in one folder.
+
+Two files for each message, named by its id:
+
+    ID.body      the content, Received on top, in wire form and octet for octet: it is made to be sent on, may
+                 hold octets that no text file may (BINARYMIME), and nobody reads it with a mail program
+    ID.envelope  who is to get it and how far that is, as a text (queue.entry)
+
+What there can be, and what it means:
+
+    body  envelope
+     +       -      not accepted, or done: a start removes it
+     +       +      accepted: it waits
+     -       +      not accepted and cut off by a power failure, or damaged by hand: put aside
+
+Accepting writes and fsyncs the body, then the envelope under a temporary name, renames that and fsyncs the
+folder, which keeps both names. Being done removes the envelope, fsyncs the folder, then removes the body.
+What cannot be read, or is not ours, goes to aside/ and is left to the administrator.
+
+Any thread may call; one message is worked at by one caller at a time.
+"""
+
+import contextlib
+import os
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mailnode.fs import FileSystem, NewFile, ReadFile
+from mailnode.queue.entry import Entry, decode, encode
+
+BODY = ".body"
+ENVELOPE = ".envelope"
+ASIDE = "aside"
+LARGEST_ENVELOPE = 4_194_304  # octets; a thousand recipients with the longest parameters need less
+
+_ID = re.compile(r"[0-9A-Za-z]{1,64}")
+_OURS = re.compile(r"([0-9A-Za-z]{1,64})(\.body|\.envelope)(\.new\.[0-9]+)?")
+
+
+class Unreadable(Exception):
+    """An envelope file that is not whole, or not ours; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A message that waits, and until when; or, with `wrong`, the name of a file and what was done to it."""
+
+    name: str
+    due: float = 0.0
+    release: float = 0.0
+    wrong: str = ""
+
+
+class Arriving:
+    """A message being written; write as often as needed, then accept or abort."""
+
+    def __init__(self, spool: "Spool", name: str) -> None:
+        self._spool = spool
+        self._name = name
+        self._file: NewFile | None = None
+        self._settled = False
+
+    def write(self, data: bytes) -> None:
+        """Add octets in wire form. Raises OSError."""
+        if self._file is None:
+            self._file = self._spool.create(self._name)
+        self._file.write(data)
+
+    def accept(self, entry: Entry) -> None:
+        """Make message and envelope durable: from here on it is in the queue. Raises OSError."""
+        self.write(b"")
+        assert self._file is not None
+        self._file.sync()
+        self._file.close()
+        self._spool.save(entry)
+        self._settled = True
+
+    def abort(self) -> None:
+        """Forget the message; may be called at any time, and does nothing after accept."""
+        if self._file is None or self._settled:
+            return
+        self._settled = True
+        self._file.close()
+        with contextlib.suppress(OSError):
+            self._spool.discard(self._name)
+        self._spool.free(self._name)
+
+
+class Spool:
+    """The folder."""
+
+    def __init__(self, files: FileSystem, path: str) -> None:
+        self.path = path
+        self._files = files
+        self._lock = threading.Lock()
+        self._taken: set[str] = set()  # ids that somebody is writing now
+
+    def arriving(self, name: str) -> Arriving:
+        """A new message with this id; it touches no disk before it is written to."""
+        return Arriving(self, name)
+
+    def create(self, name: str) -> NewFile:
+        """The file of a body that is to come; the id is taken until free()."""
+        self._files.make_directories(self.path)
+        with self._lock:
+            self._taken.add(name)
+        try:
+            return self._files.create(self._path(name, BODY))
+        except BaseException:
+            self.free(name)
+            raise
+
+    def free(self, name: str) -> None:
+        """Nobody writes it any more."""
+        with self._lock:
+            self._taken.discard(name)
+
+    # Messages that are there
+
+    def names(self) -> list[str]:
+        """The ids of all messages, in no order. Raises OSError."""
+        if not self._files.is_directory(self.path):
+            return []
+        return [
+            name.removesuffix(ENVELOPE) for name in self._files.names(self.path) if name.endswith(ENVELOPE)
+        ]
+
+    def read(self, name: str) -> Entry:
+        """An entry. Raises Unreadable, and OSError: FileNotFoundError when there is none of that id."""
+        data = self._files.read(self._path(name, ENVELOPE), limit=LARGEST_ENVELOPE)
+        try:
+            entry = decode(data)
+        except ValueError as wrong:
+            raise Unreadable(str(wrong)) from None
+        if entry.id != name:
+            raise Unreadable("it is of another message")
+        return entry
+
+    def body(self, name: str) -> ReadFile:
+        """The content, opened. Raises OSError."""
+        return self._files.open(self._path(name, BODY))
+
+    def save(self, entry: Entry) -> None:
+        """Put an entry in the place of what was known, durably. Raises OSError."""
+        path = self._path(entry.id, ENVELOPE)
+        with self._lock:
+            self._taken.add(entry.id)
+        try:
+            self._files.replace(path, encode(entry))
+        finally:
+            self.free(entry.id)
+
+    def remove(self, name: str) -> None:
+        """Be done with a message, durably. Raises OSError; then it may still be there."""
+        self._files.unlink(self._path(name, ENVELOPE), missing_ok=True)
+        self._files.sync_directory(self.path)
+        self._files.unlink(self._path(name, BODY), missing_ok=True)
+
+    def discard(self, name: str) -> None:
+        """Remove what was never accepted."""
+        self._files.unlink(self._path(name, ENVELOPE), missing_ok=True)
+        self._files.unlink(self._path(name, BODY), missing_ok=True)
+
+    # The start
+
+    def scan(self) -> Iterator[Found]:
+        """All that is there, one small read for each message; what is no message is mended on the way.
+
+        Memory: the names. Raises OSError when the folder cannot be listed.
+        """
+        self._files.make_directories(self.path)
+        names = sorted(name for name, directory in self._files.entries(self.path) if not directory)
+        there = frozenset(names)
+        for name in names:
+            ours = _OURS.fullmatch(name)
+            try:
+                if ours is None:
+                    yield self._put_aside(name, "it is no file of the queue")
+                elif ours[3] or (ours[2] == BODY and ours[1] + ENVELOPE not in there):
+                    self._remove_stray(name, ours[1])
+                elif ours[2] == ENVELOPE:
+                    yield self._look_at(ours[1], whole=ours[1] + BODY in there)
+            except FileNotFoundError:
+                continue  # done or dropped meanwhile
+            except OSError as error:
+                yield Found(name, wrong=f"left as it is: {error.strerror}")
+
+    def _look_at(self, name: str, *, whole: bool) -> Found:
+        try:
+            entry = self.read(name)
+            if not whole:
+                raise Unreadable("its message is missing")
+        except Unreadable as why:
+            # With its body, which nobody would know anything about.
+            with contextlib.suppress(FileNotFoundError):
+                self._put_aside(name + BODY, "")
+            return self._put_aside(name + ENVELOPE, str(why))
+        return Found(name, entry.due, entry.envelope.release)
+
+    def _remove_stray(self, name: str, owner: str) -> None:
+        """Remove what a crash left, unless it belongs to a message that is being written now."""
+        with self._lock:
+            accepted = name.endswith(BODY) and self._files.stat(self._path(owner, ENVELOPE)) is not None
+            if owner not in self._taken and not accepted:
+                self._files.unlink(os.path.join(self.path, name))
+
+    def _put_aside(self, name: str, why: str) -> Found:
+        aside = os.path.join(self.path, ASIDE)
+        self._files.make_directories(aside)
+        target = os.path.join(aside, name)
+        while self._files.stat(target) is not None:
+            target += "+"
+        self._files.rename(os.path.join(self.path, name), target)
+        self._files.sync_directory(aside)
+        self._files.sync_directory(self.path)
+        return Found(name, wrong=f"put aside, because {why}")
+
+    def _path(self, name: str, suffix: str) -> str:
+        """Where a file of a message is. Raises FileNotFoundError for what cannot be an id."""
+        if not _ID.fullmatch(name):
+            raise FileNotFoundError(2, "no such message", name)
+        return os.path.join(self.path, name + suffix)

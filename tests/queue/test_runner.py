@@ -1,0 +1,352 @@
+"""The runner: when messages are tried, and what becomes of them."""
+
+import errno
+import os
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailnode.envelope import Envelope, Recipient
+from mailnode.events.life import Bus, Ended, Event, Postponed
+from mailnode.events.log import Log
+from mailnode.fs import FileSystem
+from mailnode.net.blocking import InlineExecutor
+from mailnode.queue.entry import Entry, Fate, Progress, new_entry
+from mailnode.queue.runner import (
+    DAY,
+    HOUR,
+    JITTER,
+    LIFETIME,
+    LONGEST_SLEEP,
+    MINUTE,
+    TOGETHER,
+    WAITS,
+    Busy,
+    Runner,
+)
+from mailnode.queue.spool import Spool
+from mailnode.runtime import Runtime
+from mailnode.wire.address import Address
+from mailnode.wire.esmtp import Notify
+from tests.scratch import scratch
+
+NOW = 1_000_000_000.0
+BOB, CARL = (Recipient(Address(name, "a.example")) for name in ("bob", "carl"))
+ENVELOPE = Envelope(Address("anna", "a.example"), recipients=(BOB, CARL))
+DONE = Progress(Fate.DELIVERED, "2.0.0")
+FAILED = Progress(Fate.FAILED, "5.1.1", "No such mailbox")
+LATER = Progress(Fate.WAITING, "4.2.2", "The mailbox is full")
+
+
+class Sick(FileSystem):
+    """A disk that fails from some moment on."""
+
+    fails = False
+
+    def unlink(self, path: str, *, missing_ok: bool = False) -> None:
+        """Remove, or fail."""
+        self._check()
+        super().unlink(path, missing_ok=missing_ok)
+
+    def rename(self, source: str, target: str) -> None:
+        """Rename, or fail."""
+        self._check()
+        super().rename(source, target)
+
+    def _check(self) -> None:
+        if self.fails:
+            raise OSError(errno.EIO, "broken")
+
+
+class Running(SynchronousTestCase):
+    """Runner, with a delivery that does as it is told."""
+
+    def setUp(self) -> None:
+        room = scratch()
+        self.addCleanup(room.cleanup)
+        self.path = os.path.join(room.name, "queue")
+        self.files = Sick()
+        self.clock = Clock()
+        self.clock.advance(NOW)
+        self.events: list[Event] = []
+        self.tried: list[tuple[float, Entry]] = []
+        self.reported: list[tuple[Entry, tuple[str, ...]]] = []
+        self.answer: Callable[[Entry], Any] = lambda entry: self.everybody(entry, DONE)
+        self.report_fails = False
+        self.runners: list[Runner] = []
+        self.runner = self.begin()
+
+    def tearDown(self) -> None:
+        for runner in self.runners:
+            self.assertEqual(runner.stop(), [])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def begin(self) -> Runner:
+        """A new process on the same files."""
+        bus = Bus()
+        bus.subscribe(self.events.append)
+        self.spool = Spool(self.files, self.path)
+        runtime = Runtime(self.clock, random.Random(1), InlineExecutor())
+        runner = Runner(
+            runtime, self.spool, deliver=self.deliver, report=self.report, bus=bus, log=Log("test")
+        )
+        self.successResultOf(runner.start())
+        self.runners.append(runner)
+        return runner
+
+    async def deliver(self, entry: Entry) -> Entry:
+        """Note the time, and do what the test wants."""
+        self.tried.append((self.clock.seconds(), entry))
+        answer = self.answer(entry)
+        return await answer if isinstance(answer, Deferred) else answer
+
+    async def report(self, entry: Entry) -> None:
+        """Note what is owed, and what the disk knows at that moment."""
+        if self.report_fails:
+            raise OSError(errno.EIO, "broken")
+        on_disk = self.spool.read(entry.id).progress
+        self.assertEqual(on_disk, entry.progress)
+        self.reported.append((entry, tuple(str(recipient.address) for recipient, _ in entry.owed)))
+
+    @staticmethod
+    def everybody(entry: Entry, progress: Progress) -> Entry:
+        """The same for all."""
+        return replace(entry, progress=(progress,) * len(entry.progress))
+
+    def accept(self, name: str = "A1", due: float = NOW + 60, **facts: Any) -> Entry:
+        """A message that comes in."""
+        entry = new_entry(name, replace(ENVELOPE, **facts), came=self.clock.seconds(), due=due)
+        admission = self.runner.begin(entry, b"Subject: x\r\n")
+        for work in (admission.write(b"\r\nbody\r\n"), admission.commit(), admission.abort()):
+            self.successResultOf(Deferred.fromCoroutine(work))
+        return entry
+
+    def pass_time(self, seconds: float, step: float = MINUTE) -> None:
+        """Time goes by in small steps."""
+        until = self.clock.seconds() + seconds
+        while self.clock.seconds() < until:
+            self.clock.advance(min(step, until - self.clock.seconds()))
+
+    def do(self, work: Any) -> Any:
+        """Run to its end."""
+        return self.successResultOf(Deferred.fromCoroutine(work))
+
+    def times(self) -> list[float]:
+        """When there was a try, in seconds from the start."""
+        return [time - NOW for time, _ in self.tried]
+
+    def test_due(self) -> None:
+        """A message waits until it is due, is delivered once, and is gone."""
+        entry = self.accept()
+        self.pass_time(59, 1)
+        self.assertEqual(self.tried, [])
+        self.assertEqual(self.spool.names(), ["A1"])
+        self.clock.advance(1)
+        self.assertEqual(self.tried, [(NOW + 60, entry)])
+        self.assertEqual(os.listdir(self.path), [])
+        self.assertEqual(self.events, [Ended("", "A1")])
+        self.pass_time(DAY, HOUR)
+        self.assertEqual(len(self.tried), 1)
+
+    def test_restart(self) -> None:
+        """What waits is known to the next process; what is overdue is tried at once."""
+        self.accept("A1", NOW + 60)
+        self.accept("B2", NOW + 7200)
+        self.runner.stop()
+        self.clock.advance(120)
+        self.begin()
+        self.clock.advance(0)
+        self.assertEqual(self.times(), [120])
+        self.pass_time(7200)
+        self.assertEqual([entry.id for _, entry in self.tried], ["A1", "B2"])
+
+    def test_waits(self) -> None:
+        """5, 15, 30 minutes, 1, 2, 4, then 6 hours, each a little more or less; given up after five days."""
+        self.accept(due=NOW)
+        self.answer = lambda entry: self.everybody(entry, LATER)
+        self.pass_time(LIFETIME + DAY, 5)
+        times = self.times()
+        waits = [later - time for time, later in pairwise(times)]
+        for number, wait in enumerate(waits):
+            wanted = WAITS[min(number, len(WAITS) - 1)]
+            self.assertTrue(wanted * (1 - JITTER) <= wait <= wanted * (1 + JITTER) + 5, (number, wait))
+        self.assertNotEqual(len(set(waits[6:])), 1)
+        self.assertTrue(LIFETIME < times[-1] < LIFETIME + 7 * HOUR, times[-1])
+        ((entry, told),) = self.reported
+        self.assertEqual(told, ("bob@a.example", "carl@a.example"))
+        self.assertEqual((entry.progress[0].fate, entry.progress[0].status), (Fate.FAILED, "4.4.7"))
+        self.assertIn("The mailbox is full", entry.progress[0].reason)
+        self.assertEqual(os.listdir(self.path), [])
+
+    def test_held_time_does_not_count(self) -> None:
+        """A message that was held for a month is not given up on its first try."""
+        release = NOW + 30 * DAY
+        self.accept(due=release, release=release)
+        self.answer = lambda entry: self.everybody(entry, LATER)
+        self.pass_time(31 * DAY, HOUR)
+        self.assertGreater(len(self.tried), 4)
+        self.assertEqual(self.reported, [])
+
+    def test_some(self) -> None:
+        """Who has it has it; who is refused is reported at once; who waits is tried again, alone."""
+        self.accept(due=NOW)
+        self.answer = lambda entry: replace(entry, progress=(FAILED, LATER), reached=("x",))
+        self.pass_time(1)
+        self.assertEqual([told for _, told in self.reported], [("bob@a.example",)])
+        kept = self.spool.read("A1")
+        self.assertEqual(
+            (kept.progress, kept.reached, kept.tries), ((replace(FAILED, told=True), LATER), ("x",), 1)
+        )
+        self.assertIsInstance(self.events[-1], Postponed)
+        self.answer = lambda entry: replace(entry, progress=(entry.progress[0], DONE))
+        self.pass_time(6 * MINUTE)
+        self.assertEqual((len(self.tried), len(self.reported)), (2, 1))
+        self.assertEqual(os.listdir(self.path), [])
+
+    def test_success_is_reported_where_asked(self) -> None:
+        """NOTIFY=SUCCESS for one of two."""
+        self.accept(due=NOW, recipients=(replace(BOB, notify=Notify.SUCCESS), CARL))
+        self.pass_time(1)
+        self.assertEqual([told for _, told in self.reported], [("bob@a.example",)])
+
+    def test_bug(self) -> None:
+        """A failure of ours costs a try, and no mail."""
+        self.accept(due=NOW)
+
+        def fail(entry: Entry) -> Entry:
+            raise ZeroDivisionError
+
+        self.answer = fail
+        self.pass_time(1)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(self.spool.read("A1").progress, (Progress(), Progress()))
+        self.answer = lambda entry: self.everybody(entry, DONE)
+        self.pass_time(6 * MINUTE)
+        self.assertEqual(os.listdir(self.path), [])
+
+    def test_done_but_not_written(self) -> None:
+        """D8: a disk that fails after a delivery does not make this process deliver again."""
+        self.accept(due=NOW)
+        self.files.fails = True
+        self.pass_time(20 * MINUTE)
+        self.assertEqual(len(self.tried), 1)
+        self.assertEqual(self.spool.names(), ["A1"])
+        self.files.fails = False
+        self.pass_time(6 * MINUTE)
+        self.assertEqual((len(self.tried), os.listdir(self.path)), (1, []))
+
+    def test_report_fails(self) -> None:
+        """A report that cannot be written is tried again, without a new delivery, also after a restart."""
+        self.accept(due=NOW)
+        self.answer = lambda entry: self.everybody(entry, FAILED)
+        self.report_fails = True
+        self.pass_time(6 * MINUTE)
+        self.runner.stop()
+        self.runner = self.begin()
+        self.report_fails = False
+        self.pass_time(6 * MINUTE)
+        self.assertEqual((len(self.tried), len(self.reported)), (1, 1))
+        self.assertEqual(os.listdir(self.path), [])
+
+    def test_clock_jumps(self) -> None:
+        """D11: no timer is longer than an hour, and what is due is held against the wall clock."""
+        self.accept(due=NOW + 30 * DAY)
+        for _ in range(3):
+            (timer,) = self.clock.getDelayedCalls()
+            self.assertEqual(timer.getTime() - self.clock.seconds(), LONGEST_SLEEP)
+            self.clock.advance(LONGEST_SLEEP)
+        self.assertEqual(self.tried, [])
+        # Forward: it is due at the next look. Clock runs its timers while it jumps, as if they were late.
+        self.clock.advance(30 * DAY)
+        self.assertEqual(len(self.tried), 1)
+
+    def test_wrong_clock_before(self) -> None:
+        """D11: what a wrong clock wrote of the next try is not waited for; a release is."""
+        far = NOW + 400 * DAY
+        self.accept("A1", due=far)
+        self.accept("B2", due=far, release=far)
+        self.runner.stop()
+        self.runner = self.begin()
+        self.pass_time(8 * HOUR)
+        self.assertEqual([entry.id for _, entry in self.tried], ["A1"])
+
+    def test_together(self) -> None:
+        """A slow delivery holds up only so many others; all end."""
+        waiting: list[tuple[Entry, Deferred[Entry]]] = []
+
+        def wait(entry: Entry) -> "Deferred[Entry]":
+            waiting.append((entry, Deferred()))
+            return waiting[-1][1]
+
+        self.answer = wait
+        for number in range(TOGETHER + 3):
+            self.accept(f"A{number}", due=NOW)
+        self.pass_time(1)
+        self.assertEqual(len(waiting), TOGETHER)
+        for entry, answer in waiting:
+            answer.callback(self.everybody(entry, DONE))
+            self.clock.advance(0)
+        self.assertEqual((len(waiting), os.listdir(self.path)), (TOGETHER + 3, []))
+
+    def test_stop(self) -> None:
+        """Who stops it is told when what is under way has ended; nothing new begins."""
+        answer: Deferred[Entry] = Deferred()
+        self.answer = lambda entry: answer
+        entry = self.accept("A1", due=NOW)
+        self.pass_time(1)
+        self.accept("B2", due=NOW + 2)
+        (under_way,) = self.runner.stop()
+        self.pass_time(HOUR)
+        self.assertNoResult(under_way)
+        answer.callback(self.everybody(entry, DONE))
+        self.successResultOf(under_way)
+        self.assertEqual(self.spool.names(), ["B2"])
+
+    def test_release_and_drop(self) -> None:
+        """What an administrator asks for."""
+        self.accept("A1", due=NOW + DAY)
+        self.accept("B2", due=NOW + DAY)
+        self.do(self.runner.release("A1"))
+        self.clock.advance(0)
+        self.assertEqual([entry.id for _, entry in self.tried], ["A1"])
+        self.do(self.runner.drop("B2"))
+        self.pass_time(2 * DAY, HOUR)
+        self.assertEqual((len(self.tried), os.listdir(self.path)), (1, []))
+        for work in (self.runner.release, self.runner.drop):
+            for name in ("A1", "../A1"):
+                self.failureResultOf(Deferred.fromCoroutine(work(name)), FileNotFoundError)
+
+    def test_busy(self) -> None:
+        """A message that is being delivered is left alone."""
+        answer: Deferred[Entry] = Deferred()
+        self.answer = lambda entry: answer
+        entry = self.accept("A1", due=NOW)
+        self.pass_time(1)
+        for work in (self.runner.release, self.runner.drop):
+            self.failureResultOf(Deferred.fromCoroutine(work("A1")), Busy)
+        answer.callback(self.everybody(entry, DONE))
+
+    def test_failed_drop(self) -> None:
+        """A message that could not be dropped is still delivered."""
+        self.accept("A1", due=NOW + 60)
+        self.files.fails = True
+        self.failureResultOf(Deferred.fromCoroutine(self.runner.drop("A1")), OSError)
+        self.files.fails = False
+        self.pass_time(61)
+        self.assertEqual(len(self.tried), 1)
+
+    def test_gone(self) -> None:
+        """A message that somebody removed by hand, or tore, harms nobody."""
+        for name in ("A1", "B2", "C3"):
+            self.accept(name, due=NOW + 60)
+        os.unlink(os.path.join(self.path, "A1.envelope"))
+        with open(os.path.join(self.path, "B2.envelope"), "wb") as file:
+            file.write(b"{")
+        self.pass_time(61)
+        self.assertEqual([entry.id for _, entry in self.tried], ["C3"])
