@@ -5,6 +5,7 @@ add a line of its own to a message. UTF-8 stands only in messages that came as s
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -55,6 +56,16 @@ def return_path(reverse_path: Address | None, *, utf8: bool = False) -> bytes:
 def delivered_to(address: str, *, utf8: bool = False) -> bytes:
     """Delivered-To with the mailbox; for a message that only this mailbox gets."""
     return field("Delivered-To", address, utf8=utf8)
+
+
+def final(reverse_path: Address | None, mailboxes: Sequence[str]) -> bytes:
+    """What final delivery puts on top of all: Return-Path, and Delivered-To where there is one mailbox.
+
+    Mailboxes share one file, so one of them is named only where there is no other who would read it.
+    """
+    fields = [return_path(reverse_path)]
+    fields += [delivered_to(mailbox) for mailbox in mailboxes if len(mailboxes) == 1]
+    return b"".join(fields)
 
 
 def received(hop: Hop) -> bytes:

@@ -1,0 +1,110 @@
+"""Delivers what comes out of the queue: recipients are routed as the configuration of that moment says."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from mailnode.auth.live import Live
+from mailnode.delivery.local import PIECE, LocalCourier, LocalDelivery
+from mailnode.delivery.reporting import arrived
+from mailnode.delivery.route import Local, NotHere, Route, Router, Unknown
+from mailnode.envelope import Envelope, Recipient
+from mailnode.events.life import Bus, Failed
+from mailnode.fs import ReadFile
+from mailnode.message import trace
+from mailnode.net.blocking import Lane
+from mailnode.queue.entry import Entry, Fate, Progress
+from mailnode.queue.spool import Spool
+from mailnode.runtime import Runtime
+from mailnode.store.errors import OverQuota, StoreError
+
+GONE = Progress(Fate.FAILED, "5.1.1", "There is no such mailbox here any more")
+ELSEWHERE = Progress(Fate.FAILED, "5.1.2", "The address leads to another host, and this server sends to none")
+TOO_LATE = Progress(Fate.FAILED, "5.4.7", "The time in which it was to be delivered is over")  # RFC 2852
+FULL_FOR_GOOD = Progress(Fate.FAILED, "5.2.2", "The mailbox is full")
+FULL = Progress(Fate.WAITING, "4.2.2", "The mailbox is full")
+TROUBLE = Progress(Fate.WAITING, "4.3.0", "The mailbox could not be written to")
+
+Outcomes = Mapping[str, OSError | StoreError | None]
+
+
+class QueuedDelivery:
+    """What the queue's runner calls for each try."""
+
+    def __init__(self, live: Live, runtime: Runtime, courier: LocalCourier, spool: Spool, bus: Bus) -> None:
+        self._live = live
+        self._runtime = runtime
+        self._courier = courier
+        self._spool = spool
+        self._bus = bus
+
+    async def deliver(self, entry: Entry) -> Entry:
+        """Try everybody who waits; gives what is true then. Raises OSError when nobody could be tried."""
+        if self._is_late(entry.envelope):
+            routes: list[Route | None] = [None] * len(entry.progress)
+        else:
+            routes = [
+                self._route(recipient, progress)
+                for recipient, progress in zip(entry.envelope.recipients, entry.progress, strict=True)
+            ]
+        accounts = {one: None for route in routes if isinstance(route, Local) for one in route.accounts}
+        missing = [one for one in accounts if one not in entry.reached]
+        outcomes = await self._carry(entry, missing, alone=len(accounts) == 1) if missing else {}
+        progress = tuple(
+            self._progress(before, route, outcomes)
+            for before, route in zip(entry.progress, routes, strict=True)
+        )
+        self._tell_failures(entry, progress)
+        reached = (*entry.reached, *(one for one, error in outcomes.items() if error is None))
+        return replace(entry, progress=progress, reached=reached)
+
+    def _is_late(self, envelope: Envelope) -> bool:
+        """Whether it is to be returned, because its time is over (RFC 2852 section 4)."""
+        deadline = envelope.deadline
+        return deadline is not None and deadline.return_ and self._runtime.now() > deadline.time
+
+    def _route(self, recipient: Recipient, progress: Progress) -> Route | None:
+        waits = progress.fate is Fate.WAITING
+        return Router(self._live).resolve(recipient.address) if waits else None
+
+    async def _carry(self, entry: Entry, accounts: list[str], *, alone: bool) -> Outcomes:
+        """Deliver the body to these mailboxes; why not, for each that has not got it."""
+        lane = Lane(self._runtime.blocking)
+        head = trace.final(entry.envelope.reverse_path, accounts if alone else ())
+        body = await lane.run(self._spool.body, entry.id)
+        delivery = self._courier.begin(accounts, head, message=entry.id, connection="")
+        try:
+            await self._copy(lane, body, delivery)
+            return await delivery.commit_each()
+        finally:
+            await delivery.abort()
+            await lane.run(body.close)
+
+    @staticmethod
+    async def _copy(lane: Lane, body: ReadFile, delivery: LocalDelivery) -> None:
+        offset = 0
+        while piece := await lane.run(body.read_at, offset, PIECE):
+            offset += len(piece)
+            await delivery.write(piece)
+
+    def _progress(self, before: Progress, route: Route | None, outcomes: Outcomes) -> Progress:
+        """How far a recipient is after a try."""
+        if before.fate is not Fate.WAITING:
+            return before
+        if route is None:
+            return TOO_LATE
+        if isinstance(route, Unknown):
+            return GONE
+        if isinstance(route, NotHere):
+            return ELSEWHERE
+        errors = [error for one in route.accounts if (error := outcomes.get(one)) is not None]
+        return self._for_error(errors[0]) if errors else arrived(route.accounts)
+
+    def _for_error(self, error: OSError | StoreError) -> Progress:
+        if not isinstance(error, OverQuota):
+            return TROUBLE
+        return FULL_FOR_GOOD if self._live.config.quota.over == "refuse" else FULL
+
+    def _tell_failures(self, entry: Entry, progress: tuple[Progress, ...]) -> None:
+        for recipient, before, after in zip(entry.envelope.recipients, entry.progress, progress, strict=True):
+            if after.fate is Fate.FAILED and before.fate is not Fate.FAILED:
+                self._bus.publish(Failed("", entry.id, str(recipient.address), after.reason))

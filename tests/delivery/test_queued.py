@@ -1,0 +1,134 @@
+"""From the queue into mailboxes."""
+
+import errno
+from dataclasses import replace
+from typing import Any
+from unittest.mock import patch
+
+from mailnode.config import MailboxEntry, Mailboxes
+from mailnode.config_quota import Quota
+from mailnode.envelope import Deadline, Recipient
+from mailnode.events.life import Delivered, Ended, Event, Failed
+from mailnode.wire.address import Address
+from mailnode.wire.esmtp import Notify
+from tests.delivery.world import ANNA, BOB, BODY, CARL, HEAD, NOW, QueueTestCase
+
+TEAM, INFO = Address("team", "a.example"), Address("info", "a.example")
+ELSEWHERE = Address("x", "elsewhere.example")
+STORED = (HEAD + BODY).replace(b"\r\n", b"\n")
+
+
+class Queued(QueueTestCase):
+    """QueuedDelivery under a runner."""
+
+    def of(self, kind: type[Event]) -> list[Any]:
+        """The events of a kind."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def test_one(self) -> None:
+        """The fields of final delivery are on top, then all as it was accepted."""
+        self.accept(BOB)
+        self.clock.advance(0)
+        head = b"Return-Path: <anna@a.example>\nDelivered-To: bob@a.example\n"
+        self.assertEqual(self.inbox(BOB), [head + STORED])
+        self.assertEqual((self.spool.names(), len(self.of(Ended))), ([], 1))
+
+    def test_several(self) -> None:
+        """One copy for each mailbox, however often it is meant; none names another."""
+        self.accept(BOB, TEAM, INFO, ANNA)
+        self.clock.advance(0)
+        for who in (ANNA, BOB):
+            self.assertEqual(self.inbox(who), [b"Return-Path: <anna@a.example>\n" + STORED])
+
+    def test_large(self) -> None:
+        """A message of megabytes, octet for octet."""
+        text = b"0123456789abcdef\r\n" * 100_000
+        self.accept(BOB, content=HEAD + text)
+        self.clock.advance(0)
+        self.assertTrue(self.inbox(BOB)[0].endswith(text.replace(b"\r\n", b"\n")))
+
+    def test_gone(self) -> None:
+        """A mailbox that went meanwhile: a report to the sender, and the others get it."""
+        self.accept(BOB, CARL, ELSEWHERE)
+        self.clock.advance(0)
+        self.assertEqual(len(self.inbox(BOB)), 1)
+        _, *groups = list(self.report().iter_parts())[1].get_payload()
+        self.assertEqual(
+            [(str(one["Final-Recipient"]), str(one["Status"])) for one in groups],
+            [("rfc822; carl@a.example", "5.1.1"), ("rfc822; x@elsewhere.example", "5.1.2")],
+        )
+        self.assertEqual([event.recipient for event in self.of(Failed)], [str(CARL), str(ELSEWHERE)])
+        self.assertEqual(self.spool.names(), [])
+
+    def test_routed_anew(self) -> None:
+        """What the configuration says on the day counts."""
+        self.accept(CARL, due=NOW + 60)
+        self.live.mailboxes = Mailboxes(self.live.mailboxes.mailboxes, {"carl@a.example": (str(BOB),)})
+        self.clock.advance(60)
+        self.assertEqual(len(self.inbox(BOB)), 1)
+
+    def test_success(self) -> None:
+        """NOTIFY=SUCCESS counts for what was held, too."""
+        self.accept(Recipient(BOB, Notify.SUCCESS))
+        self.clock.advance(0)
+        self.assertEqual(str(self.report()["Subject"]), "Your message was delivered")
+
+    def full(self, over: Any) -> None:
+        """Bob's mailbox has no room."""
+        quota = Quota(messages=0, over=over)
+        self.live.config = self.configured(quota)
+        self.live.mailboxes = Mailboxes(
+            {str(ANNA): MailboxEntry("x", quota_messages=1000), str(BOB): MailboxEntry("x")},
+            self.live.mailboxes.aliases,
+        )
+
+    def configured(self, quota: Quota) -> Any:
+        """The configuration with another quota."""
+        return replace(self.live.config, quota=quota)
+
+    def test_full_later(self) -> None:
+        """A full mailbox is tried again; who has it gets no second copy."""
+        self.full("defer")
+        self.accept(TEAM)
+        self.clock.advance(0)
+        self.assertEqual((len(self.inbox(ANNA)), len(self.inbox(BOB))), (1, 0))
+        self.live.config = self.configured(Quota())
+        self.clock.advance(400)
+        self.assertEqual((len(self.inbox(ANNA)), len(self.inbox(BOB))), (1, 1))
+        self.assertEqual(self.inbox(ANNA)[0], self.inbox(BOB)[0])
+        self.assertEqual(len(self.of(Delivered)), 2)
+
+    def test_full_for_good(self) -> None:
+        """Where the configuration refuses mail for full mailboxes, the sender is told at once."""
+        self.full("refuse")
+        self.accept(BOB)
+        self.clock.advance(0)
+        (_, group) = list(self.report().iter_parts())[1].get_payload()
+        self.assertEqual(str(group["Status"]), "5.2.2")
+
+    def test_disk(self) -> None:
+        """An error of the disk loses nothing."""
+        self.accept(BOB)
+        with patch.object(type(self.files), "link", side_effect=OSError(errno.EIO, "broken")):
+            self.clock.advance(0)
+        self.assertEqual(self.inbox(BOB), [])
+        self.assertEqual(len(self.spool.names()), 1)
+        self.clock.advance(400)
+        self.assertEqual((len(self.inbox(BOB)), self.spool.names()), (1, []))
+
+    def test_no_body(self) -> None:
+        """A body that somebody removed by hand: nothing is delivered, and nothing ends."""
+        entry = self.accept(BOB)
+        self.files.unlink(f"{self.spool.path}/{entry.id}.body")
+        self.clock.advance(0)
+        self.flushLoggedErrors(FileNotFoundError)
+        self.assertEqual((self.inbox(BOB), self.spool.names()), ([], [entry.id]))
+
+    def test_too_late(self) -> None:
+        """RFC 2852: with R, what could not be delivered in its time comes back; with N it is delivered."""
+        self.accept(BOB, due=NOW + 60, deadline=Deadline(NOW + 30, return_=True, trace=False))
+        self.accept(BOB, due=NOW + 60, deadline=Deadline(NOW + 30, return_=False, trace=False))
+        self.clock.advance(60)
+        self.assertEqual(len(self.inbox(BOB)), 1)
+        (_, group) = list(self.report().iter_parts())[1].get_payload()
+        self.assertEqual(str(group["Status"]), "5.4.7")

@@ -1,0 +1,178 @@
+"""Reports as octets, held against what a mail program makes of them."""
+
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailnode.delivery.report import Report, compose, returned_whole
+from mailnode.envelope import Body, Envelope, Recipient
+from mailnode.queue.entry import Fate, Progress
+from mailnode.wire.address import Address
+from mailnode.wire.errors import BadSyntax
+from mailnode.wire.esmtp import OriginalRecipient, parse_original_recipient
+from tests.delivery.world import ANNA, BOB, BODY, HEAD, read
+
+FAILED = Progress(Fate.FAILED, "5.1.1", "There is no such mailbox")
+DELIVERED = Progress(Fate.DELIVERED, "2.0.0")
+REPORT = Report(
+    "RID", "mx.example", 1e9 + 60, 1e9, Envelope(ANNA, envelope_id="my=id"), ((Recipient(BOB), FAILED),), HEAD
+)
+STATUS = """\
+Original-Envelope-Id: my=id
+Reporting-MTA: dns; mx.example
+Arrival-Date: Sun, 9 Sep 2001 01:46:40 +0000
+
+Original-Recipient: rfc822; Bob+x@a.example
+Final-Recipient: rfc822; bob@a.example
+Action: failed
+Status: 5.1.1
+Diagnostic-Code: smtp; 550 no
+"""
+
+
+class Reports(SynchronousTestCase):
+    """compose()"""
+
+    def test_header(self) -> None:
+        """RFC 3464 section 2, RFC 3834: from the server, to the sender, marked as made by a program."""
+        found = read(compose(REPORT))
+        for name, value in (
+            ("From", "Mail Delivery System <MAILER-DAEMON@mx.example>"),
+            ("To", "anna@a.example"),
+            ("Subject", "Your message could not be delivered"),
+            ("Date", "Sun, 09 Sep 2001 01:47:40 +0000"),
+            ("Message-ID", "<1000000060.RID@mx.example>"),
+            ("Auto-Submitted", "auto-replied"),
+        ):
+            self.assertEqual(str(found[name]), value)
+        self.assertEqual(found.get_content_type(), "multipart/report")
+        self.assertEqual(found.get_param("report-type"), "delivery-status")
+        kinds = [part.get_content_type() for part in found.iter_parts()]
+        self.assertEqual(kinds, ["text/plain", "message/delivery-status", "text/rfc822-headers"])
+
+    def test_words(self) -> None:
+        """A person reads what happened to whom, and what to do."""
+        outcomes = (
+            (Recipient(BOB), replace(FAILED, diagnostic="smtp; 550 no")),
+            (Recipient(ANNA), DELIVERED),
+        )
+        text = (
+            next(read(compose(replace(REPORT, outcomes=outcomes))).iter_parts())
+            .get_content()
+            .replace("\r", "")
+        )
+        for words in (
+            "mail server mx.example",
+            "be delivered to:\n\n  <bob@a.example>: There is no such mailbox\n",
+            "such mailbox\n    The other server said: 550 no\n",
+            "It is in the mailbox of:\n\n  <anna@a.example>\n",
+            "Check the address",
+        ):
+            self.assertIn(words, text)
+
+    def test_status(self) -> None:
+        """RFC 3464 section 2: the fields, in their groups, to the letter."""
+        recipient = Recipient(BOB, original=OriginalRecipient("rfc822", "Bob+x@a.example"))
+        outcomes = ((recipient, replace(FAILED, diagnostic="smtp; 550 no")),)
+        octets = compose(replace(REPORT, outcomes=outcomes))
+        self.assertIn(
+            b"7bit\r\n\r\n" + STATUS.replace("\n", "\r\n").encode() + b"\r\n--report-RID\r\n", octets
+        )
+
+    def test_every_fate(self) -> None:
+        """Each outcome has its Action, Subject and class of status; the worst is in the Subject."""
+        actions = []
+        for fate in Fate:
+            found = read(compose(replace(REPORT, outcomes=((Recipient(BOB), Progress(fate)),))))
+            _, group = list(found.iter_parts())[1].get_payload()
+            actions.append((str(group["Action"]), str(group["Status"])))
+        self.assertEqual(
+            actions,
+            [
+                ("delayed", "4.0.0"),
+                ("delivered", "2.0.0"),
+                ("expanded", "2.0.0"),
+                ("relayed", "2.0.0"),
+                ("failed", "5.0.0"),
+            ],
+        )
+        both = ((Recipient(BOB), DELIVERED), (Recipient(ANNA), FAILED))
+        self.assertIn(b"Subject: Your message could not", compose(replace(REPORT, outcomes=both)))
+
+    def test_returned(self) -> None:
+        """RFC 6522 section 4: the header, or the whole message, in its own kind of part."""
+        eight = HEAD.replace(b"hello", "grüße".encode())
+        for original, kind, encoding in (
+            (HEAD, "text/rfc822-headers", "7bit"),
+            (HEAD + BODY, "message/rfc822", "7bit"),
+            (HEAD + "Grüße\r\n".encode(), "message/rfc822", "8bit"),
+            (eight, "message/global-headers", "8bit"),
+            (eight + BODY, "message/global", "8bit"),
+            (HEAD + b"no line end", "message/rfc822", "7bit"),
+        ):
+            octets = compose(replace(REPORT, original=original))
+            part = list(read(octets).iter_parts())[2]
+            self.assertEqual((part.get_content_type(), part["Content-Transfer-Encoding"]), (kind, encoding))
+            self.assertIn(b"\r\n\r\n" + original.removesuffix(b"\r\n"), octets)
+
+    def test_whole(self) -> None:
+        """RFC 3461 section 4.3: RET=FULL counts for failures only; RET=HDRS, or nothing, is the header."""
+        failed, done = ((Recipient(BOB), FAILED),), ((Recipient(BOB), DELIVERED),)
+        for full, outcomes, body, wanted in (
+            (True, failed, Body.EIGHT_BIT, True),
+            (True, failed, Body.BINARY, False),
+            (True, done, Body.EIGHT_BIT, False),
+            (True, done + failed, Body.EIGHT_BIT, True),
+            (False, failed, Body.EIGHT_BIT, False),
+            (None, failed, Body.EIGHT_BIT, False),
+        ):
+            self.assertEqual(returned_whole(Envelope(ANNA, full=full, body=body), outcomes), wanted)
+
+    def test_utf8(self) -> None:
+        """RFC 6533 section 3: an address of other than ASCII in the form that every program reads."""
+        address = Address("bü+b=\\", "bücher.example")
+        recipient = Recipient(address, original=OriginalRecipient("utf-8", str(address)))
+        octets = compose(
+            replace(REPORT, envelope=Envelope(Address("ä", "a.example")), outcomes=((recipient, FAILED),))
+        )
+        found = read(octets)
+        self.assertIsNone(found["To"])
+        _, group = list(found.iter_parts())[1].get_payload()
+        for name in ("Original-Recipient", "Final-Recipient"):
+            kind, _, text = str(group[name]).partition("; ")
+            self.assertTrue(text.isascii())
+            self.assertEqual(kind, "utf-8")
+            self.assertEqual(parse_original_recipient(f"utf-8;{text}".encode()).address, str(address))
+        self.assertIn(str(address), next(found.iter_parts()).get_content())
+
+    @settings(derandomize=True, database=None, deadline=None)
+    @given(st.text(max_size=30), st.text(max_size=30), st.text(max_size=30))
+    def test_no_way_in(self, words: str, diagnostic: str, original: str) -> None:
+        """O1: nothing that a peer said adds a line, a field or a part."""
+        try:
+            named = parse_original_recipient(b"rfc822;" + original.encode("utf-8", "replace"))
+        except BadSyntax:
+            named = OriginalRecipient("rfc822", original if original.isprintable() else "x")
+        envelope = Envelope(ANNA, envelope_id="".join(one for one in original if one.isprintable()))
+        progress = replace(FAILED, reason=words, diagnostic=diagnostic)
+        octets = compose(
+            replace(REPORT, envelope=envelope, outcomes=((Recipient(BOB, original=named), progress),))
+        )
+        plain = compose(
+            replace(
+                REPORT,
+                envelope=replace(envelope, envelope_id="x" if envelope.envelope_id else ""),
+                outcomes=(
+                    (
+                        Recipient(BOB, original=OriginalRecipient("rfc822", "x")),
+                        replace(FAILED, reason="x" * bool(words), diagnostic="x" * bool(diagnostic)),
+                    ),
+                ),
+            )
+        )
+        self.assertEqual(octets.count(b"\n"), plain.count(b"\n"))
+        self.assertEqual(octets.count(b"\n"), octets.count(b"\r\n"))
+        self.assertEqual(octets.count(b"\r"), octets.count(b"\r\n"))
+        self.assertNotIn(b"\0", octets)

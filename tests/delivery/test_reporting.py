@@ -1,0 +1,99 @@
+"""Who is told what, in whose mailbox."""
+
+import errno
+from unittest.mock import patch
+
+from twisted.internet.defer import Deferred
+
+from mailnode.delivery.report import LARGEST_RETURNED
+from mailnode.envelope import Envelope, Recipient
+from mailnode.events.life import Reported
+from mailnode.fs import FileSystem
+from mailnode.wire.address import Address
+from mailnode.wire.esmtp import Notify
+from tests.delivery.world import ANNA, BOB, BODY, CARL, HEAD, QueueTestCase
+
+SUCCESS = Notify.SUCCESS
+
+
+class OfArrival(QueueTestCase):
+    """What is reported of a message that has just been delivered."""
+
+    def arrive(self, *recipients: Recipient, sender: Address | None = ANNA) -> None:
+        """A message to them; one that is called team has two mailboxes."""
+        leads_to = [("a", "b") if one.address.local == "team" else ("a",) for one in recipients]
+        envelope = Envelope(sender, recipients=recipients)
+        self.do(self.reporter.of_arrival("MID", envelope, leads_to, HEAD))
+
+    def test_delivered_and_expanded(self) -> None:
+        """RFC 3461 section 5.2.7.3: an alias with several members is "expanded"; only who asked is in it."""
+        team = Address("team", "a.example")
+        self.arrive(Recipient(BOB, SUCCESS), Recipient(CARL), Recipient(team, SUCCESS | Notify.FAILURE))
+        report = self.report()
+        _, *groups = list(report.iter_parts())[1].get_payload()
+        self.assertEqual(
+            [(str(one["Final-Recipient"]), str(one["Action"])) for one in groups],
+            [("rfc822; bob@a.example", "delivered"), ("rfc822; team@a.example", "expanded")],
+        )
+        self.assertIn("Return-Path: <>\nDelivered-To: anna@a.example\nFrom:", self.inbox(ANNA)[0].decode())
+        self.assertEqual(self.events[-1], Reported("", "MID", "anna@a.example"))
+
+    def test_nobody_asked(self) -> None:
+        """Without NOTIFY=SUCCESS there is nothing."""
+        self.arrive(Recipient(BOB), Recipient(BOB, Notify.NEVER), Recipient(BOB, Notify.FAILURE))
+        self.assertEqual(self.inbox(ANNA), [])
+
+    def test_no_reverse_path(self) -> None:
+        """B3: a message from nobody has no report."""
+        self.arrive(Recipient(BOB, SUCCESS), sender=None)
+        self.assertEqual(self.events, [])
+
+    def test_nowhere(self) -> None:
+        """A sender who is not here, or not any more: the log knows."""
+        for sender in (CARL, Address("x", "elsewhere.example")):
+            self.arrive(Recipient(BOB, SUCCESS), sender=sender)
+        self.assertEqual(self.events, [])
+
+    def test_disk(self) -> None:
+        """An error of the disk goes up; nothing is left open."""
+        envelope = Envelope(ANNA, recipients=(Recipient(BOB, SUCCESS),))
+        with patch.object(FileSystem, "create", side_effect=OSError(errno.ENOSPC, "full")):
+            work = Deferred.fromCoroutine(self.reporter.of_arrival("MID", envelope, [("a",)], HEAD))
+            self.failureResultOf(work, OSError)
+
+
+class OfEntry(QueueTestCase):
+    """What is reported of a message in the queue."""
+
+    def returned(self) -> bytes:
+        """The third part of the report."""
+        (octets,) = [one for one in self.inbox(ANNA) if b"MAILER-DAEMON" in one]
+        return octets.split(b"\n--report-")[3].partition(b"\n\n")[2]
+
+    def test_header(self) -> None:
+        """RET is not given: the header comes back."""
+        self.accept(CARL)
+        self.clock.advance(0)
+        self.assertEqual(self.returned(), HEAD.replace(b"\r\n", b"\n")[:-1])
+
+    def test_full(self) -> None:
+        """RET=FULL: the message comes back as it came."""
+        self.accept(CARL, full=True)
+        self.clock.advance(0)
+        self.assertEqual(self.returned(), (HEAD + BODY).replace(b"\r\n", b"\n"))
+
+    def test_too_large(self) -> None:
+        """Nothing over 1 MiB comes back."""
+        self.accept(CARL, full=True, content=HEAD + b"x" * (LARGEST_RETURNED - len(HEAD) + 1))
+        self.clock.advance(0)
+        self.assertEqual(self.returned(), HEAD.replace(b"\r\n", b"\n")[:-1])
+
+    def test_long_header(self) -> None:
+        """A header of half a megabyte is cut off at the end of a line."""
+        header = HEAD[:-2] + b"X-Long: abcdefgh\r\n" * 30_000 + b"\r\n"
+        self.accept(CARL, content=header + BODY)
+        self.clock.advance(0)
+        returned = self.returned()
+        self.assertTrue(header.replace(b"\r\n", b"\n").startswith(returned))
+        self.assertTrue(returned.endswith(b"X-Long: abcdefgh\n"))
+        self.assertGreater(len(returned), 200_000)

@@ -1,0 +1,113 @@
+"""A queue with its delivery and its reports, on a real disk and a clock of the test's own."""
+
+import email
+import os
+import random
+from email import policy
+from email.message import EmailMessage
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailnode.auth.live import Live
+from mailnode.auth.realm import Realm
+from mailnode.config import Config, MailboxEntry, Mailboxes, Store
+from mailnode.delivery.local import LocalCourier
+from mailnode.delivery.queued import QueuedDelivery
+from mailnode.delivery.reporting import Reporter
+from mailnode.envelope import Envelope, Recipient
+from mailnode.events.feed import ChangeFeed
+from mailnode.events.life import Bus, Event
+from mailnode.events.log import Log
+from mailnode.fs import FileSystem
+from mailnode.net.blocking import InlineExecutor
+from mailnode.queue.entry import Entry, new_entry
+from mailnode.queue.runner import Runner
+from mailnode.queue.spool import Spool
+from mailnode.runtime import Runtime
+from mailnode.wire.address import Address
+from tests.scratch import scratch
+
+NOW = 1_000_000_000.0
+ANNA, BOB, CARL = (Address(name, "a.example") for name in ("anna", "bob", "carl"))
+HEAD = b"Received: from x\r\n\tby mx.example; x\r\nFrom: anna@a.example\r\nSubject: hello\r\n\r\n"
+BODY = b"Text.\r\n"
+
+
+class QueueTestCase(SynchronousTestCase):
+    """Everything but sessions."""
+
+    def setUp(self) -> None:
+        room = scratch()
+        self.addCleanup(room.cleanup)
+        self.base = room.name
+        config = Config(
+            hostname="mx.example",
+            domains=("a.example",),
+            state=self.base,
+            store=Store(mail=f"{self.base}/mail/{{domain}}/{{local}}"),
+        )
+        self.files = FileSystem()
+        self.clock = Clock()
+        self.clock.advance(NOW)
+        aliases = {
+            "team@a.example": ("anna@a.example", "bob@a.example"),
+            "info@a.example": ("bob@a.example",),
+        }
+        self.live = Live(config, Mailboxes({str(one): MailboxEntry("x") for one in (ANNA, BOB)}, aliases))
+        self.bus = Bus()
+        self.events: list[Event] = []
+        self.bus.subscribe(self.events.append)
+        self.runtime = Runtime(self.clock, random.Random(1), InlineExecutor())
+        self.realm = Realm(self.live, self.runtime, self.files, rng=random.Random(1))
+        self.courier = LocalCourier(self.runtime, self.realm, ChangeFeed(), self.bus, self.files)
+        self.spool = Spool(self.files, config.queue_directory)
+        self.reporter = Reporter(self.live, self.runtime, self.courier, self.spool, self.bus)
+        self.queued = QueuedDelivery(self.live, self.runtime, self.courier, self.spool, self.bus)
+        self.runner = Runner(
+            self.runtime,
+            self.spool,
+            deliver=self.queued.deliver,
+            report=self.reporter.of_entry,
+            bus=self.bus,
+            log=Log("test"),
+        )
+        self.successResultOf(self.runner.start())
+        self.addCleanup(self.runner.stop)
+
+    def do(self, work: Any) -> Any:
+        """Run to its end."""
+        return self.successResultOf(Deferred.fromCoroutine(work))
+
+    def accept(
+        self, *to: Address | Recipient, due: float = NOW, content: bytes = HEAD + BODY, **facts: Any
+    ) -> Entry:
+        """A message of anna's in the queue."""
+        recipients = tuple(one if isinstance(one, Recipient) else Recipient(one) for one in to)
+        facts.setdefault("reverse_path", ANNA)
+        name = self.runtime.new_id()
+        entry = new_entry(name, Envelope(recipients=recipients, **facts), came=NOW, due=due)
+        admission = self.runner.begin(entry, content)
+        self.do(admission.commit())
+        return entry
+
+    def inbox(self, who: Address) -> list[bytes]:
+        """The messages of somebody, as they lie on the disk."""
+        directory = f"{self.live.config.mail_directory(str(who))}/new"
+        names = sorted(os.listdir(directory)) if os.path.isdir(directory) else []
+        return [self.files.read(f"{directory}/{name}") for name in names]
+
+    def report(self, who: Address = ANNA) -> EmailMessage:
+        """The one report in somebody's mailbox, as a mail program reads it."""
+        (octets,) = [one for one in self.inbox(who) if b"MAILER-DAEMON" in one]
+        return read(octets)
+
+
+def read(octets: bytes) -> EmailMessage:
+    """A message as Python's parser reads it; it has no defects."""
+    message = email.message_from_bytes(octets, policy=policy.default)
+    assert isinstance(message, EmailMessage)
+    assert not [defect for part in message.walk() for defect in part.defects]
+    return message
