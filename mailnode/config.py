@@ -179,6 +179,11 @@ class Config:
         """The path of the socket on which the `mailnode` command talks to the running server."""
         return os.path.join(self.state, "control.sock")
 
+    @property
+    def queue_directory(self) -> str:
+        """The folder of messages that wait for their time."""
+        return os.path.join(self.state, "queue")
+
     def mail_directory(self, mailbox: str) -> str:
         """The absolute path of the Maildir of a mailbox address of this configuration."""
         local, domain = split_address(mailbox)

@@ -2,9 +2,9 @@
 
 import re
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from mailnode.config_rules import address, domain_name
+from mailnode.config_rules import address, between, domain_name
 from mailnode.tomlfile import Fault
 
 SOLICITATION_LIMIT = 1000  # octets of all keywords with the commas between them; RFC 3865 section 2.1
@@ -19,11 +19,13 @@ class Submission:
     `add_sender`: name the one who logged in where From is somebody else (RFC 6409 section 8.1).
     `hide_client`: say nothing in Received of the place it was sent from.
     `bare_line_ends`: what becomes of content by DATA with a CR or LF that stands alone.
+    `longest_hold`: for how long a message is held at most when its sender asks for it (RFC 4865), in seconds.
     """
 
     add_sender: bool = False
     hide_client: bool = False
     bare_line_ends: Literal["refuse", "normalize"] = "refuse"
+    longest_hold: Annotated[int, between(0, 999_999_999)] = 2_592_000
 
 
 def sender(text: str) -> str:

@@ -24,6 +24,7 @@ from twisted.python.threadpool import ThreadPool
 
 from mailnode import __version__
 from mailnode.admin.control import ControlFactory
+from mailnode.admin.queue_control import queue_commands
 from mailnode.auth.allowance import Senders
 from mailnode.auth.checker import PasswordChecker, ProofChecker
 from mailnode.auth.live import Live
@@ -34,6 +35,8 @@ from mailnode.auth.throttle import LoginThrottle
 from mailnode.auth.tokens import Issuer, JwtChecker, TokenKeysError, read_issuer
 from mailnode.config import Limits, Loaded, Mailboxes, load
 from mailnode.delivery.local import FreeSpace, LocalCourier
+from mailnode.delivery.queued import QueuedDelivery
+from mailnode.delivery.reporting import Reporter
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.life import Bus, write_to
 from mailnode.events.log import Log
@@ -46,6 +49,8 @@ from mailnode.net.limits import ConnectionLimits, Gate
 from mailnode.net.listen import Door, Serve, SessionFactory
 from mailnode.net.tls import TlsError, TlsServer, make_context
 from mailnode.pop3.session import Pop3
+from mailnode.queue.runner import Runner
+from mailnode.queue.spool import Spool
 from mailnode.runtime import Runtime
 from mailnode.smtp.server import Smtp
 from mailnode.tomlfile import ConfigurationError
@@ -199,9 +204,19 @@ class MailNode(Service):
         courier = LocalCourier(runtime, realm, feed, bus, files)
         free_space = FreeSpace(runtime, files, lambda: realm.mail_root)
 
+        spool = Spool(files, live.config.queue_directory)
+        reporter = Reporter(live, runtime, courier, spool, bus)
+        self._queue = queue = Runner(
+            runtime,
+            spool,
+            deliver=QueuedDelivery(live, runtime, courier, spool, bus).deliver,
+            report=reporter.of_entry,
+            bus=bus,
+            log=Log("mailnode.queue"),
+        )
         self._senders = senders = Senders(live, runtime, files)
-        smtp = Smtp(live, runtime, logins, courier, bus, tls, free_space, senders)
-        submission = Smtp(live, runtime, logins, courier, bus, asking, free_space, senders)
+        smtp = Smtp(live, runtime, logins, courier, bus, tls, free_space, senders, queue, reporter)
+        submission = Smtp(live, runtime, logins, courier, bus, asking, free_space, senders, queue, reporter)
         pop3 = Pop3(live, runtime, logins, feed, bus, asking)
         self._watches = watches = DirectoryWatches(reactor, partial(KernelWatcher, reactor))
         imap = Imap(Surroundings(live, runtime, logins, feed, bus, watches, asking))
@@ -268,6 +283,7 @@ class MailNode(Service):
         self._store_pool.start()
         self._password_pool.start()
         self._indexer.start()
+        self._queue.start().addErrback(lambda failure: self._log.bug("queue not started", failure))
         self._collections.start()
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._hang_up))
         self._listening.addCallback(lambda _: Deferred.fromCoroutine(self._open_control_socket()))
@@ -276,7 +292,7 @@ class MailNode(Service):
     async def _open_control_socket(self) -> None:
         path = self._live.config.control_socket
         await self._runtime.blocking.run(self._files.make_directories, self._live.config.state)
-        factory = ControlFactory({"reload": self._reload_command})
+        factory = ControlFactory({"reload": self._reload_command, **queue_commands(self._queue)})
         endpoint = UNIXServerEndpoint(self._reactor, path, mode=0o600, wantPID=True)
         self._ports.append(await endpoint.listen(factory))
 
@@ -332,7 +348,7 @@ class MailNode(Service):
         for factory in factories:
             factory.dismiss(_STOPPING)
         sessions = [session for factory in factories for session in factory.sessions()]
-        await self._ended("sessions", sessions, PATIENCE)
+        await self._ended("sessions", [*sessions, *self._queue.stop()], PATIENCE)
         for factory in factories:
             factory.close_all()
         self._watches.close()

@@ -47,8 +47,11 @@ class QueuedDelivery:
                 for recipient, progress in zip(entry.envelope.recipients, entry.progress, strict=True)
             ]
         accounts = {one: None for route in routes if isinstance(route, Local) for one in route.accounts}
+        always = {
+            one for route in routes if isinstance(route, Local) and route.always for one in route.accounts
+        }
         missing = [one for one in accounts if one not in entry.reached]
-        outcomes = await self._carry(entry, missing, alone=len(accounts) == 1) if missing else {}
+        outcomes = await self._carry(entry, missing, always, alone=len(accounts) == 1) if missing else {}
         progress = tuple(
             self._progress(before, route, outcomes)
             for before, route in zip(entry.progress, routes, strict=True)
@@ -66,12 +69,13 @@ class QueuedDelivery:
         waits = progress.fate is Fate.WAITING
         return Router(self._live).resolve(recipient.address) if waits else None
 
-    async def _carry(self, entry: Entry, accounts: list[str], *, alone: bool) -> Outcomes:
+    async def _carry(self, entry: Entry, accounts: list[str], always: set[str], *, alone: bool) -> Outcomes:
         """Deliver the body to these mailboxes; why not, for each that has not got it."""
         lane = Lane(self._runtime.blocking)
-        head = trace.final(entry.envelope.reverse_path, accounts if alone else ())
+        envelope = entry.envelope
+        head = trace.final(envelope.reverse_path, accounts if alone else (), utf8=envelope.utf8)
         body = await lane.run(self._spool.body, entry.id)
-        delivery = self._courier.begin(accounts, head, message=entry.id, connection="")
+        delivery = self._courier.begin(accounts, head, message=entry.id, connection="", always=always)
         try:
             await self._copy(lane, body, delivery)
             return await delivery.commit_each()

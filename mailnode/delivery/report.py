@@ -75,20 +75,19 @@ def compose(report: Report) -> bytes:
 
 
 def _header(report: Report, boundary: str) -> bytes:
-    host = report.hostname
+    host, to = report.hostname, str(report.envelope.reverse_path)
     fields = [
         ("From", f"Mail Delivery System <MAILER-DAEMON@{host}>"),
+        ("To", f"<{to}>"),
         ("Subject", _SUBJECTS[_worst(report)]),
         ("Date", trace.date_time(report.seconds)),
         ("Message-ID", f"<{int(report.seconds)}.{report.id}@{host}>"),
         ("Auto-Submitted", "auto-replied"),  # RFC 3834 section 5
         ("MIME-Version", "1.0"),
     ]
-    to = str(report.envelope.reverse_path)
-    if to.isascii():
-        fields.insert(1, ("To", f"<{to}>"))
     kind = ("multipart/report; report-type=delivery-status;", f'boundary="{boundary}"')
-    return b"".join(trace.field(*one) for one in fields) + trace.field("Content-Type", *kind)
+    head = b"".join(trace.field(*one, utf8=not to.isascii()) for one in fields)
+    return head + trace.field("Content-Type", *kind)
 
 
 def _worst(report: Report) -> Fate:

@@ -58,13 +58,15 @@ def delivered_to(address: str, *, utf8: bool = False) -> bytes:
     return field("Delivered-To", address, utf8=utf8)
 
 
-def final(reverse_path: Address | None, mailboxes: Sequence[str]) -> bytes:
+def final(reverse_path: Address | None, mailboxes: Sequence[str], *, utf8: bool = False) -> bytes:
     """What final delivery puts on top of all: Return-Path, and Delivered-To where there is one mailbox.
 
-    Mailboxes share one file, so one of them is named only where there is no other who would read it.
+    Mailboxes share one file, so one of them is named only where there is no other who would read it. A name
+    in UTF-8 gets into no message that is none (RFC 6531 section 3.7.3).
     """
-    fields = [return_path(reverse_path)]
-    fields += [delivered_to(mailbox) for mailbox in mailboxes if len(mailboxes) == 1]
+    fields = [return_path(reverse_path, utf8=utf8)]
+    if len(mailboxes) == 1 and (utf8 or mailboxes[0].isascii()):
+        fields.append(delivered_to(mailboxes[0], utf8=utf8))
     return b"".join(fields)
 
 

@@ -6,6 +6,7 @@ extension that does not work now is unknown. A parameter turns an envelope, or a
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 
 from mailnode.envelope import Body, Deadline, Envelope, Recipient
 from mailnode.smtp.outcome import UNKNOWN_PARAMETER, Refused
@@ -73,7 +74,32 @@ def deliver_by(session: Session, envelope: Envelope, value: bytes | None) -> Env
     """BY: the deadline, counted from now (RFC 2852 section 4)."""
     wanted = esmtp.parse_deliver_by(value)
     time = session.shared.runtime.now() + wanted.seconds
-    return replace(envelope, deadline=Deadline(time, wanted.return_, wanted.trace))
+    return _in_order(replace(envelope, deadline=Deadline(time, wanted.return_, wanted.trace)))
+
+
+def hold_for(session: Session, envelope: Envelope, value: bytes | None) -> Envelope:
+    """HOLDFOR: seconds from now (RFC 4865 section 4)."""
+    return _held(session, envelope, session.shared.runtime.now() + esmtp.parse_hold_for(value))
+
+
+def hold_until(session: Session, envelope: Envelope, value: bytes | None) -> Envelope:
+    """HOLDUNTIL: a date-time (RFC 4865 section 4); one that is past holds nothing."""
+    return _held(session, envelope, esmtp.parse_hold_until(value))
+
+
+def _held(session: Session, envelope: Envelope, release: float) -> Envelope:
+    if envelope.release:
+        raise BadSyntax("HOLDFOR and HOLDUNTIL do not go together")
+    if release > session.shared.runtime.now() + session.longest_hold:
+        raise BadSyntax(f"Messages are held for {session.longest_hold} seconds at most")
+    return _in_order(replace(envelope, release=release))
+
+
+def _in_order(envelope: Envelope) -> Envelope:
+    """The same; BadSyntax for one that would be late before it is released."""
+    if envelope.deadline is not None and envelope.deadline.time < envelope.release:
+        raise BadSyntax("BY names a time before the message is to be released")
+    return envelope
 
 
 def priority(session: Session, envelope: Envelope, value: bytes | None) -> Envelope:
@@ -110,6 +136,14 @@ def check_solicitation(session: Session, keywords: Iterable[str]) -> None:
 def always(_session: Session) -> str:
     """For extensions that work everywhere and need no words in EHLO."""
     return ""
+
+
+def _future_release(session: Session) -> str | None:
+    """The words of FUTURERELEASE: the longest interval, and the date-time at its end (RFC 4865 section 4)."""
+    if not session.longest_hold:
+        return None
+    latest = datetime.fromtimestamp(session.shared.runtime.now() + session.longest_hold, UTC)
+    return f"{session.longest_hold} {latest:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _limits(session: Session) -> str:
@@ -151,6 +185,7 @@ EXTENSIONS = (
         {"NOTIFY": notify, "ORCPT": orcpt},
     ),
     Extension("DELIVERBY", 2852, mail={"BY": deliver_by}),
+    Extension("FUTURERELEASE", 4865, _future_release, {"HOLDFOR": hold_for, "HOLDUNTIL": hold_until}),
     Extension("MT-PRIORITY", 6710, mail={"MT-PRIORITY": priority}),
     Extension("LIMITS", 9422, _limits),
     Extension(

@@ -3,11 +3,17 @@
 import contextlib
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Protocol, cast
 
 from mailnode.delivery.local import LocalDelivery
+from mailnode.envelope import Envelope
+from mailnode.events.life import Held
 from mailnode.message import trace
 from mailnode.message.header import values_of
+from mailnode.queue.entry import Entry, new_entry
 from mailnode.smtp.author import check_authors, missing_sender
+from mailnode.smtp.commands.rcpt import by_name
 from mailnode.smtp.extensions import check_solicitation, too_large
 from mailnode.smtp.header_block import HeaderBlock, edit
 from mailnode.smtp.outcome import Refused, for_error
@@ -30,6 +36,22 @@ _MSG_ID = re.compile(rb"<[^\x00-\x20<>@\x7f]+@[^\x00-\x20<>@\x7f]+>(?:[ \t]*\([^
 _FROM_OUR_OWN = _FROM_ANYBODY | {b"bcc", b"resent-bcc"}  # RFC 5322 sections 3.6.3 and 3.6.6
 
 
+class Delivery(Protocol):
+    """A message on its way, to mailboxes or into the queue: write as often as needed, then commit or abort.
+
+    Each raises OSError or StoreError; then the message is nowhere.
+    """
+
+    async def write(self, data: bytes) -> None:
+        """Add octets in wire form."""
+
+    async def commit(self) -> None:
+        """Make it durable."""
+
+    async def abort(self) -> None:
+        """Forget it; does nothing after commit."""
+
+
 class Incoming:
     """The content of one message as it comes in. Memory: its header, and one piece of its body."""
 
@@ -39,7 +61,9 @@ class Incoming:
         self._session = session
         self._transaction = transaction
         self._header = HeaderBlock(session.limits.header_size)
-        self._delivery: LocalDelivery | None = None
+        self._delivery: Delivery | None = None
+        self._header_text = b""  # as it is delivered
+        self._entry: Entry | None = None  # of a message that is to wait
 
     async def take(self, piece: bytes) -> None:
         """Add content, in wire form without dot-stuffing. Raises Refused."""
@@ -55,13 +79,39 @@ class Incoming:
             await self._writing(self._delivery, body)
 
     async def finish(self) -> None:
-        """Deliver it: after this it is on disk for every recipient. Raises Refused."""
+        """Deliver it, or let it wait: after this it is on disk for every recipient. Raises Refused."""
         self._check_deadline()
         delivery = self._delivery = self._delivery or self._begin()
         try:
             await delivery.commit()
         except (OSError, StoreError) as error:
             raise self._disk_refused(error) from error
+        if self._entry is None:
+            await self._report()
+        else:
+            held = Held(self._session.connection.id, self.id, int(self._entry.due))
+            self._session.shared.bus.publish(held)
+
+    @property
+    def answer(self) -> Reply:
+        """The good news for the client, once it is finished."""
+        text = f"Ok: {self.id}"
+        if self._entry is not None:
+            text += f" held until {trace.date_time(self._entry.due)}"
+        return Reply(250, "2.0.0", text)
+
+    async def _report(self) -> None:
+        """Tell the sender that it has arrived, where that was asked for (RFC 3461 section 4.1)."""
+        transaction = self._transaction
+        if not self._session.reports_success:
+            return
+        try:
+            await self._session.shared.reporter.of_arrival(
+                self.id, transaction.envelope, transaction.leads_to, self._header_text
+            )
+        except OSError as error:
+            # The message is delivered, whatever becomes of the report: this is no reason to send it again.
+            self._session.connection.log.warn("no report", message=self.id, reason=error.strerror)
 
     def _check_deadline(self) -> None:
         """A message that is to be returned when it is late is returned now (RFC 2852 section 4)."""
@@ -74,7 +124,8 @@ class Incoming:
         self._check_deadline()
         delivery = self._delivery = self._delivery or self._begin()
         try:
-            outcomes = await delivery.commit_each()
+            # Nothing that comes by LMTP is held: HOLDFOR and HOLDUNTIL are unknown there.
+            outcomes = await cast(LocalDelivery, delivery).commit_each()
         except (OSError, StoreError) as error:
             raise self._disk_refused(error) from error
         return [self._outcome(outcomes, accounts) for accounts in self._transaction.leads_to]
@@ -94,7 +145,7 @@ class Incoming:
         if self._delivery is not None:
             await self._delivery.abort()
 
-    async def _writing(self, delivery: LocalDelivery, piece: bytes) -> None:
+    async def _writing(self, delivery: Delivery, piece: bytes) -> None:
         try:
             await delivery.write(piece)
         except (OSError, StoreError) as error:
@@ -107,21 +158,36 @@ class Incoming:
         recipients = recipients or len(self._transaction.recipients)
         return Refused(for_error(error, self._session.config, recipients=recipients))
 
-    def _begin(self) -> LocalDelivery:
-        session = self._session
+    def _begin(self) -> Delivery:
+        """Decide which way the message goes, by what is known now: its envelope and its header."""
+        session, envelope = self._session, self._transaction.envelope
         self._check_solicitation()
         if session.submission:
             check_authors(session, self._transaction.envelope.reverse_path, self._header.text)
         remove = _FROM_OUR_OWN | self._invalid() if session.submission else _FROM_ANYBODY
         header, names = edit(self._header.text, limits=session.limits, remove=remove)
-        head = self._trace() + (self._missing(names) if session.submission else b"") + header
+        head = self._received() + (self._missing(names) if session.submission else b"") + header
+        self._header_text = head
+        if envelope.release > session.shared.runtime.now():
+            self._entry = self._held(envelope)
+            return session.shared.queue.begin(self._entry, head)
+        accounts = list(self._transaction.accounts)
+        head = trace.final(envelope.reverse_path, accounts, utf8=envelope.utf8) + head
         return session.shared.courier.begin(
-            list(self._transaction.accounts),
+            accounts,
             head,
             message=self.id,
             connection=session.connection.id,
             always=self._transaction.always,
         )
+
+    def _held(self, envelope: Envelope) -> Entry:
+        """The entry of a message that waits; an address that only this connection understands gets a name."""
+        recipients = tuple(
+            replace(one, address=by_name(self._session, one.address)) for one in envelope.recipients
+        )
+        now = self._session.shared.runtime.now()
+        return new_entry(self.id, replace(envelope, recipients=recipients), came=now, due=envelope.release)
 
     def _check_solicitation(self) -> None:
         """Refuse what Solicitation says it is (RFC 3865 section 2.5); what cannot be read says nothing."""
@@ -131,8 +197,8 @@ class Incoming:
             with contextlib.suppress(BadSyntax):
                 check_solicitation(self._session, parse_solicitation(b"".join(value.split())))
 
-    def _trace(self) -> bytes:
-        """Return-Path, Delivered-To and Received (RFC 5321 section 4.4).
+    def _received(self) -> bytes:
+        """Received (RFC 5321 section 4.4).
 
         Recipients share one file, so one of them is named only where there is no other who would read it. A
         name in UTF-8 gets into no message that is none (RFC 6531 section 3.7.3).
@@ -160,11 +226,7 @@ class Incoming:
             solicitation=transaction.envelope.solicitation,
             utf8=utf8,
         )
-        fields = [trace.return_path(transaction.envelope.reverse_path, utf8=utf8)]
-        if alone:
-            shown = (account for account in transaction.accounts if utf8 or account.isascii())
-            fields += [trace.delivered_to(account, utf8=utf8) for account in shown]
-        return b"".join([*fields, trace.received(hop)])
+        return trace.received(hop)
 
     def _invalid(self) -> frozenset[bytes]:
         """The field that is replaced as its value is wrong: Message-ID (RFC 6409 section 8.3)."""

@@ -95,11 +95,11 @@ class Receiving:
 
     async def _deliver(self) -> None:
         incoming = self._incoming
-        good = Reply(250, "2.0.0", f"Ok: {incoming.id}")
         if not self._session.lmtp:
             await incoming.finish()
-            self._replies = [good]
+            self._replies = [incoming.answer]
             return
+        good = incoming.answer
         outcomes = await incoming.finish_each()
         self._replies = [good if outcome is None else outcome for outcome in outcomes]
 

@@ -12,11 +12,13 @@ from mailnode.auth.login import Logins
 from mailnode.auth.realm import MailAccount
 from mailnode.config import Config, Limits
 from mailnode.delivery.local import LocalCourier
+from mailnode.delivery.reporting import Reporter
 from mailnode.delivery.route import Route, Router
 from mailnode.delivery.senders import leads_to, may_send_as
 from mailnode.events.life import Bus
 from mailnode.net.listen import Connection, is_among
 from mailnode.net.stream import EndlessLine, Stream
+from mailnode.queue.runner import Runner
 from mailnode.runtime import Runtime
 from mailnode.smtp.outcome import OUT_OF_STEP, TOO_MUCH_JUNK, Farewell
 from mailnode.smtp.transaction import Transaction
@@ -39,6 +41,8 @@ class Collaborators:
     tls: IOpenSSLServerConnectionCreator | None
     free_space: Callable[[], Awaitable[int]]  # octets left for mail
     senders: Senders
+    queue: Runner
+    reporter: Reporter
 
 
 @lru_cache(maxsize=2)
@@ -116,8 +120,16 @@ class Session:
 
     @property
     def reports_success(self) -> bool:
-        """Whether a sender who asks for it can be told that the message has arrived (RFC 3461)."""
-        return False
+        """Whether a sender who asks for it can be told that the message has arrived (RFC 3461).
+
+        On submission the sender has a mailbox here.
+        """
+        return self.submission
+
+    @property
+    def longest_hold(self) -> int:
+        """Seconds that a message may be held back when its sender asks for it; 0 for not at all."""
+        return self.config.submission.longest_hold if self.submission else 0
 
     @property
     def offers_starttls(self) -> bool:

@@ -138,7 +138,7 @@ class Reports(SynchronousTestCase):
             replace(REPORT, envelope=Envelope(Address("ä", "a.example")), outcomes=((recipient, FAILED),))
         )
         found = read(octets)
-        self.assertIsNone(found["To"])
+        self.assertEqual(found["To"], "\u00e4@a.example")
         _, group = list(found.iter_parts())[1].get_payload()
         for name in ("Original-Recipient", "Final-Recipient"):
             kind, _, text = str(group[name]).partition("; ")

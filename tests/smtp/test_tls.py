@@ -25,6 +25,7 @@ IN_CLEAR = {
     "PIPELINING",
     "SMTPUTF8",
 }
+SUBMISSION = {*IN_CLEAR, "DSN", "FUTURERELEASE 2592000 2001-10-09T01:46:40Z"}
 
 
 class Encrypted(SmtpTestCase):
@@ -73,10 +74,12 @@ class Encrypted(SmtpTestCase):
         self.assertEqual(self.in_clear("smtp"), IN_CLEAR)
         self.assertEqual(self.in_clear("smtp", tls=self.tls), IN_CLEAR | starttls)
         self.assertEqual(self.in_clear("smtp", tls=self.tls, loopback=True), IN_CLEAR | starttls)
-        self.assertEqual(self.in_clear("submission", tls=self.tls), IN_CLEAR | starttls)
-        self.assertEqual(self.in_clear("submission", tls=self.tls, loopback=True), IN_CLEAR | starttls | auth)
+        self.assertEqual(self.in_clear("submission", tls=self.tls), SUBMISSION | starttls)
+        self.assertEqual(
+            self.in_clear("submission", tls=self.tls, loopback=True), SUBMISSION | starttls | auth
+        )
         self.assertEqual(self.in_clear("submission", limits={"message_size": 99999}), (
-            IN_CLEAR - {"SIZE 52428800"} | {"SIZE 99999"}
+            SUBMISSION - {"SIZE 52428800"} | {"SIZE 99999"}
         ))  # fmt: skip
 
     def test_upgrade(self) -> None:
@@ -87,10 +90,10 @@ class Encrypted(SmtpTestCase):
             self.assertEqual(self.talk(world, peer, MAIL)[0][:9], b"503 5.5.1")
             self.assertEqual(self.talk(world, peer, RCPT)[0][:9], b"503 5.5.1")
             lines = self.talk(world, peer, EHLO)
-            self.assertEqual(self.announced(lines), IN_CLEAR | {"AUTH PLAIN LOGIN", "REQUIRETLS"})
+            self.assertEqual(self.announced(lines), SUBMISSION | {"AUTH PLAIN LOGIN", "REQUIRETLS"})
             self.assertEqual(self.talk(world, peer, b"STARTTLS\r\n")[0][:9], b"503 5.5.1")
             self.assertEqual(self.talk(world, peer, auth_plain(b"anna@local.example"))[0][:9], b"235 2.7.0")
-            self.assertEqual(self.announced(self.talk(world, peer, EHLO)), IN_CLEAR | {"REQUIRETLS"})
+            self.assertEqual(self.announced(self.talk(world, peer, EHLO)), SUBMISSION | {"REQUIRETLS"})
             self.talk(world, peer, b"MAIL FROM:<anna@local.example>\r\n" + RCPT + b"DATA\r\n")
             self.assertEqual(self.talk(world, peer, FROM + b"\r\nx\r\n.\r\n")[0][:9], b"250 2.0.0")
             self.assertIn(b" with ESMTPSA id ", world.courier.delivered[0].content)

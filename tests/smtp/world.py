@@ -19,6 +19,8 @@ from mailnode.auth.live import Live
 from mailnode.auth.login import LoginFailed
 from mailnode.config import Config, Limits, Listener, MailboxEntry, Mailboxes
 from mailnode.config_quota import Quota
+from mailnode.config_submission import Submission
+from mailnode.delivery.reporting import arrived
 from mailnode.envelope import Envelope
 from mailnode.events.life import Bus, Event
 from mailnode.events.log import Log
@@ -26,6 +28,7 @@ from mailnode.net.blocking import InlineExecutor
 from mailnode.net.limits import ConnectionLimits, Gate
 from mailnode.net.listen import Connection
 from mailnode.net.stream import ConnectionClosed, Stream, TimedOut
+from mailnode.queue.entry import Entry, Outcome, owed
 from mailnode.runtime import Runtime
 from mailnode.smtp.server import Smtp
 from mailnode.smtp.transaction import Transaction
@@ -151,6 +154,39 @@ class Courier:
         return [delivery for delivery in self.deliveries if delivery.outcome == "delivered"]
 
 
+@dataclass
+class Queue:
+    """Keeps every message that is to wait."""
+
+    admissions: list[Delivery] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    fails: Exception | None = None
+
+    def begin(self, entry: Entry, head: bytes) -> Delivery:
+        """A new one."""
+        self.entries.append(entry)
+        self.admissions.append(Delivery((), head, fails=self.fails))
+        return self.admissions[-1]
+
+
+@dataclass
+class Reporter:
+    """Keeps what is to be reported, if anything is owed."""
+
+    reports: list[tuple[str, tuple[Outcome, ...], bytes]] = field(default_factory=list)
+    fails: Exception | None = None
+
+    async def of_arrival(
+        self, message: str, envelope: Envelope, leads_to: Sequence[Sequence[str]], header: bytes
+    ) -> None:
+        """Keep it, or `fails`."""
+        outcomes = owed(envelope, tuple(arrived(accounts) for accounts in leads_to))
+        if self.fails:
+            raise self.fails
+        if outcomes:
+            self.reports.append((message, outcomes, header))
+
+
 @dataclass(frozen=True)
 class Account:
     """As much of a MailAccount as a session looks at."""
@@ -195,6 +231,8 @@ class World:
         self.clock = beside.clock if beside else clock or Clock()
         self.clock.advance(0 if beside else 1_000_000_000)
         self.courier = Courier()
+        self.queue = Queue()
+        self.reporter = Reporter()
         self.free = 10**12
         self.events: list[Event] = []
         self.outcome = ""
@@ -202,8 +240,16 @@ class World:
         limits = replace(Limits(), **facts.pop("limits", {}))
         quota = Quota(over=facts.pop("over", "defer"))
         networks = tuple(map(ip_network, facts.pop("xclient_networks", ())))
+        submission = Submission(**facts.pop("submission", {}))
         config = replace(
-            CONFIG, limits=limits, quota=quota, xclient_networks=networks, **facts.pop("config", {})
+            CONFIG,
+            **{
+                "limits": limits,
+                "quota": quota,
+                "xclient_networks": networks,
+                "submission": submission,
+                **facts.pop("config", {}),
+            },
         )
         self.live = Live(config, facts.pop("mailboxes", MAILBOXES))
         bus = Bus()
@@ -220,6 +266,8 @@ class World:
             tls=tls,
             free_space=lambda: succeed(self.free),
             senders=self.senders,
+            queue=cast(Any, self.queue),
+            reporter=cast(Any, self.reporter),
         )
         self.transport = MemoryTransport()
         self.stream = Stream(self.clock, opened=lambda stream: None)
@@ -338,7 +386,8 @@ class SmtpTestCase(SynchronousTestCase):
         for world in self.worlds:
             self.assertNotEqual(world.outcome, "", "the session has not ended")
             self.assertEqual(world.clock.getDelayedCalls(), [])
-            self.assertNotIn("open", [delivery.outcome for delivery in world.courier.deliveries])
+            deliveries = [*world.courier.deliveries, *world.queue.admissions]
+            self.assertNotIn("open", [delivery.outcome for delivery in deliveries])
 
     def world(self, protocol: str = "smtp", **facts: Any) -> World:
         """A connection that has been greeted."""

@@ -48,7 +48,7 @@ async def run(session: Session, argument: bytes) -> Reply:
     if len(transaction.recipients) >= session.limits.recipients:
         raise Refused(TOO_MANY)
     _check_report(session, transaction)
-    route = session.route(_by_name(session, recipient.address))
+    route = session.route(by_name(session, recipient.address))
     if isinstance(route, Local):
         await _check_room(session, transaction, route)
         _reserve(session, transaction, recipient.address, ours=True)
@@ -111,7 +111,7 @@ def _recipient(session: Session, argument: bytes) -> Recipient:
     return with_rcpt_parameters(session, Recipient(forward_path), rest)
 
 
-def _by_name(session: Session, recipient: Address) -> Address:
+def by_name(session: Session, recipient: Address) -> Address:
     """The same address in our first domain, where its literal names the very address the client reached."""
     host = recipient.domain.strip("[]")
     tagged = host[:5].lower() == "ipv6:"

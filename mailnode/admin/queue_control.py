@@ -1,0 +1,39 @@
+"""What the control socket does with the queue: {"command": "queue release" or "queue drop", "id": ...}."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+from mailnode.admin.control import Answer, Command
+from mailnode.queue.runner import Busy, Runner
+from mailnode.queue.spool import Unreadable
+
+
+def queue_commands(queue: Runner) -> dict[str, Command]:
+    """The commands by name."""
+    return {"queue release": _command(queue.release), "queue drop": _command(queue.drop)}
+
+
+def _command(work: Callable[[str], Awaitable[None]]) -> Command:
+    async def run(request: Mapping[str, object]) -> Answer:
+        name = str(request.get("id"))
+        try:
+            await work(name)
+        except Busy:
+            return _refusal(f"{name} is being delivered at this moment; try again")
+        except FileNotFoundError:
+            return _refusal(no_such(name))
+        except Unreadable as why:
+            return _refusal(f"{name} cannot be read: {why}")
+        except OSError as error:
+            return _refusal(f"{name}: {error.strerror}")
+        return {"ok": True}
+
+    return run
+
+
+def no_such(name: str) -> str:
+    """What to say of an id that is unknown."""
+    return f"there is no message {name} in the queue; see: mailnode queue list"
+
+
+def _refusal(text: str) -> Answer:
+    return {"ok": False, "mistakes": [text]}
