@@ -170,6 +170,20 @@ def _renamed(world: World) -> None:
     world.append(ANNA, OLD, "six")
 
 
+def _waiting(world: World) -> None:
+    """A message in the queue, and what a crash left there."""
+    _accounts(world)
+    world.hold("A1", "one", ANNA)
+    world.plant("queue/B2.body", b"From: half")
+    world.plant("queue/A1.envelope.new.1", b"{")
+
+
+def _queue(world: World) -> None:
+    world.hold("C3", "big bare two", ANNA, BERT)
+    world.release()
+    world.hold("D4", "three", BERT)
+
+
 @dataclass(frozen=True)
 class Flow:
     """A story: what was before, and what is done while the power fails."""
@@ -202,5 +216,8 @@ FLOWS: dict[str, Flow] = {
     "first index": Flow(_foreign, _first_index),
     "torn uid list": Flow(_torn, lambda world: world.look(ANNA)),
     "sweep of the dead": Flow(_dead, _sweep),
+    "hold": Flow(_accounts, lambda world: world.hold("A1", "one", ANNA, BERT)),
+    "release": Flow(_waiting, lambda world: world.release()),
+    "hold and release": Flow(_waiting, _queue),
     "a day": Flow(_three, _day),
 }

@@ -10,8 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 from mailnode.fs import FileSystem
+from mailnode.queue.spool import Spool
 from mailnode.store import filenames
 from mailnode.store.account import Account
+from mailnode.store.delivery import deliver
 from mailnode.store.index import FILE_NAME as CACHE
 from mailnode.store.locks import LOCK_NAME
 from mailnode.store.mailbox import Mailbox
@@ -20,6 +22,7 @@ from mailnode.store.values import Flags, Name
 from tests.store.support import sum_of_files
 
 HOST = "mail.example.org"
+QUEUE = "queue"  # a folder beside those of the accounts
 BIG = 300_000  # more than a draft keeps in memory
 
 PLENTY = Limit(octets=10**12)  # with a limit, every step is counted
@@ -70,6 +73,7 @@ class Told:
     gone: set[Shown] = field(default_factory=set)  # reported as expunged
     somewhere: set[tuple[str, str]] = field(default_factory=set)  # account and label on its way between two
     subscribed: dict[str, list[list[Name]]] = field(default_factory=dict)  # the lists that may be found
+    queued: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)  # by id: label, accounts
 
 
 @dataclass(frozen=True)
@@ -133,10 +137,41 @@ def messages_in(mailbox: Mailbox) -> Iterator[Found | str]:
             yield Found(uid, label, one.flags, mailbox.internal_date(uid))
 
 
+def take_out(spool: Spool, name: str, accounts: Callable[[str], Account], files: FileSystem) -> None:
+    """Deliver a message of the queue to everybody it is for, but leave it there."""
+    entry = spool.read(name)
+    there = [accounts(recipient.address.local) for recipient in entry.envelope.recipients]
+    draft = there[0].draft()
+    try:
+        with spool.body(name) as body:
+            draft.write(body.read_at(0, body.stat().st_size))
+    except OSError:
+        draft.abort()
+        raise
+    deliver(draft, there, files)
+
+
+def _deliver_the_queue(base: str, files: FileSystem, now: Callable[[], float], seed: int) -> None:
+    """What the runner does with all that waits, sooner or later."""
+    spool = Spool(files, f"{base}/{QUEUE}")
+    opened: dict[str, Account] = {}
+
+    def account(name: str) -> Account:
+        return opened.setdefault(name, open_account(base, name, files, now, seed))
+
+    for found in list(spool.scan()) if os.path.isdir(spool.path) else ():
+        if not found.wrong:
+            take_out(spool, found.name, account, files)
+            spool.remove(found.name)
+    for one in opened.values():
+        one.close()
+
+
 def _look(
     base: str, accounts: Iterable[str], files: FileSystem, now: Callable[[], float], seed: int
 ) -> Facts:
     facts = Facts()
+    _deliver_the_queue(base, files, now, seed)
     for name in accounts:
         account = open_account(base, name, files, now, seed)
         try:
@@ -189,7 +224,7 @@ def recover(
 ) -> Facts:
     """What a fresh process finds; and a problem more if the next one finds, or leaves, anything else.
 
-    The usage that each reports must be the sum of the files (V13).
+    What waits in the queue is delivered first. The usage that each reports is the sum of the files (V13).
     """
     files = files or FileSystem()
     accounts = list(accounts)

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.crash.disk import MODELS, THOROUGH, Bench, Recorder, State, crash_states
 from tests.crash.flows import FLOWS, Flow
-from tests.crash.oracle import Told, recover
+from tests.crash.oracle import QUEUE, Told, recover
 from tests.crash.support import Figures, caches, spread, table
 from tests.crash.world import World, clock
 from tests.scratch import scratch
@@ -107,7 +107,9 @@ class Trial:
 
 
 def look_at_all(world: World) -> None:
-    """What clients do after a restart."""
+    """What the queue and clients do after a restart."""
+    if os.path.isdir(f"{world.base}/{QUEUE}"):
+        world.release()
     for who in sorted({box.account for box in world.told.boxes}):
         for name in world.account(who).names():
             world.look(who, name)
@@ -166,7 +168,9 @@ class Replay(SynchronousTestCase):
         self.assertIn("lost message", broken_promises("deliver to one", NoDirectorySync))
         self.assertIn("unknown mailbox", broken_promises("delete", NoDirectorySync))
         self.assertIn("returned UID", broken_promises("pop3 quit", NoDirectorySync))
+        self.assertIn("lost message", broken_promises("hold", NoDirectorySync))
 
     def test_missing_file_sync_is_found(self) -> None:
         """A store without fsync of files serves torn mail, and this harness says so."""
         self.assertIn("torn or foreign message", broken_promises("append", NoFileSync))
+        self.assertIn("torn or foreign message", broken_promises("hold", NoFileSync))

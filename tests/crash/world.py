@@ -8,16 +8,20 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from mailnode.envelope import Envelope, Recipient
 from mailnode.fs import FileSystem
 from mailnode.message.rendered import render
 from mailnode.pop3.maildrop import Sizes, open_maildrop
+from mailnode.queue.entry import new_entry
+from mailnode.queue.spool import Spool
 from mailnode.store.account import Account
 from mailnode.store.delivery import deliver, deliver_each
 from mailnode.store.errors import StoreError
 from mailnode.store.index import Prepared
 from mailnode.store.mailbox import Mailbox, Mode
 from mailnode.store.values import INBOX, NO_FLAGS, Flags, Name
-from tests.crash.oracle import Box, Copies, Found, Told, message, messages_in, open_account
+from mailnode.wire.address import Address
+from tests.crash.oracle import QUEUE, Box, Copies, Found, Told, message, messages_in, open_account, take_out
 
 T = TypeVar("T")
 
@@ -46,6 +50,7 @@ class World:
         self._now = clock(age)
         self._age = age
         self._accounts: dict[str, Account] = {}
+        self._spool = Spool(files, f"{base}/{QUEUE}")
 
     def account(self, name: str) -> Account:
         """An account; from its first mention on it has an INBOX."""
@@ -132,6 +137,51 @@ class World:
         for name, error in zip(names, outcomes or [OSError()] * len(names), strict=True):
             copies[name].low += bool(done) and error is None
             copies[name].high -= not done or error is not None
+        self.tell()
+
+    def hold(self, name: str, label: str, *names: str) -> None:
+        """A message, called `name` in the queue, that waits there for the INBOX of each."""
+        all_copies = [
+            self.box(one, INBOX).copies.setdefault(label, Copies(0, 0, {NO_FLAGS})) for one in names
+        ]
+        for copies in all_copies:
+            copies.high += 1
+        self.told.queued[name] = label, names
+
+        def action() -> bool:
+            recipients = tuple(Recipient(Address(one, "example.org")) for one in names)
+            entry = new_entry(name, Envelope(None, recipients=recipients), came=1.0, due=2.0)
+            arriving = self._spool.arriving(name)
+            try:
+                arriving.write(message(label))
+                arriving.accept(entry)
+            except OSError:
+                arriving.abort()
+                raise
+            return True
+
+        done = self._try(action)
+        for copies in all_copies:
+            copies.low += bool(done)
+            copies.high -= not done
+        self.tell()
+
+    def release(self) -> None:
+        """Deliver all that waits; a message is there twice only if the process dies before the done-mark."""
+        for found in self._try(lambda: list(self._spool.scan())) or ():
+            if not found.wrong:
+                self._release(found.name)
+
+    def _release(self, name: str) -> None:
+        label, names = self.told.queued[name]
+        all_copies = [self.box(one, INBOX).copies[label] for one in names]
+        for copies in all_copies:
+            copies.high += 1
+        done = self._try(lambda: take_out(self._spool, name, self.account, self._files) or True)
+        # Refused, it is in the queue only; done and marked, it is in the mailboxes only.
+        if not done or self._try(lambda: self._spool.remove(name) or True):
+            for copies in all_copies:
+                copies.high -= 1
         self.tell()
 
     def append(
