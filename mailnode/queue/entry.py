@@ -4,8 +4,10 @@ The text is JSON that a person can read. Every field of the envelope goes into i
 one needs no code here; a file without it is read with the default. Times are seconds since the epoch.
 """
 
+import contextlib
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
@@ -136,16 +138,41 @@ def encode(entry: Entry) -> bytes:
 
 def decode(data: bytes) -> Entry:
     """The entry in an envelope file. Raises ValueError with what is wrong, for a person."""
-    try:
-        content = json.loads(data)
-        if not isinstance(content, dict) or content.get("version") != VERSION:
-            raise ValueError(f"no envelope of version {VERSION}")
-        entry = _converter.structure(content, Entry)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-        raise ValueError(f"no envelope can be read in it: {type(error).__name__}: {error}") from None
+    with _wrong_is_value_error():
+        entry = _converter.structure(_content(data), Entry)
     if len(entry.progress) != len(entry.envelope.recipients):
         raise ValueError("it does not say of each recipient how far it is")
     return entry
+
+
+def glance(data: bytes) -> tuple[str, float, float]:
+    """The id in an envelope file, when it is due and when it is released: a quarter of the work of decode().
+
+    Raises ValueError, but not for everything that decode() does.
+    """
+    with _wrong_is_value_error():
+        content = _content(data)
+        return (
+            _text(content["id"], str),
+            _number(content["due"], float),
+            _number(content["envelope"]["release"], float),
+        )
+
+
+def _content(data: bytes) -> dict[str, Any]:
+    content = json.loads(data)
+    if not isinstance(content, dict) or content.get("version") != VERSION:
+        raise ValueError(f"no envelope of version {VERSION}")
+    return content
+
+
+@contextlib.contextmanager
+def _wrong_is_value_error() -> Iterator[None]:
+    """Whatever can be wrong with a file."""
+    try:
+        yield
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ValueError(f"no envelope can be read in it: {type(error).__name__}: {error}") from None
 
 
 def _address(text: Any, _: object) -> Address:

@@ -202,7 +202,7 @@ class Runner:
         except FileNotFoundError:
             return
         except Unreadable as why:
-            self._log.warn("envelope not understood", message=name, reason=str(why))
+            await self._put_aside(name, str(why))
             return
         except OSError as error:
             self._disk_failed(name, error)
@@ -210,6 +210,12 @@ class Runner:
         after = await self._tried(entry)
         try:
             await self._settle(after)
+        except OSError as error:
+            self._disk_failed(name, error)
+
+    async def _put_aside(self, name: str, why: str) -> None:
+        try:
+            self._meet(await self._runtime.blocking.run(self._spool.put_aside, name, why))
         except OSError as error:
             self._disk_failed(name, error)
 

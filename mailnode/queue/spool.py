@@ -24,11 +24,14 @@ import contextlib
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 from mailnode.fs import FileSystem, NewFile, ReadFile
-from mailnode.queue.entry import Entry, decode, encode
+from mailnode.queue.entry import Entry, decode, encode, glance
+
+T = TypeVar("T")
 
 BODY = ".body"
 ENVELOPE = ".envelope"
@@ -129,14 +132,21 @@ class Spool:
 
     def read(self, name: str) -> Entry:
         """An entry. Raises Unreadable, and OSError: FileNotFoundError when there is none of that id."""
+        entry = self._understood(decode, name)
+        self._check_owner(entry.id, name)
+        return entry
+
+    def _understood(self, parse: Callable[[bytes], T], name: str) -> T:
         data = self._files.read(self._path(name, ENVELOPE), limit=LARGEST_ENVELOPE)
         try:
-            entry = decode(data)
+            return parse(data)
         except ValueError as wrong:
             raise Unreadable(str(wrong)) from None
-        if entry.id != name:
+
+    @staticmethod
+    def _check_owner(owner: str, name: str) -> None:
+        if owner != name:
             raise Unreadable("it is of another message")
-        return entry
 
     def body(self, name: str) -> ReadFile:
         """The content, opened. Raises OSError."""
@@ -189,15 +199,19 @@ class Spool:
 
     def _look_at(self, name: str, *, whole: bool) -> Found:
         try:
-            entry = self.read(name)
+            owner, due, release = self._understood(glance, name)
+            self._check_owner(owner, name)
             if not whole:
                 raise Unreadable("its message is missing")
         except Unreadable as why:
-            # With its body, which nobody would know anything about.
-            with contextlib.suppress(FileNotFoundError):
-                self._put_aside(name + BODY, "")
-            return self._put_aside(name + ENVELOPE, str(why))
-        return Found(name, entry.due, entry.envelope.release)
+            return self.put_aside(name, str(why))
+        return Found(name, due, release)
+
+    def put_aside(self, name: str, why: str) -> Found:
+        """Move an envelope nobody understands out of the way, with its body. Raises OSError."""
+        with contextlib.suppress(FileNotFoundError):
+            self._put_aside(name + BODY, "")
+        return self._put_aside(name + ENVELOPE, why)
 
     def _remove_stray(self, name: str, owner: str) -> None:
         """Remove what a crash left, unless it belongs to a message that is being written now."""

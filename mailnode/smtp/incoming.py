@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol, cast
 
+from twisted.python.failure import Failure
+
 from mailnode.delivery.local import LocalDelivery
 from mailnode.envelope import Envelope
 from mailnode.events.life import Held
@@ -110,8 +112,10 @@ class Incoming:
                 self.id, transaction.envelope, transaction.leads_to, self._header_text
             )
         except OSError as error:
-            # The message is delivered, whatever becomes of the report: this is no reason to send it again.
             self._session.connection.log.warn("no report", message=self.id, reason=error.strerror)
+        except Exception:
+            # The message is delivered: not even a bug of ours is a reason to have it sent again.
+            self._session.connection.log.bug("no report", Failure())
 
     def _check_deadline(self) -> None:
         """A message that is to be returned when it is late is returned now (RFC 2852 section 4)."""

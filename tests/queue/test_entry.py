@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.envelope import Body, Deadline, Envelope, Recipient
-from mailnode.queue.entry import Entry, Fate, Progress, decode, encode, new_entry, owed
+from mailnode.queue.entry import Entry, Fate, Progress, decode, encode, glance, new_entry, owed
 from mailnode.wire.address import Address, parse_address
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.esmtp import Notify, OriginalRecipient
@@ -77,6 +77,7 @@ class Texts(SynchronousTestCase):
     def test_round_trip(self, entry: Entry) -> None:
         """What is read is what was written, in every field."""
         self.assertEqual(decode(encode(entry)), entry)
+        self.assertEqual(glance(encode(entry)), (entry.id, entry.due, entry.envelope.release))
 
     def test_every_field_is_written(self) -> None:
         """A field that the envelope gets later is in the text without a change here."""
@@ -108,6 +109,7 @@ class Texts(SynchronousTestCase):
         cut = data.draw(st.integers(0, len(whole) - 2))
         for torn in (whole[:cut], bytes(cut) + whole[cut:] if cut else b"\0"):
             self.assertRaises(ValueError, decode, torn)
+            self.assertRaises(ValueError, glance, torn)
 
     def test_foreign(self) -> None:
         """What is JSON and no entry of ours is refused."""

@@ -341,6 +341,17 @@ class Running(SynchronousTestCase):
         self.pass_time(61)
         self.assertEqual(len(self.tried), 1)
 
+    def test_torn_on_a_sick_disk(self) -> None:
+        """What can neither be understood nor moved is tried again, and is no bug."""
+        self.accept("A1", due=NOW + 60)
+        with open(os.path.join(self.path, "A1.envelope"), "wb") as file:
+            file.write(b"{")
+        self.files.fails = True
+        self.pass_time(61)
+        self.files.fails = False
+        self.pass_time(301)
+        self.assertEqual(os.listdir(self.path), ["aside"])
+
     def test_gone(self) -> None:
         """A message that somebody removed by hand, or tore, harms nobody."""
         for name in ("A1", "B2", "C3"):
@@ -350,3 +361,4 @@ class Running(SynchronousTestCase):
             file.write(b"{")
         self.pass_time(61)
         self.assertEqual([entry.id for _, entry in self.tried], ["C3"])
+        self.assertEqual(sorted(os.listdir(os.path.join(self.path, "aside"))), ["B2.body", "B2.envelope"])

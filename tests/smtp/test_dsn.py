@@ -72,10 +72,13 @@ class Dsn(SmtpTestCase):
 
     def test_report_fails(self) -> None:
         """D3: the message is delivered, so the answer stays yes, whatever becomes of the report."""
-        world = self.submitting()
-        world.reporter.fails = OSError(errno.EIO, "broken")
-        self.check(world, [(MAIL + BOB, [b"250"] * 2), (b"DATA\r\n", [b"354"]), (TEXT + b".\r\n", [b"250"])])
-        self.assertEqual(len(world.courier.delivered), 1)
+        for error in (OSError(errno.EIO, "broken"), ZeroDivisionError()):
+            world = self.submitting()
+            world.reporter.fails = error
+            self.check(world, [(MAIL + BOB, [b"250"] * 2), (b"DATA\r\n", [b"354"])])
+            self.check(world, [(TEXT + b".\r\n", [b"250"])])
+            self.assertEqual(len(world.courier.delivered), 1)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
     def test_strangers(self) -> None:
         """On port 25 it is not offered yet: a report could not be sent."""
