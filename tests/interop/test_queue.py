@@ -44,12 +44,13 @@ class Later(InteropTestCase):
         return message
 
     def test_killed_while_it_waits(self) -> None:
-        """Accepted, killed, started again: it is there once, when its time has come, and not before."""
-        name = self.send("HOLDFOR=4")
+        """Accepted, killed, started again, released: it is there once, and was not before."""
+        name = self.send("HOLDFOR=86400")
         self.server.kill()
-        self.assertEqual(self.server.files(BEN), [])
         self.assertIn(name, self.command("list").stdout)
         self.server.start()
+        self.assertEqual(self.server.files(BEN), [])
+        self.command("release", name)
         wait_until(lambda: bool(self.server.files(BEN)), "the message to be released")
         (path,) = self.server.files(BEN)
         with open(path, "rb") as file:
@@ -61,6 +62,16 @@ class Later(InteropTestCase):
         wait_until(lambda: self.command("list").stdout == "Nothing waits.\n", "the queue to be empty")
         self.server.restart()
         self.assertEqual(len(self.server.files(BEN)), 1)
+
+    def test_released_by_time(self) -> None:
+        """A second later it comes by itself; what was due while no server ran comes at the start."""
+        self.send("HOLDFOR=1")
+        wait_until(lambda: len(self.server.files(BEN)) == 1, "the first message to be released")
+        name = self.send("HOLDFOR=86400")
+        self.server.stop()
+        self.assertIn("is due now", self.command("release", name).stdout)
+        self.server.start()
+        wait_until(lambda: len(self.server.files(BEN)) == 2, "the second message to be released")
 
     def test_commands(self) -> None:
         """`mailnode queue release` and `drop` with a running server, `drop` without one."""

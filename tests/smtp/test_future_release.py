@@ -3,6 +3,7 @@
 import errno
 
 from mailnode.events.life import Accepted, Held
+from mailnode.store.errors import OverQuota
 from tests.smtp.world import CUTS, FROM, RCPT, SmtpTestCase, World
 
 NOW = 1_000_000_000.0
@@ -104,10 +105,17 @@ class FutureRelease(SmtpTestCase):
             self.assertEqual(len(world.queue.entries), 1)
 
     def test_switched_off(self) -> None:
-        """With longest_hold = 0 nobody is offered it; and strangers never are (RFC 4865 section 3)."""
+        """With longest_hold = 0 nobody is offered it; and strangers never are: it is for submission."""
         world = self.submitting(submission={"longest_hold": 0})
         self.check(world, [(mail("HOLDFOR=1"), [b"555 5.5.4"])])
         self.check(self.greeted(), [(b"MAIL FROM:<a@remote.example> HOLDFOR=1\r\n", [b"555 5.5.4"])])
+
+    def test_full_now(self) -> None:
+        """Whether a mailbox has room is asked on the day of the delivery."""
+        world = self.submitting()
+        world.courier.full = OverQuota("anna")
+        self.send(world, "HOLDFOR=60", b"250 2.0.0 Ok: ")
+        self.check(world, [(mail("HOLDFOR=0"), [b"250"]), (RCPT, [b"452 4.2.2"])])
 
     def test_disk(self) -> None:
         """D3: a message that could not be kept is refused, and nothing of it stays."""

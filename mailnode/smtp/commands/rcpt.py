@@ -87,8 +87,11 @@ def _reserve(session: Session, transaction: Transaction, address: Address, *, ou
 
 
 async def _check_room(session: Session, transaction: Transaction, route: Local) -> None:
-    """Refuse a mailbox that is full, or will be with the size that MAIL has declared."""
-    if route.always:
+    """Refuse a mailbox that is full, or will be with the size that MAIL has declared.
+
+    Of a message that is held nobody knows yet how much room there will be.
+    """
+    if route.always or transaction.envelope.release > session.shared.runtime.now():
         return
     beside = [account for account in transaction.accounts if account not in transaction.always]
     try:
