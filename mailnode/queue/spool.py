@@ -155,10 +155,13 @@ class Spool:
     def save(self, entry: Entry) -> None:
         """Put an entry in the place of what was known, durably. Raises OSError."""
         path = self._path(entry.id, ENVELOPE)
+        before = self._files.stat(path)
+        # root may change it by hand, but the server must still be able to read it
+        owner = (before.st_uid, before.st_gid) if before and before.st_uid != os.geteuid() else None
         with self._lock:
             self._taken.add(entry.id)
         try:
-            self._files.replace(path, encode(entry))
+            self._files.replace(path, encode(entry), owner=owner)
         finally:
             self.free(entry.id)
 

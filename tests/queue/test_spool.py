@@ -5,7 +5,7 @@ import os
 import random
 import time
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from mailnode.envelope import Envelope, Recipient
 from mailnode.fs import FileSystem
@@ -94,6 +94,16 @@ class Spools(SynchronousTestCase):
         self.accepted("A1")
         for name in ("", "A1.body", "A1.envelope"):
             self.assertEqual(os.stat(os.path.join(self.path, name)).st_mode & 0o077, 0)
+
+    def test_owner(self) -> None:
+        """What root changes by hand stays the server's."""
+        if os.geteuid():
+            raise SkipTest("only root can give files away")
+        self.accepted("A1")
+        os.chown(os.path.join(self.path, "A1.envelope"), 12345, 12346)
+        self.spool.save(entry("A1", 9.0))
+        facts = os.stat(os.path.join(self.path, "A1.envelope"))
+        self.assertEqual((facts.st_uid, facts.st_gid, facts.st_mode & 0o777), (12345, 12346, 0o600))
 
     def test_abort(self) -> None:
         """Nothing is left of a message that does not come to its end."""
