@@ -40,6 +40,7 @@ from mailnode.delivery.reporting import Reporter
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.life import Bus, write_to
 from mailnode.events.log import Log
+from mailnode.events.presence import LiveSessions
 from mailnode.fs import FileSystem
 from mailnode.imap.protocol import Imap
 from mailnode.imap.session import Surroundings
@@ -186,7 +187,7 @@ class MailNode(Service):
         self._password_pool = _Workers(0, PASSWORD_THREADS, "passwords")
         rng = random.SystemRandom()
         self._runtime = runtime = Runtime(reactor, rng, ThreadedExecutor(reactor, self._store_pool))
-        feed, bus = ChangeFeed(), Bus()
+        feed, bus, sessions = ChangeFeed(), Bus(), LiveSessions()
         bus.subscribe(write_to(Log("mailnode.mail")))
 
         self._realm = realm = Realm(live, runtime, files, rng=rng)
@@ -219,7 +220,7 @@ class MailNode(Service):
         submission = Smtp(live, runtime, logins, courier, bus, asking, free_space, senders, queue, reporter)
         pop3 = Pop3(live, runtime, logins, feed, bus, asking)
         self._watches = watches = DirectoryWatches(reactor, partial(KernelWatcher, reactor))
-        imap = Imap(Surroundings(live, runtime, logins, feed, bus, watches, asking))
+        imap = Imap(Surroundings(live, runtime, logins, feed, bus, watches, asking, sessions))
         self._factories = self._make_factories(
             {
                 "smtp": smtp.serve,

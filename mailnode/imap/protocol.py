@@ -52,6 +52,8 @@ class Imap:
         except Torn as torn:
             connection.log.warn("response cut off", reason=str(torn))
             connection.stream.abort()
+        finally:
+            session.close()
 
 
 async def _check_first_octet(session: Session) -> None:

@@ -13,8 +13,9 @@ from mailnode.auth.realm import MailAccount
 from mailnode.config import Config
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.life import Bus
+from mailnode.events.presence import LiveSessions
 from mailnode.imap import names
-from mailnode.imap.replies import Goodbye, Refused, Reply, no_target
+from mailnode.imap.replies import Goodbye, Refused, Reply, no_target, ok
 from mailnode.imap.selected import Selected
 from mailnode.net.blocking import send
 from mailnode.net.dirwatch import DirectoryWatches
@@ -31,6 +32,7 @@ from mailnode.wire.imap.command import Announced, announcement
 T = TypeVar("T")
 
 _PIECE = 65536
+_MOST_ALERTS = 16  # that wait for a client which is silent
 
 
 class State(Flag):
@@ -53,6 +55,7 @@ class Surroundings:
     bus: Bus
     watches: DirectoryWatches
     tls: TlsServer | None
+    sessions: LiveSessions
 
 
 class Session:
@@ -69,6 +72,9 @@ class Session:
         self._account: MailAccount | None = None
         self._ended = False
         self._started = shared.runtime.now()
+        self.wake: Callable[[], None] | None = None  # in IDLE: there is something to tell
+        self._alerts: list[str] = []
+        self._leave: Callable[[], None] = lambda: None
 
     # What is known
 
@@ -145,11 +151,36 @@ class Session:
     def logged_in(self, account: MailAccount) -> None:
         """From here on the session may touch this account."""
         self._account = account
+        self._leave = self.shared.sessions.join(account.address, self.tell)
         self.stream.timeout = self.patience()
 
     def end(self) -> None:
         """No further command is read."""
         self._ended = True
+
+    def close(self) -> None:
+        """The connection is at its end: nothing can be told any more."""
+        self._leave()
+
+    # Alerts
+
+    def tell(self, text: str) -> bool:
+        """Say one line to the person: at once in IDLE, else with the end of the next command.
+
+        Whether it will be said, as far as can be known now.
+        """
+        if self._ended or self.stream.lost or len(self._alerts) >= _MOST_ALERTS:
+            return False
+        self._alerts.append(text)
+        if self.wake is not None:
+            self.wake()
+        return True
+
+    def alert(self) -> None:
+        """Write the alerts that wait (RFC 3501 section 7.1): a client must show them."""
+        alerts, self._alerts = self._alerts, []
+        for text in alerts:
+            self.stream.write(ok(text, b"ALERT").encode(b"*"))
 
     # Names
 
@@ -185,7 +216,8 @@ class Session:
         await send(self.stream, self.account.lane, chunks)
 
     async def reply(self, reply: Reply) -> None:
-        """The tagged end of the command."""
+        """The tagged end of the command, and alerts before it."""
+        self.alert()
         self.stream.write(reply.encode(self.tag))
         await self.stream.drain()
 

@@ -12,6 +12,7 @@ The first line of a file is `# RFC <number> ...: <behaviour>`. Then, line by lin
     = quota 20 2    every mailbox may hold so many octets and messages
     ! handshake     the TLS handshake is done
     ! seconds 60    time passes
+    ! tell text     there is something to be said to the person (LiveSessions)
     ! closed        the server has closed the connection
 
 In an expected line `*` stands for any text, but not at its start before a blank. Everything that is heard
@@ -127,6 +128,8 @@ class Dialog:
         elif word == "seconds":
             for _ in range(int(argument)):
                 world.clock.advance(1)
+        elif word == "tell":
+            world.sessions.tell("me@example.org", argument)
         else:
             assert word == "closed", f"unknown action {word}"
             assert party.client.ended, "the session goes on"

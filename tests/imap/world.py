@@ -13,6 +13,7 @@ from mailnode.config import Config, Limits, Listener, Mailboxes, Store
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.life import Bus, Event
 from mailnode.events.log import Log
+from mailnode.events.presence import LiveSessions
 from mailnode.fs import FileSystem
 from mailnode.imap.protocol import Imap
 from mailnode.imap.session import Surroundings
@@ -145,6 +146,7 @@ class World:
         self.files = FileSystem()
         self.feed = ChangeFeed()
         self.bus = Bus()
+        self.sessions = LiveSessions()
         self.watcher = FakeWatcher()
         self.watches = DirectoryWatches(self.clock, lambda: self.watcher)
         self.events: list[Event] = []
@@ -153,7 +155,14 @@ class World:
         self.gate = Gate(lambda: ConnectionLimits(1000, 1000, 1000, 1000, 1000), self.clock.seconds)
         self.imap = Imap(
             Surroundings(
-                self.live, self.runtime, FakeLogins(self.realm), self.feed, self.bus, self.watches, tls
+                self.live,
+                self.runtime,
+                FakeLogins(self.realm),
+                self.feed,
+                self.bus,
+                self.watches,
+                tls,
+                self.sessions,
             )
         )
 

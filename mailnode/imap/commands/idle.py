@@ -61,6 +61,7 @@ async def _watch(session: Session, bell: Bell, ended: list[bytes | Failure]) -> 
     clock = session.shared.runtime.clock
     selected = session.selected
     watches = []
+    session.wake = bell.ring
     if selected:
         key = session.account.key(selected.mailbox.name)
         watches.append(session.shared.feed.watch(key, bell.ring))
@@ -68,6 +69,7 @@ async def _watch(session: Session, bell: Bell, ended: list[bytes | Failure]) -> 
     try:
         while not ended:
             await session.flush()
+            session.alert()
             poll = clock.callLater(POLL, bell.ring) if selected else None
             try:
                 await bell.heard()
@@ -75,5 +77,6 @@ async def _watch(session: Session, bell: Bell, ended: list[bytes | Failure]) -> 
                 if poll is not None and poll.active():
                     poll.cancel()
     finally:
+        session.wake = None
         for stop in watches:
             stop()
