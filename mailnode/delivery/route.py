@@ -78,6 +78,11 @@ class Router:
         """
         return tuple(map(self._named, self._live.mailboxes.targets(self._known_name(address.key))))
 
+    def has_name(self, address: Address) -> bool:
+        """Whether a mailbox, alias or list has that name; a catch-all takes mail for it without having it."""
+        name = self._known_name(address.key)
+        return self._live.mailboxes.knows(name) and not name.startswith("@")
+
     def _named(self, name: str) -> Named:
         people = self._live.mailboxes
         entry = people.mailboxes.get(name) or people.lists.get(name)

@@ -208,6 +208,7 @@ EXTENSIONS = (
         {"AUTH": auth},
         lasting=True,  # AUTH= comes after the login, when AUTH is over
     ),
+    Extension("EXPN", 5321, lambda session: "" if session.known else None),
     Extension("HELP", 5321),
     Extension("XCLIENT", 0, lambda session: " ".join(ATTRIBUTES) if session.hears_xclient else None),
 )

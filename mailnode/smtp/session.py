@@ -153,9 +153,19 @@ class Session:
         """What a session begins with."""
         return Reply(220, "", f"{self.config.hostname} {'LMTP' if self.lmtp else 'ESMTP'} mailnode")
 
+    @property
+    def known(self) -> bool:
+        """Whether the peer is one of our own people, or in a trusted network."""
+        return self.account is not None or self.connection.trusted
+
+    @property
+    def router(self) -> Router:
+        """Who gets what, as the configuration of this moment says."""
+        return Router(self.shared.live)
+
     def route(self, address: Address) -> Route:
         """Where mail for the address goes."""
-        return Router(self.shared.live).resolve(address)
+        return self.router.resolve(address)
 
     def is_own(self, address: Address) -> bool:
         """Whether the address leads to the one who is logged in."""

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Flag, auto
 
-from mailnode.smtp.commands import auth, bdat, data, greeting, mail, misc, rcpt, starttls, xclient
+from mailnode.smtp.commands import auth, bdat, data, greeting, mail, misc, rcpt, starttls, vrfy, xclient
 from mailnode.smtp.outcome import NOT_IMPLEMENTED, UNKNOWN_VERB, Refused
 from mailnode.smtp.session import Session
 from mailnode.wire.smtp import Reply
@@ -51,6 +51,21 @@ def by_proxy(session: Session) -> bool:
     return session.hears_xclient
 
 
+def on_submission(session: Session) -> bool:
+    """For the verb of those who log in."""
+    return session.submission
+
+
+def with_starttls(session: Session) -> bool:
+    """For the verb of listeners that offer it, also when it was said already."""
+    return session.offers_starttls or session.stream.secure
+
+
+def for_known(session: Session) -> bool:
+    """For the verb that answers our own people and trusted networks."""
+    return session.known
+
+
 @dataclass(frozen=True, slots=True)
 class Verb:
     """`run` gives the answer. Where it is not `offered` to this session now, the answer is `otherwise`."""
@@ -78,8 +93,10 @@ VERBS: Mapping[str, Verb] = {
     "EHLO": Verb(greeting.ehlo, "EHLO name-or-address-literal", _GREETS, by_smtp, UNKNOWN_VERB),
     "HELO": Verb(greeting.helo, "HELO name-or-address-literal", _GREETS, by_smtp, UNKNOWN_VERB),
     "LHLO": Verb(greeting.ehlo, "LHLO name-or-address-literal", _GREETS, by_lmtp, UNKNOWN_VERB),
-    "STARTTLS": Verb(starttls.run, "STARTTLS", Rule.LAST_IN_GROUP),
-    "AUTH": Verb(auth.run, "AUTH mechanism [initial-response]", Rule.LAST_IN_GROUP | Rule.LONG_LINE),
+    "STARTTLS": Verb(starttls.run, "STARTTLS", Rule.LAST_IN_GROUP, with_starttls),
+    "AUTH": Verb(
+        auth.run, "AUTH mechanism [initial-response]", Rule.LAST_IN_GROUP | Rule.LONG_LINE, on_submission
+    ),
     "MAIL": Verb(
         mail.run,
         "MAIL FROM:<address> [SIZE=octets] [BODY=7BIT|8BITMIME] [SMTPUTF8] [AUTH=xtext]",
@@ -90,12 +107,14 @@ VERBS: Mapping[str, Verb] = {
     "BDAT": Verb(bdat.run, "BDAT octets [LAST]", Rule.IN_TRANSACTION),
     "RSET": Verb(misc.rset, "RSET", Rule.COUNTS_AS_JUNK),
     "NOOP": Verb(misc.noop, "NOOP [text]", Rule.COUNTS_AS_JUNK),
-    "VRFY": Verb(misc.vrfy, "VRFY name-or-address [SMTPUTF8]", Rule.COUNTS_AS_JUNK),
+    "VRFY": Verb(vrfy.vrfy, "VRFY name-or-address [SMTPUTF8]", Rule.COUNTS_AS_JUNK),
+    "EXPN": Verb(
+        vrfy.expn, "EXPN alias-or-list [SMTPUTF8]", Rule.COUNTS_AS_JUNK, for_known, vrfy.ACCESS_DENIED
+    ),
     "HELP": Verb(help_, "HELP [command]", Rule.COUNTS_AS_JUNK),
     "XCLIENT": Verb(xclient.run, "XCLIENT attribute=value ...", Rule.LAST_IN_GROUP, by_proxy),
     # The last too, but nothing can follow it, so there is nothing to be guarded against.
     "QUIT": Verb(misc.quit_, "QUIT"),
-    "EXPN": _NOT_DONE,
     "TURN": _NOT_DONE,
     "ETRN": _NOT_DONE,
     "SEND": _NOT_DONE,

@@ -103,7 +103,7 @@ DIALOGUES: dict[str, list[Step]] = {
         (b"VRFY\r\n", [b"501 5.5.4"]),
     ],
     "not done here": [
-        (b"EXPN staff\r\n", [b"502 5.5.1"]),
+        (b"EXPN staff\r\n", [b"550 5.7.1"]),
         (b"TURN\r\n", [b"502 5.5.1"]),
         (b"ETRN x\r\n", [b"502 5.5.1"]),
         (b"SEND FROM:<a@x.example>\r\n", [b"502 5.5.1"]),
@@ -182,7 +182,8 @@ class States(SmtpTestCase):
         world = self.greeted()
         world.stream.dataReceived(b"HELP\r\n")
         lines = world.transport.take().decode().splitlines()
-        done = [name for name, verb in VERBS.items() if verb.syntax and name not in ("LHLO", "XCLIENT")]
+        others = ("LHLO", "XCLIENT", "STARTTLS", "AUTH", "SEND", "SOML", "SAML", "EXPN", "ETRN", "TURN")
+        done = [name for name in VERBS if name not in others]
         self.assertEqual([line[10:].split()[0] for line in lines], done)
         self.check(world, [(b"help mail\r\n", [b"214 2.0.0 MAIL FROM:<address>"])])
         self.check(world, [(b"HELP EXPN\r\nHELP \xff\r\n", [b"504 5.5.4", b"504 5.5.4"])])

@@ -93,7 +93,8 @@ class Encrypted(SmtpTestCase):
             self.assertEqual(self.announced(lines), SUBMISSION | {"AUTH PLAIN LOGIN", "REQUIRETLS"})
             self.assertEqual(self.talk(world, peer, b"STARTTLS\r\n")[0][:9], b"503 5.5.1")
             self.assertEqual(self.talk(world, peer, auth_plain(b"anna@local.example"))[0][:9], b"235 2.7.0")
-            self.assertEqual(self.announced(self.talk(world, peer, EHLO)), SUBMISSION | {"REQUIRETLS"})
+            again = SUBMISSION | {"REQUIRETLS", "EXPN"}
+            self.assertEqual(self.announced(self.talk(world, peer, EHLO)), again)
             self.talk(world, peer, b"MAIL FROM:<anna@local.example>\r\n" + RCPT + b"DATA\r\n")
             self.assertEqual(self.talk(world, peer, FROM + b"\r\nx\r\n.\r\n")[0][:9], b"250 2.0.0")
             self.assertIn(b" with ESMTPSA id ", world.courier.delivered[0].content)

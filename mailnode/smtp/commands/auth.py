@@ -3,7 +3,7 @@
 from mailnode.auth.checker import LoginBusy
 from mailnode.auth.login import LoginFailed, NotOffered, plaintext_allowed
 from mailnode.auth.sasl import Exchange, decode_base64
-from mailnode.smtp.outcome import HELLO_FIRST, IN_TRANSACTION, NOT_IMPLEMENTED, Farewell, Refused
+from mailnode.smtp.outcome import HELLO_FIRST, IN_TRANSACTION, Farewell, Refused
 from mailnode.smtp.session import Session
 from mailnode.wire.base64 import base64
 from mailnode.wire.errors import BadSyntax, LineTooLong
@@ -41,8 +41,6 @@ async def run(session: Session, argument: bytes) -> Reply:
 
 
 def _check_state(session: Session) -> None:
-    if not session.submission:
-        raise Refused(NOT_IMPLEMENTED)
     if session.hello is None:
         raise Refused(HELLO_FIRST)
     if session.account is not None:
