@@ -12,7 +12,9 @@ from ipaddress import IPv4Network, IPv6Network
 from operator import attrgetter
 from typing import Annotated, Literal
 
+from mailnode import config_messages
 from mailnode.config_auth import Auth, OAuth
+from mailnode.config_messages import LiveMessages
 from mailnode.config_names import as_written, check_names, check_targets
 from mailnode.config_quota import AS_DEFAULT, Messages, Octets, Quota, Room
 from mailnode.config_rules import (
@@ -172,6 +174,7 @@ class Config:
     store: Store = Store()
     quota: Quota = field(default_factory=Quota)
     submission: Submission = field(default_factory=Submission)
+    messages: LiveMessages = field(default_factory=LiveMessages)
     limits: Limits = Limits()
 
     @property
@@ -289,6 +292,7 @@ def examine(path: str, files: FileSystem) -> Examination:
         if boxes.readable:
             mailboxes = check_mailboxes(boxes, config)
             _check_postmaster(main, config, mailboxes, warn=not boxes.mistakes)
+            config_messages.check(main, mailboxes.mailboxes)
     warnings, mistakes = (
         tuple(sorted(one, key=attrgetter("line")) + sorted(two, key=attrgetter("line")))
         for one, two in ((main.warnings, boxes.warnings), (main.mistakes, boxes.mistakes))

@@ -15,6 +15,18 @@ class Body(Enum):
     BINARY = "BINARYMIME"
 
 
+class Kind(Enum):
+    """By which command it came, and so where it goes (RFC 821 section 3.4).
+
+    MAIL into mailboxes; SEND to who is there now; SOML to who is there, else into the mailbox; SAML to both.
+    """
+
+    MAIL = "MAIL"
+    SEND = "SEND"
+    SOML = "SOML"
+    SAML = "SAML"
+
+
 @dataclass(frozen=True, slots=True)
 class Recipient:
     """A forward-path, and what its sender wants to know of it; `notify` is None where nothing was said."""
@@ -54,3 +66,4 @@ class Envelope:
     priority: int = 0
     require_tls: bool = False
     solicitation: tuple[str, ...] = ()
+    kind: Kind = Kind.MAIL

@@ -21,6 +21,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import pwd
 import stat as stat_bits
 import time
 from collections import deque
@@ -30,6 +31,7 @@ from typing import Self
 
 _READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
+_TERMINAL = os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NOCTTY | os.O_NONBLOCK
 _DIRECTORY = os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY
 
 READ_SIZE = 65536
@@ -358,6 +360,27 @@ class FileSystem:
             if path == os.path.dirname(path):
                 return
             path = os.path.dirname(path)
+
+    # Terminals
+
+    def write_to_terminal(self, path: str, user: str, data: bytes) -> bool:
+        """Write to a terminal of that user, as far as its owner lets others; whether it took all of `data`.
+
+        Nothing is waited for: a terminal that stands still takes nothing. No data asks only.
+        """
+        try:
+            descriptor = os.open(path, _TERMINAL)
+        except OSError:
+            return False
+        try:
+            facts = os.fstat(descriptor)
+            theirs = stat_bits.S_ISCHR(facts.st_mode) and facts.st_uid == pwd.getpwnam(user).pw_uid
+            open_to_us = facts.st_mode & stat_bits.S_IWGRP or facts.st_uid == os.getuid()
+            return bool(theirs and open_to_us) and (not data or os.write(descriptor, data) == len(data))
+        except (OSError, KeyError):
+            return False
+        finally:
+            os.close(descriptor)
 
     # Locks
 

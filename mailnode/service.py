@@ -34,6 +34,7 @@ from mailnode.auth.realm import Realm
 from mailnode.auth.throttle import LoginThrottle
 from mailnode.auth.tokens import Issuer, JwtChecker, TokenKeysError, read_issuer
 from mailnode.config import Limits, Loaded, Mailboxes, load
+from mailnode.delivery.live import LiveCourier
 from mailnode.delivery.local import FreeSpace, LocalCourier
 from mailnode.delivery.queued import QueuedDelivery
 from mailnode.delivery.reporting import Reporter
@@ -216,8 +217,10 @@ class MailNode(Service):
             log=Log("mailnode.queue"),
         )
         self._senders = senders = Senders(live, runtime, files)
-        smtp = Smtp(live, runtime, logins, courier, bus, tls, free_space, senders, queue, reporter)
-        submission = Smtp(live, runtime, logins, courier, bus, asking, free_space, senders, queue, reporter)
+        live_courier = LiveCourier(live, runtime, sessions, files, courier, bus)
+        ways = (senders, live_courier, queue, reporter)
+        smtp = Smtp(live, runtime, logins, courier, bus, tls, free_space, *ways)
+        submission = Smtp(live, runtime, logins, courier, bus, asking, free_space, *ways)
         pop3 = Pop3(live, runtime, logins, feed, bus, asking)
         self._watches = watches = DirectoryWatches(reactor, partial(KernelWatcher, reactor))
         imap = Imap(Surroundings(live, runtime, logins, feed, bus, watches, asking, sessions))

@@ -54,6 +54,10 @@ class LocalDelivery:
         if self._held > PIECE:
             await self._lane.run(self._begun().write, self._taken())
 
+    def leave_out(self, addresses: Collection[str]) -> None:
+        """Take these mailboxes out; to be called before commit, and somebody must be left."""
+        self._accounts = [account for account in self._accounts if account.address not in addresses]
+
     async def commit(self) -> None:
         """Make the message durable in every INBOX and tell who watches there.
 

@@ -45,7 +45,7 @@ class GuessedAt(Event):
 
 @dataclass(frozen=True, slots=True)
 class Accepted(Event):
-    """A message is on disk for all its recipients, and the peer was told so."""
+    """A message is on disk, or was shown, for all its recipients, and the peer was told so."""
 
     message: str
     reverse_path: str
@@ -119,6 +119,15 @@ class Reported(Event):
 
     message: str
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class Shown(Event):
+    """A message was shown to somebody who was there: in so many sessions and on so many terminals."""
+
+    message: str
+    address: str
+    count: int
 
 
 @dataclass(frozen=True, slots=True)

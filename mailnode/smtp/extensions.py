@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from mailnode.envelope import Body, Deadline, Envelope, Recipient
+from mailnode.envelope import Body, Deadline, Envelope, Kind, Recipient
 from mailnode.smtp.outcome import UNKNOWN_PARAMETER, Refused
 from mailnode.smtp.session import Session
 from mailnode.wire import esmtp
@@ -23,14 +23,19 @@ RcptParameter = Callable[[Session, Recipient, bytes | None], Recipient]
 def size(session: Session, envelope: Envelope, value: bytes | None) -> Envelope:
     """SIZE=octets (RFC 1870 section 6.1): refused here, when it is known to be too large."""
     octets = parse_size(value)
-    if octets > session.limits.message_size:
-        raise Refused(too_large(session))
+    if octets > size_limit(session, envelope.kind):
+        raise Refused(too_large(session, envelope.kind))
     return replace(envelope, size=octets)
 
 
-def too_large(session: Session) -> Reply:
+def size_limit(session: Session, kind: Kind = Kind.MAIL) -> int:
+    """The octets a message may have; one that is only shown must be short."""
+    return session.config.messages.limit if kind is Kind.SEND else session.limits.message_size
+
+
+def too_large(session: Session, kind: Kind = Kind.MAIL) -> Reply:
     """The refusal of a message over the limit."""
-    return Reply(552, "5.3.4", f"The message is larger than {session.limits.message_size} octets")
+    return Reply(552, "5.3.4", f"The message is larger than {size_limit(session, kind)} octets")
 
 
 def body(_session: Session, envelope: Envelope, value: bytes | None) -> Envelope:
@@ -153,6 +158,10 @@ def _limits(session: Session) -> str:
     return f"{mails}RCPTMAX={limits.recipients}"
 
 
+def _live(session: Session) -> str | None:
+    return "" if session.takes_live else None
+
+
 @dataclass(frozen=True, slots=True)
 class Extension:
     """`announced` gives the words after the keyword, or None where the extension does not work now.
@@ -208,6 +217,9 @@ EXTENSIONS = (
         {"AUTH": auth},
         lasting=True,  # AUTH= comes after the login, when AUTH is over
     ),
+    Extension("SEND", 821, _live),
+    Extension("SOML", 821, _live),
+    Extension("SAML", 821, _live),
     Extension("EXPN", 5321, lambda session: "" if session.known else None),
     Extension("HELP", 5321),
     Extension("XCLIENT", 0, lambda session: " ".join(ATTRIBUTES) if session.hears_xclient else None),

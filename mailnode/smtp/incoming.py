@@ -2,23 +2,25 @@
 
 import contextlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Protocol, cast
 
 from twisted.python.failure import Failure
 
+from mailnode.delivery.live import NobodyThere
 from mailnode.delivery.local import LocalDelivery
-from mailnode.envelope import Envelope
+from mailnode.envelope import Envelope, Kind
 from mailnode.events.life import Held
 from mailnode.message import trace
 from mailnode.message.header import values_of
 from mailnode.queue.entry import Entry, new_entry
 from mailnode.smtp.author import check_authors, missing_sender
 from mailnode.smtp.commands.rcpt import by_name
-from mailnode.smtp.extensions import check_solicitation, too_large
+from mailnode.smtp.extensions import check_solicitation, size_limit, too_large
 from mailnode.smtp.header_block import HeaderBlock, edit
-from mailnode.smtp.outcome import Refused, for_error
+from mailnode.smtp.outcome import NOBODY_THERE, Refused, for_error
 from mailnode.smtp.session import Hello, Session
 from mailnode.smtp.transaction import Transaction
 from mailnode.store.errors import StoreError
@@ -63,6 +65,7 @@ class Incoming:
         self._session = session
         self._transaction = transaction
         self._header = HeaderBlock(session.limits.header_size)
+        self._kind = transaction.envelope.kind
         self._delivery: Delivery | None = None
         self._header_text = b""  # as it is delivered
         self._entry: Entry | None = None  # of a message that is to wait
@@ -70,8 +73,8 @@ class Incoming:
     async def take(self, piece: bytes) -> None:
         """Add content, in wire form without dot-stuffing. Raises Refused."""
         self.octets += len(piece)
-        if self.octets > self._session.limits.message_size:
-            raise Refused(too_large(self._session))
+        if self.octets > size_limit(self._session, self._kind):
+            raise Refused(too_large(self._session, self._kind))
         if self._delivery is not None:
             await self._writing(self._delivery, piece)
             return
@@ -81,11 +84,13 @@ class Incoming:
             await self._writing(self._delivery, body)
 
     async def finish(self) -> None:
-        """Deliver it, or let it wait: after this it is on disk for every recipient. Raises Refused."""
+        """Deliver it, show it, or let it wait: after this all is done for every recipient. Raises Refused."""
         self._check_deadline()
         delivery = self._delivery = self._delivery or self._begin()
         try:
             await delivery.commit()
+        except NobodyThere:
+            raise Refused(NOBODY_THERE) from None
         except (OSError, StoreError) as error:
             raise self._disk_refused(error) from error
         if self._entry is None:
@@ -105,7 +110,7 @@ class Incoming:
     async def _report(self) -> None:
         """Tell the sender that it has arrived, where that was asked for (RFC 3461 section 4.1)."""
         transaction = self._transaction
-        if not self._session.reports_success:
+        if not self._session.reports_success or self._kind is not Kind.MAIL:
             return
         try:
             await self._session.shared.reporter.of_arrival(
@@ -128,7 +133,7 @@ class Incoming:
         self._check_deadline()
         delivery = self._delivery = self._delivery or self._begin()
         try:
-            # Nothing that comes by LMTP is held: HOLDFOR and HOLDUNTIL are unknown there.
+            # LMTP knows neither SEND and its kin nor HOLDFOR and HOLDUNTIL: all goes to mailboxes.
             outcomes = await cast(LocalDelivery, delivery).commit_each()
         except (OSError, StoreError) as error:
             raise self._disk_refused(error) from error
@@ -177,7 +182,10 @@ class Incoming:
             return session.shared.queue.begin(self._entry, head)
         accounts = list(self._transaction.accounts)
         head = trace.final(envelope.reverse_path, accounts, utf8=envelope.utf8) + head
-        return session.shared.courier.begin(
+        begin: Callable[..., Delivery] = session.shared.courier.begin
+        if self._kind is not Kind.MAIL:
+            begin = partial(session.shared.live_courier.begin, envelope)
+        return begin(
             accounts,
             head,
             message=self.id,

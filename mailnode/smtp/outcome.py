@@ -24,6 +24,7 @@ NO_SUCH_MAILBOX = Reply(550, "5.1.1", "No such mailbox here")
 SENDER_NOT_ASCII = Reply(550, "5.6.7", "This address needs SMTPUTF8 in MAIL")  # RFC 6531 section 3.5
 RECIPIENT_NOT_ASCII = Reply(553, "5.6.7", "This address needs SMTPUTF8 in MAIL")
 CANNOT_SHOW = Reply(252, "2.6.8", "The mailbox can be shown in UTF-8 only; ask with SMTPUTF8")
+NOBODY_THERE = Reply(450, "4.2.1", "Nobody is there to read it now")
 NO_ROOM = Reply(452, "4.3.1", "Not enough room; try again later")
 FULL = Reply(452, "4.2.2", "The mailbox is full")
 FULL_FOR_GOOD = Reply(552, "5.2.2", "The mailbox is full")

@@ -11,6 +11,7 @@ from mailnode.auth.live import Live
 from mailnode.auth.login import Logins
 from mailnode.auth.realm import MailAccount
 from mailnode.config import Config, Limits
+from mailnode.delivery.live import LiveCourier
 from mailnode.delivery.local import LocalCourier
 from mailnode.delivery.reporting import Reporter
 from mailnode.delivery.route import Route, Router
@@ -41,6 +42,7 @@ class Collaborators:
     tls: IOpenSSLServerConnectionCreator | None
     free_space: Callable[[], Awaitable[int]]  # octets left for mail
     senders: Senders
+    live_courier: LiveCourier
     queue: Runner
     reporter: Reporter
 
@@ -157,6 +159,16 @@ class Session:
     def known(self) -> bool:
         """Whether the peer is one of our own people, or in a trusted network."""
         return self.account is not None or self.connection.trusted
+
+    @property
+    def takes_live(self) -> bool:
+        """Whether SEND, SOML and SAML are taken from this peer (RFC 821 section 3.4)."""
+        allow = self.config.messages.allow
+        return not self.lmtp and (
+            allow == "everybody"
+            or (allow == "trusted" and self.known)
+            or (allow == "users" and self.account is not None)
+        )
 
     @property
     def router(self) -> Router:

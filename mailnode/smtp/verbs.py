@@ -3,7 +3,9 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Flag, auto
+from functools import partial
 
+from mailnode.envelope import Kind
 from mailnode.smtp.commands import auth, bdat, data, greeting, mail, misc, rcpt, starttls, vrfy, xclient
 from mailnode.smtp.outcome import NOT_IMPLEMENTED, UNKNOWN_VERB, Refused
 from mailnode.smtp.session import Session
@@ -66,6 +68,11 @@ def for_known(session: Session) -> bool:
     return session.known
 
 
+def if_allowed(session: Session) -> bool:
+    """For verbs that show a message to people who are there."""
+    return session.takes_live
+
+
 @dataclass(frozen=True, slots=True)
 class Verb:
     """`run` gives the answer. Where it is not `offered` to this session now, the answer is `otherwise`."""
@@ -86,6 +93,11 @@ async def help_(session: Session, argument: bytes) -> Reply:
     return Reply(214, "2.0.0", "\n".join(lines))
 
 
+def _live(kind: Kind) -> Verb:
+    """One of the verbs that are MAIL but for where the message goes."""
+    return Verb(partial(mail.run, kind=kind), f"{kind.value} FROM:<address>", Rule.IN_TRANSACTION, if_allowed)
+
+
 _GREETS = Rule.LAST_IN_GROUP | Rule.COUNTS_AS_JUNK
 _NOT_DONE = Verb(misc.noop, "", offered=never)
 
@@ -102,6 +114,9 @@ VERBS: Mapping[str, Verb] = {
         "MAIL FROM:<address> [SIZE=octets] [BODY=7BIT|8BITMIME] [SMTPUTF8] [AUTH=xtext]",
         Rule.IN_TRANSACTION,
     ),
+    "SEND": _live(Kind.SEND),
+    "SOML": _live(Kind.SOML),
+    "SAML": _live(Kind.SAML),
     "RCPT": Verb(rcpt.run, "RCPT TO:<address>", Rule.IN_TRANSACTION),
     "DATA": Verb(data.run, "DATA", Rule.LAST_IN_GROUP | Rule.IN_TRANSACTION),
     "BDAT": Verb(bdat.run, "BDAT octets [LAST]", Rule.IN_TRANSACTION),
@@ -117,7 +132,4 @@ VERBS: Mapping[str, Verb] = {
     "QUIT": Verb(misc.quit_, "QUIT"),
     "TURN": _NOT_DONE,
     "ETRN": _NOT_DONE,
-    "SEND": _NOT_DONE,
-    "SOML": _NOT_DONE,
-    "SAML": _NOT_DONE,
 }

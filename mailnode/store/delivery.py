@@ -28,7 +28,7 @@ def deliver(
     """Make a message durable in new/ of each account; all of them, or none when an error is raised.
 
     Those in `always` get it even where no quota has room for it. The draft is used up. It must have been
-    made by the first of the accounts. Raises OverQuota, OSError.
+    made by the first of the accounts, or have a file already. Raises OverQuota, OSError.
     """
     with _used_up(draft), _room(draft, accounts, always), _doubting(accounts):
         for account in accounts:

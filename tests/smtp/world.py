@@ -20,10 +20,13 @@ from mailnode.auth.login import LoginFailed
 from mailnode.config import Config, Limits, Listener, MailboxEntry, Mailboxes
 from mailnode.config_quota import Quota
 from mailnode.config_submission import Submission
+from mailnode.delivery.live import LiveCourier
 from mailnode.delivery.reporting import arrived
 from mailnode.envelope import Envelope
 from mailnode.events.life import Bus, Event
 from mailnode.events.log import Log
+from mailnode.events.presence import LiveSessions
+from mailnode.fs import FileSystem
 from mailnode.net.blocking import InlineExecutor
 from mailnode.net.limits import ConnectionLimits, Gate
 from mailnode.net.listen import Connection
@@ -79,6 +82,10 @@ class Delivery:
         if self.fails:
             raise self.fails
         self.outcome = "delivered"
+
+    def leave_out(self, addresses: Collection[str]) -> None:
+        """Not for these."""
+        self.accounts = tuple(account for account in self.accounts if account not in addresses)
 
     async def commit_each(self) -> dict[str, Exception | None]:
         """Done for everybody who is not in `fails_for`, or `fails`."""
@@ -252,20 +259,24 @@ class World:
             },
         )
         self.live = Live(config, facts.pop("mailboxes", MAILBOXES))
+        self.sessions = LiveSessions()
         bus = Bus()
         bus.subscribe(self.events.append)
         runtime = Runtime(self.clock, random.Random(1), InlineExecutor())
         self.files = beside.files if beside else Files()
         self.senders = beside.senders if beside else Senders(self.live, runtime, cast(Any, self.files))
+        courier = cast(Any, self.courier)
+        utmp = facts.pop("utmp", "/nowhere")
         smtp = Smtp(
             live=self.live,
             runtime=runtime,
             logins=cast(Any, Logins()),
-            courier=cast(Any, self.courier),
+            courier=courier,
             bus=bus,
             tls=tls,
             free_space=lambda: succeed(self.free),
             senders=self.senders,
+            live_courier=LiveCourier(self.live, runtime, self.sessions, FileSystem(), courier, bus, utmp),
             queue=cast(Any, self.queue),
             reporter=cast(Any, self.reporter),
         )

@@ -1,6 +1,6 @@
-"""MAIL (RFC 5321 section 4.1.1.2): begins a transaction."""
+"""MAIL (RFC 5321 section 4.1.1.2), SEND, SOML and SAML (RFC 821 section 3.4): begin a transaction."""
 
-from mailnode.envelope import Envelope
+from mailnode.envelope import Envelope, Kind
 from mailnode.smtp.extensions import with_mail_parameters
 from mailnode.smtp.outcome import (
     HELLO_FIRST,
@@ -25,11 +25,11 @@ NO_DOMAIN = Reply(501, "5.1.7", "The address has no domain")
 SENDER_OK = Reply(250, "2.1.0", "Sender ok")
 
 
-async def run(session: Session, argument: bytes) -> Reply:
-    """MAIL FROM:<reverse-path> [parameters]"""
+async def run(session: Session, argument: bytes, kind: Kind = Kind.MAIL) -> Reply:
+    """MAIL FROM:<reverse-path> [parameters]; the others differ in what becomes of the message."""
     _check_state(session)
     reverse_path, rest = _reverse_path(argument)
-    envelope = with_mail_parameters(session, Envelope(reverse_path), rest)
+    envelope = with_mail_parameters(session, Envelope(reverse_path, kind=kind), rest)
     if reverse_path is not None and reverse_path.international and not envelope.utf8:
         raise Refused(SENDER_NOT_ASCII)
     if session.submission and reverse_path is not None:

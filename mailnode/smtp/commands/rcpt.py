@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from mailnode.auth.allowance import UsedUp
 from mailnode.delivery.route import Local, NotHere
-from mailnode.envelope import Recipient
+from mailnode.envelope import Kind, Recipient
 from mailnode.events.life import AllowanceUsedUp
 from mailnode.net.listen import plain_address
 from mailnode.smtp.extensions import with_rcpt_parameters
@@ -12,6 +12,7 @@ from mailnode.smtp.outcome import (
     CONTENT_BEGUN,
     NO_SUCH_MAILBOX,
     NO_TRANSACTION,
+    NOBODY_THERE,
     RECIPIENT_NOT_ASCII,
     Refused,
     bad_address,
@@ -50,7 +51,9 @@ async def run(session: Session, argument: bytes) -> Reply:
     _check_report(session, transaction)
     route = session.route(by_name(session, recipient.address))
     if isinstance(route, Local):
-        await _check_room(session, transaction, route)
+        needing = replace(route, accounts=await _who_needs_room(session, transaction.envelope.kind, route))
+        if needing.accounts:
+            await _check_room(session, transaction, needing)
         _reserve(session, transaction, recipient.address, ours=True)
         transaction.accept(recipient, route)
         return RECIPIENT_OK
@@ -84,6 +87,22 @@ def _reserve(session: Session, transaction: Transaction, address: Address, *, ou
             event = AllowanceUsedUp(session.connection.id, who, limit.allowance.key, limit.allowed)
             session.shared.bus.publish(event)
         raise Refused(Reply(450, "4.7.1", words)) from None
+
+
+async def _who_needs_room(session: Session, kind: Kind, route: Local) -> tuple[str, ...]:
+    """Whose mailboxes are written to, as far as can be known: not those of whoever is shown the message only.
+
+    SEND to nobody who is there is refused (RFC 821 section 3.4).
+    """
+    if kind not in (Kind.SEND, Kind.SOML):
+        return route.accounts
+    courier = session.shared.live_courier
+    absent = tuple([account for account in route.accounts if not await courier.is_there(account)])
+    if kind is Kind.SOML:
+        return absent
+    if len(absent) == len(route.accounts):
+        raise Refused(NOBODY_THERE)
+    return ()
 
 
 async def _check_room(session: Session, transaction: Transaction, route: Local) -> None:
