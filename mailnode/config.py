@@ -156,7 +156,10 @@ _RFC_FLOORS = (
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """mailnode.toml. `domains` are those whose mailboxes are here; the first completes bare login names."""
+    """mailnode.toml. `domains` are those whose mailboxes are here; the first completes bare login names.
+
+    `on_demand` has domains of other hosts, and the mailboxes whose owners may call for their mail.
+    """
 
     hostname: Domain = ""
     domains: tuple[Domain, ...] = ()
@@ -175,6 +178,7 @@ class Config:
     quota: Quota = field(default_factory=Quota)
     submission: Submission = field(default_factory=Submission)
     messages: LiveMessages = field(default_factory=LiveMessages)
+    on_demand: Mapping[Domain, tuple[MailAddress, ...]] = field(default_factory=dict)
     limits: Limits = Limits()
 
     @property
@@ -292,7 +296,7 @@ def examine(path: str, files: FileSystem) -> Examination:
         if boxes.readable:
             mailboxes = check_mailboxes(boxes, config)
             _check_postmaster(main, config, mailboxes, warn=not boxes.mistakes)
-            config_messages.check(main, mailboxes.mailboxes)
+            config_messages.check(main, config.on_demand, config.domains, mailboxes.mailboxes)
     warnings, mistakes = (
         tuple(sorted(one, key=attrgetter("line")) + sorted(two, key=attrgetter("line")))
         for one, two in ((main.warnings, boxes.warnings), (main.mistakes, boxes.mistakes))

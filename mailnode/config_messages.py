@@ -1,11 +1,11 @@
-"""The [messages] table: messages to people who are there now."""
+"""The [messages] and [on_demand] tables: messages to who is there now, mail that is called for."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from mailnode.config_rules import address, between
+from mailnode.config_rules import address, between, domain_name, looked_up
 from mailnode.tomlfile import Fault, TomlFile
 
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
@@ -30,22 +30,40 @@ class LiveMessages:
     limit: Annotated[int, between(1024, 65536)] = 8192
 
 
-def check(file: TomlFile, mailboxes: Collection[str]) -> None:
-    """The mailboxes that the table names are to be there."""
-    for name, path in _written(file, "messages", "terminals").items():
+def check(
+    file: TomlFile,
+    on_demand: Mapping[str, Collection[str]],
+    domains: Collection[str],
+    mailboxes: Collection[str],
+) -> None:
+    """What the two tables name must be there, and be there for that."""
+    for name, path in _written(file, address, "messages", "terminals").items():
         if name not in mailboxes:
             file.warning(path, "is no mailbox", "Correct the address, or remove the line.")
+    written = _written(file, domain_name, "on_demand")
+    for domain, accounts in on_demand.items():
+        path = written[domain]
+        if domain in domains:
+            remedy = "Name a domain whose mail waits here until another host calls for it."
+            file.mistake(path, "is a domain of this server, which keeps its mail", remedy)
+        if not accounts:
+            file.mistake(path, "names nobody", "Name the mailboxes whose owners may call for its mail.")
+        for index, account in enumerate(accounts):
+            if account not in mailboxes:
+                text = f"{account} is no mailbox"
+                file.warning((*path, index), text, "Correct the address, or remove it.")
 
 
-def _written(file: TomlFile, *path: str) -> dict[str, tuple[str, ...]]:
-    """The keys of a table in lower case, and where each stands; one that stands there twice is a mistake."""
+def _written(file: TomlFile, rule: Callable[[str], str], *path: str) -> dict[str, tuple[str, ...]]:
+    """The keys of a table as they are looked up, and where each stands; to stand there twice is a mistake."""
     content: object = file.content
     for part in path:
         content = content.get(part) if isinstance(content, dict) else None
     keys: Iterable[str] = content if isinstance(content, dict) else ()
     found: dict[str, tuple[str, ...]] = {}
     for key in keys:
-        if key.lower() in found:
-            file.mistake((*path, key), "is there twice, in other letters", "Remove one of the two.")
-        found[key.lower()] = (*path, key)
+        name = looked_up(rule, key)
+        if name in found:
+            file.mistake((*path, key), "is there twice, written differently", "Remove one of the two.")
+        found[name] = (*path, key)
     return found

@@ -38,6 +38,7 @@ from mailnode.delivery.live import LiveCourier
 from mailnode.delivery.local import FreeSpace, LocalCourier
 from mailnode.delivery.queued import QueuedDelivery
 from mailnode.delivery.reporting import Reporter
+from mailnode.delivery.waiting import NothingWaits
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.life import Bus, write_to
 from mailnode.events.log import Log
@@ -218,7 +219,7 @@ class MailNode(Service):
         )
         self._senders = senders = Senders(live, runtime, files)
         live_courier = LiveCourier(live, runtime, sessions, files, courier, bus)
-        ways = (senders, live_courier, queue, reporter)
+        ways = (senders, live_courier, NothingWaits(), queue, reporter)
         smtp = Smtp(live, runtime, logins, courier, bus, tls, free_space, *ways)
         submission = Smtp(live, runtime, logins, courier, bus, asking, free_space, *ways)
         pop3 = Pop3(live, runtime, logins, feed, bus, asking)

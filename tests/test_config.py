@@ -348,6 +348,23 @@ class Around(Folder):
         self.write("mailnode.toml", 'postmaster = "ben@example.org"\n' + SIX_LINES + off)
         self.assertEqual(self.warnings(), [])
 
+    def test_no_such_mailbox(self) -> None:
+        """Terminals, and mail that is called for, of people without mailbox here: a doubt, no mistake."""
+        messages = '[messages.terminals]\n"Anna@example.org" = "anna"\n"ben@example.org" = "ben"\n'
+        on_demand = '[on_demand]\n"Bücher.example" = ["anna@example.org", "ben@example.org"]\n'
+        self.write("mailnode.toml", 'postmaster = "anna@example.org"\n' + SIX_LINES + messages + on_demand)
+        self.write("mailboxes.toml", ANNA)
+        loaded = load(self.path, FileSystem())
+        self.assertEqual(loaded.config.messages.terminals["anna@example.org"], "anna")
+        self.assertEqual(set(loaded.config.on_demand), {"xn--bcher-kva.example"})
+        self.assertEqual(
+            [one.split(": ")[:2] for one in self.warnings()],
+            [
+                ["mailnode.toml:10", 'messages.terminals."ben@example.org"'],
+                ["mailnode.toml:12", 'on_demand."B\\xfccher.example"[1]'],
+            ],
+        )
+
 
 class BadConfigs(Folder):
     """tests/bad_configs: each NAME.toml beside NAME.expect, which holds the mistakes it must give."""

@@ -162,6 +162,11 @@ def _live(session: Session) -> str | None:
     return "" if session.takes_live else None
 
 
+def _on_demand(session: Session) -> str | None:
+    """Before the login too: clients of RFC 2645 look for ATRN first, and log in then."""
+    return "" if session.offers_on_demand else None
+
+
 @dataclass(frozen=True, slots=True)
 class Extension:
     """`announced` gives the words after the keyword, or None where the extension does not work now.
@@ -220,6 +225,8 @@ EXTENSIONS = (
     Extension("SEND", 821, _live),
     Extension("SOML", 821, _live),
     Extension("SAML", 821, _live),
+    Extension("ETRN", 1985, _on_demand),
+    Extension("ATRN", 2645, _on_demand),
     Extension("EXPN", 5321, lambda session: "" if session.known else None),
     Extension("HELP", 5321),
     Extension("XCLIENT", 0, lambda session: " ".join(ATTRIBUTES) if session.hears_xclient else None),

@@ -13,6 +13,7 @@ from mailnode.wire.smtp import Reply
 
 OK = Reply(250, "2.0.0", "Ok")
 HELLO_FIRST = Reply(503, "5.5.1", "Send EHLO first")
+AUTHENTICATE_FIRST = Reply(530, "5.7.0", "Authentication is required")
 IN_TRANSACTION = Reply(503, "5.5.1", "A mail transaction is open; send RSET to drop it")
 CONTENT_BEGUN = Reply(503, "5.5.1", "The content has begun to come; only BDAT and RSET go on from here")
 NO_TRANSACTION = Reply(503, "5.5.1", "Send MAIL first")

@@ -42,7 +42,7 @@ class Smtp(Collaborators):
         session = Session(self, connection)
         try:
             await _greet(session)
-            while True:
+            while not session.reversed:
                 await _turn(session)
         except Farewell as farewell:
             connection.log.info("goodbye", reply=farewell.reply)

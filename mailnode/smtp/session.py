@@ -16,6 +16,7 @@ from mailnode.delivery.local import LocalCourier
 from mailnode.delivery.reporting import Reporter
 from mailnode.delivery.route import Route, Router
 from mailnode.delivery.senders import leads_to, may_send_as
+from mailnode.delivery.waiting import WaitingMail
 from mailnode.events.life import Bus
 from mailnode.net.listen import Connection, is_among
 from mailnode.net.stream import EndlessLine, Stream
@@ -43,6 +44,7 @@ class Collaborators:
     free_space: Callable[[], Awaitable[int]]  # octets left for mail
     senders: Senders
     live_courier: LiveCourier
+    waiting: WaitingMail
     queue: Runner
     reporter: Reporter
 
@@ -81,6 +83,7 @@ class Session:
         self.errors = 0  # since the last accepted message, as are the junk commands
         self.junk = 0
         self.ends_group = False
+        self.reversed = False  # the connection has become one on which we were the client
 
     @property
     def config(self) -> Config:
@@ -169,6 +172,21 @@ class Session:
             or (allow == "trusted" and self.known)
             or (allow == "users" and self.account is not None)
         )
+
+    @property
+    def on_demand(self) -> tuple[str, ...]:
+        """The domains whose waiting mail this peer may call for."""
+        if self.account is None:
+            return ()
+        rows = self.config.on_demand.items()
+        return tuple(domain for domain, accounts in rows if self.account.address in accounts)
+
+    @property
+    def offers_on_demand(self) -> bool:
+        """Whether mail can be called for here, by this peer or once it has logged in."""
+        if self.account is not None:
+            return bool(self.on_demand)
+        return self.submission and bool(self.config.on_demand)
 
     @property
     def router(self) -> Router:

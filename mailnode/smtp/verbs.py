@@ -6,7 +6,20 @@ from enum import Flag, auto
 from functools import partial
 
 from mailnode.envelope import Kind
-from mailnode.smtp.commands import auth, bdat, data, greeting, mail, misc, rcpt, starttls, vrfy, xclient
+from mailnode.smtp.commands import (
+    atrn,
+    auth,
+    bdat,
+    data,
+    etrn,
+    greeting,
+    mail,
+    misc,
+    rcpt,
+    starttls,
+    vrfy,
+    xclient,
+)
 from mailnode.smtp.outcome import NOT_IMPLEMENTED, UNKNOWN_VERB, Refused
 from mailnode.smtp.session import Session
 from mailnode.wire.smtp import Reply
@@ -31,11 +44,6 @@ Answer = Reply | Sequence[Reply] | None
 def everywhere(_session: Session) -> bool:
     """For verbs that every session knows."""
     return True
-
-
-def never(_session: Session) -> bool:
-    """For verbs of the standard that this server does not do."""
-    return False
 
 
 def by_smtp(session: Session) -> bool:
@@ -73,6 +81,11 @@ def if_allowed(session: Session) -> bool:
     return session.takes_live
 
 
+def on_demand(session: Session) -> bool:
+    """For verbs by which waiting mail is called for."""
+    return session.offers_on_demand
+
+
 @dataclass(frozen=True, slots=True)
 class Verb:
     """`run` gives the answer. Where it is not `offered` to this session now, the answer is `otherwise`."""
@@ -99,7 +112,7 @@ def _live(kind: Kind) -> Verb:
 
 
 _GREETS = Rule.LAST_IN_GROUP | Rule.COUNTS_AS_JUNK
-_NOT_DONE = Verb(misc.noop, "", offered=never)
+_CALLS = Rule.LAST_IN_GROUP | Rule.COUNTS_AS_JUNK
 
 VERBS: Mapping[str, Verb] = {
     "EHLO": Verb(greeting.ehlo, "EHLO name-or-address-literal", _GREETS, by_smtp, UNKNOWN_VERB),
@@ -128,8 +141,9 @@ VERBS: Mapping[str, Verb] = {
     ),
     "HELP": Verb(help_, "HELP [command]", Rule.COUNTS_AS_JUNK),
     "XCLIENT": Verb(xclient.run, "XCLIENT attribute=value ...", Rule.LAST_IN_GROUP, by_proxy),
+    "ETRN": Verb(etrn.run, "ETRN [@|#]domain", _CALLS, on_demand),
+    "ATRN": Verb(atrn.atrn, "ATRN [domain[,domain ...]]", _CALLS, on_demand),
+    "TURN": Verb(atrn.turn, "TURN", _CALLS, on_demand),
     # The last too, but nothing can follow it, so there is nothing to be guarded against.
     "QUIT": Verb(misc.quit_, "QUIT"),
-    "TURN": _NOT_DONE,
-    "ETRN": _NOT_DONE,
 }

@@ -104,6 +104,7 @@ DIALOGUES: dict[str, list[Step]] = {
     ],
     "not done here": [
         (b"EXPN staff\r\n", [b"550 5.7.1"]),
+        (b"ATRN\r\n", [b"502 5.5.1"]),
         (b"TURN\r\n", [b"502 5.5.1"]),
         (b"ETRN x\r\n", [b"502 5.5.1"]),
         (b"SEND FROM:<a@x.example>\r\n", [b"502 5.5.1"]),
@@ -182,7 +183,19 @@ class States(SmtpTestCase):
         world = self.greeted()
         world.stream.dataReceived(b"HELP\r\n")
         lines = world.transport.take().decode().splitlines()
-        others = ("LHLO", "XCLIENT", "STARTTLS", "AUTH", "SEND", "SOML", "SAML", "EXPN", "ETRN", "TURN")
+        others = (
+            "LHLO",
+            "XCLIENT",
+            "STARTTLS",
+            "AUTH",
+            "SEND",
+            "SOML",
+            "SAML",
+            "EXPN",
+            "ETRN",
+            "ATRN",
+            "TURN",
+        )
         done = [name for name in VERBS if name not in others]
         self.assertEqual([line[10:].split()[0] for line in lines], done)
         self.check(world, [(b"help mail\r\n", [b"214 2.0.0 MAIL FROM:<address>"])])

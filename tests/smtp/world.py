@@ -22,6 +22,7 @@ from mailnode.config_quota import Quota
 from mailnode.config_submission import Submission
 from mailnode.delivery.live import LiveCourier
 from mailnode.delivery.reporting import arrived
+from mailnode.delivery.waiting import NothingWaits
 from mailnode.envelope import Envelope
 from mailnode.events.life import Bus, Event
 from mailnode.events.log import Log
@@ -277,6 +278,7 @@ class World:
             free_space=lambda: succeed(self.free),
             senders=self.senders,
             live_courier=LiveCourier(self.live, runtime, self.sessions, FileSystem(), courier, bus, utmp),
+            waiting=facts.pop("waiting", NothingWaits()),
             queue=cast(Any, self.queue),
             reporter=cast(Any, self.reporter),
         )

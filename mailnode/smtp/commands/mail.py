@@ -3,6 +3,7 @@
 from mailnode.envelope import Envelope, Kind
 from mailnode.smtp.extensions import with_mail_parameters
 from mailnode.smtp.outcome import (
+    AUTHENTICATE_FIRST,
     HELLO_FIRST,
     IN_TRANSACTION,
     NO_ROOM,
@@ -19,9 +20,9 @@ from mailnode.wire.esmtp import parse_priority
 from mailnode.wire.smtp import Reply, after_keyword, parse_parameters
 
 ENOUGH = Reply(421, "4.7.0", "Too many messages in one session; connect again for more")
-AUTHENTICATE_FIRST = Reply(530, "5.7.0", "Authentication is required")
 NOT_YOURS = Reply(550, "5.7.1", "You may not send from this address")
 NO_DOMAIN = Reply(501, "5.1.7", "The address has no domain")
+NOT_LATER = Reply(501, "5.5.4", "What is to be shown now cannot be held")
 SENDER_OK = Reply(250, "2.1.0", "Sender ok")
 
 
@@ -32,6 +33,8 @@ async def run(session: Session, argument: bytes, kind: Kind = Kind.MAIL) -> Repl
     envelope = with_mail_parameters(session, Envelope(reverse_path, kind=kind), rest)
     if reverse_path is not None and reverse_path.international and not envelope.utf8:
         raise Refused(SENDER_NOT_ASCII)
+    if envelope.release and kind is not Kind.MAIL:
+        raise Refused(NOT_LATER)
     if session.submission and reverse_path is not None:
         _check_sender(session, reverse_path)
     if await session.shared.free_space() < session.limits.min_free_space + envelope.size:
