@@ -6,9 +6,11 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailnode.auth.mechanisms import MECHANISMS
 from mailnode.imap.extensions import EXTENSIONS as IMAP_EXTENSIONS
 from mailnode.pop3.capa import CAPABILITIES
 from mailnode.smtp.extensions import EXTENSIONS as SMTP_EXTENSIONS
+from mailnode.smtp.verbs import VERBS
 
 ROOT = Path(__file__).resolve().parent.parent
 RFC_PAGE = ROOT / "docs" / "rfc.md"
@@ -124,6 +126,31 @@ class RfcPage(SynchronousTestCase):
         self.assert_mentioned([one.name for one in IMAP_EXTENSIONS], "IMAP")
         self.assert_mentioned([one.keyword for one in SMTP_EXTENSIONS], "SMTP and submission")
         self.assert_mentioned([one.line.split()[0] for one in CAPABILITIES], "POP3")
+
+
+class SmtpPage(SynchronousTestCase):
+    """docs/smtp.md"""
+
+    def setUp(self) -> None:
+        self.page = (ROOT / "docs" / "smtp.md").read_text(encoding="utf-8")
+
+    def named(self, title: str) -> list[str]:
+        """What the first cells of the table under a heading name, in code."""
+        (found,) = (part for part in self.page.split("\n## ") if part.startswith(f"{title}\n"))
+        first = [line.split("|")[1] for line in found.splitlines() if line.startswith("| `")]
+        return [word for cell in first for word in IN_CODE.findall(cell)]
+
+    def test_all_is_there(self) -> None:
+        """Each command, extension and mechanism has its place, and nothing else has."""
+        self.assertEqual(sorted(self.named("Commands")), sorted(VERBS))
+        self.assertEqual(sorted(self.named("Extensions")), sorted(one.keyword for one in SMTP_EXTENSIONS))
+        self.assertEqual(sorted(self.named("Mechanisms of AUTH")), sorted(MECHANISMS))
+
+    def test_paths_exist(self) -> None:
+        """Every test that is named is there, and every row names one."""
+        self.assertEqual([name for name in paths(self.page) if not (ROOT / name).is_file()], [])
+        rows = [line for line in self.page.splitlines() if line.startswith("| `")]
+        self.assertEqual([line for line in rows if "`tests/" not in line.split("|")[-2]], [])
 
 
 class Links(SynchronousTestCase):
