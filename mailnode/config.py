@@ -34,6 +34,7 @@ from mailnode.config_rules import (
     split_address,
     subaddress_separator,
 )
+from mailnode.config_sending import Dns, Routes, check_routes
 from mailnode.config_submission import SOLICITATION_LIMIT, Submission, sender, solicitation
 from mailnode.fs import FileSystem
 from mailnode.tomlfile import ConfigurationError, FromText, Mistake, TomlFile
@@ -179,6 +180,8 @@ class Config:
     submission: Submission = field(default_factory=Submission)
     messages: LiveMessages = field(default_factory=LiveMessages)
     on_demand: Mapping[Domain, tuple[MailAddress, ...]] = field(default_factory=dict)
+    dns: Dns = field(default_factory=Dns)
+    routes: Routes = field(default_factory=dict)
     limits: Limits = Limits()
 
     @property
@@ -351,6 +354,10 @@ def _resolve(config: Config, base: str) -> Config:
         tls=Tls(*(absolute(getattr(config.tls, part.name)) for part in fields(Tls))),
         auth=replace(config.auth, oauth=replace(config.auth.oauth, keys=absolute(config.auth.oauth.keys))),
         store=replace(config.store, mail=absolute(config.store.mail.replace("{state}", state))),
+        routes={
+            name: replace(one, password_file=absolute(one.password_file))
+            for name, one in config.routes.items()
+        },
     )
 
 
@@ -372,6 +379,9 @@ def _check_config(file: TomlFile, config: Config, files: FileSystem) -> None:
     if len(",".join(config.no_soliciting)) > SOLICITATION_LIMIT:
         text = f"has more than {SOLICITATION_LIMIT} characters in all (RFC 3865 section 2.1)"
         file.mistake(("no_soliciting",), text, "Name fewer or shorter keywords.")
+    check_routes(file, config.routes, config.domains)
+    for name, relay in config.routes.items():
+        _check_secret(file, ("routes", name, "password_file"), relay.password_file, files)
     if len(os.fsencode(config.control_socket)) > _SOCKET_PATH:
         file.mistake(
             ("state",), "its path is too long for a UNIX socket in it", "Choose a shorter path for state."
@@ -462,6 +472,14 @@ def _check_auth(file: TomlFile, auth: Auth, files: FileSystem) -> None:
         file.mistake((*table, "keys"), f"there is no file {oauth.keys}", remedy)
     else:
         _check_mode(file, (*table, "keys"), oauth.keys, 0o022, files)
+
+
+def _check_secret(file: TomlFile, key: tuple[str, ...], path: str, files: FileSystem) -> None:
+    """A file that is named is there, and for its owner only."""
+    if path and files.stat(os.path.realpath(path)) is None:
+        file.mistake(key, f"there is no file {path}", "Write the password into it, or correct the path.")
+    elif path:
+        _check_mode(file, key, path, 0o077, files)
 
 
 def _check_mode(file: TomlFile, key: tuple[str, ...], path: str, forbidden: int, files: FileSystem) -> None:

@@ -16,6 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailnode import config, config_quota, config_rules, config_submission, tomlfile
 from mailnode.config import Config, Listener, MailboxEntry, MailingList, Tls, examine, load
 from mailnode.config_quota import Room
+from mailnode.config_sending import Relay, dns_server
 from mailnode.fs import FileSystem
 from mailnode.wire.international import folded
 from mailnode.wire.scram import HASHES, make_verifier
@@ -23,6 +24,7 @@ from mailnode.wire.scram import HASHES, make_verifier
 ROOT = Path(__file__).parent.parent
 BAD_CONFIGS = ROOT / "tests" / "bad_configs"
 
+_RELAY = ("host", "port", "username", "password_file")
 _NAMES = ("hostname", "domains", "listener", "protocol", "endpoint", "limits", "tls", "recipients", "x")
 
 SIX_LINES = """\
@@ -147,6 +149,7 @@ class Loading(Folder):
             "send_as",
             "[aliases]",
             "members",
+            *_RELAY,
         ):
             self.assertIn(f"`{key.rpartition('.')[2]}`", text, key)
         for limit in fields(config.Limits):
@@ -216,6 +219,19 @@ class Loading(Folder):
         self.assertIsNone(MailboxEntry(HASH).verifier("SCRAM-SHA-1"))
         self.assertNotIn("scram", repr(entry))
         self.assertNotIn("secret", repr(entry))
+
+    def test_routes(self) -> None:
+        """Domains come in any spelling, hosts with or without brackets, paths relative to the file."""
+        self.write("relay", "secret\n")
+        table = '[routes."B\u00fccher.example"]\nhost = "[192.0.2.1]"\n[routes."*"]\nhost = "Mail.example"\n'
+        login = 'tls = "required"\nusername = "office"\npassword_file = "relay"\n'
+        self.write("mailnode.toml", SIX_LINES + table + login)
+        routes = load(self.path, FileSystem()).config.routes
+        relay = Relay("mail.example", 25, "required", "office", f"{self.folder}/relay")
+        self.assertEqual(routes, {"xn--bcher-kva.example": Relay("192.0.2.1"), "*": relay})
+        self.write("relay", "secret\n", mode=0o644)
+        (mistake,) = self.mistakes()
+        self.assertTrue(mistake.startswith('mailnode.toml:13: routes."*".password_file: others'), mistake)
 
     def test_secrets_have_no_repr(self) -> None:
         """A password hash does not show itself in logs."""
@@ -415,6 +431,14 @@ class Rules(SynchronousTestCase):
         """Endpoint strings of the kinds we listen on are taken."""
         for text in ENDPOINTS:
             self.assertEqual(config_rules.endpoint(text), text)
+
+    def test_dns_servers(self) -> None:
+        """Addresses, with a port or without; names are not, as somebody would have to be asked for them."""
+        for text in ("192.0.2.1", "2001:db8::1", "127.0.0.1:5353", "[::1]:53"):
+            self.assertEqual(dns_server(text), text)
+        self.refused(
+            dns_server, ("", "x", "localhost", "1.2.3", "::1:x", "[::1]", "1.2.3.4:", "1.2.3.4:65536")
+        )
 
     def test_bad_endpoints(self) -> None:
         """Others are refused before Twisted sees them."""
