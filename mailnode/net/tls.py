@@ -1,21 +1,32 @@
-"""TLS for the server side: one context, reloadable while connections are open.
+"""TLS for both sides; for the server's one context, reloadable while connections are open.
 
 TLS 1.2 and newer, no compression, no renegotiation, buffers given back while a connection idles (26 KiB a
 connection instead of 46). A connection keeps the context it started with; the next one gets the new.
 
 No session is ever resumed: there is neither a cache nor a ticket. So what one listener has found out about a
 client, such as its certificate, can never be brought to another one, and tls-unique is unique.
+
+A client looks at the server's certificates when the handshake is done. Who insists has the connection cut off
+before an octet is sent; everybody may ask what was wrong.
 """
 
+import re
+from collections.abc import Callable, Sequence
+
 from OpenSSL import SSL
-from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
+from OpenSSL.crypto import X509
+from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IOpenSSLServerConnectionCreator
 from twisted.protocols.tls import TLSMemoryBIOProtocol
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mailnode.net.channel import ServerConnection, note
 
 _RELEASE_BUFFERS = 0x10  # SSL_MODE_RELEASE_BUFFERS, which pyOpenSSL does not name
 _NO_RENEGOTIATION = 0x40000000  # SSL_OP_NO_RENEGOTIATION
+
+
+_AN_ADDRESS = re.compile(r"\[.*\]|.*:.*|[0-9.]+")
 
 
 class TlsError(Exception):
@@ -80,3 +91,62 @@ class TlsServer:
     def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         """Twisted's: a new TLS connection."""
         return ServerConnection(self.context, None)
+
+
+class WrongServer(Exception):
+    """The server has not shown the certificate it must show; the text is the result type (RFC 8460, 4.3)."""
+
+
+def make_client_context() -> SSL.Context:
+    """A context for a connection to a server. It verifies nothing itself, TlsClient does."""
+    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    context.set_options(SSL.OP_NO_COMPRESSION | _NO_RENEGOTIATION)
+    context.set_mode(_RELEASE_BUFFERS)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_verify(SSL.VERIFY_NONE)
+    return context
+
+
+@implementer(IOpenSSLClientConnectionCreator)
+class TlsClient:
+    """The TLS side of one connection to the server `name`, a host name or an IP address.
+
+    `examine` gets the certificates shown, the server's own first, and says what is wrong, "" for nothing.
+    Then `problem` holds that; it is None before the handshake is done. With `strict`, a connection with
+    a problem is cut off: nothing that is written goes out, the connection is lost with WrongServer.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        examine: Callable[[Sequence[X509]], str] = lambda chain: "",
+        *,
+        strict: bool = False,
+    ) -> None:
+        self.problem: str | None = None
+        self._context = make_client_context()
+        self._context.set_info_callback(self._happened)
+        self._name = name
+        self._examine = examine
+        self._strict = strict
+        self._protocol: TLSMemoryBIOProtocol | None = None
+
+    def clientConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
+        """Twisted's: a new TLS connection. It names the server, unless that has an address only."""
+        connection = SSL.Connection(self._context, None)
+        if not _AN_ADDRESS.fullmatch(self._name):
+            connection.set_tlsext_host_name(self._name.encode("ascii"))
+        self._protocol = protocol
+        return connection
+
+    def _happened(self, connection: SSL.Connection, where: int, ret: int) -> None:
+        """OpenSSL's: a step of the handshake; TLS 1.3 says more than once that it is done."""
+        if not where & SSL.SSL_CB_HANDSHAKE_DONE or self.problem is not None or self._protocol is None:
+            return
+        try:
+            self.problem = self._examine(connection.get_peer_cert_chain() or ())
+        except Exception:  # OpenSSL would go on
+            self.problem = "validation-failure"
+        if self.problem and self._strict:
+            self._protocol.failVerification(Failure(WrongServer(self.problem)))

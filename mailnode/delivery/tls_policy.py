@@ -1,0 +1,126 @@
+"""How a connection to a host is to be encrypted, who wants it so, and what came of it.
+
+Pure: the facts come from the DNS, the policy of the domain (MTA-STS) and the configuration.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Literal
+
+from mailnode.config_sending import Relay
+from mailnode.net.identity import Identity, is_usable
+from mailnode.net.resolver import Tlsa
+from mailnode.wire.mta_sts import StsPolicy
+
+PolicyType = Literal["tlsa", "sts", "no-policy-found"]
+
+
+class Level(IntEnum):
+    """What a connection needs before the envelope may go over it; each one needs what is below it."""
+
+    CLEAR = 0  # no TLS at all
+    OPPORTUNISTIC = 1  # TLS where it is offered; clear text where it is not, or the handshake fails
+    ENCRYPTED = 2  # TLS, with anybody
+    VERIFIED = 3  # TLS, with a server of the right identity
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The policy that the domain has published, as reports tell it (RFC 8460 section 4.4)."""
+
+    type: PolicyType
+    domain: str
+    strings: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TlsPolicy:
+    """How to connect to one host.
+
+    `identity` is what its certificate is held against, None for nothing. Below VERIFIED that is for reports
+    only. `published` is None where the configuration decides, and nobody gets a report.
+    """
+
+    level: Level
+    identity: Identity | None = None
+    published: Published | None = None
+
+    @property
+    def strict(self) -> bool:
+        """Whether a server of another identity gets nothing."""
+        return self.level is Level.VERIFIED
+
+    def __str__(self) -> str:
+        how = _WORDS[self.level]
+        if self.identity is not None and self.identity.associations:
+            how += " by DANE"
+        elif self.identity is not None and self.published is not None and self.published.type == "sts":
+            how += " by MTA-STS" if self.strict else " (MTA-STS: testing)"
+        return how
+
+
+_WORDS = {
+    Level.CLEAR: "no TLS",
+    Level.OPPORTUNISTIC: "TLS where offered",
+    Level.ENCRYPTED: "TLS needed, certificate not verified",
+    Level.VERIFIED: "TLS needed, certificate verified",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TlsOutcome:
+    """How a session with a host went: `result` is "" for good, else a result type (RFC 8460 section 4.3)."""
+
+    published: Published
+    host: str
+    address: str
+    result: str = ""
+    local_address: str = ""
+
+
+def without_policy(domain: str) -> TlsPolicy:
+    """TLS where it is offered (RFC 3207, RFC 7435)."""
+    return TlsPolicy(Level.OPPORTUNISTIC, published=Published("no-policy-found", domain))
+
+
+def of_route(relay: Relay) -> TlsPolicy:
+    """What the administrator wants."""
+    if relay.tls == "required":
+        return TlsPolicy(Level.VERIFIED, Identity((relay.host,)))
+    return TlsPolicy(Level.CLEAR if relay.tls == "none" else Level.OPPORTUNISTIC)
+
+
+def of_dane(domain: str, base: str, names: Sequence[str], records: Sequence[Tlsa]) -> TlsPolicy:
+    """By the secure TLSA records of a host with the base domain `base` (RFC 7672 section 2.2 and 3).
+
+    Where none of them can be used the server must have TLS all the same. `names` are whose certificate may
+    be shown where an authority is named, besides the base domain's.
+    """
+    usable = tuple(filter(is_usable, records))
+    published = Published("tlsa", domain, tuple(map(str, records)), (base,))
+    if not usable:
+        return TlsPolicy(Level.ENCRYPTED, published=published)
+    identity = Identity(tuple(dict.fromkeys((base, *names))), usable)
+    return TlsPolicy(Level.VERIFIED, identity, published)
+
+
+def of_sts(domain: str, host: str, policy: StsPolicy) -> TlsPolicy:
+    """By the policy of the domain (RFC 8461 section 4). A host it does not name has no right certificate."""
+    published = Published("sts", domain, policy.lines, policy.mx)
+    level = Level.VERIFIED if policy.mode == "enforce" else Level.OPPORTUNISTIC
+    return TlsPolicy(level, Identity((host,) if policy.names(host) else ()), published)
+
+
+def requiring_tls(policy: TlsPolicy, host: str, *, proven: bool) -> TlsPolicy | None:
+    """The same for a message with REQUIRETLS (RFC 8689 section 4.2.1); None where the host cannot have it.
+
+    `proven` says that DNSSEC proves the host's name, or MTA-STS names it.
+    """
+    if policy.strict:
+        return policy
+    if not proven:
+        return None
+    identity = policy.identity or Identity((host,))
+    return replace(policy, level=Level.VERIFIED, identity=identity)
