@@ -140,6 +140,11 @@ class TlsClient:
         self._protocol = protocol
         return connection
 
+    def abort(self) -> None:
+        """Cut the connection off, if there is one."""
+        if self._protocol is not None:
+            self._protocol.abortConnection()
+
     def _happened(self, connection: SSL.Connection, where: int, ret: int) -> None:
         """OpenSSL's: a step of the handshake; TLS 1.3 says more than once that it is done."""
         if not where & SSL.SSL_CB_HANDSHAKE_DONE or self.problem is not None or self._protocol is None:
