@@ -20,6 +20,7 @@ from mailnode.admin.certificates import inspect, write_certificates
 from mailnode.admin.control import ControlError, NotRunning, ask
 from mailnode.admin.outside import Outside
 from mailnode.admin.queue_commands import queue
+from mailnode.admin.route_command import route
 from mailnode.admin.store_commands import store
 from mailnode.auth.checker import LONGEST_PASSWORD
 from mailnode.auth.passwords import Hasher
@@ -99,6 +100,7 @@ def main(context: click.Context, path: str) -> None:
 
 main.add_command(store)
 main.add_command(queue)
+main.add_command(route)
 
 
 @main.command()

@@ -54,7 +54,10 @@ class _Known:
 
 
 class StsCache:
-    """Knows policies. `failed` hears of a policy that could not be had: the domain and the result type."""
+    """Knows policies. Without a directory ("") they are kept in memory only.
+
+    `failed` hears of a policy that could not be had: the domain and the result type.
+    """
 
     def __init__(
         self,
@@ -132,6 +135,8 @@ class StsCache:
 
     async def _on_disk(self, work: Callable[..., "_Known | None"], *arguments: object) -> "_Known | None":
         """What work on the disk gives; an error costs a policy, or that it is kept, and no more."""
+        if not self._directory():
+            return None
         done: Awaitable[_Known | None] = self._runtime.blocking.run(work, *arguments)
         try:
             return await done

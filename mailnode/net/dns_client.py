@@ -7,6 +7,7 @@ DNSSEC is left to the server. Its AD bit is believed only over loopback, or wher
 way from elsewhere anybody could set it.
 """
 
+import os
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -27,6 +28,8 @@ from twisted.internet.interfaces import IReactorTCP, IReactorUDP
 from twisted.internet.protocol import DatagramProtocol, Factory, Protocol, connectionDone
 from twisted.python.failure import Failure
 
+from mailnode.config_sending import Dns
+from mailnode.fs import FileSystem
 from mailnode.net.listen import is_loopback
 from mailnode.net.resolver import (
     Answer,
@@ -42,6 +45,7 @@ from mailnode.net.resolver import (
 )
 from mailnode.runtime import Runtime
 
+RESOLV_CONF = "/etc/resolv.conf"
 PORT = 53
 PAYLOAD = 1232  # octets over UDP that no path cuts in pieces, so that nobody can exchange a piece
 LARGEST = 65535  # octets of any answer
@@ -71,6 +75,18 @@ def server(text: str) -> Server:
     """The server in "192.0.2.1", "192.0.2.1:5353", "2001:db8::1" or "[2001:db8::1]:5353"."""
     found = _WITH_PORT.fullmatch(text)
     return (found[1] or found[2], int(found[3])) if found else (text.strip("[]"), PORT)
+
+
+def make_client(reactor: Any, runtime: Runtime, settings: Dns, files: FileSystem) -> "DnsClient":
+    """The client that the configuration wants, or the machine's own resolv.conf."""
+    servers = tuple(map(server, settings.servers))
+    if not servers:
+        try:
+            text = files.read(os.path.realpath(RESOLV_CONF)).decode("utf-8", "replace")
+        except OSError:
+            text = ""
+        servers = nameservers(text)
+    return DnsClient(reactor, runtime, servers, trusted=settings.trusted)
 
 
 @dataclass(frozen=True, slots=True)

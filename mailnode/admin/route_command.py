@@ -1,0 +1,133 @@
+"""`mailnode route`: where a message to an address would go, step by step, and why."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mailnode.auth.live import Live
+from mailnode.config import Config, Loaded
+from mailnode.delivery.destination import NoDestination
+from mailnode.delivery.route import Local, Router, Unknown
+from mailnode.wire.address import Address, parse_address
+from mailnode.wire.errors import BadSyntax
+
+if TYPE_CHECKING:
+    from mailnode.admin.cli import Command
+    from mailnode.admin.destinations import Found
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What becomes of one address: its kind, and to whom or where it leads."""
+
+    address: Address
+    kind: str  # "alias", "mailbox", "elsewhere" or "nobody"
+    targets: tuple[str, ...] = ()
+
+
+def steps(loaded: Loaded, address: Address) -> Iterator[Step]:
+    """From an address through aliases and lists to all mailboxes and hosts, each address once."""
+    router = Router(Live(loaded.config, loaded.mailboxes))
+    seen: set[str] = set()
+    waiting = [address]
+    while waiting:
+        one = waiting.pop(0)
+        if one.key in seen:
+            continue
+        seen.add(one.key)
+        step = _step(router, one)
+        yield step
+        if step.kind == "alias":
+            waiting += [parse_address(target, utf8=True) for target in step.targets]
+
+
+def _step(router: Router, address: Address) -> Step:
+    if targets := tuple(target for _, target in router.expand(address)):
+        return Step(address, "alias", targets)
+    route = router.resolve(address)
+    if isinstance(route, Local):
+        return Step(address, "mailbox", route.accounts)
+    return Step(address, "nobody" if isinstance(route, Unknown) else "elsewhere")
+
+
+@click.command("route")
+@click.argument("text", metavar="ADDRESS")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def route(command: "Command", text: str, as_json: bool) -> None:
+    """Say where a message to ADDRESS would go, and why; nothing is sent.
+
+    The DNS is asked, the running server is not.
+
+    \b
+    Example:
+      mailnode route anna@example.org
+    """
+    try:
+        address = parse_address(text, utf8=True)
+        address.domain_key  # noqa: B018  # a domain that has no A-labels is none
+    except BadSyntax as error:
+        raise click.BadParameter(f"{text}: {error}") from None
+    loaded = command.configuration()
+    found = list(steps(loaded, address))
+    elsewhere = {step.address.domain_key: None for step in found if step.kind == "elsewhere"}
+    outside = command.outside
+    destinations = outside.find(loaded, outside.files, tuple(elsewhere)) if elsewhere else {}
+    told = [_told(step, loaded.config, destinations) for step in found]
+    if as_json:
+        click.echo(json.dumps(told, indent=2))
+    else:
+        for one in told:
+            click.echo("\n".join(_lines(one)))
+    if any(one["kind"] == "nobody" or "status" in one for one in told):
+        raise click.exceptions.Exit(1)
+
+
+def _told(step: Step, config: Config, destinations: "Found") -> dict[str, Any]:
+    """A step as JSON has it; "status" is there only where a message cannot go on."""
+    told: dict[str, Any] = {"address": str(step.address), "kind": step.kind}
+    if step.kind == "alias":
+        told["targets"] = list(step.targets)
+    elif step.kind == "mailbox":
+        told["mailboxes"] = {one: config.mail_directory(one) for one in step.targets}
+    elif step.kind == "elsewhere":
+        destination = destinations[step.address.domain_key]
+        told["notes"] = list(destination.notes)
+        if isinstance(destination, NoDestination):
+            return {**told, "status": destination.status, "reason": str(destination)}
+        told["login"] = destination.login.username if destination.login else ""
+        told["hosts"] = [
+            {
+                "name": host.name,
+                "port": host.port,
+                "preference": host.preference,
+                "addresses": list(host.addresses),
+                "tls": str(host.tls),
+            }
+            for host in destination.hosts
+        ]
+    return told
+
+
+def _lines(told: dict[str, Any]) -> Iterator[str]:
+    """The same for a person."""
+    yield told["address"]
+    if told["kind"] == "nobody":
+        yield "  nobody here has that name: 550 5.1.1"
+    for target in told.get("targets", ()):
+        yield f"  goes on to {target}"
+    for mailbox, directory in told.get("mailboxes", {}).items():
+        yield f"  mailbox {mailbox}: {directory}"
+    for note in told.get("notes", ()):
+        yield f"  {note}"
+    if "status" in told:
+        again = "comes back" if told["status"].startswith("5") else "waits"
+        yield f"  {told['reason']}: the message {again} ({told['status']})"
+    if told.get("login"):
+        yield f"  logs in as {told['login']}"
+    for number, host in enumerate(told.get("hosts", ()), 1):
+        where = f"{host['name']} ({', '.join(host['addresses'])}), port {host['port']}"
+        yield f"  {number}. {where}: {host['tls']}"
