@@ -4,14 +4,24 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from mailnode.admin.destinations import Found, find
 from mailnode.config import Loaded
 from mailnode.fs import FileSystem
+
+if TYPE_CHECKING:
+    from mailnode.admin.destinations import Found
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _find(loaded: Loaded, files: FileSystem, domains: Sequence[str]) -> "Found":
+    """Ask the DNS; what that takes is imported only here, as it would slow all other commands down."""
+    from mailnode.admin.destinations import find
+
+    return find(loaded, files, domains)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,4 +31,4 @@ class Outside:
     files: FileSystem = field(default_factory=FileSystem)
     now: Callable[[], datetime] = _now
     execute: Callable[[str, list[str]], object] = os.execv
-    find: Callable[[Loaded, FileSystem, Sequence[str]], Found] = find
+    find: "Callable[[Loaded, FileSystem, Sequence[str]], Found]" = _find

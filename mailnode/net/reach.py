@@ -10,7 +10,8 @@ from mailnode.net.listen import plain_address
 def is_ours(address: str) -> bool:
     """Whether an IP address leads to this machine: loopback, the unspecified one, or one of an interface.
 
-    Only what is ours can be bound to; asking the kernel so takes no time and reaches nobody.
+    Only what is ours, or a broadcast address, can be bound to; asking the kernel so takes no time and reaches
+    nobody.
     """
     plain = plain_address(address)
     if plain is None:
