@@ -6,6 +6,7 @@ a private network, and a few hosts and addresses are enough whatever a zone has.
 temporary; only what the DNS says for certain sends a message back.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain, groupby
@@ -37,6 +38,10 @@ ADDRESSES = 5  # that are tried at most (vector O5)
 ADDRESSES_EACH = 2  # of a host, where there are several
 HOSTS = 10  # that are looked up at most
 ALIASES = 1  # between an MX record and its host: none are allowed (RFC 2181 section 10.3), one is borne
+
+
+# What a record may hold besides would go into logs and sessions.
+_HOST_NAME = re.compile(r"[a-z0-9_.-]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +246,7 @@ class _Search:
 
     async def _place_of(self, record: Mx) -> _Place | None:
         name = record.exchange
-        if not name or plain_address(name) is not None:
+        if not _HOST_NAME.fullmatch(name) or plain_address(name) is not None:
             self.notes.append(f"MX {record.preference} {name or '.'}: no host name, passed over")
             return None
         place = await self._place(name)
