@@ -110,6 +110,15 @@ class CacheTests(SynchronousTestCase):
             self.assertEqual(len(self.web.asked), day)
             self.clock.advance(REFRESH)
 
+    def test_short_lived(self) -> None:
+        """A policy that holds for less than a day is fetched again when it does not hold any more."""
+        self.web.text = "\n".join(StsPolicy("enforce", 600, ENFORCE.mx).lines)
+        for count in (1, 2):
+            for _ in range(2):
+                self.assertIsNotNone(self.policy())
+                self.clock.advance(300)
+            self.assertEqual(len(self.web.asked), count)
+
     def test_kept_on_failure(self) -> None:
         """What is in force stays so for its time, though record and host are gone (N4)."""
         self.policy()

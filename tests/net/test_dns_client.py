@@ -17,6 +17,8 @@ from twisted.internet.protocol import DatagramProtocol, Factory, Protocol
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
+from mailnode.config_sending import Dns
+from mailnode.fs import FileSystem
 from mailnode.net.blocking import InlineExecutor
 from mailnode.net.dns_client import (
     ALIASES,
@@ -26,6 +28,7 @@ from mailnode.net.dns_client import (
     TIMEOUTS,
     DnsClient,
     interpreted,
+    make_client,
     nameservers,
     read_answer,
     server,
@@ -345,6 +348,27 @@ class MessageTests(SynchronousTestCase):
         self.assertEqual(nameservers(text), (("192.0.2.1", 53), ("2001:db8::1", 53)))
         self.assertEqual(len(nameservers("nameserver 192.0.2.1\n" * 9)), 3)
         self.assertEqual(nameservers(""), (("127.0.0.1", 53),))
+
+    def test_which_servers(self) -> None:
+        """Those of the configuration are asked, else those of resolv.conf, else this machine."""
+        runtime = Runtime(Clock(), random.Random(1), InlineExecutor())
+
+        class Files(FileSystem):
+            text: bytes | None = None
+
+            def read(self, path: str, *, limit: int | None = None) -> bytes:
+                if self.text is None:
+                    raise FileNotFoundError(path)
+                return self.text
+
+        files = Files()
+        for settings_, files.text, servers in (
+            (Dns(("192.0.2.1:5353",), trusted=True), b"nameserver 192.0.2.9", (("192.0.2.1", 5353),)),
+            (Dns(), b"nameserver 192.0.2.9\n\xff", (("192.0.2.9", 53),)),
+            (Dns(), None, (("127.0.0.1", 53),)),
+        ):
+            client = make_client(None, runtime, settings_, files)
+            self.assertEqual((client._servers, client._trusted), (servers, settings_.trusted))
 
     def test_server(self) -> None:
         """A server of the configuration has a port where one is written."""
