@@ -115,6 +115,29 @@ class LineEnds:
             self.bare = True
 
 
+class WholeLines:
+    """Makes a CRLF of every CR and every LF that stands alone, in any cut: what goes out holds none."""
+
+    __slots__ = ("_held",)
+
+    def __init__(self) -> None:
+        self._held = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """The next piece; a CR at its end waits for what follows."""
+        text = self._held + data
+        self._held = b"\r" if text.endswith(b"\r") else b""
+        text = text[: len(text) - len(self._held)]
+        if text.count(b"\r") == text.count(b"\n") == text.count(_CRLF):
+            return text
+        return text.replace(_CRLF, b"\n").replace(b"\r", b"\n").replace(b"\n", _CRLF)
+
+    def finish(self) -> bytes:
+        """What was held back."""
+        held, self._held = self._held, b""
+        return _CRLF if held else b""
+
+
 class Encoder:
     """Stuffs dots into content whose lines end in CRLF, and ends it."""
 

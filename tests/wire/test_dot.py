@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailnode.wire.dot import Decoder, Encoder
+from mailnode.wire.dot import Decoder, Encoder, WholeLines
 
 FALSE_ENDS = {  # vector: the octets, and whether a bare CR or LF, or a NUL, is in them
     "S1": (b"\n.\n", True, False),
@@ -149,3 +149,37 @@ class Encoding(SynchronousTestCase):
         content, decoder = decode(cuts(wire, wire_cut))
         wanted = body if not body or body.endswith(b"\r\n") else body + b"\r\n"
         self.assertEqual((content, decoder.finished, decoder.residue), (wanted, True, b""))
+
+
+class Whole(SynchronousTestCase):
+    """WholeLines"""
+
+    def whole(self, pieces: list[bytes]) -> bytes:
+        """The octets that come out."""
+        lines = WholeLines()
+        return b"".join([*map(lines.feed, pieces), lines.finish()])
+
+    def test_every_cut(self) -> None:
+        """S16, S17: a CR or LF that stands alone ends a line; a CRLF stays one; whatever the cut."""
+        for text, wanted in (
+            (b"", b""),
+            (b"a\r\nb\r\n", b"a\r\nb\r\n"),
+            (b"a\nb\rc", b"a\r\nb\r\nc"),
+            (b"\n.\n", b"\r\n.\r\n"),
+            (b"\r.\r", b"\r\n.\r\n"),
+            (b"\r\r\n\n", b"\r\n" * 3),
+            (b"\r\n.\r\r\n", b"\r\n.\r\n\r\n"),
+        ):
+            for pieces in splits(text):
+                self.assertEqual(self.whole(pieces), wanted, pieces)
+
+    @settings(deadline=None, max_examples=200, derandomize=True)
+    @given(OCTETS, st.lists(st.integers(0, 40), max_size=6))
+    def test_nothing_stands_alone(self, text: bytes, cut: list[int]) -> None:
+        """S16, S17: whatever goes in, one end comes out, which is the true one, and no bare CR or LF."""
+        encoder, lines = Encoder(), WholeLines()
+        pieces = [encoder.feed(lines.feed(piece)) for piece in cuts(text, cut)]
+        wire = b"".join([*pieces, encoder.feed(lines.finish()), encoder.finish()])
+        content, decoder = decode([wire])
+        self.assertEqual((decoder.finished, decoder.residue, decoder.bare), (True, b"", False))
+        self.assertEqual(content.replace(b"\r\n", b""), text.replace(b"\r", b"").replace(b"\n", b""))
