@@ -91,7 +91,9 @@ def injections(call: Call) -> Iterator[Injection]:
         yield Injection(call, "ENOSPC")
     if call.name == "openat":
         yield Injection(call, "EMFILE")
-    yield Injection(call, "EIO")
+    # No system fails to give a lock of its own file back. SQLite, told so, waits for it in every later call.
+    if "F_UNLCK" not in call.text:
+        yield Injection(call, "EIO")
 
 
 class Slate:
