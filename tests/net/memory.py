@@ -8,7 +8,31 @@ from twisted.internet import _newtls
 from twisted.internet.testing import StringTransportWithDisconnection
 
 
-class MemoryTransport(StringTransportWithDisconnection):
+class _Losing(StringTransportWithDisconnection):
+    """A transport whose protocol hears of the loss when it is done with what it has received, not within."""
+
+    _receiving = False
+    _losing = False
+
+    def deliver(self, data: bytes) -> None:
+        """Octets from the wire."""
+        self._receiving = True
+        try:
+            self.protocol.dataReceived(data)
+        finally:
+            self._receiving = False
+        if self._losing:
+            _Losing.loseConnection(self)
+
+    def loseConnection(self) -> None:
+        """As a reactor does it: later."""
+        if self._receiving:
+            self._losing = True
+        else:
+            super().loseConnection()
+
+
+class MemoryTransport(_Losing):
     """A server's transport that keeps what is written, and can become TLS as a TCP transport does."""
 
     TLS = False
@@ -17,7 +41,7 @@ class MemoryTransport(StringTransportWithDisconnection):
 
     def startTLS(self, creator: Any, normal: bool = True) -> None:
         """As twisted.internet.tcp does it, on this transport."""
-        _newtls.startTLS(self, creator, normal, StringTransportWithDisconnection)
+        _newtls.startTLS(self, creator, normal, _Losing)
 
     def write(self, data: bytes) -> None:
         """Through TLS, once there is TLS."""
@@ -86,7 +110,7 @@ class TlsPeer:
 
     def send(self, data: bytes) -> None:
         """Encrypted octets for the server."""
-        self.connection.send(data)
+        self.connection.sendall(data)
         self._exchange()
 
     def receive(self) -> bytes:
@@ -109,7 +133,7 @@ class TlsPeer:
             while data := self.connection.bio_read(65536):
                 for piece in self._cut(data):
                     if self.transport.connected:
-                        self.transport.protocol.dataReceived(piece)
+                        self.transport.deliver(piece)
         except SSL.WantReadError:
             pass
         if answer := self.transport.take():

@@ -216,6 +216,10 @@ class Logins(PasswordLogins):
         return Account(username.decode())
 
 
+def _logins(_live: Live, _runtime: Runtime, _bus: Bus) -> Logins:
+    return Logins()
+
+
 class World:
     """One connection. `cut` decides in which pieces the client's octets arrive.
 
@@ -271,7 +275,7 @@ class World:
         smtp = Smtp(
             live=self.live,
             runtime=runtime,
-            logins=cast(Any, Logins()),
+            logins=cast(Any, facts.pop("logins", _logins)(self.live, runtime, bus)),
             courier=courier,
             bus=bus,
             tls=tls,
@@ -344,7 +348,7 @@ class World:
     def deliver_raw(self, data: bytes) -> None:
         """Octets on the wire, beside what TLS makes of them where there is TLS."""
         if self.transport.connected:
-            self.transport.protocol.dataReceived(data)
+            self.transport.deliver(data)
             self._settle()
 
     def replies(self) -> list[bytes]:
