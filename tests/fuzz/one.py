@@ -22,7 +22,6 @@ SEEN = [
 
 with atheris.instrument_imports(include=SEEN):
     from tests.fuzz.targets import TARGETS, seeds
-    from tests.vectors.vector import HERE as VECTORS
     from tests.vectors.vector import vectors
 
 HERE = Path(__file__).resolve().parent
@@ -34,7 +33,7 @@ def main(name: str, options: list[str]) -> None:
     """Fuzz; the process ends here."""
     corpus = KEPT / name
     corpus.mkdir(parents=True, exist_ok=True)
-    for number, seed in enumerate(sorted(seeds(vectors() + vectors(VECTORS / "pending"))[name])):
+    for number, seed in enumerate(sorted(seeds(vectors())[name])):
         (corpus / f"seed-{number:04d}").write_bytes(seed)
     arguments = [
         sys.argv[0],

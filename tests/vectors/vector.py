@@ -13,6 +13,9 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from mailnode.config import Config
+from mailnode.tomlfile import TomlFile
+
 HERE = Path(__file__).resolve().parent
 FAMILIES = {"S": 20, "M": 20, "T": 19, "R": 34, "A": 14}  # letter: how many vectors it has
 EVERY_ID = frozenset(f"{letter}{number + 1}" for letter, last in FAMILIES.items() for number in range(last))
@@ -62,6 +65,7 @@ class Vector:
     peer: str = "stranger"
     messages: tuple[Message, ...] = ()
     limits: tuple[tuple[str, int], ...] = ()
+    config: str = ""
     split: bool = True
     pipelined: bool = True
     encrypted: bool = True
@@ -96,10 +100,19 @@ def parse(text: str, file: str = "") -> list[Vector]:
 
 
 def in_all_files(name: str) -> dict[str, Any]:
-    """The table of that name, put together from all files, the pending ones too."""
-    paths = sorted(HERE.rglob("*.toml"))
+    """The table of that name, put together from all files."""
+    paths = sorted(HERE.glob("*.toml"))
     parts = [tomllib.loads(path.read_text(encoding="utf-8")).get(name, {}) for path in paths]
     return {key: value for part in parts for key, value in part.items()}
+
+
+def settings(config: str) -> dict[str, Any]:
+    """The fields of Config that some lines of a mailnode.toml set."""
+    file = TomlFile("config", config.encode())
+    found = file.structure(Config)
+    if file.mistakes:
+        raise ValueError(str(file.mistakes[0]))
+    return {name: getattr(found, name) for name in file.content}
 
 
 def _rows(table: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -151,6 +164,7 @@ def _check(vector: Vector) -> None:
             raise ValueError(f"{value!r} is none of {', '.join(sorted(allowed))}")
     if not vector.steps or not vector.title or not vector.source:
         raise ValueError("steps, title and source are needed")
+    settings(vector.config)
     if not (vector.split and vector.pipelined and vector.encrypted) and not vector.reason:
         raise ValueError("what is not split, not pipelined or not encrypted needs a reason")
 
