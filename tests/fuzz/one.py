@@ -14,6 +14,7 @@ SEEN = [
     "mailnode.wire",
     "mailnode.smtp",
     "mailnode.auth.sasl",
+    "mailnode.auth.scram",
     "mailnode.delivery.route",
     "mailnode.message.address_list",
     "mailnode.message.header",

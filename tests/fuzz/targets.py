@@ -5,26 +5,44 @@ They need no fuzzer: tests/fuzz/test_targets.py runs them on the seeds, and on w
 
 import binascii
 import random
+import re
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from twisted.logger import LogLevel, globalLogPublisher
 
 from mailnode.auth.sasl import decode_base64
+from mailnode.config_messages import LiveMessages
 from mailnode.net.stream import READ_BUFFER
 from mailnode.wire.address import DOMAIN_LIMIT, LOCAL_LIMIT, parse_address, parse_path
 from mailnode.wire.dot import Decoder, Encoder
 from mailnode.wire.errors import BadSyntax
+from mailnode.wire.esmtp import (
+    parse_deliver_by,
+    parse_envelope_id,
+    parse_full,
+    parse_hold_for,
+    parse_hold_until,
+    parse_notify,
+    parse_original_recipient,
+    parse_priority,
+    parse_solicitation,
+)
+from mailnode.wire.scram import parse_client_final, parse_client_first
 from mailnode.wire.smtp import (
     after_keyword,
     decode_xtext,
+    parse_chunk,
     parse_command,
     parse_hello,
     parse_parameters,
     parse_size,
 )
+from mailnode.wire.xclient import parse_xclient
 from tests.smtp.world import EHLO, World, auth_plain
+from tests.vectors.people import logins, people
 from tests.vectors.player import replies_in
 from tests.vectors.vector import Vector
 
@@ -37,16 +55,49 @@ LIMITS = {
     "recipients": 4,
     "messages_per_session": 4,
     "command_line": 512,
+    "login_delay": 0,
 }
 LOGIN = EHLO + auth_plain(b"anna@local.example")
-DOORS: tuple[tuple[str, bytes, dict[str, Any]], ...] = (  # listener, what has been said, facts of the peer
-    ("smtp", b"", {}),
-    ("smtp", EHLO, {}),
-    ("smtp", EHLO, {"trusted": True}),
-    ("submission", b"", {"loopback": True}),
-    ("submission", LOGIN, {"loopback": True}),
-)
+LHLO = b"LHLO client.example\r\n"
+PROXY = {"peer": "10.0.0.1", "trusted": True, "xclient_networks": ("10.0.0.0/8",)}
+SPECIAL = {
+    "on_demand": {"branch.example": ("anna@local.example",)},
+    "messages": LiveMessages(allow="everybody"),
+}
+DOORS: Mapping[str, tuple[str, bytes, dict[str, Any]]] = {  # listener, what has been said, facts
+    "connected": ("smtp", b"", {}),
+    "greeted": ("smtp", EHLO, {}),
+    "trusted": ("smtp", EHLO, {"trusted": True}),
+    "proxy": ("smtp", EHLO, PROXY),
+    "live": ("smtp", EHLO, {"config": SPECIAL}),
+    "lmtp": ("lmtp", LHLO, {"trusted": True}),
+    "submission": ("submission", b"", {"loopback": True}),
+    "login": ("submission", LOGIN, {"loopback": True}),
+    "special": ("submission", LOGIN, {"loopback": True, "config": SPECIAL}),
+    "normalizing": ("submission", LOGIN, {"loopback": True, "submission": {"bare_line_ends": "normalize"}}),
+}
+NAMES = tuple(DOORS)
 END = b"\r\n.\r\n"
+PROMISE = re.compile(rb"250 2\.0\.0 Ok: (\S+)")
+VALUES: tuple[Callable[[bytes], object], ...] = (  # parsers of what stands in a line, BadSyntax or a value
+    parse_size,
+    parse_hello,
+    parse_chunk,
+    parse_xclient,
+    decode_xtext,
+    parse_deliver_by,
+    parse_envelope_id,
+    parse_full,
+    parse_hold_for,
+    parse_hold_until,
+    parse_notify,
+    partial(parse_original_recipient, utf8=False),
+    partial(parse_original_recipient, utf8=True),
+    parse_priority,
+    parse_solicitation,
+    parse_client_first,
+    parse_client_final,
+)
 _bugs: list[str] = []
 
 
@@ -78,8 +129,8 @@ def session(data: bytes) -> None:
     if len(data) < 2:
         return
     _bugs.clear()
-    listener, before, facts = DOORS[data[0] % len(DOORS)]
-    world = World(listener, limits=LIMITS, **facts)
+    listener, before, facts = DOORS[NAMES[data[0] % len(NAMES)]]
+    world = World(listener, limits=LIMITS, logins=logins, mailboxes=people(), **facts)
     for line in before.splitlines(keepends=True):
         world.feed(line)
     output = world.transport.take()
@@ -100,23 +151,29 @@ def _check_end(world: World) -> None:
         raise AssertionError(f"the session has failed, or has not ended: {bugs}")
     if world.clock.getDelayedCalls():
         raise AssertionError(f"something still waits: {world.clock.getDelayedCalls()}")
-    for delivery in world.courier.deliveries:
+    for delivery in [*world.courier.deliveries, *world.queue.admissions]:
         if delivery.outcome == "open" or delivery.longest > READ_BUFFER:
             raise AssertionError(f"{delivery.outcome}, in pieces of up to {delivery.longest} octets")
 
 
 def _check_replies(world: World, output: bytes, sent: bytes) -> None:
-    """A reply a line at most, each well-formed; and a message for each acknowledgement, which had an end."""
+    """A reply a line at most, each well-formed; and a message for each acknowledgement, which had an end.
+
+    LMTP has a reply for each recipient. A last chunk is an end too; only a message that was announced as
+    binary may have other line ends than CRLF.
+    """
     replies = replies_in(output)
-    if len(replies) > sent.count(b"\n") + 2:  # the greeting, and one for a line that has no end
+    ends = sum(sent.startswith(END, place) for place in range(len(sent))) + sent.upper().count(b" LAST")
+    more = ends * (LIMITS["recipients"] - 1) if world.connection.listener.protocol == "lmtp" else 0
+    if len(replies) > sent.count(b"\n") + 2 + more:  # the greeting, and one for a line that has no end
         raise AssertionError(f"{len(replies)} replies to {sent.count(bytes([10]))} lines")
-    promised = sum(reply.startswith(b"250 2.0.0 Ok: ") for reply in replies)
-    delivered = world.courier.delivered
-    ends = sum(sent.startswith(END, place) for place in range(len(sent)))
-    if promised != len(delivered) or promised > ends:
-        raise AssertionError(f"{len(delivered)} messages, {promised} promised, {ends} ends")
-    for delivery in delivered:
-        rest = delivery.content.replace(b"\r\n", b"")
+    promised = {found[1] for reply in replies if (found := PROMISE.match(reply))}
+    taken = [one for one in [*world.courier.delivered, *world.queue.admissions] if one.outcome == "delivered"]
+    if len(promised) != len(taken) or len(taken) > ends:
+        raise AssertionError(f"{len(taken)} messages, {len(promised)} promised, {ends} ends")
+    binary = b"BINARYMIME" in sent.upper()
+    for delivery in taken:
+        rest = b"" if binary else delivery.content.replace(b"\r\n", b"")
         if any(octet in rest for octet in b"\r\n\0") or len(delivery.content) > LIMITS["message_size"] + 2000:
             raise AssertionError(f"delivered: {delivery.content!r}")
 
@@ -141,7 +198,7 @@ def address(data: bytes) -> None:
 
 def command(data: bytes) -> None:
     """The parsers of a line: BadSyntax or a value, and the value can be written again."""
-    for parse in (parse_size, parse_hello, decode_xtext):
+    for parse in VALUES:
         try:
             parse(data)
         except BadSyntax:
@@ -242,10 +299,14 @@ def seeds(vectors: list[Vector]) -> dict[str, set[bytes]]:
 def _way_in(vector: Vector) -> tuple[int, bytes]:
     """The door, and what is said there before the steps of the vector."""
     opening = _OPENINGS.get(vector.state, b"")
-    if vector.listener != "submission":
-        return int(vector.state != "connected"), opening
-    logged_in = vector.state in ("login", *_OPENINGS)
-    return 3 + logged_in, opening.replace(b"a@remote.example", b"anna@local.example")
+    if vector.listener == "lmtp":
+        return NAMES.index("lmtp"), opening
+    if vector.listener == "smtp":
+        return NAMES.index("connected" if vector.state == "connected" else "greeted"), opening
+    if vector.state not in ("login", *_OPENINGS):
+        return NAMES.index("submission"), b"" if vector.state == "connected" else EHLO
+    door = "special" if vector.config else "login"
+    return NAMES.index(door), opening.replace(b"a@remote.example", b"anna@local.example")
 
 
 _MAIL, _RCPT, _DATA = b"MAIL FROM:<a@remote.example>\r\n", b"RCPT TO:<anna@local.example>\r\n", b"DATA\r\n"
