@@ -163,6 +163,12 @@ class Complete(SynchronousTestCase):
             'steps = [{send = "a{x}", expect = "{y}"}]\ncases = [{id = "S2", x = "1", y = ["2"]}, {x = "3"}]'
         )
         first, second = parse(f"[[vector]]\n{ONE}{text}".replace('{x = "3"}', '{x = "3", y = []}'))
+        both = parse(
+            f'[[vector]]\n{ONE}steps = [{{send = "x"}}]\nlistener = ["smtp", "lmtp"]\npeer = ["trusted"]'
+        )
+        self.assertEqual(
+            [(one.listener, one.peer) for one in both], [("smtp", "trusted"), ("lmtp", "trusted")]
+        )
         self.assertEqual([first.id, second.id], ["S2", "S1"])
         self.assertEqual([first.steps[0].send, second.steps[0].send], [b"a1", b"a3"])
         self.assertEqual([first.steps[0].expect, second.steps[0].expect], [(b"2",), ()])

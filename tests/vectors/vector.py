@@ -8,8 +8,9 @@ is a ValueError that names the file and the vector.
 import tomllib
 from base64 import b64encode
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass, fields
-from itertools import chain
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -116,13 +117,12 @@ def settings(config: str) -> dict[str, Any]:
 
 
 def _rows(table: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The table as it is, or once for each of its cases, with what they say put in."""
-    cases = table.pop("cases", None)
-    if cases is None:
-        yield table
-        return
-    for case in cases:
-        yield {**_filled(table, case), "id": case.get("id", table.get("id"))}
+    """The table, once for each of its cases with what they say put in, and for each listener and peer."""
+    for case in table.pop("cases", [{}]):
+        row = {**_filled(table, case), **{key: case[key] for key in case.keys() & {"id"}}}
+        several = [key for key in ("listener", "peer") if isinstance(row.get(key), list)]
+        for values in product(*(row[key] for key in several)):
+            yield {**deepcopy(row), **dict(zip(several, values, strict=True))}
 
 
 def _filled(value: Any, case: dict[str, Any]) -> Any:
