@@ -187,16 +187,6 @@ class Content(SmtpTestCase):
             )
             self.delivered(world, line * 10, begin=begin)
 
-    def test_too_large_without_end(self) -> None:
-        """M18: behind a refusal as much as a message may have is read past; then the connection ends."""
-        world = self.greeted(limits={"message_size": 1000})
-        line = b"x" * 98 + b"\r\n"
-        self.assertEqual(world.send(MAIL + RCPT + b"DATA\r\n")[-1][:3], b"354")
-        for _ in range(20):
-            self.assertEqual(world.send(line), [])
-        self.assertEqual([reply[:9] for reply in world.send(line * 2)], [b"421 4.7.0"])
-        self.assertEqual((world.outcome, world.courier.delivered), ("ended", []))
-
     def test_hops(self) -> None:
         """B7: a hundred Received fields are a long way, one more is a loop (RFC 5321 section 6.3)."""
         hop = b"Received: from a\r\n\tby b\r\n"

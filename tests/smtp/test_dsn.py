@@ -79,10 +79,3 @@ class Dsn(SmtpTestCase):
             self.check(world, [(TEXT + b".\r\n", [b"250"])])
             self.assertEqual(len(world.courier.delivered), 1)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
-
-    def test_strangers(self) -> None:
-        """On port 25 it is not offered yet: a report could not be sent."""
-        for parameters in (b"RET=HDRS", b"ENVID=x"):
-            self.check(self.greeted(), [(b"MAIL FROM:<a@b.example> " + parameters + b"\r\n", [b"555 5.5.4"])])
-        world = self.greeted()
-        self.check(world, [(b"MAIL FROM:<a@b.example>\r\n", [b"250"]), (BOB, [b"555 5.5.4"])])

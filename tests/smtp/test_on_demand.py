@@ -158,18 +158,6 @@ class OnDemand(SmtpTestCase):
         ]
         self.check(self.connected(), steps)
 
-    def test_login_first(self) -> None:
-        """530 before the login, where there can be one; 502 where there cannot (R23)."""
-        commands = (b"TURN\r\n", b"ATRN\r\n", b"ETRN branch.example.net\r\n")
-        for protocol, trusted, reply in (
-            ("submission", False, b"530 5.7.0"),
-            ("submission", True, b"530 5.7.0"),
-            ("smtp", False, b"502 5.5.1"),
-            ("smtp", True, b"502 5.5.1"),
-        ):
-            world = self.connected(Waiting({BRANCH: 1}), b"", protocol=protocol, trusted=trusted)
-            self.check(world, [(command, [reply]) for command in commands])
-
     def test_not_configured(self) -> None:
         """Where nothing can be called for, the commands are unknown; also to who has no domain."""
         for world in (self.submitting(), self.connected(user=b"carl@second.example")):

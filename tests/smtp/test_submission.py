@@ -6,36 +6,6 @@ from tests.smtp.world import CUTS, EHLO, FROM, RCPT, SmtpTestCase, World, auth_p
 BEGIN = b"MAIL FROM:<anna@local.example>\r\n" + RCPT + b"DATA\r\n"
 HIDING = {"submission": Submission(hide_client=True)}
 NORMALIZING = {"submission": Submission(bare_line_ends="normalize")}
-NORMALIZED = {  # vector: what stands between "x" and the first command of the text
-    "S1": b"\r\n.\r\n",
-    "S2": b"\r\n.\r\n",
-    "S3": b"\r\n.\r\n",
-    "S4": b"\r\n.\r\n",
-    "S5": b"\r\n\r\n",
-    "S6": b"\r\n\r\n",
-    "S7": b"\r\n.\r\n",
-    "S8": b"\r\n.\r\n\r\n",
-    "S10": b"\r\n\r\n\r\n",
-    "S11": b"\r\n\r\n\r\n\r\n",
-}
-
-SECOND = (
-    b"MAIL FROM:<evil@x.example>\r\nRCPT TO:<bob@local.example>\r\nDATA\r\n"
-    b"Subject: smuggled\r\n\r\nb\r\n.\r\n"
-)
-ENDS = {  # vector: octets that are no end of data
-    "S1": b"\n.\n",
-    "S2": b"\n.\r\n",
-    "S3": b"\r.\r",
-    "S4": b"\r.\r\n",
-    "S5": b"\r\n.\n",
-    "S6": b"\r\n.\r",
-    "S7": b"\n.\r",
-    "S8": b"\r.\r\r\n",
-    "S9": b"\r\n\x00.\r\n",
-    "S10": b"\r\n.\r\r\n",
-    "S11": b"\r\r\n.\r\r\n",
-}
 
 
 class Privacy(SmtpTestCase):
@@ -114,20 +84,6 @@ class LineEnds(SmtpTestCase):
         world = self.submitting(config=NORMALIZING, **facts)
         self.check(world, [(BEGIN, [b"250", b"250", b"354"])])
         return world
-
-    def test_smuggling(self) -> None:
-        """S1-S11, S20: one message and one reply, whatever is made of the line ends."""
-        for name, end in ENDS.items():
-            for cut in CUTS:
-                world = self.normalizing(cut=cut)
-                replies = world.send(FROM + b"\r\nx" + end + SECOND)
-                wanted = b"250 2.0.0" if name in NORMALIZED else b"550 5.6.0"
-                self.assertEqual([reply[:9] for reply in replies], [wanted], (name, cut))
-                if name in NORMALIZED:
-                    (delivery,) = world.courier.delivered
-                    body = delivery.content.partition(b"\r\n\r\n")[2]
-                    self.assertEqual(body, b"x" + NORMALIZED[name] + SECOND.removesuffix(b".\r\n"), name)
-                self.check(world, [(b"RCPT TO:<bob@local.example>\r\n", [b"503 5.5.1"])])
 
     def test_header(self) -> None:
         """The header of an old scanner ends where its lines end, and nothing hides in it."""

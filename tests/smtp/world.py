@@ -270,12 +270,13 @@ class World:
         runtime = Runtime(self.clock, random.Random(1), InlineExecutor())
         self.files = beside.files if beside else Files()
         self.senders = beside.senders if beside else Senders(self.live, runtime, cast(Any, self.files))
+        self.logins: Any = beside.logins if beside else facts.pop("logins", _logins)(self.live, runtime, bus)
         courier = cast(Any, self.courier)
         utmp = facts.pop("utmp", "/nowhere")
         smtp = Smtp(
             live=self.live,
             runtime=runtime,
-            logins=cast(Any, facts.pop("logins", _logins)(self.live, runtime, bus)),
+            logins=cast(Any, self.logins),
             courier=courier,
             bus=bus,
             tls=tls,
