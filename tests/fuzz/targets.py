@@ -282,10 +282,12 @@ def seeds(vectors: list[Vector]) -> dict[str, set[bytes]]:
     found: dict[str, set[bytes]] = {name: set() for name in TARGETS}
     for vector in vectors:
         sent = b"".join(step.send for step in vector.steps)[:4000]
-        door, opening = _way_in(vector)
+        doors, opening = _way_in(vector)
         for how in (0, 1, 200):
-            found["session"].add(bytes([door, how]) + opening + sent)
+            found["session"].add(bytes([NAMES.index(doors[0]), how]) + opening + sent)
             found["dots"].add(bytes([how]) + sent[:600])
+        for door in doors[1:]:
+            found["session"].add(bytes([NAMES.index(door), 1]) + opening + sent)
         for line in sent.split(b"\r\n"):
             found["command"].add(line[:600])
             verb, _, argument = line.partition(b":")
@@ -296,18 +298,21 @@ def seeds(vectors: list[Vector]) -> dict[str, set[bytes]]:
     return found
 
 
-def _way_in(vector: Vector) -> tuple[int, bytes]:
-    """The door, and what is said there before the steps of the vector."""
+def _way_in(vector: Vector) -> tuple[tuple[str, ...], bytes]:
+    """The doors, the best first, and what is said there before the steps of the vector."""
     opening = _OPENINGS.get(vector.state, b"")
-    if vector.listener == "lmtp":
-        return NAMES.index("lmtp"), opening
-    if vector.listener == "smtp":
-        return NAMES.index("connected" if vector.state == "connected" else "greeted"), opening
-    if vector.state not in ("login", *_OPENINGS):
-        return NAMES.index("submission"), b"" if vector.state == "connected" else EHLO
-    door = "special" if vector.config else "login"
-    return NAMES.index(door), opening.replace(b"a@remote.example", b"anna@local.example")
+    if vector.listener != "submission":
+        return _DOORS.get((vector.listener, vector.state)) or _DOORS[vector.listener, ""], opening
+    if vector.state in ("login", *_OPENINGS):
+        own = opening.replace(b"a@remote.example", b"anna@local.example")
+        return ("login", "special", "normalizing"), own
+    return ("submission",), b"" if vector.state == "connected" else EHLO
 
 
+_DOORS = {  # by listener and state
+    ("lmtp", ""): ("lmtp",),
+    ("smtp", "connected"): ("connected",),
+    ("smtp", ""): ("greeted", "trusted", "proxy", "live"),
+}
 _MAIL, _RCPT, _DATA = b"MAIL FROM:<a@remote.example>\r\n", b"RCPT TO:<anna@local.example>\r\n", b"DATA\r\n"
 _OPENINGS = {"mail": _MAIL, "rcpt": _MAIL + _RCPT, "data": _MAIL + _RCPT + _DATA}
