@@ -115,8 +115,16 @@ class Receiving:
         return None
 
     async def abort(self) -> None:
-        """Forget it; does nothing to what is delivered."""
-        await self._incoming.abort()
+        """Forget it; does nothing to what is delivered, and raises nothing.
+
+        A file that cannot be removed is no reason to stop reading where the content has not ended.
+        """
+        try:
+            await self._incoming.abort()
+        except OSError as error:
+            self._session.connection.log.warn("refused message not removed", reason=error.strerror)
+        except Exception:
+            self._session.connection.log.bug("refused message not removed", Failure())
 
     def _announce(self) -> None:
         """Tell that the message is here, for those whose answer is yes."""

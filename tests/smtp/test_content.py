@@ -13,7 +13,7 @@ from mailnode.message.header import extent
 from mailnode.smtp.header_block import HeaderBlock, edit
 from mailnode.smtp.outcome import Refused
 from mailnode.store.errors import OverQuota, StoreError
-from tests.smtp.world import FROM, MAIL, RCPT, SmtpTestCase, World
+from tests.smtp.world import FROM, MAIL, RCPT, SmtpTestCase, World, bytewise
 
 DATE = b"Sun, 9 Sep 2001 01:46:40 +0000"
 FROMS_OF_ANNA = (  # an alias of hers, a group, comments, two of her addresses, any case, folded
@@ -219,6 +219,24 @@ class Content(SmtpTestCase):
             self.check(world, [(RCPT, [b"503 5.5.1"])])
             world.courier.fails = None
             self.delivered(world, b"\r\nx\r\n")
+
+    def test_what_cannot_be_removed(self) -> None:
+        """Where the disk fails altogether, content is read to its end and is no command (S1)."""
+        broken = OSError(errno.EROFS, "read-only")
+        text = b"Subject: x\r\n\r\nMAIL FROM:<b@c.example>\r\n"
+        for begin, end, answers in (
+            (b"DATA\r\n", b".\r\n", [b"451 4.3.0"]),
+            (b"BDAT 39\r\n", b"BDAT 0 LAST\r\n", [b"451 4.3.0"] * 2),
+        ):
+            world = self.greeted(cut=bytewise)
+            world.send(MAIL + RCPT + begin)
+            with (
+                patch("tests.smtp.world.Delivery.write", side_effect=broken),
+                patch("tests.smtp.world.Delivery.abort", side_effect=broken),
+            ):
+                self.check(world, [(text + end, answers)])
+            world.courier.deliveries.clear()
+            self.check(world, [(MAIL + RCPT, [b"250"] * 2)])
 
     def test_a_bug_is_temporary(self) -> None:
         """Mail is never bounced because of our own bug, and the session goes on."""
