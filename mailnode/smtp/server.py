@@ -91,10 +91,17 @@ async def _turn(session: Session) -> None:
     except Exception:
         session.connection.log.bug("command failed", Failure())
         answer = TEMPORARY
-    for reply in (answer,) if isinstance(answer, Reply) else answer or ():
-        if not reply.positive:
-            await _refused(session, reply, name, argument)
+    replies = (answer,) if isinstance(answer, Reply) else answer or ()
+    refusals = [reply for reply in replies if not reply.positive]
+    for reply in refusals:
+        _tell(session, reply, name, argument)
+    error = any(reply.code >= 500 for reply in refusals)
+    if error:
+        await _count_error(session)
+    for reply in replies:
         await session.say(reply)
+    if error and session.errors >= session.limits.errors_hard:
+        raise Farewell(TOO_MANY_ERRORS)
 
 
 async def _command(session: Session) -> tuple[str, bytes]:
@@ -127,19 +134,20 @@ async def _run(session: Session, verb: Verb | None, argument: bytes) -> Answer:
     return await verb.run(session, argument)
 
 
-async def _refused(session: Session, reply: Reply, name: str, argument: bytes) -> None:
-    """Tell whom it concerns, and make a client that goes on doing wrong wait, then go.
-
-    Temporary refusals count for nothing: they are ours, or ask the client to send the rest later.
-    """
+def _tell(session: Session, reply: Reply, name: str, argument: bytes) -> None:
+    """Tell whom it concerns of a refusal."""
     if name in VERBS and Rule.IN_TRANSACTION in VERBS[name].rules:
         subject = argument.decode("ascii", "backslashreplace")
         session.shared.bus.publish(life.Refused(session.connection.id, name, str(reply), subject))
-    if reply.code < 500:
-        return
+
+
+async def _count_error(session: Session) -> None:
+    """Make a client that goes on doing wrong wait; after all its replies it has to go.
+
+    A command is one error, however many replies it has: were LMTP's cut off in between, its client would send
+    the message again to those who have it. Temporary refusals count for nothing: they are ours, or ask the
+    client to send the rest later.
+    """
     session.errors += 1
-    if session.errors >= session.limits.errors_hard:
-        await session.say(reply)  # else the client would have to think that it may try again
-        raise Farewell(TOO_MANY_ERRORS)
-    if session.errors > session.limits.errors_soft:
+    if session.limits.errors_soft < session.errors < session.limits.errors_hard:
         await deferLater(session.shared.runtime.clock, ERROR_DELAY)

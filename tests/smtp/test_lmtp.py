@@ -2,6 +2,7 @@
 
 import errno
 
+from mailnode.config import MailboxEntry, Mailboxes
 from mailnode.events.life import Accepted
 from mailnode.store.errors import OverQuota
 from tests.smtp.world import CUTS, MAIL, RCPT, SmtpTestCase, World
@@ -59,6 +60,18 @@ class Lmtp(SmtpTestCase):
         world.courier.fails = OSError(errno.EIO, "broken")
         self.check(world, [(MAIL + RCPT + BOB, [b"250"] * 3)])
         self.check(world, [(b"DATA\r\n" + TEXT + b".\r\n", [b"354", b"451 4.3.0", b"451 4.3.0"])])
+
+    def test_many_refusals_are_one_error(self) -> None:
+        """However many mailboxes are full for good: all answers come, at once, and the session goes on."""
+        names = [f"u{number}@local.example" for number in range(30)]
+        world = self.greeted(over="refuse", mailboxes=Mailboxes(dict.fromkeys(names, MailboxEntry("x"))))
+        world.courier.fails_for = {name: OverQuota(name) for name in names[:20]}
+        recipients = b"".join(b"RCPT TO:<%b>\r\n" % name.encode() for name in names)
+        self.check(world, [(MAIL + recipients, [b"250"] * 31)])
+        before = world.clock.seconds()
+        answers = [b"552 5.2.2"] * 20 + [b"250 2.0.0"] * 10
+        self.check(world, [(b"BDAT %d LAST\r\n" % len(TEXT) + TEXT + b"NOOP\r\n", [*answers, b"250"])])
+        self.assertEqual(world.clock.seconds(), before)
 
     def test_received(self) -> None:
         """RFC 3848: LMTP is named in the Received field."""
