@@ -68,17 +68,18 @@ class LocalDelivery:
         self._draft = None
         self._arrived(self._accounts)
 
-    async def commit_each(self) -> dict[str, OSError | StoreError | None]:
-        """Make the message durable in as many INBOXes as can be; None, or why not, by address.
+    async def commit_each(self, groups: Sequence[Sequence[str]]) -> list[OSError | StoreError | None]:
+        """Make the message durable for as many groups of mailboxes as can be; for each None, or why not.
 
-        Raises OSError; then it is in none of them.
+        The groups make up the mailboxes of the delivery, in their order; all of one have it then, or none.
+        Raises OSError; then it is nowhere.
         """
         draft = self._begun()
-        errors = await self._lane.run(self._finish_each, draft, self._taken())
+        errors = await self._lane.run(self._finish_each, draft, groups, self._taken())
         self._draft = None
-        outcomes = {account.address: error for account, error in zip(self._accounts, errors, strict=True)}
-        self._arrived([account for account in self._accounts if outcomes[account.address] is None])
-        return outcomes
+        there = {one for group, error in zip(groups, errors, strict=True) if error is None for one in group}
+        self._arrived([account for account in self._accounts if account.address in there])
+        return errors
 
     async def abort(self) -> None:
         """Forget the message; may be called at any time, and does nothing after commit."""
@@ -102,9 +103,13 @@ class LocalDelivery:
         draft.write(data)
         deliver(draft, self._stores(), self._files, always=self._stores_always())
 
-    def _finish_each(self, draft: Draft, data: bytes) -> list[OSError | StoreError | None]:
+    def _finish_each(
+        self, draft: Draft, groups: Sequence[Sequence[str]], data: bytes
+    ) -> list[OSError | StoreError | None]:
+        stores = {account.address: account.store for account in self._accounts}
         draft.write(data)
-        return deliver_each(draft, self._stores(), self._files, always=self._stores_always())
+        asked = [[stores[one] for one in group] for group in groups]
+        return deliver_each(draft, asked, self._files, always=self._stores_always())
 
     def _stores(self) -> list[Account]:
         return [account.store for account in self._accounts]

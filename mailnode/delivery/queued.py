@@ -78,7 +78,8 @@ class QueuedDelivery:
         delivery = self._courier.begin(accounts, head, message=entry.id, connection="", always=always)
         try:
             await self._copy(lane, body, delivery)
-            return await delivery.commit_each()
+            errors = await delivery.commit_each([[account] for account in accounts])
+            return dict(zip(accounts, errors, strict=True))
         finally:
             await delivery.abort()
             await lane.run(body.close)

@@ -2,7 +2,7 @@
 
 import contextlib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Protocol, cast
@@ -134,20 +134,10 @@ class Incoming:
         delivery = self._delivery = self._delivery or self._begin()
         try:
             # LMTP knows neither SEND and its kin nor HOLDFOR and HOLDUNTIL: all goes to mailboxes.
-            outcomes = await cast(LocalDelivery, delivery).commit_each()
+            errors = await cast(LocalDelivery, delivery).commit_each(self._transaction.leads_to)
         except (OSError, StoreError) as error:
             raise self._disk_refused(error) from error
-        return [self._outcome(outcomes, accounts) for accounts in self._transaction.leads_to]
-
-    def _outcome(
-        self, outcomes: Mapping[str, OSError | StoreError | None], accounts: Sequence[str]
-    ) -> Reply | None:
-        """The refusal of a recipient of whose mailboxes one has not got the message."""
-        for account in accounts:
-            error = outcomes[account]
-            if error is not None:
-                return self._disk_refused(error, recipients=1).reply
-        return None
+        return [self._disk_refused(error, recipients=1).reply if error else None for error in errors]
 
     async def abort(self) -> None:
         """Forget it; does nothing after finish()."""

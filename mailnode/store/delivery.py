@@ -38,26 +38,32 @@ def deliver(
 
 
 def deliver_each(
-    draft: Draft, accounts: Sequence[Account], files: FileSystem, *, always: Collection[Account] = ()
+    draft: Draft, groups: Sequence[Sequence[Account]], files: FileSystem, *, always: Collection[Account] = ()
 ) -> list[OSError | StoreError | None]:
-    """Make a message durable in as many of the accounts as can be; for each None, or why it has it not.
+    """Make a message durable for as many groups of accounts as can be; for each None, or why it has it not.
 
-    The same otherwise. Raises OSError when the message cannot be written at all.
+    A group gets it as by deliver(): all of them, or none. Who has it from one group gets no second copy from
+    the next. The draft must have been made by the first account of the first group. Raises OSError when the
+    message cannot be written at all.
     """
     outcomes: list[OSError | StoreError | None] = []
+    reached: set[Account] = set()
     with _used_up(draft):
-        with _doubting(accounts[:1]):
-            accounts[0].ensure()
+        with _doubting(groups[0][:1]):
+            groups[0][0].ensure()
             path, base = draft.finish()
-        for account in accounts:
+        for group in groups:
+            accounts = [account for account in group if account not in reached]
             try:
-                with _room(draft, [account], always), _doubting([account]):
-                    account.ensure()
-                    _place([account], path, base, files)
+                with _room(draft, accounts, always), _doubting(accounts):
+                    for account in accounts:
+                        account.ensure()
+                    _place(accounts, path, base, files)
             except (OSError, StoreError) as error:
                 outcomes.append(error)
             else:
                 outcomes.append(None)
+                reached.update(accounts)
     return outcomes
 
 

@@ -130,7 +130,7 @@ class World:
             accounts = [self.account(name) for name in names]
             draft = accounts[0].draft()
             draft.write(message(label))
-            outcomes.extend(deliver_each(draft, accounts, self._files))
+            outcomes.extend(deliver_each(draft, [[account] for account in accounts], self._files))
             return True
 
         done = self._try(action)

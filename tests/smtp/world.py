@@ -88,12 +88,12 @@ class Delivery:
         """Not for these."""
         self.accounts = tuple(account for account in self.accounts if account not in addresses)
 
-    async def commit_each(self) -> dict[str, Exception | None]:
-        """Done for everybody who is not in `fails_for`, or `fails`."""
+    async def commit_each(self, groups: Sequence[Sequence[str]]) -> list[Exception | None]:
+        """Done for every group without anybody in `fails_for`, or `fails`."""
         if self.fails:
             raise self.fails
         self.outcome = "delivered"
-        return {account: self.fails_for.get(account) for account in self.accounts}
+        return [next(filter(None, map(self.fails_for.get, group)), None) for group in groups]
 
     async def abort(self) -> None:
         """Gone, unless it was delivered."""

@@ -248,13 +248,32 @@ class DeliveryTests(StoreTestCase):
         )
         draft = anna.draft()
         draft.write(MESSAGE)
-        outcomes = deliver_each(draft, [anna, ben, carl], self.files)
+        outcomes = deliver_each(draft, [[anna], [ben], [carl]], self.files)
         self.assertIsInstance(outcomes[0], OverQuota)
         self.assertEqual(outcomes[1:], [None, None])
         found = [os.listdir(f"{account.root}/new") for account in (anna, ben, carl)]
         self.assertEqual([len(names) for names in found], [0, 1, 1])
         self.assertEqual(os.stat(f"{ben.root}/new/{found[1][0]}").st_nlink, 2)
         self.assertEqual(os.listdir(f"{anna.root}/tmp"), [])
+
+    def test_groups(self) -> None:
+        """An alias is refused as a whole, so that who sends it again makes no second copy for the others."""
+        anna, ben, carl = (
+            self.account(name, limit=lambda name=name: Limit(octets=1 if name == "anna" else None))
+            for name in ("anna", "ben", "carl")
+        )
+        draft = ben.draft()
+        draft.write(MESSAGE)
+        groups = [[ben, anna], [carl], [carl, ben], [carl, anna]]
+        outcomes = deliver_each(draft, groups, self.files)
+        self.assertEqual([outcome is None for outcome in outcomes], [False, True, True, False])
+        anna.ensure()
+        found = [len(os.listdir(f"{account.root}/new")) for account in (anna, ben, carl)]
+        self.assertEqual(found, [0, 1, 1])
+        draft = ben.draft()
+        draft.write(MESSAGE)
+        self.assertIsInstance(deliver_each(draft, [[ben, anna]], self.files)[0], OverQuota)
+        self.assertEqual(len(os.listdir(f"{ben.root}/new")), 1)
 
     def test_each_is_told_the_truth(self) -> None:
         """An error at any step: who was not refused has the message, and nobody else."""
@@ -269,7 +288,7 @@ class DeliveryTests(StoreTestCase):
             draft = accounts[0].draft()
             draft.write(MESSAGE)
             try:
-                outcomes = deliver_each(draft, accounts, self.files)
+                outcomes = deliver_each(draft, [[account] for account in accounts], self.files)
             except OSError:
                 outcomes = [OSError()] * 3
             self.files.fail = lambda operation, _: None
