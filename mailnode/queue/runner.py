@@ -187,6 +187,7 @@ class Runner:
             del self._running[name]
             if isinstance(result, Failure):
                 self._log.bug("a message of the queue was left alone", result)
+                self._wait(name, self._runtime.now() + WAITS[-1])
             self._plan()
             ended.callback(None)
 

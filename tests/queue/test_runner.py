@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
+from unittest.mock import patch
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
@@ -229,6 +230,21 @@ class Running(SynchronousTestCase):
         self.answer = lambda entry: self.everybody(entry, DONE)
         self.pass_time(6 * MINUTE)
         self.assertEqual(os.listdir(self.path), [])
+
+    def test_bug_in_a_report(self) -> None:
+        """One in telling the sender costs time, and the recipients who still wait are tried again."""
+        entry = self.accept(due=NOW)
+        self.answer = lambda entry: replace(entry, progress=(FAILED, LATER))
+        with patch.object(self, "report", side_effect=ZeroDivisionError):
+            self.runner.stop()
+            self.runner = self.begin()
+            self.pass_time(1)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.answer = lambda entry: replace(entry, progress=(FAILED, DONE))
+        self.runner._report = self.report
+        self.pass_time(7 * HOUR)
+        self.assertEqual([told for _, told in self.reported], [(str(BOB.address),)])
+        self.assertEqual((entry.id in self.spool.names(), os.listdir(self.path)), (False, []))
 
     def test_done_but_not_written(self) -> None:
         """D8: a disk that fails after a delivery does not make this process deliver again."""
