@@ -38,7 +38,7 @@ class QueuedDelivery:
         self._bus = bus
 
     async def deliver(self, entry: Entry) -> Entry:
-        """Try everybody who waits; gives what is true then. Raises OSError when nobody could be tried."""
+        """Try everybody who waits; gives what is true then."""
         if self._is_late(entry.envelope):
             routes: list[Route | None] = [None] * len(entry.progress)
         else:
@@ -70,7 +70,25 @@ class QueuedDelivery:
         return Router(self._live).resolve(recipient.address) if waits else None
 
     async def _carry(self, entry: Entry, accounts: list[str], always: set[str], *, alone: bool) -> Outcomes:
-        """Deliver the body to these mailboxes; why not, for each that has not got it."""
+        """Deliver the body to these mailboxes; why not, for each that has not got it.
+
+        They share a file, which is written beside the first of them. Where that cannot be done at all it is
+        no fault of the others, so each is tried by itself.
+        """
+        try:
+            return await self._together(entry, accounts, always, alone=alone)
+        except OSError as error:
+            if len(accounts) == 1:
+                return {accounts[0]: error}
+        outcomes: dict[str, OSError | StoreError | None] = {}
+        for account in accounts:
+            outcomes |= await self._carry(entry, [account], always, alone=alone)
+        return outcomes
+
+    async def _together(
+        self, entry: Entry, accounts: list[str], always: set[str], *, alone: bool
+    ) -> Outcomes:
+        """The same with one file for all. Raises OSError; then nobody has it."""
         lane = Lane(self._runtime.blocking)
         envelope = entry.envelope
         head = trace.final(envelope.reverse_path, accounts if alone else (), utf8=envelope.utf8)

@@ -1,6 +1,7 @@
 """From the queue into mailboxes."""
 
 import errno
+import os
 from dataclasses import replace
 from typing import Any
 from unittest.mock import patch
@@ -117,12 +118,27 @@ class Queued(QueueTestCase):
         self.assertEqual((len(self.inbox(BOB)), self.spool.names()), (1, []))
 
     def test_no_body(self) -> None:
-        """A body that somebody removed by hand: nothing is delivered, and nothing ends."""
+        """A body that somebody removed by hand: nothing is delivered, and in the end the sender is told."""
         entry = self.accept(BOB)
         self.files.unlink(f"{self.spool.path}/{entry.id}.body")
         self.clock.advance(0)
-        self.flushLoggedErrors(FileNotFoundError)
         self.assertEqual((self.inbox(BOB), self.spool.names()), ([], [entry.id]))
+        for _ in range(150):
+            self.clock.advance(3600)
+        (_, group) = list(self.report().iter_parts())[1].get_payload()
+        self.assertEqual(str(group["Status"]), "4.4.7")
+        self.assertEqual(self.spool.names(), [])
+
+    def test_one_broken_mailbox(self) -> None:
+        """Nobody else waits for a mailbox in which nothing can be written, in whatever order they come."""
+        root = self.realm.account(str(BOB)).store.root
+        self.files.make_directories(os.path.dirname(root))
+        self.files.replace(root, b"no directory")
+        for recipients in ((BOB, ANNA), (ANNA, BOB)):
+            entry = self.accept(*recipients)
+            self.clock.advance(0)
+            self.assertEqual(self.spool.read(entry.id).reached, (str(ANNA),))
+        self.assertEqual(len(self.inbox(ANNA)), 2)
 
     def test_too_late(self) -> None:
         """RFC 2852: with R, what could not be delivered in its time comes back; with N it is delivered."""
