@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -236,6 +237,13 @@ class States(SmtpTestCase):
         world.free = world.live.config.limits.min_free_space + 1000
         self.check(world, [(b"MAIL FROM:<a@x.example> SIZE=1001\r\n", [b"452 4.3.1"])])
         self.check(world, [(b"MAIL FROM:<a@x.example> SIZE=1000\r\n", [b"250"])])
+
+    def test_no_disk(self) -> None:
+        """A disk that cannot be asked is no bug: mail is put off, and the log has one line."""
+        world = self.greeted()
+        with patch("tests.smtp.world.succeed", side_effect=OSError(5, "broken")):
+            self.check(world, [(MAIL, [b"451 4.3.0"])])
+        self.check(world, [(MAIL, [b"250"])])
 
     @settings(deadline=None, max_examples=100)
     @given(st.lists(st.sampled_from(COMMANDS), max_size=25), st.sampled_from(CUTS))

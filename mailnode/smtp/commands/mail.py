@@ -8,6 +8,7 @@ from mailnode.smtp.outcome import (
     IN_TRANSACTION,
     NO_ROOM,
     SENDER_NOT_ASCII,
+    TEMPORARY,
     Farewell,
     Refused,
     bad_address,
@@ -37,8 +38,7 @@ async def run(session: Session, argument: bytes, kind: Kind = Kind.MAIL) -> Repl
         raise Refused(NOT_LATER)
     if session.submission and reverse_path is not None:
         _check_sender(session, reverse_path)
-    if await session.shared.free_space() < session.limits.min_free_space + envelope.size:
-        raise Refused(NO_ROOM)
+    await _check_disk(session, envelope.size)
     transaction = Transaction(envelope)
     if session.submission and session.account is not None:
         transaction.reservation = await session.shared.senders.reserve(session.account.address)
@@ -76,6 +76,17 @@ def _check_sender(session: Session, reverse_path: Address) -> None:
     """
     if not session.may_send_as(reverse_path):
         raise Refused(NOT_YOURS)
+
+
+async def _check_disk(session: Session, octets: int) -> None:
+    """Refuse a message of so many octets where the disk is nearly full, or cannot even be asked."""
+    try:
+        free = await session.shared.free_space()
+    except OSError as error:
+        session.connection.log.warn("free space cannot be measured", reason=error.strerror)
+        raise Refused(TEMPORARY) from error
+    if free < session.limits.min_free_space + octets:
+        raise Refused(NO_ROOM)
 
 
 def _priority_changed(parameters: bytes, envelope: Envelope) -> Reply | None:
