@@ -186,7 +186,9 @@ class FreeSpace:
 
     async def __call__(self) -> int:
         """Octets; raises OSError where nothing can be measured."""
-        if self._runtime.now() >= self._until:
+        if (
+            not self._until - REMEMBERED_SECONDS <= self._runtime.now() < self._until
+        ):  # the clock may jump back
             self._measured = await self._runtime.blocking.run(self._files.free_space, self._path())
             self._until = self._runtime.now() + REMEMBERED_SECONDS
         return self._measured

@@ -212,3 +212,6 @@ class Local(SynchronousTestCase):
         clock.advance(REMEMBERED_SECONDS)
         self.run_now(space())
         self.assertEqual(self.executor.jobs, 2)
+        clock.rightNow = -3600.0  # D11: a clock that is put back
+        self.run_now(space())
+        self.assertEqual(self.executor.jobs, 3)
