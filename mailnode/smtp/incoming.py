@@ -110,8 +110,8 @@ class Incoming:
     async def _report(self) -> None:
         """Tell the sender that it has arrived, where that was asked for (RFC 3461 section 4.1)."""
         transaction = self._transaction
-        if not self._session.reports_success or self._kind is not Kind.MAIL:
-            return
+        if not self._session.reports_success or self._kind not in (Kind.MAIL, Kind.SAML):
+            return  # nobody asked, or nobody knows who has only seen it
         try:
             await self._session.shared.reporter.of_arrival(
                 self.id, transaction.envelope, transaction.leads_to, self._header_text

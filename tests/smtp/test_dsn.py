@@ -2,6 +2,7 @@
 
 import errno
 
+from mailnode.config_messages import LiveMessages
 from mailnode.envelope import Recipient
 from mailnode.queue.entry import Fate
 from mailnode.store.errors import OverQuota
@@ -51,6 +52,14 @@ class Dsn(SmtpTestCase):
         self.assertIn(f" id {message};\r\n".encode(), content)
         self.assertIn(header, content)
         self.assertTrue(header.startswith(b"Received: ") and header.endswith(b"Subject: x\r\n\r\n"))
+
+    def test_saml(self) -> None:
+        """A message by SAML is in the mailbox, whoever has seen it; of the others nobody knows."""
+        for verb, reports in ((b"SAML", 1), (b"SOML", 0)):
+            world = self.submitting(config={"messages": LiveMessages("users")})
+            self.check(world, [(verb + b" FROM:<anna@local.example>\r\n" + BOB, [b"250"] * 2)])
+            self.check(world, [(b"DATA\r\n", [b"354"]), (TEXT + b".\r\n", [b"250"])])
+            self.assertEqual(len(world.reporter.reports), reports, verb)
 
     def test_nobody_asked(self) -> None:
         """No report that nobody wanted."""
