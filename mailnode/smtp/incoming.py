@@ -237,7 +237,10 @@ class Incoming:
         return frozenset() if right else frozenset([_MESSAGE_ID])
 
     def _missing(self, names: frozenset[bytes]) -> bytes:
-        """Date, Message-ID and perhaps Sender where a submitted message has none (RFC 6409 section 8)."""
+        """Date, Message-ID and perhaps Sender where a submitted message has none (RFC 6409 section 8).
+
+        A name in UTF-8 gets into no message that is none (RFC 6531 section 3.7.3).
+        """
         seconds = self._session.shared.runtime.now()
         fields = b""
         if b"date" not in names:
@@ -246,6 +249,7 @@ class Incoming:
             host = self._session.config.hostname
             fields += trace.field("Message-ID", f"<{int(seconds)}.{self.id}@{host}>")
         sender = missing_sender(self._session, self._header.text)
-        if sender is not None:
-            fields += trace.field("Sender", str(sender))
+        utf8 = self._transaction.envelope.utf8
+        if sender is not None and (utf8 or not sender.international):
+            fields += trace.field("Sender", str(sender), utf8=utf8)
         return fields

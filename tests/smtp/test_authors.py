@@ -1,7 +1,9 @@
 """Who may send as whom (vectors A14, B4; RFC 6409 sections 6.1 and 8.1)."""
 
 from dataclasses import replace
+from unittest.mock import patch
 
+from mailnode.config import MailboxEntry, Mailboxes
 from mailnode.config_submission import Submission
 from tests.smtp.world import FROM, MAILBOXES, RCPT, SmtpTestCase, World
 
@@ -116,6 +118,21 @@ class Authors(SmtpTestCase):
                 self.assertEqual(self.sends(world, fields)[:3], b"250")
                 content = world.courier.delivered[0].content
                 self.assertEqual(content.count(added), wanted * configured, fields)
+
+    def test_sender_in_utf8(self) -> None:
+        """RFC 6531 section 3.7.3: a name in UTF-8 is added to a message with SMTPUTF8, and to no other."""
+        joerg, boss = "jörg@local.example", "boss@local.example"
+        people = Mailboxes({joerg: MailboxEntry("x", send_as=(boss,)), boss: MailboxEntry("x")})
+        for parameter, wanted in ((b"", 0), (b" SMTPUTF8", 1)):
+            with patch("tests.smtp.world.MAILBOXES", people):
+                world = self.submitting(joerg.encode(), mailboxes=people, submission={"add_sender": True})
+            begin = (
+                b"MAIL FROM:<boss@local.example>%b\r\nRCPT TO:<boss@local.example>\r\nDATA\r\n" % parameter
+            )
+            self.check(world, [(begin, [b"250", b"250", b"354"])])
+            self.check(world, [(b"From: boss@local.example\r\n\r\nhi\r\n.\r\n", [b"250"])])
+            content = world.courier.delivered[0].content
+            self.assertEqual(content.count(f"Sender: {joerg}\r\n".encode()), wanted)
 
     def test_reports(self) -> None:
         """B4: on submission only reports and automatic answers go without a reverse-path."""
