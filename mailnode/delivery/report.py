@@ -35,6 +35,7 @@ _WHAT_TO_DO = (
     "postmaster of this server, with the whole of this report.\r\n"
 )
 _NOT_PLAIN = re.compile(r"[^!-*,-<>-\[\]-~]")
+_LINE_END = re.compile(rb"\r\n|\r|\n")
 _NOT_SHOWN = re.compile(r"[^ -~]")
 
 
@@ -84,6 +85,10 @@ def _header(report: Report, boundary: str) -> bytes:
         ("Message-ID", f"<{int(report.seconds)}.{report.id}@{host}>"),
         ("Auto-Submitted", "auto-replied"),  # RFC 3834 section 5
         ("MIME-Version", "1.0"),
+        (
+            "Content-Transfer-Encoding",
+            "8bit",
+        ),  # that of its parts (RFC 2045 section 6.4)
     ]
     kind = ("multipart/report; report-type=delivery-status;", f'boundary="{boundary}"')
     head = b"".join(trace.field(*one, utf8=not to.isascii()) for one in fields)
@@ -170,4 +175,9 @@ def _returned(original: bytes) -> tuple[bytes, bytes]:
     else:
         kind = "message/global" if whole else "message/global-headers"
     plain = original.isascii()
-    return _part(kind, "7bit" if plain else "8bit"), original if whole else head + empty_line[:2]
+    return _part(kind, "7bit" if plain else "8bit"), original if whole else _lines(head) + empty_line[:2]
+
+
+def _lines(header: bytes) -> bytes:
+    """A header as 8bit can carry it (RFC 2045 section 2.8): that of a binary message may hold anything."""
+    return _LINE_END.sub(b"\r\n", header.replace(b"\0", b"?"))

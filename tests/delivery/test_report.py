@@ -45,6 +45,7 @@ class Reports(SynchronousTestCase):
             ("Date", "Sun, 09 Sep 2001 01:47:40 +0000"),
             ("Message-ID", "<1000000060.RID@mx.example>"),
             ("Auto-Submitted", "auto-replied"),
+            ("Content-Transfer-Encoding", "8bit"),
         ):
             self.assertEqual(str(found[name]), value)
         self.assertEqual(found.get_content_type(), "multipart/report")
@@ -116,6 +117,11 @@ class Reports(SynchronousTestCase):
             part = list(read(octets).iter_parts())[2]
             self.assertEqual((part.get_content_type(), part["Content-Transfer-Encoding"]), (kind, encoding))
             self.assertIn(b"\r\n\r\n" + original.removesuffix(b"\r\n"), octets)
+
+    def test_binary(self) -> None:
+        """The header of a binary message (RFC 3030) becomes lines of text, without NUL."""
+        octets = compose(replace(REPORT, original=b"Subject: a\0b\nX: y\rz\r\n\r\n"))
+        self.assertIn(b"\r\n\r\nSubject: a?b\r\nX: y\r\nz\r\n\r\n--", octets)
 
     def test_whole(self) -> None:
         """RFC 3461 section 4.3: RET=FULL counts for failures only; RET=HDRS, or nothing, is the header."""
