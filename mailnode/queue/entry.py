@@ -155,7 +155,7 @@ def glance(data: bytes) -> tuple[str, float, float]:
         return (
             _text(content["id"], str),
             _number(content["due"], float),
-            _number(content["envelope"]["release"], float),
+            _number(content["envelope"].get("release", 0.0), float),
         )
 
 

@@ -21,6 +21,7 @@ Any thread may call; one message is worked at by one caller at a time.
 """
 
 import contextlib
+import errno
 import os
 import re
 import threading
@@ -153,7 +154,10 @@ class Spool:
         return self._files.open(self._path(name, BODY))
 
     def save(self, entry: Entry) -> None:
-        """Put an entry in the place of what was known, durably. Raises OSError."""
+        """Put an entry in the place of what was known, durably. Raises OSError, also for one too large."""
+        data = encode(entry)
+        if len(data) > LARGEST_ENVELOPE:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
         path = self._path(entry.id, ENVELOPE)
         before = self._files.stat(path)
         # root may change it by hand, but the server must still be able to read it
@@ -161,7 +165,7 @@ class Spool:
         with self._lock:
             self._taken.add(entry.id)
         try:
-            self._files.replace(path, encode(entry), owner=owner)
+            self._files.replace(path, data, owner=owner)
         finally:
             self.free(entry.id)
 

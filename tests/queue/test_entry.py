@@ -97,9 +97,10 @@ class Texts(SynchronousTestCase):
         """An entry that an older server wrote is read."""
         entry = new_entry("ID", Envelope(ANNA, recipients=(Recipient(BOB),)), came=1, due=2)
         content = json.loads(encode(entry))
-        for name in ("solicitation", "priority", "utf8"):
+        for name in ("solicitation", "priority", "utf8", "release"):
             del content["envelope"][name]
         self.assertEqual(decode(json.dumps(content).encode()), entry)
+        self.assertEqual(glance(json.dumps(content).encode()), ("ID", 2.0, 0.0))
 
     @settings(derandomize=True, database=None, deadline=None)
     @given(st.data())

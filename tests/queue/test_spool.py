@@ -105,6 +105,15 @@ class Spools(SynchronousTestCase):
         facts = os.stat(os.path.join(self.path, "A1.envelope"))
         self.assertEqual((facts.st_uid, facts.st_gid, facts.st_mode & 0o777), (12345, 12346, 0o600))
 
+    def test_too_large(self) -> None:
+        """An envelope that could not be read again is not taken, and nothing is left of the message."""
+        many = (Recipient(Address("b" * 250, "a.example")),) * 20_000
+        arriving = self.spool.arriving("A1")
+        large = new_entry("A1", Envelope(None, recipients=many), came=1.0, due=2.0)
+        self.assertRaises(OSError, arriving.accept, large)
+        arriving.abort()
+        self.assertEqual(self.listed(), [])
+
     def test_abort(self) -> None:
         """Nothing is left of a message that does not come to its end."""
         arriving = self.spool.arriving("A1")
