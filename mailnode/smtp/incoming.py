@@ -20,7 +20,7 @@ from mailnode.smtp.author import check_authors, missing_sender
 from mailnode.smtp.commands.rcpt import by_name
 from mailnode.smtp.extensions import check_solicitation, size_limit, too_large
 from mailnode.smtp.header_block import HeaderBlock, edit
-from mailnode.smtp.outcome import NOBODY_THERE, Refused, for_error
+from mailnode.smtp.outcome import NOBODY_THERE, TEMPORARY, Refused, for_error
 from mailnode.smtp.session import Hello, Session
 from mailnode.smtp.transaction import Transaction
 from mailnode.store.errors import StoreError
@@ -160,6 +160,7 @@ class Incoming:
     def _begin(self) -> Delivery:
         """Decide which way the message goes, by what is known now: its envelope and its header."""
         session, envelope = self._session, self._transaction.envelope
+        self._check_mailboxes()
         self._check_solicitation()
         if session.submission:
             check_authors(session, self._transaction.envelope.reverse_path, self._header.text)
@@ -182,6 +183,11 @@ class Incoming:
             connection=session.connection.id,
             always=self._transaction.always,
         )
+
+    def _check_mailboxes(self) -> None:
+        """Put off what is for a mailbox that went since RCPT: when it comes again, its sender is told."""
+        if not self._transaction.accounts.keys() <= self._session.shared.live.mailboxes.mailboxes.keys():
+            raise Refused(TEMPORARY)
 
     def _held(self, envelope: Envelope) -> Entry:
         """The entry of a message that waits; an address that only this connection understands gets a name."""

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailnode.config import Limits
+from mailnode.config import Limits, Mailboxes
 from mailnode.events.life import Accepted
 from mailnode.message.header import extent
 from mailnode.smtp.header_block import HeaderBlock, edit
@@ -219,6 +219,16 @@ class Content(SmtpTestCase):
             self.check(world, [(RCPT, [b"503 5.5.1"])])
             world.courier.fails = None
             self.delivered(world, b"\r\nx\r\n")
+
+    def test_mailbox_that_went(self) -> None:
+        """A reload takes a mailbox away after RCPT: the message is put off, and then it is unknown."""
+        world = self.greeted()
+        self.check(world, [(MAIL + RCPT + BOB, [b"250"] * 3)])
+        people = world.live.mailboxes.mailboxes
+        world.live.mailboxes = Mailboxes({"bob@local.example": people["bob@local.example"]})
+        self.check(world, [(b"DATA\r\n", [b"354"]), (b"\r\nx\r\n.\r\n", [b"451 4.3.0"])])
+        self.assertEqual(world.courier.deliveries, [])
+        self.check(world, [(MAIL + RCPT + BOB, [b"250", b"550 5.1.1", b"250"])])
 
     def test_what_cannot_be_removed(self) -> None:
         """Where the disk fails altogether, content is read to its end and is no command (S1)."""
