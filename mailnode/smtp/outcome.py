@@ -32,6 +32,7 @@ FULL_FOR_GOOD = Reply(552, "5.2.2", "The mailbox is full")
 ONE_IS_FULL = Reply(452, "4.2.2", "The mailbox of a recipient is full; nobody got the message")
 TEMPORARY = Reply(451, "4.3.0", "Temporary failure; try again later")
 TOO_MUCH_JUNK = Reply(421, "4.7.0", "Too many commands without mail; closing connection")
+NOT_FOR_STRANGERS = Reply(554, "5.7.1", "LMTP is for trusted networks only")
 OUT_OF_STEP = Reply(554, "5.5.0", "SMTP protocol synchronization: wait for the reply")
 
 

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from mailnode.events import life
 from mailnode.net.listen import Connection
 from mailnode.net.stream import ConnectionClosed, TimedOut
-from mailnode.smtp.outcome import OUT_OF_STEP, TEMPORARY, UNKNOWN_VERB, Farewell, Refused
+from mailnode.smtp.outcome import NOT_FOR_STRANGERS, OUT_OF_STEP, TEMPORARY, UNKNOWN_VERB, Farewell, Refused
 from mailnode.smtp.session import Collaborators, Session
 from mailnode.smtp.verbs import VERBS, Answer, Rule, Verb
 from mailnode.wire.errors import BadSyntax, LineTooLong
@@ -26,7 +26,6 @@ GREETING_PAUSE = 0.1
 
 LINE_TOO_LONG = Reply(500, "5.5.2", "Line too long")
 NOT_SMTP = Reply(500, "5.5.2", "This is an SMTP server")
-NOT_FOR_STRANGERS = Reply(554, "5.7.1", "LMTP is for trusted networks only")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors; closing connection")
 TOO_SLOW = Reply(421, "4.4.2", "Timeout; closing connection")
 

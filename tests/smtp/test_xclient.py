@@ -1,6 +1,8 @@
 """XCLIENT: who may name a client, and that the session is that client's from then on."""
 
 from base64 import b64encode
+from dataclasses import replace
+from ipaddress import ip_network
 from typing import Any
 
 from mailnode.net.listen import UNKNOWN
@@ -54,6 +56,15 @@ class Naming(SmtpTestCase):
         self.check(world, [(TEXT, [b"250"])])
         received = b"Received: from client.example ([198.51.100.9])\r\n"
         self.assertIn(received, world.courier.delivered[0].content)
+
+    def test_lmtp(self) -> None:
+        """RFC 2033 section 1: LMTP is not for the world, whoever speaks for it."""
+        for peer, replies in ((b"10.0.0.9", [b"220", b"250"]), (b"198.51.100.9", [b"554 5.7.1"])):
+            world = self.world("lmtp", peer=PROXY, trusted=True, xclient_networks=("10.0.0.0/8",))
+            world.live.config = replace(world.live.config, trusted_networks=(ip_network("10.0.0.0/8"),))
+            self.check(world, [(b"LHLO a\r\n", [b"220", b"250"])])
+            self.check(world, [(b"XCLIENT ADDR=" + peer + b"\r\n", replies[:1])])
+            self.check(world, [(b"LHLO a\r\n", replies[1:])])
 
     def test_names(self) -> None:
         """What the proxy has heard in HELO holds until EHLO; PROTO tells whether it was EHLO there."""
