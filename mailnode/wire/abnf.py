@@ -19,8 +19,6 @@ CHAR = _span(0x01, 0x7F)
 VCHAR = _span(0x21, 0x7E)
 
 ATEXT = ALPHA | DIGIT | frozenset(b"!#$%&'*+-/=?^_`{|}~")  # RFC 5322 3.2.3
-QTEXT_SMTP = _span(0x20, 0x7E) - frozenset(b'"\\')  # RFC 5321 4.1.2 qtextSMTP
-LET_DIG = ALPHA | DIGIT
 
 ATOM_SPECIALS = frozenset(b'(){ %*"\\]') | CTL  # RFC 3501 section 9: atom-specials
 ATOM_CHAR = CHAR - ATOM_SPECIALS

@@ -10,7 +10,6 @@ import re
 _ANY_END = re.compile(rb"\r\n|\r|\n")
 _CRLF = b"\r\n"
 _STUFFED = b"\r\n."
-_END = b"\r\n.\r\n"
 
 
 class Decoder:

@@ -22,8 +22,6 @@ CLASSES = (
     ("CHAR", bytes(range(1, 0x80))),
     ("VCHAR", PRINTABLE),
     ("ATEXT", LETTERS + DIGITS + b"!#$%&'*+-/=?^_`{|}~"),
-    ("QTEXT_SMTP", bytes([32, 33, *range(35, 92), *range(93, 127)])),  # %d32-33 / %d35-91 / %d93-126
-    ("LET_DIG", LETTERS + DIGITS),
     ("ATOM_SPECIALS", b'(){ %*"\\]' + CONTROLS),
     ("ATOM_CHAR", bytes(octet for octet in PRINTABLE if octet not in b'(){%*"\\]')),
     ("ASTRING_CHAR", bytes(octet for octet in PRINTABLE if octet not in b'(){%*"\\')),
