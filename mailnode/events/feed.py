@@ -5,6 +5,9 @@ the store (store.mailbox.changes). So a lost or doubled announcement does no har
 """
 
 from collections.abc import Callable
+from functools import partial
+
+from mailnode.events.log import Log
 
 MailboxKey = tuple[str, tuple[str, ...]]  # account address, levels of the mailbox name
 
@@ -40,11 +43,9 @@ class ChangeFeed:
         return stop
 
     def announce(self, key: MailboxKey) -> None:
-        """Wake everybody who watches `key`, and tell those who listen to all."""
-        for hear in list(self._listeners.values()):
-            hear(key)
-        for wake in list(self._watchers.get(key, {}).values()):
-            wake()
+        """Wake everybody who watches `key`, and tell those who listen to all. Raises nothing."""
+        hears = [partial(hear, key) for hear in self._listeners.values()]
+        Log("mailnode.events").each("change not heard", [*hears, *self._watchers.get(key, {}).values()])
 
     def watched(self) -> list[MailboxKey]:
         """The mailboxes somebody watches now."""

@@ -5,6 +5,7 @@ Each is published once, by the part that made it true; the log and whoever subsc
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 
 from mailnode.events.log import Log
 
@@ -150,9 +151,9 @@ class Bus:
         self._subscribers.append(subscriber)
 
     def publish(self, event: Event) -> None:
-        """Tell everybody."""
-        for subscriber in self._subscribers:
-            subscriber(event)
+        """Tell everybody. Raises nothing: it has happened."""
+        calls = [partial(subscriber, event) for subscriber in self._subscribers]
+        Log("mailnode.events").each("event not heard", calls)
 
 
 # What an administrator may have to do something about.

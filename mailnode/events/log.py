@@ -4,6 +4,7 @@ A line reads `event key=value key=value`. Values from peers are escaped and cut,
 send can break the line, colour a terminal or fill the disk (vector C14 of the test suite).
 """
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from twisted.logger import Logger, LogLevel
@@ -62,3 +63,11 @@ class Log:
 
     def _safe(self) -> dict[str, Any]:
         return {f"field_{name}": value for name, value in self._fields.items()}
+
+    def each(self, event: str, calls: Iterable[Callable[[], None]]) -> None:
+        """Make all these calls; one that fails is a bug of its own, and of nobody who is called after it."""
+        for call in calls:
+            try:
+                call()
+            except Exception:
+                self.bug(event, Failure())

@@ -62,6 +62,7 @@ class Local(SynchronousTestCase):
         bus.subscribe(self.events.append)
         for address in (ANNA, BOB):
             feed.watch((address, ("INBOX",)), lambda address=address: self.woken.append(address))  # type: ignore[misc]
+        self.feed, self.bus = feed, bus
         self.courier = LocalCourier(runtime, realm, feed, bus, self.files)
 
     def begin(self, *addresses: str) -> LocalDelivery:
@@ -103,6 +104,19 @@ class Local(SynchronousTestCase):
         self.run_now(delivery.commit())
         (first,), (second,) = self.found("anna"), self.found("bob")
         self.assertTrue(os.path.samefile(first, second))
+        self.assertEqual((self.woken, len(self.events)), ([ANNA, BOB], 2))
+
+    def test_bug_of_who_is_told(self) -> None:
+        """What is delivered is delivered, and the others are told, whoever stumbles over the news."""
+
+        def stumble(*_: object) -> None:
+            raise ZeroDivisionError
+
+        self.feed.listen(stumble)
+        self.feed.watch((ANNA, ("INBOX",)), stumble)
+        self.bus.subscribe(stumble)
+        self.run_now(self.begin(ANNA, BOB).commit())
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 5)
         self.assertEqual((self.woken, len(self.events)), ([ANNA, BOB], 2))
 
     def test_large(self) -> None:
