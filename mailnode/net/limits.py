@@ -8,7 +8,7 @@ Stress begins when strangers have most of the places there are for them, and end
 are free again: so that a count that goes up and down by one does not begin it anew each time.
 """
 
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address, ip_network
@@ -16,6 +16,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from mailnode.events.log import Log
 
 _MINUTE = 60.0
+_SOURCES = 4096  # whose new connections are remembered; the one heard of longest ago is forgotten first
 _CALM = 0.75  # of the count at which stress begins: there it ends
 
 
@@ -58,7 +59,7 @@ class Gate:
         self._before_login = 0
         self._sources: Counter[str] = Counter()
         self._people: Counter[str] = Counter()
-        self._recent: dict[str, deque[float]] = {}
+        self._recent: OrderedDict[str, deque[float]] = OrderedDict()
 
     def admit(self, peer: str, *, trusted: bool) -> "Admission | str":
         """An Admission, to be released when the connection ends; or why not, for the log."""
@@ -94,11 +95,10 @@ class Gate:
 
     def _recent_of(self, source: str) -> deque[float]:
         since = self._clock() - _MINUTE
-        if len(self._recent) > 4096:
-            self._recent = {
-                name: times for name, times in self._recent.items() if times and times[-1] > since
-            }
         recent = self._recent.setdefault(source, deque())
+        self._recent.move_to_end(source)
+        if len(self._recent) > _SOURCES:
+            self._recent.popitem(last=False)
         while recent and recent[0] <= since:
             recent.popleft()
         return recent

@@ -6,6 +6,7 @@ from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailnode.net import limits
 from mailnode.net.limits import Admission, ConnectionLimits, Gate, source_of
 
 
@@ -151,12 +152,13 @@ class GateTests(SynchronousTestCase):
         self.assertEqual(self.gate.sessions, 0)
 
     def test_the_table_of_rates_is_bounded(self) -> None:
-        """Addresses that were quiet for a minute are forgotten."""
-        self.limits = ConnectionLimits(10, 10, 10, 10, 10)
-        for number in range(5000):
-            self.admit(f"10.0.{number // 256}.{number % 256}").release()
-            self.now += 1
-        self.assertLess(len(self.gate._recent), 4200)
+        """However many come in a minute, only the latest sources are remembered; who goes on stays counted."""
+        self.patch(limits, "_SOURCES", 3)
+        for number in range(5):
+            self.admit("192.0.2.1").release()
+            self.admit(f"198.51.100.{number}").release()
+            self.assertLessEqual(len(self.gate._recent), 3)
+        self.assertIn("new connections", self.refused())
 
     def test_sources(self) -> None:
         """An IPv4 address and an IPv6 /64 are one source each; a mapped address is the IPv4 one."""
