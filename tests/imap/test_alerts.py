@@ -37,6 +37,20 @@ class Alerts(SynchronousTestCase):
         self.assertEqual(client.say("a NOOP").count(b"* OK [ALERT] "), 16)
         self.assertEqual(self.world.sessions.tell(ME, "x"), 1)
 
+    def test_deaf_client(self) -> None:
+        """A client in IDLE that reads nothing is written to no more; the alerts that wait are bounded."""
+        for mailbox in (None, "INBOX"):
+            client = self.world.client().login(mailbox)
+            client.say("a IDLE")
+            client.stream.pauseProducing()
+            heard = [self.world.sessions.tell(ME, f"alert {number}") for number in range(30)]
+            self.assertIn(sum(heard), (16, 17))  # those that wait, and one that may be on its way
+            self.assertLess(client.heard().count(b"[ALERT]"), 2)
+            client.stream.resumeProducing()
+            client.heard()
+            self.assertEqual(client.say("DONE"), b"a OK No longer idle\r\n")
+            client.hang_up()
+
     def test_ascii(self) -> None:
         """resp-text is US-ASCII."""
         client = self.world.client().login()

@@ -152,7 +152,7 @@ class GateTests(SynchronousTestCase):
         self.assertEqual(self.gate.sessions, 0)
 
     def test_the_table_of_rates_is_bounded(self) -> None:
-        """However many come in a minute, only the latest sources are remembered; who goes on stays counted."""
+        """Of many in a minute only the latest are remembered; who goes on stays counted."""
         self.patch(limits, "_SOURCES", 3)
         for number in range(5):
             self.admit("192.0.2.1").release()

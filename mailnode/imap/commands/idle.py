@@ -70,6 +70,7 @@ async def _watch(session: Session, bell: Bell, ended: list[bytes | Failure]) -> 
         while not ended:
             await session.flush()
             session.alert()
+            await session.stream.drain()
             poll = clock.callLater(POLL, bell.ring) if selected else None
             try:
                 await bell.heard()
