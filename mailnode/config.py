@@ -42,6 +42,7 @@ from mailnode.wire.scram import HASHES, Verifier
 
 Natural = Annotated[int, between(0, 2**53)]
 Positive = Annotated[int, between(1, 2**53)]
+LoginFailures = Annotated[int, between(1, 200)]  # more are not remembered of one source
 Domain = Annotated[str, domain_name]
 MailAddress = Annotated[str, address]
 AliasName = Annotated[str, alias_name]
@@ -118,6 +119,8 @@ class Limits:
     sessions_per_user_pop3: Positive = 4
     sessions_per_user_submission: Positive = 8
     login_failures: Positive = 3
+    login_failures_minute: LoginFailures = 10
+    login_failures_day: LoginFailures = 50
     login_delay: Natural = 2
     smtp_timeout: Positive = 300
     data_timeout: Positive = 180

@@ -3,9 +3,9 @@
 An office sits behind one address, so there are two counts. Whoever has logged in from a source lately is good
 there: a person at that source (the IPv4 address, or the IPv6 /64) is never shut out of it, neither by the
 others there nor by what is wrong under the own name; it only has to wait longer for each answer. All the
-other names share the count of the source: 10 failures in a minute or 50 in a day, and it is told to go before
-any hash is worked out. Accounts are never locked: a stranger could lock them. What many failures in a day
-mean for one account is for people to judge, so they are told, once.
+other names share the count of the source: so many failures in a minute, or in a day, and it is told to go
+before any hash is worked out. Accounts are never locked: a stranger could lock them. What many failures in a
+day mean for one account is for people to judge, so they are told, once.
 
 The same wrong password sent again counts once, so a phone with last year's password shuts nobody out. That
 needs the password: mechanisms that never show it (SCRAM, CRAM-MD5, APOP) give an attempt that is new each
@@ -22,10 +22,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from mailnode.config import Limits
 from mailnode.net.limits import source_of
 
-PER_MINUTE = 10
-PER_DAY = 50
+KEPT = 200  # failures that are remembered of a source; the limits are no higher
 ALARMING = 20  # failures of one account in a day
 LONGEST_DELAY = 15.0  # seconds
 GOOD_DAYS = 14
@@ -53,7 +53,7 @@ class _Failure:
 
 
 def _failures() -> deque[_Failure]:
-    return deque(maxlen=PER_DAY)
+    return deque(maxlen=KEPT)
 
 
 @dataclass(slots=True)
@@ -71,7 +71,8 @@ class LoginThrottle:
     leaves out the addresses that are trusted.
     """
 
-    def __init__(self, clock: Callable[[], float]) -> None:
+    def __init__(self, clock: Callable[[], float], limits: Callable[[], Limits]) -> None:
+        self._limits = limits
         self._clock = clock
         self._key = secrets.token_bytes(32)
         self._sources: OrderedDict[str, deque[_Failure]] = OrderedDict()
@@ -83,9 +84,10 @@ class LoginThrottle:
         source = _source(address)
         if source is None or self._pair(source, name) is not None:
             return False
-        failures, now = self._sources.get(source, _failures()), self._clock()
-        return (len(failures) >= PER_MINUTE and failures[-PER_MINUTE].time > now - _MINUTE) or (
-            len(failures) >= PER_DAY and failures[0].time > now - _DAY
+        limits, failures, now = self._limits(), self._sources.get(source, _failures()), self._clock()
+        return any(
+            len(failures) >= most and failures[-most].time > now - span
+            for most, span in ((limits.login_failures_minute, _MINUTE), (limits.login_failures_day, _DAY))
         )
 
     def failed(self, address: str, name: str, attempt: bytes) -> int:
@@ -115,7 +117,7 @@ class LoginThrottle:
         digest = self._digest(name.encode())
         if source in self._sources:
             others = (failure for failure in self._sources[source] if failure.name != digest)
-            self._sources[source] = deque(others, maxlen=PER_DAY)
+            self._sources[source] = deque(others, maxlen=KEPT)
         pair = _latest(self._good, (source, digest), lambda: _Good(0.0), _PAIRS)
         pair.last = self._clock()
         pair.failures.clear()

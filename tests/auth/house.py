@@ -70,7 +70,7 @@ class House(SynchronousTestCase):
             self.live, hasher=HASHER, executor=self.runtime.blocking, clock=self.runtime.now
         )
         self.portal = Portal(realm, [passwords, ProofChecker(self.live)])
-        self.throttle = LoginThrottle(self.runtime.now)
+        self.throttle = LoginThrottle(self.runtime.now, lambda: self.live.config.limits)
         self.events: list[Event] = []
         self.bus = Bus()
         self.bus.subscribe(self.events.append)

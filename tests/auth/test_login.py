@@ -15,7 +15,7 @@ from mailnode.auth.live import Live
 from mailnode.auth.login import LoginFailed, Logins
 from mailnode.auth.passwords import Hasher
 from mailnode.auth.realm import MailAccount, Realm
-from mailnode.auth.throttle import ALARMING, PER_DAY, PER_MINUTE, LoginThrottle
+from mailnode.auth.throttle import ALARMING, LoginThrottle
 from mailnode.config import Auth, Config, Limits, Listener, MailboxEntry, Mailboxes
 from mailnode.events.life import Bus, Event, GuessedAt, LoginRefused
 from mailnode.events.log import Log
@@ -47,7 +47,8 @@ class LoginTests(SynchronousTestCase):
         bus = Bus()
         self.events: list[Event] = []
         bus.subscribe(self.events.append)
-        self.logins = Logins(live, runtime, Portal(realm, [checker]), LoginThrottle(runtime.now), bus)
+        throttle = LoginThrottle(runtime.now, lambda: live.config.limits)
+        self.logins = Logins(live, runtime, Portal(realm, [checker]), throttle, bus)
         self.gate = Gate(lambda: ConnectionLimits(99, 99, 99, 99, 99), runtime.now)
 
     def connection(self) -> Connection:
@@ -82,7 +83,7 @@ class LoginTests(SynchronousTestCase):
         Who has logged in from there lately still may, and is the only one.
         """
         for turn in range(2):
-            for number in range(PER_MINUTE - 1):
+            for number in range(Limits().login_failures_minute - 1):
                 guess = b"guess %d %d" % (turn, number)
                 self.failureResultOf(self.login(ANNA, guess, self.connection()), LoginFailed)
             self.successResultOf(self.login(BEN, b"Geheimnis", self.connection()))
@@ -93,7 +94,7 @@ class LoginTests(SynchronousTestCase):
     def test_right_at_last(self) -> None:
         """Who remembers the password after some mistakes starts anew."""
         for turn in range(3):
-            for number in range(PER_MINUTE - 1):
+            for number in range(Limits().login_failures_minute - 1):
                 guess = b"guess %d %d" % (turn, number)
                 self.failureResultOf(self.login(ANNA, guess, self.connection()), LoginFailed)
             self.successResultOf(self.login(ANNA, b"Geheimnis", self.connection()))
@@ -116,7 +117,7 @@ class Office(House):
         """A telephone with last year's password, whose proofs are all different, shuts nobody out."""
         self.assert_in(self.password("anna", PASSWORD))
         self.assert_in(self.password("ben", PASSWORD), BEN_ADDRESS)
-        for _ in range(PER_DAY + 10):
+        for _ in range(Limits().login_failures_day + 10):
             old = ScramClient("sha256", "anna", "last year's")
             self.assert_failed(self.authenticate("SCRAM-SHA-256", old.final, initial=old.first()))
         self.assert_in(self.password("ben", PASSWORD), BEN_ADDRESS)
@@ -125,7 +126,7 @@ class Office(House):
 
     def test_every_mechanism_counts(self) -> None:
         """From a source where nobody is good, ten wrong proofs are the last, also for a right one (A3)."""
-        for _ in range(PER_MINUTE):
+        for _ in range(Limits().login_failures_minute):
             wrong = ScramClient("sha256", "anna", "x")
             self.assert_failed(self.authenticate("SCRAM-SHA-256", wrong.final, initial=wrong.first()))
         right = ScramClient("sha256", "anna", PASSWORD)

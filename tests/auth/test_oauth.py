@@ -6,8 +6,8 @@ from twisted.internet.defer import Deferred, fail, succeed
 from zope.interface import implementer
 
 from mailnode.auth.login import NotOffered
-from mailnode.auth.throttle import PER_MINUTE
 from mailnode.auth.tokens import InvalidToken, ITokenChecker
+from mailnode.config import Limits
 from mailnode.wire.errors import BadSyntax
 from tests.auth.house import ANNA, BEN, House
 
@@ -89,7 +89,7 @@ class Bearers(House):
 
     def test_same_token_again(self) -> None:
         """An expired token that a telephone sends again and again shuts nobody out."""
-        for _ in range(PER_MINUTE * 2):
+        for _ in range(Limits().login_failures_minute * 2):
             message = b"user=anna@example.org\x01auth=Bearer old\x01\x01"
             self.assert_failed(self.authenticate("XOAUTH2", b"", initial=message))
         self.assert_in(self.password("ben", "Geheimnis"), BEN)

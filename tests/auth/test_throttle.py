@@ -6,7 +6,10 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.auth import throttle
-from mailnode.auth.throttle import PER_DAY, PER_MINUTE, LoginThrottle, delay
+from mailnode.auth.throttle import LoginThrottle, delay
+from mailnode.config import Limits
+
+PER_MINUTE, PER_DAY = Limits().login_failures_minute, Limits().login_failures_day
 
 
 class Throttle(SynchronousTestCase):
@@ -14,7 +17,8 @@ class Throttle(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.clock = Clock()
-        self.throttle = LoginThrottle(self.clock.seconds)
+        self.limits = Limits()
+        self.throttle = LoginThrottle(self.clock.seconds, lambda: self.limits)
         self.guesses = count()
 
     def fail_times(self, address: str, times: int, *, every: float = 0.0, name: str = "anna") -> None:
@@ -37,6 +41,17 @@ class Throttle(SynchronousTestCase):
         self.assertTrue(self.throttle.blocked("192.0.2.1", "anna"))
         self.clock.advance(86400 - PER_DAY * 600 + 601)
         self.assertFalse(self.throttle.blocked("192.0.2.1", "anna"))
+
+    def test_as_configured(self) -> None:
+        """The numbers are those of the moment, also for what went wrong before."""
+        self.fail_times("192.0.2.1", throttle.KEPT, every=120)
+        self.assertTrue(self.throttle.blocked("192.0.2.1", "anna"))
+        self.limits = Limits(login_failures_minute=1, login_failures_day=throttle.KEPT)
+        self.assertTrue(self.throttle.blocked("192.0.2.1", "anna"))
+        self.clock.advance(86400 - throttle.KEPT * 120)
+        self.assertFalse(self.throttle.blocked("192.0.2.1", "anna"))
+        self.fail_times("192.0.2.2", 1)
+        self.assertTrue(self.throttle.blocked("192.0.2.2", "anna"))
 
     def test_others_are_not_blocked(self) -> None:
         """Another address may still log in, also to the same account (A4)."""

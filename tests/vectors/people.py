@@ -30,4 +30,4 @@ def logins(live: Live, runtime: Runtime, bus: Bus) -> Logins:
     passwords = PasswordChecker(live, hasher=HASHER, executor=runtime.blocking, clock=runtime.now)
     realm = Realm(live, runtime, FileSystem(), rng=random.Random(1))
     portal = Portal(realm, [passwords, ProofChecker(live)])
-    return Logins(live, runtime, portal, LoginThrottle(runtime.now), bus)
+    return Logins(live, runtime, portal, LoginThrottle(runtime.now, lambda: live.config.limits), bus)
