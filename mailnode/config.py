@@ -193,6 +193,11 @@ class Config:
         return os.path.join(self.state, "control.sock")
 
     @property
+    def login_key(self) -> str:
+        """The path of the key that verifiers of unknown names are made of."""
+        return os.path.join(self.state, "login.key")
+
+    @property
     def queue_directory(self) -> str:
         """The folder of messages that wait for their time."""
         return os.path.join(self.state, "queue")

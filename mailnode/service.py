@@ -33,6 +33,7 @@ from mailnode.auth.passwords import Hasher
 from mailnode.auth.realm import Realm
 from mailnode.auth.throttle import LoginThrottle
 from mailnode.auth.tokens import Issuer, JwtChecker, TokenKeysError, read_issuer
+from mailnode.auth.verifiers import lasting_key
 from mailnode.config import Limits, Loaded, Mailboxes, load
 from mailnode.delivery.live import LiveCourier
 from mailnode.delivery.local import FreeSpace, LocalCourier
@@ -202,7 +203,7 @@ class MailNode(Service):
         self._tokens = tokens = JwtChecker(issuer, runtime.blocking, runtime.now)
         portal = Portal(realm, [checker, ProofChecker(live)])
         throttle = LoginThrottle(runtime.now, lambda: live.config.limits)
-        logins = Logins(live, runtime, portal, throttle, bus, tokens)
+        self._logins = logins = Logins(live, runtime, portal, throttle, bus, tokens)
         self._indexer = Indexer(runtime, realm, feed, Log("mailnode.upkeep"))
         self._collections = ShortCollections(reactor, gc, quiet=lambda: not realm.crowded)
         courier = LocalCourier(runtime, realm, feed, bus, files)
@@ -286,6 +287,8 @@ class MailNode(Service):
         """twistd's: begin to work."""
         super().startService()
         sys.setswitchinterval(SWITCH_INTERVAL)
+        # Not earlier: what is made as root would not be the server's.
+        self._logins.verifiers.key = lasting_key(self._started.login_key, self._files)
         self._store_pool.start()
         self._password_pool.start()
         self._indexer.start()

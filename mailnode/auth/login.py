@@ -58,7 +58,7 @@ class Logins:
         self._throttle = throttle
         self._bus = bus
         self._tokens = tokens
-        self._verifiers = Verifiers(live)
+        self.verifiers = Verifiers(live)
 
     # What there is
 
@@ -156,7 +156,7 @@ class Logins:
 
     def _evidence(self, connection: Connection) -> Evidence:
         hear = partial(self._hear, connection=connection)
-        return Evidence(self._live, self._verifiers, self._tokens, connection, hear)
+        return Evidence(self._live, self.verifiers, self._tokens, connection, hear)
 
     def _hear(self, address: str, username: bytes, connection: Connection) -> None:
         """Raise LoginFailed where too much went wrong to hear this name from there."""

@@ -2,14 +2,17 @@
 
 For a name that nobody has there are a verifier and a secret too, as stable as real ones and as dear to look
 at: a client sees a salt before it has proved anything, and must not learn from it who has a mailbox here.
-They are made of a key of this process, so they change where the server is started anew.
+They are made of a key that lasts: where it changed, the salts that change with it would be those of nobody.
 """
 
 import hmac
+import os
 import secrets
 
 from mailnode.auth.live import Live
 from mailnode.config import MailboxEntry, Mailboxes
+from mailnode.events.log import Log
+from mailnode.fs import FileSystem
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.saslprep import saslprep
 from mailnode.wire.scram import HASHES, Verifier, make_verifier
@@ -18,6 +21,9 @@ from mailnode.wire.scram import HASHES, Verifier, make_verifier
 # laptop takes 30 ms for this, an old telephone 0.3 s. RFC 7677 section 4 counted 15,000 for 0.1 s, in 2015.
 ITERATIONS = 100_000
 SALT_OCTETS = 16
+KEY_OCTETS = 32
+
+_log = Log("mailnode.auth")
 
 
 def make_verifiers(password: str) -> tuple[Verifier, ...]:
@@ -32,12 +38,33 @@ def make_verifiers(password: str) -> tuple[Verifier, ...]:
     )
 
 
+def lasting_key(path: str, files: FileSystem) -> bytes:
+    """The key in a file, in hexadecimal; a new one is made where there is none, or it cannot be used.
+
+    A disk that does not keep it keeps nobody from logging in: then the key lasts as long as the process.
+    """
+    try:
+        if files.stat(path) is not None:
+            key = bytes.fromhex(files.read(path, limit=4 * KEY_OCTETS).decode("ascii"))
+            if len(key) == KEY_OCTETS:
+                return key
+    except (OSError, ValueError) as error:
+        _log.warn("login key cannot be read; a new one is made", path=path, reason=error)
+    key = secrets.token_bytes(KEY_OCTETS)
+    try:
+        files.make_directories(os.path.dirname(path))
+        files.replace(path, key.hex().encode("ascii") + b"\n")
+    except OSError as error:
+        _log.warn("login key is not kept", path=path, reason=error.strerror)
+    return key
+
+
 class Verifiers:
-    """Looks into the mailboxes of this moment."""
+    """Looks into the mailboxes of this moment; `key` is what is invented for nobody is made of."""
 
     def __init__(self, live: Live) -> None:
         self._live = live
-        self._key = secrets.token_bytes(32)
+        self.key = secrets.token_bytes(KEY_OCTETS)
         self._counted: Mailboxes | None = None
         self._complete: frozenset[str] = frozenset()
 
@@ -78,4 +105,4 @@ class Verifiers:
         )
 
     def _made_of(self, what: str, address: str) -> bytes:
-        return hmac.digest(self._key, f"{what}\0{address}".encode(), "sha256")
+        return hmac.digest(self.key, f"{what}\0{address}".encode(), "sha256")

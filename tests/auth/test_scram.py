@@ -1,5 +1,6 @@
 """mailnode.auth.scram: the server against a client of its own (vectors A1, A3, A7, A8)."""
 
+import os
 from base64 import b64encode
 from dataclasses import replace
 
@@ -7,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailnode.auth.login import NotOffered
+from mailnode.auth.verifiers import lasting_key
 from mailnode.config import Mailboxes
 from mailnode.events.life import LoggedIn, LoginRefused
+from mailnode.fs import FileSystem
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.scram import HASHES, parse_client_final
 from tests.auth.house import ANNA, BEN, PASSWORD, House, entry
@@ -57,6 +60,33 @@ class Scram(House):
         self.assertEqual(salts[1], salts[2])
         self.assertNotEqual(salts[2], salts[3])
         self.assertEqual({(len(salt), count) for salt, count in salts}, {(16, 4096)})
+
+    def test_salt_of_nobody_lasts(self) -> None:
+        """A1: a salt that changes with the next start would tell that it is nobody's."""
+        files, path = FileSystem(), os.path.join(self.mktemp(), "state", "login.key")
+        path = os.path.abspath(path)
+        salts = []
+        for _ in range(2):
+            self.make_logins()
+            self.logins.verifiers.key = lasting_key(path, files)
+            client = self.client("nobody")
+            self.say(client).addErrback(lambda _: None)
+            salts.append(client.salt)
+        self.assertEqual(salts[0], salts[1])
+        self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
+
+    def test_a_key_that_cannot_be_used(self) -> None:
+        """One that is broken is made anew; where none can be kept, there is one all the same."""
+        files, folder = FileSystem(), os.path.abspath(self.mktemp())
+        path = os.path.join(folder, "login.key")
+        files.make_directories(folder)
+        for content in (b"", b"00" * 31, b"xyz", b"\xff" * 64):
+            files.replace(path, content)
+            key = lasting_key(path, files)
+            self.assertEqual((len(key), lasting_key(path, files)), (32, key))
+        files.health.lost = True
+        files.unlink(path)
+        self.assertNotEqual(lasting_key(path, files), lasting_key(path, files))
 
     def test_third_is_the_last(self) -> None:
         """A3: three wrong proofs, and the connection has had its tries."""
