@@ -8,7 +8,6 @@ import socket
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
-from operator import attrgetter
 from threading import Thread
 from typing import Any
 
@@ -29,12 +28,10 @@ from mailnode.auth.allowance import Senders
 from mailnode.auth.checker import PasswordChecker, ProofChecker
 from mailnode.auth.live import Live
 from mailnode.auth.login import Logins
-from mailnode.auth.passwords import Hasher
 from mailnode.auth.realm import Realm
 from mailnode.auth.throttle import LoginThrottle
-from mailnode.auth.tokens import Issuer, JwtChecker, TokenKeysError, read_issuer
+from mailnode.auth.tokens import JwtChecker
 from mailnode.auth.verifiers import lasting_key
-from mailnode.config import Limits, Loaded, Mailboxes, load
 from mailnode.delivery.live import LiveCourier
 from mailnode.delivery.local import FreeSpace, LocalCourier
 from mailnode.delivery.queued import QueuedDelivery
@@ -47,17 +44,16 @@ from mailnode.events.presence import LiveSessions
 from mailnode.fs import FileSystem
 from mailnode.imap.protocol import Imap
 from mailnode.imap.session import Surroundings
-from mailnode.net.blocking import ThreadedExecutor
+from mailnode.net.blocking import Lane, ThreadedExecutor
 from mailnode.net.dirwatch import DirectoryWatches, KernelWatcher
-from mailnode.net.limits import ConnectionLimits, Gate
-from mailnode.net.listen import Door, Serve, SessionFactory
-from mailnode.net.tls import TlsError, TlsServer, make_context
+from mailnode.net.tls import TlsServer
 from mailnode.pop3.session import Pop3
 from mailnode.queue.runner import Runner
 from mailnode.queue.spool import Spool
 from mailnode.runtime import Runtime
+from mailnode.service_listeners import session_factories
+from mailnode.service_reading import CANNOT_START, changed_people, read, waits_for_a_start
 from mailnode.smtp.server import Smtp
-from mailnode.tomlfile import ConfigurationError
 from mailnode.upkeep.indexer import Indexer
 from mailnode.upkeep.memory import ShortCollections
 
@@ -94,65 +90,13 @@ def makeService(options: Options) -> Service:
     path = os.path.abspath(options["config"])
     try:
         return MailNode(path, reactor, announce=bool(options["announce"]))
-    except _CANNOT_START as error:
+    except CANNOT_START as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
 
 
-# How a peer is sent away, by the protocol of the listener; then why.
-_SENT_AWAY = {
-    "smtp": b"421 4.3.2 ",
-    "submission": b"421 4.3.2 ",
-    "lmtp": b"421 4.3.2 ",
-    "pop3": b"-ERR [SYS/TEMP] ",
-    "imap": b"* BYE [UNAVAILABLE] ",
-}
 _STOPPING = b"The server is shutting down"
 _CHANGED = b"Your account has changed, log in again"
-
-# What a reload leaves as it was when the server started.
-_SETTLED = {
-    "state": attrgetter("state"),
-    "store.mail": attrgetter("store.mail"),
-    "store.text_index": attrgetter("store.text_index"),
-    "listener": attrgetter("listeners"),
-}
-
-
-# What is wrong with the configuration, or with a file that it names.
-_CANNOT_START = (ConfigurationError, TlsError, TokenKeysError)
-
-
-def connection_limits(protocol: str, numbers: Limits) -> ConnectionLimits:
-    """How many connections a protocol may have.
-
-    Other mail servers never log in: on the port for them the limit before login is that of all sessions.
-    Stress is SMTP's: the other protocols give strangers little time anyway.
-    """
-    sessions, per_person = {
-        "smtp": (numbers.smtp_sessions, numbers.smtp_sessions),
-        "submission": (numbers.smtp_sessions, numbers.sessions_per_user_submission),
-        "lmtp": (numbers.smtp_sessions, numbers.smtp_sessions),
-        "pop3": (numbers.pop3_sessions, numbers.sessions_per_user_pop3),
-        "imap": (numbers.imap_sessions, numbers.sessions_per_user_imap),
-    }[protocol]
-    return ConnectionLimits(
-        per_address=numbers.connections_per_address,
-        rate=numbers.connection_rate,
-        before_login=sessions if protocol in ("smtp", "lmtp") else numbers.preauth_connections,
-        sessions=sessions,
-        per_person=per_person,
-        stress_percent=numbers.stress_percent if protocol in ("smtp", "submission") else 100,
-    )
-
-
-def changed_people(before: Mailboxes, now: Mailboxes) -> frozenset[str]:
-    """The mailboxes that are gone or have other credentials: whoever logged in there has to do it again."""
-    return frozenset(
-        address
-        for address, entry in before.mailboxes.items()
-        if address not in now.mailboxes or now.mailboxes[address].credentials != entry.credentials
-    )
 
 
 class _Worker(Thread):
@@ -177,30 +121,32 @@ class MailNode(Service):
         self._announce = announce
         self._log = Log("mailnode")
         self._files = files = FileSystem(alarm=partial(reactor.callFromThread, self._disk_failed))
-        loaded, contexts, issuer = self._read_configuration()
+        reading = read(path, files)
+        loaded = reading.loaded
         for warning in loaded.warnings:
             self._log.warn("configuration", warning=warning)
         self._started = loaded.config
         self._live = live = Live(loaded.config, loaded.mailboxes)
         # Other mail servers are never asked for a certificate: they would send theirs for nothing.
-        self._tls = [TlsServer(context) for context in contexts]
+        self._tls = [TlsServer(context) for context in reading.contexts]
         tls, asking = self._tls or (None, None)
 
         self._store_pool = _Workers(1, STORE_THREADS, "store")
         self._password_pool = _Workers(0, PASSWORD_THREADS, "passwords")
         rng = random.SystemRandom()
         self._runtime = runtime = Runtime(reactor, rng, ThreadedExecutor(reactor, self._store_pool))
+        self._reads = Lane(runtime.blocking)  # so that what was read last is what is in force
         feed, bus, sessions = ChangeFeed(), Bus(), LiveSessions()
         bus.subscribe(write_to(Log("mailnode.mail")))
 
         self._realm = realm = Realm(live, runtime, files, rng=rng)
-        checker = PasswordChecker(
+        self._checker = checker = PasswordChecker(
             live,
-            hasher=Hasher(live.config.auth),
+            hasher=reading.hasher,
             executor=ThreadedExecutor(reactor, self._password_pool),
             clock=runtime.now,
         )
-        self._tokens = tokens = JwtChecker(issuer, runtime.blocking, runtime.now)
+        self._tokens = tokens = JwtChecker(reading.issuer, runtime.blocking, runtime.now)
         portal = Portal(realm, [checker, ProofChecker(live)])
         throttle = LoginThrottle(runtime.now, lambda: live.config.limits)
         self._logins = logins = Logins(live, runtime, portal, throttle, bus, tokens)
@@ -227,7 +173,9 @@ class MailNode(Service):
         pop3 = Pop3(live, runtime, logins, feed, bus, asking)
         self._watches = watches = DirectoryWatches(reactor, partial(KernelWatcher, reactor))
         imap = Imap(Surroundings(live, runtime, logins, feed, bus, watches, asking, sessions))
-        self._factories = self._make_factories(
+        self._factories = session_factories(
+            live,
+            runtime,
             {
                 "smtp": smtp.serve,
                 "submission": submission.serve,
@@ -238,37 +186,6 @@ class MailNode(Service):
             {"smtp": tls, "submission": asking, "lmtp": tls, "pop3": asking, "imap": asking},
         )
         self._ports: list[IListeningPort] = []
-
-    def _make_factories(
-        self, serve: dict[str, Serve], tls: dict[str, TlsServer | None]
-    ) -> dict[str, SessionFactory]:
-        """A factory for each listener, by endpoint; listeners of one protocol share its limits."""
-        live = self._live
-        gates = {
-            protocol: Gate(partial(self._limits, protocol), self._runtime.now, Log(f"mailnode.{protocol}"))
-            for protocol in serve
-        }
-        return {
-            listener.endpoint: SessionFactory(
-                Door(
-                    listener=listener,
-                    runtime=self._runtime,
-                    gate=gates[listener.protocol],
-                    serve=serve[listener.protocol],
-                    sent_away=_SENT_AWAY[listener.protocol],
-                    tls=tls[listener.protocol],
-                    trusted_networks=lambda: live.config.trusted_networks,
-                    proxy_networks=lambda: live.config.proxy_networks,
-                    handshake_timeout=lambda: float(live.config.limits.tls_handshake_timeout),
-                    write_timeout=lambda: float(live.config.limits.write_timeout),
-                    log=Log(f"mailnode.{listener.protocol}"),
-                )
-            )
-            for listener in live.config.listeners
-        }
-
-    def _limits(self, protocol: str) -> ConnectionLimits:
-        return connection_limits(protocol, self._live.config.limits)
 
     # Starting
 
@@ -406,7 +323,7 @@ class MailNode(Service):
         Deferred.fromCoroutine(self.reload()).addErrback(self._reload_failed)
 
     def _reload_failed(self, failure: Failure) -> None:
-        if failure.check(*_CANNOT_START):
+        if failure.check(*CANNOT_START):
             for line in str(failure.value).splitlines():
                 self._log.warn("reload refused", mistake=line)
         else:
@@ -415,7 +332,7 @@ class MailNode(Service):
     async def _reload_command(self, _: object) -> dict[str, object]:
         try:
             warnings = await self.reload()
-        except _CANNOT_START as error:
+        except CANNOT_START as error:
             return {"ok": False, "mistakes": str(error).splitlines()}
         return {"ok": True, "warnings": warnings}
 
@@ -426,15 +343,14 @@ class MailNode(Service):
         start. Sessions of people whose mailbox is gone or has another password are sent away. Raises
         ConfigurationError, TlsError or TokenKeysError, and then the old configuration stays.
         """
-        loaded, contexts, issuer = await self._runtime.blocking.run(self._read_configuration)
-        for server, context in zip(self._tls, contexts, strict=False):
+        reading = await self._reads.run(read, self._path, self._files)
+        loaded = reading.loaded
+        for server, context in zip(self._tls, reading.contexts, strict=False):
             server.context = context
-        self._tokens.issuer = issuer
-        warnings = [str(warning) for warning in loaded.warnings] + [
-            f"{key} has changed, which takes effect when the server is started again"
-            for key, value in _SETTLED.items()
-            if value(loaded.config) != value(self._started)
-        ]
+        self._tokens.issuer = reading.issuer
+        self._checker.hasher = reading.hasher
+        warnings = [str(warning) for warning in loaded.warnings]
+        warnings += waits_for_a_start(self._started, loaded.config)
         for warning in warnings:
             self._log.warn("configuration", warning=warning)
         changed = changed_people(self._live.mailboxes, loaded.mailboxes)
@@ -443,17 +359,6 @@ class MailNode(Service):
             factory.dismiss(_CHANGED, changed)
         self._log.info("reloaded", mailboxes=len(loaded.mailboxes.mailboxes))
         return warnings
-
-    def _read_configuration(self) -> tuple[Loaded, tuple[Any, ...], Issuer | None]:
-        """The configuration; TLS contexts for other servers and for people; whose tokens count."""
-        loaded = load(self._path, self._files)
-        tls = loaded.config.tls
-        authorities = ("", tls.client_ca) if tls.certificate else ()
-        contexts = tuple(make_context(tls.certificate, tls.key, one) for one in authorities)
-        return loaded, contexts, read_issuer(loaded.config.auth.oauth, self._read_link)
-
-    def _read_link(self, path: str) -> bytes:
-        return self._files.read(os.path.realpath(path))
 
 
 def notify_systemd(state: bytes, environ: Callable[[str], str | None] = os.environ.get) -> None:

@@ -38,14 +38,15 @@ class PasswordChecker:
     """Checks a login name and password (both bytes) against the mailboxes of this moment.
 
     Gives the mailbox address in lower case as bytes, raises UnauthorizedLogin or LoginBusy. Every wrong
-    login costs the same, here and in the thread, whether the mailbox exists or not.
+    login costs the same, here and in the thread, whether the mailbox exists or not. `hasher` is set anew by a
+    reload, so that this stays true when hashes come to cost more.
     """
 
     credentialInterfaces = (IUsernamePassword,)
 
     def __init__(self, live: Live, *, hasher: Hasher, executor: Executor, clock: Callable[[], float]) -> None:
         self._live = live
-        self._hasher = hasher
+        self.hasher = hasher
         self._executor = executor
         self._clock = clock
         self._key = secrets.token_bytes(32)
@@ -56,7 +57,7 @@ class PasswordChecker:
         """A Deferred of the address that these credentials prove."""
         username, password = _texts(IUsernamePassword(credentials))
         address = login_address(self._live, username)
-        stored = self._stored(address) or self._hasher.dummy
+        stored = self._stored(address) or self.hasher.dummy
         digest = self._digest(address, stored, password)
         if self._remembered(digest):
             return succeed(address.encode())
@@ -84,7 +85,7 @@ class PasswordChecker:
                 answer.errback(UnauthorizedLogin())
 
         self._waiting += 1
-        self._executor.run(self._hasher.verify, stored, password).addBoth(verified)
+        self._executor.run(self.hasher.verify, stored, password).addBoth(verified)
         return answer
 
     def _digest(self, address: str, stored: str, password: str) -> bytes:

@@ -3,6 +3,7 @@
 import fcntl
 import os
 import poplib
+import re
 import signal
 import smtplib
 import socket
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from pathlib import Path
 from threading import Thread
 
 from twisted.internet.defer import Deferred
@@ -19,7 +21,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailnode.config import Limits, MailboxEntry, Mailboxes
 from mailnode.fs import FileSystem
 from mailnode.net.blocking import InlineExecutor, ThreadedExecutor
-from mailnode.service import DISK_PATIENCE, PATIENCE, MailNode, changed_people, connection_limits
+from mailnode.service import DISK_PATIENCE, PATIENCE, MailNode
+from mailnode.service_listeners import connection_limits
+from mailnode.service_reading import changed_people
 from tests.interop.harness import ANNA, BEN, DOMAIN, HOSTNAME, PASSWORD, Server, free_ports, wait_until
 
 BIN = os.path.dirname(sys.executable)
@@ -266,6 +270,36 @@ class TlsTests(NodeTestCase):
         self.patch(ThreadedExecutor, "run", InlineExecutor.run)
         self.successResultOf(Deferred.fromCoroutine(node.reload()))
         self.assertFalse({plain.context, asking.context} & set(before))
+
+
+class ReloadTests(NodeTestCase):
+    """What a reload takes over."""
+
+    def test_cost_of_passwords(self) -> None:
+        """A1: a name that nobody has costs as much as those whose hashes are made anew."""
+        node, _ = self.node()
+        self.patch(ThreadedExecutor, "run", InlineExecutor.run)
+        config = Path(node._path)
+        config.write_text(re.sub(r"argon2_time = \d+", "argon2_time = 3", config.read_text()))
+        self.successResultOf(Deferred.fromCoroutine(node.reload()))
+        self.assertIn(",t=3,", node._checker.hasher.dummy)
+
+    def test_one_after_the_other(self) -> None:
+        """Of two reloads at once the second reads when the first has read: the newer file stays in force."""
+        node, _ = self.node()
+        reads: list[Deferred[object]] = []
+
+        def run(_: object, _function: object, *_args: object) -> "Deferred[object]":
+            reads.append(Deferred())
+            return reads[-1]
+
+        self.patch(ThreadedExecutor, "run", run)
+        first, second = (Deferred.fromCoroutine(node.reload()) for _ in range(2))
+        self.assertEqual(len(reads), 1)
+        reads[0].errback(ZeroDivisionError())
+        self.failureResultOf(first, ZeroDivisionError)
+        self.assertEqual(len(reads), 2)
+        self.assertNoResult(second)
 
 
 class SpaceTests(NodeTestCase):

@@ -1,0 +1,78 @@
+"""The listeners: how many connections each protocol may have, and what makes sessions of them."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from mailnode.auth.live import Live
+from mailnode.config import Limits
+from mailnode.events.log import Log
+from mailnode.net.limits import ConnectionLimits, Gate
+from mailnode.net.listen import Door, Serve, SessionFactory
+from mailnode.net.tls import TlsServer
+from mailnode.runtime import Runtime
+
+# How a peer is sent away, by the protocol of the listener; then why.
+_SENT_AWAY = {
+    "smtp": b"421 4.3.2 ",
+    "submission": b"421 4.3.2 ",
+    "lmtp": b"421 4.3.2 ",
+    "pop3": b"-ERR [SYS/TEMP] ",
+    "imap": b"* BYE [UNAVAILABLE] ",
+}
+
+
+def connection_limits(protocol: str, numbers: Limits) -> ConnectionLimits:
+    """How many connections a protocol may have.
+
+    Other mail servers never log in: on the port for them the limit before login is that of all sessions.
+    Stress is SMTP's: the other protocols give strangers little time anyway.
+    """
+    sessions, per_person = {
+        "smtp": (numbers.smtp_sessions, numbers.smtp_sessions),
+        "submission": (numbers.smtp_sessions, numbers.sessions_per_user_submission),
+        "lmtp": (numbers.smtp_sessions, numbers.smtp_sessions),
+        "pop3": (numbers.pop3_sessions, numbers.sessions_per_user_pop3),
+        "imap": (numbers.imap_sessions, numbers.sessions_per_user_imap),
+    }[protocol]
+    return ConnectionLimits(
+        per_address=numbers.connections_per_address,
+        rate=numbers.connection_rate,
+        before_login=sessions if protocol in ("smtp", "lmtp") else numbers.preauth_connections,
+        sessions=sessions,
+        per_person=per_person,
+        stress_percent=numbers.stress_percent if protocol in ("smtp", "submission") else 100,
+    )
+
+
+def session_factories(
+    live: Live, runtime: Runtime, serve: Mapping[str, Serve], tls: Mapping[str, TlsServer | None]
+) -> dict[str, SessionFactory]:
+    """A factory for each listener, by endpoint; listeners of one protocol share its limits."""
+    gates = {protocol: _gate(protocol, live, runtime) for protocol in serve}
+    return {
+        listener.endpoint: SessionFactory(
+            Door(
+                listener=listener,
+                runtime=runtime,
+                gate=gates[listener.protocol],
+                serve=serve[listener.protocol],
+                sent_away=_SENT_AWAY[listener.protocol],
+                tls=tls[listener.protocol],
+                trusted_networks=lambda: live.config.trusted_networks,
+                proxy_networks=lambda: live.config.proxy_networks,
+                handshake_timeout=lambda: float(live.config.limits.tls_handshake_timeout),
+                write_timeout=lambda: float(live.config.limits.write_timeout),
+                log=Log(f"mailnode.{listener.protocol}"),
+            )
+        )
+        for listener in live.config.listeners
+    }
+
+
+def _gate(protocol: str, live: Live, runtime: Runtime) -> Gate:
+    limits = partial(_limits_now, protocol, live)
+    return Gate(limits, runtime.now, Log(f"mailnode.{protocol}"))
+
+
+def _limits_now(protocol: str, live: Live) -> ConnectionLimits:
+    return connection_limits(protocol, live.config.limits)
