@@ -8,7 +8,8 @@ from OpenSSL import SSL
 
 from mailnode.auth.passwords import Hasher
 from mailnode.auth.tokens import Issuer, TokenKeysError, read_issuer
-from mailnode.config import Config, Loaded, Mailboxes, load
+from mailnode.config import Config, Loaded, Mailboxes
+from mailnode.config_reading import load
 from mailnode.fs import FileSystem
 from mailnode.net.tls import TlsError, make_context
 from mailnode.tomlfile import ConfigurationError

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode import config, config_quota, config_rules, config_submission, tomlfile
-from mailnode.config import Config, Listener, MailboxEntry, MailingList, Tls, examine, load
+from mailnode.config import Config, Listener, MailboxEntry, MailingList, Tls
 from mailnode.config_quota import Room
+from mailnode.config_reading import examine, load
 from mailnode.config_sending import Relay, dns_server
 from mailnode.fs import FileSystem
 from mailnode.wire.international import folded

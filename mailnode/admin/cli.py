@@ -26,8 +26,9 @@ from mailnode.auth.checker import LONGEST_PASSWORD
 from mailnode.auth.passwords import Hasher
 from mailnode.auth.tokens import TokenKeysError, read_issuer
 from mailnode.auth.verifiers import make_verifiers
-from mailnode.config import Config, Loaded, examine
+from mailnode.config import Config, Loaded
 from mailnode.config_quota import size
+from mailnode.config_reading import examine
 from mailnode.config_rules import address as check_address
 from mailnode.config_rules import domain_name
 from mailnode.tomlfile import ConfigurationError, Fault, Mistake

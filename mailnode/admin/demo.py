@@ -8,8 +8,9 @@ from mailnode.admin.certificates import write_certificates
 from mailnode.admin.outside import Outside
 from mailnode.auth.passwords import Hasher
 from mailnode.auth.verifiers import make_verifiers
-from mailnode.config import DEFAULT_LISTENERS, Config, Listener, load
+from mailnode.config import DEFAULT_LISTENERS, Config, Listener
 from mailnode.config_auth import Auth
+from mailnode.config_reading import load
 
 HOSTNAME = "mail.example.test"
 DOMAIN = "example.test"

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from mailnode.config import Config, Mailboxes, check_mailboxes
+from mailnode.config import Config, Mailboxes
+from mailnode.config_reading import check_mailboxes
 from mailnode.config_rules import address as check_address
 from mailnode.config_rules import looked_up
 from mailnode.fs import FileSystem

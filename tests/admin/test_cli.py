@@ -19,8 +19,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailnode.admin import cli
 from mailnode.admin.outside import Outside
 from mailnode.auth.passwords import Hasher
-from mailnode.config import Auth, Config, load
+from mailnode.config import Auth, Config
 from mailnode.config_quota import Room
+from mailnode.config_reading import load
 from mailnode.fs import FileSystem
 from mailnode.wire.scram import make_verifier
 

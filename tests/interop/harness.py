@@ -25,7 +25,8 @@ from mailnode.admin import mailboxes_file, templates
 from mailnode.admin.certificates import write_certificates
 from mailnode.admin.control import Answer, ask
 from mailnode.auth.passwords import Hasher
-from mailnode.config import DEFAULT_LISTENERS, Auth, Config, load
+from mailnode.config import DEFAULT_LISTENERS, Auth, Config
+from mailnode.config_reading import load
 from mailnode.fs import FileSystem
 
 HOSTNAME = "mail.example.test"

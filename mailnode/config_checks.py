@@ -1,0 +1,169 @@
+"""What is wrong in mailnode.toml as a whole, and with the files it names."""
+
+import os
+from dataclasses import fields
+
+from mailnode.config import Config, Tls
+from mailnode.config_auth import Auth, OAuth
+from mailnode.config_rules import domain_name, looked_up
+from mailnode.config_sending import check_routes
+from mailnode.config_submission import SOLICITATION_LIMIT
+from mailnode.fs import FileSystem
+from mailnode.tomlfile import TomlFile
+
+_ON_THIS_MACHINE = ("unix:", "systemd:domain=UNIX")
+_SOCKET_PATH = 107  # octets that fit in sockaddr_un
+
+# Below these a limit breaks a promise of the protocol: limit, least value, where it is written.
+_RFC_FLOORS = (
+    ("message_size", 65_536, "RFC 5321 section 4.5.3.1.7"),
+    ("recipients", 100, "RFC 5321 section 4.5.3.1.8"),
+    ("command_line", 512, "RFC 5321 section 4.5.3.1.4"),
+    ("auth_line", 12_288, "RFC 4954 section 4"),
+    ("smtp_timeout", 300, "RFC 5321 section 4.5.3.2.7"),
+    ("imap_timeout", 1800, "RFC 3501 section 5.4"),
+    ("pop3_timeout", 600, "RFC 1939 section 3"),
+    ("received_hops", 100, "RFC 5321 section 6.3"),
+)
+
+
+def check_config(file: TomlFile, config: Config, files: FileSystem) -> None:
+    """Add what is wrong to the file's mistakes, and what its author may want to know to its warnings."""
+    if not config.hostname:
+        file.mistake(
+            ("hostname",), "is missing", 'Add the name of this machine: hostname = "mail.example.org"'
+        )
+    if not config.domains:
+        file.mistake(
+            ("domains",), "is missing", 'Add the domains of your mailboxes: domains = ["example.org"]'
+        )
+    for first, again in _repeated(config.domains):
+        file.mistake(("domains", again), f"repeats entry {first + 1}", "Remove one of the two.")
+    _check_listeners(file, config)
+    _check_tls(file, config, files)
+    _check_auth(file, config.auth, files)
+    _check_domains(file, ("quota", "domains"), config)
+    if len(",".join(config.no_soliciting)) > SOLICITATION_LIMIT:
+        text = f"has more than {SOLICITATION_LIMIT} characters in all (RFC 3865 section 2.1)"
+        file.mistake(("no_soliciting",), text, "Name fewer or shorter keywords.")
+    check_routes(file, config.routes, config.domains)
+    for name, relay in config.routes.items():
+        _check_secret(file, ("routes", name, "password_file"), relay.password_file, files)
+    if len(os.fsencode(config.control_socket)) > _SOCKET_PATH:
+        file.mistake(
+            ("state",), "its path is too long for a UNIX socket in it", "Choose a shorter path for state."
+        )
+    check_mode(file, ("state",), config.state, 0o022, files)
+    if len(config.domains) > 1 and "{domain}" not in config.store.mail:
+        text = "has no {domain}, so equal names in two domains would share their mail"
+        file.mistake(("store", "mail"), text, 'For example: mail = "{state}/mail/{domain}/{local}"')
+    limits = config.limits
+    if limits.errors_soft > limits.errors_hard:
+        file.mistake(("limits", "errors_soft"), "is above errors_hard", "Make errors_soft the smaller one.")
+    for name, least, source in _RFC_FLOORS:
+        if getattr(limits, name) < least:
+            text = f"is below {least}, which every peer may count on ({source})"
+            file.warning(("limits", name), text, f"Raise it to {least} or more, or remove the line.")
+    for index, trusted in enumerate(config.trusted_networks):
+        if trusted.is_global:
+            text = "holds public addresses, which no limit on connections, rates and messages holds for"
+            file.warning(("trusted_networks", index), text, "Trust only networks that are yours.")
+
+
+def _check_listeners(file: TomlFile, config: Config) -> None:
+    for first, again in _repeated([listener.endpoint for listener in config.listeners]):
+        text = f"is the endpoint of entry {first + 1} already"
+        file.mistake(("listener", again, "endpoint"), text, "Give each listener a port or path of its own.")
+    for index, listener in enumerate(config.listeners):
+        if (
+            listener.proxy
+            and not config.proxy_networks
+            and not listener.endpoint.startswith(_ON_THIS_MACHINE)
+        ):
+            text = "nobody's PROXY header is believed, as proxy_networks is empty"
+            file.mistake(("listener", index, "proxy"), text, "Name the networks of your proxies there.")
+    if not config.listeners:
+        file.mistake(
+            ("listener",), "nothing to listen on", "Remove the line to have the seven standard ports."
+        )
+
+
+def _check_domains(file: TomlFile, path: tuple[str, ...], config: Config) -> None:
+    """The names in a table are domains of ours, each once."""
+    content: object = file.content
+    for part in path:
+        content = content.get(part) if isinstance(content, dict) else None
+    seen: set[str] = set()
+    for written in content if isinstance(content, dict) else ():
+        name = looked_up(domain_name, written)
+        if config.domains and name not in config.domains:
+            remedy = f"Add {written} to domains, or use one of: {', '.join(config.domains)}."
+            file.mistake((*path, written), "is no domain of this server", remedy)
+        elif name in seen:
+            file.mistake((*path, written), "is there twice, written differently", "Remove one of the two.")
+        seen.add(name)
+
+
+def _check_tls(file: TomlFile, config: Config, files: FileSystem) -> None:
+    wanted = [listener for listener in config.listeners if listener.tls != "none"]
+    for part in fields(Tls):
+        path: str = getattr(config.tls, part.name)
+        key = ("tls", part.name)
+        if not path and wanted and part.name != "client_ca":
+            text = f"is missing, and {len(wanted)} of {len(config.listeners)} listeners offer TLS"
+            file.mistake(
+                key, text, 'Name a PEM file here (`mailnode init` makes one), or set tls = "none" there.'
+            )
+        elif path and files.stat(os.path.realpath(path)) is None:
+            file.mistake(key, f"there is no file {path}", "Put the PEM file there, or correct the path.")
+        elif path:
+            check_mode(file, key, path, 0o077 if part.name == "key" else 0o022, files)
+
+
+def _check_auth(file: TomlFile, auth: Auth, files: FileSystem) -> None:
+    """A way to log in; of [auth.oauth] all or nothing, and keys that nobody else can change."""
+    oauth, table = auth.oauth, ("auth", "oauth")
+    if not auth.mechanisms:
+        remedy = "Remove the line to have all that are safe."
+        file.mistake(("auth", "mechanisms"), "leaves no way to log in", remedy)
+    if not oauth.keys:
+        if oauth != OAuth():
+            file.mistake((*table, "keys"), "is missing", "Name the file with the issuer's public keys.")
+        return
+    for name in ("issuer", "audience", "claim"):
+        if not getattr(oauth, name):
+            text = "is missing; without it every token of these keys would be good"
+            file.mistake((*table, name), text, "Write what stands in the tokens of your issuer.")
+    if files.stat(os.path.realpath(oauth.keys)) is None:
+        remedy = "Put the issuer's JWK set there, or correct the path."
+        file.mistake((*table, "keys"), f"there is no file {oauth.keys}", remedy)
+    else:
+        check_mode(file, (*table, "keys"), oauth.keys, 0o022, files)
+
+
+def _check_secret(file: TomlFile, key: tuple[str, ...], path: str, files: FileSystem) -> None:
+    """A file that is named is there, and for its owner only."""
+    if path and files.stat(os.path.realpath(path)) is None:
+        file.mistake(key, f"there is no file {path}", "Write the password into it, or correct the path.")
+    elif path:
+        check_mode(file, key, path, 0o077, files)
+
+
+def check_mode(file: TomlFile, key: tuple[str, ...], path: str, forbidden: int, files: FileSystem) -> None:
+    """A mistake if others than the owner have more access to a file than they may."""
+    facts = files.stat(os.path.realpath(path))
+    if facts is None or not facts.st_mode & forbidden:
+        return
+    what = "read" if forbidden & 0o044 else "change"
+    file.mistake(
+        key,
+        f"others than its owner may {what} {path}",
+        f"Run: chmod go-{'rwx' if what == 'read' else 'w'} {path}",
+    )
+
+
+def _repeated(values: "tuple[str, ...] | list[str]") -> list[tuple[int, int]]:
+    """Index pairs (first, again) of equal values."""
+    first: dict[str, int] = {}
+    pairs = [(first.setdefault(value, index), index) for index, value in enumerate(values)]
+    return [pair for pair in pairs if pair[0] != pair[1]]
