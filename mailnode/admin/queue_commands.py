@@ -19,7 +19,7 @@ from mailnode.queue.entry import Entry
 from mailnode.queue.spool import Spool, Unreadable
 
 if TYPE_CHECKING:
-    from mailnode.admin.cli import Command
+    from mailnode.admin.command import Command
 
 
 @click.group()

@@ -15,7 +15,7 @@ from mailnode.wire.address import Address, parse_address
 from mailnode.wire.errors import BadSyntax
 
 if TYPE_CHECKING:
-    from mailnode.admin.cli import Command
+    from mailnode.admin.command import Command
     from mailnode.admin.destinations import Found
 
 

@@ -35,7 +35,7 @@ from mailnode.store.verify import Finding, Folder, Lock, Tree, read_tree, verify
 from mailnode.tomlfile import Fault
 
 if TYPE_CHECKING:
-    from mailnode.admin.cli import Command
+    from mailnode.admin.command import Command
 
 _ADDRESS = click.argument("address", required=False)
 _PIECE = 1.0  # seconds of reading between two writes to the caches

@@ -1,0 +1,48 @@
+"""What the subcommands of `mailnode` share."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from mailnode.admin.outside import Outside
+from mailnode.config import Loaded
+from mailnode.config_reading import examine
+from mailnode.tomlfile import Fault, Mistake
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What every subcommand has: the path of the configuration and the world."""
+
+    path: str
+    outside: Outside
+
+    def configuration(self) -> Loaded:
+        """The configuration as far as editing mailboxes needs it: without a certificate it is good enough."""
+        found = examine(self.path, self.outside.files)
+        mistakes = [one for one in found.mistakes if not one.key.startswith("tls.")]
+        if mistakes:
+            raise failed(mistakes)
+        return found.loaded
+
+
+def checked(rule: Callable[[str], str]) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """A click callback that holds what was typed against a rule of the configuration's."""
+
+    def one(text: str) -> str:
+        try:
+            return rule(text)
+        except Fault as fault:
+            raise click.BadParameter(f"{text} {fault.text}. {fault.remedy}") from None
+
+    def callback(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+        return tuple(map(one, value)) if isinstance(value, tuple) else one(value)
+
+    return callback
+
+
+def failed(mistakes: Sequence[Mistake]) -> click.ClickException:
+    """What ends a command that cannot work with such a configuration."""
+    return click.ClickException("\n".join(["the configuration has mistakes", *map(str, mistakes)]))
