@@ -3,9 +3,9 @@
 import os
 from dataclasses import fields
 
-from mailnode.config import Config, Tls
+from mailnode.config import Config, Listener, Tls
 from mailnode.config_auth import Auth, OAuth
-from mailnode.config_rules import domain_name, looked_up
+from mailnode.config_rules import Network, domain_name, looked_up, reachable
 from mailnode.config_sending import check_routes
 from mailnode.config_submission import SOLICITATION_LIMIT
 from mailnode.fs import FileSystem
@@ -41,7 +41,7 @@ def check_config(file: TomlFile, config: Config, files: FileSystem) -> None:
         file.mistake(("domains", again), f"repeats entry {first + 1}", "Remove one of the two.")
     _check_listeners(file, config)
     _check_tls(file, config, files)
-    _check_auth(file, config.auth, files)
+    _check_auth(file, config.auth, config.tls, files)
     _check_domains(file, ("quota", "domains"), config)
     if len(",".join(config.no_soliciting)) > SOLICITATION_LIMIT:
         text = f"has more than {SOLICITATION_LIMIT} characters in all (RFC 3865 section 2.1)"
@@ -82,10 +82,39 @@ def _check_listeners(file: TomlFile, config: Config) -> None:
         ):
             text = "nobody's PROXY header is believed, as proxy_networks is empty"
             file.mistake(("listener", index, "proxy"), text, "Name the networks of your proxies there.")
+        _check_people(file, index, listener, config.auth)
+        if listener.protocol == "lmtp":
+            _check_lmtp(file, index, listener, config.trusted_networks)
     if not config.listeners:
         file.mistake(
             ("listener",), "nothing to listen on", "Remove the line to have the seven standard ports."
         )
+
+
+def _check_people(file: TomlFile, index: int, listener: Listener, auth: Auth) -> None:
+    """Where nothing is encrypted nobody is asked for a password, but by require_tls on this machine."""
+    if listener.protocol in ("smtp", "lmtp") or listener.tls != "none":
+        return
+    key = ("listener", index, "tls")
+    if auth.require_tls == "always":
+        text = 'nobody can log in here without TLS, as auth.require_tls is "always"'
+        file.warning(key, text, 'Write tls = "starttls" or tls = "implicit".')
+    elif reachable(listener.endpoint):
+        text = "nobody but this machine itself can log in here, as no password is taken in clear"
+        file.warning(
+            key, text, 'Write tls = "starttls" or "implicit", or interface=127.0.0.1 at the endpoint.'
+        )
+
+
+def _check_lmtp(file: TomlFile, index: int, listener: Listener, trusted: tuple[Network, ...]) -> None:
+    """LMTP is for trusted networks only."""
+    key, here = ("listener", index, "endpoint"), listener.endpoint.startswith(_ON_THIS_MACHINE)
+    if not trusted and not here:
+        remedy = "Name the servers that hand over mail there, or use a UNIX socket."
+        file.mistake(key, "LMTP is for trusted networks only, and trusted_networks is empty", remedy)
+    elif reachable(listener.endpoint) and all(network.is_loopback for network in trusted):
+        text = "other machines can connect, but LMTP is for trusted networks only, and these are on this one"
+        file.warning(key, text, "Add interface=127.0.0.1, or name the servers in trusted_networks.")
 
 
 def _check_domains(file: TomlFile, path: tuple[str, ...], config: Config) -> None:
@@ -120,11 +149,14 @@ def _check_tls(file: TomlFile, config: Config, files: FileSystem) -> None:
             check_mode(file, key, path, 0o077 if part.name == "key" else 0o022, files)
 
 
-def _check_auth(file: TomlFile, auth: Auth, files: FileSystem) -> None:
+def _check_auth(file: TomlFile, auth: Auth, tls: Tls, files: FileSystem) -> None:
     """A way to log in; of [auth.oauth] all or nothing, and keys that nobody else can change."""
     oauth, table = auth.oauth, ("auth", "oauth")
-    if not auth.mechanisms:
+    needed = {"EXTERNAL": tls.client_ca, "OAUTHBEARER": oauth.keys, "XOAUTH2": oauth.keys}
+    if not any(needed.get(name, "nothing") for name in auth.mechanisms):
         remedy = "Remove the line to have all that are safe."
+        if auth.mechanisms:
+            remedy = "EXTERNAL needs client_ca in [tls], OAUTHBEARER and XOAUTH2 need [auth.oauth]."
         file.mistake(("auth", "mechanisms"), "leaves no way to log in", remedy)
     if not oauth.keys:
         if oauth != OAuth():

@@ -81,6 +81,7 @@ def check_mailboxes(file: TomlFile, config: Config) -> Mailboxes:
     lists = {name: entry.members for name, entry in mailboxes.lists.items()}
     check_targets(file, {"aliases": mailboxes.aliases, "lists": lists}, config.domains)
     _check_verifiers(file, mailboxes, config)
+    _check_ways_in(file, mailboxes, config)
     _check_senders(file, mailboxes.mailboxes, config)
     if not file.content.get("mailboxes") and not file.mistakes:
         file.warning((), "no mailbox yet", "Make one with: mailnode mailbox add ADDRESS")
@@ -138,6 +139,19 @@ def _check_verifiers(file: TomlFile, mailboxes: Mailboxes, config: Config) -> No
             text = f"is offered to nobody, as there is no verifier for it of {names}"
             remedy = "Set their passwords anew: mailnode mailbox passwd ADDRESS"
             file.warning(path, f"{scheme} {text}", remedy)
+
+
+def _check_ways_in(file: TomlFile, mailboxes: Mailboxes, config: Config) -> None:
+    """Of the mechanisms that need something of the mailboxes, what they need is there for one at least."""
+    entries = mailboxes.mailboxes.values()
+    works = {scheme: all(entry.verifier(scheme) for entry in entries) for scheme in HASHES}
+    works |= dict.fromkeys(("CRAM-MD5", "APOP"), any(entry.secret for entry in entries))
+    if entries and not any(works.get(name.removesuffix("-PLUS"), True) for name in config.auth.mechanisms):
+        text = "nobody can log in: no mechanism in auth.mechanisms works with what the mailboxes have"
+        remedy = (
+            "Set passwords with mailnode mailbox passwd (CRAM-MD5 and APOP: --plain-secret), or add PLAIN."
+        )
+        file.warning(("mailboxes",), text, remedy)
 
 
 def _check_senders(file: TomlFile, mailboxes: Mapping[str, MailboxEntry], config: Config) -> None:

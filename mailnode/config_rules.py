@@ -7,7 +7,7 @@ Annotated[...] of the fields in config.py.
 import re
 import unicodedata
 from collections.abc import Callable
-from ipaddress import IPv4Network, IPv6Network, ip_network
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 import argon2
 import idna
@@ -214,6 +214,16 @@ def endpoint(text: str) -> str:
     named = dict(part.split("=", 1) for part in arguments if "=" in part)
     rule(named, [part for part in arguments if "=" not in part])
     return text
+
+
+def reachable(endpoint: str) -> bool:
+    """Whether other machines can connect to an endpoint; False also where systemd alone knows that."""
+    kind, *arguments = _endpoint_parts(endpoint)
+    interface = next((part[10:] for part in arguments if part.startswith("interface=")), "")
+    try:
+        return kind in ("tcp", "tcp6") and not (interface and ip_address(interface).is_loopback)
+    except ValueError:
+        return interface != "localhost"
 
 
 def _endpoint_parts(text: str) -> list[str]:

@@ -365,6 +365,42 @@ class Around(Folder):
         self.write("mailnode.toml", 'postmaster = "ben@example.org"\n' + SIX_LINES + off)
         self.assertEqual(self.warnings(), [])
 
+    def test_listeners_in_vain(self) -> None:
+        """Where nobody can do what the listener is for: passwords without TLS, LMTP from nowhere."""
+        listener = '[[listener]]\nprotocol = "{}"\nendpoint = \'{}\'\ntls = "none"\n'
+        always = '[auth]\nrequire_tls = "always"\n'
+        self.write("mailboxes.toml", ANNA)
+        for protocol, endpoint, more, word in (
+            ("imap", "tcp:143", "", "this machine itself"),
+            ("pop3", r"tcp6:110:interface=\:\:", "", "this machine itself"),
+            ("submission", "tcp:587:interface=localhost", "", ""),
+            ("imap", r"tcp6:143:interface=\:\:1", "", ""),
+            ("imap", "tcp:143:interface=127.0.0.1", always, "require_tls"),
+            ("imap", "unix:/run/x.sock", always, "require_tls"),
+            ("imap", "systemd:domain=INET6:index=0", "", ""),
+            ("smtp", "tcp:25", always, ""),
+            ("lmtp", "tcp:24", "", "LMTP"),
+            ("lmtp", "tcp:24:interface=127.0.0.1", "", ""),
+            ("lmtp", "unix:/run/x.sock", "", ""),
+        ):
+            head = 'postmaster = "anna@example.org"\n' + SIX_LINES
+            self.write("mailnode.toml", head + more + listener.format(protocol, endpoint))
+            warnings = self.warnings()
+            self.assertEqual(len(warnings), bool(word), (endpoint, warnings))
+            self.assertIn(word, "".join(warnings))
+
+    def test_ways_in(self) -> None:
+        """Mechanisms that need of the mailboxes what none has."""
+        self.write("mailboxes.toml", ANNA)
+        for mechanisms, doubts in (
+            ('"APOP", "CRAM-MD5"', 1),
+            ('"SCRAM-SHA-1-PLUS"', 1),
+            ('"APOP", "LOGIN"', 0),
+        ):
+            auth = f"[auth]\nmechanisms = [{mechanisms}]\n"
+            self.write("mailnode.toml", 'postmaster = "anna@example.org"\n' + SIX_LINES + auth)
+            self.assertEqual(len(self.warnings()), doubts, mechanisms)
+
     def test_no_such_mailbox(self) -> None:
         """Terminals, and mail that is called for, of people without mailbox here: a doubt, no mistake."""
         messages = '[messages.terminals]\n"Anna@example.org" = "anna"\n"ben@example.org" = "ben"\n'
