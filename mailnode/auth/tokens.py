@@ -63,9 +63,14 @@ def read_issuer(settings: OAuth, read: Callable[[str], bytes]) -> Issuer | None:
         ) from None
     try:
         found = jwt.PyJWKSet.from_dict(json.loads(read(settings.keys))).keys
-    except (OSError, ValueError, TypeError, AttributeError, jwt.PyJWTError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError, jwt.PyJWTError) as error:
         raise TokenKeysError(f"{settings.keys} is no JWK set that can be used ({error})") from None
-    keys = {key.key_id or "": key for key in found if key.algorithm_name in ALGORITHMS}
+    # A private key knows its public one; whoever reads this file could sign with it.
+    keys = {
+        key.key_id or "": key
+        for key in found
+        if key.algorithm_name in ALGORITHMS and not hasattr(key.key, "public_key")
+    }
     if not keys or len(keys) < len(found):
         text = "each key must be public, of a known kind, and have a kid of its own"
         raise TokenKeysError(f"{settings.keys} cannot be used: {text}")

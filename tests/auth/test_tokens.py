@@ -154,6 +154,8 @@ class Tokens(SynchronousTestCase):
 
     def test_key_files(self) -> None:
         """What is no JWK set, holds a secret key, or none at all, cannot be used."""
+        rsa_key = {**json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(Keys.rsa)), "kid": "rsa"}
+        ec_key = {**json.loads(jwt.algorithms.ECAlgorithm.to_jwk(Keys.ec)), "kid": "ec"}
         secret = {"kty": "oct", "k": "c2VjcmV0", "kid": "x", "alg": "HS256"}
         for content in (
             b"",
@@ -164,5 +166,7 @@ class Tokens(SynchronousTestCase):
             json.dumps({"keys": [secret]}).encode(),
             json.dumps({"keys": [Keys.jwk("rsa"), secret]}).encode(),
             json.dumps({"keys": [Keys.jwk("rsa"), Keys.jwk("rsa")]}).encode(),
+            b"[" * 100_000,
+            *(json.dumps({"keys": [private]}).encode() for private in (rsa_key, ec_key)),
         ):
             self.assertRaises(TokenKeysError, read_issuer, SETTINGS, lambda _, content=content: content)
