@@ -20,9 +20,12 @@ class Command:
     outside: Outside
 
     def configuration(self) -> Loaded:
-        """The configuration as far as editing mailboxes needs it: without a certificate it is good enough."""
+        """The configuration as far as editing mailboxes needs it.
+
+        It is good enough without a certificate, and without the mailbox of postmaster, which may come next.
+        """
         found = examine(self.path, self.outside.files)
-        mistakes = [one for one in found.mistakes if not one.key.startswith("tls.")]
+        mistakes = [one for one in found.mistakes if not one.key.startswith(("tls.", "postmaster"))]
         if mistakes:
             raise failed(mistakes)
         return found.loaded

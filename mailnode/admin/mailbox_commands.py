@@ -161,6 +161,8 @@ def remove(command: Command, address: str) -> None:
       mailnode mailbox remove ben@example.org
     """
     config = command.configuration().config
+    if address == config.postmaster:
+        raise click.ClickException(f"{address} is postmaster in {command.path}; name another there first")
     done = f"Removed {address}. Its mail stays in {config.mail_directory(address)}"
     _apply(command, mailboxes_file.removing(address), config, done)
 

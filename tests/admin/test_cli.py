@@ -277,6 +277,17 @@ class Mailbox(Commands):
             self.assertEqual(self.boxes.read_text().strip(), text.strip())
             self.assertEqual(len(tomllib.loads(between)["mailboxes"]), text.count("password") + 2)
 
+    def test_postmaster(self) -> None:
+        """Whom `postmaster` names can still be added, and is not removed: after that no reload is taken."""
+        self.path.write_text('postmaster = "anna@example.org"\n' + self.path.read_text())
+        self.assertIn("add the mailbox", self.mailnode("check", code=1))
+        for address in ("ben@example.org", "anna@example.org"):
+            self.mailnode("mailbox", "add", address, "--password-stdin", input="secret\n")
+        self.mailnode("check")
+        said = self.mailnode("mailbox", "remove", "Anna@example.org", code=1)
+        self.assertIn("anna@example.org is postmaster in mailnode.toml; name another there first", said)
+        self.mailnode("check")
+
     def test_remove(self) -> None:
         """The mailbox goes, the comments and the mail stay, and where the mail lies is said."""
         text = COMMENTED.replace("HASH", HASHER.hash("old"))
