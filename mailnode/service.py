@@ -51,7 +51,7 @@ from mailnode.pop3.session import Pop3
 from mailnode.queue.runner import Runner
 from mailnode.queue.spool import Spool
 from mailnode.runtime import Runtime
-from mailnode.service_listeners import session_factories
+from mailnode.service_listeners import make_room, session_factories
 from mailnode.service_reading import CANNOT_START, changed_people, read, waits_for_a_start
 from mailnode.smtp.server import Smtp
 from mailnode.upkeep.indexer import Indexer
@@ -204,6 +204,9 @@ class MailNode(Service):
         """twistd's: begin to work."""
         super().startService()
         sys.setswitchinterval(SWITCH_INTERVAL)
+        if few := make_room(self._started.limits):
+            remedy = "raise it (ulimit -n, LimitNOFILE of systemd), or lower the limits of sessions"
+            self._log.warn("too few descriptors", reason=few, remedy=remedy)
         # Not earlier: what is made as root would not be the server's.
         self._logins.verifiers.key = lasting_key(self._started.login_key, self._files)
         self._store_pool.start()

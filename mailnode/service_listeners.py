@@ -1,5 +1,6 @@
 """The listeners: how many connections each protocol may have, and what makes sessions of them."""
 
+import resource
 from collections.abc import Mapping
 from functools import partial
 
@@ -19,6 +20,8 @@ _SENT_AWAY = {
     "pop3": b"-ERR [SYS/TEMP] ",
     "imap": b"* BYE [UNAVAILABLE] ",
 }
+
+_OTHER_DESCRIPTORS = 1000  # caches of the accounts in use, listeners, the log, files that are being written
 
 
 def connection_limits(protocol: str, numbers: Limits) -> ConnectionLimits:
@@ -67,6 +70,23 @@ def session_factories(
         )
         for listener in live.config.listeners
     }
+
+
+def make_room(limits: Limits) -> str:
+    """Let the process have a descriptor, and a file of mail, for each session that there may be.
+
+    A shell gives 1,024, and strangers alone could take more. Gives what to say where that is not possible.
+    """
+    sessions = 3 * limits.smtp_sessions + limits.imap_sessions + limits.pop3_sessions
+    wanted = 2 * sessions + _OTHER_DESCRIPTORS
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    if hard == resource.RLIM_INFINITY or hard >= sessions + _OTHER_DESCRIPTORS:
+        return ""
+    return f"the system allows {hard} descriptors, which is too few for {sessions} sessions"
 
 
 def _gate(protocol: str, live: Live, runtime: Runtime) -> Gate:

@@ -4,6 +4,7 @@ import fcntl
 import os
 import poplib
 import re
+import resource
 import signal
 import smtplib
 import socket
@@ -22,7 +23,7 @@ from mailnode.config import Limits, MailboxEntry, Mailboxes
 from mailnode.fs import FileSystem
 from mailnode.net.blocking import InlineExecutor, ThreadedExecutor
 from mailnode.service import DISK_PATIENCE, PATIENCE, MailNode
-from mailnode.service_listeners import connection_limits
+from mailnode.service_listeners import connection_limits, make_room
 from mailnode.service_reading import changed_people
 from tests.interop.harness import ANNA, BEN, DOMAIN, HOSTNAME, PASSWORD, Server, free_ports, wait_until
 
@@ -270,6 +271,39 @@ class TlsTests(NodeTestCase):
         self.patch(ThreadedExecutor, "run", InlineExecutor.run)
         self.successResultOf(Deferred.fromCoroutine(node.reload()))
         self.assertFalse({plain.context, asking.context} & set(before))
+
+
+class DescriptorTests(SynchronousTestCase):
+    """How many descriptors the process may have."""
+
+    def test_room(self) -> None:
+        """As many as all sessions need, as far as the system lets it; never fewer than before."""
+        limits = Limits(smtp_sessions=1000, imap_sessions=4000, pop3_sessions=1000)
+        infinite = resource.RLIM_INFINITY
+        for before, after, said in (
+            ((1024, 1_000_000), 17_000, ""),
+            ((1024, infinite), 17_000, ""),
+            ((20_000, 1_000_000), None, ""),
+            ((infinite, infinite), None, ""),
+            ((1024, 10_000), 10_000, ""),
+            ((1024, 4096), 4096, "the system allows 4096 descriptors, which is too few for 8000 sessions"),
+        ):
+            changed: list[object] = []
+            self.patch(resource, "getrlimit", lambda _, before=before: before)
+            self.patch(resource, "setrlimit", lambda _, pair, changed=changed: changed.append(pair))
+            self.assertEqual(make_room(limits), said)
+            self.assertEqual(changed, [(after, before[1])] if after else [])
+
+    def test_a_server(self) -> None:
+        """A real one has raised its limit."""
+        server = Server()
+        self.addCleanup(server.clean_up)
+        before = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, before)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (1024, before[1]))
+        server.start()
+        soft, hard = resource.prlimit(server.pid, resource.RLIMIT_NOFILE)
+        self.assertGreaterEqual(soft, 10_000 if hard == resource.RLIM_INFINITY else min(hard, 10_000))
 
 
 class ReloadTests(NodeTestCase):
