@@ -142,9 +142,10 @@ class Logins:
         """Count it, before the client can go away; then let the mechanism have its last word, and wait."""
         connection.login_failures += 1
         address = self._address(wrong.username)
-        failures = self._throttle.failed(connection.peer, address, wrong.attempt)
+        ours = address in self._live.mailboxes.mailboxes
+        failures = self._throttle.failed(connection.peer, address, wrong.attempt, ours=ours)
         self._refused(wrong.username, connection, wrong.reason)
-        if address in self._live.mailboxes.mailboxes and self._throttle.alarming(address):
+        if ours and self._throttle.alarming(address):
             self._bus.publish(GuessedAt(connection.id, address, connection.peer))
         if wrong.told is not None and exchange is not None:
             await exchange.ask(wrong.told)

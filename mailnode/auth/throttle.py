@@ -90,10 +90,11 @@ class LoginThrottle:
             for most, span in ((limits.login_failures_minute, _MINUTE), (limits.login_failures_day, _DAY))
         )
 
-    def failed(self, address: str, name: str, attempt: bytes) -> int:
-        """Count a wrong login, unless this source sent the same one lately.
+    def failed(self, address: str, name: str, attempt: bytes, *, ours: bool = True) -> int:
+        """Count a wrong login, unless this source sent the same one lately; `ours` if it is a mailbox's name.
 
-        Gives how many different ones of this name have come from there in a day, this one among them.
+        Names that nobody has push out none that people are to be told of. Gives how many different ones of
+        this name have come from there in a day, this one among them.
         """
         source, digest, now = _source(address), self._digest(name.encode()), self._clock()
         tried = self._digest(name.encode() + b"\0" + attempt)
@@ -106,7 +107,8 @@ class LoginThrottle:
             failures = _failures()
         if all(failure.attempt != tried for failure in failures):
             failures.append(_Failure(now, digest, tried))
-            _latest(self._days, digest, lambda: deque(maxlen=ALARMING), _NAMES).append(now)
+            if ours:
+                _latest(self._days, digest, lambda: deque(maxlen=ALARMING), _NAMES).append(now)
         return sum(failure.name == digest and failure.time > now - _DAY for failure in failures)
 
     def succeeded(self, address: str, name: str) -> None:

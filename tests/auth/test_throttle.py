@@ -169,6 +169,15 @@ class Throttle(SynchronousTestCase):
         self.assertEqual([self.throttle.alarming("anna") for _ in range(2)], [True, False])
         self.assertFalse(self.throttle.alarming("ben"))
 
+    def test_names_of_nobody_hide_no_alarm(self) -> None:
+        """However many names are made up, the failures of a real one stay counted."""
+        self.patch(throttle, "_NAMES", 3)
+        for number in range(throttle.ALARMING):
+            self.throttle.failed(f"192.0.2.{number}", "anna", b"x")
+            for invented in range(3):
+                self.throttle.failed(f"192.0.2.{number}", f"nobody{invented}", b"x", ours=False)
+        self.assertTrue(self.throttle.alarming("anna"))
+
     def test_slow_failures_alarm_nobody(self) -> None:
         """Twenty in two days are no matter."""
         self.fail_times("192.0.2.1", throttle.ALARMING, every=2 * 86400 / throttle.ALARMING)
