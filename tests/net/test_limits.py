@@ -1,13 +1,18 @@
 """Counting connections."""
 
+from collections import Counter
 from dataclasses import replace
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.net import limits
 from mailnode.net.limits import Admission, ConnectionLimits, Gate, source_of
+
+STEPS = ("admit", "login", "move", "release")
 
 
 class GateTests(SynchronousTestCase):
@@ -143,6 +148,32 @@ class GateTests(SynchronousTestCase):
         self.assertEqual(self.gate.sessions, 1)
         self.admit("192.0.2.8")
         self.admit("192.0.2.8")
+
+    @settings(deadline=None, max_examples=200)
+    @given(st.lists(st.tuples(st.sampled_from(STEPS), *[st.integers(0, 4)] * 2), max_size=60))
+    def test_nothing_stays(self, steps: list[tuple[str, int, int]]) -> None:
+        """Whatever connections do, each is counted once while it is there, and not at all afterwards."""
+        limit = ConnectionLimits(2, 99, 4, 6, 2)
+        gate = Gate(lambda: limit, lambda: 0.0)
+        there: list[Admission] = []
+        for step, number, other in steps:
+            peer, trusted = f"192.0.2.{other}", other == 4
+            if step == "admit":
+                admission = gate.admit(peer, trusted=trusted)
+                there += [admission] if isinstance(admission, Admission) else []
+            elif number < len(there):
+                match step:
+                    case "login":
+                        there[number].authenticated(f"person{other}")
+                    case "move":
+                        there[number].move(peer, trusted=trusted)
+                    case "release":
+                        there.pop(number).release()
+            people = [one.person for one in there if one.person]
+            strangers = [one._source for one in there if one._source and not one.person]
+            self.assertEqual(gate.sessions, len(there))
+            self.assertEqual((gate._people, gate._sources), (Counter(people), Counter(strangers)))
+            self.assertEqual(gate._before_login, len(strangers))
 
     def test_release_twice(self) -> None:
         """A connection leaves the counts once."""
