@@ -28,6 +28,7 @@ from mailnode.auth.allowance import Senders
 from mailnode.auth.checker import PasswordChecker, ProofChecker
 from mailnode.auth.live import Live
 from mailnode.auth.login import Logins
+from mailnode.auth.passwords import Hasher
 from mailnode.auth.realm import Realm
 from mailnode.auth.throttle import LoginThrottle
 from mailnode.auth.tokens import JwtChecker
@@ -140,9 +141,9 @@ class MailNode(Service):
         bus.subscribe(write_to(Log("mailnode.mail")))
 
         self._realm = realm = Realm(live, runtime, files, rng=rng)
-        self._checker = checker = PasswordChecker(
+        checker = PasswordChecker(
             live,
-            hasher=reading.hasher,
+            hasher=Hasher(loaded.config.auth),
             executor=ThreadedExecutor(reactor, self._password_pool),
             clock=runtime.now,
         )
@@ -351,7 +352,6 @@ class MailNode(Service):
         for server, context in zip(self._tls, reading.contexts, strict=False):
             server.context = context
         self._tokens.issuer = reading.issuer
-        self._checker.hasher = reading.hasher
         warnings = [str(warning) for warning in loaded.warnings]
         warnings += waits_for_a_start(self._started, loaded.config)
         for warning in warnings:

@@ -6,7 +6,6 @@ from operator import attrgetter
 
 from OpenSSL import SSL
 
-from mailnode.auth.passwords import Hasher
 from mailnode.auth.tokens import Issuer, TokenKeysError, read_issuer
 from mailnode.config import Config, Loaded, Mailboxes
 from mailnode.config_reading import load
@@ -33,17 +32,16 @@ class Reading:
     loaded: Loaded
     contexts: tuple[SSL.Context, ...]
     issuer: Issuer | None  # whose tokens count
-    hasher: Hasher
 
 
 def read(path: str, files: FileSystem) -> Reading:
-    """The configuration in the file at `path`, whole. Raises one of CANNOT_START. Takes a password's time."""
+    """The configuration in the file at `path`, whole. Raises one of CANNOT_START."""
     loaded = load(path, files)
     tls, auth = loaded.config.tls, loaded.config.auth
     authorities = ("", tls.client_ca) if tls.certificate else ()
     contexts = tuple(make_context(tls.certificate, tls.key, one) for one in authorities)
     issuer = read_issuer(auth.oauth, lambda name: files.read(os.path.realpath(name)))
-    return Reading(loaded, contexts, issuer, Hasher(auth))
+    return Reading(loaded, contexts, issuer)
 
 
 def waits_for_a_start(started: Config, now: Config) -> list[str]:

@@ -38,15 +38,14 @@ class PasswordChecker:
     """Checks a login name and password (both bytes) against the mailboxes of this moment.
 
     Gives the mailbox address in lower case as bytes, raises UnauthorizedLogin or LoginBusy. Every wrong
-    login costs the same, here and in the thread, whether the mailbox exists or not. `hasher` is set anew by a
-    reload, so that this stays true when hashes come to cost more.
+    login costs the same, here and in the thread, whether the mailbox exists or not.
     """
 
     credentialInterfaces = (IUsernamePassword,)
 
     def __init__(self, live: Live, *, hasher: Hasher, executor: Executor, clock: Callable[[], float]) -> None:
         self._live = live
-        self.hasher = hasher
+        self._hasher = hasher
         self._executor = executor
         self._clock = clock
         self._key = secrets.token_bytes(32)
@@ -57,7 +56,7 @@ class PasswordChecker:
         """A Deferred of the address that these credentials prove."""
         username, password = _texts(IUsernamePassword(credentials))
         address = login_address(self._live, username)
-        stored = self._stored(address) or self.hasher.dummy
+        stored = self._stored(address) or self._somebodys(address)
         digest = self._digest(address, stored, password)
         if self._remembered(digest):
             return succeed(address.encode())
@@ -69,6 +68,17 @@ class PasswordChecker:
         """The hash of a mailbox's password at this moment; "" where there is no such mailbox."""
         entry = self._live.mailboxes.mailboxes.get(address)
         return entry.password if entry else ""
+
+    def _somebodys(self, address: str) -> str:
+        """The hash of a mailbox for a name that has none: what it costs to check, any other may cost too.
+
+        For each name it is always the same one. Being right about it proves nothing: it is another's.
+        """
+        entries = tuple(self._live.mailboxes.mailboxes.values())
+        if not entries:
+            return self._hasher.dummy
+        number = int.from_bytes(hmac.digest(self._key, address.encode(), "sha256"), "big")
+        return entries[number % len(entries)].password
 
     def _verify(self, address: str, stored: str, password: str, digest: bytes) -> Deferred[bytes | tuple[()]]:
         """The answer is a Deferred of its own: cancelling it must not let go of the place in the queue."""
@@ -85,7 +95,7 @@ class PasswordChecker:
                 answer.errback(UnauthorizedLogin())
 
         self._waiting += 1
-        self._executor.run(self.hasher.verify, stored, password).addBoth(verified)
+        self._executor.run(self._hasher.verify, stored, password).addBoth(verified)
         return answer
 
     def _digest(self, address: str, stored: str, password: str) -> bytes:

@@ -120,6 +120,20 @@ class CheckerTests(SynchronousTestCase):
         for name in ("\u00e4nn\u0430", "anna", "\u00e4nna@bu\u0308cher"):
             self.assert_refused(name.encode(), b"Geheimnis")
 
+    def test_cost_of_unknown_names(self) -> None:
+        """A1: where hashes differ in what they cost, those of unknown names do too, each always the same."""
+        dear = Hasher(Auth(argon2_memory=16, argon2_time=2)).hash("Geheimnis")
+        boxes = dict(self.live.mailboxes.mailboxes)
+        boxes["ben@example.org"] = MailboxEntry(dear)
+        self.live.mailboxes = Mailboxes(boxes)
+        asked: list[str] = []
+        self.patch(HASHER, "verify", lambda stored, _: asked.append(stored) or True)
+        names = [b"nobody%d@example.org" % number for number in range(20)]
+        for name in names * 2:
+            self.assert_refused(name, b"Geheimnis")
+        self.assertEqual(asked[:20], asked[20:])
+        self.assertEqual(set(asked), {entry.password for entry in boxes.values()})
+
     def test_two_domains(self) -> None:
         """With two domains a bare name is nobody's."""
         self.live.config = Config("mail.example.org", ("example.org", "example.net"), auth=CHEAP)

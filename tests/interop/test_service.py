@@ -3,7 +3,6 @@
 import fcntl
 import os
 import poplib
-import re
 import resource
 import signal
 import smtplib
@@ -12,7 +11,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from threading import Thread
 
 from twisted.internet.defer import Deferred
@@ -308,15 +306,6 @@ class DescriptorTests(SynchronousTestCase):
 
 class ReloadTests(NodeTestCase):
     """What a reload takes over."""
-
-    def test_cost_of_passwords(self) -> None:
-        """A1: a name that nobody has costs as much as those whose hashes are made anew."""
-        node, _ = self.node()
-        self.patch(ThreadedExecutor, "run", InlineExecutor.run)
-        config = Path(node._path)
-        config.write_text(re.sub(r"argon2_time = \d+", "argon2_time = 3", config.read_text()))
-        self.successResultOf(Deferred.fromCoroutine(node.reload()))
-        self.assertIn(",t=3,", node._checker.hasher.dummy)
 
     def test_one_after_the_other(self) -> None:
         """Of two reloads at once the second reads when the first has read: the newer file stays in force."""
