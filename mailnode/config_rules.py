@@ -26,6 +26,7 @@ _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 _WRITTEN_TOGETHER = {"CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO"}
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}|[{}]")
 _WIDEST = {4: 8, 6: 32}  # prefix lengths below which a network is half the world
+_MAPPED = IPv6Network("::ffff:0:0/96")
 
 
 def between(least: int, most: int) -> Callable[[int], int]:
@@ -153,6 +154,9 @@ def network(text: str) -> Network:
     if found.prefixlen < _WIDEST[found.version]:
         remedy = f"Name the networks that are yours; /{_WIDEST[found.version]} is the widest allowed."
         raise Fault(f"{text} would trust the whole world", remedy)
+    if found.version == 6 and found.subnet_of(_MAPPED):
+        plain = ip_network((int(found.network_address) & 0xFFFFFFFF, found.prefixlen - 96))
+        raise Fault("fits nobody, as mapped addresses count as those of IPv4", f'Write it as "{plain}".')
     return found
 
 
