@@ -61,11 +61,15 @@ def _shown(mailbox: str) -> str:
 
 
 class Refused(Exception):
-    """The command is answered with this 4yz or 5yz reply, and had no effect."""
+    """The command is answered with this 4yz or 5yz reply, and had no effect.
 
-    def __init__(self, reply: Reply) -> None:
+    It counts among the client's errors, unless it follows from one that was counted.
+    """
+
+    def __init__(self, reply: Reply, *, counts: bool = True) -> None:
         super().__init__(str(reply))
         self.reply = reply
+        self.counts = counts
 
 
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)

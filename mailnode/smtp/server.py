@@ -77,6 +77,7 @@ async def _turn(session: Session) -> None:
     name, argument = "", b""
     verb: Verb | None = None
     answer: Answer
+    counts = True
     try:
         name, argument = await _command(session)
         verb = VERBS.get(name)
@@ -84,7 +85,7 @@ async def _turn(session: Session) -> None:
     except (Farewell, ConnectionClosed, TimedOut):
         raise
     except Refused as refused:
-        answer = refused.reply
+        answer, counts = refused.reply, refused.counts
     except BadSyntax as wrong:
         answer = Reply(501, "5.5.4", str(wrong))
     except Exception:
@@ -94,7 +95,7 @@ async def _turn(session: Session) -> None:
     refusals = [reply for reply in replies if not reply.positive]
     for reply in refusals:
         _tell(session, reply, name, argument)
-    error = any(reply.code >= 500 for reply in refusals)
+    error = counts and any(reply.code >= 500 for reply in refusals)
     if error:
         await _count_error(session)
     for reply in replies:

@@ -62,6 +62,12 @@ class Chunking(SmtpTestCase):
         self.check(world, [(chunks, [b"550 5.5.2"] * 3), (RCPT, [b"503"])])
         self.assertEqual(world.courier.delivered, [])
 
+    def test_however_many_they_are(self) -> None:
+        """They are one error together: all have their answers, and the session goes on."""
+        world = self.ready()
+        chunks = bdat(b"a\nb", last=False) + bdat(b"c\r\n", last=False) * 30 + bdat(b"d\r\n")
+        self.check(world, [(chunks + b"NOOP\r\n", [b"550 5.5.2"] * 32 + [b"250"])])
+
     def test_line_ends(self) -> None:
         """S16: a bare CR or LF or a NUL is refused in any cut, and taken as it is in a binary message."""
         for bad, answer in ((b"\n", b"550 5.5.2"), (b"\r", b"550 5.5.2"), (b"\0", b"550 5.6.0")):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from mailnode.envelope import Body
 from mailnode.net.stream import READ_BUFFER, Stream
 from mailnode.smtp.extensions import too_large
-from mailnode.smtp.outcome import HELLO_FIRST, NO_TRANSACTION, Farewell
+from mailnode.smtp.outcome import HELLO_FIRST, NO_TRANSACTION, Farewell, Refused
 from mailnode.smtp.receiving import Receiving
 from mailnode.smtp.session import Session
 from mailnode.wire.dot import LineEnds
@@ -58,6 +58,7 @@ async def _take(session: Session, receiving: Receiving, octets: int, *, last: bo
     transaction = session.transaction
     assert transaction is not None
     ends = transaction.line_ends
+    failed = receiving.refused is not None
     left = octets
     while left:
         receiving.be_patient()
@@ -67,7 +68,8 @@ async def _take(session: Session, receiving: Receiving, octets: int, *, last: bo
         await receiving.take(piece, ends)
     if not last:
         if receiving.refused is not None:
-            raise receiving.refused
+            # Chunks that were sent on meanwhile are no errors of their own (RFC 3030 section 2).
+            raise Refused(receiving.refused.reply, counts=not failed)
         return [Reply(250, "2.0.0", f"{octets} octets received")]
     try:
         ends.finish()
