@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -20,8 +21,13 @@ HEAD = f"{'story':20} tried checks promised   found   more reuse broken"
 
 def spread(work: Callable[[A], B], items: Iterable[A]) -> list[B]:
     """The result for each item, from a few processes that take one item after the other."""
-    with multiprocessing.get_context("fork").Pool(WORKERS) as pool:
+    with multiprocessing.get_context("fork").Pool(WORKERS, _end_when_told) as pool:
         return pool.map(work, items, chunksize=1)
+
+
+def _end_when_told() -> None:
+    """A worker ends by SIGTERM, also where tests before it had a reactor that has a word in this."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 def caches(base: str) -> dict[str, bytes]:
