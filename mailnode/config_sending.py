@@ -10,6 +10,7 @@ from mailnode.config_rules import between, domain_name, looked_up, one_line
 from mailnode.tomlfile import Fault, TomlFile
 
 EVERYTHING_ELSE = "*"
+VERIFYING = ("required", "implicit")  # TLS, with nobody but the host of the route
 
 _WITH_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([0-9.]+)):([0-9]{1,5})")
 
@@ -58,7 +59,7 @@ class Relay:
 
     host: Annotated[str, relay_host]
     port: Annotated[int, between(1, 65535)] = 25
-    tls: Literal["none", "opportunistic", "required"] = "opportunistic"
+    tls: Literal["none", "opportunistic", "required", "implicit"] = "opportunistic"
     username: Annotated[str, one_line] = ""
     password_file: str = ""
 
@@ -89,6 +90,6 @@ def _check_login(file: TomlFile, name: str, relay: Relay) -> None:
         other = "username" if relay.username else "password_file"
         file.mistake(("routes", name, other), text, f"Add {missing}, or remove this line.")
     local = _is_address(relay.host) and ip_address(relay.host).is_loopback
-    if relay.username and relay.tls != "required" and not local:
+    if relay.username and relay.tls not in VERIFYING and not local:
         text = "the password would go to anybody who says to be that host"
         file.mistake(("routes", name, "username"), text, 'Add tls = "required" to this route.')

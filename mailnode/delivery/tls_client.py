@@ -2,25 +2,34 @@
 
 from collections.abc import Callable
 
+from OpenSSL import SSL
 from OpenSSL.crypto import X509Store
 
 from mailnode.delivery.destination import Host
-from mailnode.delivery.tls_policy import TlsOutcome
+from mailnode.delivery.tls_policy import TlsOutcome, TlsPolicy
 from mailnode.net.identity import problem
 from mailnode.net.tls import TlsClient
 
 
-def tls_client(host: Host, roots: X509Store, now: Callable[[], float]) -> TlsClient:
+def tls_client(
+    host: str,
+    policy: TlsPolicy,
+    roots: X509Store,
+    now: Callable[[], float],
+    context: SSL.Context | None = None,
+) -> TlsClient:
     """For one connection to the host; with a strict policy it is cut off when the server is another one.
 
     The name that the server is told is that of its certificate: the TLSA base domain under DANE (RFC 7672
     section 8.1), else the host's.
     """
-    identity = host.tls.identity
+    identity = policy.identity
     if identity is None:
-        return TlsClient(host.name)
-    name = identity.names[0] if identity.names else host.name
-    return TlsClient(name, lambda chain: problem(chain, identity, roots, now()), strict=host.tls.strict)
+        return TlsClient(host, context=context)
+    name = identity.names[0] if identity.names else host
+    return TlsClient(
+        name, lambda chain: problem(chain, identity, roots, now()), strict=policy.strict, context=context
+    )
 
 
 def outcome(host: Host, address: str, result: str, *, local_address: str = "") -> TlsOutcome | None:

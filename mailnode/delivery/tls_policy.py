@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from enum import IntEnum
 from typing import Literal
 
-from mailnode.config_sending import Relay
+from mailnode.config_sending import VERIFYING, Relay
 from mailnode.net.identity import Identity, is_usable
 from mailnode.net.resolver import Tlsa
 from mailnode.wire.mta_sts import StsPolicy
@@ -40,12 +40,19 @@ class TlsPolicy:
     """How to connect to one host.
 
     `identity` is what its certificate is held against, None for nothing. Below VERIFIED that is for reports
-    only. `published` is None where the configuration decides, and nobody gets a report.
+    only. `published` is None where the configuration decides, and nobody gets a report. `implicit` is TLS
+    before the greeting (RFC 8314), and never falls back.
     """
 
     level: Level
     identity: Identity | None = None
     published: Published | None = None
+    implicit: bool = False
+
+    @property
+    def needed(self) -> bool:
+        """Whether nothing goes in clear."""
+        return self.implicit or self.level >= Level.ENCRYPTED
 
     @property
     def strict(self) -> bool:
@@ -58,7 +65,7 @@ class TlsPolicy:
             how += " by DANE"
         elif self.identity is not None and self.published is not None and self.published.type == "sts":
             how += " by MTA-STS" if self.strict else " (MTA-STS: testing)"
-        return how
+        return f"{how}, before the greeting" if self.implicit else how
 
 
 _WORDS = {
@@ -87,8 +94,8 @@ def without_policy(domain: str) -> TlsPolicy:
 
 def of_route(relay: Relay) -> TlsPolicy:
     """What the administrator wants."""
-    if relay.tls == "required":
-        return TlsPolicy(Level.VERIFIED, Identity((relay.host,)))
+    if relay.tls in VERIFYING:
+        return TlsPolicy(Level.VERIFIED, Identity((relay.host,)), implicit=relay.tls == "implicit")
     return TlsPolicy(Level.CLEAR if relay.tls == "none" else Level.OPPORTUNISTIC)
 
 

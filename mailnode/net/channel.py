@@ -11,7 +11,7 @@ _WEAK = ("md5", "sha1")
 
 
 def channel_binding(connection: SSL.Connection, kind: str) -> bytes | None:
-    """The data of a channel binding type, on the server's side; None where the connection has none of it."""
+    """The data of a channel binding type, None where the connection has none of it."""
     make = _BINDINGS.get(kind)
     return make(connection) if make else None
 

@@ -23,6 +23,7 @@ from twisted.internet.interfaces import (
     IDelayedCall,
     IHalfCloseableProtocol,
     IHandshakeListener,
+    IOpenSSLClientConnectionCreator,
     IOpenSSLServerConnectionCreator,
     IPushProducer,
     IReactorTime,
@@ -141,6 +142,11 @@ class Stream(Protocol):
         return decoded
 
     @property
+    def ended(self) -> bool:
+        """Whether no more can come."""
+        return self.lost or self._closing or self._all_read
+
+    @property
     def pending(self) -> int:
         """Octets that have come and are not yet read."""
         return len(self._queue)
@@ -241,9 +247,15 @@ class Stream(Protocol):
     # TLS
 
     async def start_tls(
-        self, creator: IOpenSSLServerConnectionCreator, *, timeout: float, begun: bool = False
+        self,
+        creator: IOpenSSLServerConnectionCreator | IOpenSSLClientConnectionCreator,
+        *,
+        timeout: float,
+        begun: bool = False,
     ) -> None:
-        """Become a TLS server; returns after the handshake.
+        """Go on under TLS: as its server where the connection was accepted, as its client where it was made.
+
+        Returns after the handshake.
 
         What is waiting in the stream belongs to the handshake where it may have `begun`, as behind the header
         of a proxy. Otherwise raises ConnectionClosed when octets in clear are waiting: they were sent by

@@ -20,7 +20,7 @@ from twisted.protocols.tls import TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from mailnode.net.channel import ServerConnection, note
+from mailnode.net.channel import ServerConnection, channel_binding, note
 
 _RELEASE_BUFFERS = 0x10  # SSL_MODE_RELEASE_BUFFERS, which pyOpenSSL does not name
 _NO_RENEGOTIATION = 0x40000000  # SSL_OP_NO_RENEGOTIATION
@@ -38,13 +38,37 @@ def make_context(certificate: str, key: str, client_ca: str = "") -> SSL.Context
 
     With a PEM file of authorities it asks clients for a certificate, and takes those without a good one too.
     """
-    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context = _context(SSL.TLS_SERVER_METHOD)
+    context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE | SSL.OP_NO_TICKET)
+    _load(context, certificate, key)
+    if client_ca:
+        _ask_for_certificate(context, client_ca)
+    return context
+
+
+def make_client_context(certificate: str = "", key: str = "") -> SSL.Context:
+    """A context for connections to servers. It verifies nothing itself, TlsClient does.
+
+    With a PEM chain and its key the client shows who it is to servers that ask. Raises TlsError.
+    """
+    context = _context(SSL.TLS_CLIENT_METHOD)
+    context.set_verify(SSL.VERIFY_NONE)
+    context.set_info_callback(_happened)
+    if certificate:
+        _load(context, certificate, key)
+    return context
+
+
+def _context(method: int) -> SSL.Context:
+    context = SSL.Context(method)
     context.set_min_proto_version(SSL.TLS1_2_VERSION)
-    context.set_options(
-        SSL.OP_NO_COMPRESSION | SSL.OP_CIPHER_SERVER_PREFERENCE | SSL.OP_NO_TICKET | _NO_RENEGOTIATION
-    )
+    context.set_options(SSL.OP_NO_COMPRESSION | _NO_RENEGOTIATION)
     context.set_mode(_RELEASE_BUFFERS)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    return context
+
+
+def _load(context: SSL.Context, certificate: str, key: str) -> None:
     for what, load, path in (
         ("certificate", context.use_certificate_chain_file, certificate),
         ("key", context.use_privatekey_file, key),
@@ -58,9 +82,6 @@ def make_context(certificate: str, key: str, client_ca: str = "") -> SSL.Context
             else:
                 text = f"the TLS {what} in {path} cannot be read: {reason}"
             raise TlsError(text) from None
-    if client_ca:
-        _ask_for_certificate(context, client_ca)
-    return context
 
 
 def _ask_for_certificate(context: SSL.Context, client_ca: str) -> None:
@@ -97,17 +118,6 @@ class WrongServer(Exception):
     """The server has not shown the certificate it must show; the text is the result type (RFC 8460, 4.3)."""
 
 
-def make_client_context() -> SSL.Context:
-    """A context for a connection to a server. It verifies nothing itself, TlsClient does."""
-    context = SSL.Context(SSL.TLS_CLIENT_METHOD)
-    context.set_min_proto_version(SSL.TLS1_2_VERSION)
-    context.set_options(SSL.OP_NO_COMPRESSION | _NO_RENEGOTIATION)
-    context.set_mode(_RELEASE_BUFFERS)
-    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
-    context.set_verify(SSL.VERIFY_NONE)
-    return context
-
-
 @implementer(IOpenSSLClientConnectionCreator)
 class TlsClient:
     """The TLS side of one connection to the server `name`, a host name or an IP address.
@@ -115,6 +125,8 @@ class TlsClient:
     `examine` gets the certificates shown, the server's own first, and says what is wrong, "" for nothing.
     Then `problem` holds that; it is None before the handshake is done. With `strict`, a connection with
     a problem is cut off: nothing that is written goes out, the connection is lost with WrongServer.
+
+    `context` is one of make_client_context(), which many connections may share.
     """
 
     def __init__(
@@ -123,31 +135,43 @@ class TlsClient:
         examine: Callable[[Sequence[X509]], str] = lambda chain: "",
         *,
         strict: bool = False,
+        context: SSL.Context | None = None,
     ) -> None:
         self.problem: str | None = None
-        self._context = make_client_context()
-        self._context.set_info_callback(self._happened)
-        self._name = name
+        self._context = context or make_client_context()
+        self._name = name.removesuffix(".")
         self._examine = examine
         self._strict = strict
         self._protocol: TLSMemoryBIOProtocol | None = None
+        self._connection: SSL.Connection | None = None
 
     def clientConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         """Twisted's: a new TLS connection. It names the server, unless that has an address only."""
-        connection = SSL.Connection(self._context, None)
+        connection = _ClientConnection(self._context, None)
+        connection.owner = self
         if not _AN_ADDRESS.fullmatch(self._name):
             connection.set_tlsext_host_name(self._name.encode("ascii"))
-        self._protocol = protocol
+        self._protocol, self._connection = protocol, connection
         return connection
+
+    @property
+    def cipher(self) -> str:
+        """The name of the cipher suite; "" before the handshake is done."""
+        return (self._connection.get_cipher_name() if self._connection else None) or ""
+
+    @property
+    def exporter(self) -> bytes:
+        """The data of the channel binding tls-exporter; b"" where the connection has none (RFC 9266)."""
+        return (self._connection and channel_binding(self._connection, "tls-exporter")) or b""
 
     def abort(self) -> None:
         """Cut the connection off, if there is one."""
         if self._protocol is not None:
             self._protocol.abortConnection()
 
-    def _happened(self, connection: SSL.Connection, where: int, ret: int) -> None:
-        """OpenSSL's: a step of the handshake; TLS 1.3 says more than once that it is done."""
-        if not where & SSL.SSL_CB_HANDSHAKE_DONE or self.problem is not None or self._protocol is None:
+    def shaken(self, connection: SSL.Connection) -> None:
+        """The handshake is done; TLS 1.3 says so more than once."""
+        if self.problem is not None or self._protocol is None:
             return
         try:
             self.problem = self._examine(connection.get_peer_cert_chain() or ())
@@ -155,3 +179,16 @@ class TlsClient:
             self.problem = "validation-failure"
         if self.problem and self._strict:
             self._protocol.failVerification(Failure(WrongServer(self.problem)))
+
+
+class _ClientConnection(SSL.Connection):
+    """OpenSSL's side of a connection, which knows whose it is."""
+
+    owner: TlsClient
+
+
+def _happened(connection: SSL.Connection, where: int, _ret: int) -> None:
+    """OpenSSL's: a step of the handshake."""
+    if where & SSL.SSL_CB_HANDSHAKE_DONE:
+        assert isinstance(connection, _ClientConnection)
+        connection.owner.shaken(connection)

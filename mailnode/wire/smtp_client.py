@@ -7,13 +7,16 @@ octets that would end it, or begin another, raise BadCommand and never get out.
 import re
 from collections.abc import Mapping
 
+from mailnode.wire.abnf import number
 from mailnode.wire.address import Address
+from mailnode.wire.errors import BadSyntax
 from mailnode.wire.esmtp import Notify, OriginalRecipient
 from mailnode.wire.international import a_labels
 from mailnode.wire.smtp import Reply
 
 REPLY_OCTETS = 65536  # of one reply, all its lines together
 REPLY_LINES = 100
+LARGEST_LIMIT = 999_999  # RFC 9422 section 4: a value has 1*6DIGIT
 
 # Reply-code = %x32-35 %x30-35 %x30-39 (RFC 5321 section 4.2). No other code passes for a yes; of a no the
 # first digit is enough (section 4.3.2), and servers are inventive with the second.
@@ -106,6 +109,18 @@ def capabilities(reply: Reply) -> dict[str, tuple[str, ...]]:
         if _KEYWORD.fullmatch(keyword):
             found[keyword.upper()] = (*found.get(keyword.upper(), ()), *words)
     return found
+
+
+def limit(announced: Capabilities, name: str) -> int | None:
+    """What LIMITS says of RCPTMAX or another name (RFC 9422 section 4); None where it says nothing of it."""
+    for word in announced.get("LIMITS", ()):
+        key, _, value = word.partition("=")
+        if key.upper() == name:
+            try:
+                return number(value.encode(), limit=LARGEST_LIMIT) or None
+            except BadSyntax:
+                return None
+    return None
 
 
 def command(*words: str) -> bytes:

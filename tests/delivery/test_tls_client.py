@@ -41,7 +41,7 @@ class ClientTests(SynchronousTestCase):
         roots = X509Store()
         roots.add_cert(X509.from_cryptography(SERVER.certificate))
         for tls, name, problem, heard, told in ROWS:
-            client = tls_client(Host(name, ("192.0.2.1",), 25, tls), roots, NOW.timestamp)
+            client = tls_client(name, tls, roots, NOW.timestamp)
             meeting = Meeting(client)
             self.assertEqual(
                 (client.problem, meeting.heard, meeting.name), (problem, heard, told), (tls, name)

@@ -26,6 +26,7 @@ from mailnode.wire.smtp_client import (
     encode_notify,
     encode_original_recipient,
     encode_xtext,
+    limit,
     path,
 )
 
@@ -137,6 +138,13 @@ class Replies(SynchronousTestCase):
             },
         )
         self.assertEqual(capabilities(Reply(250, "", "PIPELINING")), {})
+
+    def test_limits(self) -> None:
+        """RFC 9422 section 4: numbers of six digits and no others."""
+        announced = {"LIMITS": ("rcptmax=200", "MAILMAX=1000000", "RCPTDOMAINMAX", "X=0")}
+        for name, wanted in (("RCPTMAX", 200), ("MAILMAX", None), ("RCPTDOMAINMAX", None), ("X", None)):
+            self.assertEqual(limit(announced, name), wanted)
+        self.assertIsNone(limit({}, "RCPTMAX"))
 
 
 class Commands(SynchronousTestCase):
