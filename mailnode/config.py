@@ -131,6 +131,7 @@ class Limits:
     imap_preauth_line: Positive = 8192
     imap_literals: Positive = 262_144
     password_queue: Positive = 32
+    destination_connections: Positive = 5
     submission_recipients_hour: Natural = 100
     submission_recipients_day: Natural = 1000
     submission_new_recipients_day: Natural = 200
@@ -179,6 +180,11 @@ class Config:
     def queue_directory(self) -> str:
         """The folder of messages that wait for their time."""
         return os.path.join(self.state, "queue")
+
+    @property
+    def sts_directory(self) -> str:
+        """The folder of the MTA-STS policies of other domains."""
+        return os.path.join(self.state, "mta-sts")
 
     def mail_directory(self, mailbox: str) -> str:
         """The absolute path of the Maildir of a mailbox address of this configuration."""

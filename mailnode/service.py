@@ -14,9 +14,14 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred, DeferredList, FirstError, gatherResults
-from twisted.internet.endpoints import UNIXServerEndpoint, serverFromString
+from twisted.internet.endpoints import (
+    TCP4ClientEndpoint,
+    TCP6ClientEndpoint,
+    UNIXServerEndpoint,
+    serverFromString,
+)
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort
+from twisted.internet.interfaces import IListeningPort, IStreamClientEndpoint
 from twisted.python import usage
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
@@ -33,10 +38,17 @@ from mailnode.auth.realm import Realm
 from mailnode.auth.throttle import LoginThrottle
 from mailnode.auth.tokens import JwtChecker
 from mailnode.auth.verifiers import lasting_key
+from mailnode.delivery.connections import Connections
+from mailnode.delivery.destination import Destinations
+from mailnode.delivery.dialing import Dialer
 from mailnode.delivery.live import LiveCourier
 from mailnode.delivery.local import FreeSpace, LocalCourier
 from mailnode.delivery.queued import QueuedDelivery
+from mailnode.delivery.remote import RemoteCourier
 from mailnode.delivery.reporting import Reporter
+from mailnode.delivery.sts import StsCache
+from mailnode.delivery.tls_policy import Published, TlsOutcome
+from mailnode.delivery.tls_report import TlsReports
 from mailnode.delivery.waiting import NothingWaits
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.life import Bus, write_to
@@ -47,6 +59,9 @@ from mailnode.imap.protocol import Imap
 from mailnode.imap.session import Surroundings
 from mailnode.net.blocking import Lane, ThreadedExecutor
 from mailnode.net.dirwatch import DirectoryWatches, KernelWatcher
+from mailnode.net.dns_client import make_client
+from mailnode.net.https import Https
+from mailnode.net.identity import system_roots
 from mailnode.net.tls import TlsServer
 from mailnode.pop3.session import Pop3
 from mailnode.queue.runner import Runner
@@ -161,7 +176,7 @@ class MailNode(Service):
         self._queue = queue = Runner(
             runtime,
             spool,
-            deliver=QueuedDelivery(live, runtime, courier, spool, bus).deliver,
+            deliver=QueuedDelivery(live, runtime, courier, spool, bus, self._make_remote(bus)).deliver,
             report=reporter.of_entry,
             bus=bus,
             log=Log("mailnode.queue"),
@@ -187,6 +202,32 @@ class MailNode(Service):
             {"smtp": tls, "submission": asking, "lmtp": tls, "pop3": asking, "imap": asking},
         )
         self._ports: list[IListeningPort] = []
+
+    def _make_remote(self, bus: Bus) -> RemoteCourier:
+        """The way to other hosts: who knows them, and the connections to them."""
+        live, runtime, reactor = self._live, self._runtime, self._reactor
+        roots, reports = system_roots(), TlsReports()
+
+        def count(outcome: TlsOutcome) -> None:
+            reports.count(outcome, runtime.now())
+
+        def no_policy(domain: str, result: str) -> None:
+            count(TlsOutcome(Published("sts", domain), "", "", result))
+
+        def endpoint(address: str, port: int) -> IStreamClientEndpoint:
+            kind = TCP6ClientEndpoint if ":" in address else TCP4ClientEndpoint
+            return kind(reactor, address, port)
+
+        resolver = make_client(reactor, runtime, live.config.dns, self._files)
+        https = Https(reactor, runtime, resolver, roots)
+        policies = StsCache(
+            runtime, self._files, lambda: live.config.sts_directory, resolver, https, failed=no_policy
+        )
+        dialer = Dialer(live, runtime, self._files, endpoint, roots, count)
+        self._connections = Connections(
+            runtime, dialer.connect, lambda: live.config.limits.destination_connections
+        )
+        return RemoteCourier(Destinations(live, runtime, resolver, policies), self._connections, bus)
 
     # Starting
 
@@ -278,7 +319,8 @@ class MailNode(Service):
         for factory in factories:
             factory.dismiss(_STOPPING)
         sessions = [session for factory in factories for session in factory.sessions()]
-        await self._ended("sessions", [*sessions, *self._queue.stop()], PATIENCE)
+        sending = [*self._queue.stop(), Deferred.fromCoroutine(self._connections.close())]
+        await self._ended("sessions", [*sessions, *sending], PATIENCE)
         for factory in factories:
             factory.close_all()
         self._watches.close()
@@ -343,9 +385,9 @@ class MailNode(Service):
     async def reload(self) -> list[str]:
         """Take the configuration as it is on disk now, whole, or not at all; gives what to know about it.
 
-        Mailboxes, aliases, certificates and limits take effect at once; listeners and directories at the next
-        start. Sessions of people whose mailbox is gone or has another password are sent away. Raises
-        ConfigurationError, TlsError or TokenKeysError, and then the old configuration stays.
+        Mailboxes, aliases, routes, certificates and limits take effect at once; listeners, directories and
+        DNS servers at the next start. Sessions of people whose mailbox is gone or has another password are
+        sent away. Raises ConfigurationError, TlsError or TokenKeysError; then the old configuration stays.
         """
         reading = await self._reads.run(read, self._path, self._files)
         loaded = reading.loaded

@@ -1,14 +1,19 @@
 """Delivers what comes out of the queue: recipients are routed as the configuration of that moment says."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import Protocol
 
 from mailnode.auth.live import Live
+from mailnode.delivery.fitting import Content
 from mailnode.delivery.local import PIECE, LocalCourier, LocalDelivery
+from mailnode.delivery.remote import Settled
 from mailnode.delivery.reporting import arrived
 from mailnode.delivery.route import Local, NotHere, Route, Router, Unknown
 from mailnode.envelope import Envelope, Recipient
 from mailnode.events.life import Bus, Failed
+from mailnode.events.log import Log
 from mailnode.fs import ReadFile
 from mailnode.message import trace
 from mailnode.net.blocking import Lane
@@ -18,7 +23,6 @@ from mailnode.runtime import Runtime
 from mailnode.store.errors import OverQuota, StoreError
 
 GONE = Progress(Fate.FAILED, "5.1.1", "There is no such mailbox here any more")
-ELSEWHERE = Progress(Fate.FAILED, "5.1.2", "The address leads to another host, and this server sends to none")
 TOO_LATE = Progress(Fate.FAILED, "5.4.7", "The time in which it was to be delivered is over")  # RFC 2852
 FULL_FOR_GOOD = Progress(Fate.FAILED, "5.2.2", "The mailbox is full")
 FULL = Progress(Fate.WAITING, "4.2.2", "The mailbox is full")
@@ -27,15 +31,34 @@ TROUBLE = Progress(Fate.WAITING, "4.3.0", "The mailbox could not be written to")
 Outcomes = Mapping[str, OSError | StoreError | None]
 
 
+class Remote(Protocol):
+    """Carries messages to other hosts; see remote.RemoteCourier."""
+
+    async def carry(
+        self, entry: Entry, numbers: Sequence[int], content: Content, octets: int, *, settled: Settled
+    ) -> Mapping[int, Progress]:
+        """Try these recipients; how far each is then. Raises nothing."""
+
+
 class QueuedDelivery:
     """What the queue's runner calls for each try."""
 
-    def __init__(self, live: Live, runtime: Runtime, courier: LocalCourier, spool: Spool, bus: Bus) -> None:
+    def __init__(
+        self,
+        live: Live,
+        runtime: Runtime,
+        courier: LocalCourier,
+        spool: Spool,
+        bus: Bus,
+        remote: Remote,
+    ) -> None:
         self._live = live
         self._runtime = runtime
         self._courier = courier
         self._spool = spool
         self._bus = bus
+        self._remote = remote
+        self._log = Log("mailnode.queue")
 
     async def deliver(self, entry: Entry) -> Entry:
         """Try everybody who waits; gives what is true then."""
@@ -50,15 +73,20 @@ class QueuedDelivery:
         always = {
             one for route in routes if isinstance(route, Local) and route.always for one in route.accounts
         }
+        elsewhere = [number for number, route in enumerate(routes) if isinstance(route, NotHere)]
+        octets = await self._runtime.blocking.run(self._octets, entry.id) if elsewhere else 0
         missing = [one for one in accounts if one not in entry.reached]
         outcomes = await self._carry(entry, missing, always, alone=len(accounts) == 1) if missing else {}
         progress = tuple(
             self._progress(before, route, outcomes)
             for before, route in zip(entry.progress, routes, strict=True)
         )
-        self._tell_failures(entry, progress)
         reached = (*entry.reached, *(one for one, error in outcomes.items() if error is None))
-        return replace(entry, progress=progress, reached=reached)
+        after = replace(entry, progress=progress, reached=reached)
+        if elsewhere:
+            after = await self._send(after, elsewhere, octets)
+        self._tell_failures(entry, after.progress)
+        return after
 
     def _is_late(self, envelope: Envelope) -> bool:
         """Whether it is to be returned, because its time is over (RFC 2852 section 4)."""
@@ -109,6 +137,49 @@ class QueuedDelivery:
             offset += len(piece)
             await delivery.write(piece)
 
+    # To other hosts
+
+    async def _send(self, entry: Entry, numbers: Sequence[int], octets: int) -> Entry:
+        """Have these recipients tried at their hosts.
+
+        That may take long. What is true already is kept on the disk, so that a crash sends nothing twice.
+        """
+        lane = Lane(self._runtime.blocking)
+        after = entry
+
+        async def keep(found: Mapping[int, Progress]) -> None:
+            nonlocal after
+            after = after.with_progress(found)
+            if all(one.fate is Fate.WAITING for one in found.values()) or not after.waiting:
+                return  # what is new is not worth it, or written as soon as this returns
+            try:
+                await lane.run(self._spool.save, after)
+            except OSError as error:  # it will be written when all have been tried
+                self._log.warn("queue not written", message=entry.id, reason=error.strerror)
+
+        await keep(dict(enumerate(entry.progress)))
+        found = await self._remote.carry(
+            entry, numbers, partial(self._content, entry.id), octets, settled=keep
+        )
+        return entry.with_progress(found)
+
+    def _octets(self, name: str) -> int:
+        with self._spool.body(name) as body:
+            return body.stat().st_size
+
+    async def _content(self, name: str) -> AsyncGenerator[bytes, None]:
+        lane = Lane(self._runtime.blocking)
+        body = await lane.run(self._spool.body, name)
+        try:
+            offset = 0
+            while piece := await lane.run(body.read_at, offset, PIECE):
+                offset += len(piece)
+                yield piece
+        finally:
+            await lane.run(body.close)
+
+    # What came of it
+
     def _progress(self, before: Progress, route: Route | None, outcomes: Outcomes) -> Progress:
         """How far a recipient is after a try."""
         if before.fate is not Fate.WAITING:
@@ -118,7 +189,7 @@ class QueuedDelivery:
         if isinstance(route, Unknown):
             return GONE
         if isinstance(route, NotHere):
-            return ELSEWHERE
+            return before
         errors = [error for one in route.accounts if (error := outcomes.get(one)) is not None]
         return self._for_error(errors[0]) if errors else arrived(route.accounts)
 

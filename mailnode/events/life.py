@@ -99,6 +99,35 @@ class Postponed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Relayed(Event):
+    """Another host has taken a message for a recipient; `reply` is what it said."""
+
+    message: str
+    recipient: str
+    host: str
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class PutOff(Event):
+    """Another host did not take a message for a recipient yet; `reply` is why, in its words or ours."""
+
+    message: str
+    recipient: str
+    host: str
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class MaybeTwice(Event):
+    """A host had all of a message and did not say yes or no: so many recipients may get a second copy."""
+
+    message: str
+    host: str
+    recipients: int
+
+
+@dataclass(frozen=True, slots=True)
 class Failed(Event):
     """A recipient does not get a message, for good."""
 

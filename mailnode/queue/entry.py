@@ -7,7 +7,7 @@ one needs no code here; a file without it is read with the default. Times are se
 import contextlib
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
@@ -92,6 +92,11 @@ class Entry:
         """The same, once the sender knows what is final."""
         told = (one if one.fate is Fate.WAITING else replace(one, told=True) for one in self.progress)
         return replace(self, progress=tuple(told))
+
+    def with_progress(self, found: Mapping[int, Progress]) -> "Entry":
+        """The same, with that known of recipients, which are given by their places."""
+        progress = (found.get(number, one) for number, one in enumerate(self.progress))
+        return replace(self, progress=tuple(progress))
 
     def failed(self, status: str, reason: str) -> "Entry":
         """The same, with everybody given up who still waits; what was known of each is kept."""

@@ -3,6 +3,7 @@
 import errno
 import os
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -10,6 +11,7 @@ from mailnode.config import MailboxEntry, Mailboxes
 from mailnode.config_quota import Quota
 from mailnode.envelope import Deadline, Recipient
 from mailnode.events.life import Delivered, Ended, Event, Failed
+from mailnode.queue.entry import Entry, Fate, Progress
 from mailnode.wire.address import Address
 from mailnode.wire.esmtp import Notify
 from tests.delivery.world import ANNA, BOB, BODY, CARL, HEAD, NOW, QueueTestCase
@@ -148,3 +150,66 @@ class Queued(QueueTestCase):
         self.assertEqual(len(self.inbox(BOB)), 1)
         (_, group) = list(self.report().iter_parts())[1].get_payload()
         self.assertEqual(str(group["Status"]), "5.4.7")
+
+    def test_elsewhere(self) -> None:
+        """Those at other hosts are tried at theirs, with the message octet for octet, after those here."""
+        relayed = Progress(Fate.RELAYED, "2.0.0", told=True)
+        self.remote.says = {"elsewhere.example": relayed, "later.example": Progress(reason="Not now")}
+        self.accept(ELSEWHERE, BOB, Address("y", "later.example"))
+        self.clock.advance(0)
+        content = HEAD + BODY
+        self.assertEqual(self.remote.carried, [((0, 2), len(content), content)])
+        (before,) = self.remote.before
+        self.assertEqual((before.reached, before.progress[1].fate), ((str(BOB),), Fate.DELIVERED))
+        (name,) = self.spool.names()
+        fates = [one.fate for one in self.spool.read(name).progress]
+        self.assertEqual(fates, [Fate.RELAYED, Fate.DELIVERED, Fate.WAITING])
+        self.clock.advance(400)
+        self.assertEqual([numbers for numbers, _, _ in self.remote.carried], [(0, 2), (2,)])
+        self.assertEqual(len(self.inbox(BOB)), 1)
+
+    def test_kept_meanwhile(self) -> None:
+        """What is true is on the disk before the next host is asked: a crash repeats none of it."""
+        seen: list[list[Fate]] = []
+        later = Address("y", "later.example")
+        self.remote.says = {"elsewhere.example": Progress(Fate.RELAYED), "later.example": Progress()}
+        entry = self.accept(BOB, ELSEWHERE, later, due=NOW + 60)
+        settle, read = self.remote.says.get, self.spool.read
+
+        def says(domain: str, usual: Progress) -> Progress:
+            seen.append([one.fate for one in read(entry.id).progress])
+            return settle(domain, usual)
+
+        self.patch(self.remote, "says", SimpleNamespace(get=says))
+        self.clock.advance(60)
+        self.assertEqual(
+            seen,
+            [
+                [Fate.DELIVERED, Fate.WAITING, Fate.WAITING],
+                [Fate.DELIVERED, Fate.RELAYED, Fate.WAITING],
+            ],
+        )
+
+    def test_disk_meanwhile(self) -> None:
+        """When that cannot be written the try goes on, and it is written at its end."""
+        self.remote.says = {"elsewhere.example": Progress(Fate.RELAYED), "later.example": Progress()}
+        entry = self.accept(ELSEWHERE, Address("y", "later.example"), due=NOW + 60)
+        save, failures = self.spool.save, [OSError(errno.EIO, "broken")]
+
+        def fail_once(entry: Entry) -> None:
+            if failures:
+                raise failures.pop()
+            save(entry)
+
+        with patch.object(self.spool, "save", fail_once):
+            self.clock.advance(60)
+        self.assertEqual(failures, [])
+        self.assertEqual(self.spool.read(entry.id).progress[0].fate, Fate.RELAYED)
+
+    def test_elsewhere_without_body(self) -> None:
+        """Nobody gets anything when the message cannot be read, also not those here."""
+        entry = self.accept(BOB, ELSEWHERE)
+        self.files.unlink(f"{self.spool.path}/{entry.id}.body")
+        self.clock.advance(0)
+        self.flushLoggedErrors(FileNotFoundError)
+        self.assertEqual((self.inbox(BOB), self.remote.carried), ([], []))

@@ -3,6 +3,7 @@
 import email
 import os
 import random
+from collections.abc import Sequence
 from email import policy
 from email.message import EmailMessage
 from typing import Any
@@ -14,8 +15,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailnode.auth.live import Live
 from mailnode.auth.realm import Realm
 from mailnode.config import Config, MailboxEntry, Mailboxes, Store
+from mailnode.delivery.fitting import Content
 from mailnode.delivery.local import LocalCourier
 from mailnode.delivery.queued import QueuedDelivery
+from mailnode.delivery.remote import Settled
 from mailnode.delivery.reporting import Reporter
 from mailnode.envelope import Envelope, Recipient
 from mailnode.events.feed import ChangeFeed
@@ -23,7 +26,7 @@ from mailnode.events.life import Bus, Event
 from mailnode.events.log import Log
 from mailnode.fs import FileSystem
 from mailnode.net.blocking import InlineExecutor
-from mailnode.queue.entry import Entry, new_entry
+from mailnode.queue.entry import Entry, Fate, Progress, new_entry
 from mailnode.queue.runner import Runner
 from mailnode.queue.spool import Spool
 from mailnode.runtime import Runtime
@@ -34,6 +37,28 @@ NOW = 1_000_000_000.0
 ANNA, BOB, CARL = (Address(name, "a.example") for name in ("anna", "bob", "carl"))
 HEAD = b"Received: from x\r\n\tby mx.example; x\r\nFrom: anna@a.example\r\nSubject: hello\r\n\r\n"
 BODY = b"Text.\r\n"
+
+
+class Elsewhere:
+    """Other hosts, of which none takes anything for good, unless a test says otherwise of a domain."""
+
+    def __init__(self) -> None:
+        self.says: dict[str, Progress] = {}
+        self.carried: list[tuple[tuple[int, ...], int, bytes]] = []
+        self.before: list[Entry] = []  # what carry() was given
+
+    async def carry(
+        self, entry: Entry, numbers: Sequence[int], content: Content, octets: int, *, settled: Settled
+    ) -> dict[int, Progress]:
+        """Each recipient is settled alone."""
+        self.before.append(entry)
+        self.carried.append((tuple(numbers), octets, b"".join([piece async for piece in content()])))
+        found = {}
+        for number in numbers:
+            domain = entry.envelope.recipients[number].address.domain
+            found[number] = self.says.get(domain, Progress(Fate.FAILED, "5.1.2", "No such host"))
+            await settled({number: found[number]})
+        return found
 
 
 class QueueTestCase(SynchronousTestCase):
@@ -65,7 +90,8 @@ class QueueTestCase(SynchronousTestCase):
         self.courier = LocalCourier(self.runtime, self.realm, ChangeFeed(), self.bus, self.files)
         self.spool = Spool(self.files, config.queue_directory)
         self.reporter = Reporter(self.live, self.runtime, self.courier, self.spool, self.bus)
-        self.queued = QueuedDelivery(self.live, self.runtime, self.courier, self.spool, self.bus)
+        self.remote = Elsewhere()
+        self.queued = QueuedDelivery(self.live, self.runtime, self.courier, self.spool, self.bus, self.remote)
         self.runner = Runner(
             self.runtime,
             self.spool,

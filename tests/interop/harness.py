@@ -67,7 +67,14 @@ def free_ports(count: int) -> list[int]:
 class Server:
     """One server. `ports` are by service name: smtp submission submissions pop3 pop3s imap imaps."""
 
-    def __init__(self, people: tuple[str, ...] = (ANNA, BEN), *, extra: str = _EXTRA, head: str = "") -> None:
+    def __init__(
+        self,
+        people: tuple[str, ...] = (ANNA, BEN),
+        *,
+        extra: str = _EXTRA,
+        head: str = "",
+        domain: str = DOMAIN,
+    ) -> None:
         self.directory = tempfile.mkdtemp(prefix="mailnode-")
         self.ports = dict(zip(_PLACES, free_ports(len(_PLACES)), strict=True))
         self.config_path = os.path.join(self.directory, "mailnode.toml")
@@ -78,6 +85,7 @@ class Server:
         self._hasher = Hasher(_CHEAP)
         self.extra = extra
         self.head = head
+        self.domain = domain
         self.write_certificates()
         self.write_config(extra)
         self._write("mailboxes.toml", "[aliases]\n")
@@ -97,7 +105,7 @@ class Server:
     def write_config(self, extra: str) -> None:
         """mailnode.toml with these lines at its end, and the server's head at its beginning."""
         ports = dict(zip(DEFAULT_LISTENERS, self.ports.values(), strict=True))
-        text = templates.configuration(HOSTNAME, (DOMAIN,), ports, listen="127.0.0.1")
+        text = templates.configuration(HOSTNAME, (self.domain,), ports, listen="127.0.0.1")
         self._write("mailnode.toml", self.head + text + extra)
 
     def config(self) -> Config:

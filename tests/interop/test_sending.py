@@ -3,10 +3,7 @@
 import os
 import random
 import shutil
-import signal
-import socket
 import ssl
-import subprocess
 import tempfile
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from dataclasses import replace
@@ -35,7 +32,8 @@ from mailnode.net.identity import Identity
 from mailnode.runtime import Runtime
 from mailnode.wire.address import parse_address
 from tests.delivery.test_opening import trusting
-from tests.interop.harness import ANNA, BEN, PASSWORD, Server, free_ports, program, samples, wait_until
+from tests.interop.harness import ANNA, BEN, PASSWORD, Server, free_ports, samples
+from tests.interop.sink import SmtpSink
 
 T = TypeVar("T")
 
@@ -108,34 +106,17 @@ class Sink(SendingTestCase):
     """smtp-sink of Postfix."""
 
     def sink(self, *options: str) -> int:
-        """The port of one that writes its messages into self.directory."""
-        self.directory = tempfile.mkdtemp(prefix="mailnode-")
-        self.addCleanup(shutil.rmtree, self.directory)
-        (port,) = free_ports(1)
-        user = ["-u", "nobody"] if os.getuid() == 0 else []
-        os.chmod(self.directory, 0o777)
-        command = [program("smtp-sink"), *options, *user, "-d", "message.", f"127.0.0.1:{port}", "10"]
-        process = subprocess.Popen(command, cwd=self.directory, stderr=subprocess.PIPE)
-        self.addCleanup(self._stop, process)
-        wait_until(lambda: self._listens(port), "smtp-sink", 10)
-        return port
-
-    def _listens(self, port: int) -> bool:
-        with socket.socket() as one:
-            return one.connect_ex(("127.0.0.1", port)) == 0
-
-    def _stop(self, process: "subprocess.Popen[bytes]") -> None:
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        """The port of one."""
+        self.server = SmtpSink(*options)
+        self.addCleanup(self.server.clean_up)
+        return self.server.port
 
     def messages(self) -> dict[bytes, bytes]:
         """What it got: the content by Message-ID."""
         found = {}
-        for name in os.listdir(self.directory):
-            with open(os.path.join(self.directory, name), "rb") as file:
-                head, _, rest = file.read().partition(b"\nFrom: Anna")
-            self.assertEqual(head.count(b"X-Rcpt-Args: "), 2)
-            content = b"From: Anna" + rest.removesuffix(b"\n")
+        for recipients, octets in self.server.messages():
+            self.assertEqual(recipients, 2)
+            content = b"From: Anna" + octets.partition(b"From: Anna")[2]
             found[content.partition(b"Message-ID: ")[2].partition(b"\n")[0]] = content
         return found
 

@@ -1,0 +1,272 @@
+"""The connections to other hosts: few for each destination, kept for the next message, and none in vain.
+
+A destination begins with two connections; each message that gets through allows one more, up to the limit
+of the configuration. Hosts and their addresses are tried in order, until one begins a session. Where none
+does, nobody tries again for a minute, then for two, and so on: meanwhile all messages get the answer of that
+try. So a dead host costs one round of attempts a minute at most, however many messages wait for it.
+"""
+
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from twisted.internet.defer import Deferred, DeferredList, DeferredLock, DeferredSemaphore
+from twisted.python.failure import Failure
+
+from mailnode.delivery.client import NotConnected
+from mailnode.delivery.destination import Destination, Host
+from mailnode.delivery.destination import Login as Named
+from mailnode.delivery.fitting import Message
+from mailnode.delivery.outcome import Outcome, Peer, Result, Stage, own
+from mailnode.events.log import Log
+from mailnode.runtime import Runtime
+
+CONNECTIONS = 100  # that are used at a time, to all destinations together
+KEPT = 20  # that are open though nobody uses them
+START = 2  # to a destination, at first
+MESSAGES = 100  # on one connection
+SESSIONS = 2  # hosts that are heard out, of those that answer but take no mail (vector O5)
+PAUSE = 60.0  # seconds without an attempt, after one that failed; doubles
+LONGEST_PAUSE = 900.0
+REMEMBERED = 1000  # destinations
+
+_BEGINNING = frozenset({Stage.CONNECT, Stage.RSET, Stage.MAIL})
+_GONE = 421
+
+
+class Connection(Protocol):
+    """A session with a host, such as client.Client."""
+
+    peer: Peer
+
+    @property
+    def usable(self) -> bool:
+        """Whether another message can be sent."""
+
+    async def deliver(self, message: Message) -> tuple[Outcome, ...]:
+        """Send it; the outcome for each recipient, in their order."""
+
+    async def close(self) -> None:
+        """End the session."""
+
+
+Connect = Callable[[Host, str, Named | None], Awaitable[Connection]]
+
+
+@dataclass(eq=False, slots=True)
+class _Open:
+    """A connection, what it is for, and how many messages went over it."""
+
+    connection: Connection
+    key: str
+    host: Host
+    login: Named | None
+    messages: int = 0
+
+    def serves(self, destination: Destination) -> bool:
+        """Whether it is what would be made for the destination now."""
+        mine = (self.host.name, self.host.port, self.host.tls)
+        hosts = ((one.name, one.port, one.tls) for one in destination.hosts)
+        return self.login == destination.login and mine in hosts
+
+
+@dataclass(eq=False, slots=True)
+class _Way:
+    """What is known of a destination; `width` is how many connections it may have, `used` are its turns."""
+
+    width: int = START
+    used: int = 0
+    sending: int = 0
+    waiting: deque["Deferred[None]"] = field(default_factory=deque)
+    opening: DeferredLock = field(default_factory=DeferredLock)
+    pause: float = 0.0
+    closed_until: float = 0.0
+    why: NotConnected | None = None
+
+
+class Connections:
+    """All of them. `connect` begins a session with a host at one of its addresses; it raises NotConnected.
+
+    `most` is how many connections a destination may have at the moment.
+    """
+
+    def __init__(self, runtime: Runtime, connect: Connect, most: Callable[[], int]) -> None:
+        self._runtime = runtime
+        self._connect = connect
+        self._most = most
+        self._everywhere = DeferredSemaphore(CONNECTIONS)
+        self._ways: dict[str, _Way] = {}
+        self._idle: dict[_Open, None] = {}  # who has been idle for longest is first
+        self._closing: set[Deferred[None]] = set()
+        self._stopped = False
+        self._log = Log("mailnode.connections")
+
+    async def deliver(self, destination: Destination, message: Message) -> tuple[Outcome, ...]:
+        """Send a message to a destination when it is its turn; what became of it for each recipient.
+
+        Raises NotConnected when no host of the destination begins a session.
+        """
+        way = self._way(destination.key)
+        while True:
+            await self._turn(way)
+            try:
+                return await self._deliver(way, destination, message)
+            except NotConnected:
+                if not way.sending:
+                    raise
+                way.width = way.sending  # it does not take more connections than it has
+            finally:
+                way.used -= 1
+                self._call_next(way)
+
+    async def close(self) -> None:
+        """Begin nothing more, and end what nobody uses; what is used ends with its message."""
+        self._stopped = True
+        for one in list(self._idle):
+            self._end(one)
+        await DeferredList(list(self._closing))
+
+    # Turns
+
+    def _way(self, key: str) -> _Way:
+        if len(self._ways) >= REMEMBERED and key not in self._ways:
+            now = self._runtime.now()
+            self._ways = {
+                name: one
+                for name, one in self._ways.items()
+                if one.used or one.waiting or one.closed_until > now
+            }
+        return self._ways.setdefault(key, _Way())
+
+    async def _turn(self, way: _Way) -> None:
+        if way.used >= self._width(way):
+            turn: Deferred[None] = Deferred(way.waiting.remove)
+            way.waiting.append(turn)
+            await turn
+        else:
+            way.used += 1
+
+    def _width(self, way: _Way) -> int:
+        return min(way.width, self._most())
+
+    def _call_next(self, way: _Way) -> None:
+        """Give free turns to those that wait, each in a call of its own: they may be many."""
+        while way.waiting and way.used < self._width(way):
+            way.used += 1
+            self._runtime.clock.callLater(0, way.waiting.popleft().callback, None)
+
+    # Sending
+
+    async def _deliver(self, way: _Way, destination: Destination, message: Message) -> tuple[Outcome, ...]:
+        await self._everywhere.acquire()
+        try:
+            while (kept := self._take(destination)) is not None:
+                outcomes = await self._send(way, kept, message)
+                if not _was_gone(outcomes):
+                    return outcomes
+            return await self._send(way, await self._open(way, destination), message)
+        finally:
+            self._everywhere.release()
+
+    def _take(self, destination: Destination) -> _Open | None:
+        """The connection that was used last, of those that are open."""
+        for one in [one for one in reversed(self._idle) if one.key == destination.key]:
+            if one.connection.usable and one.serves(destination):
+                del self._idle[one]
+                return one
+            self._end(one)
+        return None
+
+    async def _send(self, way: _Way, one: _Open, message: Message) -> tuple[Outcome, ...]:
+        way.sending += 1
+        try:
+            outcomes = await one.connection.deliver(message)
+        finally:
+            way.sending -= 1
+            one.messages += 1
+            self._keep(one)
+        if any(outcome.result is Result.DELIVERED for outcome in outcomes):
+            way.width = min(way.width + 1, self._most())
+            self._call_next(way)
+        return outcomes
+
+    def _keep(self, one: _Open) -> None:
+        if self._stopped or one.messages >= MESSAGES or not one.connection.usable:
+            self._end(one)
+            return
+        self._idle[one] = None
+        while len(self._idle) > KEPT:
+            self._end(next(iter(self._idle)))
+
+    def _end(self, one: _Open) -> None:
+        self._idle.pop(one, None)
+        ended = Deferred.fromCoroutine(one.connection.close())
+        self._closing.add(ended)
+
+        def over(result: object) -> None:
+            self._closing.discard(ended)
+            if isinstance(result, Failure):
+                self._log.bug("a connection was not closed", result)
+
+        ended.addBoth(over)
+
+    # Connecting
+
+    async def _open(self, way: _Way, destination: Destination) -> _Open:
+        """A new connection. One at a time: who waited for an attempt that failed makes none of its own."""
+        await way.opening.acquire()
+        try:
+            if self._stopped:
+                stopping = own(421, "4.3.2", "This server is about to stop", Stage.CONNECT)
+                raise NotConnected(stopping, Peer(destination.key))
+            if way.why is not None and self._runtime.now() < way.closed_until:
+                raise NotConnected(way.why.verdict, way.why.peer)
+            opened = await self._first(destination)
+        except NotConnected as error:
+            self._pause(way, error)
+            raise
+        finally:
+            way.opening.release()
+        way.pause, way.why = 0.0, None
+        return opened
+
+    def _pause(self, way: _Way, error: NotConnected) -> None:
+        """Nobody tries again for a while, unless there is another connection, or the answer is for good."""
+        paused = self._stopped or self._runtime.now() < way.closed_until
+        if paused or way.sending or error.verdict.result is Result.PERMANENT:
+            return
+        way.pause = min(max(2 * way.pause, PAUSE), LONGEST_PAUSE)
+        way.closed_until, way.why = self._runtime.now() + way.pause, error
+        way.width = START
+
+    async def _first(self, destination: Destination) -> _Open:
+        """With the first host that begins a session. Raises NotConnected: a temporary one, if any was."""
+        failures: list[NotConnected] = []
+        heard = 0
+        for host, address in ((one, address) for one in destination.hosts for address in one.addresses):
+            try:
+                connection = await self._connect(host, address, destination.login)
+            except NotConnected as error:
+                failures.append(error)
+                heard += error.verdict.stage is not Stage.CONNECT
+                if heard >= SESSIONS:
+                    break
+            else:
+                return _Open(connection, destination.key, host, destination.login)
+        raise _told(failures)
+
+
+def _told(failures: Sequence[NotConnected]) -> NotConnected:
+    temporary = [one for one in failures if one.verdict.result is Result.TEMPORARY]
+    return (temporary or failures)[-1]
+
+
+def _was_gone(outcomes: Sequence[Outcome]) -> bool:
+    """Whether the session ended before anything of the message was heard: another may be tried at once."""
+    return all(
+        one.verdict.reply.code == _GONE
+        and one.verdict.stage in _BEGINNING
+        and not one.verdict.maybe_delivered
+        for one in outcomes
+    )

@@ -1,0 +1,201 @@
+"""Mail from one server to another: what the queue holds, over real sockets, with crashes."""
+
+import email
+import os
+import socket
+import threading
+import time
+from email import policy
+from email.message import EmailMessage
+
+from mailnode.envelope import Body, Envelope, Recipient
+from mailnode.fs import FileSystem
+from mailnode.queue.entry import new_entry
+from mailnode.queue.spool import Spool
+from mailnode.wire.address import parse_address
+from tests.interop.harness import _EXTRA, ANNA, InteropTestCase, Server, free_ports, sample, wait_until
+from tests.interop.sink import SmtpSink
+from tests.interop.test_service import mailnode
+
+CARL, DORA = "carl@other.test", "dora@other.test"
+TRACE = b"Received: from client.example by mail.example.test; Tue, 3 Feb 2026 04:05:06 +0000\r\n"
+
+
+def routes(**ports: int) -> str:
+    """Lines for mailnode.toml: a port on this machine for each domain under .test, and no DNS server."""
+    (nobody,) = free_ports(1)
+    tables = [f'[routes."{name}.test"]\nhost = "127.0.0.1"\nport = {port}\n' for name, port in ports.items()]
+    return "".join([_EXTRA, f'[dns]\nservers = ["127.0.0.1:{nobody}"]\n', *tables])
+
+
+class Relaying(InteropTestCase):
+    """A server whose queue holds mail for others."""
+
+    def setUp(self) -> None:
+        (self.port,) = free_ports(1)
+        self.other = Server((CARL, DORA), domain="other.test")
+        self.addCleanup(self.other.clean_up)
+        self.server = Server(extra=routes(other=self.other.ports["smtp"], sink=self.port))
+        self.addCleanup(self.server.clean_up)
+        self.other.write_config(routes(example=self.server.ports["smtp"]))
+
+    def tearDown(self) -> None:
+        super().tearDown()
+        self.assert_sound(self.other)
+
+    def put(self, name: str, *people: str, server: Server | None = None, sender: str = ANNA) -> None:
+        """A message in the queue of a server that does not run."""
+        server = server or self.server
+        spool = Spool(FileSystem(), server.config().queue_directory)
+        recipients = tuple(Recipient(parse_address(one)) for one in people)
+        envelope = Envelope(parse_address(sender), recipients=recipients, body=Body.EIGHT_BIT)
+        arriving = spool.arriving(name)
+        arriving.write(TRACE + sample(name, b"A text.\r\n.\r\n..\r\n").octets)
+        arriving.accept(new_entry(name, envelope, came=time.time(), due=time.time()))
+
+    def sink(self, *options: str) -> SmtpSink:
+        """A server for *@sink.test."""
+        one = SmtpSink(*options, port=self.port)
+        self.addCleanup(one.clean_up)
+        return one
+
+    def queue(self, *arguments: str) -> str:
+        """What `mailnode queue` prints."""
+        return mailnode("--config", self.server.config_path, "queue", *arguments).stdout
+
+    def wait_for_the_end(self, server: Server | None = None) -> None:
+        """Until the queue is empty."""
+        directory = (server or self.server).config().queue_directory
+        wait_until(lambda: os.listdir(directory) == [], "the queue to be empty")
+
+    def stored(self, server: Server, who: str) -> list[bytes]:
+        """The messages of somebody."""
+        found = []
+        for path in server.files(who):
+            with open(path, "rb") as file:
+                found.append(file.read())
+        return found
+
+    def report(self) -> EmailMessage:
+        """The one in anna's mailbox: the group of its one recipient."""
+        wait_until(lambda: bool(self.server.files(ANNA)), "the report")
+        (octets,) = self.stored(self.server, ANNA)
+        message = email.message_from_bytes(octets, policy=policy.default)
+        assert isinstance(message, EmailMessage)
+        (_, recipient) = list(message.iter_parts())[1].get_payload()
+        assert isinstance(recipient, EmailMessage)
+        return recipient
+
+    def test_each_other(self) -> None:
+        """Both send, and both receive: all once, octet for octet; several recipients in one transaction."""
+        self.put("there", CARL, DORA)
+        self.put("back", ANNA, server=self.other, sender=CARL)
+        self.other.start()
+        self.server.start()
+        self.wait_for_the_end()
+        wanted = (TRACE + sample("there", b"A text.\r\n.\r\n..\r\n").octets).replace(b"\r\n", b"\n")
+        for who in (CARL, DORA):
+            (found,) = self.stored(self.other, who)
+            self.assertTrue(found.endswith(wanted))
+            self.assertIn(b"Return-Path: <anna@example.test>\n", found)
+        self.assertEqual(self.stored(self.other, CARL)[0].count(b"\nReceived: "), 2)
+        # The server whose peer was not there yet has to be told that it is now.
+        if not self.server.files(ANNA):
+            self.other.stop()
+            mailnode("--config", self.other.config_path, "queue", "release", "back")
+            self.other.start()
+        self.wait_for_the_end(self.other)
+        self.assertEqual(len(self.server.files(ANNA)), 1)
+
+    def test_down_and_up(self) -> None:
+        """Nobody is there: it waits, says why, and is delivered when there is somebody."""
+        self.put("patient", CARL)
+        self.server.start()
+        wait_until(lambda: "Postponed" in self.server.log(), "the next try to be planned")
+        self.assertIn("refused", self.queue("list", "--json"))
+        self.server.stop()
+        self.queue("release", "patient")
+        self.other.start()
+        self.server.start()
+        self.wait_for_the_end()
+        self.assertEqual(len(self.stored(self.other, CARL)), 1)
+        self.assertEqual(self.server.files(ANNA), [])
+
+    def test_later(self) -> None:
+        """4yz to one of the recipients, then 250: he gets it once."""
+        sink = self.sink("-r", "RCPT")
+        self.put("later", "a@sink.test", CARL)
+        self.other.start()
+        self.server.start()
+        wait_until(lambda: "Postponed" in self.server.log(), "the first try")
+        self.assertEqual(sink.messages(), [])
+        sink.stop()
+        second = self.sink()
+        self.queue("release", "later")
+        self.wait_for_the_end()
+        self.assertEqual([recipients for recipients, _ in second.messages()], [1])
+        self.assertEqual(len(self.stored(self.other, CARL)), 1)
+
+    def test_refused(self) -> None:
+        """550: the sender gets a report, with the reply in it."""
+        self.sink("-f", "RCPT")
+        self.put("refused", "a@sink.test")
+        self.server.start()
+        recipient = self.report()
+        self.assertEqual(str(recipient["Action"]), "failed")
+        self.assertTrue(str(recipient["Diagnostic-Code"]).startswith("smtp; 5"), recipient.as_string())
+        self.wait_for_the_end()
+
+    def test_killed_while_sending(self) -> None:
+        """The sender dies behind DATA: nothing is lost, and who has it already gets it no second time."""
+        stalling = Stalling(self.port)
+        self.put("killed", "a@sink.test", CARL)
+        self.other.start()
+        self.server.start()
+        wait_until(stalling.in_data.is_set, "DATA")
+        wait_until(
+            lambda: bool(self.other.files(CARL)) and "relayed" in self.queue("list", "--json"), "the others"
+        )
+        self.server.kill()
+        stalling.close()
+        sink = self.sink()
+        self.server.start()
+        self.wait_for_the_end()
+        self.assertEqual(len(sink.messages()), 1)
+        self.assertEqual(len(self.stored(self.other, CARL)), 1)
+
+    def test_many(self) -> None:
+        """Many messages over few connections, each once."""
+        sink = self.sink()
+        for number in range(60):
+            self.put(f"many{number}", "a@sink.test")
+        self.server.start()
+        self.wait_for_the_end()
+        self.assertEqual(len({content for _, content in sink.messages()}), 60)
+
+
+class Stalling:
+    """A server that takes all of an envelope and then says no more."""
+
+    def __init__(self, port: int) -> None:
+        self.in_data = threading.Event()
+        self._listener = socket.create_server(("127.0.0.1", port))
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        connection, _ = self._listener.accept()
+        with connection, connection.makefile("rb") as lines:
+            connection.sendall(b"220 stalling.test\r\n")
+            for line in lines:
+                if line == b".\r\n":
+                    self.in_data.set()
+                elif line == b"DATA\r\n":
+                    connection.sendall(b"354 Go on\r\n")
+                elif not self.in_data.is_set() and line[:4] in (b"EHLO", b"MAIL", b"RCPT"):
+                    connection.sendall(b"250 Ok\r\n")
+
+    def close(self) -> None:
+        """Nobody listens any more."""
+        self._listener.close()
+        self._thread.join(5)
