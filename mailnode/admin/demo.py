@@ -20,6 +20,13 @@ PASSWORD = "demo"
 
 _PORTS = dict(zip(DEFAULT_LISTENERS, (2525, 2587, 2465, 2110, 2995, 2143, 2993), strict=True))
 
+# Nobody listens there: what goes to other hosts waits.
+_ELSEWHERE = """
+[routes."*"]
+host = "127.0.0.1"
+port = 9
+"""
+
 _WELCOME = """\
 mailnode demo, on this machine only. Everything lies in {directory}.
 
@@ -47,7 +54,7 @@ def prepare(directory: str, port_offset: int, outside: Outside) -> Config:
     if files.stat(config_path) is None:
         ports = {listener: port + port_offset for listener, port in _PORTS.items()}
         text = templates.configuration(HOSTNAME, (DOMAIN,), ports, listen="127.0.0.1")
-        files.replace(config_path, text.encode())
+        files.replace(config_path, (text + _ELSEWHERE).encode())
     tls = os.path.join(directory, "tls")
     if files.stat(os.path.join(tls, "key.pem")) is None:
         write_certificates(tls, HOSTNAME, files, outside.now())

@@ -15,8 +15,7 @@ from twisted.internet.defer import Deferred, DeferredList, DeferredLock, Deferre
 from twisted.python.failure import Failure
 
 from mailnode.delivery.client import NotConnected
-from mailnode.delivery.destination import Destination, Host
-from mailnode.delivery.destination import Login as Named
+from mailnode.delivery.destination import Destination, Host, Login
 from mailnode.delivery.fitting import Message
 from mailnode.delivery.outcome import Outcome, Peer, Result, Stage, own
 from mailnode.events.log import Log
@@ -51,7 +50,7 @@ class Connection(Protocol):
         """End the session."""
 
 
-Connect = Callable[[Host, str, Named | None], Awaitable[Connection]]
+Connect = Callable[[Destination, Host, str], Awaitable[Connection]]
 
 
 @dataclass(eq=False, slots=True)
@@ -61,7 +60,7 @@ class _Open:
     connection: Connection
     key: str
     host: Host
-    login: Named | None
+    login: Login | None
     messages: int = 0
 
     def serves(self, destination: Destination) -> bool:
@@ -86,7 +85,8 @@ class _Way:
 
 
 class Connections:
-    """All of them. `connect` begins a session with a host at one of its addresses; it raises NotConnected.
+    """All of them. `connect` begins a session with a host of a destination at one of its addresses, or raises
+    NotConnected.
 
     `most` is how many connections a destination may have at the moment.
     """
@@ -246,11 +246,11 @@ class Connections:
         heard = 0
         for host, address in ((one, address) for one in destination.hosts for address in one.addresses):
             try:
-                connection = await self._connect(host, address, destination.login)
+                connection = await self._connect(destination, host, address)
             except NotConnected as error:
                 failures.append(error)
                 heard += error.verdict.stage is not Stage.CONNECT
-                if heard >= SESSIONS:
+                if heard >= SESSIONS and not destination.require_tls:  # RFC 8689 section 4.2.1: each host
                     break
             else:
                 return _Open(connection, destination.key, host, destination.login)

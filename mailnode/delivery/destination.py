@@ -67,12 +67,14 @@ class Host:
 class Destination:
     """Hosts to try in order; the first that takes a message, or refuses it for good, has it.
 
-    Messages of one `key` may go over one connection. `notes` tell a person how it was found.
+    Messages of one `key` may go over one connection. With `require_tls` a host must have REQUIRETLS. `notes`
+    tell a person how it was found.
     """
 
     key: str
     hosts: tuple[Host, ...]
     login: Login | None = None
+    require_tls: bool = False
     notes: tuple[str, ...] = field(default=(), compare=False)
 
 
@@ -131,7 +133,7 @@ class Destinations:
             random = self._runtime.random.random
             found = await search.by_mx(self._live.config.hostname, random, self._policies)
         key = f"{found.key} requiretls" if require_tls else found.key
-        return replace(found, key=key, notes=tuple(search.notes))
+        return replace(found, key=key, require_tls=require_tls, notes=tuple(search.notes))
 
 
 @dataclass(frozen=True, slots=True)

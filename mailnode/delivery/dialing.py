@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IStreamClientEndpoint
 
 from mailnode.auth.live import Live
 from mailnode.delivery.client import Client, NotConnected, connect
-from mailnode.delivery.destination import Host
+from mailnode.delivery.destination import Destination, Host
 from mailnode.delivery.destination import Login as Named
 from mailnode.delivery.opening import Login, Manner, Place
 from mailnode.delivery.outcome import Peer, Stage, own
@@ -49,11 +49,15 @@ class Dialer:
         self._context = make_client_context()
         self._log = Log("mailnode.connections")
 
-    async def connect(self, host: Host, address: str, named: Named | None) -> Client:
-        """A session with the host at one of its addresses. Raises NotConnected."""
-        login = await self._login(host, named) if named is not None else None
+    async def connect(self, destination: Destination, host: Host, address: str) -> Client:
+        """A session with a host of the destination at one of its addresses. Raises NotConnected."""
         manner = Manner(
-            self._live.config.hostname, tls=host.tls, roots=self._roots, context=self._context, login=login
+            self._live.config.hostname,
+            tls=host.tls,
+            require_tls=destination.require_tls,
+            roots=self._roots,
+            context=self._context,
+            login=await self._login(host, destination.login),
         )
         place = Place(self._endpoint(address, host.port), host.name)
         try:
@@ -65,8 +69,10 @@ class Dialer:
         self._tell(host, address, client.peer)
         return client
 
-    async def _login(self, host: Host, named: Named) -> Login:
+    async def _login(self, host: Host, named: Named | None) -> Login | None:
         """With what the password file holds now, without its line end."""
+        if named is None:
+            return None
         try:
             octets = await self._runtime.blocking.run(self._read, named.password_file)
             return Login(named.username, octets.decode().rstrip("\r\n"))

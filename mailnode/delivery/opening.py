@@ -58,13 +58,14 @@ class Manner:
     """How to speak. `hello` is this host's own name.
 
     `roots` are the authorities that count where the policy names an identity, and none without; `context` is
-    one of make_client_context(). `chunking` sends every message by BDAT where that is announced, not only
-    binary ones.
+    one of make_client_context(). With `require_tls` a server needs REQUIRETLS (RFC 8689).
+    `chunking` sends every message by BDAT where that is announced, not only binary ones.
     """
 
     hello: str
     lmtp: bool = False
     tls: TlsPolicy = WELCOME_TLS
+    require_tls: bool = False
     roots: X509Store | None = None
     context: SSL.Context | None = None
     login: Login | None = None
@@ -98,6 +99,8 @@ class Opening:
         await self._hello()
         if not policy.implicit and policy.level is not Level.CLEAR:
             await self._starttls()
+        if self._manner.require_tls and "REQUIRETLS" not in self.capabilities:
+            await self._leave("5.7.30", "REQUIRETLS is required, and the server has none", Stage.EHLO)
         if self._manner.login is not None:
             await self._log_in(self._manner.login)
 
@@ -110,9 +113,9 @@ class Opening:
         raise Broken(Verdict(reply, stage))
 
     async def _leave(self, enhanced: str, text: str, stage: Stage) -> NoReturn:
-        """Leave for a reason of our own, which is temporary: the other side may be mended."""
+        """Leave for a reason of our own. Most are temporary: the other side may be mended."""
         await self._link.quit()
-        raise Broken(own(454, enhanced, text, stage))
+        raise Broken(own(550 if enhanced.startswith("5") else 454, enhanced, text, stage))
 
     async def _hello(self) -> None:
         """EHLO; HELO for a server that does not know it (RFC 5321 section 3.2); LHLO (RFC 2033)."""

@@ -23,6 +23,7 @@ from mailnode.runtime import Runtime
 from mailnode.store.errors import OverQuota, StoreError
 
 GONE = Progress(Fate.FAILED, "5.1.1", "There is no such mailbox here any more")
+FORWARDED = Progress(Fate.FAILED, "5.1.2", "The address leads to another host, to which nothing is forwarded")
 TOO_LATE = Progress(Fate.FAILED, "5.4.7", "The time in which it was to be delivered is over")  # RFC 2852
 FULL_FOR_GOOD = Progress(Fate.FAILED, "5.2.2", "The mailbox is full")
 FULL = Progress(Fate.WAITING, "4.2.2", "The mailbox is full")
@@ -73,7 +74,9 @@ class QueuedDelivery:
         always = {
             one for route in routes if isinstance(route, Local) and route.always for one in route.accounts
         }
-        elsewhere = [number for number, route in enumerate(routes) if isinstance(route, NotHere)]
+        elsewhere = [
+            number for number, one in enumerate(routes) if isinstance(one, NotHere) and not one.forwarded
+        ]
         octets = await self._runtime.blocking.run(self._octets, entry.id) if elsewhere else 0
         missing = [one for one in accounts if one not in entry.reached]
         outcomes = await self._carry(entry, missing, always, alone=len(accounts) == 1) if missing else {}
@@ -189,7 +192,7 @@ class QueuedDelivery:
         if isinstance(route, Unknown):
             return GONE
         if isinstance(route, NotHere):
-            return before
+            return FORWARDED if route.forwarded else before
         errors = [error for one in route.accounts if (error := outcomes.get(one)) is not None]
         return self._for_error(errors[0]) if errors else arrived(route.accounts)
 

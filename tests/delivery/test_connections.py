@@ -86,7 +86,7 @@ class ConnectionsTestCase(SynchronousTestCase):
         runtime = Runtime(self.clock, random.Random(1), InlineExecutor())
         self.pool = Connections(runtime, self.connect, lambda: self.most)
 
-    async def connect(self, place: Host, address: str, login: Login | None) -> Session:
+    async def connect(self, _destination: Destination, place: Host, address: str) -> Session:
         """As a Dialer."""
         self.called.append(address)
         await (self.slow or succeed(None))
@@ -286,6 +286,14 @@ class Hosts(ConnectionsTestCase):
             destination = there(host("mx", *answers), key=str(answers))
             self.assertEqual(self.failed(self.send(destination)), verdict)
             self.assertEqual("".join(self.called), called)
+
+    def test_require_tls(self) -> None:
+        """RFC 8689 section 4.2.1: every host is asked whether it has it."""
+        none = own(550, "5.7.30", "No REQUIRETLS", Stage.EHLO)
+        self.answers = dict.fromkeys("abc", none)
+        destination = replace(there(host("mx", *"abcd")), require_tls=True)
+        self.assertEqual(self.sent(destination), YES)
+        self.assertEqual(self.called, [*"abcd"])
 
 
 class Pauses(ConnectionsTestCase):

@@ -254,6 +254,17 @@ class Encrypted(OpeningTestCase):
         self.assertEqual((outcome.peer.tls.verified, outcome.peer.tls_result), (False, ""))
         self.refused(self.tls_world(FakeServer(EHLO=EHLO)), "4.7.4", self.manner(NEEDED))
 
+    def test_requiretls(self) -> None:
+        """RFC 8689 section 4.2.1: a server without REQUIRETLS is left before anything is said, for good."""
+        offer = b"250-there.example\r\n250 REQUIRETLS\r\n"
+        manner = replace(self.manner(VERIFIED), require_tls=True)
+        world = self.tls_world(FakeServer(EHLO=[OFFER, offer]))
+        self.assertTrue(self.connected(world, manner).usable)
+        world = self.tls_world(FakeServer(EHLO=[OFFER, BARE]))
+        verdict = self.not_connected(world, manner).verdict
+        self.assertEqual((verdict.result, verdict.status), (Result.PERMANENT, "5.7.30"))
+        self.assertEqual(world.server.lines[-1], b"QUIT")
+
     def test_fallback(self) -> None:
         """Where TLS is only welcome: a handshake that fails is followed by a new connection in clear."""
         bad = FakeServer(EHLO=OFFER, STARTTLS=[b"220 2.0.0 Go on\r\n", b""])

@@ -168,6 +168,14 @@ class Queued(QueueTestCase):
         self.assertEqual([numbers for numbers, _, _ in self.remote.carried], [(0, 2), (2,)])
         self.assertEqual(len(self.inbox(BOB)), 1)
 
+    def test_forwarded(self) -> None:
+        """An alias that leads to another host is a name of ours: no other host is asked for it."""
+        aliases = {str(INFO): ("x@elsewhere.example",)}
+        self.live.mailboxes = Mailboxes(self.live.mailboxes.mailboxes, aliases)
+        self.accept(INFO)
+        self.clock.advance(0)
+        self.assertEqual((self.remote.carried, [one.recipient for one in self.of(Failed)]), ([], [str(INFO)]))
+
     def test_kept_meanwhile(self) -> None:
         """What is true is on the disk before the next host is asked: a crash repeats none of it."""
         seen: list[list[Fate]] = []

@@ -49,6 +49,9 @@ argon2_time = 1
 
 [limits]
 login_delay = 0
+
+[dns]
+servers = ["127.0.0.1:9"]  # nobody
 """
 
 
