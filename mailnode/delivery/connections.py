@@ -72,9 +72,14 @@ class _Open:
 
 @dataclass(eq=False, slots=True)
 class _Way:
-    """What is known of a destination; `width` is how many connections it may have, `used` are its turns."""
+    """What is known of a destination.
+
+    `width` is how many connections it may have now, `ceiling` how many it has been found to take, `used` how
+    many messages have their turn, and `sending` how many of them have a connection.
+    """
 
     width: int = START
+    ceiling: int = CONNECTIONS
     used: int = 0
     sending: int = 0
     waiting: deque["Deferred[None]"] = field(default_factory=deque)
@@ -85,9 +90,9 @@ class _Way:
 
 
 class Connections:
-    """All of them. `connect` begins a session with a host of a destination at one of its addresses, or raises
-    NotConnected.
+    """All of them.
 
+    `connect` begins a session with a host of a destination at one of its addresses, or raises NotConnected.
     `most` is how many connections a destination may have at the moment.
     """
 
@@ -115,10 +120,12 @@ class Connections:
             except NotConnected:
                 if not way.sending:
                     raise
-                way.width = way.sending  # it does not take more connections than it has
+                way.ceiling = way.sending  # it does not take more connections than it has
             finally:
                 way.used -= 1
                 self._call_next(way)
+                if not way.used:
+                    way.width, way.ceiling = START, CONNECTIONS
 
     async def close(self) -> None:
         """Begin nothing more, and end what nobody uses; what is used ends with its message."""
@@ -141,14 +148,14 @@ class Connections:
 
     async def _turn(self, way: _Way) -> None:
         if way.used >= self._width(way):
-            turn: Deferred[None] = Deferred(way.waiting.remove)
+            turn: Deferred[None] = Deferred()
             way.waiting.append(turn)
             await turn
         else:
             way.used += 1
 
     def _width(self, way: _Way) -> int:
-        return min(way.width, self._most())
+        return min(way.width, way.ceiling, self._most())
 
     def _call_next(self, way: _Way) -> None:
         """Give free turns to those that wait, each in a call of its own: they may be many."""
@@ -238,7 +245,6 @@ class Connections:
             return
         way.pause = min(max(2 * way.pause, PAUSE), LONGEST_PAUSE)
         way.closed_until, way.why = self._runtime.now() + way.pause, error
-        way.width = START
 
     async def _first(self, destination: Destination) -> _Open:
         """With the first host that begins a session. Raises NotConnected: a temporary one, if any was."""

@@ -33,7 +33,7 @@ WAITS = (5 * MINUTE, 15 * MINUTE, 30 * MINUTE, 1 * HOUR, 2 * HOUR, 4 * HOUR, 6 *
 LIFETIME = 5 * DAY  # RFC 5321 section 4.5.4.1: at least 4 to 5 days
 JITTER = 0.1  # of a wait, more or less: so that what failed together is not tried together for ever
 LONGEST_SLEEP = 1 * HOUR
-TOGETHER = 40  # messages that are worked at together: most of them wait for other hosts
+TOGETHER = 100  # messages that are worked at together: most of them wait for other hosts
 SLICE = 500  # messages that are looked at in one job of a thread, when the server starts
 
 TOO_OLD = ("4.4.7", "It could not be delivered in five days")

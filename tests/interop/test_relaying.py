@@ -13,7 +13,16 @@ from mailnode.fs import FileSystem
 from mailnode.queue.entry import new_entry
 from mailnode.queue.spool import Spool
 from mailnode.wire.address import parse_address
-from tests.interop.harness import _EXTRA, ANNA, InteropTestCase, Server, free_ports, sample, wait_until
+from tests.interop.harness import (
+    _EXTRA,
+    ANNA,
+    PASSWORD,
+    InteropTestCase,
+    Server,
+    free_ports,
+    sample,
+    wait_until,
+)
 from tests.interop.sink import SmtpSink
 from tests.interop.test_service import mailnode
 
@@ -49,7 +58,8 @@ class Relaying(InteropTestCase):
         recipients = tuple(Recipient(parse_address(one)) for one in people)
         envelope = Envelope(parse_address(sender), recipients=recipients, body=Body.EIGHT_BIT)
         arriving = spool.arriving(name)
-        arriving.write(TRACE + sample(name, b"A text.\r\n.\r\n..\r\n").octets)
+        letter = sample(name, b"A text.\r\n.\r\n..\r\n").octets
+        arriving.write(TRACE + letter.replace(ANNA.encode(), sender.encode()))
         arriving.accept(new_entry(name, envelope, came=time.time(), due=time.time()))
 
     def sink(self, *options: str) -> SmtpSink:
@@ -144,6 +154,31 @@ class Relaying(InteropTestCase):
         self.assertEqual(str(recipient["Action"]), "failed")
         self.assertTrue(str(recipient["Diagnostic-Code"]).startswith("smtp; 5"), recipient.as_string())
         self.wait_for_the_end()
+
+    def test_smarthost(self) -> None:
+        """A relay with a login: TLS from the start or by STARTTLS, and only with the right certificate."""
+        secret = os.path.join(self.server.directory, "relay")
+        FileSystem().replace(secret, f"{PASSWORD}\n".encode())
+        self.other.start()
+        environment = dict(os.environ)
+        for name, door, tls, authority in (
+            ("implicit", "submissions", "implicit", self.other.authority),
+            ("required", "submission", "required", self.other.authority),
+            ("stranger", "submission", "required", self.server.authority),
+        ):
+            route = f'host = "127.0.0.1"\nport = {self.other.ports[door]}\ntls = "{tls}"\n'
+            login = f'username = "{CARL}"\npassword_file = "{secret}"\n'
+            self.server.write_config(f'{_EXTRA}[routes."other.test"]\n{route}{login}')
+            self.patch(os, "environ", {**environment, "SSL_CERT_FILE": authority})
+            self.put(name, DORA, sender=CARL)
+            self.server.start()
+            wait_until(lambda: "message=" + name in self.server.log(), "the try")  # noqa: B023
+            if name != "stranger":
+                self.wait_for_the_end()
+                self.assertIn(b" with ESMTPSA ", self.stored(self.other, DORA)[-1])
+            self.server.stop()
+        self.assertEqual(len(self.stored(self.other, DORA)), 2)
+        self.assertIn("certificate-not-trusted", self.server.log())
 
     def test_killed_while_sending(self) -> None:
         """The sender dies behind DATA: nothing is lost, and who has it already gets it no second time."""
