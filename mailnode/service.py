@@ -263,7 +263,8 @@ class MailNode(Service):
     async def _open_control_socket(self) -> None:
         path = self._live.config.control_socket
         await self._runtime.blocking.run(self._files.make_directories, self._live.config.state)
-        factory = ControlFactory({"reload": self._reload_command, **queue_commands(self._queue)})
+        queue = queue_commands(self._queue, self._connections.hurry)
+        factory = ControlFactory({"reload": self._reload_command, **queue})
         endpoint = UNIXServerEndpoint(self._reactor, path, mode=0o600, wantPID=True)
         self._ports.append(await endpoint.listen(factory))
 

@@ -7,9 +7,14 @@ from mailnode.queue.runner import Busy, Runner
 from mailnode.queue.spool import Unreadable
 
 
-def queue_commands(queue: Runner) -> dict[str, Command]:
-    """The commands by name."""
-    return {"queue release": _command(queue.release), "queue drop": _command(queue.drop)}
+def queue_commands(queue: Runner, hurry: Callable[[], None]) -> dict[str, Command]:
+    """The commands by name; `hurry` has hosts called that are left alone for a while."""
+
+    async def release(name: str) -> None:
+        hurry()
+        await queue.release(name)
+
+    return {"queue release": _command(release), "queue drop": _command(queue.drop)}
 
 
 def _command(work: Callable[[str], Awaitable[None]]) -> Command:

@@ -127,6 +127,11 @@ class Connections:
                 if not way.used:
                     way.width, way.ceiling = START, CONNECTIONS
 
+    def hurry(self) -> None:
+        """Call hosts that did not answer with the next message, however short a time ago that was."""
+        for way in self._ways.values():
+            way.closed_until = 0.0
+
     async def close(self) -> None:
         """Begin nothing more, and end what nobody uses; what is used ends with its message."""
         self._stopped = True

@@ -2,7 +2,7 @@
 
 import json
 import os
-from typing import Any
+from typing import Any, cast
 
 from click.testing import CliRunner, Result
 from twisted.internet.defer import Deferred
@@ -56,12 +56,14 @@ class QueueCommands(SynchronousTestCase):
         self.spool = Spool(FileSystem(), os.path.join(room.name, "state", "queue"))
         self.patch(queue_commands, "ask", self.ask)
         self.server: Queue | None = None
+        self.hurried: list[bool] = []
 
     def ask(self, path: str, request: dict[str, str]) -> Any:
         """What the control socket answers, if there is one."""
         if self.server is None:
             raise NotRunning("nobody")
-        command = control_commands(self.server)[request["command"]]  # type: ignore[arg-type]
+        commands = control_commands(cast(Any, self.server), lambda: self.hurried.append(True))
+        command = commands[request["command"]]
         return self.successResultOf(Deferred.fromCoroutine(command(request)))  # type: ignore[arg-type]
 
     def accept(self, name: str, due: float, sender: Address | None = ANNA, **facts: Any) -> Entry:
@@ -132,7 +134,7 @@ class QueueCommands(SynchronousTestCase):
         self.server = Queue()
         self.assertEqual(self.run_command("release", "A1").output, "A1 is due now.\n")
         self.assertEqual(self.run_command("drop", "A1").output, "A1 is gone.\n")
-        self.assertEqual(self.server.asked, ["release A1", "drop A1"])
+        self.assertEqual((self.server.asked, self.hurried), (["release A1", "drop A1"], [True]))
         self.assertEqual(len(os.listdir(self.spool.path)), 2)
 
     def test_refused(self) -> None:

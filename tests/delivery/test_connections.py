@@ -329,6 +329,14 @@ class Pauses(ConnectionsTestCase):
         self.answers = {}
         self.assertEqual(self.sent(), YES)
 
+    def test_hurry(self) -> None:
+        """An administrator need not wait."""
+        self.answers = {"mx's": UNREACHABLE}
+        self.failed(self.send())
+        self.pool.hurry()
+        self.answers = {}
+        self.assertEqual(self.sent(), YES)
+
     def test_together(self) -> None:
         """Messages that come while the first call goes on wait for its end, and make none of their own."""
         self.slow = Deferred()

@@ -122,10 +122,8 @@ class Relaying(InteropTestCase):
         self.server.start()
         wait_until(lambda: "Postponed" in self.server.log(), "the next try to be planned")
         self.assertIn("refused", self.queue("list", "--json"))
-        self.server.stop()
-        self.queue("release", "patient")
         self.other.start()
-        self.server.start()
+        self.queue("release", "patient")
         self.wait_for_the_end()
         self.assertEqual(len(self.stored(self.other, CARL)), 1)
         self.assertEqual(self.server.files(ANNA), [])
@@ -206,6 +204,8 @@ class Relaying(InteropTestCase):
         self.server.start()
         self.wait_for_the_end()
         self.assertEqual(len({content for _, content in sink.messages()}), 60)
+        self.server.stop()  # with connections that are kept for the next message
+        self.assertNotIn("without waiting longer", self.server.log())
 
 
 class Stalling:
