@@ -14,14 +14,9 @@ from typing import Any
 from twisted.application.service import Service
 from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred, DeferredList, FirstError, gatherResults
-from twisted.internet.endpoints import (
-    TCP4ClientEndpoint,
-    TCP6ClientEndpoint,
-    UNIXServerEndpoint,
-    serverFromString,
-)
+from twisted.internet.endpoints import UNIXServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort, IStreamClientEndpoint
+from twisted.internet.interfaces import IListeningPort
 from twisted.python import usage
 from twisted.python.failure import Failure
 from twisted.python.threadpool import ThreadPool
@@ -38,18 +33,12 @@ from mailnode.auth.realm import Realm
 from mailnode.auth.throttle import LoginThrottle
 from mailnode.auth.tokens import JwtChecker
 from mailnode.auth.verifiers import lasting_key
-from mailnode.delivery.connections import Connections
-from mailnode.delivery.destination import Destinations
-from mailnode.delivery.dialing import Dialer
 from mailnode.delivery.live import LiveCourier
 from mailnode.delivery.local import FreeSpace, LocalCourier
 from mailnode.delivery.queued import QueuedDelivery
-from mailnode.delivery.remote import RemoteCourier
 from mailnode.delivery.reporting import Reporter
-from mailnode.delivery.sts import StsCache
-from mailnode.delivery.tls_policy import Published, TlsOutcome
-from mailnode.delivery.tls_report import TlsReports
 from mailnode.delivery.waiting import NothingWaits
+from mailnode.delivery.way_out import make_way_out
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.life import Bus, write_to
 from mailnode.events.log import Log
@@ -59,9 +48,6 @@ from mailnode.imap.protocol import Imap
 from mailnode.imap.session import Surroundings
 from mailnode.net.blocking import Lane, ThreadedExecutor
 from mailnode.net.dirwatch import DirectoryWatches, KernelWatcher
-from mailnode.net.dns_client import make_client
-from mailnode.net.https import Https
-from mailnode.net.identity import system_roots
 from mailnode.net.tls import TlsServer
 from mailnode.pop3.session import Pop3
 from mailnode.queue.runner import Runner
@@ -171,12 +157,13 @@ class MailNode(Service):
         courier = LocalCourier(runtime, realm, feed, bus, files)
         free_space = FreeSpace(runtime, files, lambda: realm.mail_root)
 
+        self._way_out = way_out = make_way_out(reactor, live, runtime, files, bus)
         spool = Spool(files, live.config.queue_directory)
         reporter = Reporter(live, runtime, courier, spool, bus)
         self._queue = queue = Runner(
             runtime,
             spool,
-            deliver=QueuedDelivery(live, runtime, courier, spool, bus, self._make_remote(bus)).deliver,
+            deliver=QueuedDelivery(live, runtime, courier, spool, bus, way_out.courier).deliver,
             report=reporter.of_entry,
             bus=bus,
             log=Log("mailnode.queue"),
@@ -202,32 +189,6 @@ class MailNode(Service):
             {"smtp": tls, "submission": asking, "lmtp": tls, "pop3": asking, "imap": asking},
         )
         self._ports: list[IListeningPort] = []
-
-    def _make_remote(self, bus: Bus) -> RemoteCourier:
-        """The way to other hosts: who knows them, and the connections to them."""
-        live, runtime, reactor = self._live, self._runtime, self._reactor
-        roots, reports = system_roots(), TlsReports()
-
-        def count(outcome: TlsOutcome) -> None:
-            reports.count(outcome, runtime.now())
-
-        def no_policy(domain: str, result: str) -> None:
-            count(TlsOutcome(Published("sts", domain), "", "", result))
-
-        def endpoint(address: str, port: int) -> IStreamClientEndpoint:
-            kind = TCP6ClientEndpoint if ":" in address else TCP4ClientEndpoint
-            return kind(reactor, address, port)
-
-        resolver = make_client(reactor, runtime, live.config.dns, self._files)
-        https = Https(reactor, runtime, resolver, roots)
-        policies = StsCache(
-            runtime, self._files, lambda: live.config.sts_directory, resolver, https, failed=no_policy
-        )
-        dialer = Dialer(live, runtime, self._files, endpoint, roots, count)
-        self._connections = Connections(
-            runtime, dialer.connect, lambda: live.config.limits.destination_connections
-        )
-        return RemoteCourier(Destinations(live, runtime, resolver, policies), self._connections, bus)
 
     # Starting
 
@@ -263,7 +224,7 @@ class MailNode(Service):
     async def _open_control_socket(self) -> None:
         path = self._live.config.control_socket
         await self._runtime.blocking.run(self._files.make_directories, self._live.config.state)
-        queue = queue_commands(self._queue, self._connections.hurry)
+        queue = queue_commands(self._queue, self._way_out.connections.hurry)
         factory = ControlFactory({"reload": self._reload_command, **queue})
         endpoint = UNIXServerEndpoint(self._reactor, path, mode=0o600, wantPID=True)
         self._ports.append(await endpoint.listen(factory))
@@ -320,7 +281,7 @@ class MailNode(Service):
         for factory in factories:
             factory.dismiss(_STOPPING)
         sessions = [session for factory in factories for session in factory.sessions()]
-        sending = [*self._queue.stop(), Deferred.fromCoroutine(self._connections.close())]
+        sending = [*self._queue.stop(), Deferred.fromCoroutine(self._way_out.connections.close())]
         await self._ended("sessions", [*sessions, *sending], PATIENCE)
         for factory in factories:
             factory.close_all()
