@@ -43,15 +43,15 @@ _PLACES = ("smtp", "submission", "submissions", "pop3", "pop3s", "imap", "imaps"
 _REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _CHEAP = Auth(argon2_memory=64, argon2_time=1)
 _EXTRA = """
+[dns]
+servers = ["127.0.0.1:9"]  # nobody
+
 [auth]
 argon2_memory = 64
 argon2_time = 1
 
 [limits]
 login_delay = 0
-
-[dns]
-servers = ["127.0.0.1:9"]  # nobody
 """
 
 
