@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
@@ -373,3 +375,51 @@ class Pauses(ConnectionsTestCase):
         self.failed(self.send(dead))
         self.assertEqual(self.called.count("dead"), 1)
         self.assertLessEqual(len(self.pool._ways), 11)
+
+
+class Anything(SynchronousTestCase):
+    """Whatever happens, in whatever order."""
+
+    @settings(deadline=None, max_examples=200, derandomize=True)
+    @given(
+        st.lists(
+            st.sampled_from(("send a", "send b", "end", "lose", "refuse", "never", "take", "pass")),
+            max_size=40,
+        ),
+        st.integers(1, 5),
+    )
+    def test_all_end(self, actions: list[str], most: int) -> None:
+        """Each message comes to an end; no destination has more connections than it may; nothing is left."""
+        case = ConnectionsTestCase("setUp")
+        case.setUp()
+        case.held, case.most = True, most
+        sendings = []
+        for action in [*actions, "take"]:
+            match action.split():
+                case "send", key:
+                    sendings.append(case.send(there(host(key), key=key)))
+                case ["end"] | ["lose"]:
+                    waiting = [(one, end) for one in case.sessions for end in one.ends if not end.called]
+                    if waiting:
+                        one, end = waiting[0]
+                        one.usable = one.usable and action == "end"
+                        end.callback(None)
+                case ["refuse"] | ["never"]:
+                    case.answers = dict.fromkeys(("a's", "b's"), UNREACHABLE if action == "refuse" else NEVER)
+                case ["take"]:
+                    case.answers = {}
+                case ["pass"]:
+                    case.clock.advance(PAUSE)
+            case.clock.advance(0)
+            for key in "ab":
+                used = [one for one in case.sessions if one.peer.name == key and not one.closed]
+                self.assertLessEqual(len(used), most)
+        while any(not end.called for one in case.sessions for end in one.ends):
+            case.end_one()
+        for sending in sendings:
+            sending.addErrback(lambda failure: failure.trap(NotConnected))
+            self.successResultOf(sending)
+        self.assertEqual([way.used for way in case.pool._ways.values() if way.used or way.waiting], [])
+        self.successResultOf(Deferred.fromCoroutine(case.pool.close()))
+        self.assertTrue(all(one.closed for one in case.sessions))
+        self.assertEqual(case.clock.getDelayedCalls(), [])
