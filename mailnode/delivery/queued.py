@@ -29,6 +29,8 @@ FULL_FOR_GOOD = Progress(Fate.FAILED, "5.2.2", "The mailbox is full")
 FULL = Progress(Fate.WAITING, "4.2.2", "The mailbox is full")
 TROUBLE = Progress(Fate.WAITING, "4.3.0", "The mailbox could not be written to")
 
+UNREADABLE = Progress(Fate.WAITING, "4.3.0", "The message could not be read")
+
 Outcomes = Mapping[str, OSError | StoreError | None]
 
 
@@ -77,7 +79,6 @@ class QueuedDelivery:
         elsewhere = [
             number for number, one in enumerate(routes) if isinstance(one, NotHere) and not one.forwarded
         ]
-        octets = await self._runtime.blocking.run(self._octets, entry.id) if elsewhere else 0
         missing = [one for one in accounts if one not in entry.reached]
         outcomes = await self._carry(entry, missing, always, alone=len(accounts) == 1) if missing else {}
         progress = tuple(
@@ -87,7 +88,7 @@ class QueuedDelivery:
         reached = (*entry.reached, *(one for one, error in outcomes.items() if error is None))
         after = replace(entry, progress=progress, reached=reached)
         if elsewhere:
-            after = await self._send(after, elsewhere, octets)
+            after = await self._send(after, elsewhere)
         self._tell_failures(entry, after.progress)
         return after
 
@@ -142,13 +143,18 @@ class QueuedDelivery:
 
     # To other hosts
 
-    async def _send(self, entry: Entry, numbers: Sequence[int], octets: int) -> Entry:
+    async def _send(self, entry: Entry, numbers: Sequence[int]) -> Entry:
         """Have these recipients tried at their hosts.
 
         That may take long. What is true already is kept on the disk, so that a crash sends nothing twice.
         """
         lane = Lane(self._runtime.blocking)
         after = entry
+        try:
+            octets = await lane.run(self._octets, entry.id)
+        except OSError as error:
+            self._log.warn("queue not read", message=entry.id, reason=error.strerror)
+            return entry.with_progress(dict.fromkeys(numbers, UNREADABLE))
 
         async def keep(found: Mapping[int, Progress]) -> None:
             nonlocal after
