@@ -12,16 +12,18 @@ PIECE = 262144  # octets that are collected before a thread is asked to write th
 class Admission:
     """One message on its way into the spool; write as often as needed, then commit or abort.
 
+    Committing is storing and starting: who has something else to do that may fail does it in between.
     The octets are the wire form. All disk work runs in a lane of the message's own.
     """
 
     def __init__(
-        self, lane: Lane, arriving: Arriving, entry: Entry, head: bytes, admitted: Callable[[Entry], None]
+        self, lane: Lane, arriving: Arriving, entry: Entry, head: bytes, ended: Callable[[Entry, bool], None]
     ) -> None:
         self._lane = lane
         self._arriving = arriving
         self._entry = entry
-        self._admitted = admitted
+        self._ended = ended
+        self._over = False
         self._pieces = [head]
         self._held = len(head)
 
@@ -34,13 +36,28 @@ class Admission:
 
     async def commit(self) -> None:
         """Make it durable, and let it wait for its time. Raises OSError; then it is not in the queue."""
+        await self.store()
+        self.start()
+
+    async def store(self) -> None:
+        """Make it durable; nobody works at it before start(). Raises OSError; then it is not in the queue.
+
+        A process that dies now finds it in the queue when it starts again.
+        """
         await self._lane.run(self._finish, self._taken())
-        self._admitted(self._entry)
+
+    def start(self) -> None:
+        """Let it wait for its time."""
+        self._over = True
+        self._ended(self._entry, True)
 
     async def abort(self) -> None:
-        """Forget the message; may be called at any time, and does nothing after commit."""
-        self._taken()
-        await self._lane.run(self._arriving.abort)
+        """Forget the message, stored or not; may be called at any time, and does nothing after start."""
+        if not self._over:
+            self._over = True
+            self._taken()
+            await self._lane.run(self._arriving.withdraw)
+            self._ended(self._entry, False)
 
     def _finish(self, data: bytes) -> None:
         self._arriving.write(data)

@@ -76,6 +76,7 @@ class Runner:
         self._due: dict[str, float] = {}  # what waits, and until when
         self._order: list[tuple[float, str]] = []  # a heap of the same, and of what was true once
         self._running: dict[str, Deferred[None]] = {}
+        self._arriving: set[str] = set()  # what comes in, and may be on the disk before it is to be started
         self._unsaved: dict[str, Entry] = {}  # what happened and could not be written
         self._timer: IDelayedCall | None = None
         self._started = False
@@ -106,7 +107,7 @@ class Runner:
     def _meet(self, found: Found) -> None:
         if found.wrong:
             self._log.warn("strange file in the queue", file=found.name, outcome=found.wrong)
-        elif found.name not in self._due and found.name not in self._running:
+        elif not any(found.name in known for known in (self._due, self._running, self._arriving)):
             latest = max(found.release, self._runtime.now() + WAITS[-1] * (1 + JITTER))
             self._wait(found.name, min(found.due, latest))
 
@@ -115,11 +116,14 @@ class Runner:
     def begin(self, entry: Entry, head: bytes) -> Admission:
         """A message that is coming in, of which these octets are the first."""
         lane = Lane(self._runtime.blocking)
-        return Admission(lane, self._spool.arriving(entry.id), entry, head, self._admitted)
+        self._arriving.add(entry.id)
+        return Admission(lane, self._spool.arriving(entry.id), entry, head, self._arrived)
 
-    def _admitted(self, entry: Entry) -> None:
-        self._wait(entry.id, entry.due)
-        self._plan()
+    def _arrived(self, entry: Entry, accepted: bool) -> None:
+        self._arriving.discard(entry.id)
+        if accepted:
+            self._wait(entry.id, entry.due)
+            self._plan()
 
     async def release(self, name: str) -> None:
         """Try a message now. Raises Busy, Unreadable and OSError: FileNotFoundError for an unknown one."""
@@ -142,7 +146,7 @@ class Runner:
 
     async def _alone(self, name: str, work: Callable[[str], None]) -> None:
         """Do it in a thread, while nobody else works at the message. Raises Busy, and what it raises."""
-        if name in self._running:
+        if name in self._running or name in self._arriving:
             raise Busy(name)
         ended = self._running[name] = Deferred()
         try:

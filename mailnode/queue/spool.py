@@ -64,7 +64,7 @@ class Arriving:
         self._spool = spool
         self._name = name
         self._file: NewFile | None = None
-        self._settled = False
+        self._accepted = False
 
     def write(self, data: bytes) -> None:
         """Add octets in wire form. Raises OSError."""
@@ -79,17 +79,27 @@ class Arriving:
         self._file.sync()
         self._file.close()
         self._spool.save(entry)
-        self._settled = True
+        self._accepted = True
 
     def abort(self) -> None:
         """Forget the message; may be called at any time, and does nothing after accept."""
-        if self._file is None or self._settled:
+        if self._file is None or self._accepted:
             return
-        self._settled = True
         self._file.close()
         with contextlib.suppress(OSError):
             self._spool.discard(self._name)
         self._spool.free(self._name)
+        self._file = None
+
+    def withdraw(self) -> None:
+        """Forget the message, also after accept, while nobody else works at it.
+
+        Where the disk does not let go of it, it is in the queue at the next start: rather twice than lost.
+        """
+        self.abort()
+        if self._accepted:
+            with contextlib.suppress(OSError):
+                self._spool.remove(self._name)
 
 
 class Spool:

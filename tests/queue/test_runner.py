@@ -18,6 +18,7 @@ from mailnode.events.life import Bus, Ended, Event, Postponed
 from mailnode.events.log import Log
 from mailnode.fs import FileSystem
 from mailnode.net.blocking import InlineExecutor
+from mailnode.queue.admission import Admission
 from mailnode.queue.entry import Entry, Fate, Progress, new_entry
 from mailnode.queue.runner import (
     DAY,
@@ -347,6 +348,43 @@ class Running(SynchronousTestCase):
         for work in (self.runner.release, self.runner.drop):
             self.failureResultOf(Deferred.fromCoroutine(work("A1")), Busy)
         answer.callback(self.everybody(entry, DONE))
+
+    def stored(self) -> Admission:
+        """A message that is due, durable, and not started."""
+        admission = self.runner.begin(new_entry("A1", ENVELOPE, came=NOW, due=NOW), b"Subject: x\r\n\r\n")
+        self.do(admission.store())
+        return admission
+
+    def test_stored(self) -> None:
+        """Nobody works at what is stored before it is started, also not the start of the runner."""
+        admission = self.stored()
+        self.successResultOf(self.runner.start())
+        self.pass_time(HOUR)
+        self.assertEqual((self.spool.names(), self.tried), (["A1"], []))
+        for work in (self.runner.release, self.runner.drop):
+            self.failureResultOf(Deferred.fromCoroutine(work("A1")), Busy)
+        admission.start()
+        self.do(admission.abort())
+        self.clock.advance(0)
+        self.assertEqual((len(self.tried), self.spool.names()), (1, []))
+
+    def test_taken_back(self) -> None:
+        """What is stored can be taken back, with all that is on the disk."""
+        admission = self.stored()
+        self.do(admission.abort())
+        self.assertEqual(os.listdir(self.path), [])
+        self.do(admission.abort())
+        self.pass_time(HOUR)
+        self.assertEqual(self.tried, [])
+        self.stored().start()
+
+    def test_stored_before_the_end(self) -> None:
+        """A process that dies finds what was stored."""
+        self.stored()
+        self.runner.stop()
+        self.begin()
+        self.clock.advance(0)
+        self.assertEqual(len(self.tried), 1)
 
     def test_failed_drop(self) -> None:
         """A message that could not be dropped is still delivered."""

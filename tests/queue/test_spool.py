@@ -4,6 +4,7 @@ import errno
 import os
 import random
 import time
+from unittest.mock import patch
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
@@ -130,6 +131,17 @@ class Spools(SynchronousTestCase):
         arriving.accept(entry("A1"))
         arriving.abort()
         self.assertEqual(self.listed(), ["A1.body", "A1.envelope"])
+
+    def test_withdraw(self) -> None:
+        """What was accepted goes too, unless the disk does not let go of it."""
+        arriving = self.spool.arriving("A1")
+        arriving.write(BODY)
+        arriving.accept(entry("A1"))
+        with patch.object(FileSystem, "unlink", side_effect=OSError(errno.EIO, "broken")):
+            arriving.withdraw()
+        self.assertEqual(self.listed(), ["A1.body", "A1.envelope"])
+        arriving.withdraw()
+        self.assertEqual(self.listed(), [])
 
     def test_not_accepted(self) -> None:
         """D3: when the end fails, nothing of it stays, so that the sender may send it again."""
