@@ -226,10 +226,11 @@ class MailboxEntry:
 
 @dataclass(frozen=True, slots=True)
 class MailingList:
-    """A list: the addresses that get what is sent to it, and its full name."""
+    """A list: the addresses that get what is sent to it, its full name, and who hears of errors elsewhere."""
 
     members: tuple[MailAddress, ...]
     name: Annotated[str, one_line] = ""
+    owner: Annotated[str, address_or_nothing] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,8 @@ from mailnode.net.blocking import Lane, ThreadedExecutor
 from mailnode.net.dirwatch import DirectoryWatches, KernelWatcher
 from mailnode.net.tls import TlsServer
 from mailnode.pop3.session import Pop3
+from mailnode.queue.admission import Admission
+from mailnode.queue.entry import Entry
 from mailnode.queue.runner import Runner
 from mailnode.queue.spool import Spool
 from mailnode.runtime import Runtime
@@ -58,6 +60,8 @@ from mailnode.service_reading import CANNOT_START, changed_people, read, waits_f
 from mailnode.smtp.server import Smtp
 from mailnode.upkeep.indexer import Indexer
 from mailnode.upkeep.memory import ShortCollections
+
+RELAYS = False  # whether mail for other hosts is taken: nothing here can send it yet
 
 STORE_THREADS = 8
 PASSWORD_THREADS = 1
@@ -159,7 +163,8 @@ class MailNode(Service):
 
         self._way_out = way_out = make_way_out(reactor, live, runtime, files, bus)
         spool = Spool(files, live.config.queue_directory)
-        reporter = Reporter(live, runtime, courier, spool, bus)
+        begin = self._queue_report if RELAYS else None
+        reporter = Reporter(live, runtime, courier, spool, bus, begin=begin)
         self._queue = queue = Runner(
             runtime,
             spool,
@@ -170,7 +175,7 @@ class MailNode(Service):
         )
         self._senders = senders = Senders(live, runtime, files)
         live_courier = LiveCourier(live, runtime, sessions, files, courier, bus)
-        ways = (senders, live_courier, NothingWaits(), queue, reporter)
+        ways = (senders, live_courier, NothingWaits(), queue, reporter, RELAYS)
         smtp = Smtp(live, runtime, logins, courier, bus, tls, free_space, *ways)
         submission = Smtp(live, runtime, logins, courier, bus, asking, free_space, *ways)
         pop3 = Pop3(live, runtime, logins, feed, bus, asking)
@@ -189,6 +194,10 @@ class MailNode(Service):
             {"smtp": tls, "submission": asking, "lmtp": tls, "pop3": asking, "imap": asking},
         )
         self._ports: list[IListeningPort] = []
+
+    def _queue_report(self, entry: Entry, head: bytes) -> Admission:
+        """The reports' way into the queue, which itself asks for reports."""
+        return self._queue.begin(entry, head)
 
     # Starting
 

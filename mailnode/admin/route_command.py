@@ -10,7 +10,7 @@ import click
 from mailnode.auth.live import Live
 from mailnode.config import Config, Loaded
 from mailnode.delivery.destination import NoDestination
-from mailnode.delivery.route import Local, Router, Unknown
+from mailnode.delivery.route import Router
 from mailnode.wire.address import Address, parse_address
 from mailnode.wire.errors import BadSyntax
 
@@ -48,9 +48,9 @@ def _step(router: Router, address: Address) -> Step:
     if targets := tuple(target for _, target in router.expand(address)):
         return Step(address, "alias", targets)
     route = router.resolve(address)
-    if isinstance(route, Local):
+    if route.accounts:
         return Step(address, "mailbox", route.accounts)
-    return Step(address, "nobody" if isinstance(route, Unknown) else "elsewhere")
+    return Step(address, "elsewhere" if route.elsewhere else "nobody")
 
 
 @click.command("route")

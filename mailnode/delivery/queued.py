@@ -10,7 +10,7 @@ from mailnode.delivery.fitting import Content
 from mailnode.delivery.local import PIECE, LocalCourier, LocalDelivery
 from mailnode.delivery.remote import Settled
 from mailnode.delivery.reporting import arrived
-from mailnode.delivery.route import Local, NotHere, Route, Router, Unknown
+from mailnode.delivery.route import Route, Router
 from mailnode.envelope import Envelope, Recipient
 from mailnode.events.life import Bus, Failed
 from mailnode.events.log import Log
@@ -72,13 +72,9 @@ class QueuedDelivery:
                 self._route(recipient, progress)
                 for recipient, progress in zip(entry.envelope.recipients, entry.progress, strict=True)
             ]
-        accounts = {one: None for route in routes if isinstance(route, Local) for one in route.accounts}
-        always = {
-            one for route in routes if isinstance(route, Local) and route.always for one in route.accounts
-        }
-        elsewhere = [
-            number for number, one in enumerate(routes) if isinstance(one, NotHere) and not one.forwarded
-        ]
+        accounts = {one: None for route in routes if route for one in route.accounts}
+        always = {one for route in routes if route and route.always for one in route.accounts}
+        elsewhere = [number for number, one in enumerate(routes) if one is not None and not one.ours]
         missing = [one for one in accounts if one not in entry.reached]
         outcomes = await self._carry(entry, missing, always, alone=len(accounts) == 1) if missing else {}
         progress = tuple(
@@ -190,17 +186,20 @@ class QueuedDelivery:
     # What came of it
 
     def _progress(self, before: Progress, route: Route | None, outcomes: Outcomes) -> Progress:
-        """How far a recipient is after a try."""
+        """How far a recipient is after a try.
+
+        Where an alias or list leads to other hosts too, those have had their copy since it was accepted.
+        """
         if before.fate is not Fate.WAITING:
             return before
         if route is None:
             return TOO_LATE
-        if isinstance(route, Unknown):
-            return GONE
-        if isinstance(route, NotHere):
-            return FORWARDED if route.forwarded else before
+        if not route.ours:
+            return before
+        if not route.accounts:
+            return FORWARDED if route.elsewhere else GONE
         errors = [error for one in route.accounts if (error := outcomes.get(one)) is not None]
-        return self._for_error(errors[0]) if errors else arrived(route.accounts)
+        return self._for_error(errors[0]) if errors else arrived(route)
 
     def _for_error(self, error: OSError | StoreError) -> Progress:
         if not isinstance(error, OverQuota):

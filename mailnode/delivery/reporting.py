@@ -1,38 +1,66 @@
-"""Tells senders what became of their messages, in their mailboxes here."""
+"""Tells senders what became of their messages."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from mailnode.auth.live import Live
-from mailnode.delivery.local import PIECE, LocalCourier
+from mailnode.delivery.forwarding import forwarded
+from mailnode.delivery.local import PIECE, LocalCourier, LocalDelivery
 from mailnode.delivery.report import LARGEST_RETURNED, Report, compose, returned_whole
-from mailnode.delivery.route import Local, Router
-from mailnode.envelope import Envelope
+from mailnode.delivery.route import Route, Router
+from mailnode.delivery.together import Together
+from mailnode.envelope import Body, Envelope, Recipient
 from mailnode.events.life import Bus, Reported
 from mailnode.events.log import Log
 from mailnode.fs import ReadFile
 from mailnode.message import trace
-from mailnode.queue.entry import Entry, Fate, Outcome, Progress, owed
+from mailnode.queue.admission import Admission
+from mailnode.queue.entry import WAITING, Entry, Fate, Outcome, Progress, new_entry, owed
 from mailnode.queue.spool import Spool
 from mailnode.runtime import Runtime
 from mailnode.store.errors import StoreError
+from mailnode.wire.address import Address
 
 _DELIVERED = Progress(Fate.DELIVERED, "2.0.0")
 _EXPANDED = Progress(Fate.EXPANDED, "2.0.0")
 
 
-def arrived(accounts: Sequence[str]) -> Progress:
-    """What a recipient's mailboxes having a message is called (RFC 3461 section 5.2.7.3, choice c)."""
-    return _EXPANDED if len(accounts) > 1 else _DELIVERED
+def arrived(route: Route) -> Progress:
+    """What it is called when all who are meant have the message, or have it in the queue.
+
+    A list is the end of the way for its sender (RFC 3461 section 5.2.7.1), an alias for several is expanded
+    (section 5.2.7.3, choice c). Of the one address on another host that a recipient leads to the queue tells.
+    """
+    if route.is_list:
+        return _DELIVERED
+    if route.copies > 1:
+        return _EXPANDED
+    return _DELIVERED if route.accounts else WAITING
 
 
 class Reporter:
-    """Writes reports, and delivers them to those of our own people who sent the message.
+    """Writes reports, and sends them to those who sent the message: into their mailboxes here, or on.
 
     A report has no reverse-path, so nothing is ever reported of it. One that does not fit into the sender's
-    mailbox, or has nowhere to go, is only told to the log.
+    mailbox, or has nowhere to go, is only told to the log. So is one for another host without `begin`, which
+    puts a message into the queue.
+
+    A sender on another host may be forged, and who is told then has sent nothing (backscatter). So what
+    cannot be delivered is refused in the session: reports of failure are only of what was accepted to go on
+    or to wait.
     """
 
-    def __init__(self, live: Live, runtime: Runtime, courier: LocalCourier, spool: Spool, bus: Bus) -> None:
+    def __init__(
+        self,
+        live: Live,
+        runtime: Runtime,
+        courier: LocalCourier,
+        spool: Spool,
+        bus: Bus,
+        *,
+        begin: Callable[[Entry, bytes], Admission] | None = None,
+    ) -> None:
+        self._begin = begin
         self._live = live
         self._runtime = runtime
         self._courier = courier
@@ -46,13 +74,13 @@ class Reporter:
         await self._send(entry.id, entry.envelope, entry.owed, came=entry.came, original=original)
 
     async def of_arrival(
-        self, message: str, envelope: Envelope, leads_to: Sequence[Sequence[str]], header: bytes
+        self, message: str, envelope: Envelope, leads_to: Sequence[Route], header: bytes
     ) -> None:
         """Report a delivery that has just taken place, if that is wanted (NOTIFY=SUCCESS). Raises OSError.
 
-        `leads_to` are the mailboxes of each recipient, `header` is that of the message.
+        `leads_to` is where each recipient leads, `header` is that of the message.
         """
-        outcomes = owed(envelope, tuple(arrived(accounts) for accounts in leads_to))
+        outcomes = owed(envelope, tuple(map(arrived, leads_to)))
         await self._send(message, envelope, outcomes, came=self._runtime.now(), original=header)
 
     def _original(self, entry: Entry) -> bytes:
@@ -72,17 +100,15 @@ class Reporter:
         sender = envelope.reverse_path
         if not outcomes or sender is None:
             return
+        name = self._runtime.new_id()
+        hostname, now = self._live.config.hostname, self._runtime.now()
+        octets = compose(Report(name, hostname, now, came, envelope, outcomes, original=original))
         route = Router(self._live).resolve(sender)
-        if not isinstance(route, Local):
+        admissions = self._queued(name, sender, route, octets.isascii())
+        if not route.accounts and not admissions:
             self._log.warn("no way to report to the sender", message=message, sender=sender)
             return
-        hostname = self._live.config.hostname
-        name = self._runtime.new_id()
-        octets = compose(
-            Report(name, hostname, self._runtime.now(), came, envelope, outcomes, original=original)
-        )
-        head = trace.final(None, route.accounts)
-        delivery = self._courier.begin(route.accounts, head, message=name, connection="")
+        delivery = Together(self._to_mailboxes(name, route.accounts), admissions)
         try:
             await delivery.write(octets)
             await delivery.commit()
@@ -92,6 +118,24 @@ class Reporter:
         finally:
             await delivery.abort()
         self._bus.publish(Reported("", message, str(sender)))
+
+    def _to_mailboxes(self, name: str, accounts: Sequence[str]) -> LocalDelivery | None:
+        if not accounts:
+            return None
+        return self._courier.begin(accounts, trace.final(None, accounts), message=name, connection="")
+
+    def _queued(self, name: str, sender: Address, route: Route, plain: bool) -> list[tuple[int, Admission]]:
+        """The way to a sender on other hosts. Nobody wants to know what becomes of a report."""
+        body = Body.SEVEN_BIT if plain else Body.EIGHT_BIT
+        wanted = Envelope(None, body=body, utf8=sender.international)
+        copies = list(forwarded(wanted, Recipient(sender), route))
+        if not copies or self._begin is None:
+            return []
+        recipients = tuple(recipient for _, recipient in copies)
+        utf8 = any(one.utf8 for one, _ in copies)
+        now = self._runtime.now()
+        entry = new_entry(name, replace(wanted, recipients=recipients, utf8=utf8), came=now, due=now)
+        return [(0, self._begin(entry, b""))]
 
 
 def _header(body: ReadFile) -> bytes:

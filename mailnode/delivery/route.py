@@ -1,11 +1,11 @@
-"""Who gets it: from a forward-path to the mailboxes it means, as the configuration of the moment says."""
+"""Who gets it: from a forward-path to the mailboxes and addresses it means, as is configured now."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from mailnode.auth.live import Live
 from mailnode.config_names import LEVELS
-from mailnode.wire.address import Address
+from mailnode.wire.address import Address, parse_address
 
 POSTMASTER = "postmaster"
 ABUSE = "abuse"
@@ -14,26 +14,34 @@ Named = tuple[str, str]  # full name, "" for none, and address
 
 
 @dataclass(frozen=True, slots=True)
-class Local:
-    """Mailboxes of ours, each once; with `always` they get the message even when they are full."""
+class Elsewhere:
+    """An address on another host; `owner` is who hears of errors where a list leads there, else ""."""
 
-    accounts: tuple[str, ...]
+    address: Address
+    owner: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Mailboxes of ours and addresses on other hosts, each once; where there is neither, nobody has the name.
+
+    With `always` the mailboxes get the message even when they are full. `ours` is False for an address that
+    is itself on another host, and `is_list` tells that the address is that of a list.
+    """
+
+    accounts: tuple[str, ...] = ()
+    elsewhere: tuple[Elsewhere, ...] = ()
     always: bool = False
+    ours: bool = True
+    is_list: bool = False
+
+    @property
+    def copies(self) -> int:
+        """How many get the message."""
+        return len(self.accounts) + len(self.elsewhere)
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
-    """The domain is ours, but nobody of that name is here."""
-
-
-@dataclass(frozen=True, slots=True)
-class NotHere:
-    """Another host is responsible; `forwarded` when it is an alias of ours that leads there."""
-
-    forwarded: bool
-
-
-Route = Local | Unknown | NotHere
+NOBODY = Route()
 
 
 class Router:
@@ -45,9 +53,8 @@ class Router:
     def resolve(self, address: Address) -> Route:
         """Where mail for this address goes.
 
-        Aliases and lists lead to one another; each is followed once, so that circles end, and not deeper
-        than LEVELS. One with a target on another host is NotHere as a whole: half a delivery would be worse
-        than none. What no other name fits goes to the catch-all of its domain.
+        Aliases and lists lead to one another, and to other hosts; each is followed once, so that circles end,
+        and not deeper than LEVELS. What no other name fits goes to the catch-all of its domain.
 
         Postmaster of every domain of ours, of this host, and without domain, is always somebody, and never
         full (RFC 5321 section 4.5.1): where nothing has that name, the configured postmaster, else the
@@ -57,19 +64,22 @@ class Router:
         if self._is_role(address):
             return self._somebody(address.local.lower(), address.domain_key)
         if address.domain_key not in self._live.config.domains:
-            return NotHere(forwarded=False)
+            return Route(elsewhere=(Elsewhere(address),), ours=False)
         return self._expand(address.key)
 
     def verify(self, address: Address) -> tuple[Named, ...]:
         """Who VRFY may say an address is (RFC 5321 section 3.5): nobody where it leads to nobody here.
 
-        An alias is the mailboxes it leads to. A list is itself: its members are told by EXPN only.
+        An alias is what it leads to. A list is itself: its members are told by EXPN only. Of an address on
+        another host nothing is known.
         """
         name = self._known_name(address.key)
         if name in self._live.mailboxes.lists:
             return (self._named(name),)
         route = self.resolve(address)
-        return tuple(map(self._named, route.accounts)) if isinstance(route, Local) else ()
+        if not route.ours:
+            return ()
+        return tuple(map(self._named, (*route.accounts, *(str(one.address) for one in route.elsewhere))))
 
     def expand(self, address: Address) -> tuple[Named, ...]:
         """Whom EXPN may say an alias or list leads to (RFC 5321 section 3.5): one level, as configured.
@@ -95,10 +105,10 @@ class Router:
 
     def _somebody(self, role: str, domain: str) -> Route:
         for candidate in self._candidates(role, domain):
-            route = self._expand(candidate) if self._live.mailboxes.knows(candidate) else Unknown()
-            if isinstance(route, Local):
+            route = self._expand(candidate) if self._live.mailboxes.knows(candidate) else NOBODY
+            if route.copies:
                 return replace(route, always=role == POSTMASTER)
-        return Unknown()
+        return NOBODY
 
     def _candidates(self, role: str, domain: str) -> Iterator[str]:
         config, mailboxes = self._live.config, self._live.mailboxes.mailboxes
@@ -111,26 +121,36 @@ class Router:
         yield from mailboxes
 
     def _expand(self, key: str) -> Route:
-        """Follow aliases and lists from one of our names; mailboxes come in the order they are found."""
-        people = self._live.mailboxes
-        found: dict[str, None] = {}
+        """Follow aliases and lists from one of our names; all come in the order they are found."""
+        people, domains = self._live.mailboxes, self._live.config.domains
+        accounts: dict[str, None] = {}
+        elsewhere: dict[str, Elsewhere] = {}
         visited: set[str] = set()
-        waiting = [(key, 0)]
+        waiting = [(key, 0, "")]
         while waiting:
-            one, level = waiting.pop()
+            one, level, owner = waiting.pop()
             name = self._known_name(one)
             if name in visited:
                 continue
             visited.add(name)
             if name in people.mailboxes:
-                found[name] = None
+                accounts[name] = None
             elif targets := people.targets(name):
                 if level == LEVELS:
-                    return Unknown()
-                waiting.extend((target, level + 1) for target in reversed(targets))
-            elif name.rpartition("@")[2] not in self._live.config.domains:
-                return NotHere(forwarded=True)
-        return Local(tuple(found)) if found else Unknown()
+                    return NOBODY
+                owner = self._owner(name) or owner
+                waiting.extend((target, level + 1, owner) for target in reversed(targets))
+            elif name.rpartition("@")[2] not in domains:
+                elsewhere[name] = Elsewhere(parse_address(name, utf8=True), owner)
+        is_list = self._known_name(key) in people.lists
+        return Route(tuple(accounts), tuple(elsewhere.values()), is_list=is_list)
+
+    def _owner(self, name: str) -> str:
+        """Who hears of errors of a list (RFC 5321 section 3.9.2); "" of what is none."""
+        entry = self._live.mailboxes.lists.get(name)
+        if entry is None:
+            return ""
+        return entry.owner or f"{POSTMASTER}@{name.rpartition('@')[2]}"
 
     def _known_name(self, key: str) -> str:
         """The configured name that mail for a name of ours goes by.

@@ -1,14 +1,13 @@
 """Who may send as whom."""
 
 from mailnode.auth.live import Live
-from mailnode.delivery.route import Local, Router
+from mailnode.delivery.route import Router
 from mailnode.wire.address import Address
 
 
 def leads_to(live: Live, account: str, address: Address) -> bool:
     """Whether mail for the address reaches this mailbox: it is its own address, or an alias of it."""
-    route = Router(live).resolve(address)
-    return isinstance(route, Local) and account in route.accounts
+    return account in Router(live).resolve(address).accounts
 
 
 def may_send_as(live: Live, account: str, address: Address) -> bool:

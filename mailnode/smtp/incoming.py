@@ -1,17 +1,18 @@
-"""One message between DATA's octets and the courier: limits, trace fields, and what submission mends."""
+"""One message between DATA's octets and the couriers: limits, trace fields, and what submission mends."""
 
 import contextlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
-from typing import Protocol, cast
+from itertools import chain
+from typing import Any
 
 from twisted.python.failure import Failure
 
 from mailnode.delivery.live import NobodyThere
-from mailnode.delivery.local import LocalDelivery
-from mailnode.envelope import Envelope, Kind
+from mailnode.delivery.together import DeliveryToEach, Together
+from mailnode.envelope import Kind, Recipient
 from mailnode.events.life import Held
 from mailnode.message import trace
 from mailnode.message.header import values_of
@@ -40,22 +41,6 @@ _MSG_ID = re.compile(rb"<[^\x00-\x20<>@\x7f]+@[^\x00-\x20<>@\x7f]+>(?:[ \t]*\([^
 _FROM_OUR_OWN = _FROM_ANYBODY | {b"bcc", b"resent-bcc"}  # RFC 5322 sections 3.6.3 and 3.6.6
 
 
-class Delivery(Protocol):
-    """A message on its way, to mailboxes or into the queue: write as often as needed, then commit or abort.
-
-    Each raises OSError or StoreError; then the message is nowhere.
-    """
-
-    async def write(self, data: bytes) -> None:
-        """Add octets in wire form."""
-
-    async def commit(self) -> None:
-        """Make it durable."""
-
-    async def abort(self) -> None:
-        """Forget it; does nothing after commit."""
-
-
 class Incoming:
     """The content of one message as it comes in. Memory: its header, and one piece of its body."""
 
@@ -66,9 +51,9 @@ class Incoming:
         self._transaction = transaction
         self._header = HeaderBlock(session.limits.header_size)
         self._kind = transaction.envelope.kind
-        self._delivery: Delivery | None = None
+        self._delivery: Together | None = None
         self._header_text = b""  # as it is delivered
-        self._entry: Entry | None = None  # of a message that is to wait
+        self._release = 0.0  # until when it is to wait
 
     async def take(self, piece: bytes) -> None:
         """Add content, in wire form without dot-stuffing. Raises Refused."""
@@ -84,7 +69,7 @@ class Incoming:
             await self._writing(self._delivery, body)
 
     async def finish(self) -> None:
-        """Deliver it, show it, or let it wait: after this all is done for every recipient. Raises Refused."""
+        """Deliver it, show it, or queue it: after this all is done for every recipient. Raises Refused."""
         self._check_deadline()
         delivery = self._delivery = self._delivery or self._begin()
         try:
@@ -93,18 +78,18 @@ class Incoming:
             raise Refused(NOBODY_THERE) from None
         except (OSError, StoreError) as error:
             raise self._disk_refused(error) from error
-        if self._entry is None:
-            await self._report()
-        else:
-            held = Held(self._session.connection.id, self.id, int(self._entry.due))
+        if self._release:
+            held = Held(self._session.connection.id, self.id, int(self._release))
             self._session.shared.bus.publish(held)
+        else:
+            await self._report()
 
     @property
     def answer(self) -> Reply:
         """The good news for the client, once it is finished."""
         text = f"Ok: {self.id}"
-        if self._entry is not None:
-            text += f" held until {trace.date_time(self._entry.due)}"
+        if self._release:
+            text += f" held until {trace.date_time(self._release)}"
         return Reply(250, "2.0.0", text)
 
     async def _report(self) -> None:
@@ -133,8 +118,7 @@ class Incoming:
         self._check_deadline()
         delivery = self._delivery = self._delivery or self._begin()
         try:
-            # LMTP knows neither SEND and its kin nor HOLDFOR and HOLDUNTIL: all goes to mailboxes.
-            errors = await cast(LocalDelivery, delivery).commit_each(self._transaction.leads_to)
+            errors = await delivery.commit_each([route.accounts for route in self._transaction.leads_to])
         except (OSError, StoreError) as error:
             raise self._disk_refused(error) from error
         return [self._disk_refused(error, recipients=1).reply if error else None for error in errors]
@@ -144,7 +128,7 @@ class Incoming:
         if self._delivery is not None:
             await self._delivery.abort()
 
-    async def _writing(self, delivery: Delivery, piece: bytes) -> None:
+    async def _writing(self, delivery: Together, piece: bytes) -> None:
         try:
             await delivery.write(piece)
         except (OSError, StoreError) as error:
@@ -157,7 +141,7 @@ class Incoming:
         recipients = recipients or len(self._transaction.recipients)
         return Refused(for_error(error, self._session.config, recipients=recipients))
 
-    def _begin(self) -> Delivery:
+    def _begin(self) -> Together:
         """Decide which way the message goes, by what is known now: its envelope and its header."""
         session, envelope = self._session, self._transaction.envelope
         self._check_mailboxes()
@@ -169,33 +153,60 @@ class Incoming:
         head = self._received() + (self._missing(names) if session.submission else b"") + header
         self._header_text = head
         if envelope.release > session.shared.runtime.now():
-            self._entry = self._held(envelope)
-            return session.shared.queue.begin(self._entry, head)
+            self._release = envelope.release
+        queue = session.shared.queue
+        admissions = [(number, queue.begin(entry, head)) for number, entry in self._entries()]
+        return Together(None if self._release else self._to_mailboxes(head), admissions)
+
+    def _to_mailboxes(self, head: bytes) -> DeliveryToEach | None:
+        """The way into mailboxes, or to who is there now; None where nobody is to have it there."""
+        session, envelope = self._session, self._transaction.envelope
         accounts = list(self._transaction.accounts)
+        if not accounts:
+            return None
         head = trace.final(envelope.reverse_path, accounts, utf8=envelope.utf8) + head
-        begin: Callable[..., Delivery] = session.shared.courier.begin
+        begin: Callable[..., Any] = session.shared.courier.begin
         if self._kind is not Kind.MAIL:
             begin = partial(session.shared.live_courier.begin, envelope)
-        return begin(
+        delivery: DeliveryToEach = begin(
             accounts,
             head,
             message=self.id,
             connection=session.connection.id,
             always=self._transaction.always,
         )
+        return delivery
 
     def _check_mailboxes(self) -> None:
         """Put off what is for a mailbox that went since RCPT: when it comes again, its sender is told."""
         if not self._transaction.accounts.keys() <= self._session.shared.live.mailboxes.mailboxes.keys():
             raise Refused(TEMPORARY)
 
-    def _held(self, envelope: Envelope) -> Entry:
-        """The entry of a message that waits; an address that only this connection understands gets a name."""
-        recipients = tuple(
-            replace(one, address=by_name(self._session, one.address)) for one in envelope.recipients
-        )
-        now = self._session.shared.runtime.now()
-        return new_entry(self.id, replace(envelope, recipients=recipients), came=now, due=envelope.release)
+    def _entries(self) -> list[tuple[int, Entry]]:
+        """What goes into the queue, with the numbers of recipients: all that goes on, and all that waits.
+
+        The recipients of a message that waits are routed to their mailboxes when its time has come. Those
+        that lead to other hosts are known now.
+        """
+        transaction, runtime = self._transaction, self._session.shared.runtime
+        outgoing = {key: list(copies.values()) for key, copies in transaction.outgoing.items()}
+        if self._release:
+            waiting = outgoing.setdefault((0, replace(transaction.envelope, recipients=())), [])
+            waiting += self._held()
+        now = runtime.now()
+        ids = chain([self.id], iter(runtime.new_id, None))
+        return [
+            (number, new_entry(id, replace(one, recipients=tuple(to)), came=now, due=max(now, self._release)))
+            for id, ((number, one), to) in zip(ids, outgoing.items(), strict=False)
+            if to
+        ]
+
+    def _held(self) -> Iterator[Recipient]:
+        """Those with mailboxes here; an address that only this connection understands gets a name."""
+        transaction = self._transaction
+        for recipient, route in zip(transaction.envelope.recipients, transaction.leads_to, strict=True):
+            if route.accounts:
+                yield replace(recipient, address=by_name(self._session, recipient.address))
 
     def _check_solicitation(self) -> None:
         """Refuse what Solicitation says it is (RFC 3865 section 2.5); what cannot be read says nothing."""
@@ -214,7 +225,7 @@ class Incoming:
         session, transaction = self._session, self._transaction
         hello = session.hello or Hello("unknown", extended=False)
         hidden = session.submission and session.config.submission.hide_client
-        alone = len(transaction.accounts) == 1
+        alone = transaction.copies == len(transaction.recipients) == 1
         utf8 = transaction.envelope.utf8
         hop = trace.Hop(
             hello=HIDDEN if hidden else hello.name,
@@ -228,7 +239,7 @@ class Incoming:
                 utf8=utf8,
             ),
             id=self.id,
-            recipient=transaction.recipients[0] if alone and len(transaction.recipients) == 1 else None,
+            recipient=transaction.recipients[0] if alone else None,
             seconds=session.shared.runtime.now(),
             priority=transaction.envelope.priority,
             solicitation=transaction.envelope.solicitation,

@@ -33,7 +33,10 @@ LINE_DOES_NOT_END = Reply(421, "4.7.0", "The line does not end; closing connecti
 
 @dataclass(frozen=True, slots=True)
 class Collaborators:
-    """What all sessions of a server share. Without `tls` there is no STARTTLS."""
+    """What all sessions of a server share. Without `tls` there is no STARTTLS.
+
+    With `relays` what leads to other hosts is taken, and reports go there: the queue can send it.
+    """
 
     live: Live
     runtime: Runtime
@@ -47,6 +50,7 @@ class Collaborators:
     waiting: WaitingMail
     queue: Runner
     reporter: Reporter
+    relays: bool = False
 
 
 @lru_cache(maxsize=2)
@@ -127,9 +131,9 @@ class Session:
     def reports_success(self) -> bool:
         """Whether a sender who asks for it can be told that the message has arrived (RFC 3461).
 
-        On submission the sender has a mailbox here.
+        On submission the sender has a mailbox here. One of another host is told by mail for that host.
         """
-        return self.submission
+        return self.submission or (self.shared.relays and not self.lmtp)
 
     @property
     def longest_hold(self) -> int:

@@ -324,7 +324,11 @@ class Mailbox(Commands):
                 ],
                 "aliases": {"info@example.org": ["anna@example.org"]},
                 "lists": {
-                    "team@example.org": {"members": ["anna@example.org", "info@example.org"], "name": "Us"}
+                    "team@example.org": {
+                        "members": ["anna@example.org", "info@example.org"],
+                        "name": "Us",
+                        "owner": "",
+                    }
                 },
             },
         )

@@ -184,6 +184,11 @@ def _queue(world: World) -> None:
     world.hold("D4", "three", BERT)
 
 
+def _both(world: World) -> None:
+    world.accept("C3", "big bare two", (ANNA,), (BERT, CARL))
+    world.release()
+
+
 @dataclass(frozen=True)
 class Flow:
     """A story: what was before, and what is done while the power fails."""
@@ -218,6 +223,8 @@ FLOWS: dict[str, Flow] = {
     "sweep of the dead": Flow(_dead, _sweep),
     "hold": Flow(_accounts, lambda world: world.hold("A1", "one", ANNA, BERT)),
     "release": Flow(_waiting, lambda world: world.release()),
+    "accept for both": Flow(_accounts, lambda world: world.accept("A1", "one", (ANNA, BERT), (CARL,))),
+    "accept for both, large": Flow(_waiting, _both),
     "hold and release": Flow(_waiting, _queue),
     "a day": Flow(_three, _day),
 }

@@ -5,13 +5,19 @@ import itertools
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from mailnode.delivery.together import Together
 from mailnode.envelope import Envelope, Recipient
 from mailnode.fs import FileSystem
 from mailnode.message.rendered import render
+from mailnode.net.blocking import InlineExecutor, Lane
 from mailnode.pop3.maildrop import Sizes, open_maildrop
+from mailnode.queue.admission import Admission
 from mailnode.queue.entry import new_entry
 from mailnode.queue.spool import Spool
 from mailnode.store.account import Account
@@ -34,6 +40,34 @@ def clock(generation: int) -> Callable[[], float]:
     ticks = itertools.count()
     start = time.time() + 3600 * generation
     return lambda: start + next(ticks) * 0.001
+
+
+class _Mailboxes:
+    """Some INBOXes, as what is accepted for them and for others sees them."""
+
+    def __init__(self, accounts: list[Account], files: FileSystem) -> None:
+        self._accounts = accounts
+        self._files = files
+        self._draft = accounts[0].draft()
+        self._open = True
+
+    async def write(self, data: bytes) -> None:
+        """Add octets."""
+        self._draft.write(data)
+
+    async def commit(self) -> None:
+        """Into all of them, or none."""
+        self._open = False
+        deliver(self._draft, self._accounts, self._files)
+
+    async def commit_each(self, groups: Sequence[Sequence[str]]) -> list[OSError | StoreError | None]:
+        """Not used."""
+        raise NotImplementedError
+
+    async def abort(self) -> None:
+        """Into none."""
+        if self._open:
+            self._draft.abort()
 
 
 class World:
@@ -158,6 +192,42 @@ class World:
             except OSError:
                 arriving.abort()
                 raise
+            return True
+
+        done = self._try(action)
+        for copies in all_copies:
+            copies.low += bool(done)
+            copies.high -= not done
+        self.tell()
+
+    def accept(self, name: str, label: str, here: Iterable[str], elsewhere: Iterable[str]) -> None:
+        """A message for mailboxes here, and by the queue for others: for all of them, or for none."""
+        here, elsewhere = tuple(here), tuple(elsewhere)
+        all_copies = [
+            self.box(one, INBOX).copies.setdefault(label, Copies(0, 0, {NO_FLAGS}))
+            for one in here + elsewhere
+        ]
+        for copies in all_copies:
+            copies.high += 1
+        recipients = tuple(Recipient(Address(one, "example.org")) for one in elsewhere)
+        entry = new_entry(name, Envelope(None, recipients=recipients), came=1.0, due=2.0)
+        lane = Lane(InlineExecutor())
+        admission = Admission(lane, self._spool.arriving(name), entry, b"", lambda entry, accepted: None)
+
+        async def accept() -> None:
+            accounts = [self.account(one) for one in here]
+            delivery = Together(_Mailboxes(accounts, self._files), [(0, admission)])
+            try:
+                await delivery.write(message(label))
+                await delivery.commit()
+            finally:
+                await delivery.abort()
+
+        def action() -> bool:
+            results: list[object] = []
+            Deferred.fromCoroutine(accept()).addBoth(results.append)
+            if isinstance(results[0], Failure):
+                results[0].raiseException()
             return True
 
         done = self._try(action)

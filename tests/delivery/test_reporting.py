@@ -6,6 +6,7 @@ from unittest.mock import patch
 from twisted.internet.defer import Deferred
 
 from mailnode.delivery.report import LARGEST_RETURNED
+from mailnode.delivery.route import Route
 from mailnode.envelope import Envelope, Recipient
 from mailnode.events.life import Reported
 from mailnode.fs import FileSystem
@@ -21,7 +22,7 @@ class OfArrival(QueueTestCase):
 
     def arrive(self, *recipients: Recipient, sender: Address | None = ANNA) -> None:
         """A message to them; one that is called team has two mailboxes."""
-        leads_to = [("a", "b") if one.address.local == "team" else ("a",) for one in recipients]
+        leads_to = [Route(("a", "b") if one.address.local == "team" else ("a",)) for one in recipients]
         envelope = Envelope(sender, recipients=recipients)
         self.do(self.reporter.of_arrival("MID", envelope, leads_to, HEAD))
 
@@ -58,7 +59,7 @@ class OfArrival(QueueTestCase):
         """An error of the disk goes up; nothing is left open."""
         envelope = Envelope(ANNA, recipients=(Recipient(BOB, SUCCESS),))
         with patch.object(FileSystem, "create", side_effect=OSError(errno.ENOSPC, "full")):
-            work = Deferred.fromCoroutine(self.reporter.of_arrival("MID", envelope, [("a",)], HEAD))
+            work = Deferred.fromCoroutine(self.reporter.of_arrival("MID", envelope, [Route(("a",))], HEAD))
             self.failureResultOf(work, OSError)
 
 

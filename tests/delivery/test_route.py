@@ -7,7 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailnode.auth.live import Live
 from mailnode.config import Config, MailboxEntry, Mailboxes, MailingList
 from mailnode.config_names import LEVELS
-from mailnode.delivery.route import Local, NotHere, Route, Router, Unknown
+from mailnode.delivery.route import NOBODY, Elsewhere, Route, Router
 from mailnode.wire.address import Address, parse_address
 
 CONFIG = Config(hostname="mx.example", domains=("a.example", "b.example", "c.example", "empty.example"))
@@ -33,42 +33,54 @@ MAILBOXES = Mailboxes(
         "far@a.example": MailingList(("anna@a.example", "x@elsewhere.example")),
     },
 )
+
+
+def foreign(text: str) -> Route:
+    """That of an address on another host."""
+    address = parse_address(text) if "@" in text else Address(text, "")
+    return Route(elsewhere=(Elsewhere(address),), ours=False)
+
+
 ROUTES: dict[str, Route] = {
-    "anna@a.example": Local(("anna@a.example",)),
-    "ANNA@A.example": Local(("anna@a.example",)),
-    "anna+tag@a.example": Local(("anna@a.example",)),
-    "anna+tag+more@a.example": Local(("anna@a.example",)),
-    "anna+lists@a.example": Local(("bob@a.example",)),
-    "info+tag@a.example": Local(("anna@a.example",)),
-    "+anna@a.example": Unknown(),
-    "+@a.example": Unknown(),
-    '""@a.example': Unknown(),
-    '"anna@a.example"@b.example': Unknown(),
-    "anna@b.example": Unknown(),
-    "nobody@a.example": Unknown(),
-    "info@a.example": Local(("anna@a.example",)),
-    "all@a.example": Local(("bob@a.example", "anna@a.example", "carl@b.example")),
-    "circle@a.example": Unknown(),
-    "team@a.example": Local(("anna@a.example", "carl@b.example")),
-    "Team+tag@a.example": Local(("anna@a.example", "carl@b.example")),
-    "both@a.example": Local(("anna@a.example", "carl@b.example")),
-    "far@a.example": NotHere(forwarded=True),
-    "anybody@c.example": Local(("anna@a.example",)),
-    "any+body@c.example": Local(("anna@a.example",)),
-    '""@c.example': Local(("anna@a.example",)),
-    "sales@c.example": Local(("anna@a.example", "carl@b.example")),
-    "sales+tag@c.example": Local(("anna@a.example", "carl@b.example")),
-    "anybody@sub.c.example": NotHere(forwarded=False),
-    "out@a.example": NotHere(forwarded=True),
-    "deep@a.example": NotHere(forwarded=True),
-    "anna@elsewhere.example": NotHere(forwarded=False),
-    "anna@sub.a.example": NotHere(forwarded=False),
-    "anna@[192.0.2.1]": NotHere(forwarded=False),
-    "anna@mx.example": NotHere(forwarded=False),
-    "postmaster@elsewhere.example": NotHere(forwarded=False),
-    "abuse@elsewhere.example": NotHere(forwarded=False),
-    "abuse@mx.example": NotHere(forwarded=False),
-    "abuse": NotHere(forwarded=False),
+    "anna@a.example": Route(("anna@a.example",)),
+    "ANNA@A.example": Route(("anna@a.example",)),
+    "anna+tag@a.example": Route(("anna@a.example",)),
+    "anna+tag+more@a.example": Route(("anna@a.example",)),
+    "anna+lists@a.example": Route(("bob@a.example",)),
+    "info+tag@a.example": Route(("anna@a.example",)),
+    "+anna@a.example": NOBODY,
+    "+@a.example": NOBODY,
+    '""@a.example': NOBODY,
+    '"anna@a.example"@b.example': NOBODY,
+    "anna@b.example": NOBODY,
+    "nobody@a.example": NOBODY,
+    "info@a.example": Route(("anna@a.example",)),
+    "all@a.example": Route(("bob@a.example", "anna@a.example", "carl@b.example")),
+    "circle@a.example": NOBODY,
+    "team@a.example": Route(("anna@a.example", "carl@b.example"), is_list=True),
+    "Team+tag@a.example": Route(("anna@a.example", "carl@b.example"), is_list=True),
+    "both@a.example": Route(("anna@a.example", "carl@b.example")),
+    "far@a.example": Route(
+        ("anna@a.example",),
+        (Elsewhere(Address("x", "elsewhere.example"), "postmaster@a.example"),),
+        is_list=True,
+    ),
+    "anybody@c.example": Route(("anna@a.example",)),
+    "any+body@c.example": Route(("anna@a.example",)),
+    '""@c.example': Route(("anna@a.example",)),
+    "sales@c.example": Route(("anna@a.example", "carl@b.example")),
+    "sales+tag@c.example": Route(("anna@a.example", "carl@b.example")),
+    "anybody@sub.c.example": foreign("anybody@sub.c.example"),
+    "out@a.example": Route(("anna@a.example",), (Elsewhere(Address("anna", "elsewhere.example")),)),
+    "deep@a.example": Route(("anna@a.example",), (Elsewhere(Address("anna", "elsewhere.example")),)),
+    "anna@elsewhere.example": foreign("anna@elsewhere.example"),
+    "anna@sub.a.example": foreign("anna@sub.a.example"),
+    "anna@[192.0.2.1]": foreign("anna@[192.0.2.1]"),
+    "anna@mx.example": foreign("anna@mx.example"),
+    "postmaster@elsewhere.example": foreign("postmaster@elsewhere.example"),
+    "abuse@elsewhere.example": foreign("abuse@elsewhere.example"),
+    "abuse@mx.example": foreign("abuse@mx.example"),
+    "abuse": foreign("abuse"),
 }
 
 
@@ -87,9 +99,9 @@ class Routes(SynchronousTestCase):
 
     def test_no_subaddress(self) -> None:
         """Without a separator a tag is part of the name; with another one, that one counts."""
-        self.assertEqual(self.route("anna+tag@a.example", replace(CONFIG, subaddress="")), Unknown())
+        self.assertEqual(self.route("anna+tag@a.example", replace(CONFIG, subaddress="")), NOBODY)
         route = self.route("anna-tag@a.example", replace(CONFIG, subaddress="-"))
-        self.assertEqual(route, Local(("anna@a.example",)))
+        self.assertEqual(route, Route(("anna@a.example",)))
 
     def test_postmaster(self) -> None:
         """RFC 5321 section 4.5.1: postmaster is always somebody."""
@@ -99,37 +111,36 @@ class Routes(SynchronousTestCase):
             "postmaster@mx.example",
             "postmaster@empty.example",
         ):
-            self.assertEqual(self.route(text), Local(("anna@a.example",), always=True), text)
-        self.assertEqual(self.route("postmaster@b.example"), Local(("carl@b.example",), always=True))
-        self.assertEqual(self.route("postmaster", CONFIG, Mailboxes()), Unknown())
+            self.assertEqual(self.route(text), Route(("anna@a.example",), always=True), text)
+        self.assertEqual(self.route("postmaster@b.example"), Route(("carl@b.example",), always=True))
+        self.assertEqual(self.route("postmaster", CONFIG, Mailboxes()), NOBODY)
 
     def test_postmaster_configured(self) -> None:
-        """The configured postmaster, unless the domain has one of its own that is here."""
+        """The configured postmaster, unless the domain has one of its own, here or elsewhere."""
         config = replace(CONFIG, postmaster="bob@a.example")
         for text in ("postmaster", "postmaster@b.example"):
-            self.assertEqual(self.route(text, config), Local(("bob@a.example",), always=True))
+            self.assertEqual(self.route(text, config), Route(("bob@a.example",), always=True))
         aliases = {
             "postmaster@b.example": ("carl@b.example",),
             "postmaster@a.example": ("x@elsewhere.example",),
         }
         own = Mailboxes(MAILBOXES.mailboxes, aliases)
         self.assertEqual(
-            self.route("postmaster@b.example", config, own), Local(("carl@b.example",), always=True)
+            self.route("postmaster@b.example", config, own), Route(("carl@b.example",), always=True)
         )
-        self.assertEqual(
-            self.route("postmaster@a.example", config, own), Local(("bob@a.example",), always=True)
-        )
+        there = (Elsewhere(Address("x", "elsewhere.example")),)
+        self.assertEqual(self.route("postmaster@a.example", config, own), Route(elsewhere=there, always=True))
 
     def test_abuse(self) -> None:
         """RFC 2142 section 4: abuse is the postmaster of the domain, where nobody has that name."""
-        self.assertEqual(self.route("Abuse@A.example"), Local(("anna@a.example",)))
-        self.assertEqual(self.route("abuse@b.example"), Local(("carl@b.example",)))
+        self.assertEqual(self.route("Abuse@A.example"), Route(("anna@a.example",)))
+        self.assertEqual(self.route("abuse@b.example"), Route(("carl@b.example",)))
         config = replace(CONFIG, postmaster="bob@a.example")
-        self.assertEqual(self.route("abuse@b.example", config), Local(("bob@a.example",)))
+        self.assertEqual(self.route("abuse@b.example", config), Route(("bob@a.example",)))
         aliases = {"abuse@b.example": ("anna@a.example",), "postmaster@a.example": ("carl@b.example",)}
         own = Mailboxes(MAILBOXES.mailboxes, aliases)
-        self.assertEqual(self.route("abuse@b.example", config, own), Local(("anna@a.example",)))
-        self.assertEqual(self.route("abuse@a.example", config, own), Local(("carl@b.example",)))
+        self.assertEqual(self.route("abuse@b.example", config, own), Route(("anna@a.example",)))
+        self.assertEqual(self.route("abuse@a.example", config, own), Route(("carl@b.example",)))
 
     def test_catch_all_is_last(self) -> None:
         """Postmaster goes to the catch-all of a domain only where no postmaster is configured."""
@@ -137,7 +148,7 @@ class Routes(SynchronousTestCase):
         self.assertEqual(self.route("postmaster@b.example", CONFIG, people).accounts, ("bob@a.example",))
         config = replace(CONFIG, postmaster="anna@a.example")
         self.assertEqual(self.route("postmaster@b.example", config, people).accounts, ("anna@a.example",))
-        self.assertEqual(self.route("carl@b.example", config, people), Local(("carl@b.example",)))
+        self.assertEqual(self.route("carl@b.example", config, people), Route(("carl@b.example",)))
 
     def test_depth(self) -> None:
         """B5: aliases are followed LEVELS deep; what is deeper is nobody, however long the chain."""
@@ -145,8 +156,8 @@ class Routes(SynchronousTestCase):
         aliases["n5000@a.example"] = ("anna@a.example",)
         people = Mailboxes(MAILBOXES.mailboxes, aliases)
         found = [self.route(f"n{5001 - levels}@a.example", CONFIG, people) for levels in (LEVELS, LEVELS + 1)]
-        self.assertEqual(found, [Local(("anna@a.example",)), Unknown()])
-        self.assertEqual(self.route("n0@a.example", CONFIG, people), Unknown())
+        self.assertEqual(found, [Route(("anna@a.example",)), NOBODY])
+        self.assertEqual(self.route("n0@a.example", CONFIG, people), NOBODY)
 
 
 class Telling(SynchronousTestCase):
@@ -169,7 +180,7 @@ class Telling(SynchronousTestCase):
             ("postmaster@b.example", (("", "carl@b.example"),)),
             ("nobody@a.example", ()),
             ("anna@elsewhere.example", ()),
-            ("out@a.example", ()),
+            ("out@a.example", (("Anna A.", "anna@a.example"), ("", "anna@elsewhere.example"))),
         ):
             self.assertEqual(self.router.verify(parse_address(text)), people, text)
 

@@ -14,9 +14,10 @@ GRANTED = replace(
     mailboxes={**MAILBOXES.mailboxes, ANNA: replace(MAILBOXES.mailboxes[ANNA], send_as=GRANTS)},
 )
 PATIENT = {"errors_soft": 1000, "errors_hard": 1000}
-OWNED = (  # her own, an alias, what was granted by address, in other letters, with a tag, by domain
+OWNED = (  # her own, aliases, what was granted by address, in other letters, with a tag, by domain
     b"anna@local.example",
     b"info@local.example",
+    b"away@local.example",
     b"bob@local.example",
     b"BOB@LOCAL.example",
     b"bob+tag@local.example",
@@ -30,7 +31,6 @@ OTHERS = (
     b"x@third.example",
     b"x@sub.second.example",
     b'"x@second.example"@local.example',
-    b"away@local.example",
 )
 SENDERS_REFUSED = (
     b"Sender: dora@local.example\r\n",

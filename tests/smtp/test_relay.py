@@ -43,12 +43,12 @@ class Submission(SmtpTestCase):
             b"ANNA@local.example",
             b"info@local.example",
             b"team@local.example",
+            b"away@local.example",
         )
         refused = (
             b"bob@local.example",
             b"carl@second.example",
             b"anna@other.example",
-            b"away@local.example",
         )
         world = self.submitting(limits=PATIENT)
         for path in allowed:

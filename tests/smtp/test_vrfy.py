@@ -47,7 +47,10 @@ ANSWERS: dict[bytes, list[str]] = {
         "250 2.1.5 <carl@second.example>",
     ],
     b"VRFY nosuch": NOBODY,
-    b"VRFY away@local.example": NOBODY,
+    b"VRFY away@local.example": [
+        "250-2.1.5 Anna Example <anna@local.example>",
+        "250 2.1.5 <anna@elsewhere.example>",
+    ],
     b"VRFY a@other.example": NOBODY,
     b"EXPN team": ["250-2.1.5 Anna Example <anna@local.example>", "250 2.1.5 <all@local.example>"],
     b"EXPN <away@local.example>": [

@@ -22,6 +22,7 @@ from mailnode.config_quota import Quota
 from mailnode.config_submission import Submission
 from mailnode.delivery.live import LiveCourier
 from mailnode.delivery.reporting import arrived
+from mailnode.delivery.route import Route
 from mailnode.delivery.waiting import NothingWaits
 from mailnode.envelope import Envelope
 from mailnode.events.life import Bus, Event
@@ -163,17 +164,43 @@ class Courier:
 
 
 @dataclass
+class Admission(Delivery):
+    """A delivery into the queue."""
+
+    async def store(self) -> None:
+        """Durable, or `fails`."""
+        if self.fails:
+            raise self.fails
+        self.outcome = "stored"
+
+    def start(self) -> None:
+        """Done."""
+        assert self.outcome == "stored"
+        self.outcome = "delivered"
+
+    async def commit(self) -> None:
+        """Both."""
+        await self.store()
+        self.start()
+
+    async def abort(self) -> None:
+        """Gone, unless it was started."""
+        if self.outcome != "delivered":
+            self.outcome = "aborted"
+
+
+@dataclass
 class Queue:
     """Keeps every message that is to wait."""
 
-    admissions: list[Delivery] = field(default_factory=list)
+    admissions: list[Admission] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
     fails: Exception | None = None
 
-    def begin(self, entry: Entry, head: bytes) -> Delivery:
+    def begin(self, entry: Entry, head: bytes) -> Admission:
         """A new one."""
         self.entries.append(entry)
-        self.admissions.append(Delivery((), head, fails=self.fails))
+        self.admissions.append(Admission((), head, fails=self.fails))
         return self.admissions[-1]
 
 
@@ -185,10 +212,10 @@ class Reporter:
     fails: Exception | None = None
 
     async def of_arrival(
-        self, message: str, envelope: Envelope, leads_to: Sequence[Sequence[str]], header: bytes
+        self, message: str, envelope: Envelope, leads_to: Sequence[Route], header: bytes
     ) -> None:
         """Keep it, or `fails`."""
-        outcomes = owed(envelope, tuple(arrived(accounts) for accounts in leads_to))
+        outcomes = owed(envelope, tuple(map(arrived, leads_to)))
         if self.fails:
             raise self.fails
         if outcomes:
@@ -286,6 +313,7 @@ class World:
             waiting=facts.pop("waiting", NothingWaits()),
             queue=cast(Any, self.queue),
             reporter=cast(Any, self.reporter),
+            relays=facts.pop("relays", False),
         )
         self.transport = MemoryTransport()
         self.stream = Stream(self.clock, opened=lambda stream: None)

@@ -45,7 +45,7 @@ def _receiving(session: Session) -> Receiving | Reply:
     transaction = session.transaction
     if transaction is None:
         return HELLO_FIRST if session.hello is None else NO_TRANSACTION
-    if not transaction.accounts:
+    if not transaction.recipients:
         return NO_RECIPIENTS
     if transaction.receiving is None:
         binary = transaction.envelope.body is Body.BINARY

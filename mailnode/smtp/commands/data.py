@@ -40,7 +40,7 @@ def _ready(session: Session) -> Transaction:
         raise Refused(NO_TRANSACTION)
     if transaction.receiving is not None:
         raise Refused(CONTENT_BEGUN)
-    if not transaction.accounts:
+    if not transaction.recipients:
         raise Refused(NO_RECIPIENTS_LMTP if session.lmtp else NO_RECIPIENTS)
     if transaction.envelope.body is Body.BINARY:
         raise Refused(BINARY)

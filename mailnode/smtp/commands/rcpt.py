@@ -1,9 +1,9 @@
-"""RCPT (RFC 5321 section 4.1.1.3): names a recipient, who is known or refused here and now."""
+"""RCPT (RFC 5321 section 4.1.1.3): names a recipient, who is taken or refused here and now."""
 
 from dataclasses import replace
 
 from mailnode.auth.allowance import UsedUp
-from mailnode.delivery.route import Local, NotHere
+from mailnode.delivery.route import Route
 from mailnode.envelope import Kind, Recipient
 from mailnode.events.life import AllowanceUsedUp
 from mailnode.net.listen import plain_address
@@ -32,6 +32,7 @@ NOT_AVAILABLE = Reply(550, "5.7.1", "Mail for other hosts is not available on th
 FORWARDED = Reply(
     550, "5.7.1", "This address leads to another host; mail for other hosts is not available on this server"
 )
+NOT_SHOWN = Reply(550, "5.7.1", "Only MAIL goes to other hosts, and this address leads to one")
 ONE_ONLY = Reply(550, "5.7.1", "A message without reverse-path is a report, and goes to one recipient")
 RECIPIENT_OK = Reply(250, "2.1.5", "Recipient ok")
 
@@ -50,18 +51,31 @@ async def run(session: Session, argument: bytes) -> Reply:
         raise Refused(TOO_MANY)
     _check_report(session, transaction)
     route = session.route(by_name(session, recipient.address))
-    if isinstance(route, Local):
-        needing = replace(route, accounts=await _who_needs_room(session, transaction.envelope.kind, route))
-        if needing.accounts:
-            await _check_room(session, transaction, needing)
-        _reserve(session, transaction, recipient.address, ours=True)
-        transaction.accept(recipient, route)
-        return RECIPIENT_OK
-    if not isinstance(route, NotHere):
+    _check_route(session, transaction, route)
+    needing = replace(route, accounts=await _who_needs_room(session, transaction.envelope.kind, route))
+    if needing.accounts:
+        await _check_room(session, transaction, needing)
+    _reserve(session, transaction, recipient.address, ours=route.ours)
+    transaction.accept(recipient, route, apart=session.lmtp)
+    return RECIPIENT_OK
+
+
+def _check_route(session: Session, transaction: Transaction, route: Route) -> None:
+    """Refuse what is nobody's, and what is not to go where it leads (vectors R1 to R20).
+
+    To an address of another host goes only what our own people send, after a login; to where an alias or list
+    of ours leads goes what anybody sends.
+    """
+    if not route.copies:
         raise Refused(NO_SUCH_MAILBOX)
-    if route.forwarded:
-        raise Refused(FORWARDED)
-    raise Refused(NOT_AVAILABLE if session.submission else RELAYING_DENIED)
+    if not route.elsewhere:
+        return
+    if not route.ours and not (session.submission and session.account is not None):
+        raise Refused(RELAYING_DENIED)
+    if not session.shared.relays:
+        raise Refused(FORWARDED if route.ours else NOT_AVAILABLE)
+    if transaction.envelope.kind is not Kind.MAIL:
+        raise Refused(NOT_SHOWN)
 
 
 def _check_report(session: Session, transaction: Transaction) -> None:
@@ -89,12 +103,12 @@ def _reserve(session: Session, transaction: Transaction, address: Address, *, ou
         raise Refused(Reply(450, "4.7.1", words)) from None
 
 
-async def _who_needs_room(session: Session, kind: Kind, route: Local) -> tuple[str, ...]:
+async def _who_needs_room(session: Session, kind: Kind, route: Route) -> tuple[str, ...]:
     """Whose mailboxes are written to, as far as can be known: not those of whoever is shown the message only.
 
     SEND to nobody who is there is refused (RFC 821 section 3.4).
     """
-    if kind not in (Kind.SEND, Kind.SOML):
+    if kind not in (Kind.SEND, Kind.SOML) or not route.accounts:
         return route.accounts
     courier = session.shared.live_courier
     absent = tuple([account for account in route.accounts if not await courier.is_there(account)])
@@ -105,7 +119,7 @@ async def _who_needs_room(session: Session, kind: Kind, route: Local) -> tuple[s
     return ()
 
 
-async def _check_room(session: Session, transaction: Transaction, route: Local) -> None:
+async def _check_room(session: Session, transaction: Transaction, route: Route) -> None:
     """Refuse a mailbox that is full, or will be with the size that MAIL has declared.
 
     Of a message that is held nobody knows yet how much room there will be.
