@@ -209,6 +209,7 @@ class World:
         ]
         for copies in all_copies:
             copies.high += 1
+        self.told.queued[name] = label, elsewhere
         recipients = tuple(Recipient(Address(one, "example.org")) for one in elsewhere)
         entry = new_entry(name, Envelope(None, recipients=recipients), came=1.0, due=2.0)
         lane = Lane(InlineExecutor())
