@@ -135,6 +135,7 @@ class Limits:
     submission_recipients_hour: Natural = 100
     submission_recipients_day: Natural = 1000
     submission_new_recipients_day: Natural = 200
+    delay_report: Natural = 14_400
 
 
 @dataclass(frozen=True, slots=True)

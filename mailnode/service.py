@@ -172,6 +172,7 @@ class MailNode(Service):
             report=reporter.of_entry,
             bus=bus,
             log=Log("mailnode.queue"),
+            delay=lambda: float(live.config.limits.delay_report),
         )
         self._senders = senders = Senders(live, runtime, files)
         live_courier = LiveCourier(live, runtime, sessions, files, courier, bus)

@@ -35,7 +35,7 @@ class Fate(Enum):
 
 
 _ASKED_BY = {
-    Fate.WAITING: Notify.NEVER,
+    Fate.WAITING: Notify.DELAY,
     Fate.DELIVERED: Notify.SUCCESS,
     Fate.EXPANDED: Notify.SUCCESS,
     Fate.RELAYED: Notify.SUCCESS,
@@ -58,6 +58,14 @@ class Progress:
     told: bool = False
 
 
+class Delay(Enum):
+    """Whether the sender was told that a message is late, which happens once at most."""
+
+    UNSAID = "unsaid"
+    DUE = "due"
+    TOLD = "told"
+
+
 WAITING = Progress()
 Outcome = tuple[Recipient, Progress]
 
@@ -77,6 +85,7 @@ class Entry:
     progress: tuple[Progress, ...]
     tries: int = 0
     reached: tuple[str, ...] = ()
+    delay: Delay = Delay.UNSAID
 
     @property
     def waiting(self) -> bool:
@@ -86,12 +95,13 @@ class Entry:
     @property
     def owed(self) -> tuple[Outcome, ...]:
         """What the sender is to be told, and was not yet."""
-        return owed(self.envelope, self.progress)
+        return owed(self.envelope, self.progress, late=self.delay is Delay.DUE)
 
     def with_everything_told(self) -> "Entry":
-        """The same, once the sender knows what is final."""
+        """The same, once the sender knows what is final, and what is late."""
         told = (one if one.fate is Fate.WAITING else replace(one, told=True) for one in self.progress)
-        return replace(self, progress=tuple(told))
+        delay = Delay.TOLD if self.delay is Delay.DUE else self.delay
+        return replace(self, progress=tuple(told), delay=delay)
 
     def with_progress(self, found: Mapping[int, Progress]) -> "Entry":
         """The same, with that known of recipients, which are given by their places."""
@@ -114,17 +124,18 @@ def new_entry(name: str, envelope: Envelope, *, came: float, due: float) -> Entr
     return Entry(name, envelope, came, due, (WAITING,) * len(envelope.recipients))
 
 
-def owed(envelope: Envelope, progress: tuple[Progress, ...]) -> tuple[Outcome, ...]:
+def owed(envelope: Envelope, progress: tuple[Progress, ...], *, late: bool = False) -> tuple[Outcome, ...]:
     """The outcomes that the sender has asked to hear of, by NOTIFY or its absence (RFC 3461 section 4.1).
 
-    Nothing is owed to nobody: a message without reverse-path is a report itself (RFC 5321 section 4.5.5).
+    Who waits still is one of them when the message is `late`. Nothing is owed to nobody: a message without
+    reverse-path is a report itself (RFC 5321 section 4.5.5).
     """
     if envelope.reverse_path is None:
         return ()
     return tuple(
         (recipient, one)
         for recipient, one in zip(envelope.recipients, progress, strict=True)
-        if not one.told and _ASKED_BY[one.fate] & _asked(recipient)
+        if not one.told and (late or one.fate is not Fate.WAITING) and _ASKED_BY[one.fate] & _asked(recipient)
     )
 
 

@@ -11,9 +11,11 @@ the longest wait, in case the clock was wrong when it was written.
 """
 
 import heapq
+import math
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from itertools import islice
+from typing import TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
@@ -23,9 +25,12 @@ from mailnode.events.life import Bus, Ended, Postponed
 from mailnode.events.log import Log
 from mailnode.net.blocking import Lane
 from mailnode.queue.admission import Admission
-from mailnode.queue.entry import Entry
+from mailnode.queue.changes import Change, release
+from mailnode.queue.entry import Delay, Entry
 from mailnode.queue.spool import Found, Spool, Unreadable
 from mailnode.runtime import Runtime
+
+T = TypeVar("T")
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 
@@ -57,16 +62,38 @@ def gives_up(entry: Entry) -> float:
     return max(entry.came, entry.envelope.release) + LIFETIME
 
 
+def late_at(entry: Entry, delay: float) -> float:
+    """The moment after which the sender is told that a message is late (RFC 3461 section 5.2.5).
+
+    That is what BY with N says (RFC 2852 section 4), else so many seconds after it came, or was released;
+    never for 0.
+    """
+    deadline = entry.envelope.deadline
+    if deadline is not None and not deadline.return_:
+        return deadline.time
+    return max(entry.came, entry.envelope.release) + delay if delay else math.inf
+
+
 class Runner:
     """One for the process; used on the reactor thread.
 
     `deliver` gives the entry back with what has become of its recipients; what it raises is a failure of ours
-    and changes nothing. `report` tells the sender what is owed; it raises OSError to be asked again.
+    and changes nothing. `report` tells the sender what is owed; it raises OSError to be asked again. `delay`
+    gives the seconds after which the sender is told that a message is late, 0 for never.
     """
 
     def __init__(
-        self, runtime: Runtime, spool: Spool, *, deliver: Deliver, report: Report, bus: Bus, log: Log
+        self,
+        runtime: Runtime,
+        spool: Spool,
+        *,
+        deliver: Deliver,
+        report: Report,
+        bus: Bus,
+        log: Log,
+        delay: Callable[[], float] = lambda: 0.0,
     ) -> None:
+        self._delay = delay
         self._runtime = runtime
         self._spool = spool
         self._deliver = deliver
@@ -125,17 +152,30 @@ class Runner:
             self._wait(entry.id, entry.due)
             self._plan()
 
-    async def release(self, name: str) -> None:
-        """Try a message now. Raises Busy, Unreadable and OSError: FileNotFoundError for an unknown one."""
-        await self._alone(name, self._hurry)
-        self._wait(name, self._runtime.now())
+    async def change(self, name: str, change: Change) -> None:
+        """Put another entry in the place of a message's, and let it wait until that is due.
+
+        Raises Busy, Unreadable and OSError: FileNotFoundError for an unknown one.
+        """
+
+        unsaved, now = self._unsaved.get(name), self._runtime.now()
+
+        def save(name: str) -> Entry:
+            changed = change(unsaved or self._spool.read(name), now)
+            self._spool.save(changed)
+            return changed
+
+        changed = await self._alone(name, save)
+        self._unsaved.pop(name, None)
+        self._wait(name, changed.due)
         self._plan()
 
-    def _hurry(self, name: str) -> None:
-        self._spool.save(replace(self._spool.read(name), due=self._runtime.now()))
+    async def release(self, name: str) -> None:
+        """Try a message now. Raises as change() does."""
+        await self.change(name, release)
 
     async def drop(self, name: str) -> None:
-        """Remove a message; nobody is told. Raises as release() does."""
+        """Remove a message; nobody is told. Raises as change() does."""
         await self._alone(name, self._forget)
         self._due.pop(name, None)
         self._unsaved.pop(name, None)
@@ -144,13 +184,13 @@ class Runner:
         self._spool.read(name)
         self._spool.remove(name)
 
-    async def _alone(self, name: str, work: Callable[[str], None]) -> None:
+    async def _alone(self, name: str, work: Callable[[str], T]) -> T:
         """Do it in a thread, while nobody else works at the message. Raises Busy, and what it raises."""
         if name in self._running or name in self._arriving:
             raise Busy(name)
         ended = self._running[name] = Deferred()
         try:
-            await self._runtime.blocking.run(work, name)
+            return await self._runtime.blocking.run(work, name)
         finally:
             del self._running[name]
             if name in self._due:
@@ -234,7 +274,18 @@ class Runner:
                 self._log.bug("delivery failed", Failure())
         if after.waiting and self._runtime.now() > gives_up(after):
             after = after.failed(*TOO_OLD)
+        if after.waiting and after.delay is Delay.UNSAID and self._runtime.now() >= self._late_at(after):
+            after = replace(after, delay=Delay.DUE)
         return after
+
+    def _late_at(self, entry: Entry) -> float:
+        return late_at(entry, self._delay())
+
+    def _next_try(self, entry: Entry) -> float:
+        """When to try again; who is to hear that it is late hears it at that moment."""
+        now, late = self._runtime.now(), self._late_at(entry)
+        due = next_try(entry, now, self._runtime.random.random())
+        return min(due, late) if entry.delay is Delay.UNSAID and late > now else due
 
     async def _settle(self, entry: Entry) -> None:
         """Keep what is true now, tell the sender, and put it away or let it wait. Raises OSError."""
@@ -244,7 +295,7 @@ class Runner:
             await self._report(entry)
             entry = self._unsaved[entry.id] = entry.with_everything_told()
         if entry.waiting:
-            due = next_try(entry, self._runtime.now(), self._runtime.random.random())
+            due = self._next_try(entry)
             entry = replace(entry, due=due, tries=entry.tries + 1)
             await self._runtime.blocking.run(self._spool.save, entry)
             self._wait(entry.id, due)

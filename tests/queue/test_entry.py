@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.envelope import Body, Deadline, Envelope, Recipient
-from mailnode.queue.entry import Entry, Fate, Progress, decode, encode, glance, new_entry, owed
+from mailnode.queue.entry import Delay, Entry, Fate, Progress, decode, encode, glance, new_entry, owed
 from mailnode.wire.address import Address, parse_address
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.esmtp import Notify, OriginalRecipient
@@ -66,7 +66,8 @@ def entries(draw: st.DrawFn) -> Entry:
     progress = tuple(draw(st.lists(progresses, min_size=count, max_size=count)))
     reached = tuple(draw(st.lists(texts, max_size=2)))
     tries = draw(st.integers(0, 99))
-    return Entry("ID", envelope, draw(times), draw(times), progress, tries, reached)
+    delay = draw(st.sampled_from(Delay))
+    return Entry("ID", envelope, draw(times), draw(times), progress, tries, reached, delay)
 
 
 class Texts(SynchronousTestCase):
@@ -153,6 +154,8 @@ class Owed(SynchronousTestCase):
             envelope = Envelope(ANNA, recipients=(Recipient(BOB, notify),))
             found = {fate for fate in Fate if owed(envelope, (Progress(fate),))}
             self.assertEqual(found, wanted, notify)
+            late = bool(owed(envelope, (Progress(),), late=True))
+            self.assertEqual(late, notify is None or Notify.DELAY in notify, notify)
 
     def test_nothing_of_reports(self) -> None:
         """B3: nothing is owed for a message without reverse-path."""
@@ -167,4 +170,7 @@ class Owed(SynchronousTestCase):
         self.assertEqual([recipient for recipient, _ in entry.owed], [Recipient(BOB)])
         told = entry.with_everything_told()
         self.assertEqual((told.owed, told.waiting), ((), True))
+        late = replace(told, delay=Delay.DUE)
+        self.assertEqual([recipient for recipient, _ in late.owed], [Recipient(ANNA)])
+        self.assertEqual((late.with_everything_told().owed, told.with_everything_told()), ((), told))
         self.assertEqual([one for one, _ in told.failed("4.4.7", "Too old").owed], [Recipient(ANNA)])

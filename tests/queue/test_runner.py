@@ -13,12 +13,13 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailnode.envelope import Envelope, Recipient
+from mailnode.envelope import Deadline, Envelope, Recipient
 from mailnode.events.life import Bus, Ended, Event, Postponed
 from mailnode.events.log import Log
 from mailnode.fs import FileSystem
 from mailnode.net.blocking import InlineExecutor
 from mailnode.queue.admission import Admission
+from mailnode.queue.changes import CHANGES
 from mailnode.queue.entry import Entry, Fate, Progress, new_entry
 from mailnode.queue.runner import (
     DAY,
@@ -81,6 +82,7 @@ class Running(SynchronousTestCase):
         self.reported: list[tuple[Entry, tuple[str, ...]]] = []
         self.answer: Callable[[Entry], Any] = lambda entry: self.everybody(entry, DONE)
         self.report_fails = False
+        self.delay = 0.0
         self.runners: list[Runner] = []
         self.runner = self.begin()
 
@@ -96,7 +98,13 @@ class Running(SynchronousTestCase):
         self.spool = Spool(self.files, self.path)
         runtime = Runtime(self.clock, random.Random(1), InlineExecutor())
         runner = Runner(
-            runtime, self.spool, deliver=self.deliver, report=self.report, bus=bus, log=Log("test")
+            runtime,
+            self.spool,
+            deliver=self.deliver,
+            report=self.report,
+            bus=bus,
+            log=Log("test"),
+            delay=lambda: self.delay,
         )
         self.successResultOf(runner.start())
         self.runners.append(runner)
@@ -267,6 +275,7 @@ class Running(SynchronousTestCase):
         self.runner.stop()
         self.runner = self.begin()
         self.report_fails = False
+        self.delay = 0.0
         self.pass_time(6 * MINUTE)
         self.assertEqual((len(self.tried), len(self.reported)), (1, 1))
         self.assertEqual(os.listdir(self.path), [])
@@ -348,6 +357,61 @@ class Running(SynchronousTestCase):
         for work in (self.runner.release, self.runner.drop):
             self.failureResultOf(Deferred.fromCoroutine(work("A1")), Busy)
         answer.callback(self.everybody(entry, DONE))
+
+    def test_held_and_given_up(self) -> None:
+        """What is held waits for ever, also over a start; what is given up is reported and gone."""
+        self.accept("A1", due=NOW + 60)
+        self.accept("B2", due=NOW + 60)
+        self.do(self.runner.change("A1", CHANGES["hold"]))
+        self.do(self.runner.change("B2", CHANGES["bounce"]))
+        self.clock.advance(0)
+        self.assertEqual([told for _, told in self.reported], [("bob@a.example", "carl@a.example")])
+        self.pass_time(30 * DAY, HOUR)
+        self.runner.stop()
+        self.runner = self.begin()
+        self.pass_time(30 * DAY, HOUR)
+        self.do(self.runner.change("A1", CHANGES["retry"]))
+        self.pass_time(DAY, HOUR)
+        self.assertEqual((self.tried, self.spool.names()), ([], ["A1"]))
+        self.answer = lambda entry: self.everybody(entry, LATER)
+        self.do(self.runner.change("A1", CHANGES["release"]))
+        self.pass_time(LIFETIME - HOUR)
+        self.assertEqual((len(self.tried) > 5, self.spool.names()), (True, ["A1"]))
+
+    def late(self, delay: float, **facts: Any) -> list[float]:
+        """When there was a report of a message that is never delivered, in seconds."""
+        self.delay = delay
+        self.answer = lambda entry: self.everybody(entry, LATER)
+        self.accept(due=NOW, **facts)
+        told = []
+        for minute in range(24 * 60):
+            self.clock.advance(MINUTE if minute else 0)
+            if len(self.reported) > len(told):
+                told.append(self.clock.seconds() - NOW)
+        return told
+
+    def test_delay(self) -> None:
+        """RFC 3461 section 5.2.5: a late message is reported, once, when it is late."""
+        self.assertEqual(self.late(4 * HOUR), [4 * HOUR])
+        self.assertEqual(self.reported[0][1], ("bob@a.example", "carl@a.example"))
+
+    def test_delay_of_some(self) -> None:
+        """Who said NOTIFY without DELAY hears nothing, and whom it has reached is not named."""
+        bob = replace(BOB, notify=Notify.FAILURE)
+        self.assertEqual(self.late(HOUR, recipients=(bob,)), [])
+
+    def test_no_delay(self) -> None:
+        """0 is never; and a message without reverse-path has no report."""
+        self.assertEqual(self.late(0), [])
+
+    def test_deliver_by(self) -> None:
+        """RFC 2852 section 4: BY with N says when a message is late."""
+        deadline = Deadline(NOW + 1800, return_=False, trace=False)
+        self.assertEqual(self.late(4 * HOUR, deadline=deadline), [1800])
+
+    def test_delay_of_held(self) -> None:
+        """The time for which a message was held does not count."""
+        self.assertEqual(self.late(HOUR, release=NOW + HOUR), [2 * HOUR])
 
     def stored(self) -> Admission:
         """A message that is due, durable, and not started."""

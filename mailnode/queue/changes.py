@@ -1,0 +1,39 @@
+"""What an administrator can do to a message in the queue, by the word for it.
+
+Each takes an entry and the time, in seconds since the epoch, and gives what is to be in its place; the queue
+does the rest when that is due. So it is one and the same with and without a running server.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from mailnode.queue.entry import Entry
+
+HELD = 253_402_300_799.0  # the last second of the year 9999: until somebody releases it
+GIVEN_UP = ("5.0.0", "The administrator of this server gave it up")
+
+Change = Callable[[Entry, float], Entry]
+
+
+def release(entry: Entry, now: float) -> Entry:
+    """To be tried now, whatever it waits for; its lifetime begins now if it was held."""
+    envelope = replace(entry.envelope, release=min(entry.envelope.release, now))
+    return replace(entry, envelope=envelope, due=now)
+
+
+def retry(entry: Entry, now: float) -> Entry:
+    """To be tried now, unless it is held."""
+    return entry if entry.envelope.release > now else replace(entry, due=now)
+
+
+def hold(entry: Entry, _now: float) -> Entry:
+    """Not to be tried before it is released."""
+    return replace(entry, envelope=replace(entry.envelope, release=HELD), due=HELD)
+
+
+def bounce(entry: Entry, now: float) -> Entry:
+    """To be given up: its sender is told as of any failure."""
+    return replace(entry.failed(*GIVEN_UP), due=now)
+
+
+CHANGES: Mapping[str, Change] = {"release": release, "retry": retry, "hold": hold, "bounce": bounce}
