@@ -6,7 +6,8 @@ very message; where none runs, the files are changed here.
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,16 +16,79 @@ from mailnode.admin.control import ControlError, NotRunning, ask
 from mailnode.admin.queue_control import no_such
 from mailnode.events.log import escape
 from mailnode.message.trace import date_time
-from mailnode.queue.entry import Entry
+from mailnode.queue.changes import CHANGES, HELD, Change
+from mailnode.queue.entry import Entry, Fate
 from mailnode.queue.spool import Spool, Unreadable
+from mailnode.wire.address import parse_address
+from mailnode.wire.errors import BadSyntax
+from mailnode.wire.international import a_labels
+
+HEADER = 65_536  # octets of a header that are shown
 
 if TYPE_CHECKING:
     from mailnode.admin.command import Command
 
 
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which messages are meant: all that each of these fits, None for whatever it is."""
+
+    sender: str | None
+    to: str | None
+    domain: str | None
+
+    @property
+    def given(self) -> bool:
+        """Whether there is any."""
+        return self != Filter(None, None, None)
+
+    def fits(self, entry: Entry) -> bool:
+        """Whether the message is one of them; recipients count that are still to get it."""
+        waiting = [
+            recipient.address
+            for recipient, one in zip(entry.envelope.recipients, entry.progress, strict=True)
+            if one.fate is Fate.WAITING
+        ]
+        sender = entry.envelope.reverse_path
+        return (
+            self.sender in (None, sender.key if sender else "")
+            and (self.to is None or self.to in [one.key for one in waiting])
+            and (self.domain is None or self.domain in [one.domain_key for one in waiting])
+        )
+
+
+def _address_key(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
+    """An address as typed, as it is looked up; "" and "<>" for no address."""
+    if text is None or text.strip("<>") == "":
+        return text and ""
+    try:
+        return parse_address(text.strip("<>"), utf8=True).key
+    except BadSyntax as wrong:
+        raise click.BadParameter(f"{text}: {wrong}") from None
+
+
+def _domain_key(_context: click.Context, _parameter: click.Parameter, text: str | None) -> str | None:
+    """A domain as typed, as it is looked up."""
+    return text and (text.lower() if text.startswith("[") else a_labels(text))
+
+
+_FILTERS = (
+    click.option("--from", "sender", callback=_address_key, help='From that address only; "" for reports.'),
+    click.option("--to", callback=_address_key, help="Still to go to that address only."),
+    click.option("--domain", callback=_domain_key, help="Still to go to that domain only."),
+)
+
+
+def _filtered(command: Any) -> Any:
+    """A command with the options of a Filter."""
+    for option in reversed(_FILTERS):
+        command = option(command)
+    return command
+
+
 @click.group()
 def queue() -> None:
-    """Look at the messages that wait for their time, and release or drop them.
+    """Look at the messages that wait to be delivered, and change what becomes of them.
 
     \b
     Example:
@@ -47,33 +111,87 @@ def _entries(spool: Spool) -> Iterator[Entry | str]:
             yield f"{name}  cannot be read: {why}"
 
 
+def _found(spool: Spool, wanted: Filter) -> list[Entry]:
+    """The messages that are meant, what is due first first; a line on stderr for each that cannot be read."""
+    entries = list(_entries(spool))
+    for one in entries:
+        if isinstance(one, str):
+            click.echo(one, err=True)
+    found = (one for one in entries if isinstance(one, Entry) and wanted.fits(one))
+    return sorted(found, key=lambda entry: entry.due)
+
+
 @queue.command("list")
+@_filtered
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def list_messages(command: "Command", as_json: bool) -> None:
+def list_messages(
+    command: "Command", sender: str | None, to: str | None, domain: str | None, as_json: bool
+) -> None:
     """List what waits: id, when it is due, from whom, and to whom it is still to go.
 
     \b
     Example:
-      mailnode queue list --json
+      mailnode queue list --domain partner.example --json
     """
-    entries = list(_entries(_spool(command)))
-    for one in entries:
-        if isinstance(one, str):
-            click.echo(one, err=True)
-    found = sorted((one for one in entries if isinstance(one, Entry)), key=lambda entry: entry.due)
+    spool, wanted = _spool(command), Filter(sender, to, domain)
+    found = _found(spool, wanted)
     if as_json:
         click.echo(json.dumps([_row(entry) for entry in found], indent=2))
         return
     for entry in found:
-        row = _row(entry)
-        to = ", ".join(escape(one["address"]) for one in row["recipients"] if one["state"] == "delayed")
-        tried = f", tried {entry.tries} times" if entry.tries else ""
-        click.echo(
-            f"{entry.id}  due {row['due']}{tried}  <{escape(row['sender']) if row['sender'] else ''}> to {to}"
+        to_whom = ", ".join(
+            escape(one["address"]) for one in _row(entry)["recipients"] if one["state"] == "delayed"
         )
-    if not entries:
+        tried = f", tried {entry.tries} times" if entry.tries else ""
+        click.echo(f"{entry.id}  {_due(entry)}{tried}  <{_sender(entry)}> to {to_whom}")
+    if not found and (wanted.given or not spool.names()):
         click.echo("Nothing waits.")
+
+
+@queue.command()
+@click.argument("id")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def show(command: "Command", id: str, as_json: bool) -> None:
+    """Show what is known of a message: its envelope, how far each recipient is and why, and its header.
+
+    \b
+    Example:
+      mailnode queue show 7K2M9QXW4T
+    """
+    spool = _spool(command)
+    try:
+        entry = spool.read(id)
+        with spool.body(id) as body:
+            octets, header = body.stat().st_size, body.read_at(0, HEADER).partition(b"\r\n\r\n")[0]
+    except FileNotFoundError:
+        raise click.ClickException(no_such(id)) from None
+    except (Unreadable, OSError) as why:
+        raise click.ClickException(f"{id}: {why}") from None
+    lines = header.decode("utf-8", "replace").split("\r\n")
+    if as_json:
+        click.echo(json.dumps({**_row(entry), "octets": octets, "header": lines}, indent=2))
+        return
+    click.echo(f"{entry.id}  <{_sender(entry)}>, {octets} octets")
+    click.echo(f"  came {date_time(entry.came)}, {_due(entry)}, tried {entry.tries} times")
+    for one in _row(entry)["recipients"]:
+        said = ": ".join(one[key] for key in ("state", "status", "reason", "diagnostic") if one[key])
+        click.echo(_printable(f"  <{one['address']}> {said}"))
+    click.echo("\n".join(["", *(_printable(f"  {line}") for line in lines)]))
+
+
+def _printable(line: str) -> str:
+    """The same with nothing in it that moves the cursor of a terminal."""
+    return "".join(one if one.isprintable() else "?" for one in line)
+
+
+def _sender(entry: Entry) -> str:
+    return escape(str(entry.envelope.reverse_path)) if entry.envelope.reverse_path else ""
+
+
+def _due(entry: Entry) -> str:
+    return "held" if entry.due >= HELD else f"due {date_time(entry.due)}"
 
 
 def _row(entry: Entry) -> dict[str, Any]:
@@ -85,46 +203,54 @@ def _row(entry: Entry) -> dict[str, Any]:
         "due": date_time(entry.due),
         "tries": entry.tries,
         "recipients": [
-            {"address": str(recipient.address), "state": one.fate.value, "reason": one.reason}
+            {
+                "address": str(recipient.address),
+                "state": one.fate.value,
+                "status": one.status,
+                "reason": one.reason,
+                "diagnostic": one.diagnostic,
+            }
             for recipient, one in zip(envelope.recipients, entry.progress, strict=True)
         ],
     }
 
 
-@queue.command()
-@click.argument("id")
-@click.pass_obj
-def release(command: "Command", id: str) -> None:
-    """Deliver a message now, whatever it waits for.
+def _changing(word: str, help: str, done: str, by_hand: Callable[..., None]) -> None:
+    """Add a command that changes messages, by their ids or by a filter."""
 
-    \b
-    Example:
-      mailnode queue release 7K2M9QXW4T
-    """
-
-    def by_hand(spool: Spool) -> None:
+    @queue.command(word, help=f"{help}\n\n\b\nExample:\n  mailnode queue {word} 7K2M9QXW4T")
+    @click.argument("ids", metavar="[ID]...", nargs=-1)
+    @_filtered
+    @click.pass_obj
+    def change(
+        command: "Command", ids: tuple[str, ...], sender: str | None, to: str | None, domain: str | None
+    ) -> None:
+        wanted, spool = Filter(sender, to, domain), _spool(command)
+        if bool(ids) == wanted.given:
+            raise click.UsageError("Name messages by their ids, or by --from, --to and --domain.")
         now = command.outside.now().timestamp()
-        spool.save(replace(spool.read(id), due=now))
+        for id in ids or [entry.id for entry in _found(spool, wanted)]:
+            _change(command, f"queue {word}", id, partial(by_hand, id=id, now=now), f"{id} {done}")
 
-    _change(command, "queue release", id, by_hand, f"{id} is due now.")
+
+def _save(spool: Spool, change: Change, id: str, now: float) -> None:
+    spool.save(change(spool.read(id), now))
 
 
-@queue.command()
-@click.argument("id")
-@click.pass_obj
-def drop(command: "Command", id: str) -> None:
-    """Remove a message from the queue. Nobody gets it, and nobody is told.
+def _drop(spool: Spool, id: str, now: float) -> None:
+    spool.read(id)
+    spool.remove(id)
 
-    \b
-    Example:
-      mailnode queue drop 7K2M9QXW4T
-    """
 
-    def by_hand(spool: Spool) -> None:
-        spool.read(id)
-        spool.remove(id)
-
-    _change(command, "queue drop", id, by_hand, f"{id} is gone.")
+_DONE = {
+    "release": ("Deliver messages now, whatever they wait for.", "is due now."),
+    "retry": ("Try messages again now, but leave alone those that are held.", "is due, if it is not held."),
+    "hold": ("Keep messages until they are released.", "is held."),
+    "bounce": ("Give messages up. Their senders get a report.", "is given up."),
+}
+for _word, (_help, _said) in _DONE.items():
+    _changing(_word, _help, _said, partial(_save, change=CHANGES[_word]))
+_changing("drop", "Remove messages from the queue. Nobody gets them, and nobody is told.", "is gone.", _drop)
 
 
 def _change(command: "Command", what: str, id: str, by_hand: Callable[[Spool], None], done: str) -> None:

@@ -1,20 +1,29 @@
-"""What the control socket does with the queue: {"command": "queue release" or "queue drop", "id": ...}."""
+"""What the control socket does with the queue: {"command": "queue release", "id": ...} and its kin."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from mailnode.admin.control import Answer, Command
+from mailnode.queue.changes import CHANGES
 from mailnode.queue.runner import Busy, Runner
 from mailnode.queue.spool import Unreadable
 
+_AT_ONCE = ("release", "retry")
+
 
 def queue_commands(queue: Runner, hurry: Callable[[], None]) -> dict[str, Command]:
-    """The commands by name; `hurry` has hosts called that are left alone for a while."""
+    """The commands by name: each change, and drop.
 
-    async def release(name: str) -> None:
-        hurry()
-        await queue.release(name)
+    `hurry` has hosts called that are left alone for a while; what is to be tried now goes there at once.
+    """
 
-    return {"queue release": _command(release), "queue drop": _command(queue.drop)}
+    async def change(word: str, name: str) -> None:
+        if word in _AT_ONCE:
+            hurry()
+        await queue.change(name, CHANGES[word])
+
+    changes = {f"queue {word}": _command(partial(change, word)) for word in CHANGES}
+    return {**changes, "queue drop": _command(queue.drop)}
 
 
 def _command(work: Callable[[str], Awaitable[None]]) -> Command:

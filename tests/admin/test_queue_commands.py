@@ -14,6 +14,7 @@ from mailnode.admin.outside import Outside
 from mailnode.admin.queue_control import queue_commands as control_commands
 from mailnode.envelope import Envelope, Recipient
 from mailnode.fs import FileSystem
+from mailnode.queue.changes import Change
 from mailnode.queue.entry import Entry, Fate, Progress, new_entry
 from mailnode.queue.runner import Busy
 from mailnode.queue.spool import Spool, Unreadable
@@ -21,6 +22,7 @@ from mailnode.wire.address import Address
 from tests.scratch import scratch
 
 ANNA, BOB, CARL = (Address(name, "example.org") for name in ("anna", "bob", "carl"))
+ALL = ("release", "drop", "retry", "hold", "bounce")
 DONE = Progress(Fate.DELIVERED, "2.0.0")
 
 
@@ -31,9 +33,9 @@ class Queue:
         self.asked: list[str] = []
         self._error = error
 
-    async def release(self, name: str) -> None:
+    async def change(self, name: str, change: Change) -> None:
         """Note it, or fail."""
-        self.asked.append(f"release {name}")
+        self.asked.append(f"{change.__name__} {name}")
         if self._error:
             raise self._error
 
@@ -124,7 +126,7 @@ class QueueCommands(SynchronousTestCase):
         self.assertLess(self.spool.read("A1").due, 4_000_000_000)
         self.assertIn("A1 is gone.", self.run_command("drop", "A1").output)
         self.assertEqual(os.listdir(self.spool.path), [])
-        for what in ("release", "drop"):
+        for what in ALL:
             for name in ("A1", "../A1"):
                 self.assertIn("there is no message", self.run_command(what, name, code=1).output)
 
@@ -134,7 +136,11 @@ class QueueCommands(SynchronousTestCase):
         self.server = Queue()
         self.assertEqual(self.run_command("release", "A1").output, "A1 is due now.\n")
         self.assertEqual(self.run_command("drop", "A1").output, "A1 is gone.\n")
-        self.assertEqual((self.server.asked, self.hurried), (["release A1", "drop A1"], [True]))
+        self.assertEqual(self.hurried, [True])
+        for word in ("retry", "hold", "bounce"):
+            self.run_command(word, "A1")
+        self.assertEqual(self.server.asked, [f"{word} A1" for word in ALL])
+        self.assertEqual(self.hurried, [True, True])
         self.assertEqual(len(os.listdir(self.spool.path)), 2)
 
     def test_refused(self) -> None:
@@ -146,5 +152,74 @@ class QueueCommands(SynchronousTestCase):
             (OSError(5, "broken disk"), "broken disk"),
         ):
             self.server = Queue(error)
-            for what in ("release", "drop"):
+            for what in ALL:
                 self.assertIn(words, self.run_command(what, "A1", code=1).output)
+
+    def test_held_by_hand(self) -> None:
+        """What is held says so, is not tried again, and goes when it is released."""
+        self.accept("A1", 86_400)
+        self.run_command("hold", "A1")
+        self.assertIn("A1  held  <anna@example.org>", self.run_command("list").output)
+        held = self.spool.read("A1")
+        self.run_command("retry", "A1")
+        self.assertEqual(self.spool.read("A1"), held)
+        self.run_command("release", "A1")
+        released = self.spool.read("A1")
+        self.assertEqual(released.due, released.envelope.release)
+
+    def test_bounce_by_hand(self) -> None:
+        """Who waits is given up; who has it, has it."""
+        self.accept("A1", 86_400, progress=(Progress(), DONE))
+        self.run_command("bounce", "A1")
+        entry = self.spool.read("A1")
+        self.assertEqual([one.fate for one in entry.progress], [Fate.FAILED, Fate.DELIVERED])
+        self.assertIn("gave it up", entry.progress[0].reason)
+
+    def test_filters(self) -> None:
+        """By sender, by recipient and by domain, as far as there is somebody to get it."""
+        self.accept("A1", 1)
+        self.accept("B2", 2, None, progress=(DONE, Progress()))
+        self.accept("C3", 3, BOB)
+        for filters, ids in (
+            (("--from", "ANNA@example.org"), ["A1"]),
+            (("--from", ""), ["B2"]),
+            (("--from", "<>"), ["B2"]),
+            (("--to", "bob@Example.ORG"), ["A1", "C3"]),
+            (("--to", "bob@example.org", "--from", "bob@example.org"), ["C3"]),
+            (("--domain", "EXAMPLE.org"), ["A1", "B2", "C3"]),
+            (("--domain", "example.com"), []),
+        ):
+            found = json.loads(self.run_command("list", "--json", *filters).stdout)
+            self.assertEqual([one["id"] for one in found], ids, filters)
+        self.run_command("drop", "--to", "bob@example.org")
+        self.assertEqual(self.spool.names(), ["B2"])
+        self.assertEqual(self.run_command("list", "--to", "bob@example.org").output, "Nothing waits.\n")
+
+    def test_wrong_use(self) -> None:
+        """Without ids or a filter nothing is changed, nor with both; an address must be one."""
+        self.accept("A1", 1)
+        for arguments in (("drop",), ("drop", "A1", "--to", "bob@example.org"), ("list", "--to", "bob")):
+            self.run_command(*arguments, code=2)
+        self.assertEqual(self.spool.names(), ["A1"])
+
+    def test_show(self) -> None:
+        """All that is known of a message, and its header, with nothing that moves a cursor."""
+        failed = Progress(Fate.FAILED, "5.1.1", "Unknown\u009b", "smtp; 550 no")
+        self.accept("A1", 86_400, progress=(failed, Progress()), tries=3)
+        with open(os.path.join(self.spool.path, "A1.body"), "wb") as file:
+            file.write(b"Subject: x\x1b[31m\r\nX: y\r\n\r\nbody\r\n")
+        output = self.run_command("show", "A1").output
+        known = (
+            "tried 3 times",
+            "failed: 5.1.1: Unknown",
+            "smtp; 550 no",
+            "<carl@example.org> delayed",
+            "  X: y\n",
+        )
+        for words in known:
+            self.assertIn(words, output)
+        for words in ("\u009b", "\x1b", "body"):
+            self.assertNotIn(words, output)
+        shown = json.loads(self.run_command("show", "A1", "--json").stdout)
+        self.assertEqual((shown["octets"], shown["header"][1]), (31, "X: y"))
+        self.assertIn("there is no message", self.run_command("show", "B2", code=1).output)
