@@ -63,6 +63,16 @@ class Queued(QueueTestCase):
         self.assertEqual([event.recipient for event in self.of(Failed)], [str(CARL), str(ELSEWHERE)])
         self.assertEqual(self.spool.names(), [])
 
+    def test_aliases_that_lead_elsewhere(self) -> None:
+        """What goes on has its own entries since it was accepted: here it is the mailboxes that count."""
+        out = Address("out", "a.example")
+        aliases = {**self.live.mailboxes.aliases, str(out): (str(ELSEWHERE),)}
+        self.live.mailboxes = Mailboxes(self.live.mailboxes.mailboxes, aliases)
+        self.accept(Address("away", "a.example"), out)
+        self.clock.advance(0)
+        self.assertEqual([event.recipient for event in self.of(Failed)], [str(out)])
+        self.assertEqual(len(self.inbox(ANNA)), 2)  # the message, and the report
+
     def test_routed_anew(self) -> None:
         """What the configuration says on the day counts."""
         self.accept(CARL, due=NOW + 60)

@@ -6,14 +6,17 @@ from unittest.mock import patch
 from twisted.internet.defer import Deferred
 
 from mailnode.delivery.report import LARGEST_RETURNED
-from mailnode.delivery.route import Route
-from mailnode.envelope import Envelope, Recipient
+from mailnode.delivery.reporting import Reporter, arrived
+from mailnode.delivery.route import Elsewhere, Route
+from mailnode.envelope import Body, Envelope, Recipient
 from mailnode.events.life import Reported
 from mailnode.fs import FileSystem
+from mailnode.queue.entry import Fate
 from mailnode.wire.address import Address
 from mailnode.wire.esmtp import Notify
-from tests.delivery.world import ANNA, BOB, BODY, CARL, HEAD, QueueTestCase
+from tests.delivery.world import ANNA, BOB, BODY, CARL, HEAD, QueueTestCase, read
 
+ELSEWHERE = Address("x", "elsewhere.example")
 SUCCESS = Notify.SUCCESS
 
 
@@ -50,10 +53,50 @@ class OfArrival(QueueTestCase):
         self.assertEqual(self.events, [])
 
     def test_nowhere(self) -> None:
-        """A sender who is not here, or not any more: the log knows."""
-        for sender in (CARL, Address("x", "elsewhere.example")):
-            self.arrive(Recipient(BOB, SUCCESS), sender=sender)
-        self.assertEqual(self.events, [])
+        """A sender who is not here any more, or elsewhere where nothing goes: the log knows."""
+        self.arrive(Recipient(BOB, SUCCESS), sender=CARL)
+        self.reporter = Reporter(self.live, self.runtime, self.courier, self.spool, self.bus)
+        self.arrive(Recipient(BOB, SUCCESS), sender=ELSEWHERE)
+        self.assertEqual((self.events, self.gone_on), ([], []))
+
+    def test_elsewhere(self) -> None:
+        """B3: a report for another host goes into the queue; nothing is owed of it."""
+        self.arrive(Recipient(BOB, SUCCESS), sender=ELSEWHERE)
+        (entry,) = self.gone_on
+        self.assertEqual(entry.envelope, Envelope(None, recipients=(Recipient(ELSEWHERE),)))
+        with self.spool.body(entry.id) as body:
+            octets = body.read_at(0, 10_000)
+        self.assertEqual(str(read(octets)["To"]), str(ELSEWHERE))
+        self.assertEqual(octets[:5], b"From:")
+        self.assertEqual(entry.failed("5.1.1", "x").owed, ())
+        self.assertEqual(self.events, [Reported("", "MID", "x@elsewhere.example")])
+
+    def test_both(self) -> None:
+        """The report for an alias goes where all its mail goes."""
+        self.arrive(Recipient(BOB, SUCCESS), sender=Address("away", "a.example"))
+        self.assertEqual(len(self.inbox(ANNA)), 1)
+        self.assertEqual([one.address for one in self.gone_on[0].envelope.recipients], [ELSEWHERE])
+
+    def test_international(self) -> None:
+        """RFC 6531: a sender with UTF-8 in the address is told with SMTPUTF8; what is not ASCII is 8-bit."""
+        self.arrive(Recipient(BOB, SUCCESS), sender=Address("j\u00fcrgen", "elsewhere.example"))
+        envelope = self.gone_on[0].envelope
+        self.assertEqual((envelope.utf8, envelope.body), (True, Body.EIGHT_BIT))
+
+    def test_fates(self) -> None:
+        """RFC 3461 section 5.2.7: what it is called that all have it, by where the recipient leads."""
+        one, other = Elsewhere(ELSEWHERE), Elsewhere(Address("y", "third.example"))
+        for route, fate in (
+            (Route(("a",)), Fate.DELIVERED),
+            (Route(("a", "b")), Fate.EXPANDED),
+            (Route(("a",), (one,)), Fate.EXPANDED),
+            (Route((), (one, other)), Fate.EXPANDED),
+            (Route((), (one,)), Fate.WAITING),
+            (Route((), (one,), ours=False), Fate.WAITING),
+            (Route((), (one,), is_list=True), Fate.DELIVERED),
+            (Route(("a", "b"), is_list=True), Fate.DELIVERED),
+        ):
+            self.assertEqual(arrived(route).fate, fate, route)
 
     def test_disk(self) -> None:
         """An error of the disk goes up; nothing is left open."""

@@ -4,6 +4,7 @@ import email
 import os
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from email import policy
 from email.message import EmailMessage
 from typing import Any
@@ -26,8 +27,9 @@ from mailnode.events.life import Bus, Event
 from mailnode.events.log import Log
 from mailnode.fs import FileSystem
 from mailnode.net.blocking import InlineExecutor
+from mailnode.queue.admission import Admission
 from mailnode.queue.entry import Entry, Fate, Progress, new_entry
-from mailnode.queue.runner import Runner
+from mailnode.queue.runner import DAY, Runner
 from mailnode.queue.spool import Spool
 from mailnode.runtime import Runtime
 from mailnode.wire.address import Address
@@ -80,6 +82,7 @@ class QueueTestCase(SynchronousTestCase):
         aliases = {
             "team@a.example": ("anna@a.example", "bob@a.example"),
             "info@a.example": ("bob@a.example",),
+            "away@a.example": ("anna@a.example", "x@elsewhere.example"),
         }
         self.live = Live(config, Mailboxes({str(one): MailboxEntry("x") for one in (ANNA, BOB)}, aliases))
         self.bus = Bus()
@@ -89,7 +92,10 @@ class QueueTestCase(SynchronousTestCase):
         self.realm = Realm(self.live, self.runtime, self.files, rng=random.Random(1))
         self.courier = LocalCourier(self.runtime, self.realm, ChangeFeed(), self.bus, self.files)
         self.spool = Spool(self.files, config.queue_directory)
-        self.reporter = Reporter(self.live, self.runtime, self.courier, self.spool, self.bus)
+        self.reporter = Reporter(
+            self.live, self.runtime, self.courier, self.spool, self.bus, begin=self.begin
+        )
+        self.gone_on: list[Entry] = []  # the reports for other hosts
         self.remote = Elsewhere()
         self.queued = QueuedDelivery(self.live, self.runtime, self.courier, self.spool, self.bus, self.remote)
         self.runner = Runner(
@@ -102,6 +108,11 @@ class QueueTestCase(SynchronousTestCase):
         )
         self.successResultOf(self.runner.start())
         self.addCleanup(self.runner.stop)
+
+    def begin(self, entry: Entry, head: bytes) -> Admission:
+        """A report goes into the queue, where it is left for a day."""
+        self.gone_on.append(entry)
+        return self.runner.begin(replace(entry, due=entry.due + DAY), head)
 
     def do(self, work: Any) -> Any:
         """Run to its end."""
