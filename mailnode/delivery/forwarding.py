@@ -14,6 +14,7 @@ def forwarded(envelope: Envelope, recipient: Recipient, route: Route) -> Iterato
 
     An alias changes neither reverse-path nor what the sender wants to know, but of several addresses none can
     tell for all: success is reported by this host then, as an expansion (RFC 3461 section 5.2.7.3, choice c).
+    A reverse-path that checkers of SPF would like better had its place here.
     What goes to members of a list comes from its owner, who gets the errors (RFC 5321 section 3.9.2), and
     nothing of it is what the sender has asked for (RFC 3461 section 5.2.7.1). A message without reverse-path
     is a report also when a list has it: it stays without.

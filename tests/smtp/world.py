@@ -230,28 +230,32 @@ class Account:
 
 
 class Logins(PasswordLogins):
-    """The password is always "secret"; "busy" is a user for whom there is no time."""
+    """The password of these people is always "secret"; "busy" is a user for whom there is no time."""
+
+    people: Collection[str] = MAILBOXES.mailboxes
 
     async def login(self, username: bytes, password: bytes, connection: Connection) -> Account:
         """The account, LoginFailed or LoginBusy."""
         if username == b"busy":
             raise LoginBusy
-        if password != b"secret" or username.decode() not in MAILBOXES.mailboxes:
+        if password != b"secret" or username.decode() not in self.people:
             connection.login_failures += 1
             raise LoginFailed(give_up=connection.login_failures >= 3)
         connection.admission.authenticated(username.decode())
         return Account(username.decode())
 
 
-def _logins(_live: Live, _runtime: Runtime, _bus: Bus) -> Logins:
-    return Logins()
+def _logins(live: Live, _runtime: Runtime, _bus: Bus) -> Logins:
+    logins = Logins()
+    logins.people = live.mailboxes.mailboxes
+    return logins
 
 
 class World:
     """One connection. `cut` decides in which pieces the client's octets arrive.
 
     `early` has come before the session begins, `soon` in its first moment. It is to a server of its own, or
-    to that of the world `beside`.
+    to that of the world `beside`; a courier, queue or reporter may be a real one.
     """
 
     def __init__(
@@ -269,9 +273,9 @@ class World:
     ) -> None:
         self.clock = beside.clock if beside else clock or Clock()
         self.clock.advance(0 if beside else 1_000_000_000)
-        self.courier = Courier()
-        self.queue = Queue()
-        self.reporter = Reporter()
+        self.courier: Courier = facts.pop("courier", None) or Courier()
+        self.queue: Queue = facts.pop("queue", None) or Queue()
+        self.reporter: Reporter = facts.pop("reporter", None) or Reporter()
         self.free = 10**12
         self.events: list[Event] = []
         self.outcome = ""

@@ -1,0 +1,129 @@
+"""The whole way of mail for other hosts: session, queue, mailboxes and reports; the hosts are made up."""
+
+from dataclasses import replace
+from typing import Any, cast
+
+from mailnode.config import Mailboxes, MailingList
+from mailnode.queue.entry import Entry, Fate, Progress
+from mailnode.wire.address import Address
+from tests.delivery.world import ANNA, BOB, QueueTestCase, read
+from tests.smtp.world import EHLO, World, auth_plain
+
+HOUR = 3600
+CLUB = {"club@a.example": MailingList(("anna@a.example", "y@third.example"), owner="bob@a.example")}
+RELAYED = Progress(Fate.RELAYED, "2.0.0")
+REFUSED = Progress(Fate.FAILED, "5.1.1", "No such user", "smtp; 550 5.1.1 No such user")
+LATER = Progress(Fate.WAITING, "4.4.1", "It does not answer")
+TEXT = b"From: anna@a.example\r\nSubject: hello\r\n\r\nbody\r\n.\r\n"
+STRANGER = "s@elsewhere.example"
+
+
+class Elsewhere(QueueTestCase):
+    """A server with other hosts around it, which say what the test wants."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        people = self.live.mailboxes
+        self.live.mailboxes = Mailboxes(
+            people.mailboxes, {**people.aliases, "out@a.example": ("y@third.example",)}, CLUB
+        )
+        self.runtime.random.seed(2)  # the sessions have the ids of another
+        self.says: dict[str, Progress] = {}
+        self.carried: list[tuple[str, str]] = []
+        self.runner._deliver = self.deliver
+        self.patch(self.reporter, "_begin", self.runner.begin)
+        self.runner._delay = lambda: 4.0 * HOUR
+
+    async def deliver(self, entry: Entry) -> Entry:
+        """Ask the other hosts; the mailboxes of this one are for QueuedDelivery."""
+        progress = list(entry.progress)
+        for index, (recipient, before) in enumerate(
+            zip(entry.envelope.recipients, entry.progress, strict=True)
+        ):
+            address = str(recipient.address)
+            if before.fate is Fate.WAITING and recipient.address.domain != "a.example":
+                self.carried.append((str(entry.envelope.reverse_path or ""), address))
+                progress[index] = self.says.get(address, RELAYED)
+        return replace(entry, progress=tuple(progress))
+
+    def send(self, sender: str, recipient: str, parameters: str = "", *, login: bool = False) -> None:
+        """A message in a session of its own, which is taken."""
+        names = ("hostname", "domains", "state", "store")
+        world = World(
+            "submission" if login else "smtp",
+            loopback=login,
+            config={name: getattr(self.live.config, name) for name in names},
+            mailboxes=self.live.mailboxes,
+            relays=True,
+            courier=self.courier,
+            queue=self.runner,
+            reporter=self.reporter,
+        )
+        said = world.send(EHLO + (auth_plain(b"anna@a.example") if login else b""))
+        said += world.send(f"MAIL FROM:<{sender}>\r\nRCPT TO:<{recipient}>{parameters}\r\n".encode())
+        said += world.send(b"DATA\r\n") + world.send(TEXT)
+        world.lose()
+        self.assertEqual({one[:1] for one in said}, {b"2", b"3"}, said)
+        for _ in range(4):  # what comes of it: the message, and its reports
+            self.clock.advance(5)
+
+    def reports(self, who: Address) -> list[str]:
+        """The subjects of what the mail system wrote to somebody."""
+        return [str(read(one)["Subject"]) for one in self.inbox(who) if b"MAILER-DAEMON" in one]
+
+    def test_alias(self) -> None:
+        """A stranger's message goes to the mailbox, and on; the stranger hears that it is refused there."""
+        self.says["x@elsewhere.example"] = REFUSED
+        self.send(STRANGER, "away@a.example")
+        self.assertEqual(len(self.inbox(ANNA)), 1)
+        self.assertEqual(self.carried, [(STRANGER, "x@elsewhere.example"), ("", STRANGER)])
+        self.assertEqual(self.spool.names(), [])
+
+    def test_report_refused(self) -> None:
+        """B3: of a report that nobody takes there is no report."""
+        self.says = {"x@elsewhere.example": REFUSED, STRANGER: REFUSED}
+        self.send(STRANGER, "away@a.example")
+        self.clock.advance(HOUR)
+        self.assertEqual((len(self.carried), self.spool.names()), (2, []))
+
+    def test_success_of_a_stranger(self) -> None:
+        """RFC 3461 section 4.1: who asked hears of the delivery, wherever the mailbox of the sender is."""
+        self.send(STRANGER, "bob@a.example", " NOTIFY=SUCCESS")
+        self.assertEqual(self.carried, [("", STRANGER)])
+
+    def test_submission(self) -> None:
+        """Our own people hear that it was sent on, when they asked, and that it came back."""
+        self.says["z@third.example"] = REFUSED
+        self.send("anna@a.example", "y@third.example", " NOTIFY=SUCCESS", login=True)
+        self.send("anna@a.example", "z@third.example", login=True)
+        subjects = ["Your message was sent on", "Your message could not be delivered"]
+        self.assertCountEqual(self.reports(ANNA), subjects)
+
+    def test_single_alias(self) -> None:
+        """RFC 3461 section 5.2.7.2: the report is one, and names the address that the sender knows."""
+        self.send("anna@a.example", "out@a.example", " NOTIFY=SUCCESS", login=True)
+        (report,) = [read(one) for one in self.inbox(ANNA)]
+        _, group = cast(Any, list(report.iter_parts())[1].get_payload())
+        fields = [str(group[name]) for name in ("Original-Recipient", "Final-Recipient", "Action")]
+        self.assertEqual(fields, ["rfc822; out@a.example", "rfc822; y@third.example", "relayed"])
+
+    def test_list(self) -> None:
+        """RFC 5321 section 3.9.2: the owner of a list hears of its members, the sender does not."""
+        self.says["y@third.example"] = REFUSED
+        self.send(STRANGER, "club@a.example")
+        self.assertEqual(self.carried, [("bob@a.example", "y@third.example")])
+        self.assertEqual((len(self.inbox(ANNA)), len(self.reports(BOB))), (1, 1))
+
+    def test_delay(self) -> None:
+        """A host that does not answer: one word after four hours, and the last one after five days."""
+        self.says["y@third.example"] = LATER
+        self.send("anna@a.example", "y@third.example", login=True)
+        for _ in range(4 * 60 - 1):
+            self.clock.advance(60)
+        self.assertEqual(self.reports(ANNA), [])
+        self.clock.advance(60)
+        self.assertEqual(self.reports(ANNA), ["Your message is delayed"])
+        for _ in range(6 * 24):
+            self.clock.advance(HOUR)
+        last = ["Your message is delayed", "Your message could not be delivered"]
+        self.assertCountEqual(self.reports(ANNA), last)
