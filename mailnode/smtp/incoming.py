@@ -11,6 +11,7 @@ from typing import Any
 from twisted.python.failure import Failure
 
 from mailnode.delivery.live import NobodyThere
+from mailnode.delivery.route import NOBODY
 from mailnode.delivery.together import DeliveryToEach, Together
 from mailnode.envelope import Kind, Recipient
 from mailnode.events.life import Held
@@ -81,8 +82,7 @@ class Incoming:
         if self._release:
             held = Held(self._session.connection.id, self.id, int(self._release))
             self._session.shared.bus.publish(held)
-        else:
-            await self._report()
+        await self._report()
 
     @property
     def answer(self) -> Reply:
@@ -93,13 +93,17 @@ class Incoming:
         return Reply(250, "2.0.0", text)
 
     async def _report(self) -> None:
-        """Tell the sender that it has arrived, where that was asked for (RFC 3461 section 4.1)."""
+        """Tell the sender that it has arrived, where that was asked for (RFC 3461 section 4.1).
+
+        What is to get into mailboxes later is not there yet; a list on other hosts has it.
+        """
         transaction = self._transaction
         if not self._session.reports_success or self._kind not in (Kind.MAIL, Kind.SAML):
             return  # nobody asked, or nobody knows who has only seen it
+        leads_to = [NOBODY if self._release and one.accounts else one for one in transaction.leads_to]
         try:
             await self._session.shared.reporter.of_arrival(
-                self.id, transaction.envelope, transaction.leads_to, self._header_text
+                self.id, transaction.envelope, leads_to, self._header_text
             )
         except OSError as error:
             self._session.connection.log.warn("no report", message=self.id, reason=error.strerror)

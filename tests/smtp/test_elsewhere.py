@@ -252,6 +252,13 @@ class Contents(ElsewhereTestCase):
         self.assertEqual({one.due for one in world.queue.entries}, {1_000_000_060.0})
         self.assertEqual((world.courier.deliveries, world.reporter.reports), ([], []))
 
+    def test_held_list(self) -> None:
+        """RFC 3461 section 5.2.7.1: a list whose members are all elsewhere has what is held for them."""
+        names = ("away@local.example", "bob@local.example", "band@local.example", X)
+        world = self.submit(rcpt(*names, parameters=" NOTIFY=SUCCESS"), b" HOLDFOR=60")
+        ((_, ((recipient, progress),), _),) = world.reporter.reports
+        self.assertEqual((str(recipient.address), progress.fate), ("band@local.example", Fate.DELIVERED))
+
 
 class Together(ElsewhereTestCase):
     """One answer for the queue and the mailboxes."""
