@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.auth.live import Live
@@ -158,6 +160,44 @@ class Routes(SynchronousTestCase):
         found = [self.route(f"n{5001 - levels}@a.example", CONFIG, people) for levels in (LEVELS, LEVELS + 1)]
         self.assertEqual(found, [Route(("anna@a.example",)), NOBODY])
         self.assertEqual(self.route("n0@a.example", CONFIG, people), NOBODY)
+
+
+NAMES = [f"n{number}@a.example" for number in range(6)]
+LEAVES = ["anna@a.example", "bob@a.example", "x@elsewhere.example", "y@third.example"]
+graphs = st.dictionaries(
+    st.sampled_from(NAMES),
+    st.tuples(st.booleans(), st.lists(st.sampled_from(NAMES + LEAVES), min_size=1, max_size=4)),
+    min_size=1,
+)
+
+
+class AnyNames(SynchronousTestCase):
+    """Router.resolve, with any aliases and lists."""
+
+    @settings(derandomize=True, database=None, deadline=None)
+    @given(graphs)
+    def test_everybody_is_reached_once(self, graph: dict[str, tuple[bool, list[str]]]) -> None:
+        """B5: whoever can be reached is in the route once, here or elsewhere, and nobody else is."""
+        lists = {
+            name: MailingList(tuple(to), owner="bob@a.example")
+            for name, (listed, to) in graph.items()
+            if listed
+        }
+        aliases = {name: tuple(to) for name, (listed, to) in graph.items() if not listed}
+        people = Mailboxes({"anna@a.example": BOX, "bob@a.example": BOX}, aliases, lists)
+        for name, (is_list, _) in graph.items():
+            reached, waiting = set[str](), [name]
+            while waiting:
+                one = waiting.pop()
+                if one not in reached:
+                    reached.add(one)
+                    waiting += graph.get(one, (False, []))[1]
+            route = Router(Live(CONFIG, people)).resolve(parse_address(name))
+            found = [*route.accounts, *(str(one.address) for one in route.elsewhere)]
+            self.assertCountEqual(found, reached.intersection(LEAVES))
+            self.assertEqual((route.is_list, route.ours), (is_list, True))
+            if is_list:
+                self.assertEqual({one.owner for one in route.elsewhere} - {"bob@a.example"}, set())
 
 
 class Telling(SynchronousTestCase):
