@@ -54,6 +54,7 @@ class Report:
     envelope: Envelope
     outcomes: Sequence[Outcome]
     original: bytes
+    until: float = 0.0  # when those are given up who still wait
 
 
 def returned_whole(envelope: Envelope, outcomes: Sequence[Outcome]) -> bool:
@@ -132,10 +133,10 @@ def _status(report: Report) -> bytes:
     if report.envelope.envelope_id:
         head = trace.field("Original-Envelope-Id", _ascii(report.envelope.envelope_id)) + head
     head += trace.field("Arrival-Date", trace.date_time(report.arrived))
-    return b"\r\n".join([head, *(_group(outcome) for outcome in report.outcomes)])
+    return b"\r\n".join([head, *(_group(outcome, report.until) for outcome in report.outcomes)])
 
 
-def _group(outcome: Outcome) -> bytes:
+def _group(outcome: Outcome, until: float) -> bytes:
     recipient, progress = outcome
     fields = []
     if recipient.original is not None:
@@ -149,6 +150,8 @@ def _group(outcome: Outcome) -> bytes:
     ]
     if progress.diagnostic:
         fields.append(("Diagnostic-Code", _ascii(progress.diagnostic)[:900]))
+    if progress.fate is Fate.WAITING:
+        fields.append(("Will-Retry-Until", trace.date_time(until)))
     return b"".join(trace.field(*one) for one in fields)
 
 

@@ -16,6 +16,7 @@ from mailnode.fs import ReadFile
 from mailnode.message import trace
 from mailnode.queue.admission import Admission
 from mailnode.queue.entry import WAITING, Entry, Fate, Outcome, Progress, new_entry, owed
+from mailnode.queue.runner import gives_up
 from mailnode.queue.spool import Spool
 from mailnode.runtime import Runtime
 from mailnode.store.errors import StoreError
@@ -71,7 +72,10 @@ class Reporter:
     async def of_entry(self, entry: Entry) -> None:
         """Report what is owed of a message in the queue. Raises OSError."""
         original = await self._runtime.blocking.run(self._original, entry)
-        await self._send(entry.id, entry.envelope, entry.owed, came=entry.came, original=original)
+        until = gives_up(entry)
+        await self._send(
+            entry.id, entry.envelope, entry.owed, came=entry.came, original=original, until=until
+        )
 
     async def of_arrival(
         self, message: str, envelope: Envelope, leads_to: Sequence[Route], header: bytes
@@ -95,14 +99,21 @@ class Reporter:
             return _header(body)
 
     async def _send(
-        self, message: str, envelope: Envelope, outcomes: Sequence[Outcome], *, came: float, original: bytes
+        self,
+        message: str,
+        envelope: Envelope,
+        outcomes: Sequence[Outcome],
+        *,
+        came: float,
+        original: bytes,
+        until: float = 0.0,
     ) -> None:
         sender = envelope.reverse_path
         if not outcomes or sender is None:
             return
         name = self._runtime.new_id()
         hostname, now = self._live.config.hostname, self._runtime.now()
-        octets = compose(Report(name, hostname, now, came, envelope, outcomes, original=original))
+        octets = compose(Report(name, hostname, now, came, envelope, outcomes, original, until))
         route = Router(self._live).resolve(sender)
         admissions = self._queued(name, sender, route, octets.isascii())
         if not route.accounts and not admissions:

@@ -123,6 +123,7 @@ class Elsewhere(QueueTestCase):
         self.assertEqual(self.reports(ANNA), [])
         self.clock.advance(60)
         self.assertEqual(self.reports(ANNA), ["Your message is delayed"])
+        self.assertIn(b"\nWill-Retry-Until: Fri, 14 Sep 2001 01:46:40 +0000\n", self.inbox(ANNA)[0])
         for _ in range(6 * 24):
             self.clock.advance(HOUR)
         last = ["Your message is delayed", "Your message could not be delivered"]

@@ -102,6 +102,14 @@ class Reports(SynchronousTestCase):
         both = ((Recipient(BOB), DELIVERED), (Recipient(ANNA), FAILED))
         self.assertIn(b"Subject: Your message could not", compose(replace(REPORT, outcomes=both)))
 
+    def test_until(self) -> None:
+        """RFC 3464 section 2.3.9: of who still waits, until when."""
+        later = replace(REPORT, outcomes=((Recipient(BOB), Progress(Fate.WAITING)),), until=1e9 + 86_400)
+        self.assertIn(
+            b"Status: 4.0.0\r\nWill-Retry-Until: Mon, 10 Sep 2001 01:46:40 +0000\r\n", compose(later)
+        )
+        self.assertNotIn(b"Will-Retry-Until", compose(REPORT))
+
     def test_returned(self) -> None:
         """RFC 6522 section 4: the header, or the whole message, in its own kind of part."""
         eight = HEAD.replace(b"hello", "grüße".encode())
