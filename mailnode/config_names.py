@@ -51,11 +51,7 @@ def check_targets(file: TomlFile, tables: Mapping[str, Leads], domains: tuple[st
             if not targets:
                 file.mistake(inside, "leads nowhere", "Name at least one address.")
             for index, target in enumerate(targets):
-                if split_address(target)[1] not in domains:
-                    text = f"{target} is on another host, and sending to other hosts is not available yet"
-                    remedy = f"Mail to this {_KINDS[table].split()[1]} waits or is refused for that address."
-                    file.warning((*inside, index), text, remedy)
-                elif target not in known:
+                if split_address(target)[1] in domains and target not in known:
                     text = f"{target} is no mailbox, alias or list"
                     file.mistake((*inside, index), text, "Correct the address, or add the mailbox.")
             if name not in levels and name not in mailboxes:

@@ -61,8 +61,6 @@ from mailnode.smtp.server import Smtp
 from mailnode.upkeep.indexer import Indexer
 from mailnode.upkeep.memory import ShortCollections
 
-RELAYS = False  # whether mail for other hosts is taken: nothing here can send it yet
-
 STORE_THREADS = 8
 PASSWORD_THREADS = 1
 
@@ -163,8 +161,7 @@ class MailNode(Service):
 
         self._way_out = way_out = make_way_out(reactor, live, runtime, files, bus)
         spool = Spool(files, live.config.queue_directory)
-        begin = self._queue_report if RELAYS else None
-        reporter = Reporter(live, runtime, courier, spool, bus, begin=begin)
+        reporter = Reporter(live, runtime, courier, spool, bus, begin=self._queue_report)
         self._queue = queue = Runner(
             runtime,
             spool,
@@ -176,7 +173,7 @@ class MailNode(Service):
         )
         self._senders = senders = Senders(live, runtime, files)
         live_courier = LiveCourier(live, runtime, sessions, files, courier, bus)
-        ways = (senders, live_courier, NothingWaits(), queue, reporter, RELAYS)
+        ways = (senders, live_courier, NothingWaits(), queue, reporter)
         smtp = Smtp(live, runtime, logins, courier, bus, tls, free_space, *ways)
         submission = Smtp(live, runtime, logins, courier, bus, asking, free_space, *ways)
         pop3 = Pop3(live, runtime, logins, feed, bus, asking)

@@ -346,7 +346,6 @@ class Around(Folder):
                 ["mailnode.toml:1", "postmaster"],
                 ["mailnode.toml:9", "limits.recipients"],
                 ["mailnode.toml:10", "limits.imap_timeout"],
-                ["mailboxes.toml:4", 'aliases."far@example.org"[0]'],
             ],
         )
 

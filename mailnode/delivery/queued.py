@@ -23,7 +23,7 @@ from mailnode.runtime import Runtime
 from mailnode.store.errors import OverQuota, StoreError
 
 GONE = Progress(Fate.FAILED, "5.1.1", "There is no such mailbox here any more")
-FORWARDED = Progress(Fate.FAILED, "5.1.2", "The address leads to another host, to which nothing is forwarded")
+FORWARDED = Progress(Fate.FAILED, "5.1.2", "The address leads to other hosts only since the message came")
 TOO_LATE = Progress(Fate.FAILED, "5.4.7", "The time in which it was to be delivered is over")  # RFC 2852
 FULL_FOR_GOOD = Progress(Fate.FAILED, "5.2.2", "The mailbox is full")
 FULL = Progress(Fate.WAITING, "4.2.2", "The mailbox is full")

@@ -43,8 +43,7 @@ class Reporter:
     """Writes reports, and sends them to those who sent the message: into their mailboxes here, or on.
 
     A report has no reverse-path, so nothing is ever reported of it. One that does not fit into the sender's
-    mailbox, or has nowhere to go, is only told to the log. So is one for another host without `begin`, which
-    puts a message into the queue.
+    mailbox, or has nowhere to go, is only told to the log. `begin` is the way into the queue.
 
     A sender on another host may be forged, and who is told then has sent nothing (backscatter). So what
     cannot be delivered is refused in the session: reports of failure are only of what was accepted to go on
@@ -59,7 +58,7 @@ class Reporter:
         spool: Spool,
         bus: Bus,
         *,
-        begin: Callable[[Entry, bytes], Admission] | None = None,
+        begin: Callable[[Entry, bytes], Admission],
     ) -> None:
         self._begin = begin
         self._live = live
@@ -140,7 +139,7 @@ class Reporter:
         body = Body.SEVEN_BIT if plain else Body.EIGHT_BIT
         wanted = Envelope(None, body=body, utf8=sender.international)
         copies = list(forwarded(wanted, Recipient(sender), route))
-        if not copies or self._begin is None:
+        if not copies:
             return []
         recipients = tuple(recipient for _, recipient in copies)
         utf8 = any(one.utf8 for one, _ in copies)

@@ -33,10 +33,7 @@ LINE_DOES_NOT_END = Reply(421, "4.7.0", "The line does not end; closing connecti
 
 @dataclass(frozen=True, slots=True)
 class Collaborators:
-    """What all sessions of a server share. Without `tls` there is no STARTTLS.
-
-    With `relays` what leads to other hosts is taken, and reports go there: the queue can send it.
-    """
+    """What all sessions of a server share. Without `tls` there is no STARTTLS."""
 
     live: Live
     runtime: Runtime
@@ -50,7 +47,6 @@ class Collaborators:
     waiting: WaitingMail
     queue: Runner
     reporter: Reporter
-    relays: bool = False
 
 
 @lru_cache(maxsize=2)
@@ -133,7 +129,7 @@ class Session:
 
         On submission the sender has a mailbox here. One of another host is told by mail for that host.
         """
-        return self.submission or (self.shared.relays and not self.lmtp)
+        return not self.lmtp
 
     @property
     def longest_hold(self) -> int:

@@ -54,7 +54,6 @@ class Elsewhere(QueueTestCase):
             loopback=login,
             config={name: getattr(self.live.config, name) for name in names},
             mailboxes=self.live.mailboxes,
-            relays=True,
             courier=self.courier,
             queue=self.runner,
             reporter=self.reporter,

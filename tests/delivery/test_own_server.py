@@ -122,7 +122,7 @@ class OwnServer(OpeningTestCase):
         wide = Recipient(parse_address("änna@local.example", utf8=True))
         outcomes = self.send(own, client, ANNA, wide, utf8=True, body=Body.EIGHT_BIT, priority=-3)
         self.assertEqual([one.result for one in outcomes], [Result.DELIVERED, Result.PERMANENT])
-        self.assertTrue(outcomes[0].without_dsn)
+        self.assertFalse(outcomes[0].without_dsn)
 
     def test_tls(self) -> None:
         """STARTTLS, verified; then AUTH on submission; REQUIRETLS."""

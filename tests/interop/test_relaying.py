@@ -36,8 +36,8 @@ def routes(**ports: int) -> str:
     return "".join([_EXTRA, *tables])
 
 
-class Relaying(InteropTestCase):
-    """A server whose queue holds mail for others."""
+class RelayingTestCase(InteropTestCase):
+    """Two servers with routes to each other, and to a port for *@sink.test; none is started."""
 
     def setUp(self) -> None:
         (self.port,) = free_ports(1)
@@ -85,15 +85,20 @@ class Relaying(InteropTestCase):
                 found.append(file.read())
         return found
 
-    def report(self) -> EmailMessage:
-        """The one in anna's mailbox: the group of its one recipient."""
-        wait_until(lambda: bool(self.server.files(ANNA)), "the report")
-        (octets,) = self.stored(self.server, ANNA)
+    def report(self, server: Server | None = None, who: str = ANNA) -> EmailMessage:
+        """The only message of somebody: the group of its one recipient."""
+        server = server or self.server
+        wait_until(lambda: bool(server.files(who)), "the report")
+        (octets,) = self.stored(server, who)
         message = email.message_from_bytes(octets, policy=policy.default)
         assert isinstance(message, EmailMessage)
         (_, recipient) = list(message.iter_parts())[1].get_payload()
         assert isinstance(recipient, EmailMessage)
         return recipient
+
+
+class Relaying(RelayingTestCase):
+    """A server whose queue holds mail for others."""
 
     def test_each_other(self) -> None:
         """Both send, and both receive: all once, octet for octet; several recipients in one transaction."""

@@ -48,7 +48,7 @@ class Parameters(SmtpTestCase):
             "BY=1;R BY=1;R",
         ):
             self.begin(parameters, b"501 5.5.4")
-        for parameters in ("RET=FULL", "REQUIRETLS", "HOLDFOR=1", "FOO", "BODY=7"):
+        for parameters in ("REQUIRETLS", "HOLDFOR=1", "FOO", "BODY=7"):
             self.begin(parameters, b"555 5.5.4")
 
     def test_priority(self) -> None:

@@ -65,13 +65,6 @@ class Submission(SmtpTestCase):
         ):
             self.check(world, [(b"MAIL FROM:" + path + b"\r\n", [answer])])
 
-    def test_other_hosts(self) -> None:
-        """Mail for other hosts is refused with a word that says why."""
-        world = self.submitting()
-        self.check(world, [(b"MAIL FROM:<anna@local.example>\r\n", [b"250"])])
-        answer = b"550 5.7.1 Mail for other hosts is not available on this server"
-        self.check(world, [(b"RCPT TO:<u@other.example>\r\n", [answer])])
-
     def test_removed_mailbox(self) -> None:
         """The list of mailboxes is that of the moment, not of the login."""
         world = self.greeted()

@@ -317,7 +317,6 @@ class World:
             waiting=facts.pop("waiting", NothingWaits()),
             queue=cast(Any, self.queue),
             reporter=cast(Any, self.reporter),
-            relays=facts.pop("relays", False),
         )
         self.transport = MemoryTransport()
         self.stream = Stream(self.clock, opened=lambda stream: None)

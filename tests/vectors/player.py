@@ -133,7 +133,7 @@ def implicit(vector: Vector, way: Way) -> bool:
 def facts(vector: Vector, way: Way, tls: Any) -> dict[str, Any]:
     """How the world must be for the vector."""
     # Nobody waits for the delay after a wrong password.
-    found: dict[str, Any] = {"limits": {"login_delay": 0, **dict(vector.limits)}, "tls": tls, "relays": True}
+    found: dict[str, Any] = {"limits": {"login_delay": 0, **dict(vector.limits)}, "tls": tls}
     found |= {"config": settings(vector.config), "mailboxes": people(), "logins": logins}
     found["implicit"] = implicit(vector, way)
     # Our own people log in; in clear they may so from this very host only.

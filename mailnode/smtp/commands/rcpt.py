@@ -28,10 +28,6 @@ from mailnode.wire.smtp import Reply, after_keyword
 TOO_MANY = Reply(452, "4.5.3", "Too many recipients")
 EMPTY = Reply(501, "5.1.3", "A recipient needs an address")
 RELAYING_DENIED = Reply(550, "5.7.1", "Relaying denied")
-NOT_AVAILABLE = Reply(550, "5.7.1", "Mail for other hosts is not available on this server")
-FORWARDED = Reply(
-    550, "5.7.1", "This address leads to another host; mail for other hosts is not available on this server"
-)
 NOT_SHOWN = Reply(550, "5.7.1", "Only MAIL goes to other hosts, and this address leads to one")
 ONE_ONLY = Reply(550, "5.7.1", "A message without reverse-path is a report, and goes to one recipient")
 RECIPIENT_OK = Reply(250, "2.1.5", "Recipient ok")
@@ -72,8 +68,6 @@ def _check_route(session: Session, transaction: Transaction, route: Route) -> No
         return
     if not route.ours and not (session.submission and session.account is not None):
         raise Refused(RELAYING_DENIED)
-    if not session.shared.relays:
-        raise Refused(FORWARDED if route.ours else NOT_AVAILABLE)
     if transaction.envelope.kind is not Kind.MAIL:
         raise Refused(NOT_SHOWN)
 
