@@ -1,9 +1,11 @@
 """The whole way of mail for other hosts: session, queue, mailboxes and reports; the hosts are made up."""
 
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any, cast
 
 from mailnode.config import Mailboxes, MailingList
+from mailnode.delivery.fitting import Content
+from mailnode.delivery.remote import Settled
 from mailnode.queue.entry import Entry, Fate, Progress
 from mailnode.wire.address import Address
 from tests.delivery.world import ANNA, BOB, QueueTestCase, read
@@ -30,21 +32,21 @@ class Elsewhere(QueueTestCase):
         self.runtime.random.seed(2)  # the sessions have the ids of another
         self.says: dict[str, Progress] = {}
         self.carried: list[tuple[str, str]] = []
-        self.runner._deliver = self.deliver
+        self.patch(self.queued, "_remote", self)
         self.patch(self.reporter, "_begin", self.runner.begin)
         self.runner._delay = lambda: 4.0 * HOUR
 
-    async def deliver(self, entry: Entry) -> Entry:
-        """Ask the other hosts; the mailboxes of this one are for QueuedDelivery."""
-        progress = list(entry.progress)
-        for index, (recipient, before) in enumerate(
-            zip(entry.envelope.recipients, entry.progress, strict=True)
-        ):
-            address = str(recipient.address)
-            if before.fate is Fate.WAITING and recipient.address.domain != "a.example":
-                self.carried.append((str(entry.envelope.reverse_path or ""), address))
-                progress[index] = self.says.get(address, RELAYED)
-        return replace(entry, progress=tuple(progress))
+    async def carry(
+        self, entry: Entry, numbers: Sequence[int], _content: Content, _octets: int, *, settled: Settled
+    ) -> dict[int, Progress]:
+        """Ask the other hosts."""
+        found = {}
+        for number in numbers:
+            address = str(entry.envelope.recipients[number].address)
+            self.carried.append((str(entry.envelope.reverse_path or ""), address))
+            found[number] = self.says.get(address, RELAYED)
+        await settled(found)
+        return found
 
     def send(self, sender: str, recipient: str, parameters: str = "", *, login: bool = False) -> None:
         """A message in a session of its own, which is taken."""
