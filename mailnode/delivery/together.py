@@ -12,6 +12,7 @@ mailboxes after 2, get it twice at most. With 2 before 1 it would be found out t
 be written to: what is in a mailbox may have been read, and cannot be taken back.
 """
 
+import contextlib
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -81,7 +82,8 @@ class Together:
             if errors[number] is None:
                 admission.start()
             else:
-                await admission.abort()
+                with contextlib.suppress(OSError):  # else it is sent after the next start, as a second copy
+                    await admission.abort()
         return errors
 
     async def _store(self) -> None:
@@ -89,8 +91,12 @@ class Together:
             await admission.store()
 
     async def abort(self) -> None:
-        """Forget it; may be called at any time, and does nothing to what is committed."""
-        if self._mailboxes is not None:
-            await self._mailboxes.abort()
-        for _, admission in self._admissions:
-            await admission.abort()
+        """Forget it; may be called at any time, and does nothing to what is committed.
+
+        Raises OSError where something of it could not be removed; the rest is removed all the same.
+        """
+        async with contextlib.AsyncExitStack() as stack:
+            if self._mailboxes is not None:
+                stack.push_async_callback(self._mailboxes.abort)
+            for _, admission in self._admissions:
+                stack.push_async_callback(admission.abort)

@@ -56,8 +56,10 @@ class Admission:
         if not self._over:
             self._over = True
             self._taken()
-            await self._lane.run(self._arriving.withdraw)
-            self._ended(self._entry, False)
+            try:
+                await self._lane.run(self._arriving.withdraw)
+            finally:
+                self._ended(self._entry, False)
 
     def _finish(self, data: bytes) -> None:
         self._arriving.write(data)
