@@ -15,7 +15,7 @@ from tests.crash.support import Figures, caches, spread, table
 from tests.crash.world import World, clock
 from tests.scratch import scratch
 
-EACH = 110  # states of each story; all there are when thorough
+EACH = 50  # states of each story; all there are when thorough
 CACHED = 6  # one state in so many has the SQLite files of an earlier moment
 SECOND_CRASHES = 4  # states of each story whose recovery is cut off too
 WANTED = 3000  # states, all in all

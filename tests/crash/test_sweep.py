@@ -27,7 +27,7 @@ from tests.crash.world import World, clock
 from tests.interop.harness import program
 from tests.scratch import scratch
 
-EACH = 120  # injections of each fault; all there are when thorough
+EACH = 80  # injections of each fault; all there are when thorough
 TOGETHER = 20  # injections that one process tries before it asks for more
 SHOWN = 10
 
