@@ -410,7 +410,9 @@ class DemoTests(SynchronousTestCase):
         log_path = directory + ".log"
         for turn in (1, 2):
             with open(log_path, "wb") as log:
-                program = "import sys; from mailnode.admin.cli import main; sys.argv[0] = 'mailnode'; main()"
+                # As from a terminal, also where the tests themselves run as a job that Ctrl-C does not reach.
+                begin = "import signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); "
+                program = begin + "from mailnode.admin.cli import main; sys.argv[0] = 'mailnode'; main()"
                 process = subprocess.Popen(
                     [sys.executable, "-c", program, "demo", "--dir", directory, "--port-offset", "20000"],
                     stdout=log,
