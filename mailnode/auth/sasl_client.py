@@ -4,8 +4,6 @@ A mechanism object lives for one exchange. `begin` gives the initial response, o
 first; `step` answers a challenge; `done` tells whether the server, too, has proved itself, where it has to.
 """
 
-import base64
-import binascii
 import hashlib
 import hmac
 import unicodedata
@@ -14,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from mailnode.wire.abnf import number
+from mailnode.wire.base64 import base64, canonical_base64
 from mailnode.wire.errors import BadSyntax
 
 MOST_ITERATIONS = 1_000_000  # more is an attack on this host: it would hash for seconds
@@ -116,7 +115,7 @@ class Scram:
         if not self._first:
             self._first = True
             return self._final(challenge)
-        given = _octets(_attributes(challenge).get("v", ""))
+        given = canonical_base64(_attributes(challenge).get("v", "").encode())
         if self.done or not self._signature or not hmac.compare_digest(given, self._signature):
             raise BadSyntax("the server does not know the password either")
         self.done = True
@@ -124,20 +123,20 @@ class Scram:
 
     def _final(self, challenge: bytes) -> bytes:
         said = _attributes(challenge)
-        nonce, salt = said.get("r", ""), _octets(said.get("s", ""))
+        nonce, salt = said.get("r", ""), canonical_base64(said.get("s", "").encode())
         iterations = number(said.get("i", "").encode(), limit=MOST_ITERATIONS)
         # A server adds to the nonce, and mandatory extensions ("m=") are unknown here (section 5.1).
         if not nonce.startswith(self._nonce) or nonce == self._nonce or not iterations or "m" in said:
             raise BadSyntax("SCRAM: no server-first-message")
         salted = hashlib.pbkdf2_hmac(self._hash, self._password, salt, iterations)
-        without_proof = b"c=" + base64.b64encode(self._bound) + b",r=" + nonce.encode()
+        without_proof = b"c=" + base64(self._bound) + b",r=" + nonce.encode()
         message = b",".join((self._bare.encode(), challenge, without_proof))
         client_key = self._keyed(salted, b"Client Key")
         stored_key = hashlib.new(self._hash, client_key).digest()
         signature = self._keyed(stored_key, message)
         proof = bytes(one ^ other for one, other in zip(client_key, signature, strict=True))
         self._signature = self._keyed(self._keyed(salted, b"Server Key"), message)
-        return without_proof + b",p=" + base64.b64encode(proof)
+        return without_proof + b",p=" + base64(proof)
 
     def _keyed(self, key: bytes, message: bytes) -> bytes:
         return hmac.new(key, message, self._hash).digest()
@@ -174,10 +173,3 @@ def _attributes(message: bytes) -> dict[str, str]:
     except UnicodeDecodeError:
         raise BadSyntax("SCRAM: no UTF-8") from None
     return {name: value for name, _, value in reversed(pairs)}
-
-
-def _octets(text: str) -> bytes:
-    try:
-        return binascii.a2b_base64(text.encode(), strict_mode=True)
-    except binascii.Error:
-        raise BadSyntax("SCRAM: no base64") from None
