@@ -35,6 +35,7 @@ NONSENSE = (
     FIRST.replace(b"i=4096", b"i=99999999"),
     FIRST.replace(b"i=4096", b"i=-1"),
     FIRST.replace(b"s=W", b"s=!"),
+    FIRST.replace(b"gQ==", b"gR=="),  # stray bits: not the canonical form
     b"m=new," + FIRST,
     b"e=unknown-user",
 )
