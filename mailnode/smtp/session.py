@@ -127,9 +127,9 @@ class Session:
     def reports_success(self) -> bool:
         """Whether a sender who asks for it can be told that the message has arrived (RFC 3461).
 
-        On submission the sender has a mailbox here. One of another host is told by mail for that host.
+        Strangers can name anybody as the sender, who would be told of what somebody else has sent.
         """
-        return not self.lmtp
+        return not self.lmtp and (self.submission or self.connection.trusted)
 
     @property
     def longest_hold(self) -> int:

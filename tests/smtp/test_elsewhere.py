@@ -208,9 +208,11 @@ class Envelopes(ElsewhereTestCase):
         self.assertEqual((one.envelope.utf8, other.envelope.utf8), (True, False))
 
     def test_strangers_dsn(self) -> None:
-        """DSN is offered to strangers where reports can be sent; on LMTP not."""
-        world = self.send(self.stranger(), rcpt("anna@local.example", parameters=" NOTIFY=SUCCESS"))
+        """B2: DSN is offered to trusted networks; strangers may forge who is told, and LMTP tells nobody."""
+        notify = rcpt("anna@local.example", parameters=" NOTIFY=SUCCESS")
+        world = self.send(self.stranger(trusted=True), notify)
         self.assertEqual(len(world.reporter.reports), 1)
+        self.check(self.stranger(), [(b"MAIL FROM:<> RET=HDRS\r\n", [b"555 5.5.4"])])
         world = self.lmtp()
         self.check(world, [(b"MAIL FROM:<> RET=HDRS\r\n", [b"555 5.5.4"])])
 
