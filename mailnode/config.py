@@ -154,6 +154,7 @@ class Config:
     trusted_networks: Networks = _LOOPBACK
     proxy_networks: Networks = _LOOPBACK
     xclient_networks: Networks = ()
+    srs: bool = True
     no_soliciting: tuple[Annotated[str, solicitation], ...] = ()
     listeners: tuple[Listener, ...] = field(default=DEFAULT_LISTENERS, metadata={"key": "listener"})
     tls: Tls = Tls()
@@ -176,6 +177,11 @@ class Config:
     def login_key(self) -> str:
         """The path of the key that verifiers of unknown names are made of."""
         return os.path.join(self.state, "login.key")
+
+    @property
+    def sender_key(self) -> str:
+        """The path of the key that rewritten reverse-paths are signed with."""
+        return os.path.join(self.state, "senders.key")
 
     @property
     def queue_directory(self) -> str:

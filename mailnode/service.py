@@ -26,13 +26,13 @@ from mailnode.admin.control import ControlFactory
 from mailnode.admin.queue_control import queue_commands
 from mailnode.auth.allowance import Senders
 from mailnode.auth.checker import PasswordChecker, ProofChecker
+from mailnode.auth.keys import lasting_key
 from mailnode.auth.live import Live
 from mailnode.auth.login import Logins
 from mailnode.auth.passwords import Hasher
 from mailnode.auth.realm import Realm
 from mailnode.auth.throttle import LoginThrottle
 from mailnode.auth.tokens import JwtChecker
-from mailnode.auth.verifiers import lasting_key
 from mailnode.delivery.live import LiveCourier
 from mailnode.delivery.local import FreeSpace, LocalCourier
 from mailnode.delivery.queued import QueuedDelivery
@@ -60,6 +60,7 @@ from mailnode.service_reading import CANNOT_START, changed_people, read, waits_f
 from mailnode.smtp.server import Smtp
 from mailnode.upkeep.indexer import Indexer
 from mailnode.upkeep.memory import ShortCollections
+from mailnode.wire.srs import Srs
 
 STORE_THREADS = 8
 PASSWORD_THREADS = 1
@@ -219,6 +220,7 @@ class MailNode(Service):
             self._log.warn("too few descriptors", reason=few, remedy=remedy)
         # Not earlier: what is made as root would not be the server's.
         self._logins.verifiers.key = lasting_key(self._started.login_key, self._files)
+        self._live.srs = Srs(lasting_key(self._started.sender_key, self._files), self._runtime.now)
         self._store_pool.start()
         self._password_pool.start()
         self._indexer.start()

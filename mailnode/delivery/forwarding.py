@@ -3,18 +3,21 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from mailnode.auth.live import Live
 from mailnode.delivery.route import Elsewhere, Route
 from mailnode.envelope import Envelope, Recipient
 from mailnode.wire.address import Address, parse_address
 from mailnode.wire.esmtp import Notify, OriginalRecipient
 
 
-def forwarded(envelope: Envelope, recipient: Recipient, route: Route) -> Iterator[tuple[Envelope, Recipient]]:
+def forwarded(
+    live: Live, envelope: Envelope, recipient: Recipient, route: Route
+) -> Iterator[tuple[Envelope, Recipient]]:
     """For each address elsewhere that a recipient leads to: it, and the envelope, without recipients.
 
-    An alias changes neither reverse-path nor what the sender wants to know, but of several addresses none can
-    tell for all: success is reported by this host then, as an expansion (RFC 3461 section 5.2.7.3, choice c).
-    A reverse-path that checkers of SPF would like better had its place here.
+    An alias does not change what the sender wants to know, but of several addresses none can tell for all:
+    success is reported by this host then, as an expansion (RFC 3461 section 5.2.7.3, choice c). A
+    reverse-path in a domain of others becomes one in our first domain, for those who check SPF (wire/srs.py).
     What goes to members of a list comes from its owner, who gets the errors (RFC 5321 section 3.9.2), and
     nothing of it is what the sender has asked for (RFC 3461 section 5.2.7.1). A message without reverse-path
     is a report also when a list has it: it stays without.
@@ -27,7 +30,15 @@ def forwarded(envelope: Envelope, recipient: Recipient, route: Route) -> Iterato
         elif target.owner and envelope.reverse_path is not None:
             yield _from_list(changed, target.owner), Recipient(target.address)
         else:
-            yield changed, _renamed(recipient, target, alone=route.copies == 1)
+            sent_on = _renamed(recipient, target, alone=route.copies == 1)
+            yield _rewritten(live, changed), sent_on
+
+
+def _rewritten(live: Live, envelope: Envelope) -> Envelope:
+    sender, ours = envelope.reverse_path, live.config.domains
+    if sender is None or sender.domain_key in ours or live.srs is None or not live.config.srs:
+        return envelope
+    return replace(envelope, reverse_path=live.srs.rewritten(sender, ours[0]))
 
 
 def _from_list(envelope: Envelope, owner: str) -> Envelope:

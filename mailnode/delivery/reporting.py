@@ -138,7 +138,7 @@ class Reporter:
         """The way to a sender on other hosts. Nobody wants to know what becomes of a report."""
         body = Body.SEVEN_BIT if plain else Body.EIGHT_BIT
         wanted = Envelope(None, body=body, utf8=sender.international)
-        copies = list(forwarded(wanted, Recipient(sender), route))
+        copies = list(forwarded(self._live, wanted, Recipient(sender), route))
         if not copies:
             return []
         recipients = tuple(recipient for _, recipient in copies)

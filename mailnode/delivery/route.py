@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from mailnode.auth.live import Live
 from mailnode.config_names import LEVELS
 from mailnode.wire.address import Address, parse_address
+from mailnode.wire.errors import BadSyntax
 
 POSTMASTER = "postmaster"
 ABUSE = "abuse"
@@ -65,7 +66,7 @@ class Router:
             return self._somebody(address.local.lower(), address.domain_key)
         if address.domain_key not in self._live.config.domains:
             return Route(elsewhere=(Elsewhere(address),), ours=False)
-        return self._expand(address.key)
+        return self._sent_on(address) or self._expand(address.key)
 
     def verify(self, address: Address) -> tuple[Named, ...]:
         """Who VRFY may say an address is (RFC 5321 section 3.5): nobody where it leads to nobody here.
@@ -92,6 +93,16 @@ class Router:
         """Whether a mailbox, alias or list has that name; a catch-all takes mail for it without having it."""
         name = self._known_name(address.key)
         return self._live.mailboxes.knows(name) and not name.startswith("@")
+
+    def _sent_on(self, address: Address) -> Route | None:
+        """Where a reverse-path leads that this host has put in the place of another; None for other names."""
+        if self._live.srs is None or self._live.mailboxes.knows(address.key):
+            return None
+        try:
+            original = self._live.srs.original(address.local)
+        except BadSyntax:
+            return NOBODY
+        return Route(elsewhere=(Elsewhere(original),)) if original else None
 
     def _named(self, name: str) -> Named:
         people = self._live.mailboxes

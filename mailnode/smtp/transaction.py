@@ -1,10 +1,10 @@
 """One mail transaction: what MAIL and RCPT have said (RFC 5321 section 3.3)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mailnode.auth.allowance import Reservation
-from mailnode.delivery.forwarding import forwarded
 from mailnode.delivery.route import Route
 from mailnode.envelope import Envelope, Recipient
 from mailnode.wire.address import Address
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # Of a message that goes on, by the number of the recipient (only where each has an answer of its own, else 0)
 # and the envelope without recipients: whom it is for, by address.
+OneSentOn = tuple[Envelope, Recipient]
 Outgoing = dict[tuple[int, Envelope], dict[str, Recipient]]
 
 
@@ -37,10 +38,12 @@ class Transaction:
         """The forward-paths, in the order they came."""
         return [recipient.address for recipient in self.envelope.recipients]
 
-    def accept(self, recipient: Recipient, route: Route, *, apart: bool = False) -> None:
-        """Add a recipient and where it leads; `apart` when it will have an answer of its own."""
+    def accept(
+        self, recipient: Recipient, route: Route, sent_on: Iterable[OneSentOn], *, apart: bool = False
+    ) -> None:
+        """Add a recipient, where it leads, and how it goes on; `apart` when it will have its own answer."""
         number = len(self.leads_to) if apart else 0
-        for envelope, copy in forwarded(self.envelope, recipient, route):
+        for envelope, copy in sent_on:
             self.outgoing.setdefault((number, envelope), {}).setdefault(copy.address.key, copy)
         self.envelope = replace(self.envelope, recipients=(*self.envelope.recipients, recipient))
         self.leads_to.append(route)

@@ -10,6 +10,7 @@ from mailnode.queue.entry import Fate
 from mailnode.store.errors import OverQuota
 from mailnode.wire.address import parse_address
 from mailnode.wire.esmtp import Notify, OriginalRecipient
+from mailnode.wire.srs import Srs
 from tests.smtp.world import FROM, MAIL, MAILBOXES, SmtpTestCase, World
 
 OWN = b"MAIL FROM:<anna@local.example>"
@@ -33,6 +34,7 @@ PEOPLE = replace(
 )
 X, Y, Z = "x@elsewhere.example", "y@third.example", "z@third.example"
 CLUB, CARL = "postmaster@local.example", "carl@second.example"
+SRS = Srs(b"key", lambda: 1_000_000_000.0)
 
 
 def rcpt(*addresses: str, parameters: str = "") -> bytes:
@@ -134,6 +136,38 @@ class Envelopes(ElsewhereTestCase):
         wanted = [X, Y, "anna@elsewhere.example"]
         self.assertEqual(self.queued(world), [("a@remote.example", wanted)])
         self.assertEqual(self.mailboxes(world), [("anna@local.example",)])
+
+    def test_rewritten(self) -> None:
+        """A sender of others gets a reverse-path of ours, and what comes to that goes on to the sender."""
+        world = self.send(self.rewriting(), rcpt("out@local.example"))
+        ((sender, to),) = self.queued(world)
+        self.assertEqual((to, sender.partition("@")[2], sender[:5]), ([X], "local.example", "SRS0="))
+        for mail, wanted in ((b"MAIL FROM:<>\r\n", ""), (b"MAIL FROM:<m@third.example>\r\n", "SRS0=")):
+            world = self.send(self.rewriting(), rcpt(sender), mail=mail)
+            ((reverse_path, to),) = self.queued(world)
+            self.assertEqual((reverse_path[:5], to), (wanted, ["a@remote.example"]))
+
+    def test_rewritten_by_nobody(self) -> None:
+        """What looks like such a path and was not made here is nobody's, not even the catch-all's."""
+        world = self.rewriting()
+        forged = ("SRS0=AAAAAAAA=AA=remote.example=a@local.example", "srs0=x@second.example")
+        self.check(world, [(MAIL, [b"250"]), (rcpt(*forged), [b"550 5.1.1"] * 2)])
+
+    def test_not_rewritten(self) -> None:
+        """Our own people's reverse-path stays, as does everybody's with srs = false, and that of a report."""
+        own = self.anna()
+        own.live.srs = SRS
+        self.send(own, rcpt("out@local.example"), mail=OWN + b"\r\n")
+        off = self.send(self.rewriting(config={"srs": False}), rcpt("out@local.example"))
+        report = self.send(self.rewriting(), rcpt("out@local.example"), mail=b"MAIL FROM:<>\r\n")
+        for world, sender in ((own, "anna@local.example"), (off, "a@remote.example"), (report, "")):
+            self.assertEqual(self.queued(world), [(sender, [X])])
+
+    def rewriting(self, **facts: Any) -> World:
+        """A stranger's session with a server that rewrites."""
+        world = self.stranger(**facts)
+        world.live.srs = SRS
+        return world
 
     def test_list(self) -> None:
         """RFC 5321 section 3.9.2: what a list sends on comes from its owner; the innermost list counts."""

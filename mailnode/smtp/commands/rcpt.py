@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from mailnode.auth.allowance import UsedUp
+from mailnode.delivery.forwarding import forwarded
 from mailnode.delivery.route import Route
 from mailnode.envelope import Kind, Recipient
 from mailnode.events.life import AllowanceUsedUp
@@ -52,7 +53,8 @@ async def run(session: Session, argument: bytes) -> Reply:
     if needing.accounts:
         await _check_room(session, transaction, needing)
     _reserve(session, transaction, recipient.address, ours=route.ours)
-    transaction.accept(recipient, route, apart=session.lmtp)
+    sent_on = forwarded(session.shared.live, transaction.envelope, recipient, route)
+    transaction.accept(recipient, route, sent_on, apart=session.lmtp)
     return RECIPIENT_OK
 
 
