@@ -11,6 +11,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
 from mailnode.config_auth import Auth
+from mailnode.config_lists import MailingList
 from mailnode.config_messages import LiveMessages
 from mailnode.config_quota import AS_DEFAULT, Messages, Octets, Quota, Room
 from mailnode.config_rules import (
@@ -229,15 +230,6 @@ class MailboxEntry:
     def verifier(self, scheme: str) -> Verifier | None:
         """The verifier of a scheme of SCRAM, or None."""
         return next((one for one in self.scram if one.scheme == scheme), None)
-
-
-@dataclass(frozen=True, slots=True)
-class MailingList:
-    """A list: the addresses that get what is sent to it, its full name, and who hears of errors elsewhere."""
-
-    members: tuple[MailAddress, ...]
-    name: Annotated[str, one_line] = ""
-    owner: Annotated[str, address_or_nothing] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from operator import attrgetter
 from mailnode import config_messages
 from mailnode.config import Config, Loaded, MailboxEntry, Mailboxes, Tls
 from mailnode.config_checks import check_config, check_mode
-from mailnode.config_names import as_written, check_names, check_owners, check_targets
+from mailnode.config_lists import check_lists
+from mailnode.config_names import as_written, check_names, check_targets
 from mailnode.config_rules import split_address
 from mailnode.fs import FileSystem
 from mailnode.tomlfile import ConfigurationError, Mistake, TomlFile
@@ -80,7 +81,7 @@ def check_mailboxes(file: TomlFile, config: Config) -> Mailboxes:
     check_names(file, config.domains, config.subaddress)
     lists = {name: entry.members for name, entry in mailboxes.lists.items()}
     check_targets(file, {"aliases": mailboxes.aliases, "lists": lists}, config.domains)
-    check_owners(file, {name: entry.owner for name, entry in mailboxes.lists.items()}, config.domains)
+    check_lists(file, mailboxes.lists, config.domains)
     _check_verifiers(file, mailboxes, config)
     _check_ways_in(file, mailboxes, config)
     _check_senders(file, mailboxes.mailboxes, config)

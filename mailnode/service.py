@@ -33,8 +33,10 @@ from mailnode.auth.passwords import Hasher
 from mailnode.auth.realm import Realm
 from mailnode.auth.throttle import LoginThrottle
 from mailnode.auth.tokens import JwtChecker
+from mailnode.delivery.letters import Letters
 from mailnode.delivery.live import LiveCourier
 from mailnode.delivery.local import FreeSpace, LocalCourier
+from mailnode.delivery.moderation import Moderation
 from mailnode.delivery.queued import QueuedDelivery
 from mailnode.delivery.reporting import Reporter
 from mailnode.delivery.waiting import NothingWaits
@@ -51,6 +53,7 @@ from mailnode.net.dirwatch import DirectoryWatches, KernelWatcher
 from mailnode.net.tls import TlsServer
 from mailnode.pop3.session import Pop3
 from mailnode.queue.admission import Admission
+from mailnode.queue.changes import Change
 from mailnode.queue.entry import Entry
 from mailnode.queue.runner import Runner
 from mailnode.queue.spool import Spool
@@ -162,11 +165,14 @@ class MailNode(Service):
 
         self._way_out = way_out = make_way_out(reactor, live, runtime, files, bus)
         spool = Spool(files, live.config.queue_directory)
-        reporter = Reporter(live, runtime, courier, spool, bus, begin=self._queue_report)
+        letters = Letters(live, runtime, courier, begin=self._queue_letter)
+        reporter = Reporter(live, runtime, letters, spool, bus)
+        moderation = Moderation(live, runtime, spool, letters, change=self._change_queue)
+        queued = QueuedDelivery(live, runtime, courier, spool, bus, way_out.courier, moderation)
         self._queue = queue = Runner(
             runtime,
             spool,
-            deliver=QueuedDelivery(live, runtime, courier, spool, bus, way_out.courier).deliver,
+            deliver=queued.deliver,
             report=reporter.of_entry,
             bus=bus,
             log=Log("mailnode.queue"),
@@ -174,7 +180,7 @@ class MailNode(Service):
         )
         self._senders = senders = Senders(live, runtime, files)
         live_courier = LiveCourier(live, runtime, sessions, files, courier, bus)
-        ways = (senders, live_courier, NothingWaits(), queue, reporter)
+        ways = (senders, live_courier, NothingWaits(), queue, reporter, moderation)
         smtp = Smtp(live, runtime, logins, courier, bus, tls, free_space, *ways)
         submission = Smtp(live, runtime, logins, courier, bus, asking, free_space, *ways)
         pop3 = Pop3(live, runtime, logins, feed, bus, asking)
@@ -194,9 +200,13 @@ class MailNode(Service):
         )
         self._ports: list[IListeningPort] = []
 
-    def _queue_report(self, entry: Entry, head: bytes) -> Admission:
-        """The reports' way into the queue, which itself asks for reports."""
+    def _queue_letter(self, entry: Entry, head: bytes) -> Admission:
+        """The way of reports into the queue, which itself asks for reports."""
         return self._queue.begin(entry, head)
+
+    async def _change_queue(self, name: str, change: Change) -> None:
+        """The way of moderators' answers into the queue, which itself asks the moderators."""
+        await self._queue.change(name, change)
 
     # Starting
 

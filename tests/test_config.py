@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode import config, config_quota, config_rules, config_submission, tomlfile
-from mailnode.config import Config, Listener, MailboxEntry, MailingList, Tls
+from mailnode.config import Config, Listener, MailboxEntry, Tls
+from mailnode.config_lists import MailingList
 from mailnode.config_quota import Room
 from mailnode.config_reading import examine, load
 from mailnode.config_sending import Relay, dns_server
@@ -259,6 +260,15 @@ class Loading(Folder):
         self.assertEqual(self.mistakes(), [])
         self.write("real.pem", "", mode=0o644)
         self.assertEqual(len(self.mistakes()), 1)
+
+    def test_moderators_of_an_open_list(self) -> None:
+        """They would have nothing to do."""
+        self.write("mailnode.toml", SIX_LINES)
+        for posting, count in (("open", 1), ("members", 0), ("moderated", 0)):
+            text = f'members = ["x@third.example"]\nposting = "{posting}"\nmoderators = ["y@third.example"]\n'
+            self.write("mailboxes.toml", f'[lists."team@example.org"]\n{text}')
+            found = [one for one in self.warnings() if "moderators" in one]
+            self.assertEqual(len(found), count, found)
 
     def test_quotas(self) -> None:
         """Sizes are texts or numbers; a mailbox has its own room, or what holds for all, or no limit."""

@@ -58,6 +58,14 @@ class Progress:
     told: bool = False
 
 
+class Approval(Enum):
+    """Whether a message for a moderated list may go to it."""
+
+    GIVEN = "given"
+    WANTED = "wanted"  # nobody has been asked yet
+    ASKED = "asked"  # its moderators have until its release to answer
+
+
 class Delay(Enum):
     """Whether the sender was told that a message is late, which happens once at most."""
 
@@ -75,7 +83,8 @@ class Entry:
     """One message. `progress` has one value for each recipient of the envelope, in their order.
 
     `came` is when it was accepted, `due` when it is to be tried next, `tries` how often it was. `reached` are
-    the mailboxes of this host that have it already: a second try passes them over.
+    the mailboxes of this host that have it already: a second try passes them over. `head` has header fields
+    that belong on top of what is in the body file, such as those of a list.
     """
 
     id: str
@@ -86,6 +95,8 @@ class Entry:
     tries: int = 0
     reached: tuple[str, ...] = ()
     delay: Delay = Delay.UNSAID
+    head: str = ""
+    approval: Approval = Approval.GIVEN
 
     @property
     def waiting(self) -> bool:

@@ -295,7 +295,7 @@ class Runner:
             await self._report(entry)
             entry = self._unsaved[entry.id] = entry.with_everything_told()
         if entry.waiting:
-            due = self._next_try(entry)
+            due = max(self._next_try(entry), entry.envelope.release)
             entry = replace(entry, due=due, tries=entry.tries + 1)
             await self._runtime.blocking.run(self._spool.save, entry)
             self._wait(entry.id, due)

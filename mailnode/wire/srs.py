@@ -44,7 +44,7 @@ class Srs:
             kind, said = "SRS1", f"{sender.domain_key}={sender.local[4:]}"
         elif found := _LATER.fullmatch(sender.local):
             kind, said = "SRS1", found["said"]
-        local = f"{kind}={self._signature(said)}={said}"
+        local = f"{kind}={self.signature(said)}={said}"
         return sender if len(local.encode()) > LOCAL_LIMIT else Address(local, domain)
 
     def original(self, local: str) -> Address | None:
@@ -57,7 +57,7 @@ class Srs:
         first, later = _FIRST.fullmatch(local), _LATER.fullmatch(local)
         found = first or later
         if found is None or not hmac.compare_digest(
-            self._signature(found["said"]).encode(), found["sign"].upper().encode()
+            self.signature(found["said"]).encode(), found["sign"].upper().encode()
         ):
             raise BadSyntax("This reverse-path was not made here")
         if later:
@@ -67,7 +67,8 @@ class Srs:
         _, domain, name = first["said"].split("=", 2)
         return parse_address(str(Address(name, domain)), utf8=True)
 
-    def _signature(self, said: str) -> str:
+    def signature(self, said: str) -> str:
+        """Letters that nobody else can put to a text; capital and small ones are the same in it."""
         digest = hmac.digest(self._key, said.lower().encode(), "sha256")
         return b32encode(digest).decode()[:_SIGNED]
 

@@ -44,6 +44,16 @@ ZONE: dict[tuple[str, Kind], Sequence[str]] = {
 }
 
 
+LISTS = """
+[lists."club@example.org"]
+members = ["anna@example.org", "x@partner.example"]
+[lists."slow@example.org"]
+members = ["club@example.org"]
+owner = "info@example.org"
+posting = "moderated"
+"""
+
+
 class NoPolicies:
     """No domain has one."""
 
@@ -71,7 +81,7 @@ class RouteTests(SynchronousTestCase):
             "away": ["x@PARTNER.example", "y@partner.example"],
         }
         lines = [f'"{name}@example.org" = {json.dumps(targets)}' for name, targets in aliases.items()]
-        boxes = [f'[mailboxes."anna@example.org"]\npassword = "{HASH}"\n[aliases]', *lines]
+        boxes = [f'[mailboxes."anna@example.org"]\npassword = "{HASH}"\n[aliases]', *lines, LISTS]
         (self.folder / "mailboxes.toml").write_text("\n".join(boxes))
         (self.folder / "mailboxes.toml").chmod(0o600)
 
@@ -135,6 +145,26 @@ class RouteTests(SynchronousTestCase):
         self.assertIn("  goes on to y@null.example", lines)
         self.route("away@example.org")
         self.assertEqual(self.asked, ["null.example", "partner.example", "partner.example"])
+
+    def test_lists(self) -> None:
+        """Of a list it is told who may send to it, and who hears of errors."""
+        lines = self.route("slow@example.org").splitlines()
+        self.assertEqual(
+            lines[:6],
+            [
+                "slow@example.org",
+                "  a list to which goes what is approved by info@example.org; errors go to info@example.org",
+                "  goes on to club@example.org",
+                "club@example.org",
+                "  a list to which everybody may send; errors go to postmaster@example.org",
+                "  goes on to anna@example.org",
+            ],
+        )
+        told = json.loads(self.route("slow@example.org", "--json"))
+        self.assertEqual(
+            [(one["kind"], one.get("posting")) for one in told],
+            [("list", "moderated"), ("list", "open"), ("mailbox", None), ("elsewhere", None)],
+        )
 
     def test_relay(self) -> None:
         """A route of the configuration is told, with who logs in."""

@@ -4,7 +4,7 @@ import errno
 from dataclasses import replace
 from typing import Any
 
-from mailnode.config import MailingList
+from mailnode.config_lists import MailingList
 from mailnode.envelope import Recipient
 from mailnode.queue.entry import Fate
 from mailnode.store.errors import OverQuota
@@ -33,7 +33,7 @@ PEOPLE = replace(
     },
 )
 X, Y, Z = "x@elsewhere.example", "y@third.example", "z@third.example"
-CLUB, CARL = "postmaster@local.example", "carl@second.example"
+CLUB, BAND = "club@local.example", "band@local.example"
 SRS = Srs(b"key", lambda: 1_000_000_000.0)
 
 
@@ -170,17 +170,33 @@ class Envelopes(ElsewhereTestCase):
         return world
 
     def test_list(self) -> None:
-        """RFC 5321 section 3.9.2: what a list sends on comes from its owner; the innermost list counts."""
-        world = self.send(self.stranger(), rcpt("club@local.example"))
-        self.assertEqual(self.queued(world), [(CLUB, [X]), (CARL, [Y])])
-        self.assertEqual(self.mailboxes(world), [("bob@local.example",)])
-        ids = {one.id for one in world.queue.entries}
-        self.assertEqual(len(ids), 2)
+        """A list gets the message as it came, without what another list has put in, and apart from others."""
+        world = self.stranger()
+        self.check(world, [(MAIL, [b"250"]), (rcpt("club@local.example", "out@local.example"), [b"250"] * 2)])
+        fields = b"List-Id: <other.list>\r\nList-Post:\r\n\t<mailto:other@list>\r\n"
+        self.check(world, [(b"DATA\r\n", [b"354"]), (fields + TEXT + b".\r\n", [b"250"])])
+        self.assertEqual(self.queued(world), [("a@remote.example", [CLUB]), ("a@remote.example", [X])])
+        one, other = world.queue.admissions
+        self.assertEqual((b"List-" in one.content, b"List-" in other.content), (False, True))
+        self.assertEqual(one.content, other.content.replace(fields, b""))
+        self.assertEqual(len({one.id for one in world.queue.entries}), 2)
 
-    def test_list_without_reverse_path(self) -> None:
-        """B3: a report stays one."""
-        world = self.send(self.stranger(), rcpt("band@local.example"), mail=b"MAIL FROM:<>\r\n")
-        self.assertEqual(self.queued(world), [("", [Y, X])])
+    def test_list_passes_over(self) -> None:
+        """Who is named beside the list has the message already; on LMTP that answer may be no."""
+        for world, reached in ((self.stranger(), ("bob@local.example",)), (self.lmtp(), ())):
+            recipients = rcpt("bob@local.example", "club@local.example")
+            self.check(world, [(MAIL, [b"250"]), (recipients, [b"250"] * 2), (b"DATA\r\n", [b"354"])])
+            world.send(TEXT + b".\r\n")
+            (entry,) = world.queue.entries
+            self.assertEqual((entry.reached, self.mailboxes(world)), (reached, [("bob@local.example",)]))
+
+    def test_list_again(self) -> None:
+        """B5: what comes back from a list is refused there, and nowhere else."""
+        for name, answer in (("club@local.example", b"554 5.4.6"), ("band@local.example", b"250")):
+            world = self.stranger()
+            self.check(world, [(MAIL, [b"250"]), (rcpt(name) + b"DATA\r\n", [b"250", b"354"])])
+            text = b'List-ID: "The Club" <Club.local.EXAMPLE>\r\n' + TEXT
+            self.check(world, [(text + b".\r\n", [answer])])
 
     def dsn(self, address: str, notify: str, original: str = "") -> list[Recipient]:
         """The recipients in the queue, after this was asked for."""
@@ -217,11 +233,9 @@ class Envelopes(ElsewhereTestCase):
             self.assertEqual((str(recipient.address), progress.fate), (address, Fate.EXPANDED))
 
     def test_dsn_list(self) -> None:
-        """RFC 3461 section 5.2.7.1: the list is the end of the way; nothing of it is passed on."""
-        for to in self.dsn("band@local.example", "SUCCESS"):
-            self.assertEqual((to.notify, to.original), (None, None))
-        for entry in self.entries:
-            self.assertEqual((entry.envelope.envelope_id, entry.envelope.full), ("", None))
+        """RFC 3461 section 5.2.7.1: the list is the end of the way; its moderators may still refuse it."""
+        for to in self.dsn("band@local.example", "SUCCESS,FAILURE"):
+            self.assertEqual((to.notify, to.original), (Notify.FAILURE, original("band@local.example")))
         ((_, ((_, progress),), _),) = self.reports
         self.assertEqual(progress.fate, Fate.DELIVERED)
 
@@ -276,12 +290,12 @@ class Contents(ElsewhereTestCase):
             rcpt("away@local.example", "bob@local.example", "band@local.example"), b" HOLDFOR=60"
         )
         wanted = ["anna@elsewhere.example", "away@local.example", "bob@local.example"]
-        self.assertEqual(self.queued(world), [("anna@local.example", wanted), (CARL, [Y, X])])
+        self.assertEqual(self.queued(world), [("anna@local.example", wanted), ("anna@local.example", [BAND])])
         self.assertEqual({one.due for one in world.queue.entries}, {1_000_000_060.0})
         self.assertEqual((world.courier.deliveries, world.reporter.reports), ([], []))
 
     def test_held_list(self) -> None:
-        """RFC 3461 section 5.2.7.1: a list whose members are all elsewhere has what is held for them."""
+        """RFC 3461 section 5.2.7.1: a list has what is held for its members."""
         names = ("away@local.example", "bob@local.example", "band@local.example", X)
         world = self.submit(rcpt(*names, parameters=" NOTIFY=SUCCESS"), b" HOLDFOR=60")
         ((_, ((recipient, progress),), _),) = world.reporter.reports
@@ -353,8 +367,7 @@ class Together(ElsewhereTestCase):
             [
                 ("aborted", ["anna@elsewhere.example"]),
                 ("delivered", [X]),
-                ("delivered", [X]),
-                ("delivered", [Y]),
+                ("delivered", [CLUB]),
             ],
         )
 

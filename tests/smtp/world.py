@@ -21,6 +21,7 @@ from mailnode.config import Config, Limits, Listener, MailboxEntry, Mailboxes
 from mailnode.config_quota import Quota
 from mailnode.config_submission import Submission
 from mailnode.delivery.live import LiveCourier
+from mailnode.delivery.moderation import Moderation
 from mailnode.delivery.reporting import arrived
 from mailnode.delivery.route import Route
 from mailnode.delivery.waiting import NothingWaits
@@ -294,7 +295,7 @@ class World:
                 **facts.pop("config", {}),
             },
         )
-        self.live = Live(config, facts.pop("mailboxes", MAILBOXES))
+        self.live = Live(config, facts.pop("mailboxes", MAILBOXES), facts.pop("srs", None))
         self.sessions = LiveSessions()
         bus = Bus()
         bus.subscribe(self.events.append)
@@ -317,6 +318,7 @@ class World:
             waiting=facts.pop("waiting", NothingWaits()),
             queue=cast(Any, self.queue),
             reporter=cast(Any, self.reporter),
+            moderation=facts.pop("moderation", None) or self._moderation(runtime),
         )
         self.transport = MemoryTransport()
         self.stream = Stream(self.clock, opened=lambda stream: None)
@@ -336,6 +338,11 @@ class World:
         if soon:
             self.stream.dataReceived(soon)
         self._settle()
+
+    def _moderation(self, runtime: Runtime) -> Moderation:
+        """Nobody is ever asked."""
+        nothing = cast(Any, None)
+        return Moderation(self.live, runtime, nothing, nothing, change=nothing)
 
     async def _serve(self, smtp: Smtp, connection: Connection) -> None:
         """As a listener does it: encrypted from the beginning where that is implied."""
