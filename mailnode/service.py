@@ -39,7 +39,7 @@ from mailnode.delivery.local import FreeSpace, LocalCourier
 from mailnode.delivery.moderation import Moderation
 from mailnode.delivery.queued import QueuedDelivery
 from mailnode.delivery.reporting import Reporter
-from mailnode.delivery.waiting import NothingWaits
+from mailnode.delivery.waiting import CalledFor
 from mailnode.delivery.way_out import make_way_out
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.life import Bus, write_to
@@ -180,7 +180,8 @@ class MailNode(Service):
         )
         self._senders = senders = Senders(live, runtime, files)
         live_courier = LiveCourier(live, runtime, sessions, files, courier, bus)
-        ways = (senders, live_courier, NothingWaits(), queue, reporter, moderation)
+        waiting = CalledFor(live, runtime, spool, queue, queued, bus, way_out.connections)
+        ways = (senders, live_courier, waiting, queue, reporter, moderation)
         smtp = Smtp(live, runtime, logins, courier, bus, tls, free_space, *ways)
         submission = Smtp(live, runtime, logins, courier, bus, asking, free_space, *ways)
         pop3 = Pop3(live, runtime, logins, feed, bus, asking)

@@ -124,16 +124,30 @@ class Destinations:
         """
         search = _Search(Budgeted(self._resolver, self._runtime.clock), domain, self._ours, require_tls)
         routes = self._live.config.routes
-        relay = routes.get(domain) or routes.get(EVERYTHING_ELSE)
+        kept = domain in self._live.config.on_demand
+        relay = routes.get(domain) or (None if kept else routes.get(EVERYTHING_ELSE))
         if relay is not None:
             found = await search.by_route(relay)
         elif domain.startswith("["):
             found = search.by_literal()
+        elif kept:
+            found = await self._by_mx_or_wait(search)
         else:
-            random = self._runtime.random.random
-            found = await search.by_mx(self._live.config.hostname, random, self._policies)
+            found = await self._by_mx(search)
         key = f"{found.key} requiretls" if require_tls else found.key
         return replace(found, key=key, require_tls=require_tls, notes=tuple(search.notes))
+
+    async def _by_mx(self, search: "_Search") -> Destination:
+        random = self._runtime.random.random
+        return await search.by_mx(self._live.config.hostname, random, self._policies)
+
+    async def _by_mx_or_wait(self, search: "_Search") -> Destination:
+        """Mail that is kept for a host that calls for it never comes back for want of a way there."""
+        try:
+            return await self._by_mx(search)
+        except NoDestination as nothing:
+            text = f"It waits until its host calls for it. {nothing}"
+            raise NoDestination("4.4.4", text, nothing.notes) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Delivers what comes out of the queue: recipients are routed as the configuration of that moment says."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -97,7 +97,14 @@ class QueuedDelivery:
         reached = (*entry.reached, *(one for one, error in outcomes.items() if error is None))
         after = replace(entry, progress=progress, reached=reached)
         if elsewhere:
-            after = await self._send(after, elsewhere)
+            after = await self._send(after, elsewhere, self._remote)
+        self._tell_failures(entry, after.progress)
+        return after
+
+    async def deliver_by(self, remote: Remote, domains: Collection[str], entry: Entry) -> Entry:
+        """Try those who wait in these domains, by another way than usual; gives what is true then."""
+        numbers = entry.waiting_for(domains)
+        after = await self._send(entry, numbers, remote) if numbers else entry
         self._tell_failures(entry, after.progress)
         return after
 
@@ -168,7 +175,7 @@ class QueuedDelivery:
 
     # To other hosts
 
-    async def _send(self, entry: Entry, numbers: Sequence[int]) -> Entry:
+    async def _send(self, entry: Entry, numbers: Sequence[int], remote: Remote) -> Entry:
         """Have these recipients tried at their hosts.
 
         That may take long. What is true already is kept on the disk, so that a crash sends nothing twice.
@@ -192,7 +199,7 @@ class QueuedDelivery:
                 self._log.warn("queue not written", message=entry.id, reason=error.strerror)
 
         await keep(dict(enumerate(entry.progress)))
-        found = await self._remote.carry(entry, numbers, partial(self._content, entry), octets, settled=keep)
+        found = await remote.carry(entry, numbers, partial(self._content, entry), octets, settled=keep)
         return entry.with_progress(found)
 
     def _octets(self, name: str) -> int:

@@ -6,13 +6,13 @@ reply as it was. Nothing is raised: what one destination has taken is true whate
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 from twisted.python.failure import Failure
 
 from mailnode.delivery.client import NotConnected
-from mailnode.delivery.connections import Connections
-from mailnode.delivery.destination import Destination, Destinations, NoDestination
+from mailnode.delivery.destination import Destination, NoDestination
 from mailnode.delivery.fitting import Content, Message
 from mailnode.delivery.outcome import Outcome, Result
 from mailnode.envelope import Envelope
@@ -29,10 +29,24 @@ Found = dict[int, Progress]
 Settled = Callable[[Mapping[int, Progress]], Awaitable[None]]
 
 
-class RemoteCourier:
-    """One for the process."""
+class Finder(Protocol):
+    """Finds destinations; see destination.Destinations."""
 
-    def __init__(self, destinations: Destinations, connections: Connections, bus: Bus) -> None:
+    async def find(self, domain: str, *, require_tls: bool = False) -> Destination:
+        """Where mail for a domain goes. Raises NoDestination."""
+
+
+class Carrier(Protocol):
+    """Brings messages to destinations; see connections.Connections."""
+
+    async def deliver(self, destination: Destination, message: Message) -> tuple[Outcome, ...]:
+        """What became of it for each recipient. Raises NotConnected."""
+
+
+class RemoteCourier:
+    """One for the process, and one for each connection that was reversed."""
+
+    def __init__(self, destinations: Finder, connections: Carrier, bus: Bus) -> None:
         self._destinations = destinations
         self._connections = connections
         self._bus = bus

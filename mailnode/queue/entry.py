@@ -7,7 +7,7 @@ one needs no code here; a file without it is read with the default. Times are se
 import contextlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
@@ -102,6 +102,14 @@ class Entry:
     def waiting(self) -> bool:
         """Whether there is a recipient left to try."""
         return any(one.fate is Fate.WAITING for one in self.progress)
+
+    def waiting_for(self, domains: Collection[str]) -> list[int]:
+        """The places of the recipients in these domains who still wait."""
+        return [
+            number
+            for number, one in enumerate(self.progress)
+            if one.fate is Fate.WAITING and self.envelope.recipients[number].address.domain_key in domains
+        ]
 
     @property
     def owed(self) -> tuple[Outcome, ...]:

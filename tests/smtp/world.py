@@ -24,7 +24,6 @@ from mailnode.delivery.live import LiveCourier
 from mailnode.delivery.moderation import Moderation
 from mailnode.delivery.reporting import arrived
 from mailnode.delivery.route import Route
-from mailnode.delivery.waiting import NothingWaits
 from mailnode.envelope import Envelope
 from mailnode.events.life import Bus, Event
 from mailnode.events.log import Log
@@ -223,6 +222,35 @@ class Reporter:
             self.reports.append((message, outcomes, header))
 
 
+@dataclass
+class Waiting:
+    """Mail that waits, by domain; what was started; what a reversed connection was for."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    fails: OSError | None = None
+    started: list[str] = field(default_factory=list)
+    sent: list[tuple[str, ...]] = field(default_factory=list)
+
+    async def waiting(self, domain: str) -> int:
+        """As many as were put there."""
+        if self.fails:
+            raise self.fails
+        return self.counts.get(domain, 0)
+
+    async def start(self, domain: str) -> None:
+        """Remember it."""
+        self.started.append(domain)
+
+    async def send_over(self, stream: Stream, domains: Sequence[str]) -> None:
+        """As little of SMTP as there can be, as a client."""
+        assert (await stream.line(512)).startswith(b"220 ")
+        stream.write(b"EHLO mx.local.example\r\n")
+        assert (await stream.line(512)).startswith(b"250 ")
+        self.sent.append(tuple(domains))
+        stream.write(b"QUIT\r\n")
+        assert (await stream.line(512)).startswith(b"221 ")
+
+
 @dataclass(frozen=True)
 class Account:
     """As much of a MailAccount as a session looks at."""
@@ -315,7 +343,7 @@ class World:
             free_space=lambda: succeed(self.free),
             senders=self.senders,
             live_courier=LiveCourier(self.live, runtime, self.sessions, FileSystem(), courier, bus, utmp),
-            waiting=facts.pop("waiting", NothingWaits()),
+            waiting=facts.pop("waiting", Waiting()),
             queue=cast(Any, self.queue),
             reporter=cast(Any, self.reporter),
             moderation=facts.pop("moderation", None) or self._moderation(runtime),

@@ -89,14 +89,16 @@ def _route(session: Session, kind: Kind, address: Address) -> Route:
 def _check_route(session: Session, transaction: Transaction, route: Route) -> None:
     """Refuse what is nobody's, and what is not to go where it leads (vectors R1 to R20).
 
-    To an address of another host goes only what our own people send, after a login; to where an alias or list
-    of ours leads goes what anybody sends.
+    To an address of another host goes only what our own people send, after a login, unless its mail is kept
+    here until it is called for; to where an alias or list of ours leads goes what anybody sends.
     """
     if not route.copies:
         raise Refused(NO_SUCH_MAILBOX)
     if not route.elsewhere:
         return
-    if not route.ours and not (session.submission and session.account is not None):
+    own = session.submission and session.account is not None
+    kept = any(one.domain_key in session.config.on_demand for one in route.elsewhere)
+    if not route.ours and not own and not kept:
         raise Refused(RELAYING_DENIED)
     if transaction.envelope.kind is not Kind.MAIL:
         raise Refused(NOT_SHOWN)
