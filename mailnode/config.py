@@ -27,11 +27,12 @@ from mailnode.config_rules import (
     one_line,
     password_hash,
     scram_verifier,
+    sender,
     split_address,
     subaddress_separator,
 )
-from mailnode.config_sending import Dns, Routes
-from mailnode.config_submission import Submission, sender, solicitation
+from mailnode.config_sending import Dns, Routes, SenderRoutes
+from mailnode.config_submission import Submission, solicitation
 from mailnode.tomlfile import FromText, Mistake
 from mailnode.wire.scram import Verifier
 
@@ -167,6 +168,7 @@ class Config:
     on_demand: Mapping[Domain, tuple[MailAddress, ...]] = field(default_factory=dict)
     dns: Dns = field(default_factory=Dns)
     routes: Routes = field(default_factory=dict)
+    sender_routes: SenderRoutes = field(default_factory=dict)
     limits: Limits = Limits()
 
     @property

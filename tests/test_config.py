@@ -235,6 +235,18 @@ class Loading(Folder):
         (mistake,) = self.mistakes()
         self.assertTrue(mistake.startswith('mailnode.toml:13: routes."*".password_file: others'), mistake)
 
+    def test_sender_routes(self) -> None:
+        """Senders are addresses or domains; what a host is shown lies beside the file."""
+        self.write("relay", "secret\n")
+        table = '[sender_routes."@B\u00fccher.example"]\nhost = "mail.example"\ntls = "required"\n'
+        shown = 'certificate = "relay"\nkey = "relay"\n[routes."x.example"]\ntls = "required"\n'
+        self.write("mailnode.toml", SIX_LINES + table + shown)
+        config = load(self.path, FileSystem()).config
+        path = f"{self.folder}/relay"
+        relay = Relay("mail.example", 25, "required", certificate=path, key=path)
+        self.assertEqual(config.sender_routes, {"@xn--bcher-kva.example": relay})
+        self.assertEqual(config.routes, {"x.example": Relay(tls="required")})
+
     def test_secrets_have_no_repr(self) -> None:
         """A password hash does not show itself in logs."""
         self.assertNotIn(HASH, repr(MailboxEntry(HASH)))
@@ -465,8 +477,8 @@ class Rules(SynchronousTestCase):
     def test_senders(self) -> None:
         """What a mailbox may send from is an address or a whole domain, in lower case."""
         for text, value in SENDERS.items():
-            self.assertEqual(config_submission.sender(text), value)
-        self.refused(config_submission.sender, BAD_SENDERS)
+            self.assertEqual(config_rules.sender(text), value)
+        self.refused(config_rules.sender, BAD_SENDERS)
 
     def test_solicitations(self) -> None:
         """RFC 3865 section 2.2: word = ALPHA 0*(wordchar)"""

@@ -65,9 +65,10 @@ def _step(live: Live, router: Router, address: Address) -> Step:
 
 @click.command("route")
 @click.argument("text", metavar="ADDRESS")
+@click.option("--from", "sender", metavar="ADDRESS", default="", help="Of that sender ([sender_routes]).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def route(command: "Command", text: str, as_json: bool) -> None:
+def route(command: "Command", text: str, sender: str, as_json: bool) -> None:
     """Say where a message to ADDRESS would go, and why; nothing is sent.
 
     The DNS is asked, the running server is not.
@@ -75,17 +76,14 @@ def route(command: "Command", text: str, as_json: bool) -> None:
     \b
     Example:
       mailnode route anna@example.org
+      mailnode route ben@partner.example --from sales@example.org
     """
-    try:
-        address = parse_address(text, utf8=True)
-        address.domain_key  # noqa: B018  # a domain that has no A-labels is none
-    except BadSyntax as error:
-        raise click.BadParameter(f"{text}: {error}") from None
+    address, from_whom = _address(text), _address(sender) if sender else None
     loaded = command.configuration()
     found = list(steps(loaded, address))
     elsewhere = {step.address.domain_key: None for step in found if step.kind == "elsewhere"}
     outside = command.outside
-    destinations = outside.find(loaded, outside.files, tuple(elsewhere)) if elsewhere else {}
+    destinations = outside.find(loaded, outside.files, tuple(elsewhere), from_whom) if elsewhere else {}
     told = [_told(step, loaded, destinations) for step in found]
     if as_json:
         click.echo(json.dumps(told, indent=2))
@@ -94,6 +92,15 @@ def route(command: "Command", text: str, as_json: bool) -> None:
             click.echo("\n".join(_lines(one)))
     if any(one["kind"] == "nobody" or "status" in one for one in told):
         raise click.exceptions.Exit(1)
+
+
+def _address(text: str) -> Address:
+    try:
+        address = parse_address(text, utf8=True)
+        address.domain_key  # noqa: B018  # a domain that has no A-labels is none
+    except BadSyntax as error:
+        raise click.BadParameter(f"{text}: {error}") from None
+    return address
 
 
 def _told(step: Step, loaded: Loaded, destinations: "Found") -> dict[str, Any]:

@@ -15,7 +15,15 @@ from typing import Protocol
 
 from mailnode.auth.live import Live
 from mailnode.config_sending import EVERYTHING_ELSE, Relay
-from mailnode.delivery.tls_policy import TlsPolicy, of_dane, of_route, of_sts, requiring_tls, without_policy
+from mailnode.delivery.tls_policy import (
+    TlsPolicy,
+    of_dane,
+    of_route,
+    of_route_by_mx,
+    of_sts,
+    requiring_tls,
+    without_policy,
+)
 from mailnode.net.listen import plain_address
 from mailnode.net.reach import interleaved, is_ours, is_public
 from mailnode.net.resolver import (
@@ -31,6 +39,7 @@ from mailnode.net.resolver import (
     Tlsa,
 )
 from mailnode.runtime import Runtime
+from mailnode.wire.address import Address
 from mailnode.wire.mta_sts import StsPolicy
 
 SMTP_PORT = 25
@@ -40,16 +49,22 @@ HOSTS = 10  # that are looked up at most
 ALIASES = 1  # between an MX record and its host: none are allowed (RFC 2181 section 10.3), one is borne
 
 
+_BY_DNS = Relay()
+
 # What a record may hold besides would go into logs and sessions.
 _HOST_NAME = re.compile(r"[a-z0-9_.-]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """What a relay wants to know before it takes mail; the password is what the file holds."""
+    """What a relay wants to know before it takes mail: a password, which is what the file holds, or to see a
+    certificate; the rest is "".
+    """
 
-    username: str
-    password_file: str
+    username: str = ""
+    password_file: str = ""
+    certificate: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +132,18 @@ class Destinations:
         self._policies = policies
         self._ours = ours
 
-    async def find(self, domain: str, *, require_tls: bool = False) -> Destination:
+    async def find(
+        self, domain: str, *, sender: Address | None = None, require_tls: bool = False
+    ) -> Destination:
         """Where mail for a domain or address literal goes, as the `domain_key` of an address.
 
         With `require_tls` only to hosts that prove who they are (RFC 8689). Raises NoDestination.
         """
-        search = _Search(Budgeted(self._resolver, self._runtime.clock), domain, self._ours, require_tls)
-        routes = self._live.config.routes
         kept = domain in self._live.config.on_demand
-        relay = routes.get(domain) or (None if kept else routes.get(EVERYTHING_ELSE))
-        if relay is not None:
+        relay = self._route(domain, sender, kept=kept)
+        resolver = Budgeted(self._resolver, self._runtime.clock)
+        search = _Search(resolver, domain, self._ours, require_tls, relay or _BY_DNS)
+        if relay is not None and relay.host:
             found = await search.by_route(relay)
         elif domain.startswith("["):
             found = search.by_literal()
@@ -136,6 +153,18 @@ class Destinations:
             found = await self._by_mx(search)
         key = f"{found.key} requiretls" if require_tls else found.key
         return replace(found, key=key, require_tls=require_tls, notes=tuple(search.notes))
+
+    def _route(self, domain: str, sender: Address | None, *, kept: bool) -> Relay | None:
+        """That of the domain, of the sender, of the sender's domain, of everything else: the first there is.
+
+        What is kept until it is called for goes to no other host than its own.
+        """
+        config = self._live.config
+        if kept:
+            return config.routes.get(domain)
+        from_whom = (sender.key, f"@{sender.domain_key}") if sender else ()
+        found = (config.routes.get(domain), *map(config.sender_routes.get, from_whom))
+        return next(filter(None, found), config.routes.get(EVERYTHING_ELSE))
 
     async def _by_mx(self, search: "_Search") -> Destination:
         random = self._runtime.random.random
@@ -164,13 +193,19 @@ class _Search:
     """One search: what it may ask, what a person may want to know of it, and why it may end with nothing."""
 
     def __init__(
-        self, resolver: Resolver, domain: str, ours: Callable[[str], bool], require_tls: bool
+        self,
+        resolver: Resolver,
+        domain: str,
+        ours: Callable[[str], bool],
+        require_tls: bool,
+        relay: Relay,
     ) -> None:
         self.notes: list[str] = []
         self._resolver = resolver
         self._domain = domain
         self._ours = ours
         self._require_tls = require_tls
+        self._relay = relay
         self._secure = False  # whether DNSSEC proves the names of the hosts
         self._sts: StsPolicy | None = None
         self._reasons: set[str] = set()  # statuses in _NOTHING_LEFT
@@ -189,9 +224,9 @@ class _Search:
             addresses = place.addresses if place else ()
         if not addresses:
             raise self._none("4.4.4", f"The address of {relay.host} cannot be found")
-        login = Login(relay.username, relay.password_file) if relay.username else None
+        login = Login(relay.username, relay.password_file, relay.certificate, relay.key)
         host = Host(relay.host, addresses[:ADDRESSES], relay.port, tls)
-        return Destination(f"{relay.host}:{relay.port}", (host,), login)
+        return Destination(f"{relay.host}:{relay.port}", (host,), None if login == Login() else login)
 
     def by_literal(self) -> Destination:
         """The host with the address of an address literal (RFC 5321 section 4.1.3)."""
@@ -307,9 +342,11 @@ class _Search:
             policy = of_sts(self._domain, name, self._sts)
         else:
             policy = without_policy(self._domain)
+        proven = self._secure or named
+        policy = of_route_by_mx(self._relay, policy, name, self._domain, proven=proven)
         if not self._require_tls:
             return policy
-        needed = requiring_tls(policy, name, proven=self._secure or named)
+        needed = requiring_tls(policy, name, proven=proven)
         if needed is None:
             self._pass_over("5.7.10", f"{name}: cannot prove who it is, passed over")
         return needed

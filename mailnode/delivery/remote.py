@@ -19,6 +19,7 @@ from mailnode.envelope import Envelope
 from mailnode.events.life import Bus, MaybeTwice, PutOff, Relayed
 from mailnode.events.log import Log
 from mailnode.queue.entry import Entry, Fate, Progress
+from mailnode.wire.address import Address
 
 LOOKUPS = 20  # that go on at a time, of all messages
 LONGEST_DIAGNOSTIC = 500
@@ -32,7 +33,9 @@ Settled = Callable[[Mapping[int, Progress]], Awaitable[None]]
 class Finder(Protocol):
     """Finds destinations; see destination.Destinations."""
 
-    async def find(self, domain: str, *, require_tls: bool = False) -> Destination:
+    async def find(
+        self, domain: str, *, sender: Address | None = None, require_tls: bool = False
+    ) -> Destination:
         """Where mail for a domain goes. Raises NoDestination."""
 
 
@@ -97,7 +100,9 @@ class RemoteCourier:
         require_tls = envelope.require_tls and envelope.reverse_path is not None
         await self._lookups.acquire()
         try:
-            return await self._destinations.find(domain, require_tls=require_tls)
+            return await self._destinations.find(
+                domain, sender=envelope.reverse_path, require_tls=require_tls
+            )
         except NoDestination as nothing:
             fate = Fate.FAILED if nothing.permanent else Fate.WAITING
             return Progress(fate, nothing.status, str(nothing))

@@ -27,6 +27,7 @@ from mailnode.net.stream import Stream
 from mailnode.queue.runner import Busy, Runner
 from mailnode.queue.spool import Spool, Unreadable
 from mailnode.runtime import Runtime
+from mailnode.wire.address import Address
 
 SLICE = 100  # messages that are looked at in one job of a thread
 
@@ -123,7 +124,9 @@ class CalledFor:
 class _OneHost:
     """Destinations: whoever has called is the host of all the domains."""
 
-    async def find(self, _domain: str, *, require_tls: bool = False) -> Destination:
+    async def find(
+        self, _domain: str, *, sender: Address | None = None, require_tls: bool = False
+    ) -> Destination:
         """Raises NoDestination where nobody can know that it is the right one (RFC 8689)."""
         if require_tls:
             raise NoDestination("4.7.5", "It is to go only to a host that has proved who it is")

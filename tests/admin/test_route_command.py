@@ -30,6 +30,7 @@ from mailnode.fs import FileSystem
 from mailnode.net.blocking import InlineExecutor
 from mailnode.net.resolver import Kind
 from mailnode.runtime import Runtime
+from mailnode.wire.address import Address
 from mailnode.wire.mta_sts import StsPolicy
 from tests.net.zone import Zone
 
@@ -85,7 +86,9 @@ class RouteTests(SynchronousTestCase):
         (self.folder / "mailboxes.toml").write_text("\n".join(boxes))
         (self.folder / "mailboxes.toml").chmod(0o600)
 
-    def find(self, loaded: Loaded, files: FileSystem, domains: Sequence[str]) -> Found:
+    def find(
+        self, loaded: Loaded, files: FileSystem, domains: Sequence[str], sender: Address | None
+    ) -> Found:
         """As the real one, in ZONE."""
         self.asked += domains
         runtime = Runtime(Clock(), random.Random(1), InlineExecutor())
@@ -93,7 +96,7 @@ class RouteTests(SynchronousTestCase):
         finder = Destinations(live, runtime, Zone(ZONE), NoPolicies(), ours=lambda address: False)
         found: Found = {}
         for domain in domains:
-            finding = Deferred.fromCoroutine(finder.find(domain))
+            finding = Deferred.fromCoroutine(finder.find(domain, sender=sender))
             result = self.successResultOf(finding.addErrback(lambda failure: failure.value))
             assert isinstance(result, Destination | NoDestination)
             found[domain] = result
@@ -165,6 +168,14 @@ class RouteTests(SynchronousTestCase):
             [(one["kind"], one.get("posting")) for one in told],
             [("list", "moderated"), ("list", "open"), ("mailbox", None), ("elsewhere", None)],
         )
+
+    def test_sender(self) -> None:
+        """Where it depends on the sender."""
+        self.write('[sender_routes."@example.org"]\nhost = "relay.example"\n')
+        self.assertIn("1. relay.example", self.route("x@partner.example", "--from", "anna@example.org"))
+        self.assertIn("1. a.partner.example", self.route("x@partner.example", "--from", "anna@b.example"))
+        self.assertIn("1. a.partner.example", self.route("x@partner.example"))
+        self.assertIn("has no domain", self.route("x@partner.example", "--from", "anna", code=2))
 
     def test_relay(self) -> None:
         """A route of the configuration is told, with who logs in."""
@@ -238,7 +249,8 @@ class FindTests(SynchronousTestCase):
             dns=Dns((f"127.0.0.1:{port}",)),
             routes={"b.example": Relay("192.0.2.1")},
         )
-        found = find(Loaded(config, Mailboxes()), FileSystem(), ("a.example", "b.example", "stop.example"))
+        domains = ("a.example", "b.example", "stop.example")
+        found = find(Loaded(config, Mailboxes()), FileSystem(), domains, None)
         thread.join(5)
         self.assertFalse(thread.is_alive())
         first, second, third = found.values()
