@@ -14,6 +14,7 @@ from mailnode.config_auth import Auth
 from mailnode.config_messages import LiveMessages
 from mailnode.config_quota import AS_DEFAULT, Messages, Octets, Quota, Room
 from mailnode.config_rules import (
+    Language,
     Network,
     address,
     address_or_nothing,
@@ -150,6 +151,7 @@ class Config:
     state: str = "state"
     mailboxes: str = "mailboxes.toml"
     postmaster: Annotated[str, address_or_nothing] = ""
+    language: Language = "en"
     subaddress: Annotated[str, subaddress_separator] = "+"
     trusted_networks: Networks = _LOOPBACK
     proxy_networks: Networks = _LOOPBACK
@@ -204,7 +206,8 @@ class MailboxEntry:
     """One mailbox: the argon2 hash of its password, the person's name, how much it may hold, and what other
     ways to log in need: SCRAM's verifiers of the same password, and a secret as it is for CRAM-MD5 and APOP.
 
-    `send_as` holds the addresses, and domains as "@example.org", it may send from besides its own.
+    `send_as` holds the addresses, and domains as "@example.org", it may send from besides its own. `language`
+    is that of reports for the person, "" for one that nobody said.
     """
 
     password: Annotated[str, password_hash] = field(repr=False)
@@ -214,6 +217,7 @@ class MailboxEntry:
     scram: tuple[Annotated[Verifier, FromText(scram_verifier)], ...] = field(default=(), repr=False)
     secret: str = field(default="", repr=False)
     send_as: tuple[Annotated[str, sender], ...] = ()
+    language: Literal[Language, ""] = ""
 
     @property
     def credentials(self) -> object:

@@ -1,6 +1,6 @@
 """Tells senders what became of their messages."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from mailnode.auth.live import Live
@@ -9,11 +9,13 @@ from mailnode.delivery.local import PIECE, LocalCourier, LocalDelivery
 from mailnode.delivery.report import LARGEST_RETURNED, Report, compose, returned_whole
 from mailnode.delivery.route import Route, Router
 from mailnode.delivery.together import Together
+from mailnode.delivery.words.languages import choose
 from mailnode.envelope import Body, Envelope, Recipient
 from mailnode.events.life import Bus, Reported
 from mailnode.events.log import Log
 from mailnode.fs import ReadFile
 from mailnode.message import trace
+from mailnode.message.language import languages
 from mailnode.queue.admission import Admission
 from mailnode.queue.entry import WAITING, Entry, Fate, Outcome, Progress, new_entry, owed
 from mailnode.queue.runner import gives_up
@@ -112,8 +114,9 @@ class Reporter:
             return
         name = self._runtime.new_id()
         hostname, now = self._live.config.hostname, self._runtime.now()
-        octets = compose(Report(name, hostname, now, came, envelope, outcomes, original, until))
         route = Router(self._live).resolve(sender)
+        words = choose(self._languages(route, original), self._live.config.language)
+        octets = compose(Report(name, hostname, now, came, envelope, outcomes, original, until, words))
         admissions = self._queued(name, sender, route, octets.isascii())
         if not route.accounts and not admissions:
             self._log.warn("no way to report to the sender", message=message, sender=sender)
@@ -128,6 +131,12 @@ class Reporter:
         finally:
             await delivery.abort()
         self._bus.publish(Reported("", message, str(sender)))
+
+    def _languages(self, route: Route, original: bytes) -> Iterator[str]:
+        """Those the sender understands, the best first: by a mailbox here, then by the message's header."""
+        people = self._live.mailboxes.mailboxes
+        yield from (people[account].language for account in route.accounts if account in people)
+        yield from languages(original)
 
     def _to_mailboxes(self, name: str, accounts: Sequence[str]) -> LocalDelivery | None:
         if not accounts:
