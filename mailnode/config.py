@@ -15,6 +15,7 @@ from mailnode.config_lists import MailingList
 from mailnode.config_messages import LiveMessages
 from mailnode.config_quota import AS_DEFAULT, Messages, Octets, Quota, Room
 from mailnode.config_rules import (
+    Language,
     Network,
     address,
     address_or_nothing,
@@ -152,6 +153,7 @@ class Config:
     state: str = "state"
     mailboxes: str = "mailboxes.toml"
     postmaster: Annotated[str, address_or_nothing] = ""
+    language: Language = "en"
     subaddress: Annotated[str, subaddress_separator] = "+"
     trusted_networks: Networks = _LOOPBACK
     proxy_networks: Networks = _LOOPBACK
@@ -213,7 +215,8 @@ class MailboxEntry:
     """One mailbox: the argon2 hash of its password, the person's name, how much it may hold, and what other
     ways to log in need: SCRAM's verifiers of the same password, and a secret as it is for CRAM-MD5 and APOP.
 
-    `send_as` holds the addresses, and domains as "@example.org", it may send from besides its own.
+    `send_as` holds the addresses, and domains as "@example.org", it may send from besides its own. `language`
+    is that of reports for the person, "" for one that nobody said.
     """
 
     password: Annotated[str, password_hash] = field(repr=False)
@@ -223,6 +226,7 @@ class MailboxEntry:
     scram: tuple[Annotated[Verifier, FromText(scram_verifier)], ...] = field(default=(), repr=False)
     secret: str = field(default="", repr=False)
     send_as: tuple[Annotated[str, sender], ...] = ()
+    language: Literal[Language, ""] = ""
 
     @property
     def credentials(self) -> object:

@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Literal
 
 import argon2
 import idna
@@ -20,6 +21,7 @@ from mailnode.wire.international import a_labels, folded
 from mailnode.wire.scram import Verifier, parse_verifier
 
 Network = IPv4Network | IPv6Network
+Language = Literal["en", "de", "fr", "es"]  # those of reports; delivery.words has what they say
 
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")

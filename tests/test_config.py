@@ -149,6 +149,7 @@ class Loading(Folder):
             "scram",
             "secret",
             "send_as",
+            "language",
             "[aliases]",
             "members",
             *_RELAY,
@@ -162,6 +163,14 @@ class Loading(Folder):
         self.write("mailboxes.toml", ANNA + 'send_as = ["Info@Example.org", "@EXAMPLE.org"]\n')
         (entry,) = load(self.path, FileSystem()).mailboxes.mailboxes.values()
         self.assertEqual(entry.send_as, ("info@example.org", "@example.org"))
+
+    def test_language(self) -> None:
+        """Reports have a language for all, and perhaps another for a mailbox."""
+        self.write("mailboxes.toml", ANNA + 'language = "de"\n')
+        self.write("mailnode.toml", 'language = "fr"\n' + SIX_LINES)
+        loaded = load(self.path, FileSystem())
+        self.assertEqual(loaded.config.language, "fr")
+        self.assertEqual([one.language for one in loaded.mailboxes.mailboxes.values()], ["de"])
 
     def test_mailboxes(self) -> None:
         """Addresses are lower case whatever the file writes; names and aliases come along."""

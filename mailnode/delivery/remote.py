@@ -147,13 +147,13 @@ def progress(outcome: Outcome) -> Progress:
     if outcome.result is Result.DELIVERED:
         if outcome.without_dsn:
             reason = f"The host {host} has taken it, and does not say more"
-            return Progress(Fate.RELAYED, status, reason, _diagnostic(outcome))
+            return Progress(Fate.RELAYED, status, reason, _diagnostic(outcome), host=host)
         return Progress(Fate.RELAYED, status, f"The host {host} has taken it", told=True)
     fate = Fate.FAILED if outcome.result is Result.PERMANENT else Fate.WAITING
     if verdict.own:
         return Progress(fate, status, f"{host}: {verdict.text}")
     reason = f"The host {host} said: {verdict.reply.code} {verdict.text}"
-    return Progress(fate, status, reason, _diagnostic(outcome))
+    return Progress(fate, status, reason, _diagnostic(outcome), host=host)
 
 
 def _diagnostic(outcome: Outcome) -> str:

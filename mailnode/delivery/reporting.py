@@ -1,22 +1,25 @@
 """Tells senders what became of their messages."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 from mailnode.auth.live import Live
 from mailnode.delivery.letters import Letters
 from mailnode.delivery.local import PIECE
 from mailnode.delivery.report import LARGEST_RETURNED, Report, compose, returned_whole
-from mailnode.delivery.route import Route
+from mailnode.delivery.route import Route, Router
+from mailnode.delivery.words.languages import choose
 from mailnode.envelope import Envelope
 from mailnode.events.life import Bus, Reported
 from mailnode.events.log import Log
 from mailnode.fs import ReadFile
+from mailnode.message.language import languages
 from mailnode.queue.entry import WAITING, Entry, Fate, Outcome, Progress, owed
 from mailnode.queue.runner import gives_up
 from mailnode.queue.spool import Spool
 from mailnode.runtime import Runtime
 from mailnode.store.errors import StoreError
+from mailnode.wire.address import Address
 
 _DELIVERED = Progress(Fate.DELIVERED, "2.0.0")
 _EXPANDED = Progress(Fate.EXPANDED, "2.0.0")
@@ -91,7 +94,8 @@ class Reporter:
             return
         name = self._runtime.new_id()
         hostname, now = self._live.config.hostname, self._runtime.now()
-        octets = compose(Report(name, hostname, now, came, envelope, outcomes, original, until))
+        words = choose(self._languages(sender, original), self._live.config.language)
+        octets = compose(Report(name, hostname, now, came, envelope, outcomes, original, until, words))
         try:
             sent = await self._letters.send(name, octets, [sender])
         except StoreError as error:
@@ -101,6 +105,13 @@ class Reporter:
             self._log.warn("no way to report to the sender", message=message, sender=sender)
             return
         self._bus.publish(Reported("", message, str(sender)))
+
+    def _languages(self, sender: Address, original: bytes) -> Iterator[str]:
+        """Those the sender understands, the best first: by a mailbox here, then by the message's header."""
+        people = self._live.mailboxes.mailboxes
+        accounts = Router(self._live).everybody(sender).accounts
+        yield from (people[account].language for account in accounts if account in people)
+        yield from languages(original)
 
 
 def original(spool: Spool, entry: Entry, *, whole: bool) -> bytes:

@@ -48,7 +48,8 @@ class Progress:
     """How far one recipient is.
 
     `status` is an enhanced status code (RFC 3463), `reason` says it to a person, `diagnostic` is what another
-    host replied, such as "smtp; 550 5.1.1 No such user". `told` is whether the sender got a report of it.
+    host replied, such as "smtp; 550 5.1.1 No such user", and `host` its name. `told` is whether the
+    sender got a report of it.
     """
 
     fate: Fate = Fate.WAITING
@@ -56,6 +57,7 @@ class Progress:
     reason: str = ""
     diagnostic: str = ""
     told: bool = False
+    host: str = ""
 
 
 class Approval(Enum):

@@ -44,6 +44,7 @@ ROWS: tuple[tuple[Verdict, bool, Progress], ...] = (
             "2.6.0",
             "The host mx.example has taken it, and does not say more",
             "smtp; 250 2.6.0 Queued as 7",
+            host="mx.example",
         ),
     ),
     (
@@ -54,12 +55,19 @@ ROWS: tuple[tuple[Verdict, bool, Progress], ...] = (
             "5.1.1",
             "The host mx.example said: 550 No such user here \xe4",
             "smtp; 550 5.1.1 No such user here \\xe4",
+            host="mx.example",
         ),
     ),
     (
         LATER,
         False,
-        Progress(Fate.WAITING, "4.0.0", "The host mx.example said: 451 Greylisted", "smtp; 451 Greylisted"),
+        Progress(
+            Fate.WAITING,
+            "4.0.0",
+            "The host mx.example said: 451 Greylisted",
+            "smtp; 451 Greylisted",
+            host="mx.example",
+        ),
     ),
     (
         LOST,
