@@ -15,7 +15,15 @@ from typing import Protocol
 
 from mailnode.auth.live import Live
 from mailnode.config_sending import EVERYTHING_ELSE, Relay
-from mailnode.delivery.tls_policy import TlsPolicy, of_dane, of_route, of_sts, requiring_tls, without_policy
+from mailnode.delivery.tls_policy import (
+    Level,
+    TlsPolicy,
+    of_dane,
+    of_route,
+    of_sts,
+    requiring_tls,
+    without_policy,
+)
 from mailnode.net.listen import plain_address
 from mailnode.net.reach import interleaved, is_ours, is_public
 from mailnode.net.resolver import (
@@ -99,6 +107,14 @@ class StsPolicies(Protocol):
         """The policy in force, None for none. Raises nothing."""
 
 
+class _NoPolicies:
+    """Those of nobody."""
+
+    async def policy(self, domain: str) -> StsPolicy | None:
+        """As StsPolicies."""
+        return None
+
+
 class Destinations:
     """Finds destinations, as the configuration of the moment and the DNS say."""
 
@@ -117,12 +133,17 @@ class Destinations:
         self._policies = policies
         self._ours = ours
 
-    async def find(self, domain: str, *, require_tls: bool = False) -> Destination:
+    async def find(
+        self, domain: str, *, require_tls: bool = False, tls_optional: bool = False
+    ) -> Destination:
         """Where mail for a domain or address literal goes, as the `domain_key` of an address.
 
-        With `require_tls` only to hosts that prove who they are (RFC 8689). Raises NoDestination.
+        With `require_tls` only to hosts that prove who they are (RFC 8689). With `tls_optional` no policy of
+        the domain holds, none is looked for, and nobody counts how TLS went: so a report on that gets there,
+        and is no reason for the next one (RFC 8460 section 3). Raises NoDestination.
         """
-        search = _Search(Budgeted(self._resolver, self._runtime.clock), domain, self._ours, require_tls)
+        resolver = Budgeted(self._resolver, self._runtime.clock)
+        search = _Search(resolver, domain, self._ours, require_tls, tls_optional=tls_optional)
         routes = self._live.config.routes
         relay = routes.get(domain) or routes.get(EVERYTHING_ELSE)
         if relay is not None:
@@ -131,9 +152,10 @@ class Destinations:
             found = search.by_literal()
         else:
             random = self._runtime.random.random
-            found = await search.by_mx(self._live.config.hostname, random, self._policies)
-        key = f"{found.key} requiretls" if require_tls else found.key
-        return replace(found, key=key, require_tls=require_tls, notes=tuple(search.notes))
+            policies = _NoPolicies() if tls_optional else self._policies
+            found = await search.by_mx(self._live.config.hostname, random, policies)
+        words = " requiretls" * require_tls + " tls optional" * tls_optional
+        return replace(found, key=found.key + words, require_tls=require_tls, notes=tuple(search.notes))
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +172,20 @@ class _Search:
     """One search: what it may ask, what a person may want to know of it, and why it may end with nothing."""
 
     def __init__(
-        self, resolver: Resolver, domain: str, ours: Callable[[str], bool], require_tls: bool
+        self,
+        resolver: Resolver,
+        domain: str,
+        ours: Callable[[str], bool],
+        require_tls: bool,
+        *,
+        tls_optional: bool,
     ) -> None:
         self.notes: list[str] = []
         self._resolver = resolver
         self._domain = domain
         self._ours = ours
         self._require_tls = require_tls
+        self._tls_optional = tls_optional
         self._secure = False  # whether DNSSEC proves the names of the hosts
         self._sts: StsPolicy | None = None
         self._reasons: set[str] = set()  # statuses in _NOTHING_LEFT
@@ -278,6 +307,8 @@ class _Search:
         DANE and MTA-STS both hold: DANE says how a certificate is verified (RFC 8461 section 2), and
         a host that an enforced policy does not name is not used.
         """
+        if self._tls_optional:
+            return TlsPolicy(Level.OPPORTUNISTIC)
         named = self._sts is not None and self._sts.names(name)
         if self._sts is not None and self._sts.mode == "enforce" and not named:
             self._pass_over("4.7.5", f"{name}: not in the MTA-STS policy, passed over")

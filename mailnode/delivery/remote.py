@@ -83,6 +83,8 @@ class RemoteCourier:
         require_tls = envelope.require_tls and envelope.reverse_path is not None
         await self._lookups.acquire()
         try:
+            if envelope.tls_optional:
+                return await self._destinations.find(domain, tls_optional=True)
             return await self._destinations.find(domain, require_tls=require_tls)
         except NoDestination as nothing:
             fate = Fate.FAILED if nothing.permanent else Fate.WAITING

@@ -153,7 +153,10 @@ class Policies:
 
     known: dict[str, StsPolicy] = field(default_factory=dict)
 
+    asked: list[str] = field(default_factory=list)
+
     async def policy(self, domain: str) -> StsPolicy | None:
+        self.asked.append(domain)
         return self.known.get(domain)
 
 
@@ -166,16 +169,16 @@ class DestinationTestCase(SynchronousTestCase):
         self.routes: dict[str, Relay] = {}
         self.random = random.Random(1)
 
-    def finding(self, domain: str, *, require_tls: bool = False) -> "Deferred[Destination]":
+    def finding(self, domain: str, **wanted: bool) -> "Deferred[Destination]":
         config = Config(hostname="mx.office.example", domains=("office.example",), routes=self.routes)
         runtime = Runtime(Clock(), self.random, InlineExecutor())
         known = (OURS, "127.0.0.1", "127.0.0.3", "::1", "::ffff:127.0.0.1", "0.0.0.0")
         live = Live(config, Mailboxes())
         finder = Destinations(live, runtime, self.zone, self.policies, ours=lambda one: one in known)
-        return Deferred.fromCoroutine(finder.find(domain, require_tls=require_tls))
+        return Deferred.fromCoroutine(finder.find(domain, **wanted))
 
-    def find(self, domain: str, *, require_tls: bool = False) -> Destination:
-        return self.successResultOf(self.finding(domain, require_tls=require_tls))
+    def find(self, domain: str, **wanted: bool) -> Destination:
+        return self.successResultOf(self.finding(domain, **wanted))
 
     def nothing(self, domain: str, *, require_tls: bool = False) -> NoDestination:
         failure = self.failureResultOf(self.finding(domain, require_tls=require_tls), NoDestination)
@@ -352,6 +355,22 @@ class Encryption(DestinationTestCase):
             self.levels("signed.example"),
             [("s1.example", Level.VERIFIED, "tlsa"), ("s3.example", Level.VERIFIED, "sts")],
         )
+
+    def test_tls_optional(self) -> None:
+        """B10: a report on TLS is held up by no policy, and counted nowhere (RFC 8460 section 3)."""
+        self.policies.known = {"signed.example": StsPolicy("enforce", 86400, ("s9.example",))}
+        self.assertEqual(self.nothing("signed.example").status, "4.7.5")
+        self.zone.asked.clear()
+        self.policies.asked.clear()
+        for domain in ("signed.example", "signed-only-broken.example", "plain.example"):
+            found = self.find(domain, tls_optional=True)
+            self.assertEqual({one.tls for one in found.hosts}, {TlsPolicy(Level.OPPORTUNISTIC)})
+            self.assertEqual(found.key, f"{domain} tls optional")
+        self.assertEqual(self.policies.asked, [])
+        self.assertNotIn("TLSA", {kind for _, kind in self.zone.asked})
+        self.routes = {"*": Relay("relay.example", tls="required")}
+        (host,) = self.find("plain.example", tls_optional=True).hosts
+        self.assertIs(host.tls.level, Level.VERIFIED)  # that is the administrator's wish
 
     def test_require_tls(self) -> None:
         """Only hosts whose names are proven take such a message, each with a certificate (RFC 8689)."""
