@@ -11,6 +11,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
 from mailnode.config_auth import Auth
+from mailnode.config_lists import MailingList
 from mailnode.config_messages import LiveMessages
 from mailnode.config_quota import AS_DEFAULT, Messages, Octets, Quota, Room
 from mailnode.config_rules import (
@@ -27,11 +28,12 @@ from mailnode.config_rules import (
     one_line,
     password_hash,
     scram_verifier,
+    sender,
     split_address,
     subaddress_separator,
 )
-from mailnode.config_sending import Dns, Routes
-from mailnode.config_submission import Submission, sender, solicitation
+from mailnode.config_sending import Dns, Routes, SenderRoutes
+from mailnode.config_submission import Submission, solicitation
 from mailnode.tomlfile import FromText, Mistake
 from mailnode.wire.scram import Verifier
 
@@ -157,6 +159,7 @@ class Config:
     proxy_networks: Networks = _LOOPBACK
     xclient_networks: Networks = ()
     tls_reports: bool = True
+    srs: bool = True
     no_soliciting: tuple[Annotated[str, solicitation], ...] = ()
     listeners: tuple[Listener, ...] = field(default=DEFAULT_LISTENERS, metadata={"key": "listener"})
     tls: Tls = Tls()
@@ -168,6 +171,7 @@ class Config:
     on_demand: Mapping[Domain, tuple[MailAddress, ...]] = field(default_factory=dict)
     dns: Dns = field(default_factory=Dns)
     routes: Routes = field(default_factory=dict)
+    sender_routes: SenderRoutes = field(default_factory=dict)
     limits: Limits = Limits()
 
     @property
@@ -179,6 +183,11 @@ class Config:
     def login_key(self) -> str:
         """The path of the key that verifiers of unknown names are made of."""
         return os.path.join(self.state, "login.key")
+
+    @property
+    def sender_key(self) -> str:
+        """The path of the key that rewritten reverse-paths are signed with."""
+        return os.path.join(self.state, "senders.key")
 
     @property
     def queue_directory(self) -> str:
@@ -233,15 +242,6 @@ class MailboxEntry:
     def verifier(self, scheme: str) -> Verifier | None:
         """The verifier of a scheme of SCRAM, or None."""
         return next((one for one in self.scram if one.scheme == scheme), None)
-
-
-@dataclass(frozen=True, slots=True)
-class MailingList:
-    """A list: the addresses that get what is sent to it, its full name, and who hears of errors elsewhere."""
-
-    members: tuple[MailAddress, ...]
-    name: Annotated[str, one_line] = ""
-    owner: Annotated[str, address_or_nothing] = ""
 
 
 @dataclass(frozen=True, slots=True)

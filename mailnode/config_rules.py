@@ -135,6 +135,17 @@ def looked_up(rule: Callable[[str], str], text: str) -> str:
         return text.lower()
 
 
+def sender(text: str) -> str:
+    """An address, or a whole domain such as "@example.org", in lower case."""
+    remedy = 'Write it like "info@example.org", or "@example.org" for the whole domain.'
+    if text.startswith("*"):
+        raise Fault("the * would mean a mailbox of that name", remedy)
+    try:
+        return "@" + domain_name(text[1:]) if text.startswith("@") else address(text)
+    except Fault as fault:
+        raise Fault(fault.text, remedy) from None
+
+
 def address_or_nothing(text: str) -> str:
     """An address, or the empty text."""
     return address(text) if text else text

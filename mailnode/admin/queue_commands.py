@@ -17,7 +17,7 @@ from mailnode.admin.queue_control import no_such
 from mailnode.events.log import escape
 from mailnode.message.trace import date_time
 from mailnode.queue.changes import CHANGES, HELD, Change
-from mailnode.queue.entry import Entry, Fate
+from mailnode.queue.entry import Approval, Entry, Fate
 from mailnode.queue.spool import Spool, Unreadable
 from mailnode.wire.address import parse_address
 from mailnode.wire.errors import BadSyntax
@@ -169,7 +169,7 @@ def show(command: "Command", id: str, as_json: bool) -> None:
         raise click.ClickException(no_such(id)) from None
     except (Unreadable, OSError) as why:
         raise click.ClickException(f"{id}: {why}") from None
-    lines = header.decode("utf-8", "replace").split("\r\n")
+    lines = (entry.head + header.decode("utf-8", "replace")).split("\r\n")
     if as_json:
         click.echo(json.dumps({**_row(entry), "octets": octets, "header": lines}, indent=2))
         return
@@ -191,6 +191,8 @@ def _sender(entry: Entry) -> str:
 
 
 def _due(entry: Entry) -> str:
+    if entry.approval is Approval.ASKED:
+        return f"waits for a moderator until {date_time(entry.due)}"
     return "held" if entry.due >= HELD else f"due {date_time(entry.due)}"
 
 
@@ -202,6 +204,7 @@ def _row(entry: Entry) -> dict[str, Any]:
         "came": date_time(entry.came),
         "due": date_time(entry.due),
         "tries": entry.tries,
+        "approval": entry.approval.value,
         "recipients": [
             {
                 "address": str(recipient.address),

@@ -6,19 +6,20 @@ reply as it was. Nothing is raised: what one destination has taken is true whate
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 from twisted.python.failure import Failure
 
 from mailnode.delivery.client import NotConnected
-from mailnode.delivery.connections import Connections
-from mailnode.delivery.destination import Destination, Destinations, NoDestination
+from mailnode.delivery.destination import Destination, NoDestination
 from mailnode.delivery.fitting import Content, Message
 from mailnode.delivery.outcome import Outcome, Result
 from mailnode.envelope import Envelope
 from mailnode.events.life import Bus, MaybeTwice, PutOff, Relayed
 from mailnode.events.log import Log
 from mailnode.queue.entry import Entry, Fate, Progress
+from mailnode.wire.address import Address
 
 LOOKUPS = 20  # that go on at a time, of all messages
 LONGEST_DIAGNOSTIC = 500
@@ -29,10 +30,31 @@ Found = dict[int, Progress]
 Settled = Callable[[Mapping[int, Progress]], Awaitable[None]]
 
 
-class RemoteCourier:
-    """One for the process."""
+class Finder(Protocol):
+    """Finds destinations; see destination.Destinations."""
 
-    def __init__(self, destinations: Destinations, connections: Connections, bus: Bus) -> None:
+    async def find(
+        self,
+        domain: str,
+        *,
+        sender: Address | None = None,
+        require_tls: bool = False,
+        tls_optional: bool = False,
+    ) -> Destination:
+        """Where mail for a domain goes. Raises NoDestination."""
+
+
+class Carrier(Protocol):
+    """Brings messages to destinations; see connections.Connections."""
+
+    async def deliver(self, destination: Destination, message: Message) -> tuple[Outcome, ...]:
+        """What became of it for each recipient. Raises NotConnected."""
+
+
+class RemoteCourier:
+    """One for the process, and one for each connection that was reversed."""
+
+    def __init__(self, destinations: Finder, connections: Carrier, bus: Bus) -> None:
         self._destinations = destinations
         self._connections = connections
         self._bus = bus
@@ -83,9 +105,12 @@ class RemoteCourier:
         require_tls = envelope.require_tls and envelope.reverse_path is not None
         await self._lookups.acquire()
         try:
-            if envelope.tls_optional:
-                return await self._destinations.find(domain, tls_optional=True)
-            return await self._destinations.find(domain, require_tls=require_tls)
+            return await self._destinations.find(
+                domain,
+                sender=envelope.reverse_path,
+                require_tls=require_tls,
+                tls_optional=envelope.tls_optional,
+            )
         except NoDestination as nothing:
             fate = Fate.FAILED if nothing.permanent else Fate.WAITING
             return Progress(fate, nothing.status, str(nothing))

@@ -68,9 +68,9 @@ def compose(report: Report) -> bytes:
     """The report in wire form, without Return-Path."""
     boundary = f"report-{report.id}"
     language = trace.field("Content-Language", report.words.tag)  # RFC 3282
-    parts = [(_part("text/plain; charset=utf-8", "8bit") + language, _text(report).encode())]
-    parts.append((_part("message/delivery-status", "7bit"), _status(report)))
-    parts.append(_returned(report.original))
+    parts = [(part("text/plain; charset=utf-8", "8bit") + language, _text(report).encode())]
+    parts.append((part("message/delivery-status", "7bit"), _status(report)))
+    parts.append(returned(report.original))
     content = b"".join(b"--%s\r\n%s\r\n%s\r\n" % (boundary.encode(), head, body) for head, body in parts)
     return _header(report, boundary) + b"\r\n" + content + b"--%s--\r\n" % boundary.encode()
 
@@ -100,7 +100,8 @@ def _worst(report: Report) -> Fate:
     return next(fate for fate in _WORST_FIRST if fate in fates)
 
 
-def _part(kind: str, encoding: str) -> bytes:
+def part(kind: str, encoding: str) -> bytes:
+    """The header of a part of a message, with the encoding of what is in it."""
     return trace.field("Content-Type", kind) + trace.field("Content-Transfer-Encoding", encoding)
 
 
@@ -221,7 +222,7 @@ def _ascii(text: str) -> str:
     return _NOT_SHOWN.sub("?", text)
 
 
-def _returned(original: bytes) -> tuple[bytes, bytes]:
+def returned(original: bytes) -> tuple[bytes, bytes]:
     """The third part: the message, or its header (RFC 6522 section 4, RFC 6533 section 5)."""
     head, empty_line, body = original.partition(b"\r\n\r\n")
     whole = bool(body)
@@ -230,7 +231,7 @@ def _returned(original: bytes) -> tuple[bytes, bytes]:
     else:
         kind = "message/global" if whole else "message/global-headers"
     plain = original.isascii()
-    return _part(kind, "7bit" if plain else "8bit"), original if whole else _lines(head) + empty_line[:2]
+    return part(kind, "7bit" if plain else "8bit"), original if whole else _lines(head) + empty_line[:2]
 
 
 def _lines(header: bytes) -> bytes:

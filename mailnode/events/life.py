@@ -99,6 +99,15 @@ class Postponed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Expanded(Event):
+    """A message for a list is one for its members now; there are so many."""
+
+    message: str
+    address: str
+    members: int
+
+
+@dataclass(frozen=True, slots=True)
 class Relayed(Event):
     """Another host has taken a message for a recipient; `reply` is what it said."""
 

@@ -7,7 +7,7 @@ one needs no code here; a file without it is read with the default. Times are se
 import contextlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
@@ -60,6 +60,14 @@ class Progress:
     host: str = ""
 
 
+class Approval(Enum):
+    """Whether a message for a moderated list may go to it."""
+
+    GIVEN = "given"
+    WANTED = "wanted"  # nobody has been asked yet
+    ASKED = "asked"  # its moderators have until its release to answer
+
+
 class Delay(Enum):
     """Whether the sender was told that a message is late, which happens once at most."""
 
@@ -77,7 +85,8 @@ class Entry:
     """One message. `progress` has one value for each recipient of the envelope, in their order.
 
     `came` is when it was accepted, `due` when it is to be tried next, `tries` how often it was. `reached` are
-    the mailboxes of this host that have it already: a second try passes them over.
+    the mailboxes of this host that have it already: a second try passes them over. `head` has header fields
+    that belong on top of what is in the body file, such as those of a list.
     """
 
     id: str
@@ -88,11 +97,21 @@ class Entry:
     tries: int = 0
     reached: tuple[str, ...] = ()
     delay: Delay = Delay.UNSAID
+    head: str = ""
+    approval: Approval = Approval.GIVEN
 
     @property
     def waiting(self) -> bool:
         """Whether there is a recipient left to try."""
         return any(one.fate is Fate.WAITING for one in self.progress)
+
+    def waiting_for(self, domains: Collection[str]) -> list[int]:
+        """The places of the recipients in these domains who still wait."""
+        return [
+            number
+            for number, one in enumerate(self.progress)
+            if one.fate is Fate.WAITING and self.envelope.recipients[number].address.domain_key in domains
+        ]
 
     @property
     def owed(self) -> tuple[Outcome, ...]:

@@ -12,7 +12,7 @@ the longest wait, in case the clock was wrong when it was written.
 
 import heapq
 import math
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import TypeVar
@@ -170,6 +170,21 @@ class Runner:
         self._wait(name, changed.due)
         self._plan()
 
+    def hurry(self, names: Iterable[str]) -> None:
+        """Try these messages as soon as can be; what is being tried already is left alone."""
+        now = self._runtime.now()
+        for name in names:
+            if name in self._due:
+                self._wait(name, now)
+        self._plan()
+
+    async def work(self, name: str, deliver: Deliver) -> None:
+        """Have a message tried now, by this way; returns when that is over. Raises Busy."""
+        if name not in self._due:
+            raise Busy(name)
+        del self._due[name]
+        await self._begin(name, deliver)
+
     async def release(self, name: str) -> None:
         """Try a message now. Raises as change() does."""
         await self.change(name, release)
@@ -220,10 +235,10 @@ class Runner:
             due, name = heapq.heappop(self._order)
             if self._due.get(name) == due and name not in self._running:
                 del self._due[name]
-                self._begin(name)
+                self._begin(name, self._deliver)
         self._plan()
 
-    def _begin(self, name: str) -> None:
+    def _begin(self, name: str, deliver: Deliver) -> "Deferred[None]":
         ended: Deferred[None] = Deferred()
         self._running[name] = ended
 
@@ -235,11 +250,12 @@ class Runner:
             self._plan()
             ended.callback(None)
 
-        Deferred.fromCoroutine(self._run(name)).addBoth(end)
+        Deferred.fromCoroutine(self._run(name, deliver)).addBoth(end)
+        return ended
 
     # One try
 
-    async def _run(self, name: str) -> None:
+    async def _run(self, name: str, deliver: Deliver) -> None:
         try:
             entry = self._unsaved.pop(name, None)
             if entry is None:
@@ -252,7 +268,7 @@ class Runner:
         except OSError as error:
             self._disk_failed(name, error)
             return
-        after = await self._tried(entry)
+        after = await self._tried(entry, deliver)
         try:
             await self._settle(after)
         except OSError as error:
@@ -264,12 +280,12 @@ class Runner:
         except OSError as error:
             self._disk_failed(name, error)
 
-    async def _tried(self, entry: Entry) -> Entry:
+    async def _tried(self, entry: Entry, deliver: Deliver) -> Entry:
         """What is true after a try."""
         after = entry
         if entry.waiting:
             try:
-                after = await self._deliver(entry)
+                after = await deliver(entry)
             except Exception:
                 self._log.bug("delivery failed", Failure())
         if after.waiting and self._runtime.now() > gives_up(after):
@@ -295,7 +311,7 @@ class Runner:
             await self._report(entry)
             entry = self._unsaved[entry.id] = entry.with_everything_told()
         if entry.waiting:
-            due = self._next_try(entry)
+            due = max(self._next_try(entry), entry.envelope.release)
             entry = replace(entry, due=due, tries=entry.tries + 1)
             await self._runtime.blocking.run(self._spool.save, entry)
             self._wait(entry.id, due)

@@ -336,6 +336,9 @@ class Mailbox(Commands):
                         "members": ["anna@example.org", "info@example.org"],
                         "name": "Us",
                         "owner": "",
+                        "posting": "open",
+                        "moderators": [],
+                        "unsubscribe": "",
                     }
                 },
             },

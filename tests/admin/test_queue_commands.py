@@ -15,7 +15,7 @@ from mailnode.admin.queue_control import queue_commands as control_commands
 from mailnode.envelope import Envelope, Recipient
 from mailnode.fs import FileSystem
 from mailnode.queue.changes import Change
-from mailnode.queue.entry import Entry, Fate, Progress, new_entry
+from mailnode.queue.entry import Approval, Entry, Fate, Progress, new_entry
 from mailnode.queue.runner import Busy
 from mailnode.queue.spool import Spool, Unreadable
 from mailnode.wire.address import Address
@@ -103,6 +103,16 @@ class QueueCommands(SynchronousTestCase):
         (row,) = json.loads(self.run_command("list", "--json").stdout)
         self.assertEqual((row["id"], row["sender"], row["tries"]), ("A1", "anna@example.org", 0))
         self.assertEqual([one["state"] for one in row["recipients"]], ["delayed", "delivered"])
+
+    def test_moderated(self) -> None:
+        """What waits for a moderator says so; what a list has put on top is shown."""
+        self.accept("A1", 86_400, approval=Approval.ASKED, head="List-Id: <x.example.org>\r\n")
+        until = "Fri, 2 Jan 1970 00:00:00 +0000"
+        self.assertIn(f"A1  waits for a moderator until {until}", self.run_command("list").output)
+        self.assertIn("\n  List-Id: <x.example.org>\n  Subject: x\n", self.run_command("show", "A1").output)
+        self.assertEqual(json.loads(self.run_command("show", "A1", "--json").stdout)["approval"], "asked")
+        self.run_command("release", "A1")
+        self.assertIs(self.spool.read("A1").approval, Approval.GIVEN)
 
     def test_torn(self) -> None:
         """A torn envelope is told, and hides no other."""

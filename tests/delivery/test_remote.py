@@ -20,7 +20,7 @@ from mailnode.events.life import Bus, Event, MaybeTwice, PutOff, Relayed
 from mailnode.net.blocking import InlineExecutor
 from mailnode.queue.entry import Entry, Fate, Progress, new_entry, owed
 from mailnode.runtime import Runtime
-from mailnode.wire.address import parse_address
+from mailnode.wire.address import Address, parse_address
 from mailnode.wire.esmtp import Notify
 from mailnode.wire.smtp import Reply
 
@@ -114,7 +114,12 @@ class Known:
         self.tls_optional: list[str] = []
 
     async def find(
-        self, domain: str, *, require_tls: bool = False, tls_optional: bool = False
+        self,
+        domain: str,
+        *,
+        sender: Address | None = None,
+        require_tls: bool = False,
+        tls_optional: bool = False,
     ) -> Destination:
         """As Destinations."""
         self.asked.append((domain, require_tls))

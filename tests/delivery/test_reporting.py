@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred
 from mailnode.config import MailboxEntry
 from mailnode.delivery.report import LARGEST_RETURNED
 from mailnode.delivery.reporting import arrived
-from mailnode.delivery.route import Elsewhere, Route
+from mailnode.delivery.route import Route
 from mailnode.envelope import Body, Envelope, Recipient
 from mailnode.events.life import Reported
 from mailnode.fs import FileSystem
@@ -125,7 +125,7 @@ class OfArrival(QueueTestCase):
 
     def test_fates(self) -> None:
         """RFC 3461 section 5.2.7: what it is called that all have it, by where the recipient leads."""
-        one, other = Elsewhere(ELSEWHERE), Elsewhere(Address("y", "third.example"))
+        one, other = ELSEWHERE, Address("y", "third.example")
         for route, fate in (
             (Route(("a",)), Fate.DELIVERED),
             (Route(("a", "b")), Fate.EXPANDED),
@@ -133,8 +133,8 @@ class OfArrival(QueueTestCase):
             (Route((), (one, other)), Fate.EXPANDED),
             (Route((), (one,)), Fate.WAITING),
             (Route((), (one,), ours=False), Fate.WAITING),
-            (Route((), (one,), is_list=True), Fate.DELIVERED),
-            (Route(("a", "b"), is_list=True), Fate.DELIVERED),
+            (Route(lists=("team",)), Fate.DELIVERED),
+            (Route(("a",), lists=("team",)), Fate.EXPANDED),
         ):
             self.assertEqual(arrived(route).fate, fate, route)
 
