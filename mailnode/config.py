@@ -158,6 +158,7 @@ class Config:
     trusted_networks: Networks = _LOOPBACK
     proxy_networks: Networks = _LOOPBACK
     xclient_networks: Networks = ()
+    tls_reports: bool = True
     srs: bool = True
     no_soliciting: tuple[Annotated[str, solicitation], ...] = ()
     listeners: tuple[Listener, ...] = field(default=DEFAULT_LISTENERS, metadata={"key": "listener"})
@@ -197,6 +198,11 @@ class Config:
     def sts_directory(self) -> str:
         """The folder of the MTA-STS policies of other domains."""
         return os.path.join(self.state, "mta-sts")
+
+    @property
+    def tls_reports_file(self) -> str:
+        """The path of what was counted for reports on TLS."""
+        return os.path.join(self.state, "tls-reports.json")
 
     def mail_directory(self, mailbox: str) -> str:
         """The absolute path of the Maildir of a mailbox address of this configuration."""

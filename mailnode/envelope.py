@@ -51,7 +51,8 @@ class Envelope:
 
     `size` is what the client said of it in octets, 0 where it said nothing (RFC 1870). `full` tells how much
     comes back in a report of failure (RET), None where nothing was said. `release` is the time in seconds
-    since the epoch before which it must not go on (RFC 4865), 0.0 for at once.
+    since the epoch before which it must not go on (RFC 4865), 0.0 for at once. `tls_optional` is of a report
+    on TLS itself, which goes whatever is wrong with that (RFC 8460 section 3).
     """
 
     reverse_path: Address | None
@@ -67,3 +68,4 @@ class Envelope:
     require_tls: bool = False
     solicitation: tuple[str, ...] = ()
     kind: Kind = Kind.MAIL
+    tls_optional: bool = False

@@ -39,6 +39,7 @@ from mailnode.delivery.local import FreeSpace, LocalCourier
 from mailnode.delivery.moderation import Moderation
 from mailnode.delivery.queued import QueuedDelivery
 from mailnode.delivery.reporting import Reporter
+from mailnode.delivery.tls_reporting import TlsReporting
 from mailnode.delivery.waiting import CalledFor
 from mailnode.delivery.way_out import make_way_out
 from mailnode.events.feed import ChangeFeed
@@ -178,6 +179,9 @@ class MailNode(Service):
             log=Log("mailnode.queue"),
             delay=lambda: float(live.config.limits.delay_report),
         )
+        self._tls_reporting = TlsReporting(
+            live, runtime, files, way_out.tls_reports, way_out.resolver, way_out.https, begin=queue.begin
+        )
         self._senders = senders = Senders(live, runtime, files)
         live_courier = LiveCourier(live, runtime, sessions, files, courier, bus)
         waiting = CalledFor(live, runtime, spool, queue, queued, bus, way_out.connections)
@@ -236,6 +240,7 @@ class MailNode(Service):
         self._password_pool.start()
         self._indexer.start()
         self._queue.start().addErrback(lambda failure: self._log.bug("queue not started", failure))
+        self._tls_reporting.start().addErrback(lambda why: self._log.bug("TLS reports not started", why))
         self._collections.start()
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._hang_up))
         self._listening.addCallback(lambda _: Deferred.fromCoroutine(self._open_control_socket()))
@@ -312,7 +317,7 @@ class MailNode(Service):
 
     async def _put_away(self) -> None:
         """Close what the lanes have open, after the jobs that are in them; then end the threads."""
-        jobs: list[Deferred[None]] = [Deferred.fromCoroutine(self._senders.stop())]
+        jobs = [Deferred.fromCoroutine(one.stop()) for one in (self._senders, self._tls_reporting)]
         await DeferredList(jobs + [one.lane.run(one.store.close) for one in self._realm.accounts()])
         await DeferredList([self._stopped(pool) for pool in (self._store_pool, self._password_pool)])
 

@@ -16,6 +16,7 @@ from typing import Protocol
 from mailnode.auth.live import Live
 from mailnode.config_sending import EVERYTHING_ELSE, Relay
 from mailnode.delivery.tls_policy import (
+    Level,
     TlsPolicy,
     of_dane,
     of_route,
@@ -133,16 +134,25 @@ class Destinations:
         self._ours = ours
 
     async def find(
-        self, domain: str, *, sender: Address | None = None, require_tls: bool = False
+        self,
+        domain: str,
+        *,
+        sender: Address | None = None,
+        require_tls: bool = False,
+        tls_optional: bool = False,
     ) -> Destination:
         """Where mail for a domain or address literal goes, as the `domain_key` of an address.
 
-        With `require_tls` only to hosts that prove who they are (RFC 8689). Raises NoDestination.
+        With `require_tls` only to hosts that prove who they are (RFC 8689). With `tls_optional` no policy of
+        the domain holds, none is looked for, and nobody counts how TLS went: so a report on that gets there,
+        and is no reason for the next one (RFC 8460 section 3). Raises NoDestination.
         """
         kept = domain in self._live.config.on_demand
         relay = self._route(domain, sender, kept=kept)
         resolver = Budgeted(self._resolver, self._runtime.clock)
-        search = _Search(resolver, domain, self._ours, require_tls, relay or _BY_DNS)
+        search = _Search(
+            resolver, domain, self._ours, require_tls, relay or _BY_DNS, tls_optional=tls_optional
+        )
         if relay is not None and relay.host:
             found = await search.by_route(relay)
         elif domain.startswith("["):
@@ -151,8 +161,8 @@ class Destinations:
             found = await self._by_mx_or_wait(search)
         else:
             found = await self._by_mx(search)
-        key = f"{found.key} requiretls" if require_tls else found.key
-        return replace(found, key=key, require_tls=require_tls, notes=tuple(search.notes))
+        words = " requiretls" * require_tls + " tls optional" * tls_optional
+        return replace(found, key=found.key + words, require_tls=require_tls, notes=tuple(search.notes))
 
     def _route(self, domain: str, sender: Address | None, *, kept: bool) -> Relay | None:
         """That of the domain, of the sender, of the sender's domain, of everything else: the first there is.
@@ -199,6 +209,8 @@ class _Search:
         ours: Callable[[str], bool],
         require_tls: bool,
         relay: Relay,
+        *,
+        tls_optional: bool,
     ) -> None:
         self.notes: list[str] = []
         self._resolver = resolver
@@ -206,6 +218,7 @@ class _Search:
         self._ours = ours
         self._require_tls = require_tls
         self._relay = relay
+        self._tls_optional = tls_optional
         self._secure = False  # whether DNSSEC proves the names of the hosts
         self._sts: StsPolicy | None = None
         self._reasons: set[str] = set()  # statuses in _NOTHING_LEFT
@@ -249,7 +262,7 @@ class _Search:
         records = await self._exchangers()
         if [one.exchange for one in records] == [""]:
             raise self._none("5.1.10", f"{self._domain} takes no mail")  # RFC 7505
-        self._sts = await policies.policy(self._domain)
+        self._sts = None if self._tls_optional else await policies.policy(self._domain)
         if self._sts is not None:
             self.notes.append(f"{self._domain} has an MTA-STS policy, mode {self._sts.mode}")
         limit = min((one.preference for one in records if one.exchange == own), default=None)
@@ -327,6 +340,9 @@ class _Search:
         DANE and MTA-STS both hold: DANE says how a certificate is verified (RFC 8461 section 2), and
         a host that an enforced policy does not name is not used.
         """
+        if self._tls_optional:
+            policy = TlsPolicy(Level.OPPORTUNISTIC)
+            return of_route_by_mx(self._relay, policy, name, self._domain, proven=False)
         named = self._sts is not None and self._sts.names(name)
         if self._sts is not None and self._sts.mode == "enforce" and not named:
             self._pass_over("4.7.5", f"{name}: not in the MTA-STS policy, passed over")

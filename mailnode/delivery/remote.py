@@ -34,7 +34,12 @@ class Finder(Protocol):
     """Finds destinations; see destination.Destinations."""
 
     async def find(
-        self, domain: str, *, sender: Address | None = None, require_tls: bool = False
+        self,
+        domain: str,
+        *,
+        sender: Address | None = None,
+        require_tls: bool = False,
+        tls_optional: bool = False,
     ) -> Destination:
         """Where mail for a domain goes. Raises NoDestination."""
 
@@ -101,7 +106,10 @@ class RemoteCourier:
         await self._lookups.acquire()
         try:
             return await self._destinations.find(
-                domain, sender=envelope.reverse_path, require_tls=require_tls
+                domain,
+                sender=envelope.reverse_path,
+                require_tls=require_tls,
+                tls_optional=envelope.tls_optional,
             )
         except NoDestination as nothing:
             fate = Fate.FAILED if nothing.permanent else Fate.WAITING

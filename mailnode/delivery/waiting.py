@@ -125,7 +125,12 @@ class _OneHost:
     """Destinations: whoever has called is the host of all the domains."""
 
     async def find(
-        self, _domain: str, *, sender: Address | None = None, require_tls: bool = False
+        self,
+        _domain: str,
+        *,
+        sender: Address | None = None,
+        require_tls: bool = False,
+        tls_optional: bool = False,
     ) -> Destination:
         """Raises NoDestination where nobody can know that it is the right one (RFC 8689)."""
         if require_tls:

@@ -154,7 +154,10 @@ class Policies:
 
     known: dict[str, StsPolicy] = field(default_factory=dict)
 
+    asked: list[str] = field(default_factory=list)
+
     async def policy(self, domain: str) -> StsPolicy | None:
+        self.asked.append(domain)
         return self.known.get(domain)
 
 
@@ -169,7 +172,7 @@ class DestinationTestCase(SynchronousTestCase):
         self.kept: tuple[str, ...] = ()
         self.random = random.Random(1)
 
-    def finding(self, domain: str, sender: str = "", *, require_tls: bool = False) -> "Deferred[Destination]":
+    def finding(self, domain: str, sender: str = "", **wanted: bool) -> "Deferred[Destination]":
         config = Config(
             hostname="mx.office.example",
             domains=("office.example",),
@@ -182,10 +185,10 @@ class DestinationTestCase(SynchronousTestCase):
         live = Live(config, Mailboxes())
         finder = Destinations(live, runtime, self.zone, self.policies, ours=lambda one: one in known)
         who = parse_address(sender) if sender else None
-        return Deferred.fromCoroutine(finder.find(domain, sender=who, require_tls=require_tls))
+        return Deferred.fromCoroutine(finder.find(domain, sender=who, **wanted))
 
-    def find(self, domain: str, sender: str = "", *, require_tls: bool = False) -> Destination:
-        return self.successResultOf(self.finding(domain, sender, require_tls=require_tls))
+    def find(self, domain: str, sender: str = "", **wanted: bool) -> Destination:
+        return self.successResultOf(self.finding(domain, sender, **wanted))
 
     def nothing(self, domain: str, *, require_tls: bool = False) -> NoDestination:
         failure = self.failureResultOf(self.finding(domain, require_tls=require_tls), NoDestination)
@@ -426,6 +429,23 @@ class Encryption(DestinationTestCase):
             self.levels("signed.example"),
             [("s1.example", Level.VERIFIED, "tlsa"), ("s3.example", Level.VERIFIED, "sts")],
         )
+
+    def test_tls_optional(self) -> None:
+        """B10: a report on TLS is held up by no policy, and counted nowhere (RFC 8460 section 3)."""
+        self.policies.known = {"signed.example": StsPolicy("enforce", 86400, ("s9.example",))}
+        self.assertEqual(self.nothing("signed.example").status, "4.7.5")
+        self.zone.asked.clear()
+        self.policies.asked.clear()
+        for domain in ("signed.example", "signed-only-broken.example", "plain.example"):
+            found = self.find(domain, tls_optional=True)
+            self.assertEqual({one.tls for one in found.hosts}, {TlsPolicy(Level.OPPORTUNISTIC)})
+            self.assertEqual(found.key, f"{domain} tls optional")
+        self.assertEqual(self.policies.asked, [])
+        self.assertNotIn("TLSA", {kind for _, kind in self.zone.asked})
+        for relay in (Relay("relay.example", tls="required"), Relay(tls="required")):
+            self.routes = {"*": relay}  # the administrator's wish holds for reports too
+            levels = {one.tls.level for one in self.find("plain.example", tls_optional=True).hosts}
+            self.assertEqual(levels, {Level.VERIFIED})
 
     def test_require_tls(self) -> None:
         """Only hosts whose names are proven take such a message, each with a certificate (RFC 8689)."""
