@@ -42,6 +42,7 @@ def for_members(live: Live, entry: Entry, name: str) -> Entry:
         utf8=entry.envelope.utf8 or utf8,
         full=None,
         envelope_id="",
+        origin=None,
     )
     head = list_fields(
         name,

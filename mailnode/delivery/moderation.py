@@ -17,6 +17,7 @@ from mailnode.delivery.report import part, returned
 from mailnode.delivery.reporting import original
 from mailnode.envelope import Body
 from mailnode.message import trace
+from mailnode.message.encoded import encode_words
 from mailnode.message.header import values_of
 from mailnode.queue.changes import Change, reject, release
 from mailnode.queue.entry import Approval, Entry
@@ -119,7 +120,7 @@ class Moderation:
             ("From", f"Mailing lists of {host} <MAILER-DAEMON@{host}>"),
             ("To", *[f"<{one}>," for one in to[:-1]], f"<{to[-1]}>"),
             ("Reply-To", f"<{approve}>"),
-            ("Subject", f"Approve? A message for {name}"),
+            ("Subject", *encode_words(f"Approve? A message for {name}")),
             ("Date", trace.date_time(now)),
             ("Message-ID", f"<{int(now)}.{letter}@{host}>"),
             ("Auto-Submitted", "auto-generated"),  # RFC 3834 section 5

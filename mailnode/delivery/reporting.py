@@ -62,12 +62,13 @@ class Reporter:
         self._bus = bus
         self._log = Log("mailnode.reports")
 
-    async def of_entry(self, entry: Entry) -> None:
-        """Report what is owed of a message in the queue. Raises OSError."""
+    async def of_entry(self, entry: Entry) -> bool:
+        """Report what is owed of a message in the queue; the sender is known. Raises OSError."""
         whole = returned_whole(entry.envelope, entry.owed)
         octets = await self._runtime.blocking.run(partial(original, self._spool, entry, whole=whole))
         until = gives_up(entry)
         await self._send(entry.id, entry.envelope, entry.owed, came=entry.came, original=octets, until=until)
+        return True
 
     async def of_arrival(
         self, message: str, envelope: Envelope, leads_to: Sequence[Route], header: bytes

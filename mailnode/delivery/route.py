@@ -80,6 +80,11 @@ class Router:
             lists=(),
         )
 
+    def sender(self, reverse_path: Address) -> Address:
+        """Who a reverse-path is: the sender for whom it stands, where this host has rewritten it."""
+        route = self._sent_on(reverse_path) if reverse_path.domain_key in self._live.config.domains else None
+        return route.elsewhere[0] if route and route.elsewhere else reverse_path
+
     def verify(self, address: Address) -> tuple[Named, ...]:
         """Who VRFY may say an address is (RFC 5321 section 3.5): nobody where it leads to nobody here.
 

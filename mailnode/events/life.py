@@ -161,6 +161,15 @@ class Reported(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class NotTold(Event):
+    """A sender is not told what became of a message: the address may be forged, by what SPF says."""
+
+    message: str
+    address: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Shown(Event):
     """A message was shown to somebody who was there: in so many sessions and on so many terminals."""
 

@@ -1,8 +1,8 @@
 """The header fields by which a mailing list is known (RFC 2369, RFC 2919, RFC 8058)."""
 
-from email.header import Header
 from urllib.parse import quote
 
+from mailnode.message.encoded import encode_words
 from mailnode.message.header import values_of
 from mailnode.message.trace import field
 
@@ -65,4 +65,4 @@ def _phrase(text: str) -> list[str]:
         return []
     if text.isascii():
         return ['"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"']
-    return Header(text, "utf-8").encode().split("\n ")
+    return encode_words(text)

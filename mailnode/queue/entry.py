@@ -10,7 +10,7 @@ import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import cattrs
 
@@ -68,6 +68,14 @@ class Approval(Enum):
     ASKED = "asked"  # its moderators have until its release to answer
 
 
+class Proof(Enum):
+    """Whether a stranger is to be told of a failure only when it is proved who the stranger is."""
+
+    NEEDED = "needed"
+    MISSING = "missing"  # the message is kept for the administrator until its release, then it goes
+    WAIVED = "waived"
+
+
 class Delay(Enum):
     """Whether the sender was told that a message is late, which happens once at most."""
 
@@ -99,6 +107,7 @@ class Entry:
     delay: Delay = Delay.UNSAID
     head: str = ""
     approval: Approval = Approval.GIVEN
+    proof: Proof = Proof.NEEDED
 
     @property
     def waiting(self) -> bool:
@@ -123,6 +132,14 @@ class Entry:
         told = (one if one.fate is Fate.WAITING else replace(one, told=True) for one in self.progress)
         delay = Delay.TOLD if self.delay is Delay.DUE else self.delay
         return replace(self, progress=tuple(told), delay=delay)
+
+    def with_nobody_told(self, until: float) -> "Entry":
+        """The same, as nothing proves who the sender is: what is final is kept for that long."""
+        delay = Delay.TOLD if self.delay is Delay.DUE else self.delay
+        if self.waiting:
+            return replace(self, delay=delay)
+        envelope = replace(self.envelope, release=until)
+        return replace(self, delay=delay, proof=Proof.MISSING, envelope=envelope)
 
     def with_progress(self, found: Mapping[int, Progress]) -> "Entry":
         """The same, with that known of recipients, which are given by their places."""
@@ -182,17 +199,28 @@ def decode(data: bytes) -> Entry:
     return entry
 
 
-def glance(data: bytes) -> tuple[str, float, float]:
-    """The id in an envelope file, when it is due and when it is released: a quarter of the work of decode().
+class Glance(NamedTuple):
+    """What the queue needs to know of a message that waits."""
+
+    id: str
+    due: float
+    release: float
+    priority: int
+
+
+def glance(data: bytes) -> Glance:
+    """That of an envelope file: a quarter of the work of decode().
 
     Raises ValueError, but not for everything that decode() does.
     """
     with _wrong_is_value_error():
         content = _content(data)
-        return (
+        envelope = content["envelope"]
+        return Glance(
             _text(content["id"], str),
             _number(content["due"], float),
-            _number(content["envelope"].get("release", 0.0), float),
+            _number(envelope.get("release", 0.0), float),
+            int(_number(envelope.get("priority", 0), int)),
         )
 
 

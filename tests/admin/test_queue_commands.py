@@ -132,7 +132,7 @@ class QueueCommands(SynchronousTestCase):
     def test_by_hand(self) -> None:
         """Without a server the files are changed."""
         self.accept("A1", 4_000_000_000)
-        self.assertIn("mailnode is not running", self.run_command("release", "A1").output)
+        self.assertEqual(self.run_command("release", "A1").output, "A1 is due now.\n")
         self.assertLess(self.spool.read("A1").due, 4_000_000_000)
         self.assertIn("A1 is gone.", self.run_command("drop", "A1").output)
         self.assertEqual(os.listdir(self.spool.path), [])
@@ -164,6 +164,17 @@ class QueueCommands(SynchronousTestCase):
             self.server = Queue(error)
             for what in ALL:
                 self.assertIn(words, self.run_command(what, "A1", code=1).output)
+
+    def test_some_refused(self) -> None:
+        """One that cannot be changed does not stop the others; programs hear of each."""
+        self.accept("A1", 1)
+        self.accept("C3", 3)
+        result = self.run_command("hold", "A1", "B2", "C3", code=1)
+        self.assertEqual(result.stdout, "A1 is held.\nC3 is held.\n")
+        self.assertIn("there is no message B2", result.stderr)
+        told = json.loads(self.run_command("drop", "A1", "B2", "--json", code=1).stdout)
+        self.assertEqual([(one["id"], one["ok"]) for one in told], [("A1", True), ("B2", False)])
+        self.assertEqual(self.spool.names(), ["C3"])
 
     def test_held_by_hand(self) -> None:
         """What is held says so, is not tried again, and goes when it is released."""
