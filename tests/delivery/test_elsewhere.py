@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, cast
 
-from mailnode.config import Mailboxes
+from mailnode.config import MailboxEntry, Mailboxes
 from mailnode.config_lists import MailingList
 from mailnode.delivery.fitting import Content
 from mailnode.delivery.remote import Settled
@@ -89,6 +89,31 @@ class Elsewhere(ElsewhereTestCase):
         self.assertEqual(len(self.inbox(ANNA)), 1)
         self.assertEqual(self.carried, [(STRANGER, "x@elsewhere.example"), ("", STRANGER)])
         self.assertEqual(self.spool.names(), [])
+
+    def test_refused_in_the_session(self) -> None:
+        """B1: what can be known in the session is said there, and nobody gets a mail about it."""
+        names = ("hostname", "domains", "state", "store")
+        known = {name: getattr(self.live.config, name) for name in names}
+        full = Mailboxes({str(BOB): MailboxEntry("x", quota=1)})
+        for people, size, to, answer in (
+            (self.live.mailboxes, 100, "nobody@a.example", b"550 5.1.1"),
+            (self.live.mailboxes, 10**9, "bob@a.example", b"552 5.3.4"),
+            (full, 1000, "bob@a.example", b"452 4.2.2"),
+        ):
+            self.live.mailboxes = people
+            world = World(
+                config=known,
+                mailboxes=people,
+                courier=self.courier,
+                queue=self.runner,
+                reporter=self.reporter,
+            )
+            world.send(EHLO)
+            said = world.send(f"MAIL FROM:<{STRANGER}> SIZE={size}\r\nRCPT TO:<{to}>\r\n".encode())
+            self.assertIn(answer, [one[:9] for one in said])
+            world.lose()
+        self.clock.advance(HOUR)
+        self.assertEqual((self.carried, self.spool.names(), self.inbox(BOB)), ([], [], []))
 
     def test_report_refused(self) -> None:
         """B3: of a report that nobody takes there is no report."""
