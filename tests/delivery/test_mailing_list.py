@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from mailnode.config_lists import MailingList
+from mailnode.config_messages import LiveMessages
 from mailnode.events.life import Expanded
 from mailnode.queue.entry import Approval
 from mailnode.queue.runner import DAY
@@ -163,6 +164,28 @@ class Posting(ListTestCase):
         self.live.mailboxes = replace(people, aliases=aliases)
         self.assertEqual(self.answer(STRANGER, "way@a.example"), b"550 5.7.2")
         self.assertEqual(self.answer(X, "way@a.example"), b"250 2.1.5")
+
+    def test_shown(self) -> None:
+        """The rules hold for SEND, SOML and SAML too, which go to the members at once."""
+        people = self.live.mailboxes
+        lists = {
+            f"{posting}@a.example": MailingList(("bob@a.example",), owner="bob@a.example", posting=posting)
+            for posting in ("open", "members", "moderated")
+        }
+        self.live.mailboxes = replace(people, lists=lists)
+        names = ("hostname", "domains", "state", "store")
+        config = {name: getattr(self.live.config, name) for name in names}
+        config["messages"] = LiveMessages("everybody")
+        for posting, wanted in (
+            ("open", b"250 2.1.5"),
+            ("members", b"550 5.7.2"),
+            ("moderated", b"550 5.7.2"),
+        ):
+            world = World("smtp", config=config, mailboxes=self.live.mailboxes)
+            world.send(EHLO)
+            said = world.send(f"SAML FROM:<{STRANGER}>\r\nRCPT TO:<{posting}@a.example>\r\n".encode())
+            self.assertEqual(said[-1][:9], wanted, posting)
+            world.lose()
 
 
 class Moderated(ListTestCase):

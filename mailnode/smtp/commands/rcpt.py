@@ -6,7 +6,7 @@ from mailnode.auth.allowance import UsedUp
 from mailnode.delivery.forwarding import forwarded
 from mailnode.delivery.moderation import Answer
 from mailnode.delivery.route import NOBODY, Route
-from mailnode.envelope import Kind, Recipient
+from mailnode.envelope import Envelope, Kind, Recipient
 from mailnode.events.life import AllowanceUsedUp
 from mailnode.net.listen import plain_address
 from mailnode.smtp.extensions import with_rcpt_parameters
@@ -20,7 +20,7 @@ from mailnode.smtp.outcome import (
     bad_address,
     for_error,
 )
-from mailnode.smtp.posting import check_posting
+from mailnode.smtp.posting import check_posting, needs_approval
 from mailnode.smtp.session import Session
 from mailnode.smtp.transaction import Transaction
 from mailnode.store.errors import OverQuota
@@ -32,6 +32,7 @@ TOO_MANY = Reply(452, "4.5.3", "Too many recipients")
 EMPTY = Reply(501, "5.1.3", "A recipient needs an address")
 RELAYING_DENIED = Reply(550, "5.7.1", "Relaying denied")
 NOT_SHOWN = Reply(550, "5.7.1", "Only MAIL goes to other hosts, and this address leads to one")
+NOT_APPROVED = Reply(550, "5.7.2", "Only MAIL goes to a moderated list")
 ONE_ONLY = Reply(550, "5.7.1", "A message without reverse-path is a report, and goes to one recipient")
 GOES_ALONE = Reply(452, "4.5.3", "An answer about a list goes alone")
 NOBODYS_ANSWER = Reply(550, "5.7.1", "An answer about a list needs a reverse-path")
@@ -56,10 +57,8 @@ async def run(session: Session, argument: bytes) -> Reply:
         raise Refused(GOES_ALONE)
     if answer is not None:
         return _take_answer(transaction, recipient, answer)
-    route = _route(session, transaction.envelope.kind, recipient.address)
+    route = _route(session, transaction.envelope, recipient.address)
     _check_route(session, transaction, route)
-    for name in route.lists:
-        check_posting(session, transaction.envelope.reverse_path, name)
     needing = replace(route, accounts=await _who_needs_room(session, transaction.envelope.kind, route))
     if needing.accounts:
         await _check_room(session, transaction, needing)
@@ -80,10 +79,17 @@ def _take_answer(transaction: Transaction, recipient: Recipient, answer: Answer)
     return RECIPIENT_OK
 
 
-def _route(session: Session, kind: Kind, address: Address) -> Route:
-    """Where it leads; what is shown to people, is shown to those on a list."""
+def _route(session: Session, envelope: Envelope, address: Address) -> Route:
+    """Where it leads; what is shown to people is shown to those on a list, which no moderator sees before."""
     router, address = session.router, by_name(session, address)
-    return router.resolve(address) if kind is Kind.MAIL else router.everybody(address)
+    route = router.resolve(address)
+    for name in route.lists:
+        check_posting(session, envelope.reverse_path, name)
+    if envelope.kind is Kind.MAIL:
+        return route
+    if any(needs_approval(session, name) for name in route.lists):
+        raise Refused(NOT_APPROVED)
+    return router.everybody(address)
 
 
 def _check_route(session: Session, transaction: Transaction, route: Route) -> None:
