@@ -239,6 +239,18 @@ class Moderated(ListTestCase):
         self.assertEqual((self.inbox(BOB), self.spool.names()), ([], []))
         self.assertEqual(self.refused("m@third.example", approve), b"550 5.5.0")
 
+    def test_rejected_in_the_name_of_the_list(self) -> None:
+        """What is rejected gets to no member by the report of it: that is the owner's, not the list's."""
+        self.live.mailboxes = replace(
+            self.live.mailboxes,
+            lists={"slow@a.example": replace(LISTS["slow@a.example"], owner="boss@third.example")},
+        )
+        self.send("slow@a.example", "slow@a.example")
+        rejecting = re.findall(rb"reject=\S+@a\.example", self.inbox(ANNA)[0])[-1]
+        self.carried.clear()
+        self.send("anna@a.example", rejecting.decode(), login=True)
+        self.assertEqual((self.carried, self.inbox(BOB)), ([("", "boss@third.example")], []))
+
     def test_decided_while_it_waits(self) -> None:
         """What is approved and not yet with all members can be rejected no more."""
         self.says[X] = LATER
