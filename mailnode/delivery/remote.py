@@ -107,7 +107,8 @@ class RemoteCourier:
         try:
             return await self._destinations.find(
                 domain,
-                sender=envelope.reverse_path,
+                # anybody can say to be somebody with a route, and a login there
+                sender=envelope.reverse_path if envelope.origin is None else None,
                 require_tls=require_tls,
                 tls_optional=envelope.tls_optional,
             )
