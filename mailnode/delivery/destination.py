@@ -83,8 +83,8 @@ class Host:
 class Destination:
     """Hosts to try in order; the first that takes a message, or refuses it for good, has it.
 
-    Messages of one `key` may go over one connection. With `require_tls` a host must have REQUIRETLS. `notes`
-    tell a person how it was found.
+    Messages of one `key` and `login` may go over one connection. With `require_tls` a host must have
+    REQUIRETLS. `notes` tell a person how it was found.
     """
 
     key: str
@@ -162,6 +162,8 @@ class Destinations:
         else:
             found = await self._by_mx(search)
         words = " requiretls" * require_tls + " tls optional" * tls_optional
+        if relay is not None and relay.tls != _BY_DNS.tls:
+            words += f" tls {relay.tls}"
         return replace(found, key=found.key + words, require_tls=require_tls, notes=tuple(search.notes))
 
     def _route(self, domain: str, sender: Address | None, *, kept: bool) -> Relay | None:

@@ -259,7 +259,7 @@ class Carrying(SynchronousTestCase):
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 2)
 
     def test_sender(self) -> None:
-        """The route of a sender, with its login, is for our own people: a stranger's word does not open it."""
+        """The route of a sender, with its login, is for our own people, whatever strangers say."""
         for origin in (None, Origin("192.0.2.9", "x.example")):
             self.fates(self.entry(A, reverse_path=B.address, origin=origin))
         self.assertEqual(self.known.senders, [B.address, None])
