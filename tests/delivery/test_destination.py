@@ -288,7 +288,7 @@ class ByRoute(DestinationTestCase):
         self.assertIs(host.tls.level, Level.VERIFIED)
         for domain in ("missing.example", "null.example", "[127.0.0.1]"):
             found = self.find(domain)
-            self.assertEqual((found.key, found.login), ("192.168.1.1:2525", None))
+            self.assertEqual((found.key, found.login), ("192.168.1.1:2525 tls none", None))
             self.assertEqual(found.hosts, (Host("192.168.1.1", ("192.168.1.1",), 2525, found.hosts[0].tls),))
             self.assertIs(found.hosts[0].tls.level, Level.CLEAR)
         self.assertEqual({kind for _, kind in self.zone.asked}, {"A", "AAAA"})
@@ -319,6 +319,13 @@ class ByRoute(DestinationTestCase):
         self.sender_routes = {"anna@a.example": Relay(tls="required")}
         keys = [self.find("plain.example", one).key for one in ("anna@a.example", "ben@a.example")]
         self.assertEqual(keys, ["plain.example tls required", "plain.example"])
+
+    def test_tls_to_a_literal(self) -> None:
+        """An address proves nothing: where TLS is required of everybody, nothing goes there."""
+        self.routes = {"*": Relay(tls="required")}
+        self.assertEqual(self.nothing("[9.9.9.1]").status, "5.7.10")
+        self.routes = {"*": Relay(tls="none")}
+        self.assertIs(self.find("[9.9.9.1]").hosts[0].tls.level, Level.CLEAR)
 
     def test_tls_to_one_host(self) -> None:
         """Two routes to one host, of which one verifies it, are two destinations."""
