@@ -7,8 +7,10 @@ from typing import Any
 from mailnode.config_lists import MailingList
 from mailnode.config_messages import LiveMessages
 from mailnode.events.life import Expanded
+from mailnode.message.list_fields import LIST_FIELDS, came_through, list_fields
 from mailnode.queue.entry import Approval
 from mailnode.queue.runner import DAY
+from mailnode.smtp.header_block import edit
 from mailnode.wire.address import Address
 from mailnode.wire.srs import Srs
 from tests.delivery.test_elsewhere import LATER, REFUSED, STRANGER, ElsewhereTestCase
@@ -73,6 +75,15 @@ class Sending(ListTestCase):
         self.send(STRANGER, "anna@a.example>\r\nRCPT TO:<club@a.example")
         self.assertEqual(len(self.inbox(ANNA)), 1)
         self.assertEqual(len(self.carried), 2)
+
+    def test_circle(self) -> None:
+        """A list elsewhere that has ours as a member, and puts its own List-Id in, sends it back once."""
+        self.send(STRANGER, "club@a.example")
+        header = self.inbox(ANNA)[0].partition(b"\n\n")[0].replace(b"\n", b"\r\n") + b"\r\n\r\n"
+        back, _ = edit(header, limits=self.live.config.limits, remove=LIST_FIELDS)
+        theirs = list_fields("other@b.example", owner="o@b.example") + back
+        self.assertTrue(came_through(theirs, "club@a.example"))
+        self.assertFalse(came_through(theirs, "band@a.example"))
 
     def test_owner_hears(self) -> None:
         """What a member's host refuses is the owner's to know; the sender hears nothing."""
