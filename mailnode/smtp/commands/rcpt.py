@@ -35,6 +35,7 @@ NOT_SHOWN = Reply(550, "5.7.1", "Only MAIL goes to other hosts, and this address
 NOT_APPROVED = Reply(550, "5.7.2", "Only MAIL goes to a moderated list")
 ONE_ONLY = Reply(550, "5.7.1", "A message without reverse-path is a report, and goes to one recipient")
 GOES_ALONE = Reply(452, "4.5.3", "An answer about a list goes alone")
+REPORTS_ONLY = Reply(550, "5.7.1", "Only a report goes to an address that stands for another")
 NOBODYS_ANSWER = Reply(550, "5.7.1", "An answer about a list needs a reverse-path")
 RECIPIENT_OK = Reply(250, "2.1.5", "Recipient ok")
 
@@ -58,7 +59,7 @@ async def run(session: Session, argument: bytes) -> Reply:
     if answer is not None:
         return _take_answer(transaction, recipient, answer)
     route = _route(session, transaction.envelope, recipient.address)
-    _check_route(session, transaction, route)
+    _check_route(session, transaction, by_name(session, recipient.address), route)
     needing = replace(route, accounts=await _who_needs_room(session, transaction.envelope.kind, route))
     if needing.accounts:
         await _check_room(session, transaction, needing)
@@ -92,11 +93,12 @@ def _route(session: Session, envelope: Envelope, address: Address) -> Route:
     return router.everybody(address)
 
 
-def _check_route(session: Session, transaction: Transaction, route: Route) -> None:
+def _check_route(session: Session, transaction: Transaction, address: Address, route: Route) -> None:
     """Refuse what is nobody's, and what is not to go where it leads (vectors R1 to R20).
 
     To an address of another host goes only what our own people send, after a login, unless its mail is kept
-    here until it is called for; to where an alias or list of ours leads goes what anybody sends.
+    here until it is called for; to where an alias or list of ours leads goes what anybody sends. To a
+    reverse-path that this host has rewritten go reports: strangers know it, and would send what they like.
     """
     if not route.copies:
         raise Refused(NO_SUCH_MAILBOX)
@@ -106,6 +108,8 @@ def _check_route(session: Session, transaction: Transaction, route: Route) -> No
     kept = any(one.domain_key in session.config.on_demand for one in route.elsewhere)
     if not route.ours and not own and not kept:
         raise Refused(RELAYING_DENIED)
+    if transaction.envelope.reverse_path is not None and session.router.sender(address) is not address:
+        raise Refused(REPORTS_ONLY)
     if transaction.envelope.kind is not Kind.MAIL:
         raise Refused(NOT_SHOWN)
 
