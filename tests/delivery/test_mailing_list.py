@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from mailnode.config import MailboxEntry
 from mailnode.config_lists import MailingList
 from mailnode.config_messages import LiveMessages
 from mailnode.events.life import Expanded
@@ -359,6 +360,23 @@ class Moderated(ListTestCase):
         self.assertEqual(self.inbox(ANNA), [])
         self.clock.advance(400)
         self.assertEqual(len(self.inbox(ANNA)), 1)
+
+    def test_full_mailbox_of_a_moderator(self) -> None:
+        """It keeps the question from no other one; where nobody can be asked, that is tried again."""
+        people = self.live.mailboxes
+        full = {**people.mailboxes, str(ANNA): MailboxEntry("x", quota=1)}
+        both = replace(LISTS["slow@a.example"], moderators=(str(ANNA), str(BOB)))
+        self.live.mailboxes = replace(people, mailboxes=full, lists={"slow@a.example": both})
+        self.send(STRANGER, "slow@a.example")
+        self.assertEqual((len(self.inbox(ANNA)), len(self.inbox(BOB))), (0, 1))
+        (name,) = self.spool.names()
+        self.assertIs(self.spool.read(name).approval, Approval.ASKED)
+        self.do(self.runner.drop(name))
+        alone = replace(both, moderators=(str(ANNA),))
+        self.live.mailboxes = replace(self.live.mailboxes, lists={"slow@a.example": alone})
+        self.send(STRANGER, "slow@a.example")
+        (name,) = self.spool.names()
+        self.assertIs(self.spool.read(name).approval, Approval.WANTED)
 
     def test_held_by_hand(self) -> None:
         """`mailnode queue release` is an approval too."""
