@@ -184,8 +184,8 @@ class Runner:
         self._plan()
 
     async def work(self, name: str, deliver: Deliver) -> None:
-        """Have a message tried now, by this way; returns when that is over. Raises Busy."""
-        if name not in self._due:
+        """Have a message tried now, by this way; returns when that is over. Raises Busy, after stop() too."""
+        if name not in self._due or not self._started:
             raise Busy(name)
         del self._due[name]
         await self._begin(name, deliver)
