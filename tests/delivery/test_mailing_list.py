@@ -9,6 +9,7 @@ from mailnode.config_lists import MailingList
 from mailnode.config_messages import LiveMessages
 from mailnode.events.life import Expanded
 from mailnode.message.list_fields import LIST_FIELDS, came_through, list_fields
+from mailnode.queue.changes import hold
 from mailnode.queue.entry import Approval
 from mailnode.queue.runner import DAY
 from mailnode.smtp.header_block import edit
@@ -218,6 +219,7 @@ class Moderated(ListTestCase):
         question = read(self.inbox(ANNA)[0])
         self.assertEqual(str(question["Reply-To"]), approve)
         self.assertEqual(str(question["Auto-Submitted"]), "auto-generated")
+        self.assertEqual(str(question["Content-Transfer-Encoding"]), "8bit")
         text, original = question.iter_parts()
         self.assertIn(f"A message from <{STRANGER}>", text.get_content())
         self.assertEqual(original.get_content()["Subject"], "hello")
@@ -360,6 +362,18 @@ class Moderated(ListTestCase):
         self.assertEqual(self.inbox(ANNA), [])
         self.clock.advance(400)
         self.assertEqual(len(self.inbox(ANNA)), 1)
+
+    def test_held_and_approved(self) -> None:
+        """What the administrator holds is not sent by an answer; it is approved when it is released."""
+        approve, _ = self.ask()
+        (name,) = self.spool.names()
+        self.do(self.runner.change(name, hold))
+        self.send("m@third.example", approve)
+        self.assertEqual(self.carried, [])
+        self.assertIs(self.spool.read(name).approval, Approval.GIVEN)
+        self.do(self.runner.release(name))
+        self.clock.advance(1)
+        self.assertEqual(self.carried, [("bob@a.example", X)])
 
     def test_full_mailbox_of_a_moderator(self) -> None:
         """It keeps the question from no other one; where nobody can be asked, that is tried again."""
