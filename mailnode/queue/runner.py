@@ -225,7 +225,11 @@ class Runner:
         self._due[name] = due
         if priority:
             self._priority[name] = priority
-        heapq.heappush(self._order, (due, name))
+        if len(self._order) > 2 * len(self._due) + SLICE:
+            self._order = [(when, one) for one, when in self._due.items()]
+            heapq.heapify(self._order)
+        else:
+            heapq.heappush(self._order, (due, name))
 
     def _plan(self) -> None:
         """Be woken when the next one is due, and there is somebody free to work at it."""
