@@ -188,7 +188,7 @@ class Runner:
         if name not in self._due or not self._started:
             raise Busy(name)
         del self._due[name]
-        await self._begin(name, deliver)
+        await self._begin(name, deliver, called=True)
 
     async def release(self, name: str) -> None:
         """Try a message now. Raises as change() does."""
@@ -254,7 +254,7 @@ class Runner:
                 self._begin(name, self._deliver)
         self._plan()
 
-    def _begin(self, name: str, deliver: Deliver) -> "Deferred[None]":
+    def _begin(self, name: str, deliver: Deliver, *, called: bool = False) -> "Deferred[None]":
         ended: Deferred[None] = Deferred()
         self._running[name] = ended
 
@@ -266,12 +266,12 @@ class Runner:
             self._plan()
             ended.callback(None)
 
-        Deferred.fromCoroutine(self._run(name, deliver)).addBoth(end)
+        Deferred.fromCoroutine(self._run(name, deliver, called=called)).addBoth(end)
         return ended
 
     # One try
 
-    async def _run(self, name: str, deliver: Deliver) -> None:
+    async def _run(self, name: str, deliver: Deliver, *, called: bool) -> None:
         try:
             entry = self._unsaved.pop(name, None)
             if entry is None:
@@ -286,7 +286,7 @@ class Runner:
             return
         after = await self._tried(entry, deliver)
         try:
-            await self._settle(after)
+            await self._settle(after, called=called)
         except OSError as error:
             self._disk_failed(name, error)
 
@@ -319,8 +319,11 @@ class Runner:
         due = next_try(entry, now, self._runtime.random.random())
         return min(due, late) if entry.delay is Delay.UNSAID and late > now else due
 
-    async def _settle(self, entry: Entry) -> None:
-        """Keep what is true now, tell the sender, and put it away or let it wait. Raises OSError."""
+    async def _settle(self, entry: Entry, *, called: bool) -> None:
+        """Keep what is true now, tell the sender, and put it away or let it wait. Raises OSError.
+
+        Where a host has called for it, those who wait elsewhere are tried when they would have been.
+        """
         self._unsaved[entry.id] = entry
         was_kept = entry.proof is Proof.MISSING
         if entry.owed and not was_kept:
@@ -330,8 +333,10 @@ class Runner:
             entry = entry.with_everything_told() if told else entry.with_nobody_told(until)
             self._unsaved[entry.id] = entry
         if entry.waiting or (entry.proof is Proof.MISSING and not was_kept):
-            due = max(self._next_try(entry) if entry.waiting else 0.0, entry.envelope.release)
-            entry = replace(entry, due=due, tries=entry.tries + entry.waiting)
+            tried = entry.waiting and not called
+            due = self._next_try(entry) if tried else entry.due if entry.waiting else 0.0
+            due = max(due, entry.envelope.release)
+            entry = replace(entry, due=due, tries=entry.tries + tried)
             await self._runtime.blocking.run(self._spool.save, entry)
             self._wait(entry.id, due)
             self._bus.publish(Postponed("", entry.id, entry.tries, int(due)))

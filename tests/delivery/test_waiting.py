@@ -205,6 +205,17 @@ class Calling(ElsewhereTestCase):
         self.assertEqual(self.carried, [("anna@a.example", str(TIM))])
         self.assertEqual((self.hurried.count, len(self.spool.names())), (1, 1))
 
+    def test_others_wait_no_longer(self) -> None:
+        """A call is no try of those who wait for other hosts: theirs comes when it would have come."""
+        name = self.keep(TIM, VAL)
+        before = self.spool.read(name)
+        for _ in range(10):
+            world = self.call(b"ATRN branch.example.net\r\n")
+            self.say(world, GREETING, HELLO, b"450 4.2.0 Later\r\n", OK)
+            world.lose()
+        after = self.spool.read(name)
+        self.assertEqual((after.tries, after.due), (before.tries, before.due))
+
     def test_success(self) -> None:
         """RFC 3461: the branch gives no notifications, so who asked hears of it from here."""
         self.keep(Recipient(TIM, Notify.SUCCESS))
