@@ -51,6 +51,7 @@ class Connection(Protocol):
 
 
 Connect = Callable[[Destination, Host, str], Awaitable[Connection]]
+_Key = tuple[str, Login | None]  # of a destination: what one login does there is nothing to another
 
 
 @dataclass(eq=False, slots=True)
@@ -66,8 +67,7 @@ class _Open:
     def serves(self, destination: Destination) -> bool:
         """Whether it is what would be made for the destination now."""
         mine = (self.host.name, self.host.port, self.host.tls)
-        hosts = ((one.name, one.port, one.tls) for one in destination.hosts)
-        return self.login == destination.login and mine in hosts
+        return mine in ((one.name, one.port, one.tls) for one in destination.hosts)
 
 
 @dataclass(eq=False, slots=True)
@@ -102,7 +102,7 @@ class Connections:
         self._connect = connect
         self._most = most
         self._everywhere = DeferredSemaphore(CONNECTIONS)
-        self._ways: dict[str, _Way] = {}
+        self._ways: dict[_Key, _Way] = {}
         self._idle: dict[_Open, None] = {}  # who has been idle for longest is first
         self._closing: set[Deferred[None]] = set()
         self._stopped = False
@@ -114,7 +114,7 @@ class Connections:
 
         Raises NotConnected when no host of the destination begins a session.
         """
-        way = self._way(destination.key)
+        way = self._way((destination.key, destination.login))
         while True:
             await self._turn(way, message.envelope.priority)
             try:
@@ -143,7 +143,7 @@ class Connections:
 
     # Turns
 
-    def _way(self, key: str) -> _Way:
+    def _way(self, key: _Key) -> _Way:
         if len(self._ways) >= REMEMBERED and key not in self._ways:
             now = self._runtime.now()
             self._ways = {
@@ -187,7 +187,8 @@ class Connections:
 
     def _take(self, destination: Destination) -> _Open | None:
         """The connection that was used last, of those that are open."""
-        for one in [one for one in reversed(self._idle) if one.key == destination.key]:
+        mine = (destination.key, destination.login)
+        for one in [one for one in reversed(self._idle) if (one.key, one.login) == mine]:
             if one.connection.usable and one.serves(destination):
                 del self._idle[one]
                 return one

@@ -14,7 +14,7 @@ from operator import attrgetter
 from typing import Protocol
 
 from mailnode.auth.live import Live
-from mailnode.config_sending import EVERYTHING_ELSE, Relay
+from mailnode.config_sending import EVERYTHING_ELSE, VERIFYING, Relay
 from mailnode.delivery.tls_policy import (
     Level,
     TlsPolicy,
@@ -83,8 +83,8 @@ class Host:
 class Destination:
     """Hosts to try in order; the first that takes a message, or refuses it for good, has it.
 
-    Messages of one `key` may go over one connection. With `require_tls` a host must have REQUIRETLS. `notes`
-    tell a person how it was found.
+    Messages of one `key` and `login` may go over one connection. With `require_tls` a host must have
+    REQUIRETLS. `notes` tell a person how it was found.
     """
 
     key: str
@@ -162,6 +162,8 @@ class Destinations:
         else:
             found = await self._by_mx(search)
         words = " requiretls" * require_tls + " tls optional" * tls_optional
+        if relay is not None and relay.tls != _BY_DNS.tls:
+            words += f" tls {relay.tls}"
         return replace(found, key=found.key + words, require_tls=require_tls, notes=tuple(search.notes))
 
     def _route(self, domain: str, sender: Address | None, *, kept: bool) -> Relay | None:
@@ -250,9 +252,12 @@ class _Search:
             raise self._none("5.4.6", f"{self._domain} is this host")
         if not is_public(str(address)):
             raise self._none("5.1.2", f"{self._domain} is an address in a private network")
-        if self._require_tls:
+        if self._require_tls or self._relay.tls in VERIFYING:
             raise self._none("5.7.10", f"{self._domain} cannot prove who it is")
-        host = Host(self._domain, (str(address),), SMTP_PORT, without_policy(self._domain))
+        tls = of_route_by_mx(
+            self._relay, without_policy(self._domain), self._domain, self._domain, proven=False
+        )
+        host = Host(self._domain, (str(address),), SMTP_PORT, tls)
         return Destination(self._domain, (host,))
 
     # By the DNS

@@ -38,19 +38,23 @@ class Letters:
     async def send(self, name: str, octets: bytes, to: Sequence[Address]) -> bool:
         """Send a letter, whose id is `name`; False where there is no way to anybody.
 
-        Raises OSError and StoreError; then nobody has it.
+        A full mailbox keeps it from nobody else. Raises OSError and StoreError; then nobody has it.
         """
         routes = [Router(self._live).everybody(one) for one in to]
         accounts = tuple(dict.fromkeys(account for route in routes for account in route.accounts))
-        admissions = self._queued(name, to, routes, octets.isascii())
+        groups = [*((account,) for account in accounts), ()]  # those on other hosts are behind the mailboxes
+        admissions = [(len(accounts), one) for one in self._queued(name, to, routes, octets.isascii())]
         if not accounts and not admissions:
             return False
         delivery = Together(self._to_mailboxes(name, accounts), admissions)
         try:
             await delivery.write(octets)
-            await delivery.commit()
+            errors = await delivery.commit_each(groups)
         finally:
             await delivery.abort()
+        failed = [error for error in errors if error is not None]
+        if failed and len(failed) == len(accounts) and not admissions:
+            raise failed[0]
         return True
 
     def _to_mailboxes(self, name: str, accounts: Sequence[str]) -> LocalDelivery | None:
@@ -60,7 +64,7 @@ class Letters:
 
     def _queued(
         self, name: str, to: Sequence[Address], routes: Sequence[Route], plain: bool
-    ) -> list[tuple[int, Admission]]:
+    ) -> list[Admission]:
         """The way to those on other hosts."""
         body = Body.SEVEN_BIT if plain else Body.EIGHT_BIT
         wanted = Envelope(None, body=body, utf8=any(one.international for one in to))
@@ -75,4 +79,4 @@ class Letters:
         utf8 = any(one.envelope.utf8 for one in copies)
         now = self._runtime.now()
         envelope = replace(wanted, recipients=tuple(recipients.values()), utf8=utf8)
-        return [(0, self._begin(new_entry(name, envelope, came=now, due=now), b""))]
+        return [self._begin(new_entry(name, envelope, came=now, due=now), b"")]

@@ -19,7 +19,7 @@ from mailnode.envelope import Body
 from mailnode.message import trace
 from mailnode.message.encoded import encode_words
 from mailnode.message.header import values_of
-from mailnode.queue.changes import Change, reject, release
+from mailnode.queue.changes import HELD, Change, reject, release
 from mailnode.queue.entry import Approval, Entry
 from mailnode.queue.spool import Spool
 from mailnode.runtime import Runtime
@@ -93,6 +93,8 @@ class Moderation:
         def decided(entry: Entry, now: float) -> Entry:
             if entry.approval is Approval.GIVEN or not entry.waiting:
                 raise Decided
+            if change is release and entry.due >= HELD:  # it is approved, and still the administrator's
+                return replace(entry, approval=Approval.GIVEN)
             return change(entry, now)
 
         try:
@@ -125,6 +127,7 @@ class Moderation:
             ("Message-ID", f"<{int(now)}.{letter}@{host}>"),
             ("Auto-Submitted", "auto-generated"),  # RFC 3834 section 5
             ("MIME-Version", "1.0"),
+            ("Content-Transfer-Encoding", "8bit"),  # that of its parts (RFC 2045 section 6.4)
             ("Content-Type", "multipart/mixed;", f'boundary="question-{letter}"'),
         )
         words = (

@@ -97,7 +97,7 @@ class QueuedDelivery:
         reached = (*entry.reached, *(one for one, error in outcomes.items() if error is None))
         after = replace(entry, progress=progress, reached=reached)
         if elsewhere:
-            after = await self._send(after, elsewhere, self._remote)
+            after = await self._send(after, elsewhere, self._remote, reached=bool(missing))
         self._tell_failures(entry, after.progress)
         return after
 
@@ -175,8 +175,10 @@ class QueuedDelivery:
 
     # To other hosts
 
-    async def _send(self, entry: Entry, numbers: Sequence[int], remote: Remote) -> Entry:
-        """Have these recipients tried at their hosts.
+    async def _send(
+        self, entry: Entry, numbers: Sequence[int], remote: Remote, *, reached: bool = False
+    ) -> Entry:
+        """Have these recipients tried at their hosts; mailboxes may have been `reached` just now.
 
         That may take long. What is true already is kept on the disk, so that a crash sends nothing twice.
         """
@@ -188,17 +190,18 @@ class QueuedDelivery:
             self._log.warn("queue not read", message=entry.id, reason=error.strerror)
             return entry.with_progress(dict.fromkeys(numbers, UNREADABLE))
 
-        async def keep(found: Mapping[int, Progress]) -> None:
+        async def keep(found: Mapping[int, Progress], *, new: bool = False) -> None:
             nonlocal after
             after = after.with_progress(found)
-            if all(one.fate is Fate.WAITING for one in found.values()) or not after.waiting:
+            new = new or any(one.fate is not Fate.WAITING for one in found.values())
+            if not new or not after.waiting:
                 return  # what is new is not worth it, or written as soon as this returns
             try:
                 await lane.run(self._spool.save, after)
             except OSError as error:  # it will be written when all have been tried
                 self._log.warn("queue not written", message=entry.id, reason=error.strerror)
 
-        await keep(dict(enumerate(entry.progress)))
+        await keep(dict(enumerate(entry.progress)), new=reached)
         found = await remote.carry(entry, numbers, partial(self._content, entry), octets, settled=keep)
         return entry.with_progress(found)
 

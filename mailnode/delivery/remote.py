@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 from twisted.python.failure import Failure
 
 from mailnode.delivery.client import NotConnected
-from mailnode.delivery.destination import Destination, NoDestination
+from mailnode.delivery.destination import Destination, Login, NoDestination
 from mailnode.delivery.fitting import Content, Message
 from mailnode.delivery.outcome import Outcome, Result
 from mailnode.envelope import Envelope
@@ -80,13 +80,13 @@ class RemoteCourier:
         lookups = [Deferred.fromCoroutine(self._find(domain, envelope)) for domain in domains]
         where = dict(zip(domains, await gatherResults(lookups), strict=True))
         found: Found = {}
-        groups: dict[str, tuple[Destination, list[int]]] = {}
+        groups: dict[tuple[str, Login | None], tuple[Destination, list[int]]] = {}
         for number in numbers:
             place = where[envelope.recipients[number].address.domain_key]
             if isinstance(place, Progress):
                 found[number] = place
             else:
-                groups.setdefault(place.key, (place, []))[1].append(number)
+                groups.setdefault((place.key, place.login), (place, []))[1].append(number)
 
         async def one(destination: Destination, group: list[int]) -> None:
             people = tuple(envelope.recipients[number] for number in group)
@@ -107,7 +107,8 @@ class RemoteCourier:
         try:
             return await self._destinations.find(
                 domain,
-                sender=envelope.reverse_path,
+                # anybody can say to be somebody with a route, and a login there
+                sender=envelope.reverse_path if envelope.origin is None else None,
                 require_tls=require_tls,
                 tls_optional=envelope.tls_optional,
             )

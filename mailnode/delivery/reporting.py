@@ -5,6 +5,7 @@ from functools import partial
 
 from mailnode.auth.live import Live
 from mailnode.checks.spf import Spf
+from mailnode.config_lists import list_owner
 from mailnode.delivery.letters import Letters
 from mailnode.delivery.local import PIECE
 from mailnode.delivery.report import LARGEST_RETURNED, Report, compose, returned_whole
@@ -20,7 +21,7 @@ from mailnode.queue.runner import gives_up
 from mailnode.queue.spool import Spool
 from mailnode.runtime import Runtime
 from mailnode.store.errors import StoreError
-from mailnode.wire.address import Address
+from mailnode.wire.address import Address, parse_address
 
 _DELIVERED = Progress(Fate.DELIVERED, "2.0.0")
 _EXPANDED = Progress(Fate.EXPANDED, "2.0.0")
@@ -117,7 +118,7 @@ class Reporter:
         words = choose(self._languages(sender, original), self._live.config.language)
         octets = compose(Report(name, hostname, now, came, envelope, outcomes, original, until, words))
         try:
-            sent = await self._letters.send(name, octets, [sender])
+            sent = await self._letters.send(name, octets, self._hearing(sender))
         except StoreError as error:
             self._log.warn("report not delivered", message=message, reason=type(error).__name__)
             return
@@ -125,6 +126,16 @@ class Reporter:
             self._log.warn("no way to report to the sender", message=message, sender=sender)
             return
         self._bus.publish(Reported("", message, str(sender)))
+
+    def _hearing(self, sender: Address) -> list[Address]:
+        """The sender; of a list that is not open the owner: anybody can say to be the list."""
+        lists = self._live.mailboxes.lists
+        closed = [
+            (name, lists[name])
+            for name in Router(self._live).resolve(sender).lists
+            if lists[name].posting != "open"
+        ]
+        return [parse_address(list_owner(*one), utf8=True) for one in closed] or [sender]
 
     def _languages(self, sender: Address, original: bytes) -> Iterator[str]:
         """Those the sender understands, the best first: by a mailbox here, then by the message's header."""

@@ -98,7 +98,7 @@ class TlsReports:
             for day, outcomes in _understood(text):
                 for outcome, times in outcomes:
                     self._add(day, outcome, times)
-        except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise ValueError(f"{type(error).__name__}: {error}") from None
 
     def report(

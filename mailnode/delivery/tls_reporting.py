@@ -25,6 +25,7 @@ from twisted.python.failure import Failure
 from mailnode.auth.live import Live
 from mailnode.config import Config
 from mailnode.config_rules import split_address
+from mailnode.delivery.route import Router
 from mailnode.delivery.tls_report import TlsReports, day_of
 from mailnode.delivery.tls_report_mail import MEDIA_TYPE, Mail, compose
 from mailnode.envelope import Envelope, Recipient
@@ -191,9 +192,15 @@ class TlsReporting:
             return ()
         resolver = Budgeted(self._resolver, self._runtime.clock)
         try:
-            return parse_record((await resolver.query(f"_smtp._tls.{domain}", "TXT")).texts)
+            found = parse_record((await resolver.query(f"_smtp._tls.{domain}", "TXT")).texts)
         except NoAnswer:
             return ()
+        return tuple(one for one in found if isinstance(one, Web) or not self._is_closed(one))
+
+    def _is_closed(self, address: Address) -> bool:
+        """Whether it leads to a list of ours that is not open: no zone opens it."""
+        lists = self._live.mailboxes.lists
+        return any(lists[name].posting != "open" for name in Router(self._live).resolve(address).lists)
 
     def _mail(self, day: date, domain: str) -> Mail:
         config = self._live.config

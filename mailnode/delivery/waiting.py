@@ -93,11 +93,14 @@ class CalledFor:
         client = Client(link, opening.peer, opening.capabilities, manner, self._runtime)
         courier = RemoteCourier(_OneHost(), _OneConnection(client), self._bus)
         deliver = partial(self._queued.deliver_by, courier, domains)
-        for name in await self._found(domains):
-            if not client.usable:
-                break
-            with contextlib.suppress(Busy):
-                await self._queue.work(name, deliver)
+        try:
+            for name in await self._found(domains):
+                if not client.usable:
+                    break
+                with contextlib.suppress(Busy):
+                    await self._queue.work(name, deliver)
+        except OSError as error:  # the peer is a server now: there is no reply to tell it by
+            self._log.warn("waiting mail cannot be found", reason=error.strerror)
         await client.close()
 
     async def _found(self, domains: Collection[str]) -> list[str]:

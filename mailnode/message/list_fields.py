@@ -40,7 +40,8 @@ def list_fields(
     ]
     if unsubscribe:
         fields.append(field("List-Unsubscribe-Post", "List-Unsubscribe=One-Click"))
-    return b"".join((*fields, field("Precedence", "list")))  # RFC 3834 section 2: no automatic answers
+    fields.append(field("Precedence", "list"))  # RFC 3834 section 2: no automatic answers
+    return b"".join((*fields, field("X-Loop", _mailto(name))))
 
 
 def list_id(name: str) -> str:
@@ -49,7 +50,12 @@ def list_id(name: str) -> str:
 
 
 def came_through(header: bytes, name: str) -> bool:
-    """Whether a message has been sent to this list before."""
+    """Whether a message has been sent to this list before.
+
+    Another list takes out List-Id and leaves X-Loop: so two that have each other as members end too.
+    """
+    if any(value.strip().lower() == _mailto(name).lower().encode() for value in values_of(header, b"x-loop")):
+        return True
     identifier = f"<{list_id(name)}>".lower().encode()
     return any(identifier in value.lower() for value in values_of(header, b"list-id"))
 

@@ -184,11 +184,11 @@ class Runner:
         self._plan()
 
     async def work(self, name: str, deliver: Deliver) -> None:
-        """Have a message tried now, by this way; returns when that is over. Raises Busy."""
-        if name not in self._due:
+        """Have a message tried now, by this way; returns when that is over. Raises Busy, after stop() too."""
+        if name not in self._due or not self._started:
             raise Busy(name)
         del self._due[name]
-        await self._begin(name, deliver)
+        await self._begin(name, deliver, called=True)
 
     async def release(self, name: str) -> None:
         """Try a message now. Raises as change() does."""
@@ -225,7 +225,11 @@ class Runner:
         self._due[name] = due
         if priority:
             self._priority[name] = priority
-        heapq.heappush(self._order, (due, name))
+        if len(self._order) > 2 * len(self._due) + SLICE:
+            self._order = [(when, one) for one, when in self._due.items()]
+            heapq.heapify(self._order)
+        else:
+            heapq.heappush(self._order, (due, name))
 
     def _plan(self) -> None:
         """Be woken when the next one is due, and there is somebody free to work at it."""
@@ -250,7 +254,7 @@ class Runner:
                 self._begin(name, self._deliver)
         self._plan()
 
-    def _begin(self, name: str, deliver: Deliver) -> "Deferred[None]":
+    def _begin(self, name: str, deliver: Deliver, *, called: bool = False) -> "Deferred[None]":
         ended: Deferred[None] = Deferred()
         self._running[name] = ended
 
@@ -262,12 +266,12 @@ class Runner:
             self._plan()
             ended.callback(None)
 
-        Deferred.fromCoroutine(self._run(name, deliver)).addBoth(end)
+        Deferred.fromCoroutine(self._run(name, deliver, called=called)).addBoth(end)
         return ended
 
     # One try
 
-    async def _run(self, name: str, deliver: Deliver) -> None:
+    async def _run(self, name: str, deliver: Deliver, *, called: bool) -> None:
         try:
             entry = self._unsaved.pop(name, None)
             if entry is None:
@@ -282,7 +286,7 @@ class Runner:
             return
         after = await self._tried(entry, deliver)
         try:
-            await self._settle(after)
+            await self._settle(after, called=called)
         except OSError as error:
             self._disk_failed(name, error)
 
@@ -315,8 +319,11 @@ class Runner:
         due = next_try(entry, now, self._runtime.random.random())
         return min(due, late) if entry.delay is Delay.UNSAID and late > now else due
 
-    async def _settle(self, entry: Entry) -> None:
-        """Keep what is true now, tell the sender, and put it away or let it wait. Raises OSError."""
+    async def _settle(self, entry: Entry, *, called: bool) -> None:
+        """Keep what is true now, tell the sender, and put it away or let it wait. Raises OSError.
+
+        Where a host has called for it, those who wait elsewhere are tried when they would have been.
+        """
         self._unsaved[entry.id] = entry
         was_kept = entry.proof is Proof.MISSING
         if entry.owed and not was_kept:
@@ -326,8 +333,9 @@ class Runner:
             entry = entry.with_everything_told() if told else entry.with_nobody_told(until)
             self._unsaved[entry.id] = entry
         if entry.waiting or (entry.proof is Proof.MISSING and not was_kept):
-            due = max(self._next_try(entry) if entry.waiting else 0.0, entry.envelope.release)
-            tried = entry.waiting and entry.approval is Approval.GIVEN
+            tried = entry.waiting and entry.approval is not Approval.ASKED and not called
+            due = self._next_try(entry) if tried else entry.due if called else 0.0
+            due = max(due, entry.envelope.release)
             entry = replace(entry, due=due, tries=entry.tries + tried)
             await self._runtime.blocking.run(self._spool.save, entry)
             self._wait(entry.id, due)

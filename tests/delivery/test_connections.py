@@ -165,6 +165,7 @@ class Reuse(ConnectionsTestCase):
             there(key="other.example"),
             there(login=Login("anna", "/file")),
             there(host("mx", tls=strict)),
+            there(login=Login("anna", "/file")),
         ):
             self.sent(destination)
         self.assertEqual(len(self.sessions), 4)
@@ -367,6 +368,13 @@ class Pauses(ConnectionsTestCase):
         self.answers = {"dead": UNREACHABLE}
         self.failed(self.send(there(host("dead", "dead"), key="dead")))
         self.assertEqual(self.sent(), YES)
+
+    def test_other_logins_go_on(self) -> None:
+        """Nor is a login that fails a reason for another at the same host to wait, or to hear of it."""
+        self.answers = {"mx's": UNREACHABLE}
+        self.failed(self.send(there(login=Login("anna", "/file"))))
+        self.answers.clear()
+        self.assertEqual(self.sent(there(login=Login("ben", "/file"))), YES)
 
     def test_refused_for_good(self) -> None:
         """A host that says never is asked for each message: each is a message that comes back."""

@@ -280,13 +280,15 @@ class ByRoute(DestinationTestCase):
             "*": Relay("192.168.1.1", 2525, "none"),
         }
         found = self.find("plain.example")
-        self.assertEqual((found.key, found.login), ("relay.example:587", Login("office", "/secret")))
+        self.assertEqual(
+            (found.key, found.login), ("relay.example:587 tls required", Login("office", "/secret"))
+        )
         (host,) = found.hosts
         self.assertEqual((host.name, host.addresses, host.port), ("relay.example", ("10.0.0.25",), 587))
         self.assertIs(host.tls.level, Level.VERIFIED)
         for domain in ("missing.example", "null.example", "[127.0.0.1]"):
             found = self.find(domain)
-            self.assertEqual((found.key, found.login), ("192.168.1.1:2525", None))
+            self.assertEqual((found.key, found.login), ("192.168.1.1:2525 tls none", None))
             self.assertEqual(found.hosts, (Host("192.168.1.1", ("192.168.1.1",), 2525, found.hosts[0].tls),))
             self.assertIs(found.hosts[0].tls.level, Level.CLEAR)
         self.assertEqual({kind for _, kind in self.zone.asked}, {"A", "AAAA"})
@@ -311,6 +313,25 @@ class ByRoute(DestinationTestCase):
         }
         anna, ben = (self.find("alone.example", sender) for sender in self.sender_routes)
         self.assertEqual((anna.login, ben.login), (Login("anna", "/x"), Login("ben", "/x")))
+
+    def test_tls_by_sender(self) -> None:
+        """What one sender wants of the hosts of a domain is another destination than what others want."""
+        self.sender_routes = {"anna@a.example": Relay(tls="required")}
+        keys = [self.find("plain.example", one).key for one in ("anna@a.example", "ben@a.example")]
+        self.assertEqual(keys, ["plain.example tls required", "plain.example"])
+
+    def test_tls_to_a_literal(self) -> None:
+        """An address proves nothing: where TLS is required of everybody, nothing goes there."""
+        self.routes = {"*": Relay(tls="required")}
+        self.assertEqual(self.nothing("[9.9.9.1]").status, "5.7.10")
+        self.routes = {"*": Relay(tls="none")}
+        self.assertIs(self.find("[9.9.9.1]").hosts[0].tls.level, Level.CLEAR)
+
+    def test_tls_to_one_host(self) -> None:
+        """Two routes to one host, of which one verifies it, are two destinations."""
+        self.routes = {"plain.example": Relay("192.0.2.1", tls="required"), "*": Relay("192.0.2.1")}
+        keys = {self.find(one).key for one in ("plain.example", "alone.example", "half.example")}
+        self.assertEqual(len(keys), 2)
 
     def test_certificate(self) -> None:
         """A host may want to see a certificate and no password."""

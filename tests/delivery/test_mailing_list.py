@@ -4,10 +4,15 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from mailnode.config import MailboxEntry
 from mailnode.config_lists import MailingList
+from mailnode.config_messages import LiveMessages
 from mailnode.events.life import Expanded
+from mailnode.message.list_fields import LIST_FIELDS, came_through, list_fields
+from mailnode.queue.changes import hold
 from mailnode.queue.entry import Approval
 from mailnode.queue.runner import DAY
+from mailnode.smtp.header_block import edit
 from mailnode.wire.address import Address
 from mailnode.wire.srs import Srs
 from tests.delivery.test_elsewhere import LATER, REFUSED, STRANGER, ElsewhereTestCase
@@ -72,6 +77,15 @@ class Sending(ListTestCase):
         self.send(STRANGER, "anna@a.example>\r\nRCPT TO:<club@a.example")
         self.assertEqual(len(self.inbox(ANNA)), 1)
         self.assertEqual(len(self.carried), 2)
+
+    def test_circle(self) -> None:
+        """A list elsewhere that has ours as a member, and puts its own List-Id in, sends it back once."""
+        self.send(STRANGER, "club@a.example")
+        header = self.inbox(ANNA)[0].partition(b"\n\n")[0].replace(b"\n", b"\r\n") + b"\r\n\r\n"
+        back, _ = edit(header, limits=self.live.config.limits, remove=LIST_FIELDS)
+        theirs = list_fields("other@b.example", owner="o@b.example") + back
+        self.assertTrue(came_through(theirs, "club@a.example"))
+        self.assertFalse(came_through(theirs, "band@a.example"))
 
     def test_owner_hears(self) -> None:
         """What a member's host refuses is the owner's to know; the sender hears nothing."""
@@ -164,6 +178,28 @@ class Posting(ListTestCase):
         self.assertEqual(self.answer(STRANGER, "way@a.example"), b"550 5.7.2")
         self.assertEqual(self.answer(X, "way@a.example"), b"250 2.1.5")
 
+    def test_shown(self) -> None:
+        """The rules hold for SEND, SOML and SAML too, which go to the members at once."""
+        people = self.live.mailboxes
+        lists = {
+            f"{posting}@a.example": MailingList(("bob@a.example",), owner="bob@a.example", posting=posting)
+            for posting in ("open", "members", "moderated")
+        }
+        self.live.mailboxes = replace(people, lists=lists)
+        names = ("hostname", "domains", "state", "store")
+        config = {name: getattr(self.live.config, name) for name in names}
+        config["messages"] = LiveMessages("everybody")
+        for posting, wanted in (
+            ("open", b"250 2.1.5"),
+            ("members", b"550 5.7.2"),
+            ("moderated", b"550 5.7.2"),
+        ):
+            world = World("smtp", config=config, mailboxes=self.live.mailboxes)
+            world.send(EHLO)
+            said = world.send(f"SAML FROM:<{STRANGER}>\r\nRCPT TO:<{posting}@a.example>\r\n".encode())
+            self.assertEqual(said[-1][:9], wanted, posting)
+            world.lose()
+
 
 class Moderated(ListTestCase):
     """A list with moderators."""
@@ -183,6 +219,7 @@ class Moderated(ListTestCase):
         question = read(self.inbox(ANNA)[0])
         self.assertEqual(str(question["Reply-To"]), approve)
         self.assertEqual(str(question["Auto-Submitted"]), "auto-generated")
+        self.assertEqual(str(question["Content-Transfer-Encoding"]), "8bit")
         text, original = question.iter_parts()
         self.assertIn(f"A message from <{STRANGER}>", text.get_content())
         self.assertEqual(original.get_content()["Subject"], "hello")
@@ -216,6 +253,18 @@ class Moderated(ListTestCase):
         self.assertEqual(self.carried, [("", STRANGER)])
         self.assertEqual((self.inbox(BOB), self.spool.names()), ([], []))
         self.assertEqual(self.refused("m@third.example", approve), b"550 5.5.0")
+
+    def test_rejected_in_the_name_of_the_list(self) -> None:
+        """What is rejected gets to no member by the report of it: that is the owner's, not the list's."""
+        self.live.mailboxes = replace(
+            self.live.mailboxes,
+            lists={"slow@a.example": replace(LISTS["slow@a.example"], owner="boss@third.example")},
+        )
+        self.send("slow@a.example", "slow@a.example")
+        rejecting = re.findall(rb"reject=\S+@a\.example", self.inbox(ANNA)[0])[-1]
+        self.carried.clear()
+        self.send("anna@a.example", rejecting.decode(), login=True)
+        self.assertEqual((self.carried, self.inbox(BOB)), ([("", "boss@third.example")], []))
 
     def test_decided_while_it_waits(self) -> None:
         """What is approved and not yet with all members can be rejected no more."""
@@ -314,6 +363,35 @@ class Moderated(ListTestCase):
         self.assertEqual(self.inbox(ANNA), [])
         self.clock.advance(400)
         self.assertEqual(len(self.inbox(ANNA)), 1)
+
+    def test_held_and_approved(self) -> None:
+        """What the administrator holds is not sent by an answer; it is approved when it is released."""
+        approve, _ = self.ask()
+        (name,) = self.spool.names()
+        self.do(self.runner.change(name, hold))
+        self.send("m@third.example", approve)
+        self.assertEqual(self.carried, [])
+        self.assertIs(self.spool.read(name).approval, Approval.GIVEN)
+        self.do(self.runner.release(name))
+        self.clock.advance(1)
+        self.assertEqual(self.carried, [("bob@a.example", X)])
+
+    def test_full_mailbox_of_a_moderator(self) -> None:
+        """It keeps the question from no other one; where nobody can be asked, that is tried again."""
+        people = self.live.mailboxes
+        full = {**people.mailboxes, str(ANNA): MailboxEntry("x", quota=1)}
+        both = replace(LISTS["slow@a.example"], moderators=(str(ANNA), str(BOB)))
+        self.live.mailboxes = replace(people, mailboxes=full, lists={"slow@a.example": both})
+        self.send(STRANGER, "slow@a.example")
+        self.assertEqual((len(self.inbox(ANNA)), len(self.inbox(BOB))), (0, 1))
+        (name,) = self.spool.names()
+        self.assertIs(self.spool.read(name).approval, Approval.ASKED)
+        self.do(self.runner.drop(name))
+        alone = replace(both, moderators=(str(ANNA),))
+        self.live.mailboxes = replace(self.live.mailboxes, lists={"slow@a.example": alone})
+        self.send(STRANGER, "slow@a.example")
+        (name,) = self.spool.names()
+        self.assertIs(self.spool.read(name).approval, Approval.WANTED)
 
     def test_held_by_hand(self) -> None:
         """`mailnode queue release` is an approval too."""

@@ -224,6 +224,21 @@ class Queued(QueueTestCase):
         self.assertEqual(failures, [])
         self.assertEqual(self.spool.read(entry.id).progress[0].fate, Fate.RELAYED)
 
+    def test_reached_before_elsewhere(self) -> None:
+        """Who of an alias has it already is on the disk too, though the alias as a whole waits."""
+        full = {**self.live.mailboxes.mailboxes, str(BOB): MailboxEntry("x", quota=1)}
+        self.live.mailboxes = replace(self.live.mailboxes, mailboxes=full)
+        carry, known = self.remote.carry, []
+
+        async def noting(entry: Entry, *what: Any, **more: Any) -> dict[int, Progress]:
+            known.append(self.spool.read(entry.id).reached)
+            return await carry(entry, *what, **more)
+
+        self.patch(self.remote, "carry", noting)
+        self.accept(TEAM, ELSEWHERE)
+        self.clock.advance(0)
+        self.assertEqual(known, [(str(ANNA),)])
+
     def test_elsewhere_without_body(self) -> None:
         """A message that cannot be read waits, and no other host hears of it."""
         entry = self.accept(ELSEWHERE)

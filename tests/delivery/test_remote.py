@@ -15,7 +15,7 @@ from mailnode.delivery.fitting import Message
 from mailnode.delivery.outcome import Outcome, Peer, Stage, Verdict, own
 from mailnode.delivery.remote import OUR_FAULT, RemoteCourier, progress
 from mailnode.delivery.tls_policy import Level, TlsPolicy
-from mailnode.envelope import Envelope, Recipient
+from mailnode.envelope import Envelope, Origin, Recipient
 from mailnode.events.life import Bus, Event, MaybeTwice, PutOff, Relayed
 from mailnode.net.blocking import InlineExecutor
 from mailnode.queue.entry import Entry, Fate, Progress, new_entry, owed
@@ -112,6 +112,7 @@ class Known:
         self.places: dict[str, Any] = {"no.example": NoDestination("5.1.2", "There is no no.example")}
         self.asked: list[tuple[str, bool]] = []
         self.tls_optional: list[str] = []
+        self.senders: list[Address | None] = []
 
     async def find(
         self,
@@ -123,6 +124,7 @@ class Known:
     ) -> Destination:
         """As Destinations."""
         self.asked.append((domain, require_tls))
+        self.senders.append(sender)
         self.tls_optional += [domain] * tls_optional
         place = self.places.get(domain, domain)
         if isinstance(place, Exception):
@@ -255,6 +257,12 @@ class Carrying(SynchronousTestCase):
         found = self.successResultOf(self.carry(self.entry(A, B, D)))
         self.assertEqual((found[0], found[2], found[1].fate), (OUR_FAULT, OUR_FAULT, Fate.RELAYED))
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 2)
+
+    def test_sender(self) -> None:
+        """The route of a sender, with its login, is for our own people, whatever strangers say."""
+        for origin in (None, Origin("192.0.2.9", "x.example")):
+            self.fates(self.entry(A, reverse_path=B.address, origin=origin))
+        self.assertEqual(self.known.senders, [B.address, None])
 
     def test_tls_optional(self) -> None:
         """RFC 8460 section 3: a report on TLS goes whatever is wrong with that, other messages do not."""

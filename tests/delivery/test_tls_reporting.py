@@ -10,6 +10,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred
 
+from mailnode.config_lists import MailingList
 from mailnode.delivery import tls_reporting
 from mailnode.delivery.tls_policy import Published, TlsOutcome
 from mailnode.delivery.tls_report import DAYS, TlsReports
@@ -100,6 +101,17 @@ class ReportingTestCase(QueueTestCase):
 
 class ByMail(ReportingTestCase):
     """rua=mailto:"""
+
+    def test_closed_list(self) -> None:
+        """What a zone says passes by no rule of a list of ours about who may send to it."""
+        for posting, count in (("open", 1), ("members", 0), ("moderated", 0)):
+            listed = MailingList(("anna@a.example",), posting=posting)
+            self.live.mailboxes = replace(self.live.mailboxes, lists={"club@a.example": listed})
+            self.wants("b.example", "mailto:club@a.example")
+            self.count("b.example")
+            self.gone_on.clear()
+            self.night()
+            self.assertEqual(len(self.gone_on), count, posting)
 
     def test_message(self) -> None:
         """RFC 8460 section 5.3: fields, parts and file name; nobody hears what becomes of it."""

@@ -166,6 +166,27 @@ class Calling(ElsewhereTestCase):
         self.assertIn(f"RCPT TO:<{UTA}>".encode(), heard)
         self.assertEqual((heard[-1], self.spool.names()), (b"QUIT", [name]))
 
+    def test_unreadable(self) -> None:
+        """What cannot be read once the connection is reversed ends it with QUIT, not with a reply."""
+        self.keep(TIM)
+        world = self.call()
+
+        def fails() -> None:
+            raise OSError(5, "Input/output error")
+
+        self.patch(self.spool, "names", fails)
+        self.assertEqual(self.say(world, GREETING, HELLO), [b"EHLO mx.example", b"QUIT"])
+
+    def test_stopping(self) -> None:
+        """A server that stops ends the message that is on the way, and begins no other."""
+        self.keep(TIM)
+        self.keep(UTA)
+        world = self.call()
+        self.say(world, GREETING, HELLO)
+        self.assertEqual(len(self.runner.stop()), 1)
+        self.assertEqual(self.take(world, OK)[-1], b"QUIT")
+        self.assertEqual(len(self.spool.names()), 1)
+
     def test_require_tls(self) -> None:
         """RFC 8689: it does not go to a host of which nobody knows who it is."""
         self.keep(TIM, require_tls=True)
@@ -183,6 +204,17 @@ class Calling(ElsewhereTestCase):
         self.clock.advance(1)
         self.assertEqual(self.carried, [("anna@a.example", str(TIM))])
         self.assertEqual((self.hurried.count, len(self.spool.names())), (1, 1))
+
+    def test_others_wait_no_longer(self) -> None:
+        """A call is no try of those who wait for other hosts: theirs comes when it would have come."""
+        name = self.keep(TIM, VAL)
+        before = self.spool.read(name)
+        for _ in range(10):
+            world = self.call(b"ATRN branch.example.net\r\n")
+            self.say(world, GREETING, HELLO, b"450 4.2.0 Later\r\n", OK)
+            world.lose()
+        after = self.spool.read(name)
+        self.assertEqual((after.tries, after.due), (before.tries, before.due))
 
     def test_success(self) -> None:
         """RFC 3461: the branch gives no notifications, so who asked hears of it from here."""

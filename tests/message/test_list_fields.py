@@ -29,6 +29,7 @@ class ListFields(SynchronousTestCase):
                 b"List-Help: <mailto:anna@example.org?subject=help%20team%40example.org>",
                 b"List-Unsubscribe: <mailto:anna@example.org?subject=unsubscribe%20team%40example.org>",
                 b"Precedence: list",
+                b"X-Loop: team@example.org",
                 b"",
             ],
         )
@@ -53,7 +54,7 @@ class ListFields(SynchronousTestCase):
         self.assertTrue(octets.isascii())
         self.assertLess(max(map(len, octets.split(b"\r\n"))), 998)
         message = email.message_from_bytes(octets + b"\r\n", policy=policy.default)
-        self.assertEqual({one.lower().encode() for one in message} - LIST_FIELDS, {b"precedence"})
+        self.assertEqual({one.lower().encode() for one in message} - LIST_FIELDS, {b"precedence", b"x-loop"})
         post = "".join(str(message["List-Post"]).split())
         self.assertEqual(unquote(post), f"<mailto:{name}>")
         self.assertTrue(came_through(octets, name))

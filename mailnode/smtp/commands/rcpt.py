@@ -6,7 +6,7 @@ from mailnode.auth.allowance import UsedUp
 from mailnode.delivery.forwarding import forwarded
 from mailnode.delivery.moderation import Answer
 from mailnode.delivery.route import NOBODY, Route
-from mailnode.envelope import Kind, Recipient
+from mailnode.envelope import Envelope, Kind, Recipient
 from mailnode.events.life import AllowanceUsedUp
 from mailnode.net.listen import plain_address
 from mailnode.smtp.extensions import with_rcpt_parameters
@@ -20,7 +20,7 @@ from mailnode.smtp.outcome import (
     bad_address,
     for_error,
 )
-from mailnode.smtp.posting import check_posting
+from mailnode.smtp.posting import check_posting, needs_approval
 from mailnode.smtp.session import Session
 from mailnode.smtp.transaction import Transaction
 from mailnode.store.errors import OverQuota
@@ -32,8 +32,10 @@ TOO_MANY = Reply(452, "4.5.3", "Too many recipients")
 EMPTY = Reply(501, "5.1.3", "A recipient needs an address")
 RELAYING_DENIED = Reply(550, "5.7.1", "Relaying denied")
 NOT_SHOWN = Reply(550, "5.7.1", "Only MAIL goes to other hosts, and this address leads to one")
+NOT_APPROVED = Reply(550, "5.7.2", "Only MAIL goes to a moderated list")
 ONE_ONLY = Reply(550, "5.7.1", "A message without reverse-path is a report, and goes to one recipient")
 GOES_ALONE = Reply(452, "4.5.3", "An answer about a list goes alone")
+REPORTS_ONLY = Reply(550, "5.7.1", "Only a report goes to an address that stands for another")
 NOBODYS_ANSWER = Reply(550, "5.7.1", "An answer about a list needs a reverse-path")
 RECIPIENT_OK = Reply(250, "2.1.5", "Recipient ok")
 
@@ -56,10 +58,8 @@ async def run(session: Session, argument: bytes) -> Reply:
         raise Refused(GOES_ALONE)
     if answer is not None:
         return _take_answer(transaction, recipient, answer)
-    route = _route(session, transaction.envelope.kind, recipient.address)
-    _check_route(session, transaction, route)
-    for name in route.lists:
-        check_posting(session, transaction.envelope.reverse_path, name)
+    route = _route(session, transaction.envelope, recipient.address)
+    _check_route(session, transaction, by_name(session, recipient.address), route)
     needing = replace(route, accounts=await _who_needs_room(session, transaction.envelope.kind, route))
     if needing.accounts:
         await _check_room(session, transaction, needing)
@@ -80,17 +80,25 @@ def _take_answer(transaction: Transaction, recipient: Recipient, answer: Answer)
     return RECIPIENT_OK
 
 
-def _route(session: Session, kind: Kind, address: Address) -> Route:
-    """Where it leads; what is shown to people, is shown to those on a list."""
+def _route(session: Session, envelope: Envelope, address: Address) -> Route:
+    """Where it leads; what is shown to people is shown to those on a list, which no moderator sees before."""
     router, address = session.router, by_name(session, address)
-    return router.resolve(address) if kind is Kind.MAIL else router.everybody(address)
+    route = router.resolve(address)
+    for name in route.lists:
+        check_posting(session, envelope.reverse_path, name)
+    if envelope.kind is Kind.MAIL:
+        return route
+    if any(needs_approval(session, name) for name in route.lists):
+        raise Refused(NOT_APPROVED)
+    return router.everybody(address)
 
 
-def _check_route(session: Session, transaction: Transaction, route: Route) -> None:
+def _check_route(session: Session, transaction: Transaction, address: Address, route: Route) -> None:
     """Refuse what is nobody's, and what is not to go where it leads (vectors R1 to R20).
 
     To an address of another host goes only what our own people send, after a login, unless its mail is kept
-    here until it is called for; to where an alias or list of ours leads goes what anybody sends.
+    here until it is called for; to where an alias or list of ours leads goes what anybody sends. To a
+    reverse-path that this host has rewritten go reports: strangers know it, and would send what they like.
     """
     if not route.copies:
         raise Refused(NO_SUCH_MAILBOX)
@@ -100,6 +108,8 @@ def _check_route(session: Session, transaction: Transaction, route: Route) -> No
     kept = any(one.domain_key in session.config.on_demand for one in route.elsewhere)
     if not route.ours and not own and not kept:
         raise Refused(RELAYING_DENIED)
+    if transaction.envelope.reverse_path is not None and session.router.sender(address) is not address:
+        raise Refused(REPORTS_ONLY)
     if transaction.envelope.kind is not Kind.MAIL:
         raise Refused(NOT_SHOWN)
 
