@@ -54,6 +54,11 @@ def check_lists(file: TomlFile, lists: Mapping[str, MailingList], domains: tuple
             if person and split_address(person)[1] in domains and not is_known(file, person):
                 text = f"{person} is no mailbox, alias or list"
                 file.mistake(path, text, "Correct the address, or add the mailbox.")
+        for index, member in enumerate(entry.members):
+            if entry.posting == "open" and lists.get(member, entry).posting != "open":
+                text = f"{member} gets what everybody sends here, whatever its own posting says"
+                remedy = f'Write posting = "{lists[member].posting}" here too, or name its members.'
+                file.warning(("lists", written[name], "members", index), text, remedy)
         if entry.moderators and entry.posting == "open":
             text = "has no effect, as everybody may send to the list"
             file.warning(

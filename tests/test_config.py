@@ -282,6 +282,16 @@ class Loading(Folder):
         self.write("real.pem", "", mode=0o644)
         self.assertEqual(len(self.mistakes()), 1)
 
+    def test_closed_list_in_an_open_one(self) -> None:
+        """What is sent to the outer list goes to the members of the inner one, unmoderated."""
+        self.write("mailnode.toml", SIX_LINES)
+        inner = '[lists."in@example.org"]\nmembers = ["x@third.example"]\nposting = "moderated"\n'
+        for posting, count in (("open", 1), ("moderated", 0)):
+            outer = f'[lists."out@example.org"]\nmembers = ["in@example.org"]\nposting = "{posting}"\n'
+            self.write("mailboxes.toml", inner + outer)
+            found = [one for one in self.warnings() if "whatever its own posting says" in one]
+            self.assertEqual(len(found), count, found)
+
     def test_moderators_of_an_open_list(self) -> None:
         """They would have nothing to do."""
         self.write("mailnode.toml", SIX_LINES)

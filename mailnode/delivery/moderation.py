@@ -72,10 +72,11 @@ class Moderation:
         whole = entry.envelope.body is not Body.BINARY
         octets = await self._runtime.blocking.run(partial(original, self._spool, entry, whole=whole))
         letter = self._runtime.new_id()
-        until = self._runtime.now() + PATIENCE
-        question = self._question(letter, entry, name, moderators, octets, until)
+        envelope = replace(entry.envelope, release=self._runtime.now() + PATIENCE)
+        asked = replace(entry, approval=Approval.ASKED, envelope=envelope)
+        question = self._question(letter, asked, name, list_owner(name, listed), moderators, octets)
         await self._letters.send(letter, question, moderators)
-        return replace(entry, approval=Approval.ASKED, envelope=replace(entry.envelope, release=until))
+        return asked
 
     def answer(self, address: Address) -> Answer | None:
         """What a message to this address says; None for an address that was not made here for that."""
@@ -111,10 +112,9 @@ class Moderation:
         return f"{word}={message}={self._signature(word, message)}@{domain}"
 
     def _question(
-        self, letter: str, entry: Entry, name: str, to: list[Address], octets: bytes, until: float
+        self, letter: str, entry: Entry, name: str, owner: str, to: list[Address], octets: bytes
     ) -> bytes:
         host, now = self._live.config.hostname, self._runtime.now()
-        listed = self._live.mailboxes.lists[name]
         approve, reject_ = (self._address(word, entry.id, name) for word in ("approve", "reject"))
         sender = str(entry.envelope.reverse_path or "")
         utf8 = not "".join(map(str, (*to, sender, name))).isascii()
@@ -144,8 +144,8 @@ class Moderation:
             "",
             f"  {reject_}",
             "",
-            f"What nobody approves before {trace.date_time(until)}",
-            f"is rejected. Questions about the list go to <{list_owner(name, listed)}>.",
+            f"What nobody approves before {trace.date_time(entry.envelope.release)}",
+            f"is rejected. Questions about the list go to <{owner}>.",
         )
         text = part("text/plain; charset=utf-8", "8bit"), "\r\n".join((*words, "")).encode()
         content = b"".join(

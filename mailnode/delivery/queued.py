@@ -102,8 +102,12 @@ class QueuedDelivery:
         return after
 
     async def deliver_by(self, remote: Remote, domains: Collection[str], entry: Entry) -> Entry:
-        """Try those who wait in these domains, by another way than usual; gives what is true then."""
-        numbers = entry.waiting_for(domains)
+        """Try those who wait in these domains, by another way than usual; gives what is true then.
+
+        What somebody has held meanwhile is left alone.
+        """
+        held = entry.envelope.release > self._runtime.now()
+        numbers = [] if held else entry.waiting_for(domains)
         after = await self._send(entry, numbers, remote) if numbers else entry
         self._tell_failures(entry, after.progress)
         return after

@@ -6,7 +6,6 @@ one needs no code here; a file without it is read with the default. Times are se
 
 import contextlib
 import json
-import math
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -19,6 +18,7 @@ from mailnode.wire.address import Address, parse_address
 from mailnode.wire.esmtp import Notify
 
 VERSION = 1
+_LARGEST = 253_402_300_800  # seconds until the year 10000, the last that a date can be in
 
 # RFC 3461 section 4.1: without NOTIFY, a failure is reported and a delay may be.
 _UNASKED = Notify.FAILURE | Notify.DELAY
@@ -196,6 +196,8 @@ def decode(data: bytes) -> Entry:
         entry = _converter.structure(_content(data), Entry)
     if len(entry.progress) != len(entry.envelope.recipients):
         raise ValueError("it does not say of each recipient how far it is")
+    if entry.tries < 0 or min(entry.came, entry.due, entry.envelope.release) < 0:
+        raise ValueError("a number is below 0")
     return entry
 
 
@@ -255,7 +257,8 @@ def _notify_text(notify: Notify) -> str:
 
 
 def _number(value: Any, _: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    """A time, or anything else below the year 10000."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _LARGEST:
         raise ValueError("a number is not one")
     return float(value)
 

@@ -37,7 +37,7 @@ T = TypeVar("T")
 BODY = ".body"
 ENVELOPE = ".envelope"
 ASIDE = "aside"
-LARGEST_ENVELOPE = 4_194_304  # octets; a thousand recipients with the longest parameters need less
+LARGEST_ENVELOPE = 33_554_432  # octets; thirty thousand recipients with long replies need less
 
 _ID = re.compile(r"[0-9A-Za-z]{1,64}")
 _OURS = re.compile(r"([0-9A-Za-z]{1,64})(\.body|\.envelope)(\.new\.[0-9]+)?")

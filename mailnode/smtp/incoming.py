@@ -11,7 +11,7 @@ from typing import Any
 from twisted.python.failure import Failure
 
 from mailnode.delivery.live import NobodyThere
-from mailnode.delivery.moderation import Answer, Decided, is_automatic
+from mailnode.delivery.moderation import Decided, is_automatic
 from mailnode.delivery.route import NOBODY
 from mailnode.delivery.together import DeliveryToEach, Together
 from mailnode.envelope import Kind, Recipient
@@ -81,8 +81,7 @@ class Incoming:
         """Deliver it, show it, or queue it: after this all is done for every recipient. Raises Refused."""
         self._check_deadline()
         delivery = self._delivery = self._delivery or self._begin()
-        if self._transaction.answer is not None:
-            await self._decide(self._transaction.answer)
+        await self._decide()
         try:
             await delivery.commit()
         except NobodyThere:
@@ -94,17 +93,26 @@ class Incoming:
             self._session.shared.bus.publish(held)
         await self._report()
 
-    async def _decide(self, answer: Answer) -> None:
-        """Do what a moderator wants. Raises Refused."""
-        if is_automatic(self._header.text):
-            raise Refused(NOBODY_WROTE)
+    async def _decide(self) -> None:
+        """Do what a moderator wants, if the message is an answer.
+
+        Raises Refused where it has no effect; but a copy for others, as mail programs send at "reply to all",
+        goes to them all the same.
+        """
+        answer = self._transaction.answer
+        if answer is None:
+            return
+        reply = NOBODY_WROTE if is_automatic(self._header.text) else None
         try:
-            await self._session.shared.moderation.decide(answer)
+            if reply is None:
+                await self._session.shared.moderation.decide(answer)
         except Decided:
-            raise Refused(DECIDED) from None
+            reply = DECIDED
         except (Busy, Unreadable, OSError) as error:
             self._session.connection.log.warn("answer not taken", message=answer.message, reason=error)
             raise Refused(TEMPORARY) from error
+        if reply is not None and not self._transaction.copies:
+            raise Refused(reply)
 
     @property
     def answer(self) -> Reply:
@@ -143,6 +151,7 @@ class Incoming:
         """Deliver it to each recipient for itself; None for those who have it now. Raises Refused."""
         self._check_deadline()
         delivery = self._delivery = self._delivery or self._begin()
+        await self._decide()
         try:
             errors = await delivery.commit_each([route.accounts for route in self._transaction.leads_to])
         except (OSError, StoreError) as error:

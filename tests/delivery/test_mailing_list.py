@@ -311,13 +311,39 @@ class Moderated(ListTestCase):
             self.assertEqual(self.answer(forged), b"550 5.1.1", forged)
         self.assertEqual(self.answer(approve.replace("a.example", "b.example")), b"550 5.7.1")
 
-    def test_alone(self) -> None:
-        """What a moderator answers goes to nobody else, and nobody's answer is none."""
-        approve, _ = self.ask()
-        both = f"{approve}>\r\nRCPT TO:<bob@a.example"
-        self.assertEqual(self.answer(both), b"452 4.5.3")
-        self.assertEqual(self.answer(f"bob@a.example>\r\nRCPT TO:<{approve}"), b"452 4.5.3")
+    def test_reply_to_all(self) -> None:
+        """A copy for others goes to them, whether the answer has an effect or not; nobody answers for two."""
+        approve, reject = self.ask()
         self.assertEqual(self.answer(approve, sender=""), b"550 5.7.1")
+        self.assertEqual(self.answer(f"{approve}>\r\nRCPT TO:<{reject}"), b"550 5.7.1")
+        for count in (1, 2):
+            both = f"{approve}>\r\nRCPT TO:<anna@a.example"
+            self.send("m@third.example", both)
+            self.assertEqual(len(self.inbox(BOB)), 1)
+            self.assertEqual(len(self.inbox(ANNA)), 1 + count)
+
+    def test_by_lmtp(self) -> None:
+        """An answer that another server of ours hands over, with others behind it or not."""
+        approve, _ = self.ask()
+        names = ("hostname", "domains", "state", "store")
+        for wanted in ([b"250", b"250"], [b"250", b"250"]):
+            world = World(
+                "lmtp",
+                trusted=True,
+                config={name: getattr(self.live.config, name) for name in names},
+                mailboxes=self.live.mailboxes,
+                courier=self.courier,
+                queue=self.runner,
+                moderation=self.moderation,
+                srs=self.live.srs,
+            )
+            world.send(b"LHLO x\r\n")
+            paths = f"RCPT TO:<{approve}>\r\nRCPT TO:<anna@a.example>\r\n"
+            world.send(f"MAIL FROM:<m@third.example>\r\n{paths}DATA\r\n".encode())
+            self.assertEqual([one[:3] for one in world.send(TEXT)], wanted)
+            world.lose()
+            self.clock.advance(1)
+            self.assertEqual(len(self.inbox(BOB)), 1)
 
     def answer(self, to: str, sender: str = "m@third.example") -> bytes:
         """The last answer to RCPT."""

@@ -34,7 +34,7 @@ RELAYING_DENIED = Reply(550, "5.7.1", "Relaying denied")
 NOT_SHOWN = Reply(550, "5.7.1", "Only MAIL goes to other hosts, and this address leads to one")
 NOT_APPROVED = Reply(550, "5.7.2", "Only MAIL goes to a moderated list")
 ONE_ONLY = Reply(550, "5.7.1", "A message without reverse-path is a report, and goes to one recipient")
-GOES_ALONE = Reply(452, "4.5.3", "An answer about a list goes alone")
+ONE_ANSWER = Reply(550, "5.7.1", "One message answers about one message")
 REPORTS_ONLY = Reply(550, "5.7.1", "Only a report goes to an address that stands for another")
 NOBODYS_ANSWER = Reply(550, "5.7.1", "An answer about a list needs a reverse-path")
 RECIPIENT_OK = Reply(250, "2.1.5", "Recipient ok")
@@ -53,10 +53,7 @@ async def run(session: Session, argument: bytes) -> Reply:
     if len(transaction.recipients) >= session.limits.recipients:
         raise Refused(TOO_MANY)
     _check_report(session, transaction)
-    answer = session.shared.moderation.answer(recipient.address) if not session.lmtp else None
-    if transaction.answer is not None or (answer is not None and transaction.recipients):
-        raise Refused(GOES_ALONE)
-    if answer is not None:
+    if answer := session.shared.moderation.answer(recipient.address):
         return _take_answer(transaction, recipient, answer)
     route = _route(session, transaction.envelope, recipient.address)
     _check_route(session, transaction, by_name(session, recipient.address), route)
@@ -75,6 +72,8 @@ def _take_answer(transaction: Transaction, recipient: Recipient, answer: Answer)
         raise Refused(NOT_SHOWN)
     if transaction.envelope.reverse_path is None:
         raise Refused(NOBODYS_ANSWER)
+    if transaction.answer not in (None, answer):
+        raise Refused(ONE_ANSWER)
     transaction.accept(recipient, NOBODY, ())
     transaction.answer = answer
     return RECIPIENT_OK
