@@ -41,7 +41,9 @@ class Transaction:
         """Add a recipient and where it leads; `apart` when it will have an answer of its own."""
         number = len(self.leads_to) if apart else 0
         for envelope, copy in forwarded(self.envelope, recipient, route):
-            self.outgoing.setdefault((number, envelope), {}).setdefault(copy.address.key, copy)
+            copies = self.outgoing.setdefault((number, envelope), {})
+            known = copies.get(copy.address.key)
+            copies[copy.address.key] = known.joined(copy) if known else copy
         self.envelope = replace(self.envelope, recipients=(*self.envelope.recipients, recipient))
         self.leads_to.append(route)
         self.accounts.update(dict.fromkeys(route.accounts))

@@ -182,6 +182,23 @@ class Envelopes(ElsewhereTestCase):
             ((_, ((recipient, progress),), _),) = self.reports
             self.assertEqual((str(recipient.address), progress.fate), (address, Fate.EXPANDED))
 
+    def test_dsn_same_address(self) -> None:
+        """Two that lead to one address get one copy, and what is wanted of either is told."""
+        alias = "out@local.example"
+        for first, second, told in (
+            ("NEVER", "", None),
+            ("", "NEVER", None),
+            ("NEVER", "SUCCESS", Notify.SUCCESS),
+            ("SUCCESS", "FAILURE", Notify.SUCCESS | Notify.FAILURE),
+            ("SUCCESS", "", Notify.SUCCESS | Notify.FAILURE | Notify.DELAY),
+            ("DELAY", "DELAY", Notify.DELAY),
+        ):
+            wishes = [f" NOTIFY={one}" if one else "" for one in (first, second)]
+            lines = rcpt(alias, parameters=wishes[0]) + rcpt(X, parameters=wishes[1])
+            (entry,) = self.submit(lines).queue.entries
+            (to,) = entry.envelope.recipients
+            self.assertEqual((str(to.address), to.notify), (X, told), (first, second))
+
     def test_dsn_list(self) -> None:
         """RFC 3461 section 5.2.7.1: the list is the end of the way; nothing of it is passed on."""
         for to in self.dsn("band@local.example", "SUCCESS"):
