@@ -1,0 +1,324 @@
+"""Connections between the machines: octets that take their time, arrive in pieces, or do not arrive.
+
+A connection may be refused, or never come about; it may be cut after any octet, or go silent, so that each
+side learns of it by its own patience. What a program has read is acknowledged to nobody: who wrote it knows
+only what is answered, as in TCP.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost, ConnectionRefusedError
+from twisted.internet.interfaces import IProtocol, IStreamClientEndpoint
+from twisted.python.failure import Failure
+
+from tests.simulation.clock import Clock, Timeline
+
+LATENCY = (0.002, 0.2)  # seconds, from machine to machine
+LARGEST_BUFFER = 65536
+LONGEST_LUCK = 4000  # octets that go through before a connection breaks
+
+Factory = Any  # Twisted's, or anything with buildProtocol
+Tell = Callable[[str, str], None]
+
+
+@dataclass(eq=False, slots=True)
+class Machine:
+    """Whoever has an address: its clock, and whether it is dead; then nobody there hears anything more."""
+
+    name: str
+    address: str
+    clock: Clock
+    dead: bool = False
+    silent: bool = False  # a dead machine that does not even refuse: it has no power
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """What is wrong with a connection: after so many octets in one direction it is cut, or goes silent."""
+
+    up: bool  # from who called to who was called
+    octets: int
+    silent: bool
+
+
+class End:
+    """One end of a connection: the transport of a protocol, as much of one as streams use."""
+
+    TLS = False
+    disconnecting = False
+
+    def __init__(self, network: "Network", machine: Machine, address: str, port: int) -> None:
+        self.machine = machine
+        self.other: End = self
+        self.protocol: IProtocol | None = None
+        self.trouble: Trouble | None = None
+        self.silent = False  # nothing it sends arrives any more
+        self._network = network
+        self._address = address
+        self._port = port
+        self._latency = 0.0
+        self._out = bytearray()
+        self._sent = 0
+        self._sending = False
+        self._paused = False
+        self._closing = False
+        self._over = False
+        self._buffer = LARGEST_BUFFER
+        self._producer: Any = None
+        self._producer_paused = False
+
+    def begin(self, protocol: IProtocol, latency: float, buffer: int) -> None:
+        """The connection is there."""
+        self.protocol = protocol
+        self._latency, self._buffer = latency, buffer
+        protocol.makeConnection(cast(Any, self))
+
+    @property
+    def over(self) -> bool:
+        """Whether nobody here hears of it any more."""
+        return self._over or self.machine.dead
+
+    def getPeer(self) -> IPv4Address:
+        """Who is at the other end."""
+        return IPv4Address("TCP", self.other._address, self.other._port)
+
+    def getHost(self) -> IPv4Address:
+        """Who is at this one."""
+        return IPv4Address("TCP", self._address, self._port)
+
+    # Writing
+
+    def write(self, data: bytes) -> None:
+        """Octets for the other end."""
+        if self.over or self._closing or not data:
+            return
+        self._out += data
+        if self._producer is not None and len(self._out) > self._buffer and not self._producer_paused:
+            self._producer_paused = True
+            self._producer.pauseProducing()
+        self._send()
+
+    def _send(self) -> None:
+        if not self._sending and not self.other._paused:
+            self._sending = True
+            self._network.later(self._latency, self._arrive)
+
+    def _arrive(self) -> None:
+        """What was written reaches the other end, in one piece or some."""
+        self._sending = False
+        if self._over or self.silent:
+            return
+        while self._out and not self.other._paused and not self._over:
+            piece = self._network.piece(self._out)
+            left = self._luck()
+            if left is not None and left <= len(piece):
+                self._hand_over(piece[:left])
+                self._break()
+                return
+            self._hand_over(piece)
+        if not self._out and not self._over:
+            self._written()
+
+    def _hand_over(self, piece: bytes) -> None:
+        del self._out[: len(piece)]
+        self._sent += len(piece)
+        if piece and not self.other.over and not self.other._closing and self.other.protocol is not None:
+            self.other.protocol.dataReceived(piece)
+
+    def _luck(self) -> int | None:
+        """How many octets more go through."""
+        return None if self.trouble is None else max(self.trouble.octets - self._sent, 0)
+
+    def _break(self) -> None:
+        assert self.trouble is not None
+        self._network.tell("network", f"{self} {'goes silent' if self.trouble.silent else 'is cut'}")
+        if self.trouble.silent:
+            self.silent = self.other.silent = True
+        else:
+            self.lost(ConnectionLost())
+            self.other.lost(ConnectionLost())
+
+    def _written(self) -> None:
+        if self._producer_paused:
+            self._producer_paused = False
+            self._producer.resumeProducing()
+        if self._closing and not self._out and not self._over:
+            self._part()
+
+    # The other direction
+
+    def pauseProducing(self) -> None:
+        """Nothing more is wanted for now."""
+        self._paused = True
+
+    def resumeProducing(self) -> None:
+        """More is wanted."""
+        self._paused = False
+        if self.other._out:
+            self.other._send()
+
+    def registerProducer(self, producer: Any, _streaming: bool) -> None:
+        """Who is told when too much is written."""
+        self._producer = producer
+
+    def unregisterProducer(self) -> None:
+        """Nobody is."""
+        self._producer, self._producer_paused = None, False
+
+    # Ends
+
+    def loseConnection(self) -> None:
+        """Close, when all is written."""
+        if self.over or self._closing:
+            return
+        self._closing = self.disconnecting = True
+        if not self._out:
+            self.machine.clock.callLater(0, self._part)
+
+    def _part(self) -> None:
+        if not self._over:
+            self._network.later(self._latency, self.other.lost, ConnectionDone())
+            self.lost(ConnectionDone())
+
+    def abortConnection(self) -> None:
+        """Close now; what is under way is lost."""
+        if self.over:
+            return
+        self._out.clear()
+        self._closing = self.disconnecting = True
+        self._network.later(self._latency, self.other.lost, ConnectionLost())
+        self.machine.clock.callLater(0, self.lost, ConnectionAborted())
+
+    def lost(self, reason: Exception) -> None:
+        """It is over; the protocol hears of it, unless its machine is dead, or the news does not arrive."""
+        if self._over or (self.silent and not self._closing):
+            return
+        self._over = True
+        self._network.ended(self)
+        if not self.machine.dead and self.protocol is not None:
+            self.protocol.connectionLost(Failure(reason))
+
+    def vanish(self) -> None:
+        """The machine has died: its system resets the connection, unless there is no system any more."""
+        self._over = True
+        self._network.ended(self)
+        if not self.machine.silent:
+            self._network.later(self._latency, self.other.lost, ConnectionLost())
+        else:
+            self.other.silent = True
+
+    def __str__(self) -> str:
+        return f"{self.machine.name}->{self.other.machine.name}"
+
+
+class Endpoint:
+    """A way from a machine to an address."""
+
+    def __init__(self, network: "Network", machine: Machine, address: str, port: int, source: str) -> None:
+        self._make = (network, machine, source)
+        self._to = (address, port)
+
+    def connect(self, factory: Factory) -> "Deferred[Any]":
+        """As an endpoint does."""
+        network, machine, source = self._make
+        return network.connect(machine, source, *self._to, factory)
+
+
+class Network:
+    """All of them. `bad` is how many of a hundred connections have trouble, until `calm`."""
+
+    def __init__(
+        self, timeline: Timeline, rng: random.Random, tell: Tell, *, bad: float, calm: float
+    ) -> None:
+        self.tell = tell
+        self.ends: dict[End, None] = {}
+        self.machines: dict[str, Machine] = {}
+        self._clock = Clock(timeline)
+        self._timeline = timeline
+        self._rng = rng
+        self._bad = bad
+        self._calm = calm
+        self._listening: dict[tuple[str, int], tuple[Machine, Factory]] = {}
+
+    def later(self, seconds: float, function: Callable[..., object], *args: Any) -> None:
+        """What happens on the wires, whoever is dead meanwhile."""
+        self._clock.callLater(seconds, function, *args)
+
+    def listen(self, machine: Machine, port: int, factory: Factory) -> None:
+        """Take connections; who listened there before does not any more."""
+        self.machines[machine.address] = machine
+        self._listening[machine.address, port] = machine, factory
+
+    def endpoint(self, machine: Machine, address: str, port: int, source: str = "") -> IStreamClientEndpoint:
+        """A way; `source` is the address that the other side sees, if not the machine's own."""
+        return cast(IStreamClientEndpoint, Endpoint(self, machine, address, port, source or machine.address))
+
+    def connect(
+        self, machine: Machine, source: str, address: str, port: int, factory: Factory
+    ) -> "Deferred[Any]":
+        """A Deferred of the protocol; it may never fire, and can be cancelled."""
+        waiting: Deferred[Any] = Deferred()
+        latency = self._rng.uniform(*LATENCY)
+        there = self._listening.get((address, port))
+        trouble = self._trouble()
+        chance = self._rng.random()
+        refused = there is None or (there[0].dead and not there[0].silent) or (trouble and chance < 0.2)
+        silent = not refused and there and (there[0].silent or (trouble and chance > 0.85))
+        if silent:
+            self.tell("network", f"{machine.name} calls {there[0].name} and hears nothing" if there else "")
+            return waiting
+        if refused or there is None:
+            self.later(latency, self._refuse, machine, waiting)
+            return waiting
+        here = End(self, machine, source, self._rng.randrange(1024, 65536))
+        away = End(self, there[0], address, port)
+        here.other, away.other = away, here
+        if trouble is not None:
+            (here if trouble.up else away).trouble = trouble
+
+        def made() -> None:
+            if waiting.called or machine.dead:
+                return
+            if away.machine.dead:
+                self._refuse(machine, waiting)
+                return
+            buffer = self._rng.choice((LARGEST_BUFFER, LARGEST_BUFFER, 200))
+            self.ends[here] = self.ends[away] = None
+            accepted = there[1].buildProtocol(None)
+            called = factory.buildProtocol(None)
+            away.begin(accepted, latency, buffer)
+            here.begin(called, latency, buffer)
+            waiting.callback(called)
+
+        self.later(latency, made)
+        return waiting
+
+    def _refuse(self, machine: Machine, waiting: "Deferred[Any]") -> None:
+        if not waiting.called and not machine.dead:
+            waiting.errback(Failure(ConnectionRefusedError()))
+
+    def _trouble(self) -> Trouble | None:
+        if self._timeline.now > self._calm or self._rng.random() >= self._bad:
+            return None
+        octets = self._rng.randrange(LONGEST_LUCK) if self._rng.random() < 0.6 else self._rng.randrange(400)
+        return Trouble(self._rng.random() < 0.5, octets, self._rng.random() < 0.3)
+
+    def piece(self, data: bytearray) -> bytes:
+        """What arrives together."""
+        if self._rng.random() < 0.7:
+            return bytes(data[:16384])
+        return bytes(data[: self._rng.randrange(1, len(data) + 1)])
+
+    def ended(self, end: End) -> None:
+        """An end hears nothing more."""
+        self.ends.pop(end, None)
+
+    def kill(self, machine: Machine) -> None:
+        """All connections of a machine that has died."""
+        for end in [one for one in self.ends if one.machine is machine]:
+            end.vanish()

@@ -1,0 +1,294 @@
+"""What a seed chooses: servers, hosts and names, who sends what to whom, and when something goes wrong."""
+
+import random
+from dataclasses import dataclass, field
+
+from mailnode.config import Config, Limits, Listener, MailboxEntry, Mailboxes, MailingList, Store
+from mailnode.config_quota import Quota
+from mailnode.config_sending import Relay
+from tests.simulation.clock import START
+from tests.simulation.hosts import FOR_GOOD, HARMLESS, TEMPORARY, Habit
+from tests.simulation.names import Zones
+from tests.simulation.places import Places
+from tests.simulation.senders import Message
+
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+FRIEND = "friend.example"  # whose host is always good: the strangers who send to us are there
+HOPS = 12
+
+_LISTENERS = (Listener("smtp", "tcp:25", "none"), Listener("submission", "tcp:587", "none"))
+_TEXTS = (".", "..", ". x", "Hello.", "", "-- ", "From here", "x" * 700)
+
+
+@dataclass
+class HostPlan:
+    """A host that is not ours."""
+
+    name: str
+    address: str
+    domain: str
+    habits: tuple[Habit, ...] = ()
+    rudeness: float = 0.0
+    mended: float = 0.0
+
+
+@dataclass
+class NodePlan:
+    """A server of ours."""
+
+    name: str
+    address: str
+    domains: tuple[str, ...]
+    entries: dict[str, MailboxEntry] = field(default_factory=dict)
+    aliases: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    lists: dict[str, MailingList] = field(default_factory=dict)
+    routes: dict[str, Relay] = field(default_factory=dict)
+    refuses_when_full: bool = False
+
+    @property
+    def domain(self) -> str:
+        """Its own."""
+        return self.domains[0]
+
+    @property
+    def smarthost(self) -> str:
+        """The address at which one on the same machine may hand it mail."""
+        return f"127.0.1.{self.address.rpartition('.')[2]}"
+
+    @property
+    def config(self) -> Config:
+        """What its administrator wrote."""
+        return Config(
+            hostname=f"mail.{self.domain}",
+            domains=self.domains,
+            state="/state",
+            store=Store(mail="/state/mail/{domain}/{local}"),
+            listeners=_LISTENERS,
+            routes=self.routes,
+            quota=Quota(over="refuse" if self.refuses_when_full else "defer"),
+            limits=Limits(received_hops=HOPS),
+        )
+
+    @property
+    def mailboxes(self) -> Mailboxes:
+        """The same."""
+        return Mailboxes(self.entries, self.aliases, self.lists)
+
+
+@dataclass(frozen=True)
+class Death:
+    """At `time` a node dies: at once, or so many events or disk operations later; and comes back."""
+
+    time: float
+    node: int
+    events: int
+    operations: int
+    power: bool
+    down: float
+
+
+@dataclass
+class Plan:
+    """Everything."""
+
+    nodes: list[NodePlan] = field(default_factory=list)
+    hosts: list[HostPlan] = field(default_factory=list)
+    zones: Zones = field(default_factory=Zones)
+    places: Places = field(default_factory=Places)
+    messages: list[tuple[float, int, Message]] = field(default_factory=list)  # when, and to which node
+    deaths: list[Death] = field(default_factory=list)
+    jumps: list[tuple[float, int, float]] = field(default_factory=list)
+    emptied: list[tuple[float, str]] = field(default_factory=list)
+    bad: float = 0.0
+    calm: float = 0.0
+    smarthost: bool = False
+
+
+def make_plan(rng: random.Random) -> Plan:
+    """The plan of a seed."""
+    plan = Plan()
+    plan.bad = rng.choice((0.0, 0.05, 0.2))
+    plan.calm = START + rng.choice((2 * HOUR, 8 * HOUR, 2 * DAY))
+    plan.zones.bad, plan.zones.calm = rng.choice((0.0, 0.05, 0.2)), plan.calm
+    _hosts(plan, rng)
+    _nodes(plan, rng)
+    _names(plan, rng)
+    _messages(plan, rng)
+    _accidents(plan, rng)
+    return plan
+
+
+def _hosts(plan: Plan, rng: random.Random) -> None:
+    zones, places = plan.zones, plan.places
+    plan.hosts.append(HostPlan(f"mx.{FRIEND}", "11.9.0.1", FRIEND))
+    zones.exchangers(FRIEND, (10, f"mx.{FRIEND}"))
+    zones.host(f"mx.{FRIEND}", "11.9.0.1")
+    places.outside += [f"{name}@{FRIEND}" for name in ("f1", "f2")]
+    for number in range(1, rng.choice((1, 2, 2, 3)) + 1):
+        domain = f"h{number}.example"
+        exchangers = []
+        for which in range(rng.choice((1, 1, 2))):
+            host = HostPlan(f"mx{which}.{domain}", f"11.8.{number}.{which + 1}", domain)
+            if which == 0 or rng.random() < 0.5:
+                _make_rude(host, plan, rng)
+            plan.hosts.append(host)
+            zones.host(host.name, host.address)
+            exchangers.append((10 * which + 10, host.name))
+        zones.exchangers(domain, *exchangers)
+        places.outside += [f"{name}@{domain}" for name in ("u1", "u2", "nobody")]
+    zones.exchangers("null.example", (0, ""))
+    zones.exchangers("private.example", (10, "inside.example"))
+    zones.host("inside.example", "10.0.0.1")
+    zones.exchangers("lost.example", (10, "nowhere.example"))
+    strange = ("null.example", "private.example", "lost.example", "gone.example")
+    places.outside += [f"x@{domain}" for domain in strange]
+    places.doubtful.update(strange)
+
+
+def _make_rude(host: HostPlan, plan: Plan, rng: random.Random) -> None:
+    pool = rng.choice((HARMLESS, TEMPORARY, TEMPORARY, TEMPORARY, FOR_GOOD))
+    host.habits = tuple(rng.sample(pool, rng.randrange(1, 4)))
+    host.rudeness = rng.choice((0.4, 1.0))
+    for_ever = rng.random() < 0.1
+    host.mended = START + (100 * DAY if for_ever else rng.choice((10 * MINUTE, 2 * HOUR, 12 * HOUR)))
+    if for_ever or pool is FOR_GOOD or Habit.EARLY_YES in host.habits or Habit.SEVEN_BIT in host.habits:
+        plan.places.doubtful.add(host.domain)
+
+
+def _nodes(plan: Plan, rng: random.Random) -> None:
+    places = plan.places
+    for number in range(1, rng.choice((2, 2, 3, 3, 4)) + 1):
+        domain, address = f"n{number}.example", f"11.7.0.{number}"
+        plan.nodes.append(NodePlan(f"n{number}", address, (domain,)))
+        plan.zones.host(f"mail.{domain}", address)
+        plan.zones.exchangers(domain, (10, f"mail.{domain}"))
+    if rng.random() < 0.2:
+        for node in plan.nodes[:2]:
+            node.domains = (*node.domains, "both.example")
+            node.entries["m@both.example"] = MailboxEntry("x")
+        places.mailboxes["m@both.example"] = None
+        plan.zones.exchangers("both.example", *((10, f"mail.{node.domain}") for node in plan.nodes[:2]))
+    for node in plan.nodes:
+        node.refuses_when_full = rng.random() < 0.5
+        places.domains.update(node.domains)
+        for name in ("a", "b", "c"):
+            address = f"{name}@{node.domain}"
+            limit = rng.choice((1, 2)) if name == "c" and rng.random() < 0.5 else None
+            node.entries[address] = MailboxEntry("x", quota_messages=limit)
+            places.mailboxes[address] = None
+            if limit:
+                places.full.add(address)
+                if rng.random() < 0.6:
+                    plan.emptied.append((START + rng.uniform(0, DAY), address))
+    if rng.random() < 0.2:
+        plan.smarthost = True
+        first, last = plan.nodes[0], plan.nodes[-1]
+        user = f"a@{first.domain}"
+        first.entries[user] = MailboxEntry("x", send_as=(f"@{last.domain}", f"@mail.{last.domain}"))
+        last.routes["*"] = Relay(first.smarthost, 587, "none", user, "/state/password")
+
+
+def _names(plan: Plan, rng: random.Random) -> None:
+    places = plan.places
+    for node in plan.nodes:
+        known = [*places.mailboxes, *places.leads_to, *places.outside]
+        for number in range(rng.choice((0, 1, 2))):
+            alias = f"alias{number}@{node.domain}"
+            targets = tuple(rng.sample(known, rng.choice((1, 1, 2))))
+            node.aliases[alias] = places.leads_to[alias] = targets
+        if rng.random() < 0.3:
+            team = tuple(f"{name}@{node.domain}" for name in "acb")
+            node.aliases[f"team@{node.domain}"] = places.leads_to[f"team@{node.domain}"] = team
+        if rng.random() < 0.4:
+            name, owner = f"list@{node.domain}", f"a@{node.domain}"
+            members = tuple(rng.sample(known, rng.randrange(2, 5)))
+            node.lists[name] = MailingList(members, owner=owner)
+            places.leads_to[name], places.owners[name] = members, owner
+        if rng.random() < 0.15:
+            places.catch_alls[node.domain] = f"b@{node.domain}"
+            node.aliases[f"@{node.domain}"] = (f"b@{node.domain}",)
+    if rng.random() < 0.2:
+        one, other = (f"loop@{node.domain}" for node in plan.nodes[:2])
+        for node, name, target in ((plan.nodes[0], one, other), (plan.nodes[1], other, one)):
+            node.aliases[name] = places.leads_to[name] = (target,)
+
+
+def _messages(plan: Plan, rng: random.Random) -> None:
+    places = plan.places
+    inside = [*places.mailboxes, *places.leads_to]
+    extra = [f"unknown@{node.domain}" for node in plan.nodes]
+    until = rng.choice((MINUTE, HOUR, 6 * HOUR))
+    for number in range(rng.randrange(3, 8)):
+        node = rng.randrange(len(plan.nodes))
+        home = plan.nodes[node]
+        here = [name for name in (*inside, *extra) if name.rpartition("@")[2] in home.domains]
+        kind = rng.random()
+        if kind < 0.75:
+            sender = login = f"{rng.choice('ab')}@{home.domain}"
+            recipients = rng.sample([*inside, *extra, *places.outside], rng.choice((1, 1, 2, 3)))
+        else:
+            login, sender = "", f"f1@{FRIEND}" if kind < 0.95 else ""
+            recipients = rng.sample(here, min(len(here), rng.choice((1, 1, 2))))
+        message = Message(f"t{number}", sender, tuple(recipients), b"", login)
+        _content(message, rng)
+        _wishes(message, rng)
+        plan.messages.append((START + rng.uniform(0, until), node, message))
+
+
+def _content(message: Message, rng: random.Random) -> None:
+    message.eight_bit = rng.random() < 0.2
+    lines = [rng.choice(_TEXTS) for _ in range(rng.choice((0, 1, 5, 30)))]
+    if message.eight_bit:
+        lines.append("Grüße")
+        message.parameters += " BODY=8BITMIME"
+    if rng.random() < 0.02:
+        lines += ["y" * 70] * 1000
+    text = [
+        f"X-Simulation: {message.token}",
+        f"From: <{message.sender or 'nobody@elsewhere.example'}>",
+        "Date: Sun, 09 Sep 2001 01:46:40 +0000",
+        f"Message-ID: <{message.token}@sender.example>",
+        "MIME-Version: 1.0",
+        "Content-Type: text/plain; charset=utf-8",
+        f"Content-Transfer-Encoding: {'8bit' if message.eight_bit else '7bit'}",
+        "",
+        *lines,
+        "",
+    ]
+    message.octets = "\r\n".join(text).encode()
+
+
+def _wishes(message: Message, rng: random.Random) -> None:
+    if rng.random() < 0.15:
+        message.parameters += f" RET={rng.choice(('FULL', 'HDRS'))} ENVID={message.token}"
+    if message.sender and rng.random() < 0.08:
+        message.parameters += f" BY={rng.choice((600, 7200, 100000))};{rng.choice('RN')}"
+    elif message.login and rng.random() < 0.15:
+        message.parameters += f" HOLDFOR={rng.choice((60, 5000, 90000))}"
+    if rng.random() < 0.05:
+        message.parameters += f" MT-PRIORITY={rng.choice((-3, 4))}"
+    for recipient in message.recipients:
+        if rng.random() < 0.3:
+            wish = rng.choice(("NEVER", "FAILURE", "SUCCESS,FAILURE", "SUCCESS,FAILURE,DELAY"))
+            message.wishes[recipient] = f" NOTIFY={wish}"
+
+
+def _accidents(plan: Plan, rng: random.Random) -> None:
+    last = max(time for time, _, _ in plan.messages)
+    for _ in range(rng.choice((0, 0, 1, 2, 4))):
+        how = rng.random()
+        time, _, _ = rng.choice(plan.messages)
+        plan.deaths.append(
+            Death(
+                time + rng.choice((rng.uniform(0, 10), rng.uniform(0, HOUR))) if how < 0.8 else last,
+                rng.randrange(len(plan.nodes)),
+                rng.randrange(1, 6) if how < 0.4 else 0,
+                rng.randrange(1, 60) if 0.4 <= how < 0.8 else 0,
+                rng.random() < 0.5,
+                rng.choice((1.0, MINUTE, HOUR)),
+            )
+        )
+    if rng.random() < 0.25:
+        for _ in range(rng.choice((1, 2))):
+            time, node = START + rng.uniform(0, DAY), rng.randrange(len(plan.nodes))
+            plan.jumps.append((time, node, rng.choice((-1, 1)) * rng.choice((MINUTE, HOUR, 10 * HOUR))))
