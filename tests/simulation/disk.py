@@ -152,6 +152,7 @@ class _Writing(NewFile):
 
     def write(self, data: bytes) -> None:
         self._files.alive()
+        self._files.room(self.path)
         self._file.octets += data
         self._file.mtime = self._files.time()
 
@@ -209,6 +210,7 @@ class Files(FileSystem):
         self.opened = 0
         self.dead = False
         self.fatal: int | None = None
+        self.full: Callable[[], bool] = lambda: False
         self._disk = disk
         self._now = now
         self._die = die
@@ -267,7 +269,12 @@ class Files(FileSystem):
 
     def free_space(self, path: str) -> int:
         self.alive()
-        return SPACE
+        return 0 if self.full() else SPACE
+
+    def room(self, path: str) -> None:
+        """Raise OSError for a disk that is full."""
+        if self.full():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
 
     # Changing
 
@@ -280,6 +287,7 @@ class Files(FileSystem):
         folder, name = self._place(path)
         if name in folder.names:
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+        self.room(path)
         file = File(next(self._disk.numbers), self.time())
         self._change((folder, name, file))
         return _Writing(self, path, file, self.health)

@@ -32,6 +32,7 @@ class Habit(Enum):
     FEW_RECIPIENTS = "takes few recipients at a time"
     STAYS = "does not close after QUIT"
     SLOW = "thinks for long before each reply"
+    TIRES = "leaves soon after a message"
     NO_TLS = "offers STARTTLS and then has none"
     # After which the message is to be sent again.
     BUSY = "421 for a greeting"
@@ -63,6 +64,7 @@ HARMLESS = (
     Habit.FEW_RECIPIENTS,
     Habit.STAYS,
     Habit.SLOW,
+    Habit.TIRES,
     Habit.NO_TLS,
 )
 FOR_GOOD = (Habit.CLOSED, Habit.REFUSES_ONE, Habit.REFUSES_ALL, Habit.TOO_SMALL)
@@ -123,8 +125,7 @@ class Host:
         except (ConnectionClosed, TimedOut, LineTooLong, BadSyntax, Dropped):
             pass
         finally:
-            if talk.habit is not Habit.STAYS:
-                stream.close()
+            stream.close()
             self.open.discard(stream)
 
 
@@ -170,7 +171,11 @@ class Talk:
             case _:
                 await self._say("greeting", f"220 {self._host.name} ESMTP")
         while True:
-            line = (await self._stream.line(2000)).decode("utf-8", "replace")
+            try:
+                line = (await self._stream.line(2000)).decode("utf-8", "replace")
+            except TimedOut:
+                self._stream.write(self._rng.choice((b"", b"421 4.4.2 I am tired\r\n")))
+                return
             verb, _, rest = line.partition(" ")
             match verb.upper():
                 case "EHLO" if self.habit is not Habit.OLD:
@@ -245,7 +250,7 @@ class Talk:
         if self.habit is Habit.REFUSES_ONE and self._rng.random() < 0.4:
             return "550 5.7.1 Not from you"
         if self.habit is Habit.FEW_RECIPIENTS and len(self._recipients) >= FEW:
-            return "452 4.5.3 Too many recipients"
+            return self._rng.choice(("452 4.5.3 Too many recipients", "552 Too many recipients"))
         self._recipients.append(recipient)
         return "250 2.1.5 Ok"
 
@@ -292,6 +297,8 @@ class Talk:
                 if not spoilt or (self.habit is not Habit.LEAVES and self._rng.random() < 0.5):
                     self._take(octets)
                 await self._say("end", "250 2.0.0 Taken")
+                if self.habit is Habit.TIRES:
+                    self._stream.timeout = self._rng.choice((0.001, 0.2, 30.0))
         self._recipients = []
 
     def _take(self, octets: bytes) -> None:

@@ -8,12 +8,18 @@ only what is answered, as in TCP.
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 from twisted.internet.address import IPv4Address
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost, ConnectionRefusedError
-from twisted.internet.interfaces import IProtocol, IStreamClientEndpoint
+from twisted.internet.interfaces import (
+    IOpenSSLClientConnectionCreator,
+    IProtocol,
+    IStreamClientEndpoint,
+)
+from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
 from tests.simulation.clock import Clock, Timeline
@@ -46,15 +52,14 @@ class Trouble:
     silent: bool
 
 
-class End:
+class Wire:
     """One end of a connection: the transport of a protocol, as much of one as streams use."""
 
-    TLS = False
     disconnecting = False
 
     def __init__(self, network: "Network", machine: Machine, address: str, port: int) -> None:
         self.machine = machine
-        self.other: End = self
+        self.other: Wire = self
         self.protocol: IProtocol | None = None
         self.trouble: Trouble | None = None
         self.silent = False  # nothing it sends arrives any more
@@ -203,8 +208,20 @@ class End:
         if not self.machine.dead and self.protocol is not None:
             self.protocol.connectionLost(Failure(reason))
 
-    def vanish(self) -> None:
-        """The machine has died: its system resets the connection, unless there is no system any more."""
+    def vanish(self, *, resets: bool) -> None:
+        """The program has died: its system sends what was written and closes, or resets the connection.
+
+        Unless there is no system any more: then nobody hears anything.
+        """
+        self.protocol = None
+        self.unregisterProducer()
+        if not (self.machine.silent or self.silent or resets or self._over):
+            self._closing = True
+            if self._out:
+                self._send()
+            else:
+                self._part()
+            return
         self._over = True
         self._network.ended(self)
         if not self.machine.silent:
@@ -214,6 +231,40 @@ class End:
 
     def __str__(self) -> str:
         return f"{self.machine.name}->{self.other.machine.name}"
+
+
+class _Below:
+    """What TLS writes to: an end as it was before."""
+
+    def __init__(self, end: "End") -> None:
+        self._end = end
+
+    def __getattr__(self, name: str) -> Any:
+        return partial(getattr(Wire, name), self._end)
+
+
+class End(Wire):
+    """One that may begin TLS. Nobody here has any, so the handshake leads to nothing, but it is tried."""
+
+    _tls: TLSMemoryBIOProtocol | None = None
+
+    def startTLS(self, creator: IOpenSSLClientConnectionCreator) -> None:
+        """As Twisted's transports: what is written goes through TLS from now on, if it ever comes about."""
+        factory = TLSMemoryBIOFactory(creator, True, cast(Any, None), self.machine.clock)
+        self.protocol = self._tls = TLSMemoryBIOProtocol(factory, self.protocol, False)
+        self._tls.makeConnection(_Below(self))
+
+    def write(self, data: bytes) -> None:
+        if self._tls is None:
+            super().write(data)
+        else:
+            self._tls.write(data)
+
+    def loseConnection(self) -> None:
+        if self._tls is None:
+            super().loseConnection()
+        else:
+            self._tls.loseConnection()
 
 
 class Endpoint:
@@ -236,7 +287,7 @@ class Network:
         self, timeline: Timeline, rng: random.Random, tell: Tell, *, bad: float, calm: float
     ) -> None:
         self.tell = tell
-        self.ends: dict[End, None] = {}
+        self.ends: dict[Wire, None] = {}
         self.machines: dict[str, Machine] = {}
         self._clock = Clock(timeline)
         self._timeline = timeline
@@ -253,6 +304,10 @@ class Network:
         """Take connections; who listened there before does not any more."""
         self.machines[machine.address] = machine
         self._listening[machine.address, port] = machine, factory
+
+    def close(self, machine: Machine) -> None:
+        """Take no more connections."""
+        self._listening = {key: one for key, one in self._listening.items() if one[0] is not machine}
 
     def endpoint(self, machine: Machine, address: str, port: int, source: str = "") -> IStreamClientEndpoint:
         """A way; `source` is the address that the other side sees, if not the machine's own."""
@@ -314,11 +369,11 @@ class Network:
             return bytes(data[:16384])
         return bytes(data[: self._rng.randrange(1, len(data) + 1)])
 
-    def ended(self, end: End) -> None:
+    def ended(self, end: Wire) -> None:
         """An end hears nothing more."""
         self.ends.pop(end, None)
 
     def kill(self, machine: Machine) -> None:
         """All connections of a machine that has died."""
         for end in [one for one in self.ends if one.machine is machine]:
-            end.vanish()
+            end.vanish(resets=self._rng.random() < 0.5)

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from OpenSSL.crypto import X509Store
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.python.failure import Failure
 
 from mailnode.auth.allowance import Senders
@@ -37,6 +37,7 @@ from mailnode.queue.entry import Entry
 from mailnode.queue.runner import Runner
 from mailnode.queue.spool import Spool
 from mailnode.runtime import Runtime
+from mailnode.service import PATIENCE
 from mailnode.service_listeners import session_factories
 from mailnode.smtp.server import Smtp
 from tests.auth.fakes import PasswordLogins
@@ -120,6 +121,8 @@ class Life:
         self.inner = machine  # by another address, for others on the same machine
         die = partial(node.die, power=rng.random() < 0.5)
         self.files = files = self.kind_of_files(node.disk, clock.seconds, die)
+        files.full = lambda: timeline.now < node.full_until and rng.random() < 0.5
+        self.stopping = False
         self.runtime = runtime = Runtime(clock, rng, _Threads(clock, rng))
         self.bus = bus = Bus()
         bus.subscribe(partial(node.hear, self))
@@ -218,6 +221,8 @@ class Node:
         self.graves: list[Life] = []
         self.countdown: int | None = None  # so many events of a message, then it dies
         self.down = 1.0  # seconds until it comes back
+        self.lost_power = False
+        self.full_until = 0.0  # while its disk is full
         self._build = build
         self._heard = heard
         self._died = died
@@ -238,12 +243,31 @@ class Node:
             if self.countdown <= 0:
                 self.die(power=False)
 
+    def stop(self) -> None:
+        """End in order, as the service does: first what is under way, for as long as it waits."""
+        life = self.life
+        if life is None or life.stopping:
+            return
+        life.stopping = True
+        for factory in life.factories.values():
+            factory.dismiss(b"Stopping")
+        sessions = [session for factory in life.factories.values() for session in factory.sessions()]
+        sending = [*life.queue.stop(), Deferred.fromCoroutine(life.connections.close())]
+
+        def end(_: object = None) -> None:
+            if self.life is life:
+                self.die(power=False)
+
+        DeferredList([*sessions, *sending]).addCallback(end)
+        life.clock.callLater(PATIENCE, end)
+
     def die(self, *, power: bool) -> None:
         """Stop at once; with `power` the disk loses what is not safe, and nobody is told that we are gone."""
         life, self.life = self.life, None
         if life is None:
             return
         self.countdown = None
+        self.lost_power = self.lost_power or power
         life.clock.stop()
         life.files.dead = True
         life.machine.dead, life.machine.silent = True, power

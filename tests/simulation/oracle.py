@@ -57,7 +57,7 @@ class _Oracle:
             ends = {end for one in message.recipients for end in self._places.ends(one)}
             if found.where not in ends:
                 yield f"{found.where} has {message.token} and is no recipient of it"
-            converted = found.converted and message.eight_bit
+            converted = (found.converted and message.eight_bit) or (found.wire and message.binary)
             if problem := difference(found.octets, message.octets, wire=found.wire, converted=converted):
                 yield f"{found.where} has {message.token}: {problem}"
             self._fates[message.token].copies[found.where] += 1
@@ -103,10 +103,19 @@ class _Oracle:
             yield f"{about}: told too often"
         if ways and not copies and not told and not self._may_be_silent(message, end, ways):
             yield f"{about}: lost"
-        certain = places.is_certain(end) and not message.deadline and not self._world.plan.smarthost
+        certain = not message.deadline and not self._world.plan.smarthost
+        certain = certain and any(self._is_certain(way) for way in ways)
         if ways and certain and not copies and not self._broken_promise(end):
             yield f"{about}: given up without a reason"
         assert names or not ways
+
+    def _is_certain(self, way: tuple[str, ...]) -> bool:
+        """Whether there is no reason not to deliver at its end: it takes all, and so do those beside it.
+
+        A name here is taken for all mailboxes that it leads to, or for none.
+        """
+        beside = {end for name in way for end in self._places.ends(name)}
+        return self._places.is_certain(way[-1]) and not beside & self._places.full
 
     def _windows(self, message: Message, end: str) -> int:
         """How many copies more there may be."""
@@ -115,14 +124,13 @@ class _Oracle:
         return sum(count * self._places.ends(name)[end] for name, count in counted.items())
 
     def _may_be_silent(self, message: Message, end: str, ways: list[tuple[str, ...]]) -> bool:
-        """Whether nobody is owed a word: no reverse-path, or no wish to hear of it; lists have owners."""
-        if not message.sender:
-            return not self._places.is_certain(end) or self._world.plan.smarthost
-        if self._broken_promise(end):
-            return True
-        listed = all(any(name in self._places.owners for name in way) for way in ways)
-        quiet = all("NEVER" in message.wishes.get(way[0], "") for way in ways)
-        return quiet and not listed and (not self._places.is_certain(end) or message.deadline)
+        """Whether nobody is owed a word: there is no reverse-path, or no wish to hear of it.
+
+        Behind a list its owner is, but such a message may have been refused before it came to the list.
+        """
+        quiet = not message.sender or all("NEVER" in message.wishes.get(way[0], "") for way in ways)
+        reason = message.deadline or self._world.plan.smarthost or not any(map(self._is_certain, ways))
+        return self._broken_promise(end) or (quiet and reason)
 
     def _broken_promise(self, end: str) -> bool:
         """Whether a host has said yes to something that it then did not take."""
@@ -134,9 +142,12 @@ class _Oracle:
         world = self._world
         for node in world.nodes:
             queue = node.disk.find(node.config.queue_directory)
-            names = sorted(getattr(queue, "names", ()))
+            names = set(getattr(queue, "names", ()))
+            aside = node.disk.files(f"{node.config.queue_directory}/aside")
+            if node.lost_power and all(name.endswith(".envelope") for name in aside):
+                names.discard("aside")  # an envelope may be there without its message, if nobody was told yes
             if names:
-                yield f"{node.name} has in its queue: {names}"
+                yield f"{node.name} has in its queue: {sorted(names)}, and aside: {sorted(aside)}"
             life = node.life
             if life is None:
                 yield f"{node.name} is dead"

@@ -1,7 +1,7 @@
 """What a seed chooses: servers, hosts and names, who sends what to whom, and when something goes wrong."""
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mailnode.config import Config, Limits, Listener, MailboxEntry, Mailboxes, MailingList, Store
 from mailnode.config_quota import Quota
@@ -14,9 +14,18 @@ from tests.simulation.senders import Message
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 FRIEND = "friend.example"  # whose host is always good: the strangers who send to us are there
-HOPS = 12
+HOPS = 8
 
 _LISTENERS = (Listener("smtp", "tcp:25", "none"), Listener("submission", "tcp:587", "none"))
+_TIGHT = {  # limits that a server may have which is used to few messages
+    "messages_per_session": (1, 2),
+    "connections_per_address": (1, 2),
+    "connection_rate": (3, 10),
+    "recipients": (1, 2, 3),
+    "errors_soft": (1,),
+    "errors_hard": (1, 2),
+    "destination_connections": (1, 2),
+}
 _TEXTS = (".", "..", ". x", "Hello.", "", "-- ", "From here", "x" * 700)
 
 
@@ -44,6 +53,7 @@ class NodePlan:
     lists: dict[str, MailingList] = field(default_factory=dict)
     routes: dict[str, Relay] = field(default_factory=dict)
     refuses_when_full: bool = False
+    limits: Limits = field(default_factory=lambda: Limits(received_hops=HOPS))
 
     @property
     def domain(self) -> str:
@@ -66,7 +76,7 @@ class NodePlan:
             listeners=_LISTENERS,
             routes=self.routes,
             quota=Quota(over="refuse" if self.refuses_when_full else "defer"),
-            limits=Limits(received_hops=HOPS),
+            limits=self.limits,
         )
 
     @property
@@ -77,13 +87,14 @@ class NodePlan:
 
 @dataclass(frozen=True)
 class Death:
-    """At `time` a node dies: at once, or so many events or disk operations later; and comes back."""
+    """A node stops at `time`, or dies: at once, or so many events or disk operations later. It comes back."""
 
     time: float
     node: int
     events: int
     operations: int
     power: bool
+    in_order: bool  # not a death, but a stop
     down: float
 
 
@@ -98,6 +109,7 @@ class Plan:
     messages: list[tuple[float, int, Message]] = field(default_factory=list)  # when, and to which node
     deaths: list[Death] = field(default_factory=list)
     jumps: list[tuple[float, int, float]] = field(default_factory=list)
+    full: list[tuple[float, int, float]] = field(default_factory=list)
     emptied: list[tuple[float, str]] = field(default_factory=list)
     bad: float = 0.0
     calm: float = 0.0
@@ -132,7 +144,8 @@ def _hosts(plan: Plan, rng: random.Random) -> None:
             if which == 0 or rng.random() < 0.5:
                 _make_rude(host, plan, rng)
             plan.hosts.append(host)
-            zones.host(host.name, host.address)
+            beside = ("11.8.0.1",) if rng.random() < 0.3 else ()  # where nobody is
+            zones.host(host.name, *rng.sample((host.address, *beside), 1 + len(beside)))
             exchangers.append((10 * which + 10, host.name))
         zones.exchangers(domain, *exchangers)
         places.outside += [f"{name}@{domain}" for name in ("u1", "u2", "nobody")]
@@ -149,7 +162,7 @@ def _make_rude(host: HostPlan, plan: Plan, rng: random.Random) -> None:
     pool = rng.choice((HARMLESS, TEMPORARY, TEMPORARY, TEMPORARY, FOR_GOOD))
     host.habits = tuple(rng.sample(pool, rng.randrange(1, 4)))
     host.rudeness = rng.choice((0.4, 1.0))
-    for_ever = rng.random() < 0.1
+    for_ever = rng.random() < 0.08
     host.mended = START + (100 * DAY if for_ever else rng.choice((10 * MINUTE, 2 * HOUR, 12 * HOUR)))
     if for_ever or pool is FOR_GOOD or Habit.EARLY_YES in host.habits or Habit.SEVEN_BIT in host.habits:
         plan.places.doubtful.add(host.domain)
@@ -170,6 +183,8 @@ def _nodes(plan: Plan, rng: random.Random) -> None:
         plan.zones.exchangers("both.example", *((10, f"mail.{node.domain}") for node in plan.nodes[:2]))
     for node in plan.nodes:
         node.refuses_when_full = rng.random() < 0.5
+        if rng.random() < 0.25:
+            node.limits = replace(node.limits, **{name: rng.choice(low) for name, low in _TIGHT.items()})
         places.domains.update(node.domains)
         for name in ("a", "b", "c"):
             address = f"{name}@{node.domain}"
@@ -218,7 +233,12 @@ def _messages(plan: Plan, rng: random.Random) -> None:
     inside = [*places.mailboxes, *places.leads_to]
     extra = [f"unknown@{node.domain}" for node in plan.nodes]
     until = rng.choice((MINUTE, HOUR, 6 * HOUR))
-    for number in range(rng.randrange(3, 8)):
+    count = rng.randrange(2, 8)
+    always: tuple[str, ...] = ()
+    if rng.random() < 0.1:  # much at once, for few
+        until, count = 1.0, rng.randrange(8, 16)
+        always = tuple(rng.sample([*inside, *places.outside], 2))
+    for number in range(count):
         node = rng.randrange(len(plan.nodes))
         home = plan.nodes[node]
         here = [name for name in (*inside, *extra) if name.rpartition("@")[2] in home.domains]
@@ -229,6 +249,8 @@ def _messages(plan: Plan, rng: random.Random) -> None:
         else:
             login, sender = "", f"f1@{FRIEND}" if kind < 0.95 else ""
             recipients = rng.sample(here, min(len(here), rng.choice((1, 1, 2))))
+        if always and login:
+            recipients = [*always, *(one for one in recipients[:1] if one not in always)]
         message = Message(f"t{number}", sender, tuple(recipients), b"", login)
         _content(message, rng)
         _wishes(message, rng)
@@ -238,9 +260,16 @@ def _messages(plan: Plan, rng: random.Random) -> None:
 def _content(message: Message, rng: random.Random) -> None:
     message.eight_bit = rng.random() < 0.2
     lines = [rng.choice(_TEXTS) for _ in range(rng.choice((0, 1, 5, 30)))]
+    encoding = "7bit"
     if message.eight_bit:
         lines.append("Grüße")
-        message.parameters += " BODY=8BITMIME"
+        encoding = "8bit"
+    message.chunks = rng.choice((0, 0, 0, 1, 3))
+    if message.chunks and rng.random() < 0.5:
+        lines += ["a\nb", "\0", "\r.\r", "."]
+        message.binary, encoding = True, "binary"
+    if encoding != "7bit":
+        message.parameters += f" BODY={'8BITMIME' if encoding == '8bit' else 'BINARYMIME'}"
     if rng.random() < 0.02:
         lines += ["y" * 70] * 1000
     text = [
@@ -249,8 +278,8 @@ def _content(message: Message, rng: random.Random) -> None:
         "Date: Sun, 09 Sep 2001 01:46:40 +0000",
         f"Message-ID: <{message.token}@sender.example>",
         "MIME-Version: 1.0",
-        "Content-Type: text/plain; charset=utf-8",
-        f"Content-Transfer-Encoding: {'8bit' if message.eight_bit else '7bit'}",
+        f"Content-Type: {'application/x-any' if message.binary else 'text/plain; charset=utf-8'}",
+        f"Content-Transfer-Encoding: {encoding}",
         "",
         *lines,
         "",
@@ -285,9 +314,13 @@ def _accidents(plan: Plan, rng: random.Random) -> None:
                 rng.randrange(1, 6) if how < 0.4 else 0,
                 rng.randrange(1, 60) if 0.4 <= how < 0.8 else 0,
                 rng.random() < 0.5,
+                rng.random() < 0.2,
                 rng.choice((1.0, MINUTE, HOUR)),
             )
         )
+    if rng.random() < 0.1:
+        time, node = rng.choice(plan.messages)[0], rng.randrange(len(plan.nodes))
+        plan.full.append((time + rng.uniform(-MINUTE, MINUTE), node, rng.choice((MINUTE, HOUR))))
     if rng.random() < 0.25:
         for _ in range(rng.choice((1, 2))):
             time, node = START + rng.uniform(0, DAY), rng.randrange(len(plan.nodes))

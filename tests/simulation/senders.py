@@ -41,6 +41,8 @@ class Message:
     parameters: str = ""
     wishes: dict[str, str] = field(default_factory=dict)
     eight_bit: bool = False
+    binary: bool = False
+    chunks: int = 0  # in which it goes by BDAT; 0 for DATA
     accepted: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     windows: dict[str, int] = field(default_factory=dict)
@@ -110,7 +112,7 @@ class Sender:
             stream.write(b"QUIT\r\n")
             await _reply(stream)
         except (ConnectionClosed, TimedOut, LineTooLong, BadSyntax, _No):
-            pass
+            pass  # there is another time
         finally:
             stream.close()
 
@@ -130,11 +132,10 @@ class Sender:
         if not there:
             return
         try:
-            await _ask(stream, "DATA")
+            last = await (self._chunks(stream) if message.chunks else self._data(stream))
         except _No:
             return
-        body = message.octets.replace(b"\r\n.", b"\r\n..")
-        stream.write((b"." if body.startswith(b".") else b"") + body + b".\r\n")
+        stream.write(last)
         try:
             code = await _reply(stream)
         except (ConnectionClosed, TimedOut):
@@ -146,6 +147,23 @@ class Sender:
             message.accepted.update(there)
         else:
             self._refused(there, code)
+
+    async def _data(self, stream: Stream) -> bytes:
+        """Get ready for the content; gives it as it is to go."""
+        await _ask(stream, "DATA")
+        body = self._message.octets.replace(b"\r\n.", b"\r\n..")
+        return (b"." if body.startswith(b".") else b"") + body + b".\r\n"
+
+    async def _chunks(self, stream: Stream) -> bytes:
+        """Send all but the last chunk; gives that."""
+        octets = self._message.octets
+        size = len(octets) // self._message.chunks
+        for _ in range(self._message.chunks - 1):
+            stream.write(f"BDAT {size}\r\n".encode() + octets[:size])
+            octets = octets[size:]
+            if await _reply(stream) != 250:
+                raise _No(0)
+        return f"BDAT {len(octets)} LAST\r\n".encode() + octets
 
     async def _recipient(self, stream: Stream, recipient: str) -> bool:
         try:

@@ -132,6 +132,8 @@ class World:
             clock.callLater(time - START, self._send, number, message)
         for death in self.plan.deaths:
             clock.callLater(death.time - START, self._threaten, death)
+        for time, number, seconds in self.plan.full:
+            clock.callLater(time - START, self._fill, self.nodes[number], seconds)
         for time, number, seconds in self.plan.jumps:
             clock.callLater(time - START, self._jump, self.nodes[number], seconds)
         for time, address in self.plan.emptied:
@@ -156,6 +158,11 @@ class World:
             self.tell(node.name, f"its clock jumps by {seconds:.0f} seconds")
             node.life.clock.jump(seconds)
 
+    def _fill(self, node: Node, seconds: float) -> None:
+        """A disk has no room for a while."""
+        self.tell(node.name, f"its disk is full for {seconds:.0f} seconds")
+        node.full_until = self.timeline.now + seconds
+
     def _empty(self, address: str) -> None:
         """Somebody reads and removes everything."""
         for node in self.nodes:
@@ -176,7 +183,12 @@ class World:
         if node.life is None:
             return
         node.down = death.down
-        if death.events:
+        if death.in_order:
+            self.tell(node.name, "is to stop")
+            self.network.close(node.life.machine)
+            self.network.close(node.life.inner)
+            node.stop()
+        elif death.events:
             node.countdown = death.events
         elif death.operations:
             node.life.files.fatal = death.operations
