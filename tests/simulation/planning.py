@@ -211,7 +211,7 @@ def _names(plan: Plan, rng: random.Random) -> None:
             alias = f"alias{number}@{node.domain}"
             targets = tuple(rng.sample(known, rng.choice((1, 1, 2))))
             node.aliases[alias] = places.leads_to[alias] = targets
-        if rng.random() < 0.3:
+        if rng.random() < 0.4:
             team = tuple(f"{name}@{node.domain}" for name in "acb")
             node.aliases[f"team@{node.domain}"] = places.leads_to[f"team@{node.domain}"] = team
         if rng.random() < 0.4:
@@ -254,6 +254,8 @@ def _messages(plan: Plan, rng: random.Random) -> None:
         message = Message(f"t{number}", sender, tuple(recipients), b"", login)
         _content(message, rng)
         _wishes(message, rng)
+        if "HOLDFOR" in message.parameters and f"team@{home.domain}" in here and rng.random() < 0.7:
+            message.recipients = (f"team@{home.domain}",)  # which may be reached one after the other
         plan.messages.append((START + rng.uniform(0, until), node, message))
 
 
@@ -309,7 +311,7 @@ def _accidents(plan: Plan, rng: random.Random) -> None:
         time, _, _ = rng.choice(plan.messages)
         plan.deaths.append(
             Death(
-                time + rng.choice((rng.uniform(0, 10), rng.uniform(0, HOUR))) if how < 0.8 else last,
+                time + rng.uniform(0, rng.choice((10.0, 5 * MINUTE, HOUR))) if how < 0.8 else last,
                 rng.randrange(len(plan.nodes)),
                 rng.randrange(1, 6) if how < 0.4 else 0,
                 rng.randrange(1, 60) if 0.4 <= how < 0.8 else 0,
