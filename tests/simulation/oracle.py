@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from tests.simulation.content import Seen, difference, look
 from tests.simulation.places import Places
+from tests.simulation.planning import FRIEND
 from tests.simulation.senders import Message
 from tests.simulation.world import Found, World
 
@@ -124,11 +125,12 @@ class _Oracle:
         return sum(count * self._places.ends(name)[end] for name, count in counted.items())
 
     def _may_be_silent(self, message: Message, end: str, ways: list[tuple[str, ...]]) -> bool:
-        """Whether nobody is owed a word: there is no reverse-path, or no wish to hear of it.
+        """Whether nobody is owed a word: it is sent by nobody who can hear, or wants to hear of it.
 
         Behind a list its owner is, but such a message may have been refused before it came to the list.
         """
-        quiet = not message.sender or all("NEVER" in message.wishes.get(way[0], "") for way in ways)
+        deaf = message.sender not in {*self._places.mailboxes, f"f1@{FRIEND}"}
+        quiet = deaf or all("NEVER" in message.wishes.get(way[0], "") for way in ways)
         reason = message.deadline or self._world.plan.smarthost or not any(map(self._is_certain, ways))
         return self._broken_promise(end) or (quiet and reason)
 

@@ -247,7 +247,7 @@ def _messages(plan: Plan, rng: random.Random) -> None:
             sender = login = f"{rng.choice('ab')}@{home.domain}"
             recipients = rng.sample([*inside, *extra, *places.outside], rng.choice((1, 1, 2, 3)))
         else:
-            login, sender = "", f"f1@{FRIEND}" if kind < 0.95 else ""
+            login, sender = "", _stranger(rng)
             recipients = rng.sample(here, min(len(here), rng.choice((1, 1, 2))))
         if always and login:
             recipients = [*always, *(one for one in recipients[:1] if one not in always)]
@@ -257,6 +257,12 @@ def _messages(plan: Plan, rng: random.Random) -> None:
         if "HOLDFOR" in message.parameters and f"team@{home.domain}" in here and rng.random() < 0.7:
             message.recipients = (f"team@{home.domain}",)  # which may be reached one after the other
         plan.messages.append((START + rng.uniform(0, until), node, message))
+
+
+def _stranger(rng: random.Random) -> str:
+    """Who is on another host, and may not hear of what becomes of a message; or nobody, as in a report."""
+    strange = ("", f"nobody@{FRIEND}", "x@gone.example", "x@null.example")
+    return f"f1@{FRIEND}" if rng.random() < 0.6 else rng.choice(strange)
 
 
 def _content(message: Message, rng: random.Random) -> None:
