@@ -11,9 +11,11 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
 from mailnode.config_auth import Auth
+from mailnode.config_lists import MailingList
 from mailnode.config_messages import LiveMessages
 from mailnode.config_quota import AS_DEFAULT, Messages, Octets, Quota, Room
 from mailnode.config_rules import (
+    Language,
     Network,
     address,
     address_or_nothing,
@@ -26,11 +28,12 @@ from mailnode.config_rules import (
     one_line,
     password_hash,
     scram_verifier,
+    sender,
     split_address,
     subaddress_separator,
 )
-from mailnode.config_sending import Dns, Routes
-from mailnode.config_submission import Submission, sender, solicitation
+from mailnode.config_sending import Dns, Routes, SenderRoutes
+from mailnode.config_submission import Submission, solicitation
 from mailnode.tomlfile import FromText, Mistake
 from mailnode.wire.scram import Verifier
 
@@ -150,10 +153,13 @@ class Config:
     state: str = "state"
     mailboxes: str = "mailboxes.toml"
     postmaster: Annotated[str, address_or_nothing] = ""
+    language: Language = "en"
     subaddress: Annotated[str, subaddress_separator] = "+"
     trusted_networks: Networks = _LOOPBACK
     proxy_networks: Networks = _LOOPBACK
     xclient_networks: Networks = ()
+    tls_reports: bool = True
+    srs: bool = True
     no_soliciting: tuple[Annotated[str, solicitation], ...] = ()
     listeners: tuple[Listener, ...] = field(default=DEFAULT_LISTENERS, metadata={"key": "listener"})
     tls: Tls = Tls()
@@ -165,6 +171,7 @@ class Config:
     on_demand: Mapping[Domain, tuple[MailAddress, ...]] = field(default_factory=dict)
     dns: Dns = field(default_factory=Dns)
     routes: Routes = field(default_factory=dict)
+    sender_routes: SenderRoutes = field(default_factory=dict)
     limits: Limits = Limits()
 
     @property
@@ -178,6 +185,11 @@ class Config:
         return os.path.join(self.state, "login.key")
 
     @property
+    def sender_key(self) -> str:
+        """The path of the key that rewritten reverse-paths are signed with."""
+        return os.path.join(self.state, "senders.key")
+
+    @property
     def queue_directory(self) -> str:
         """The folder of messages that wait for their time."""
         return os.path.join(self.state, "queue")
@@ -186,6 +198,11 @@ class Config:
     def sts_directory(self) -> str:
         """The folder of the MTA-STS policies of other domains."""
         return os.path.join(self.state, "mta-sts")
+
+    @property
+    def tls_reports_file(self) -> str:
+        """The path of what was counted for reports on TLS."""
+        return os.path.join(self.state, "tls-reports.json")
 
     def mail_directory(self, mailbox: str) -> str:
         """The absolute path of the Maildir of a mailbox address of this configuration."""
@@ -204,7 +221,8 @@ class MailboxEntry:
     """One mailbox: the argon2 hash of its password, the person's name, how much it may hold, and what other
     ways to log in need: SCRAM's verifiers of the same password, and a secret as it is for CRAM-MD5 and APOP.
 
-    `send_as` holds the addresses, and domains as "@example.org", it may send from besides its own.
+    `send_as` holds the addresses, and domains as "@example.org", it may send from besides its own. `language`
+    is that of reports for the person, "" for one that nobody said.
     """
 
     password: Annotated[str, password_hash] = field(repr=False)
@@ -214,6 +232,7 @@ class MailboxEntry:
     scram: tuple[Annotated[Verifier, FromText(scram_verifier)], ...] = field(default=(), repr=False)
     secret: str = field(default="", repr=False)
     send_as: tuple[Annotated[str, sender], ...] = ()
+    language: Literal[Language, ""] = ""
 
     @property
     def credentials(self) -> object:
@@ -223,15 +242,6 @@ class MailboxEntry:
     def verifier(self, scheme: str) -> Verifier | None:
         """The verifier of a scheme of SCRAM, or None."""
         return next((one for one in self.scram if one.scheme == scheme), None)
-
-
-@dataclass(frozen=True, slots=True)
-class MailingList:
-    """A list: the addresses that get what is sent to it, its full name, and who hears of errors elsewhere."""
-
-    members: tuple[MailAddress, ...]
-    name: Annotated[str, one_line] = ""
-    owner: Annotated[str, address_or_nothing] = ""
 
 
 @dataclass(frozen=True, slots=True)

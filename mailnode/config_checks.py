@@ -6,7 +6,7 @@ from dataclasses import fields
 from mailnode.config import Config, Listener, Tls
 from mailnode.config_auth import Auth, OAuth
 from mailnode.config_rules import Network, domain_name, looked_up, reachable
-from mailnode.config_sending import check_routes
+from mailnode.config_sending import FILES, check_routes, check_sender_routes
 from mailnode.config_submission import SOLICITATION_LIMIT
 from mailnode.fs import FileSystem
 from mailnode.tomlfile import TomlFile
@@ -47,8 +47,12 @@ def check_config(file: TomlFile, config: Config, files: FileSystem) -> None:
         text = f"has more than {SOLICITATION_LIMIT} characters in all (RFC 3865 section 2.1)"
         file.mistake(("no_soliciting",), text, "Name fewer or shorter keywords.")
     check_routes(file, config.routes, config.domains)
-    for name, relay in config.routes.items():
-        _check_secret(file, ("routes", name, "password_file"), relay.password_file, files)
+    check_sender_routes(file, config.sender_routes)
+    for table in ("routes", "sender_routes"):
+        for name, relay in getattr(config, table).items():
+            for key in FILES:
+                others = 0o022 if key == "certificate" else 0o077
+                _check_file(file, (table, name, key), getattr(relay, key), others, files)
     if len(os.fsencode(config.control_socket)) > _SOCKET_PATH:
         file.mistake(
             ("state",), "its path is too long for a UNIX socket in it", "Choose a shorter path for state."
@@ -173,12 +177,12 @@ def _check_auth(file: TomlFile, auth: Auth, tls: Tls, files: FileSystem) -> None
         check_mode(file, (*table, "keys"), oauth.keys, 0o022, files)
 
 
-def _check_secret(file: TomlFile, key: tuple[str, ...], path: str, files: FileSystem) -> None:
-    """A file that is named is there, and for its owner only."""
+def _check_file(file: TomlFile, key: tuple[str, ...], path: str, forbidden: int, files: FileSystem) -> None:
+    """A file that is named is there, and others may not do with it what is forbidden."""
     if path and files.stat(os.path.realpath(path)) is None:
-        file.mistake(key, f"there is no file {path}", "Write the password into it, or correct the path.")
+        file.mistake(key, f"there is no file {path}", "Put it there, or correct the path.")
     elif path:
-        check_mode(file, key, path, 0o077, files)
+        check_mode(file, key, path, forbidden, files)
 
 
 def check_mode(file: TomlFile, key: tuple[str, ...], path: str, forbidden: int, files: FileSystem) -> None:

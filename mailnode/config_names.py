@@ -61,14 +61,9 @@ def check_targets(file: TomlFile, tables: Mapping[str, Leads], domains: tuple[st
                 file.mistake(path, text, "Name the mailboxes themselves.")
 
 
-def check_owners(file: TomlFile, owners: Mapping[str, str], domains: tuple[str, ...]) -> None:
-    """Who hears of errors of a list can be written to."""
-    known = {name for table in _KINDS for name in as_written(file, table)}
-    written = as_written(file, "lists")
-    for name, owner in owners.items():
-        if owner and split_address(owner)[1] in domains and owner not in known:
-            text = f"{owner} is no mailbox, alias or list"
-            file.mistake(("lists", written[name], "owner"), text, "Correct the address, or add the mailbox.")
+def is_known(file: TomlFile, name: str) -> bool:
+    """Whether a mailbox, alias or list has this name."""
+    return any(name in as_written(file, table) for table in _KINDS)
 
 
 def _entries(file: TomlFile, table: str) -> Iterator[str]:

@@ -7,12 +7,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from operator import attrgetter
+from typing import Any
 
 from mailnode import config_messages
 from mailnode.config import Config, Loaded, MailboxEntry, Mailboxes, Tls
 from mailnode.config_checks import check_config, check_mode
-from mailnode.config_names import as_written, check_names, check_owners, check_targets
+from mailnode.config_lists import check_lists
+from mailnode.config_names import as_written, check_names, check_targets
 from mailnode.config_rules import split_address
+from mailnode.config_sending import FILES, Relay
 from mailnode.fs import FileSystem
 from mailnode.tomlfile import ConfigurationError, Mistake, TomlFile
 from mailnode.wire.scram import HASHES
@@ -80,7 +83,7 @@ def check_mailboxes(file: TomlFile, config: Config) -> Mailboxes:
     check_names(file, config.domains, config.subaddress)
     lists = {name: entry.members for name, entry in mailboxes.lists.items()}
     check_targets(file, {"aliases": mailboxes.aliases, "lists": lists}, config.domains)
-    check_owners(file, {name: entry.owner for name, entry in mailboxes.lists.items()}, config.domains)
+    check_lists(file, mailboxes.lists, config.domains)
     _check_verifiers(file, mailboxes, config)
     _check_ways_in(file, mailboxes, config)
     _check_senders(file, mailboxes.mailboxes, config)
@@ -95,6 +98,10 @@ def _resolve(config: Config, base: str) -> Config:
     def absolute(path: str) -> str:
         return os.path.normpath(os.path.join(base, path)) if path else ""
 
+    def relay(one: Relay) -> Relay:
+        files: Any = {key: absolute(getattr(one, key)) for key in FILES}
+        return replace(one, **files)
+
     state = absolute(config.state)
     return replace(
         config,
@@ -103,10 +110,8 @@ def _resolve(config: Config, base: str) -> Config:
         tls=Tls(*(absolute(getattr(config.tls, part.name)) for part in fields(Tls))),
         auth=replace(config.auth, oauth=replace(config.auth.oauth, keys=absolute(config.auth.oauth.keys))),
         store=replace(config.store, mail=absolute(config.store.mail.replace("{state}", state))),
-        routes={
-            name: replace(one, password_file=absolute(one.password_file))
-            for name, one in config.routes.items()
-        },
+        routes={name: relay(one) for name, one in config.routes.items()},
+        sender_routes={name: relay(one) for name, one in config.sender_routes.items()},
     )
 
 

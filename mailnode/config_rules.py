@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Literal
 
 import argon2
 import idna
@@ -20,6 +21,7 @@ from mailnode.wire.international import a_labels, folded
 from mailnode.wire.scram import Verifier, parse_verifier
 
 Network = IPv4Network | IPv6Network
+Language = Literal["en", "de", "fr", "es"]  # those of reports; delivery.words has what they say
 
 _LABEL = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)")
 _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
@@ -131,6 +133,17 @@ def looked_up(rule: Callable[[str], str], text: str) -> str:
         return rule(text)
     except Fault:
         return text.lower()
+
+
+def sender(text: str) -> str:
+    """An address, or a whole domain such as "@example.org", in lower case."""
+    remedy = 'Write it like "info@example.org", or "@example.org" for the whole domain.'
+    if text.startswith("*"):
+        raise Fault("the * would mean a mailbox of that name", remedy)
+    try:
+        return "@" + domain_name(text[1:]) if text.startswith("@") else address(text)
+    except Fault as fault:
+        raise Fault(fault.text, remedy) from None
 
 
 def address_or_nothing(text: str) -> str:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from mailnode.config_rules import address, between, domain_name
+from mailnode.config_rules import between
 from mailnode.tomlfile import Fault
 
 SOLICITATION_LIMIT = 1000  # octets of all keywords with the commas between them; RFC 3865 section 2.1
@@ -26,17 +26,6 @@ class Submission:
     hide_client: bool = False
     bare_line_ends: Literal["refuse", "normalize"] = "refuse"
     longest_hold: Annotated[int, between(0, 999_999_999)] = 2_592_000
-
-
-def sender(text: str) -> str:
-    """An address, or a whole domain such as "@example.org", in lower case."""
-    remedy = 'Write it like "info@example.org", or "@example.org" for the whole domain.'
-    if text.startswith("*"):
-        raise Fault("the * would mean a mailbox of that name", remedy)
-    try:
-        return "@" + domain_name(text[1:]) if text.startswith("@") else address(text)
-    except Fault as fault:
-        raise Fault(fault.text, remedy) from None
 
 
 def solicitation(text: str) -> str:

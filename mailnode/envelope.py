@@ -60,12 +60,22 @@ class Deadline:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a stranger's message came from: the IP address, and what the client called itself."""
+
+    address: str
+    hello: str
+
+
+@dataclass(frozen=True, slots=True)
 class Envelope:
     """One message's.
 
     `size` is what the client said of it in octets, 0 where it said nothing (RFC 1870). `full` tells how much
     comes back in a report of failure (RET), None where nothing was said. `release` is the time in seconds
-    since the epoch before which it must not go on (RFC 4865), 0.0 for at once.
+    since the epoch before which it must not go on (RFC 4865), 0.0 for at once. `origin` is None for mail of
+    our own people and of trusted networks. `tls_optional` is of a report on TLS itself, which goes whatever
+    is wrong with that (RFC 8460 section 3).
     """
 
     reverse_path: Address | None
@@ -80,4 +90,6 @@ class Envelope:
     priority: int = 0
     require_tls: bool = False
     solicitation: tuple[str, ...] = ()
+    origin: Origin | None = None
     kind: Kind = Kind.MAIL
+    tls_optional: bool = False

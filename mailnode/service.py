@@ -26,18 +26,21 @@ from mailnode.admin.control import ControlFactory
 from mailnode.admin.queue_control import queue_commands
 from mailnode.auth.allowance import Senders
 from mailnode.auth.checker import PasswordChecker, ProofChecker
+from mailnode.auth.keys import lasting_key
 from mailnode.auth.live import Live
 from mailnode.auth.login import Logins
 from mailnode.auth.passwords import Hasher
 from mailnode.auth.realm import Realm
 from mailnode.auth.throttle import LoginThrottle
 from mailnode.auth.tokens import JwtChecker
-from mailnode.auth.verifiers import lasting_key
+from mailnode.delivery.letters import Letters
 from mailnode.delivery.live import LiveCourier
 from mailnode.delivery.local import FreeSpace, LocalCourier
+from mailnode.delivery.moderation import Moderation
 from mailnode.delivery.queued import QueuedDelivery
 from mailnode.delivery.reporting import Reporter
-from mailnode.delivery.waiting import NothingWaits
+from mailnode.delivery.tls_reporting import TlsReporting
+from mailnode.delivery.waiting import CalledFor
 from mailnode.delivery.way_out import make_way_out
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.life import Bus, write_to
@@ -51,6 +54,7 @@ from mailnode.net.dirwatch import DirectoryWatches, KernelWatcher
 from mailnode.net.tls import TlsServer
 from mailnode.pop3.session import Pop3
 from mailnode.queue.admission import Admission
+from mailnode.queue.changes import Change
 from mailnode.queue.entry import Entry
 from mailnode.queue.runner import Runner
 from mailnode.queue.spool import Spool
@@ -60,6 +64,7 @@ from mailnode.service_reading import CANNOT_START, changed_people, read, waits_f
 from mailnode.smtp.server import Smtp
 from mailnode.upkeep.indexer import Indexer
 from mailnode.upkeep.memory import ShortCollections
+from mailnode.wire.srs import Srs
 
 STORE_THREADS = 8
 PASSWORD_THREADS = 1
@@ -161,19 +166,26 @@ class MailNode(Service):
 
         self._way_out = way_out = make_way_out(reactor, live, runtime, files, bus)
         spool = Spool(files, live.config.queue_directory)
-        reporter = Reporter(live, runtime, courier, spool, bus, begin=self._queue_report)
+        letters = Letters(live, runtime, courier, begin=self._queue_letter)
+        reporter = Reporter(live, runtime, letters, spool, bus)
+        moderation = Moderation(live, runtime, spool, letters, change=self._change_queue)
+        queued = QueuedDelivery(live, runtime, courier, spool, bus, way_out.courier, moderation)
         self._queue = queue = Runner(
             runtime,
             spool,
-            deliver=QueuedDelivery(live, runtime, courier, spool, bus, way_out.courier).deliver,
+            deliver=queued.deliver,
             report=reporter.of_entry,
             bus=bus,
             log=Log("mailnode.queue"),
             delay=lambda: float(live.config.limits.delay_report),
         )
+        self._tls_reporting = TlsReporting(
+            live, runtime, files, way_out.tls_reports, way_out.resolver, way_out.https, begin=queue.begin
+        )
         self._senders = senders = Senders(live, runtime, files)
         live_courier = LiveCourier(live, runtime, sessions, files, courier, bus)
-        ways = (senders, live_courier, NothingWaits(), queue, reporter)
+        waiting = CalledFor(live, runtime, spool, queue, queued, bus, way_out.connections)
+        ways = (senders, live_courier, waiting, queue, reporter, moderation)
         smtp = Smtp(live, runtime, logins, courier, bus, tls, free_space, *ways)
         submission = Smtp(live, runtime, logins, courier, bus, asking, free_space, *ways)
         pop3 = Pop3(live, runtime, logins, feed, bus, asking)
@@ -193,9 +205,13 @@ class MailNode(Service):
         )
         self._ports: list[IListeningPort] = []
 
-    def _queue_report(self, entry: Entry, head: bytes) -> Admission:
-        """The reports' way into the queue, which itself asks for reports."""
+    def _queue_letter(self, entry: Entry, head: bytes) -> Admission:
+        """The way of reports into the queue, which itself asks for reports."""
         return self._queue.begin(entry, head)
+
+    async def _change_queue(self, name: str, change: Change) -> None:
+        """The way of moderators' answers into the queue, which itself asks the moderators."""
+        await self._queue.change(name, change)
 
     # Starting
 
@@ -219,10 +235,12 @@ class MailNode(Service):
             self._log.warn("too few descriptors", reason=few, remedy=remedy)
         # Not earlier: what is made as root would not be the server's.
         self._logins.verifiers.key = lasting_key(self._started.login_key, self._files)
+        self._live.srs = Srs(lasting_key(self._started.sender_key, self._files), self._runtime.now)
         self._store_pool.start()
         self._password_pool.start()
         self._indexer.start()
         self._queue.start().addErrback(lambda failure: self._log.bug("queue not started", failure))
+        self._tls_reporting.start().addErrback(lambda why: self._log.bug("TLS reports not started", why))
         self._collections.start()
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._hang_up))
         self._listening.addCallback(lambda _: Deferred.fromCoroutine(self._open_control_socket()))
@@ -299,7 +317,7 @@ class MailNode(Service):
 
     async def _put_away(self) -> None:
         """Close what the lanes have open, after the jobs that are in them; then end the threads."""
-        jobs: list[Deferred[None]] = [Deferred.fromCoroutine(self._senders.stop())]
+        jobs = [Deferred.fromCoroutine(one.stop()) for one in (self._senders, self._tls_reporting)]
         await DeferredList(jobs + [one.lane.run(one.store.close) for one in self._realm.accounts()])
         await DeferredList([self._stopped(pool) for pool in (self._store_pool, self._password_pool)])
 

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode import config, config_quota, config_rules, config_submission, tomlfile
-from mailnode.config import Config, Listener, MailboxEntry, MailingList, Tls
+from mailnode.config import Config, Listener, MailboxEntry, Tls
+from mailnode.config_lists import MailingList
 from mailnode.config_quota import Room
 from mailnode.config_reading import examine, load
 from mailnode.config_sending import Relay, dns_server
@@ -148,6 +149,7 @@ class Loading(Folder):
             "scram",
             "secret",
             "send_as",
+            "language",
             "[aliases]",
             "members",
             *_RELAY,
@@ -161,6 +163,14 @@ class Loading(Folder):
         self.write("mailboxes.toml", ANNA + 'send_as = ["Info@Example.org", "@EXAMPLE.org"]\n')
         (entry,) = load(self.path, FileSystem()).mailboxes.mailboxes.values()
         self.assertEqual(entry.send_as, ("info@example.org", "@example.org"))
+
+    def test_language(self) -> None:
+        """Reports have a language for all, and perhaps another for a mailbox."""
+        self.write("mailboxes.toml", ANNA + 'language = "de"\n')
+        self.write("mailnode.toml", 'language = "fr"\n' + SIX_LINES)
+        loaded = load(self.path, FileSystem())
+        self.assertEqual(loaded.config.language, "fr")
+        self.assertEqual([one.language for one in loaded.mailboxes.mailboxes.values()], ["de"])
 
     def test_mailboxes(self) -> None:
         """Addresses are lower case whatever the file writes; names and aliases come along."""
@@ -234,6 +244,18 @@ class Loading(Folder):
         (mistake,) = self.mistakes()
         self.assertTrue(mistake.startswith('mailnode.toml:13: routes."*".password_file: others'), mistake)
 
+    def test_sender_routes(self) -> None:
+        """Senders are addresses or domains; what a host is shown lies beside the file."""
+        self.write("relay", "secret\n")
+        table = '[sender_routes."@B\u00fccher.example"]\nhost = "mail.example"\ntls = "required"\n'
+        shown = 'certificate = "relay"\nkey = "relay"\n[routes."x.example"]\ntls = "required"\n'
+        self.write("mailnode.toml", SIX_LINES + table + shown)
+        config = load(self.path, FileSystem()).config
+        path = f"{self.folder}/relay"
+        relay = Relay("mail.example", 25, "required", certificate=path, key=path)
+        self.assertEqual(config.sender_routes, {"@xn--bcher-kva.example": relay})
+        self.assertEqual(config.routes, {"x.example": Relay(tls="required")})
+
     def test_secrets_have_no_repr(self) -> None:
         """A password hash does not show itself in logs."""
         self.assertNotIn(HASH, repr(MailboxEntry(HASH)))
@@ -259,6 +281,15 @@ class Loading(Folder):
         self.assertEqual(self.mistakes(), [])
         self.write("real.pem", "", mode=0o644)
         self.assertEqual(len(self.mistakes()), 1)
+
+    def test_moderators_of_an_open_list(self) -> None:
+        """They would have nothing to do."""
+        self.write("mailnode.toml", SIX_LINES)
+        for posting, count in (("open", 1), ("members", 0), ("moderated", 0)):
+            text = f'members = ["x@third.example"]\nposting = "{posting}"\nmoderators = ["y@third.example"]\n'
+            self.write("mailboxes.toml", f'[lists."team@example.org"]\n{text}')
+            found = [one for one in self.warnings() if "moderators" in one]
+            self.assertEqual(len(found), count, found)
 
     def test_quotas(self) -> None:
         """Sizes are texts or numbers; a mailbox has its own room, or what holds for all, or no limit."""
@@ -455,8 +486,8 @@ class Rules(SynchronousTestCase):
     def test_senders(self) -> None:
         """What a mailbox may send from is an address or a whole domain, in lower case."""
         for text, value in SENDERS.items():
-            self.assertEqual(config_submission.sender(text), value)
-        self.refused(config_submission.sender, BAD_SENDERS)
+            self.assertEqual(config_rules.sender(text), value)
+        self.refused(config_rules.sender, BAD_SENDERS)
 
     def test_solicitations(self) -> None:
         """RFC 3865 section 2.2: word = ALPHA 0*(wordchar)"""

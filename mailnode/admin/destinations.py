@@ -17,12 +17,13 @@ from mailnode.net.dns_client import make_client
 from mailnode.net.https import Https
 from mailnode.net.identity import system_roots
 from mailnode.runtime import Runtime
+from mailnode.wire.address import Address
 
 Found = dict[str, Destination | NoDestination]
 
 
-def find(loaded: Loaded, files: FileSystem, domains: Sequence[str]) -> Found:
-    """Where mail for each of the domains goes now. Nothing is written anywhere."""
+def find(loaded: Loaded, files: FileSystem, domains: Sequence[str], sender: Address | None) -> Found:
+    """Where mail of the sender for each of the domains goes now. Nothing is written anywhere."""
     reactor: Any = EPollReactor()
     runtime = Runtime(reactor, random.SystemRandom(), InlineExecutor())
     resolver = make_client(reactor, runtime, loaded.config.dns, files)
@@ -36,7 +37,7 @@ def find(loaded: Loaded, files: FileSystem, domains: Sequence[str]) -> Found:
     async def look() -> None:
         for domain in domains:
             try:
-                found[domain] = await finder.find(domain)
+                found[domain] = await finder.find(domain, sender=sender)
             except NoDestination as nothing:
                 found[domain] = nothing
 

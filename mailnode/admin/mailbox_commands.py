@@ -3,6 +3,7 @@
 import json
 import sys
 from dataclasses import asdict
+from typing import get_args
 
 import click
 
@@ -14,6 +15,7 @@ from mailnode.auth.passwords import Hasher
 from mailnode.auth.verifiers import make_verifiers
 from mailnode.config import Config
 from mailnode.config_quota import size
+from mailnode.config_rules import Language
 from mailnode.config_rules import address as check_address
 from mailnode.tomlfile import ConfigurationError
 
@@ -101,11 +103,21 @@ def _size(text: str) -> str:
 @_ADDRESS
 @click.option("--name", default="", help="The person's name.")
 @click.option("--quota", metavar="SIZE", callback=checked(_size), default="", help='Such as "2 GiB".')
+@click.option(
+    "--language", type=click.Choice(get_args(Language)), default=None, help="That of reports for the person."
+)
 @_STDIN
 @_SECRET
 @click.pass_obj
 def add(
-    command: Command, address: str, name: str, quota: str, *, password_stdin: bool, plain_secret: bool
+    command: Command,
+    address: str,
+    name: str,
+    quota: str,
+    *,
+    language: str | None,
+    password_stdin: bool,
+    plain_secret: bool,
 ) -> None:
     """Add a mailbox.
 
@@ -115,7 +127,8 @@ def add(
     """
     config = command.configuration().config
     credentials = _credentials(command, password_stdin, plain_secret)
-    _apply(command, mailboxes_file.adding(address, credentials, name, quota), config, f"Added {address}.")
+    edit = mailboxes_file.adding(address, credentials, name, quota=quota, language=language or "")
+    _apply(command, edit, config, f"Added {address}.")
 
 
 @mailbox.command()

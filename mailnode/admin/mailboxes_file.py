@@ -26,18 +26,17 @@ class EditRefused(Exception):
     """The edit makes no sense with what is in the file; the text is for the person at the keyboard."""
 
 
-def adding(address: str, credentials: Mapping[str, Value], name: str, quota: str = "") -> Edit:
-    """Add a mailbox that is not there yet, with a quota or without."""
+def adding(
+    address: str, credentials: Mapping[str, Value], name: str, *, quota: str = "", language: str = ""
+) -> Edit:
+    """Add a mailbox that is not there yet; what is empty is left out."""
+    facts = {**credentials, "name": name, "quota": quota, "language": language}
 
     def edit(text: str) -> str:
         if _written(text, address) is not None:
             raise EditRefused(f"{address} is there already")
         entry = tomlkit.table()
-        entry.update({key: value for key, value in credentials.items() if value})
-        if name:
-            entry["name"] = name
-        if quota:
-            entry["quota"] = quota
+        entry.update({key: value for key, value in facts.items() if value})
         block = tomlkit.dumps({"mailboxes": {address: entry}})
         return f"{text.rstrip()}\n\n{block}" if text.strip() else block
 

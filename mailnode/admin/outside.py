@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mailnode.config import Loaded
 from mailnode.fs import FileSystem
+from mailnode.wire.address import Address
 
 if TYPE_CHECKING:
     from mailnode.admin.destinations import Found
@@ -17,11 +18,11 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _find(loaded: Loaded, files: FileSystem, domains: Sequence[str]) -> "Found":
+def _find(loaded: Loaded, files: FileSystem, domains: Sequence[str], sender: Address | None) -> "Found":
     """Ask the DNS; what that takes is imported only here, as it would slow all other commands down."""
     from mailnode.admin.destinations import find
 
-    return find(loaded, files, domains)
+    return find(loaded, files, domains, sender)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,4 +32,4 @@ class Outside:
     files: FileSystem = field(default_factory=FileSystem)
     now: Callable[[], datetime] = _now
     execute: Callable[[str, list[str]], object] = os.execv
-    find: "Callable[[Loaded, FileSystem, Sequence[str]], Found]" = _find
+    find: "Callable[[Loaded, FileSystem, Sequence[str], Address | None], Found]" = _find

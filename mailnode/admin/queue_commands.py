@@ -17,7 +17,7 @@ from mailnode.admin.queue_control import no_such
 from mailnode.events.log import escape
 from mailnode.message.trace import date_time
 from mailnode.queue.changes import CHANGES, HELD, Change
-from mailnode.queue.entry import Entry, Fate
+from mailnode.queue.entry import Approval, Entry, Fate, Proof
 from mailnode.queue.spool import Spool, Unreadable
 from mailnode.wire.address import parse_address
 from mailnode.wire.errors import BadSyntax
@@ -140,8 +140,9 @@ def list_messages(
         click.echo(json.dumps([_row(entry) for entry in found], indent=2))
         return
     for entry in found:
+        left = Fate.FAILED if entry.proof is Proof.MISSING else Fate.WAITING
         to_whom = ", ".join(
-            escape(one["address"]) for one in _row(entry)["recipients"] if one["state"] == "delayed"
+            escape(one["address"]) for one in _row(entry)["recipients"] if one["state"] == left.value
         )
         tried = f", tried {entry.tries} times" if entry.tries else ""
         click.echo(f"{entry.id}  {_due(entry)}{tried}  <{_sender(entry)}> to {to_whom}")
@@ -169,7 +170,7 @@ def show(command: "Command", id: str, as_json: bool) -> None:
         raise click.ClickException(no_such(id)) from None
     except (Unreadable, OSError) as why:
         raise click.ClickException(f"{id}: {why}") from None
-    lines = header.decode("utf-8", "replace").split("\r\n")
+    lines = (entry.head + header.decode("utf-8", "replace")).split("\r\n")
     if as_json:
         click.echo(json.dumps({**_row(entry), "octets": octets, "header": lines}, indent=2))
         return
@@ -191,6 +192,10 @@ def _sender(entry: Entry) -> str:
 
 
 def _due(entry: Entry) -> str:
+    if entry.approval is Approval.ASKED:
+        return f"waits for a moderator until {date_time(entry.due)}"
+    if entry.proof is Proof.MISSING:
+        return f"kept until {date_time(entry.due)}, as nothing proves who sent it"
     return "held" if entry.due >= HELD else f"due {date_time(entry.due)}"
 
 
@@ -202,6 +207,8 @@ def _row(entry: Entry) -> dict[str, Any]:
         "came": date_time(entry.came),
         "due": date_time(entry.due),
         "tries": entry.tries,
+        "approval": entry.approval.value,
+        "proof": entry.proof.value,
         "recipients": [
             {
                 "address": str(recipient.address),
@@ -221,16 +228,30 @@ def _changing(word: str, help: str, done: str, by_hand: Callable[..., None]) -> 
     @queue.command(word, help=f"{help}\n\n\b\nExample:\n  mailnode queue {word} 7K2M9QXW4T")
     @click.argument("ids", metavar="[ID]...", nargs=-1)
     @_filtered
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     @click.pass_obj
     def change(
-        command: "Command", ids: tuple[str, ...], sender: str | None, to: str | None, domain: str | None
+        command: "Command",
+        ids: tuple[str, ...],
+        sender: str | None,
+        to: str | None,
+        domain: str | None,
+        as_json: bool,
     ) -> None:
         wanted, spool = Filter(sender, to, domain), _spool(command)
         if bool(ids) == wanted.given:
             raise click.UsageError("Name messages by their ids, or by --from, --to and --domain.")
-        now = command.outside.now().timestamp()
+        socket, now = command.configuration().config.control_socket, command.outside.now().timestamp()
+        mistakes: dict[str, str] = {}
         for id in ids or [entry.id for entry in _found(spool, wanted)]:
-            _change(command, f"queue {word}", id, partial(by_hand, id=id, now=now), f"{id} {done}")
+            mistakes[id] = _change(socket, f"queue {word}", id, partial(by_hand, spool, id=id, now=now))
+            if not as_json:
+                click.echo(mistakes[id] or f"{id} {done}", err=bool(mistakes[id]))
+        if as_json:
+            rows = [{"id": id, "ok": not mistake, "mistake": mistake} for id, mistake in mistakes.items()]
+            click.echo(json.dumps(rows, indent=2))
+        if any(mistakes.values()):
+            raise click.exceptions.Exit(1)
 
 
 def _save(spool: Spool, change: Change, id: str, now: float) -> None:
@@ -253,22 +274,28 @@ for _word, (_help, _said) in _DONE.items():
 _changing("drop", "Remove messages from the queue. Nobody gets them, and nobody is told.", "is gone.", _drop)
 
 
-def _change(command: "Command", what: str, id: str, by_hand: Callable[[Spool], None], done: str) -> None:
-    """Have the server do it, or do it here where none runs."""
-    config = command.configuration().config
+def _change(socket: str, what: str, id: str, by_hand: Callable[[], None]) -> str:
+    """Have the server do it, or do it here where none runs: it will see that when it starts.
+
+    Gives what is wrong, "" for nothing.
+    """
     try:
-        answer = ask(config.control_socket, {"command": what, "id": id})
-        mistakes = answer.get("mistakes")
-        if answer.get("ok") is not True:
-            raise click.ClickException(" ".join(map(str, mistakes if isinstance(mistakes, list) else [])))
+        answer = ask(socket, {"command": what, "id": id})
     except NotRunning:
-        try:
-            by_hand(_spool(command))
-        except FileNotFoundError:
-            raise click.ClickException(no_such(id)) from None
-        except (Unreadable, OSError) as why:
-            raise click.ClickException(f"{id}: {why}") from None
-        done += " mailnode is not running here; it will see this when it starts."
+        return _changed_here(id, by_hand)
     except ControlError as error:
-        raise click.ClickException(str(error)) from None
-    click.echo(done)
+        return str(error)
+    if answer.get("ok") is True:
+        return ""
+    mistakes = answer.get("mistakes")
+    return " ".join(map(str, mistakes if isinstance(mistakes, list) else [])) or f"{id} is left alone"
+
+
+def _changed_here(id: str, by_hand: Callable[[], None]) -> str:
+    try:
+        by_hand()
+    except FileNotFoundError:
+        return no_such(id)
+    except (Unreadable, OSError) as why:
+        return f"{id}: {why}"
+    return ""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mailnode.auth.live import Live
-from mailnode.config import Config, Loaded
+from mailnode.config import Loaded
+from mailnode.config_lists import list_moderators, list_owner
 from mailnode.delivery.destination import NoDestination
 from mailnode.delivery.route import Router
 from mailnode.wire.address import Address, parse_address
@@ -19,18 +20,26 @@ if TYPE_CHECKING:
     from mailnode.admin.destinations import Found
 
 
+_POSTING = {
+    "open": "a list to which everybody may send",
+    "members": "a list to which its members may send",
+    "moderated": "a list to which goes what is approved by ",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """What becomes of one address: its kind, and to whom or where it leads."""
 
     address: Address
-    kind: str  # "alias", "mailbox", "elsewhere" or "nobody"
+    kind: str  # "alias", "list", "mailbox", "elsewhere" or "nobody"
     targets: tuple[str, ...] = ()
 
 
 def steps(loaded: Loaded, address: Address) -> Iterator[Step]:
     """From an address through aliases and lists to all mailboxes and hosts, each address once."""
-    router = Router(Live(loaded.config, loaded.mailboxes))
+    live = Live(loaded.config, loaded.mailboxes)
+    router = Router(live)
     seen: set[str] = set()
     waiting = [address]
     while waiting:
@@ -38,16 +47,17 @@ def steps(loaded: Loaded, address: Address) -> Iterator[Step]:
         if one.key in seen:
             continue
         seen.add(one.key)
-        step = _step(router, one)
+        step = _step(live, router, one)
         yield step
-        if step.kind == "alias":
+        if step.kind in ("alias", "list"):
             waiting += [parse_address(target, utf8=True) for target in step.targets]
 
 
-def _step(router: Router, address: Address) -> Step:
-    if targets := tuple(target for _, target in router.expand(address)):
-        return Step(address, "alias", targets)
+def _step(live: Live, router: Router, address: Address) -> Step:
     route = router.resolve(address)
+    if targets := tuple(target for _, target in router.expand(address)):
+        is_list = len(route.lists) == 1 and targets == live.mailboxes.targets(route.lists[0])
+        return Step(address, "list" if is_list else "alias", targets)
     if route.accounts:
         return Step(address, "mailbox", route.accounts)
     return Step(address, "elsewhere" if route.elsewhere else "nobody")
@@ -55,9 +65,10 @@ def _step(router: Router, address: Address) -> Step:
 
 @click.command("route")
 @click.argument("text", metavar="ADDRESS")
+@click.option("--from", "sender", metavar="ADDRESS", default="", help="Of that sender ([sender_routes]).")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def route(command: "Command", text: str, as_json: bool) -> None:
+def route(command: "Command", text: str, sender: str, as_json: bool) -> None:
     """Say where a message to ADDRESS would go, and why; nothing is sent.
 
     The DNS is asked, the running server is not.
@@ -65,18 +76,15 @@ def route(command: "Command", text: str, as_json: bool) -> None:
     \b
     Example:
       mailnode route anna@example.org
+      mailnode route ben@partner.example --from sales@example.org
     """
-    try:
-        address = parse_address(text, utf8=True)
-        address.domain_key  # noqa: B018  # a domain that has no A-labels is none
-    except BadSyntax as error:
-        raise click.BadParameter(f"{text}: {error}") from None
+    address, from_whom = _address(text), _address(sender) if sender else None
     loaded = command.configuration()
     found = list(steps(loaded, address))
     elsewhere = {step.address.domain_key: None for step in found if step.kind == "elsewhere"}
     outside = command.outside
-    destinations = outside.find(loaded, outside.files, tuple(elsewhere)) if elsewhere else {}
-    told = [_told(step, loaded.config, destinations) for step in found]
+    destinations = outside.find(loaded, outside.files, tuple(elsewhere), from_whom) if elsewhere else {}
+    told = [_told(step, loaded, destinations) for step in found]
     if as_json:
         click.echo(json.dumps(told, indent=2))
     else:
@@ -86,13 +94,27 @@ def route(command: "Command", text: str, as_json: bool) -> None:
         raise click.exceptions.Exit(1)
 
 
-def _told(step: Step, config: Config, destinations: "Found") -> dict[str, Any]:
+def _address(text: str) -> Address:
+    try:
+        address = parse_address(text, utf8=True)
+        address.domain_key  # noqa: B018  # a domain that has no A-labels is none
+    except BadSyntax as error:
+        raise click.BadParameter(f"{text}: {error}") from None
+    return address
+
+
+def _told(step: Step, loaded: Loaded, destinations: "Found") -> dict[str, Any]:
     """A step as JSON has it; "status" is there only where a message cannot go on."""
     told: dict[str, Any] = {"address": str(step.address), "kind": step.kind}
-    if step.kind == "alias":
+    if step.kind in ("alias", "list"):
         told["targets"] = list(step.targets)
+    if step.kind == "list":
+        (name,) = Router(Live(loaded.config, loaded.mailboxes)).resolve(step.address).lists
+        entry = loaded.mailboxes.lists[name]
+        told |= {"posting": entry.posting, "owner": list_owner(name, entry)}
+        told["moderators"] = list(list_moderators(name, entry)) if entry.posting == "moderated" else []
     elif step.kind == "mailbox":
-        told["mailboxes"] = {one: config.mail_directory(one) for one in step.targets}
+        told["mailboxes"] = {one: loaded.config.mail_directory(one) for one in step.targets}
     elif step.kind == "elsewhere":
         destination = destinations[step.address.domain_key]
         told["notes"] = list(destination.notes)
@@ -117,6 +139,8 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
     yield told["address"]
     if told["kind"] == "nobody":
         yield "  nobody here has that name: 550 5.1.1"
+    if told["kind"] == "list":
+        yield f"  {_POSTING[told['posting']]}{', '.join(told['moderators'])}; errors go to {told['owner']}"
     for target in told.get("targets", ()):
         yield f"  goes on to {target}"
     for mailbox, directory in told.get("mailboxes", {}).items():

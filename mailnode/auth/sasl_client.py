@@ -4,9 +4,8 @@ A mechanism object lives for one exchange. `begin` gives the initial response, o
 first; `step` answers a challenge; `done` tells whether the server, too, has proved itself, where it has to.
 """
 
-import hashlib
+import contextlib
 import hmac
-import unicodedata
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -14,6 +13,8 @@ from typing import Protocol
 from mailnode.wire.abnf import number
 from mailnode.wire.base64 import base64, canonical_base64
 from mailnode.wire.errors import BadSyntax
+from mailnode.wire.saslprep import saslprep
+from mailnode.wire.scram import HASHES, make_keys
 
 MOST_ITERATIONS = 1_000_000  # more is an attack on this host: it would hash for seconds
 
@@ -88,13 +89,13 @@ class Login:
 class Scram:
     """SCRAM (RFC 5802, RFC 7677): the password is proved, not sent, and the server proves that it knows it.
 
-    Text of other than ASCII is brought into NFKC, which for what people type is what SASLprep makes of it.
+    Making one raises BadSyntax for a name or password that SASLprep does not allow.
     """
 
-    def __init__(self, hash_name: str, identity: Identity, announced: Collection[str], *, plus: bool) -> None:
-        self._hash = hash_name
-        self._password = unicodedata.normalize("NFKC", identity.password).encode()
-        username = unicodedata.normalize("NFKC", identity.username)
+    def __init__(self, scheme: str, identity: Identity, announced: Collection[str], *, plus: bool) -> None:
+        self._scheme = scheme
+        self._password = saslprep(identity.password).encode()
+        username = saslprep(identity.username)
         self._nonce = identity.nonce
         self._bare = f"n={username.replace('=', '=3D').replace(',', '=2C')},r={self._nonce}"
         offered = any(name.endswith("-PLUS") for name in announced)
@@ -128,41 +129,37 @@ class Scram:
         # A server adds to the nonce, and mandatory extensions ("m=") are unknown here (section 5.1).
         if not nonce.startswith(self._nonce) or nonce == self._nonce or not iterations or "m" in said:
             raise BadSyntax("SCRAM: no server-first-message")
-        salted = hashlib.pbkdf2_hmac(self._hash, self._password, salt, iterations)
+        keys = make_keys(self._scheme, self._password, salt=salt, iterations=iterations)
         without_proof = b"c=" + base64(self._bound) + b",r=" + nonce.encode()
         message = b",".join((self._bare.encode(), challenge, without_proof))
-        client_key = self._keyed(salted, b"Client Key")
-        stored_key = hashlib.new(self._hash, client_key).digest()
-        signature = self._keyed(stored_key, message)
-        proof = bytes(one ^ other for one, other in zip(client_key, signature, strict=True))
-        self._signature = self._keyed(self._keyed(salted, b"Server Key"), message)
+        signature = hmac.digest(keys.stored_key, message, HASHES[self._scheme])
+        proof = bytes(one ^ other for one, other in zip(keys.client_key, signature, strict=True))
+        self._signature = hmac.digest(keys.server_key, message, HASHES[self._scheme])
         return without_proof + b",p=" + base64(proof)
 
-    def _keyed(self, key: bytes, message: bytes) -> bytes:
-        return hmac.new(key, message, self._hash).digest()
 
-
-def _scram(hash_name: str, *, plus: bool = False) -> Callable[[Identity, Collection[str]], ClientMechanism]:
-    return lambda identity, announced: Scram(hash_name, identity, announced, plus=plus)
+def _scram(scheme: str, *, plus: bool = False) -> Callable[[Identity, Collection[str]], ClientMechanism]:
+    return lambda identity, announced: Scram(scheme, identity, announced, plus=plus)
 
 
 # The strongest first.
 MECHANISMS: Mapping[str, Callable[[Identity, Collection[str]], ClientMechanism]] = {
-    "SCRAM-SHA-256-PLUS": _scram("sha256", plus=True),
-    "SCRAM-SHA-256": _scram("sha256"),
-    "SCRAM-SHA-1-PLUS": _scram("sha1", plus=True),
-    "SCRAM-SHA-1": _scram("sha1"),
+    "SCRAM-SHA-256-PLUS": _scram("SCRAM-SHA-256", plus=True),
+    "SCRAM-SHA-256": _scram("SCRAM-SHA-256"),
+    "SCRAM-SHA-1-PLUS": _scram("SCRAM-SHA-1", plus=True),
+    "SCRAM-SHA-1": _scram("SCRAM-SHA-1"),
     "PLAIN": Plain,
     "LOGIN": Login,
 }
 
 
 def choose(announced: Collection[str], identity: Identity) -> tuple[str, ClientMechanism] | None:
-    """The best mechanism that both sides have, and its name; None where there is none."""
+    """The best mechanism that both sides have and that fits the password, and its name; None for none."""
     known = {name.upper() for name in announced}
     for name, begin in MECHANISMS.items():
         if name in known and (identity.binding or not name.endswith("-PLUS")):
-            return name, begin(identity, known)
+            with contextlib.suppress(BadSyntax):
+                return name, begin(identity, known)
     return None
 
 

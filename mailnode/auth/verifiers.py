@@ -6,13 +6,11 @@ They are made of a key that lasts: where it changed, the salts that change with 
 """
 
 import hmac
-import os
 import secrets
 
+from mailnode.auth.keys import KEY_OCTETS
 from mailnode.auth.live import Live
 from mailnode.config import MailboxEntry, Mailboxes
-from mailnode.events.log import Log
-from mailnode.fs import FileSystem
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.saslprep import saslprep
 from mailnode.wire.scram import HASHES, Verifier, make_verifier
@@ -21,9 +19,6 @@ from mailnode.wire.scram import HASHES, Verifier, make_verifier
 # laptop takes 30 ms for this, an old telephone 0.3 s. RFC 7677 section 4 counted 15,000 for 0.1 s, in 2015.
 ITERATIONS = 100_000
 SALT_OCTETS = 16
-KEY_OCTETS = 32
-
-_log = Log("mailnode.auth")
 
 
 def make_verifiers(password: str) -> tuple[Verifier, ...]:
@@ -36,27 +31,6 @@ def make_verifiers(password: str) -> tuple[Verifier, ...]:
         make_verifier(scheme, text, salt=secrets.token_bytes(SALT_OCTETS), iterations=ITERATIONS)
         for scheme in HASHES
     )
-
-
-def lasting_key(path: str, files: FileSystem) -> bytes:
-    """The key in a file, in hexadecimal; a new one is made where there is none, or it cannot be used.
-
-    A disk that does not keep it keeps nobody from logging in: then the key lasts as long as the process.
-    """
-    try:
-        if files.stat(path) is not None:
-            key = bytes.fromhex(files.read(path, limit=4 * KEY_OCTETS).decode("ascii"))
-            if len(key) == KEY_OCTETS:
-                return key
-    except (OSError, ValueError) as error:
-        _log.warn("login key cannot be read; a new one is made", path=path, reason=error)
-    key = secrets.token_bytes(KEY_OCTETS)
-    try:
-        files.make_directories(os.path.dirname(path))
-        files.replace(path, key.hex().encode("ascii") + b"\n")
-    except OSError as error:
-        _log.warn("login key is not kept", path=path, reason=error.strerror)
-    return key
 
 
 class Verifiers:

@@ -6,7 +6,7 @@ does, nobody tries again for a minute, then for two, and so on: meanwhile all me
 try. So a dead host costs one round of attempts a minute at most, however many messages wait for it.
 """
 
-from collections import deque
+import heapq
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -76,14 +76,15 @@ class _Way:
     """What is known of a destination.
 
     `width` is how many connections it may have now, `ceiling` how many it has been found to take, `used` how
-    many messages have their turn, and `sending` how many of them have a connection.
+    many messages have their turn, and `sending` how many of them have a connection. Of those in `waiting`, a
+    heap, the most important is first, then who came first.
     """
 
     width: int = START
     ceiling: int = CONNECTIONS
     used: int = 0
     sending: int = 0
-    waiting: deque["Deferred[None]"] = field(default_factory=deque)
+    waiting: list[tuple[int, int, "Deferred[None]"]] = field(default_factory=list)
     opening: DeferredLock = field(default_factory=DeferredLock)
     pause: float = 0.0
     closed_until: float = 0.0
@@ -106,6 +107,7 @@ class Connections:
         self._idle: dict[_Open, None] = {}  # who has been idle for longest is first
         self._closing: set[Deferred[None]] = set()
         self._stopped = False
+        self._asked = 0  # how many have ever waited for a turn
         self._log = Log("mailnode.connections")
 
     async def deliver(self, destination: Destination, message: Message) -> tuple[Outcome, ...]:
@@ -115,7 +117,7 @@ class Connections:
         """
         way = self._way(destination.key)
         while True:
-            await self._turn(way)
+            await self._turn(way, message.envelope.priority)
             try:
                 return await self._deliver(way, destination, message)
             except NotConnected:
@@ -152,10 +154,11 @@ class Connections:
             }
         return self._ways.setdefault(key, _Way())
 
-    async def _turn(self, way: _Way) -> None:
+    async def _turn(self, way: _Way, priority: int) -> None:
         if way.used >= self._width(way):
             turn: Deferred[None] = Deferred()
-            way.waiting.append(turn)
+            self._asked += 1
+            heapq.heappush(way.waiting, (-priority, self._asked, turn))
             await turn
         else:
             way.used += 1
@@ -167,7 +170,8 @@ class Connections:
         """Give free turns to those that wait, each in a call of its own: they may be many."""
         while way.waiting and way.used < self._width(way):
             way.used += 1
-            self._runtime.clock.callLater(0, way.waiting.popleft().callback, None)
+            _, _, turn = heapq.heappop(way.waiting)
+            self._runtime.clock.callLater(0, turn.callback, None)
 
     # Sending
 

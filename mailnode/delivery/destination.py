@@ -15,7 +15,16 @@ from typing import Protocol
 
 from mailnode.auth.live import Live
 from mailnode.config_sending import EVERYTHING_ELSE, Relay
-from mailnode.delivery.tls_policy import TlsPolicy, of_dane, of_route, of_sts, requiring_tls, without_policy
+from mailnode.delivery.tls_policy import (
+    Level,
+    TlsPolicy,
+    of_dane,
+    of_route,
+    of_route_by_mx,
+    of_sts,
+    requiring_tls,
+    without_policy,
+)
 from mailnode.net.listen import plain_address
 from mailnode.net.reach import interleaved, is_ours, is_public
 from mailnode.net.resolver import (
@@ -31,6 +40,7 @@ from mailnode.net.resolver import (
     Tlsa,
 )
 from mailnode.runtime import Runtime
+from mailnode.wire.address import Address
 from mailnode.wire.mta_sts import StsPolicy
 
 SMTP_PORT = 25
@@ -40,16 +50,22 @@ HOSTS = 10  # that are looked up at most
 ALIASES = 1  # between an MX record and its host: none are allowed (RFC 2181 section 10.3), one is borne
 
 
+_BY_DNS = Relay()
+
 # What a record may hold besides would go into logs and sessions.
 _HOST_NAME = re.compile(r"[a-z0-9_.-]{1,255}")
 
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """What a relay wants to know before it takes mail; the password is what the file holds."""
+    """What a relay wants to know before it takes mail: a password, which is what the file holds, or to see a
+    certificate; the rest is "".
+    """
 
-    username: str
-    password_file: str
+    username: str = ""
+    password_file: str = ""
+    certificate: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,23 +133,60 @@ class Destinations:
         self._policies = policies
         self._ours = ours
 
-    async def find(self, domain: str, *, require_tls: bool = False) -> Destination:
+    async def find(
+        self,
+        domain: str,
+        *,
+        sender: Address | None = None,
+        require_tls: bool = False,
+        tls_optional: bool = False,
+    ) -> Destination:
         """Where mail for a domain or address literal goes, as the `domain_key` of an address.
 
-        With `require_tls` only to hosts that prove who they are (RFC 8689). Raises NoDestination.
+        With `require_tls` only to hosts that prove who they are (RFC 8689). With `tls_optional` no policy of
+        the domain holds, none is looked for, and nobody counts how TLS went: so a report on that gets there,
+        and is no reason for the next one (RFC 8460 section 3). Raises NoDestination.
         """
-        search = _Search(Budgeted(self._resolver, self._runtime.clock), domain, self._ours, require_tls)
-        routes = self._live.config.routes
-        relay = routes.get(domain) or routes.get(EVERYTHING_ELSE)
-        if relay is not None:
+        kept = domain in self._live.config.on_demand
+        relay = self._route(domain, sender, kept=kept)
+        resolver = Budgeted(self._resolver, self._runtime.clock)
+        search = _Search(
+            resolver, domain, self._ours, require_tls, relay or _BY_DNS, tls_optional=tls_optional
+        )
+        if relay is not None and relay.host:
             found = await search.by_route(relay)
         elif domain.startswith("["):
             found = search.by_literal()
+        elif kept:
+            found = await self._by_mx_or_wait(search)
         else:
-            random = self._runtime.random.random
-            found = await search.by_mx(self._live.config.hostname, random, self._policies)
-        key = f"{found.key} requiretls" if require_tls else found.key
-        return replace(found, key=key, require_tls=require_tls, notes=tuple(search.notes))
+            found = await self._by_mx(search)
+        words = " requiretls" * require_tls + " tls optional" * tls_optional
+        return replace(found, key=found.key + words, require_tls=require_tls, notes=tuple(search.notes))
+
+    def _route(self, domain: str, sender: Address | None, *, kept: bool) -> Relay | None:
+        """That of the domain, of the sender, of the sender's domain, of everything else: the first there is.
+
+        What is kept until it is called for goes to no other host than its own.
+        """
+        config = self._live.config
+        if kept:
+            return config.routes.get(domain)
+        from_whom = (sender.key, f"@{sender.domain_key}") if sender else ()
+        found = (config.routes.get(domain), *map(config.sender_routes.get, from_whom))
+        return next(filter(None, found), config.routes.get(EVERYTHING_ELSE))
+
+    async def _by_mx(self, search: "_Search") -> Destination:
+        random = self._runtime.random.random
+        return await search.by_mx(self._live.config.hostname, random, self._policies)
+
+    async def _by_mx_or_wait(self, search: "_Search") -> Destination:
+        """Mail that is kept for a host that calls for it never comes back for want of a way there."""
+        try:
+            return await self._by_mx(search)
+        except NoDestination as nothing:
+            text = f"It waits until its host calls for it. {nothing}"
+            raise NoDestination("4.4.4", text, nothing.notes) from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,13 +203,22 @@ class _Search:
     """One search: what it may ask, what a person may want to know of it, and why it may end with nothing."""
 
     def __init__(
-        self, resolver: Resolver, domain: str, ours: Callable[[str], bool], require_tls: bool
+        self,
+        resolver: Resolver,
+        domain: str,
+        ours: Callable[[str], bool],
+        require_tls: bool,
+        relay: Relay,
+        *,
+        tls_optional: bool,
     ) -> None:
         self.notes: list[str] = []
         self._resolver = resolver
         self._domain = domain
         self._ours = ours
         self._require_tls = require_tls
+        self._relay = relay
+        self._tls_optional = tls_optional
         self._secure = False  # whether DNSSEC proves the names of the hosts
         self._sts: StsPolicy | None = None
         self._reasons: set[str] = set()  # statuses in _NOTHING_LEFT
@@ -175,9 +237,9 @@ class _Search:
             addresses = place.addresses if place else ()
         if not addresses:
             raise self._none("4.4.4", f"The address of {relay.host} cannot be found")
-        login = Login(relay.username, relay.password_file) if relay.username else None
+        login = Login(relay.username, relay.password_file, relay.certificate, relay.key)
         host = Host(relay.host, addresses[:ADDRESSES], relay.port, tls)
-        return Destination(f"{relay.host}:{relay.port}", (host,), login)
+        return Destination(f"{relay.host}:{relay.port}", (host,), None if login == Login() else login)
 
     def by_literal(self) -> Destination:
         """The host with the address of an address literal (RFC 5321 section 4.1.3)."""
@@ -200,7 +262,7 @@ class _Search:
         records = await self._exchangers()
         if [one.exchange for one in records] == [""]:
             raise self._none("5.1.10", f"{self._domain} takes no mail")  # RFC 7505
-        self._sts = await policies.policy(self._domain)
+        self._sts = None if self._tls_optional else await policies.policy(self._domain)
         if self._sts is not None:
             self.notes.append(f"{self._domain} has an MTA-STS policy, mode {self._sts.mode}")
         limit = min((one.preference for one in records if one.exchange == own), default=None)
@@ -278,6 +340,9 @@ class _Search:
         DANE and MTA-STS both hold: DANE says how a certificate is verified (RFC 8461 section 2), and
         a host that an enforced policy does not name is not used.
         """
+        if self._tls_optional:
+            policy = TlsPolicy(Level.OPPORTUNISTIC)
+            return of_route_by_mx(self._relay, policy, name, self._domain, proven=False)
         named = self._sts is not None and self._sts.names(name)
         if self._sts is not None and self._sts.mode == "enforce" and not named:
             self._pass_over("4.7.5", f"{name}: not in the MTA-STS policy, passed over")
@@ -293,9 +358,11 @@ class _Search:
             policy = of_sts(self._domain, name, self._sts)
         else:
             policy = without_policy(self._domain)
+        proven = self._secure or named
+        policy = of_route_by_mx(self._relay, policy, name, self._domain, proven=proven)
         if not self._require_tls:
             return policy
-        needed = requiring_tls(policy, name, proven=self._secure or named)
+        needed = requiring_tls(policy, name, proven=proven)
         if needed is None:
             self._pass_over("5.7.10", f"{name}: cannot prove who it is, passed over")
         return needed

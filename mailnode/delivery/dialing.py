@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 
+from OpenSSL import SSL
 from OpenSSL.crypto import X509Store
 from twisted.internet.interfaces import IStreamClientEndpoint
 
@@ -16,7 +17,7 @@ from mailnode.delivery.tls_client import outcome
 from mailnode.delivery.tls_policy import TlsOutcome
 from mailnode.events.log import Log
 from mailnode.fs import FileSystem
-from mailnode.net.tls import make_client_context
+from mailnode.net.tls import TlsError, make_client_context
 from mailnode.runtime import Runtime
 
 LONGEST_PASSWORD = 4096
@@ -56,7 +57,7 @@ class Dialer:
             tls=host.tls,
             require_tls=destination.require_tls,
             roots=self._roots,
-            context=self._context,
+            context=await self._shown(host, destination.login),
             login=await self._login(host, destination.login),
         )
         place = Place(self._endpoint(address, host.port), host.name)
@@ -69,9 +70,21 @@ class Dialer:
         self._tell(host, address, client.peer)
         return client
 
+    async def _shown(self, host: Host, named: Named | None) -> SSL.Context:
+        """What to shake hands with: a certificate as it is in its files now, where there is one."""
+        if named is None or not named.certificate:
+            return self._context
+        paths = map(os.path.realpath, (named.certificate, named.key))
+        try:
+            return await self._runtime.blocking.run(make_client_context, *paths)
+        except TlsError as error:
+            self._log.warn("no certificate for a route", host=host.name, reason=error)
+            verdict = own(421, "4.3.5", f"The certificate for {host.name} cannot be read", Stage.CONNECT)
+            raise NotConnected(verdict, Peer(host.name)) from None
+
     async def _login(self, host: Host, named: Named | None) -> Login | None:
         """With what the password file holds now, without its line end."""
-        if named is None:
+        if named is None or not named.username:
             return None
         try:
             octets = await self._runtime.blocking.run(self._read, named.password_file)

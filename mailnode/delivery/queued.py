@@ -1,6 +1,6 @@
 """Delivers what comes out of the queue: recipients are routed as the configuration of that moment says."""
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Protocol
@@ -8,22 +8,24 @@ from typing import Protocol
 from mailnode.auth.live import Live
 from mailnode.delivery.fitting import Content
 from mailnode.delivery.local import PIECE, LocalCourier, LocalDelivery
+from mailnode.delivery.mailing_list import for_members, list_of
+from mailnode.delivery.moderation import NOT_ANSWERED, Moderation
 from mailnode.delivery.remote import Settled
 from mailnode.delivery.reporting import arrived
 from mailnode.delivery.route import Route, Router
 from mailnode.envelope import Envelope, Recipient
-from mailnode.events.life import Bus, Failed
+from mailnode.events.life import Bus, Expanded, Failed
 from mailnode.events.log import Log
 from mailnode.fs import ReadFile
 from mailnode.message import trace
 from mailnode.net.blocking import Lane
-from mailnode.queue.entry import Entry, Fate, Progress
+from mailnode.queue.entry import Approval, Entry, Fate, Progress
 from mailnode.queue.spool import Spool
 from mailnode.runtime import Runtime
 from mailnode.store.errors import OverQuota, StoreError
 
 GONE = Progress(Fate.FAILED, "5.1.1", "There is no such mailbox here any more")
-FORWARDED = Progress(Fate.FAILED, "5.1.2", "The address leads to other hosts only since the message came")
+FORWARDED = Progress(Fate.FAILED, "5.1.2", "The address leads elsewhere only since the message came")
 TOO_LATE = Progress(Fate.FAILED, "5.4.7", "The time in which it was to be delivered is over")  # RFC 2852
 FULL_FOR_GOOD = Progress(Fate.FAILED, "5.2.2", "The mailbox is full")
 FULL = Progress(Fate.WAITING, "4.2.2", "The mailbox is full")
@@ -54,6 +56,7 @@ class QueuedDelivery:
         spool: Spool,
         bus: Bus,
         remote: Remote,
+        moderation: Moderation,
     ) -> None:
         self._live = live
         self._runtime = runtime
@@ -61,10 +64,20 @@ class QueuedDelivery:
         self._spool = spool
         self._bus = bus
         self._remote = remote
+        self._moderation = moderation
         self._log = Log("mailnode.queue")
 
     async def deliver(self, entry: Entry) -> Entry:
         """Try everybody who waits; gives what is true then."""
+        if name := list_of(self._live, entry):
+            try:
+                entry = await self._to_list(entry, name)
+            except (OSError, StoreError) as error:
+                reason = error.strerror if isinstance(error, OSError) else type(error).__name__
+                self._log.warn("message not given to a list", message=entry.id, list=name, reason=reason)
+                return entry
+            if entry.approval is not Approval.GIVEN or not entry.waiting:
+                return entry
         if self._is_late(entry.envelope):
             routes: list[Route | None] = [None] * len(entry.progress)
         else:
@@ -84,9 +97,31 @@ class QueuedDelivery:
         reached = (*entry.reached, *(one for one, error in outcomes.items() if error is None))
         after = replace(entry, progress=progress, reached=reached)
         if elsewhere:
-            after = await self._send(after, elsewhere)
+            after = await self._send(after, elsewhere, self._remote)
         self._tell_failures(entry, after.progress)
         return after
+
+    async def deliver_by(self, remote: Remote, domains: Collection[str], entry: Entry) -> Entry:
+        """Try those who wait in these domains, by another way than usual; gives what is true then."""
+        numbers = entry.waiting_for(domains)
+        after = await self._send(entry, numbers, remote) if numbers else entry
+        self._tell_failures(entry, after.progress)
+        return after
+
+    async def _to_list(self, entry: Entry, name: str) -> Entry:
+        """The entry for the members; or as it waits for a moderator, or has waited for too long.
+
+        Raises OSError and StoreError; then nothing has changed.
+        """
+        if entry.approval is Approval.ASKED:
+            self._bus.publish(Failed("", entry.id, name, NOT_ANSWERED[1]))
+            return entry.failed(*NOT_ANSWERED)
+        if entry.approval is Approval.WANTED:
+            return await self._moderation.ask(entry, name)
+        expanded = for_members(self._live, entry, name)
+        await self._runtime.blocking.run(self._spool.save, expanded)
+        self._bus.publish(Expanded("", entry.id, name, len(expanded.progress)))
+        return expanded
 
     def _is_late(self, envelope: Envelope) -> bool:
         """Whether it is to be returned, because its time is over (RFC 2852 section 4)."""
@@ -120,6 +155,7 @@ class QueuedDelivery:
         lane = Lane(self._runtime.blocking)
         envelope = entry.envelope
         head = trace.final(envelope.reverse_path, accounts if alone else (), utf8=envelope.utf8)
+        head += entry.head.encode()
         body = await lane.run(self._spool.body, entry.id)
         delivery = self._courier.begin(accounts, head, message=entry.id, connection="", always=always)
         try:
@@ -139,7 +175,7 @@ class QueuedDelivery:
 
     # To other hosts
 
-    async def _send(self, entry: Entry, numbers: Sequence[int]) -> Entry:
+    async def _send(self, entry: Entry, numbers: Sequence[int], remote: Remote) -> Entry:
         """Have these recipients tried at their hosts.
 
         That may take long. What is true already is kept on the disk, so that a crash sends nothing twice.
@@ -147,7 +183,7 @@ class QueuedDelivery:
         lane = Lane(self._runtime.blocking)
         after = entry
         try:
-            octets = await lane.run(self._octets, entry.id)
+            octets = len(entry.head) + await lane.run(self._octets, entry.id)
         except OSError as error:
             self._log.warn("queue not read", message=entry.id, reason=error.strerror)
             return entry.with_progress(dict.fromkeys(numbers, UNREADABLE))
@@ -163,19 +199,18 @@ class QueuedDelivery:
                 self._log.warn("queue not written", message=entry.id, reason=error.strerror)
 
         await keep(dict(enumerate(entry.progress)))
-        found = await self._remote.carry(
-            entry, numbers, partial(self._content, entry.id), octets, settled=keep
-        )
+        found = await remote.carry(entry, numbers, partial(self._content, entry), octets, settled=keep)
         return entry.with_progress(found)
 
     def _octets(self, name: str) -> int:
         with self._spool.body(name) as body:
             return body.stat().st_size
 
-    async def _content(self, name: str) -> AsyncGenerator[bytes, None]:
+    async def _content(self, entry: Entry) -> AsyncGenerator[bytes, None]:
         lane = Lane(self._runtime.blocking)
-        body = await lane.run(self._spool.body, name)
+        body = await lane.run(self._spool.body, entry.id)
         try:
+            yield entry.head.encode()
             offset = 0
             while piece := await lane.run(body.read_at, offset, PIECE):
                 offset += len(piece)
@@ -188,7 +223,7 @@ class QueuedDelivery:
     def _progress(self, before: Progress, route: Route | None, outcomes: Outcomes) -> Progress:
         """How far a recipient is after a try.
 
-        Where an alias or list leads to other hosts too, those have had their copy since it was accepted.
+        Where an alias leads to other hosts and lists too, those have had their copy since it was accepted.
         """
         if before.fate is not Fate.WAITING:
             return before
@@ -197,7 +232,7 @@ class QueuedDelivery:
         if not route.ours:
             return before
         if not route.accounts:
-            return FORWARDED if route.elsewhere else GONE
+            return FORWARDED if route.copies else GONE
         errors = [error for one in route.accounts if (error := outcomes.get(one)) is not None]
         return self._for_error(errors[0]) if errors else arrived(route)
 

@@ -6,19 +6,20 @@ reply as it was. Nothing is raised: what one destination has taken is true whate
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Protocol
 
 from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
 from twisted.python.failure import Failure
 
 from mailnode.delivery.client import NotConnected
-from mailnode.delivery.connections import Connections
-from mailnode.delivery.destination import Destination, Destinations, NoDestination
+from mailnode.delivery.destination import Destination, NoDestination
 from mailnode.delivery.fitting import Content, Message
 from mailnode.delivery.outcome import Outcome, Result
 from mailnode.envelope import Envelope
 from mailnode.events.life import Bus, MaybeTwice, PutOff, Relayed
 from mailnode.events.log import Log
 from mailnode.queue.entry import Entry, Fate, Progress
+from mailnode.wire.address import Address
 
 LOOKUPS = 20  # that go on at a time, of all messages
 LONGEST_DIAGNOSTIC = 500
@@ -29,10 +30,31 @@ Found = dict[int, Progress]
 Settled = Callable[[Mapping[int, Progress]], Awaitable[None]]
 
 
-class RemoteCourier:
-    """One for the process."""
+class Finder(Protocol):
+    """Finds destinations; see destination.Destinations."""
 
-    def __init__(self, destinations: Destinations, connections: Connections, bus: Bus) -> None:
+    async def find(
+        self,
+        domain: str,
+        *,
+        sender: Address | None = None,
+        require_tls: bool = False,
+        tls_optional: bool = False,
+    ) -> Destination:
+        """Where mail for a domain goes. Raises NoDestination."""
+
+
+class Carrier(Protocol):
+    """Brings messages to destinations; see connections.Connections."""
+
+    async def deliver(self, destination: Destination, message: Message) -> tuple[Outcome, ...]:
+        """What became of it for each recipient. Raises NotConnected."""
+
+
+class RemoteCourier:
+    """One for the process, and one for each connection that was reversed."""
+
+    def __init__(self, destinations: Finder, connections: Carrier, bus: Bus) -> None:
         self._destinations = destinations
         self._connections = connections
         self._bus = bus
@@ -83,7 +105,12 @@ class RemoteCourier:
         require_tls = envelope.require_tls and envelope.reverse_path is not None
         await self._lookups.acquire()
         try:
-            return await self._destinations.find(domain, require_tls=require_tls)
+            return await self._destinations.find(
+                domain,
+                sender=envelope.reverse_path,
+                require_tls=require_tls,
+                tls_optional=envelope.tls_optional,
+            )
         except NoDestination as nothing:
             fate = Fate.FAILED if nothing.permanent else Fate.WAITING
             return Progress(fate, nothing.status, str(nothing))
@@ -128,13 +155,13 @@ def progress(outcome: Outcome) -> Progress:
     if outcome.result is Result.DELIVERED:
         if outcome.without_dsn:
             reason = f"The host {host} has taken it, and does not say more"
-            return Progress(Fate.RELAYED, status, reason, _diagnostic(outcome))
+            return Progress(Fate.RELAYED, status, reason, _diagnostic(outcome), host=host)
         return Progress(Fate.RELAYED, status, f"The host {host} has taken it", told=True)
     fate = Fate.FAILED if outcome.result is Result.PERMANENT else Fate.WAITING
     if verdict.own:
         return Progress(fate, status, f"{host}: {verdict.text}")
     reason = f"The host {host} said: {verdict.reply.code} {verdict.text}"
-    return Progress(fate, status, reason, _diagnostic(outcome))
+    return Progress(fate, status, reason, _diagnostic(outcome), host=host)
 
 
 def _diagnostic(outcome: Outcome) -> str:

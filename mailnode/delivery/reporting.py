@@ -1,21 +1,20 @@
 """Tells senders what became of their messages."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 from mailnode.auth.live import Live
-from mailnode.delivery.forwarding import forwarded
-from mailnode.delivery.local import PIECE, LocalCourier, LocalDelivery
+from mailnode.delivery.letters import Letters
+from mailnode.delivery.local import PIECE
 from mailnode.delivery.report import LARGEST_RETURNED, Report, compose, returned_whole
 from mailnode.delivery.route import Route, Router
-from mailnode.delivery.together import Together
-from mailnode.envelope import Body, Envelope, Recipient
+from mailnode.delivery.words.languages import choose
+from mailnode.envelope import Envelope
 from mailnode.events.life import Bus, Reported
 from mailnode.events.log import Log
 from mailnode.fs import ReadFile
-from mailnode.message import trace
-from mailnode.queue.admission import Admission
-from mailnode.queue.entry import WAITING, Entry, Fate, Outcome, Progress, new_entry, owed
+from mailnode.message.language import languages
+from mailnode.queue.entry import WAITING, Entry, Fate, Outcome, Progress, owed
 from mailnode.queue.runner import gives_up
 from mailnode.queue.spool import Spool
 from mailnode.runtime import Runtime
@@ -32,18 +31,16 @@ def arrived(route: Route) -> Progress:
     A list is the end of the way for its sender (RFC 3461 section 5.2.7.1), an alias for several is expanded
     (section 5.2.7.3, choice c). Of the one address on another host that a recipient leads to the queue tells.
     """
-    if route.is_list:
-        return _DELIVERED
     if route.copies > 1:
         return _EXPANDED
-    return _DELIVERED if route.accounts else WAITING
+    return _DELIVERED if route.accounts or route.lists else WAITING
 
 
 class Reporter:
     """Writes reports, and sends them to those who sent the message: into their mailboxes here, or on.
 
     A report has no reverse-path, so nothing is ever reported of it. One that does not fit into the sender's
-    mailbox, or has nowhere to go, is only told to the log. `begin` is the way into the queue.
+    mailbox, or has nowhere to go, is only told to the log.
 
     A sender on another host may be forged, and who is told then has sent nothing (backscatter). So what
     cannot be delivered is refused in the session: reports of failure are only of what was accepted to go on
@@ -54,27 +51,24 @@ class Reporter:
         self,
         live: Live,
         runtime: Runtime,
-        courier: LocalCourier,
+        letters: Letters,
         spool: Spool,
         bus: Bus,
-        *,
-        begin: Callable[[Entry, bytes], Admission],
     ) -> None:
-        self._begin = begin
         self._live = live
         self._runtime = runtime
-        self._courier = courier
+        self._letters = letters
         self._spool = spool
         self._bus = bus
         self._log = Log("mailnode.reports")
 
-    async def of_entry(self, entry: Entry) -> None:
-        """Report what is owed of a message in the queue. Raises OSError."""
-        original = await self._runtime.blocking.run(self._original, entry)
+    async def of_entry(self, entry: Entry) -> bool:
+        """Report what is owed of a message in the queue; the sender is known. Raises OSError."""
+        whole = returned_whole(entry.envelope, entry.owed)
+        octets = await self._runtime.blocking.run(partial(original, self._spool, entry, whole=whole))
         until = gives_up(entry)
-        await self._send(
-            entry.id, entry.envelope, entry.owed, came=entry.came, original=original, until=until
-        )
+        await self._send(entry.id, entry.envelope, entry.owed, came=entry.came, original=octets, until=until)
+        return True
 
     async def of_arrival(
         self, message: str, envelope: Envelope, leads_to: Sequence[Route], header: bytes
@@ -85,17 +79,6 @@ class Reporter:
         """
         outcomes = owed(envelope, tuple(map(arrived, leads_to)))
         await self._send(message, envelope, outcomes, came=self._runtime.now(), original=header)
-
-    def _original(self, entry: Entry) -> bytes:
-        try:
-            opened = self._spool.body(entry.id)
-        except FileNotFoundError:
-            return b""  # removed by hand; its sender is to hear of the failure all the same
-        with opened as body:
-            size = body.stat().st_size
-            if size <= LARGEST_RETURNED and returned_whole(entry.envelope, entry.owed):
-                return body.read_at(0, size)
-            return _header(body)
 
     async def _send(
         self,
@@ -112,40 +95,39 @@ class Reporter:
             return
         name = self._runtime.new_id()
         hostname, now = self._live.config.hostname, self._runtime.now()
-        octets = compose(Report(name, hostname, now, came, envelope, outcomes, original, until))
-        route = Router(self._live).resolve(sender)
-        admissions = self._queued(name, sender, route, octets.isascii())
-        if not route.accounts and not admissions:
-            self._log.warn("no way to report to the sender", message=message, sender=sender)
-            return
-        delivery = Together(self._to_mailboxes(name, route.accounts), admissions)
+        words = choose(self._languages(sender, original), self._live.config.language)
+        octets = compose(Report(name, hostname, now, came, envelope, outcomes, original, until, words))
         try:
-            await delivery.write(octets)
-            await delivery.commit()
+            sent = await self._letters.send(name, octets, [sender])
         except StoreError as error:
             self._log.warn("report not delivered", message=message, reason=type(error).__name__)
             return
-        finally:
-            await delivery.abort()
+        if not sent:
+            self._log.warn("no way to report to the sender", message=message, sender=sender)
+            return
         self._bus.publish(Reported("", message, str(sender)))
 
-    def _to_mailboxes(self, name: str, accounts: Sequence[str]) -> LocalDelivery | None:
-        if not accounts:
-            return None
-        return self._courier.begin(accounts, trace.final(None, accounts), message=name, connection="")
+    def _languages(self, sender: Address, original: bytes) -> Iterator[str]:
+        """Those the sender understands, the best first: by a mailbox here, then by the message's header."""
+        people = self._live.mailboxes.mailboxes
+        accounts = Router(self._live).everybody(sender).accounts
+        yield from (people[account].language for account in accounts if account in people)
+        yield from languages(original)
 
-    def _queued(self, name: str, sender: Address, route: Route, plain: bool) -> list[tuple[int, Admission]]:
-        """The way to a sender on other hosts. Nobody wants to know what becomes of a report."""
-        body = Body.SEVEN_BIT if plain else Body.EIGHT_BIT
-        wanted = Envelope(None, body=body, utf8=sender.international)
-        copies = list(forwarded(wanted, Recipient(sender), route))
-        if not copies:
-            return []
-        recipients = tuple(recipient for _, recipient in copies)
-        utf8 = any(one.utf8 for one, _ in copies)
-        now = self._runtime.now()
-        entry = new_entry(name, replace(wanted, recipients=recipients, utf8=utf8), came=now, due=now)
-        return [(0, self._begin(entry, b""))]
+
+def original(spool: Spool, entry: Entry, *, whole: bool) -> bytes:
+    """A message of the queue, or its header with the empty line where not `whole`, or where it is large.
+
+    Raises OSError; nothing is left of one that was removed by hand.
+    """
+    try:
+        opened = spool.body(entry.id)
+    except FileNotFoundError:
+        return b""
+    with opened as body:
+        size = body.stat().st_size
+        octets = body.read_at(0, size) if whole and size <= LARGEST_RETURNED else _header(body)
+    return entry.head.encode() + octets
 
 
 def _header(body: ReadFile) -> bytes:

@@ -4,41 +4,34 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from mailnode.auth.live import Live
+from mailnode.config_lists import POSTMASTER
 from mailnode.config_names import LEVELS
 from mailnode.wire.address import Address, parse_address
+from mailnode.wire.errors import BadSyntax
 
-POSTMASTER = "postmaster"
 ABUSE = "abuse"
 
 Named = tuple[str, str]  # full name, "" for none, and address
 
 
 @dataclass(frozen=True, slots=True)
-class Elsewhere:
-    """An address on another host; `owner` is who hears of errors where a list leads there, else ""."""
-
-    address: Address
-    owner: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Route:
-    """Mailboxes of ours and addresses on other hosts, each once; where there is neither, nobody has the name.
+    """Mailboxes and lists of ours, and addresses on other hosts, each once; none where nobody has the name.
 
     With `always` the mailboxes get the message even when they are full. `ours` is False for an address that
-    is itself on another host, and `is_list` tells that the address is that of a list.
+    is itself on another host.
     """
 
     accounts: tuple[str, ...] = ()
-    elsewhere: tuple[Elsewhere, ...] = ()
+    elsewhere: tuple[Address, ...] = ()
+    lists: tuple[str, ...] = ()
     always: bool = False
     ours: bool = True
-    is_list: bool = False
 
     @property
     def copies(self) -> int:
-        """How many get the message."""
-        return len(self.accounts) + len(self.elsewhere)
+        """How many it leads to; a list is one."""
+        return len(self.accounts) + len(self.elsewhere) + len(self.lists)
 
 
 NOBODY = Route()
@@ -53,8 +46,9 @@ class Router:
     def resolve(self, address: Address) -> Route:
         """Where mail for this address goes.
 
-        Aliases and lists lead to one another, and to other hosts; each is followed once, so that circles end,
-        and not deeper than LEVELS. What no other name fits goes to the catch-all of its domain.
+        Aliases lead to one another, to lists and to other hosts; each is followed once, so that circles end,
+        and not deeper than LEVELS. What no other name fits goes to the catch-all of its domain. A
+        reverse-path that this host has rewritten leads back to its sender.
 
         Postmaster of every domain of ours, of this host, and without domain, is always somebody, and never
         full (RFC 5321 section 4.5.1): where nothing has that name, the configured postmaster, else the
@@ -64,8 +58,32 @@ class Router:
         if self._is_role(address):
             return self._somebody(address.local.lower(), address.domain_key)
         if address.domain_key not in self._live.config.domains:
-            return Route(elsewhere=(Elsewhere(address),), ours=False)
-        return self._expand(address.key)
+            return Route(elsewhere=(address,), ours=False)
+        return self._sent_on(address) or self._expand(address.key)
+
+    def everybody(self, address: Address) -> Route:
+        """The same with the members of lists in the place of these, and of lists in them."""
+        return self._within(self.resolve(address))
+
+    def members(self, name: str) -> Route:
+        """Whom a list leads to: mailboxes and addresses elsewhere, those of lists within it too."""
+        return self._within(Route(lists=(name,)))
+
+    def _within(self, route: Route) -> Route:
+        if not route.lists:
+            return route
+        inside = self._expand(*route.lists, into_lists=True)
+        return replace(
+            route,
+            accounts=tuple(dict.fromkeys((*route.accounts, *inside.accounts))),
+            elsewhere=tuple({one.key: one for one in (*route.elsewhere, *inside.elsewhere)}.values()),
+            lists=(),
+        )
+
+    def sender(self, reverse_path: Address) -> Address:
+        """Who a reverse-path is: the sender for whom it stands, where this host has rewritten it."""
+        route = self._sent_on(reverse_path) if reverse_path.domain_key in self._live.config.domains else None
+        return route.elsewhere[0] if route and route.elsewhere else reverse_path
 
     def verify(self, address: Address) -> tuple[Named, ...]:
         """Who VRFY may say an address is (RFC 5321 section 3.5): nobody where it leads to nobody here.
@@ -79,7 +97,7 @@ class Router:
         route = self.resolve(address)
         if not route.ours:
             return ()
-        return tuple(map(self._named, (*route.accounts, *(str(one.address) for one in route.elsewhere))))
+        return tuple(map(self._named, (*route.accounts, *map(str, route.elsewhere), *route.lists)))
 
     def expand(self, address: Address) -> tuple[Named, ...]:
         """Whom EXPN may say an alias or list leads to (RFC 5321 section 3.5): one level, as configured.
@@ -93,6 +111,16 @@ class Router:
         name = self._known_name(address.key)
         return self._live.mailboxes.knows(name) and not name.startswith("@")
 
+    def _sent_on(self, address: Address) -> Route | None:
+        """Where a reverse-path leads that this host has put in the place of another; None for other names."""
+        if self._live.srs is None or self._live.mailboxes.knows(address.key):
+            return None
+        try:
+            original = self._live.srs.original(address.local)
+        except BadSyntax:
+            return NOBODY
+        return Route(elsewhere=(original,)) if original else None
+
     def _named(self, name: str) -> Named:
         people = self._live.mailboxes
         entry = people.mailboxes.get(name) or people.lists.get(name)
@@ -105,7 +133,8 @@ class Router:
 
     def _somebody(self, role: str, domain: str) -> Route:
         for candidate in self._candidates(role, domain):
-            route = self._expand(candidate) if self._live.mailboxes.knows(candidate) else NOBODY
+            known = self._live.mailboxes.knows(candidate)
+            route = self._expand(candidate, into_lists=True) if known else NOBODY
             if route.copies:
                 return replace(route, always=role == POSTMASTER)
         return NOBODY
@@ -120,37 +149,31 @@ class Router:
         yield from (name for name in mailboxes if name.rpartition("@")[2] == home)
         yield from mailboxes
 
-    def _expand(self, key: str) -> Route:
-        """Follow aliases and lists from one of our names; all come in the order they are found."""
+    def _expand(self, *keys: str, into_lists: bool = False) -> Route:
+        """Follow aliases from names of ours, and lists where asked; all come in the order they are found."""
         people, domains = self._live.mailboxes, self._live.config.domains
         accounts: dict[str, None] = {}
-        elsewhere: dict[str, Elsewhere] = {}
+        elsewhere: dict[str, Address] = {}
+        lists: dict[str, None] = {}
         visited: set[str] = set()
-        waiting = [(key, 0, "")]
+        waiting = [(key, 0) for key in reversed(keys)]
         while waiting:
-            one, level, owner = waiting.pop()
+            one, level = waiting.pop()
             name = self._known_name(one)
             if name in visited:
                 continue
             visited.add(name)
             if name in people.mailboxes:
                 accounts[name] = None
+            elif name in people.lists and not into_lists:
+                lists[name] = None
             elif targets := people.targets(name):
                 if level == LEVELS:
                     return NOBODY
-                owner = self._owner(name) or owner
-                waiting.extend((target, level + 1, owner) for target in reversed(targets))
+                waiting.extend((target, level + 1) for target in reversed(targets))
             elif name.rpartition("@")[2] not in domains:
-                elsewhere[name] = Elsewhere(parse_address(name, utf8=True), owner)
-        is_list = self._known_name(key) in people.lists
-        return Route(tuple(accounts), tuple(elsewhere.values()), is_list=is_list)
-
-    def _owner(self, name: str) -> str:
-        """Who hears of errors of a list (RFC 5321 section 3.9.2); "" of what is none."""
-        entry = self._live.mailboxes.lists.get(name)
-        if entry is None:
-            return ""
-        return entry.owner or f"{POSTMASTER}@{name.rpartition('@')[2]}"
+                elsewhere[name] = parse_address(name, utf8=True)
+        return Route(tuple(accounts), tuple(elsewhere.values()), tuple(lists))
 
     def _known_name(self, key: str) -> str:
         """The configured name that mail for a name of ours goes by.

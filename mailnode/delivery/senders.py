@@ -7,7 +7,7 @@ from mailnode.wire.address import Address
 
 def leads_to(live: Live, account: str, address: Address) -> bool:
     """Whether mail for the address reaches this mailbox: it is its own address, or an alias of it."""
-    return account in Router(live).resolve(address).accounts
+    return account in Router(live).everybody(address).accounts
 
 
 def may_send_as(live: Live, account: str, address: Address) -> bool:

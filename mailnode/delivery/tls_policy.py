@@ -99,6 +99,20 @@ def of_route(relay: Relay) -> TlsPolicy:
     return TlsPolicy(Level.CLEAR if relay.tls == "none" else Level.OPPORTUNISTIC)
 
 
+def of_route_by_mx(relay: Relay, policy: TlsPolicy, host: str, domain: str, *, proven: bool) -> TlsPolicy:
+    """What the administrator wants of a host that the DNS names, where its policy is not as strict already.
+
+    Required is a certificate for the domain, or for the host where that is within the domain or `proven`:
+    what the DNS says by itself may be forged.
+    """
+    if relay.tls == "none":
+        return TlsPolicy(Level.CLEAR)
+    if relay.tls not in VERIFYING or policy.strict:
+        return policy
+    names = (host, domain) if proven or host.endswith(f".{domain}") else (domain,)
+    return replace(policy, level=Level.VERIFIED, identity=Identity(names))
+
+
 def of_dane(domain: str, base: str, names: Sequence[str], records: Sequence[Tlsa]) -> TlsPolicy:
     """By the secure TLSA records of a host with the base domain `base` (RFC 7672 section 2.2 and 3).
 

@@ -19,16 +19,22 @@ from mailnode.fs import FileSystem
 from mailnode.net.dns_client import make_client
 from mailnode.net.https import Https
 from mailnode.net.identity import system_roots
+from mailnode.net.resolver import Resolver
 from mailnode.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True)
 class WayOut:
-    """`courier` carries messages over the connections; `tls_reports` has what was counted of TLS."""
+    """`courier` carries messages over the connections; `tls_reports` has what was counted of TLS.
+
+    `resolver` and `https` are what it asks the world with.
+    """
 
     courier: RemoteCourier
     connections: Connections
     tls_reports: TlsReports
+    resolver: Resolver
+    https: Https
 
 
 def make_way_out(reactor: Any, live: Live, runtime: Runtime, files: FileSystem, bus: Bus) -> WayOut:
@@ -51,4 +57,4 @@ def make_way_out(reactor: Any, live: Live, runtime: Runtime, files: FileSystem, 
     destinations = Destinations(live, runtime, resolver, policies)
     dialer = Dialer(live, runtime, files, endpoint, roots, count)
     connections = Connections(runtime, dialer.connect, lambda: live.config.limits.destination_connections)
-    return WayOut(RemoteCourier(destinations, connections, bus), connections, reports)
+    return WayOut(RemoteCourier(destinations, connections, bus), connections, reports, resolver, https)

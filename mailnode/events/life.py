@@ -99,6 +99,15 @@ class Postponed(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Expanded(Event):
+    """A message for a list is one for its members now; there are so many."""
+
+    message: str
+    address: str
+    members: int
+
+
+@dataclass(frozen=True, slots=True)
 class Relayed(Event):
     """Another host has taken a message for a recipient; `reply` is what it said."""
 
@@ -149,6 +158,15 @@ class Reported(Event):
 
     message: str
     address: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotTold(Event):
+    """A sender is not told what became of a message: the address may be forged, by what SPF says."""
+
+    message: str
+    address: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)

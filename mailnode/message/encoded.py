@@ -1,4 +1,4 @@
-"""Octets to text: transfer encodings (RFC 2045 section 6), charsets, and encoded words (RFC 2047)."""
+"""Octets to text: transfer encodings (RFC 2045 section 6), charsets, encoded words (RFC 2047)."""
 
 import binascii
 import re
@@ -30,6 +30,7 @@ _CODECS: Final = (frozenset(aliases.values()) | frozenset(_OTHER_NAMES.values())
     "base64_codec", "bz2_codec", "hex_codec", "mbcs", "quopri_codec", "rot_13", "uu_codec", "zlib_codec",
 }  # fmt: skip
 
+_WORD_TEXT: Final = 75 - len("=?utf-8?q??=")
 _ENCODED_WORD = re.compile(rb"=\?([^?\s]+)\?([bBqQ])\?([^?\r\n]*)\?=")
 
 
@@ -71,6 +72,30 @@ def decode_transfer(body: bytes, encoding: bytes) -> bytes:
     if encoding == b"quoted-printable":
         return decode_quoted_printable(body)
     return body
+
+
+def encode_words(text: str) -> list[str]:
+    """A text for a header field, as lines that it is to be folded into; as it is where it is ASCII.
+
+    Else as encoded words of at most 75 characters in UTF-8 and "Q", each with whole characters in it (RFC
+    2047 section 5).
+    """
+    if text.isascii():
+        return [text]
+    words = [""]
+    for letter in text:
+        escaped = _escaped(letter)
+        if len(words[-1]) + len(escaped) > _WORD_TEXT:
+            words.append("")
+        words[-1] += escaped
+    return [f"=?utf-8?q?{word}?=" for word in words]
+
+
+def _escaped(letter: str) -> str:
+    if letter == " ":
+        return "_"
+    plain = letter.isascii() and letter.isalnum()
+    return letter if plain else "".join(f"={octet:02X}" for octet in letter.encode())
 
 
 def decode_words(value: bytes) -> str:

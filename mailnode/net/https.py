@@ -1,24 +1,25 @@
-"""Fetching a small text by HTTPS from a host that must prove its name.
+"""Fetching a small text by HTTPS from a host that must prove its name, or bringing it something.
 
-One GET: no redirect is followed, nothing large, slow or of another type is taken, and no host in a private
-network is asked, whatever the DNS says.
+One GET or one POST: no redirect is followed, nothing large, slow or of another type is taken, and no host in
+a private network is asked, whatever the DNS says.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, cast
 
 from OpenSSL import SSL
 from OpenSSL.crypto import X509, X509Store
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint, wrapClientTLS
 from twisted.internet.error import ConnectError, ConnectionClosed
-from twisted.internet.interfaces import IStreamClientEndpoint
+from twisted.internet.interfaces import IConsumer, IStreamClientEndpoint
 from twisted.internet.protocol import Protocol, connectionDone
 from twisted.python.failure import Failure
 from twisted.web.client import URI, Agent, ResponseDone, ResponseFailed
 from twisted.web.error import SchemeNotSupported
 from twisted.web.http_headers import Headers
-from twisted.web.iweb import IAgentEndpointFactory, IResponse
+from twisted.web.iweb import IAgentEndpointFactory, IBodyProducer, IResponse
 from zope.interface import implementer
 
 from mailnode.net.identity import Identity, problem
@@ -31,20 +32,36 @@ PORT = 443
 SECONDS = 60.0  # for all of it
 CONNECT_SECONDS = 15.0
 ATTEMPTS = 2  # addresses that are tried
+ANSWER_LIMIT = 65_536  # octets of an answer to a POST, which nobody reads
 
 _FAILED = (ResponseFailed, SchemeNotSupported, ConnectError, ConnectionClosed, SSL.Error, OSError)
 
 
 class FetchFailed(Exception):
-    """There is no text; `identity` says that the host did not prove its name."""
+    """There is no text, or nothing was taken; `identity` says that the host did not prove its name."""
 
     def __init__(self, text: str, *, identity: bool = False) -> None:
         super().__init__(text)
         self.identity = identity
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One request: the fields of its header, what it brings, how long an answer may be, and which is none."""
+
+    method: bytes
+    path: str
+    fields: dict[bytes, list[bytes]]
+    brings: bytes | None
+    limit: int
+    objection: Callable[[IResponse], str]
+
+
 class Https:
-    """Fetches texts. The reactor has the sockets, the runtime the time; `roots` are the authorities."""
+    """Fetches texts and brings octets.
+
+    The reactor has the sockets, the runtime the time; `roots` are the authorities.
+    """
 
     def __init__(
         self,
@@ -65,12 +82,22 @@ class Https:
 
     async def fetch(self, host: str, path: str, *, limit: int) -> bytes:
         """The text at a path of a host, `limit` octets at most. Raises FetchFailed."""
+        return await self._in_time(
+            host, _Asked(b"GET", path, {b"Accept": [b"text/plain"]}, None, limit, _no_text)
+        )
+
+    async def post(self, host: str, path: str, content: bytes, *, kind: str) -> None:
+        """Bring content of a media type to a path of a host. Raises FetchFailed where it is not taken."""
+        fields = {b"Content-Type": [kind.encode("ascii")]}
+        await self._in_time(host, _Asked(b"POST", path, fields, content, ANSWER_LIMIT, _no_success))
+
+    async def _in_time(self, host: str, asked: _Asked) -> bytes:
         try:
-            return await in_time(self._fetch(host, path, limit), SECONDS, self._runtime.clock)
+            return await in_time(self._ask(host, asked), SECONDS, self._runtime.clock)
         except LookupFailed as failure:
             raise FetchFailed(str(failure)) from None
 
-    async def _fetch(self, host: str, path: str, limit: int) -> bytes:
+    async def _ask(self, host: str, asked: _Asked) -> bytes:
         until = self._runtime.now() + SECONDS
         addresses = await self._addresses(host)
         failure = FetchFailed(f"{host} has no address that may be asked")
@@ -79,7 +106,7 @@ class Https:
                 break
             client = TlsClient(host, lambda chain: self._examine(host, chain), strict=True)
             try:
-                return await self._get(address, host, path, client, limit)
+                return await self._request(address, host, asked, client)
             except _FAILED as error:
                 text = f"{host} does not answer: {client.problem or _plain(error)}"
                 failure = FetchFailed(text, identity=bool(client.problem))
@@ -98,21 +125,27 @@ class Https:
                 continue
         return [one for one in interleaved(found) if self._reachable(one)]
 
-    async def _get(self, address: str, host: str, path: str, client: TlsClient, limit: int) -> bytes:
+    async def _request(self, address: str, host: str, asked: _Asked, client: TlsClient) -> bytes:
         factory = _Endpoints(self._reactor, address, self._port, client)
         agent = Agent.usingEndpointFactory(self._reactor, factory)
-        headers = Headers({b"Accept": [b"text/plain"]})
+        uri = f"https://{host}{asked.path}".encode("ascii")
+        brings = None if asked.brings is None else _Brought(asked.brings)
         try:
-            response = await agent.request(b"GET", f"https://{host}{path}".encode("ascii"), headers)
-            body = _Body(limit, _objection(response))
+            response = await agent.request(asked.method, uri, Headers(asked.fields), brings)
+            body = _Body(asked.limit, asked.objection(response))
             response.deliverBody(cast(Any, body))
             return await body.whole
         finally:
             client.abort()
 
 
-def _objection(response: IResponse) -> str:
-    """Why a response is not what was asked for; "" for nothing."""
+def _no_success(response: IResponse) -> str:
+    """Why what was brought is not taken; "" for nothing."""
+    return "" if 200 <= response.code < 300 else f"the answer is {response.code}"
+
+
+def _no_text(response: IResponse) -> str:
+    """Why a response is not the text that was asked for; "" for nothing."""
     kind, *_ = (response.headers.getRawHeaders(b"Content-Type") or [b""])[0].split(b";")
     if response.code != 200:
         return f"the answer is {response.code}"
@@ -137,6 +170,29 @@ class _Endpoints:
     def endpointForURI(self, uri: URI) -> IStreamClientEndpoint:
         """Twisted's: where to connect to."""
         return self._endpoint
+
+
+@implementer(IBodyProducer)
+class _Brought:
+    """The content of a request, all at once: there is not much of it."""
+
+    def __init__(self, content: bytes) -> None:
+        self.length = len(content)
+        self._content = content
+
+    def startProducing(self, consumer: IConsumer) -> "Deferred[None]":
+        """Twisted's: write it."""
+        consumer.write(self._content)
+        return succeed(None)
+
+    def pauseProducing(self) -> None:
+        """Twisted's: nothing is left to be paused."""
+
+    def resumeProducing(self) -> None:
+        """Twisted's."""
+
+    def stopProducing(self) -> None:
+        """Twisted's."""
 
 
 class _Body(Protocol):

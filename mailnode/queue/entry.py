@@ -7,10 +7,10 @@ one needs no code here; a file without it is read with the default. Times are se
 import contextlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 import cattrs
 
@@ -48,7 +48,8 @@ class Progress:
     """How far one recipient is.
 
     `status` is an enhanced status code (RFC 3463), `reason` says it to a person, `diagnostic` is what another
-    host replied, such as "smtp; 550 5.1.1 No such user". `told` is whether the sender got a report of it.
+    host replied, such as "smtp; 550 5.1.1 No such user", and `host` its name. `told` is whether the
+    sender got a report of it.
     """
 
     fate: Fate = Fate.WAITING
@@ -56,6 +57,23 @@ class Progress:
     reason: str = ""
     diagnostic: str = ""
     told: bool = False
+    host: str = ""
+
+
+class Approval(Enum):
+    """Whether a message for a moderated list may go to it."""
+
+    GIVEN = "given"
+    WANTED = "wanted"  # nobody has been asked yet
+    ASKED = "asked"  # its moderators have until its release to answer
+
+
+class Proof(Enum):
+    """Whether a stranger is to be told of a failure only when it is proved who the stranger is."""
+
+    NEEDED = "needed"
+    MISSING = "missing"  # the message is kept for the administrator until its release, then it goes
+    WAIVED = "waived"
 
 
 class Delay(Enum):
@@ -75,7 +93,8 @@ class Entry:
     """One message. `progress` has one value for each recipient of the envelope, in their order.
 
     `came` is when it was accepted, `due` when it is to be tried next, `tries` how often it was. `reached` are
-    the mailboxes of this host that have it already: a second try passes them over.
+    the mailboxes of this host that have it already: a second try passes them over. `head` has header fields
+    that belong on top of what is in the body file, such as those of a list.
     """
 
     id: str
@@ -86,11 +105,22 @@ class Entry:
     tries: int = 0
     reached: tuple[str, ...] = ()
     delay: Delay = Delay.UNSAID
+    head: str = ""
+    approval: Approval = Approval.GIVEN
+    proof: Proof = Proof.NEEDED
 
     @property
     def waiting(self) -> bool:
         """Whether there is a recipient left to try."""
         return any(one.fate is Fate.WAITING for one in self.progress)
+
+    def waiting_for(self, domains: Collection[str]) -> list[int]:
+        """The places of the recipients in these domains who still wait."""
+        return [
+            number
+            for number, one in enumerate(self.progress)
+            if one.fate is Fate.WAITING and self.envelope.recipients[number].address.domain_key in domains
+        ]
 
     @property
     def owed(self) -> tuple[Outcome, ...]:
@@ -102,6 +132,14 @@ class Entry:
         told = (one if one.fate is Fate.WAITING else replace(one, told=True) for one in self.progress)
         delay = Delay.TOLD if self.delay is Delay.DUE else self.delay
         return replace(self, progress=tuple(told), delay=delay)
+
+    def with_nobody_told(self, until: float) -> "Entry":
+        """The same, as nothing proves who the sender is: what is final is kept for that long."""
+        delay = Delay.TOLD if self.delay is Delay.DUE else self.delay
+        if self.waiting:
+            return replace(self, delay=delay)
+        envelope = replace(self.envelope, release=until)
+        return replace(self, delay=delay, proof=Proof.MISSING, envelope=envelope)
 
     def with_progress(self, found: Mapping[int, Progress]) -> "Entry":
         """The same, with that known of recipients, which are given by their places."""
@@ -161,17 +199,28 @@ def decode(data: bytes) -> Entry:
     return entry
 
 
-def glance(data: bytes) -> tuple[str, float, float]:
-    """The id in an envelope file, when it is due and when it is released: a quarter of the work of decode().
+class Glance(NamedTuple):
+    """What the queue needs to know of a message that waits."""
+
+    id: str
+    due: float
+    release: float
+    priority: int
+
+
+def glance(data: bytes) -> Glance:
+    """That of an envelope file: a quarter of the work of decode().
 
     Raises ValueError, but not for everything that decode() does.
     """
     with _wrong_is_value_error():
         content = _content(data)
-        return (
+        envelope = content["envelope"]
+        return Glance(
             _text(content["id"], str),
             _number(content["due"], float),
-            _number(content["envelope"].get("release", 0.0), float),
+            _number(envelope.get("release", 0.0), float),
+            int(_number(envelope.get("priority", 0), int)),
         )
 
 

@@ -5,6 +5,8 @@ still waits, and it is tried again after 5, 15 and 30 minutes, 1, 2 and 4 hours,
 five days are over. What has become of the recipients is on the disk before the sender is told of it, so that
 a crash in between tells it twice, and never not at all.
 
+Of what is due at a time the most important goes first (RFC 6710).
+
 When something is due is held against the wall clock, at least once an hour: a clock that jumps delays or
 hurries a message by no more than the jump. What an envelope file says of the next try is not believed beyond
 the longest wait, in case the clock was wrong when it was written.
@@ -12,7 +14,7 @@ the longest wait, in case the clock was wrong when it was written.
 
 import heapq
 import math
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
 from typing import TypeVar
@@ -26,7 +28,7 @@ from mailnode.events.log import Log
 from mailnode.net.blocking import Lane
 from mailnode.queue.admission import Admission
 from mailnode.queue.changes import Change, release
-from mailnode.queue.entry import Delay, Entry
+from mailnode.queue.entry import Delay, Entry, Proof
 from mailnode.queue.spool import Found, Spool, Unreadable
 from mailnode.runtime import Runtime
 
@@ -38,13 +40,13 @@ WAITS = (5 * MINUTE, 15 * MINUTE, 30 * MINUTE, 1 * HOUR, 2 * HOUR, 4 * HOUR, 6 *
 LIFETIME = 5 * DAY  # RFC 5321 section 4.5.4.1: at least 4 to 5 days
 JITTER = 0.1  # of a wait, more or less: so that what failed together is not tried together for ever
 LONGEST_SLEEP = 1 * HOUR
-TOGETHER = 100  # messages that are worked at together: most of them wait for other hosts
+TOGETHER = 500  # messages that are worked at together: most of them wait for their turn at other hosts
 SLICE = 500  # messages that are looked at in one job of a thread, when the server starts
 
 TOO_OLD = ("4.4.7", "It could not be delivered in five days")
 
 Deliver = Callable[[Entry], Awaitable[Entry]]
-Report = Callable[[Entry], Awaitable[None]]
+Report = Callable[[Entry], Awaitable[bool]]
 
 
 class Busy(Exception):
@@ -78,7 +80,8 @@ class Runner:
     """One for the process; used on the reactor thread.
 
     `deliver` gives the entry back with what has become of its recipients; what it raises is a failure of ours
-    and changes nothing. `report` tells the sender what is owed; it raises OSError to be asked again. `delay`
+    and changes nothing. `report` tells the sender what is owed, and gives False where nothing proves who that
+    is: then the message is kept for a while. It raises OSError to be asked again. `delay`
     gives the seconds after which the sender is told that a message is late, 0 for never.
     """
 
@@ -102,6 +105,8 @@ class Runner:
         self._log = log
         self._due: dict[str, float] = {}  # what waits, and until when
         self._order: list[tuple[float, str]] = []  # a heap of the same, and of what was true once
+        self._ready: list[tuple[int, float, str]] = []  # of what is due: the most important, the oldest first
+        self._priority: dict[str, int] = {}  # of what is not as important as all else
         self._running: dict[str, Deferred[None]] = {}
         self._arriving: set[str] = set()  # what comes in, and may be on the disk before it is to be started
         self._unsaved: dict[str, Entry] = {}  # what happened and could not be written
@@ -136,7 +141,7 @@ class Runner:
             self._log.warn("strange file in the queue", file=found.name, outcome=found.wrong)
         elif not any(found.name in known for known in (self._due, self._running, self._arriving)):
             latest = max(found.release, self._runtime.now() + WAITS[-1] * (1 + JITTER))
-            self._wait(found.name, min(found.due, latest))
+            self._wait(found.name, min(found.due, latest), found.priority)
 
     # What others ask for
 
@@ -149,7 +154,7 @@ class Runner:
     def _arrived(self, entry: Entry, accepted: bool) -> None:
         self._arriving.discard(entry.id)
         if accepted:
-            self._wait(entry.id, entry.due)
+            self._wait(entry.id, entry.due, entry.envelope.priority)
             self._plan()
 
     async def change(self, name: str, change: Change) -> None:
@@ -170,6 +175,21 @@ class Runner:
         self._wait(name, changed.due)
         self._plan()
 
+    def hurry(self, names: Iterable[str]) -> None:
+        """Try these messages as soon as can be; what is being tried already is left alone."""
+        now = self._runtime.now()
+        for name in names:
+            if name in self._due:
+                self._wait(name, now)
+        self._plan()
+
+    async def work(self, name: str, deliver: Deliver) -> None:
+        """Have a message tried now, by this way; returns when that is over. Raises Busy."""
+        if name not in self._due:
+            raise Busy(name)
+        del self._due[name]
+        await self._begin(name, deliver)
+
     async def release(self, name: str) -> None:
         """Try a message now. Raises as change() does."""
         await self.change(name, release)
@@ -178,6 +198,7 @@ class Runner:
         """Remove a message; nobody is told. Raises as change() does."""
         await self._alone(name, self._forget)
         self._due.pop(name, None)
+        self._priority.pop(name, None)
         self._unsaved.pop(name, None)
 
     def _forget(self, name: str) -> None:
@@ -200,8 +221,10 @@ class Runner:
 
     # Time
 
-    def _wait(self, name: str, due: float) -> None:
+    def _wait(self, name: str, due: float, priority: int = 0) -> None:
         self._due[name] = due
+        if priority:
+            self._priority[name] = priority
         heapq.heappush(self._order, (due, name))
 
     def _plan(self) -> None:
@@ -209,21 +232,25 @@ class Runner:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._started and self._order and len(self._running) < TOGETHER:
-            seconds = min(max(self._order[0][0] - self._runtime.now(), 0.0), LONGEST_SLEEP)
+        if self._started and (self._order or self._ready) and len(self._running) < TOGETHER:
+            first = 0.0 if self._ready else self._order[0][0]
+            seconds = min(max(first - self._runtime.now(), 0.0), LONGEST_SLEEP)
             self._timer = self._runtime.clock.callLater(seconds, self._wake)
 
     def _wake(self) -> None:
         self._timer = None
         now = self._runtime.now()
-        while self._order and self._order[0][0] <= now and len(self._running) < TOGETHER:
+        while self._order and self._order[0][0] <= now:
             due, name = heapq.heappop(self._order)
+            heapq.heappush(self._ready, (-self._priority.get(name, 0), due, name))
+        while self._ready and len(self._running) < TOGETHER:
+            _, due, name = heapq.heappop(self._ready)
             if self._due.get(name) == due and name not in self._running:
                 del self._due[name]
-                self._begin(name)
+                self._begin(name, self._deliver)
         self._plan()
 
-    def _begin(self, name: str) -> None:
+    def _begin(self, name: str, deliver: Deliver) -> "Deferred[None]":
         ended: Deferred[None] = Deferred()
         self._running[name] = ended
 
@@ -235,11 +262,12 @@ class Runner:
             self._plan()
             ended.callback(None)
 
-        Deferred.fromCoroutine(self._run(name)).addBoth(end)
+        Deferred.fromCoroutine(self._run(name, deliver)).addBoth(end)
+        return ended
 
     # One try
 
-    async def _run(self, name: str) -> None:
+    async def _run(self, name: str, deliver: Deliver) -> None:
         try:
             entry = self._unsaved.pop(name, None)
             if entry is None:
@@ -252,7 +280,7 @@ class Runner:
         except OSError as error:
             self._disk_failed(name, error)
             return
-        after = await self._tried(entry)
+        after = await self._tried(entry, deliver)
         try:
             await self._settle(after)
         except OSError as error:
@@ -264,12 +292,12 @@ class Runner:
         except OSError as error:
             self._disk_failed(name, error)
 
-    async def _tried(self, entry: Entry) -> Entry:
+    async def _tried(self, entry: Entry, deliver: Deliver) -> Entry:
         """What is true after a try."""
         after = entry
         if entry.waiting:
             try:
-                after = await self._deliver(entry)
+                after = await deliver(entry)
             except Exception:
                 self._log.bug("delivery failed", Failure())
         if after.waiting and self._runtime.now() > gives_up(after):
@@ -290,18 +318,22 @@ class Runner:
     async def _settle(self, entry: Entry) -> None:
         """Keep what is true now, tell the sender, and put it away or let it wait. Raises OSError."""
         self._unsaved[entry.id] = entry
-        if entry.owed:
+        was_kept = entry.proof is Proof.MISSING
+        if entry.owed and not was_kept:
             await self._runtime.blocking.run(self._spool.save, entry)
-            await self._report(entry)
-            entry = self._unsaved[entry.id] = entry.with_everything_told()
-        if entry.waiting:
-            due = self._next_try(entry)
-            entry = replace(entry, due=due, tries=entry.tries + 1)
+            told = await self._report(entry)
+            until = self._runtime.now() + LIFETIME
+            entry = entry.with_everything_told() if told else entry.with_nobody_told(until)
+            self._unsaved[entry.id] = entry
+        if entry.waiting or (entry.proof is Proof.MISSING and not was_kept):
+            due = max(self._next_try(entry) if entry.waiting else 0.0, entry.envelope.release)
+            entry = replace(entry, due=due, tries=entry.tries + entry.waiting)
             await self._runtime.blocking.run(self._spool.save, entry)
             self._wait(entry.id, due)
             self._bus.publish(Postponed("", entry.id, entry.tries, int(due)))
         else:
             await self._runtime.blocking.run(self._spool.remove, entry.id)
+            self._priority.pop(entry.id, None)
             self._bus.publish(Ended("", entry.id))
         del self._unsaved[entry.id]
 

@@ -49,11 +49,14 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A message that waits, and until when; or, with `wrong`, the name of a file and what was done to it."""
+    """A message that waits, until when and how important it is; or, with `wrong`, the name of a file and what
+    was done to it.
+    """
 
     name: str
     due: float = 0.0
     release: float = 0.0
+    priority: int = 0
     wrong: str = ""
 
 
@@ -216,13 +219,13 @@ class Spool:
 
     def _look_at(self, name: str, *, whole: bool) -> Found:
         try:
-            owner, due, release = self._understood(glance, name)
-            self._check_owner(owner, name)
+            found = self._understood(glance, name)
+            self._check_owner(found.id, name)
             if not whole:
                 raise Unreadable("its message is missing")
         except Unreadable as why:
             return self.put_aside(name, str(why))
-        return Found(name, due, release)
+        return Found(name, found.due, found.release, found.priority)
 
     def put_aside(self, name: str, why: str) -> Found:
         """Move an envelope nobody understands out of the way, with its body. Raises OSError."""

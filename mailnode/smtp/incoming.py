@@ -11,18 +11,23 @@ from typing import Any
 from twisted.python.failure import Failure
 
 from mailnode.delivery.live import NobodyThere
+from mailnode.delivery.moderation import Answer, Decided, is_automatic
 from mailnode.delivery.route import NOBODY
 from mailnode.delivery.together import DeliveryToEach, Together
 from mailnode.envelope import Kind, Recipient
 from mailnode.events.life import Held
 from mailnode.message import trace
 from mailnode.message.header import values_of
-from mailnode.queue.entry import Entry, new_entry
+from mailnode.message.list_fields import LIST_FIELDS, came_through
+from mailnode.queue.entry import Approval, Entry, new_entry
+from mailnode.queue.runner import Busy
+from mailnode.queue.spool import Unreadable
 from mailnode.smtp.author import check_authors, missing_sender
 from mailnode.smtp.commands.rcpt import by_name
 from mailnode.smtp.extensions import check_solicitation, size_limit, too_large
 from mailnode.smtp.header_block import HeaderBlock, edit
 from mailnode.smtp.outcome import NOBODY_THERE, TEMPORARY, Refused, for_error
+from mailnode.smtp.posting import needs_approval
 from mailnode.smtp.session import Hello, Session
 from mailnode.smtp.transaction import Transaction
 from mailnode.store.errors import StoreError
@@ -33,6 +38,9 @@ from mailnode.wire.smtp import Reply
 # Who a message comes from whose client is not to be named: a name that nobody has (RFC 6761 section 6.4).
 HIDDEN = "client.invalid"
 TOO_LATE = Reply(554, "5.4.7", "The time in which it was to be delivered is over")
+SENT_BEFORE = Reply(554, "5.4.6", "The message has come through this list already")
+DECIDED = Reply(550, "5.5.0", "That message does not wait any more: it was decided on before")
+NOBODY_WROTE = Reply(550, "5.7.1", "An automatic answer decides nothing")
 
 # RFC 5321 section 4.4: at final delivery the reverse-path of this transaction is the only Return-Path.
 _FROM_ANYBODY = frozenset([b"return-path"])
@@ -73,6 +81,8 @@ class Incoming:
         """Deliver it, show it, or queue it: after this all is done for every recipient. Raises Refused."""
         self._check_deadline()
         delivery = self._delivery = self._delivery or self._begin()
+        if self._transaction.answer is not None:
+            await self._decide(self._transaction.answer)
         try:
             await delivery.commit()
         except NobodyThere:
@@ -83,6 +93,18 @@ class Incoming:
             held = Held(self._session.connection.id, self.id, int(self._release))
             self._session.shared.bus.publish(held)
         await self._report()
+
+    async def _decide(self, answer: Answer) -> None:
+        """Do what a moderator wants. Raises Refused."""
+        if is_automatic(self._header.text):
+            raise Refused(NOBODY_WROTE)
+        try:
+            await self._session.shared.moderation.decide(answer)
+        except Decided:
+            raise Refused(DECIDED) from None
+        except (Busy, Unreadable, OSError) as error:
+            self._session.connection.log.warn("answer not taken", message=answer.message, reason=error)
+            raise Refused(TEMPORARY) from error
 
     @property
     def answer(self) -> Reply:
@@ -153,13 +175,18 @@ class Incoming:
         if session.submission:
             check_authors(session, self._transaction.envelope.reverse_path, self._header.text)
         remove = _FROM_OUR_OWN | self._invalid() if session.submission else _FROM_ANYBODY
+        self._check_lists()
         header, names = edit(self._header.text, limits=session.limits, remove=remove)
-        head = self._received() + (self._missing(names) if session.submission else b"") + header
-        self._header_text = head
+        fields = self._received() + (self._missing(names) if session.submission else b"")
+        head = self._header_text = fields + header
+        for_lists, _ = edit(header, limits=session.limits, remove=LIST_FIELDS)
         if envelope.release > session.shared.runtime.now():
             self._release = envelope.release
         queue = session.shared.queue
-        admissions = [(number, queue.begin(entry, head)) for number, entry in self._entries()]
+        admissions = [
+            (number, queue.begin(entry, fields + for_lists if name else head))
+            for number, name, entry in self._entries()
+        ]
         return Together(None if self._release else self._to_mailboxes(head), admissions)
 
     def _to_mailboxes(self, head: bytes) -> DeliveryToEach | None:
@@ -186,24 +213,35 @@ class Incoming:
         if not self._transaction.accounts.keys() <= self._session.shared.live.mailboxes.mailboxes.keys():
             raise Refused(TEMPORARY)
 
-    def _entries(self) -> list[tuple[int, Entry]]:
+    def _entries(self) -> Iterator[tuple[int, str, Entry]]:
         """What goes into the queue, with the numbers of recipients: all that goes on, and all that waits.
 
         The recipients of a message that waits are routed to their mailboxes when its time has come. Those
-        that lead to other hosts are known now.
+        that lead to other hosts and to lists are known now. A list passes over who has the message already.
         """
-        transaction, runtime = self._transaction, self._session.shared.runtime
+        session, transaction, runtime = self._session, self._transaction, self._session.shared.runtime
         outgoing = {key: list(copies.values()) for key, copies in transaction.outgoing.items()}
         if self._release:
-            waiting = outgoing.setdefault((0, replace(transaction.envelope, recipients=())), [])
+            waiting = outgoing.setdefault((0, replace(transaction.envelope, recipients=()), ""), [])
             waiting += self._held()
         now = runtime.now()
         ids = chain([self.id], iter(runtime.new_id, None))
-        return [
-            (number, new_entry(id, replace(one, recipients=tuple(to)), came=now, due=max(now, self._release)))
-            for id, ((number, one), to) in zip(ids, outgoing.items(), strict=False)
-            if to
-        ]
+        reached = () if session.lmtp or self._release else tuple(transaction.accounts)
+        for id, ((number, one, name), to) in zip(ids, outgoing.items(), strict=False):
+            if not to:
+                continue
+            due = max(now, self._release)
+            entry = new_entry(id, replace(one, recipients=tuple(to)), came=now, due=due)
+            if name:
+                approval = Approval.WANTED if needs_approval(session, name) else Approval.GIVEN
+                entry = replace(entry, reached=reached, approval=approval)
+            yield number, name, entry
+
+    def _check_lists(self) -> None:
+        """Refuse what a list has sent already: one of its members sends it back."""
+        for _, _, name in self._transaction.outgoing:
+            if name and came_through(self._header.text, name):
+                raise Refused(SENT_BEFORE)
 
     def _held(self) -> Iterator[Recipient]:
         """Those with mailboxes here; an address that only this connection understands gets a name."""

@@ -13,8 +13,9 @@ from mailnode.auth.realm import MailAccount
 from mailnode.config import Config, Limits
 from mailnode.delivery.live import LiveCourier
 from mailnode.delivery.local import LocalCourier
+from mailnode.delivery.moderation import Moderation
 from mailnode.delivery.reporting import Reporter
-from mailnode.delivery.route import Route, Router
+from mailnode.delivery.route import Router
 from mailnode.delivery.senders import leads_to, may_send_as
 from mailnode.delivery.waiting import WaitingMail
 from mailnode.events.life import Bus
@@ -47,6 +48,7 @@ class Collaborators:
     waiting: WaitingMail
     queue: Runner
     reporter: Reporter
+    moderation: Moderation
 
 
 @lru_cache(maxsize=2)
@@ -127,9 +129,9 @@ class Session:
     def reports_success(self) -> bool:
         """Whether a sender who asks for it can be told that the message has arrived (RFC 3461).
 
-        On submission the sender has a mailbox here. One of another host is told by mail for that host.
+        Strangers can name anybody as the sender, who would be told of what somebody else has sent.
         """
-        return not self.lmtp
+        return not self.lmtp and (self.submission or self.connection.trusted)
 
     @property
     def longest_hold(self) -> int:
@@ -192,10 +194,6 @@ class Session:
     def router(self) -> Router:
         """Who gets what, as the configuration of this moment says."""
         return Router(self.shared.live)
-
-    def route(self, address: Address) -> Route:
-        """Where mail for the address goes."""
-        return self.router.resolve(address)
 
     def is_own(self, address: Address) -> bool:
         """Whether the address leads to the one who is logged in."""

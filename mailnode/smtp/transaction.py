@@ -1,10 +1,12 @@
 """One mail transaction: what MAIL and RCPT have said (RFC 5321 section 3.3)."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mailnode.auth.allowance import Reservation
-from mailnode.delivery.forwarding import forwarded
+from mailnode.delivery.forwarding import Copy
+from mailnode.delivery.moderation import Answer
 from mailnode.delivery.route import Route
 from mailnode.envelope import Envelope, Recipient
 from mailnode.wire.address import Address
@@ -14,9 +16,9 @@ if TYPE_CHECKING:
     from mailnode.smtp.receiving import Receiving
 
 
-# Of a message that goes on, by the number of the recipient (only where each has an answer of its own, else 0)
-# and the envelope without recipients: whom it is for, by address.
-Outgoing = dict[tuple[int, Envelope], dict[str, Recipient]]
+# Of a message that goes on: whom it is for, by address. What goes together has the same number (of the
+# recipient, where each has an answer of its own, else 0), envelope without recipients, and list it is for.
+Outgoing = dict[tuple[int, Envelope, str], dict[str, Recipient]]
 
 
 @dataclass(slots=True)
@@ -31,19 +33,22 @@ class Transaction:
     receiving: "Receiving | None" = None  # the content, once it has begun to come
     line_ends: LineEnds = field(default_factory=LineEnds)  # of content that comes in chunks
     reservation: Reservation | None = None  # of what the account may send, on submission
+    answer: Answer | None = None  # what the message says to a question, whatever else is in it
 
     @property
     def recipients(self) -> list[Address]:
         """The forward-paths, in the order they came."""
         return [recipient.address for recipient in self.envelope.recipients]
 
-    def accept(self, recipient: Recipient, route: Route, *, apart: bool = False) -> None:
-        """Add a recipient and where it leads; `apart` when it will have an answer of its own."""
+    def accept(
+        self, recipient: Recipient, route: Route, copies: Iterable[Copy], *, apart: bool = False
+    ) -> None:
+        """Add a recipient, where it leads, and how it goes on; `apart` when it will have its own answer."""
         number = len(self.leads_to) if apart else 0
-        for envelope, copy in forwarded(self.envelope, recipient, route):
-            copies = self.outgoing.setdefault((number, envelope), {})
-            known = copies.get(copy.address.key)
-            copies[copy.address.key] = known.joined(copy) if known else copy
+        for copy in copies:
+            group = self.outgoing.setdefault((number, copy.envelope, copy.list), {})
+            known = group.get(copy.recipient.address.key)
+            group[copy.recipient.address.key] = known.joined(copy.recipient) if known else copy.recipient
         self.envelope = replace(self.envelope, recipients=(*self.envelope.recipients, recipient))
         self.leads_to.append(route)
         self.accounts.update(dict.fromkeys(route.accounts))

@@ -137,13 +137,28 @@ class Verifier:
         return hmac.digest(key, text, HASHES[self.scheme])
 
 
-def make_verifier(scheme: str, password: bytes, *, salt: bytes, iterations: int) -> Verifier:
-    """The verifier of a prepared password (RFC 5802 section 3). Slow on purpose: not for the reactor."""
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What a password makes (RFC 5802 section 3): the client's key, and the two that a server keeps."""
+
+    client_key: bytes = field(repr=False)
+    stored_key: bytes = field(repr=False)
+    server_key: bytes = field(repr=False)
+
+
+def make_keys(scheme: str, password: bytes, *, salt: bytes, iterations: int) -> Keys:
+    """The keys of a prepared password. Slow on purpose: not for the reactor."""
     name = HASHES[scheme]
     salted = hashlib.pbkdf2_hmac(name, password, salt, iterations)
     client_key = hmac.digest(salted, b"Client Key", name)
     stored_key = hashlib.new(name, client_key).digest()
-    return Verifier(scheme, iterations, salt, stored_key, hmac.digest(salted, b"Server Key", name))
+    return Keys(client_key, stored_key, hmac.digest(salted, b"Server Key", name))
+
+
+def make_verifier(scheme: str, password: bytes, *, salt: bytes, iterations: int) -> Verifier:
+    """The verifier of a prepared password. Slow, as its keys are."""
+    keys = make_keys(scheme, password, salt=salt, iterations=iterations)
+    return Verifier(scheme, iterations, salt, keys.stored_key, keys.server_key)
 
 
 def parse_verifier(text: str) -> Verifier:

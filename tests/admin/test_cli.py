@@ -177,6 +177,14 @@ class Mailbox(Commands):
         self.assertEqual(self.boxes.stat().st_mode & 0o777, 0o600)
         self.assertIn("not running", output)
 
+    def test_language(self) -> None:
+        """--language is written; what is none is refused."""
+        add = ("mailbox", "add", "anna@example.org", "--password-stdin", "--language")
+        self.assertIn("'german' is not one of", self.mailnode(*add, "german", input="x\n", code=2))
+        self.mailnode(*add, "de", input="x\n")
+        (entry,) = load(str(self.path), FileSystem()).mailboxes.mailboxes.values()
+        self.assertEqual(entry.language, "de")
+
     def test_add_refused(self) -> None:
         """R34: duplicates, look-alikes, foreign domains, bad names and empty passwords change nothing."""
         self.mailnode("mailbox", "add", "anna@example.org", "--password-stdin", input="x\n")
@@ -328,6 +336,9 @@ class Mailbox(Commands):
                         "members": ["anna@example.org", "info@example.org"],
                         "name": "Us",
                         "owner": "",
+                        "posting": "open",
+                        "moderators": [],
+                        "unsubscribe": "",
                     }
                 },
             },
@@ -490,6 +501,7 @@ class Words(SynchronousTestCase):
             "--no-tls-files",
             "--json",
             "--password-stdin",
+            "--language",
         ):
             self.assertIn(option, text)
 

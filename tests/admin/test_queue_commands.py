@@ -15,7 +15,7 @@ from mailnode.admin.queue_control import queue_commands as control_commands
 from mailnode.envelope import Envelope, Recipient
 from mailnode.fs import FileSystem
 from mailnode.queue.changes import Change
-from mailnode.queue.entry import Entry, Fate, Progress, new_entry
+from mailnode.queue.entry import Approval, Entry, Fate, Progress, new_entry
 from mailnode.queue.runner import Busy
 from mailnode.queue.spool import Spool, Unreadable
 from mailnode.wire.address import Address
@@ -104,6 +104,16 @@ class QueueCommands(SynchronousTestCase):
         self.assertEqual((row["id"], row["sender"], row["tries"]), ("A1", "anna@example.org", 0))
         self.assertEqual([one["state"] for one in row["recipients"]], ["delayed", "delivered"])
 
+    def test_moderated(self) -> None:
+        """What waits for a moderator says so; what a list has put on top is shown."""
+        self.accept("A1", 86_400, approval=Approval.ASKED, head="List-Id: <x.example.org>\r\n")
+        until = "Fri, 2 Jan 1970 00:00:00 +0000"
+        self.assertIn(f"A1  waits for a moderator until {until}", self.run_command("list").output)
+        self.assertIn("\n  List-Id: <x.example.org>\n  Subject: x\n", self.run_command("show", "A1").output)
+        self.assertEqual(json.loads(self.run_command("show", "A1", "--json").stdout)["approval"], "asked")
+        self.run_command("release", "A1")
+        self.assertIs(self.spool.read("A1").approval, Approval.GIVEN)
+
     def test_torn(self) -> None:
         """A torn envelope is told, and hides no other."""
         self.accept("A1", 86_400)
@@ -122,7 +132,7 @@ class QueueCommands(SynchronousTestCase):
     def test_by_hand(self) -> None:
         """Without a server the files are changed."""
         self.accept("A1", 4_000_000_000)
-        self.assertIn("mailnode is not running", self.run_command("release", "A1").output)
+        self.assertEqual(self.run_command("release", "A1").output, "A1 is due now.\n")
         self.assertLess(self.spool.read("A1").due, 4_000_000_000)
         self.assertIn("A1 is gone.", self.run_command("drop", "A1").output)
         self.assertEqual(os.listdir(self.spool.path), [])
@@ -154,6 +164,17 @@ class QueueCommands(SynchronousTestCase):
             self.server = Queue(error)
             for what in ALL:
                 self.assertIn(words, self.run_command(what, "A1", code=1).output)
+
+    def test_some_refused(self) -> None:
+        """One that cannot be changed does not stop the others; programs hear of each."""
+        self.accept("A1", 1)
+        self.accept("C3", 3)
+        result = self.run_command("hold", "A1", "B2", "C3", code=1)
+        self.assertEqual(result.stdout, "A1 is held.\nC3 is held.\n")
+        self.assertIn("there is no message B2", result.stderr)
+        told = json.loads(self.run_command("drop", "A1", "B2", "--json", code=1).stdout)
+        self.assertEqual([(one["id"], one["ok"]) for one in told], [("A1", True), ("B2", False)])
+        self.assertEqual(self.spool.names(), ["C3"])
 
     def test_held_by_hand(self) -> None:
         """What is held says so, is not tried again, and goes when it is released."""

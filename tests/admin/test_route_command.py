@@ -30,6 +30,7 @@ from mailnode.fs import FileSystem
 from mailnode.net.blocking import InlineExecutor
 from mailnode.net.resolver import Kind
 from mailnode.runtime import Runtime
+from mailnode.wire.address import Address
 from mailnode.wire.mta_sts import StsPolicy
 from tests.net.zone import Zone
 
@@ -42,6 +43,16 @@ ZONE: dict[tuple[str, Kind], Sequence[str]] = {
     ("fails.example", "MX"): Zone.FAILS,
     ("relay.example", "A"): ["10.0.0.1"],
 }
+
+
+LISTS = """
+[lists."club@example.org"]
+members = ["anna@example.org", "x@partner.example"]
+[lists."slow@example.org"]
+members = ["club@example.org"]
+owner = "info@example.org"
+posting = "moderated"
+"""
 
 
 class NoPolicies:
@@ -71,11 +82,13 @@ class RouteTests(SynchronousTestCase):
             "away": ["x@PARTNER.example", "y@partner.example"],
         }
         lines = [f'"{name}@example.org" = {json.dumps(targets)}' for name, targets in aliases.items()]
-        boxes = [f'[mailboxes."anna@example.org"]\npassword = "{HASH}"\n[aliases]', *lines]
+        boxes = [f'[mailboxes."anna@example.org"]\npassword = "{HASH}"\n[aliases]', *lines, LISTS]
         (self.folder / "mailboxes.toml").write_text("\n".join(boxes))
         (self.folder / "mailboxes.toml").chmod(0o600)
 
-    def find(self, loaded: Loaded, files: FileSystem, domains: Sequence[str]) -> Found:
+    def find(
+        self, loaded: Loaded, files: FileSystem, domains: Sequence[str], sender: Address | None
+    ) -> Found:
         """As the real one, in ZONE."""
         self.asked += domains
         runtime = Runtime(Clock(), random.Random(1), InlineExecutor())
@@ -83,7 +96,7 @@ class RouteTests(SynchronousTestCase):
         finder = Destinations(live, runtime, Zone(ZONE), NoPolicies(), ours=lambda address: False)
         found: Found = {}
         for domain in domains:
-            finding = Deferred.fromCoroutine(finder.find(domain))
+            finding = Deferred.fromCoroutine(finder.find(domain, sender=sender))
             result = self.successResultOf(finding.addErrback(lambda failure: failure.value))
             assert isinstance(result, Destination | NoDestination)
             found[domain] = result
@@ -135,6 +148,34 @@ class RouteTests(SynchronousTestCase):
         self.assertIn("  goes on to y@null.example", lines)
         self.route("away@example.org")
         self.assertEqual(self.asked, ["null.example", "partner.example", "partner.example"])
+
+    def test_lists(self) -> None:
+        """Of a list it is told who may send to it, and who hears of errors."""
+        lines = self.route("slow@example.org").splitlines()
+        self.assertEqual(
+            lines[:6],
+            [
+                "slow@example.org",
+                "  a list to which goes what is approved by info@example.org; errors go to info@example.org",
+                "  goes on to club@example.org",
+                "club@example.org",
+                "  a list to which everybody may send; errors go to postmaster@example.org",
+                "  goes on to anna@example.org",
+            ],
+        )
+        told = json.loads(self.route("slow@example.org", "--json"))
+        self.assertEqual(
+            [(one["kind"], one.get("posting")) for one in told],
+            [("list", "moderated"), ("list", "open"), ("mailbox", None), ("elsewhere", None)],
+        )
+
+    def test_sender(self) -> None:
+        """Where it depends on the sender."""
+        self.write('[sender_routes."@example.org"]\nhost = "relay.example"\n')
+        self.assertIn("1. relay.example", self.route("x@partner.example", "--from", "anna@example.org"))
+        self.assertIn("1. a.partner.example", self.route("x@partner.example", "--from", "anna@b.example"))
+        self.assertIn("1. a.partner.example", self.route("x@partner.example"))
+        self.assertIn("has no domain", self.route("x@partner.example", "--from", "anna", code=2))
 
     def test_relay(self) -> None:
         """A route of the configuration is told, with who logs in."""
@@ -208,7 +249,8 @@ class FindTests(SynchronousTestCase):
             dns=Dns((f"127.0.0.1:{port}",)),
             routes={"b.example": Relay("192.0.2.1")},
         )
-        found = find(Loaded(config, Mailboxes()), FileSystem(), ("a.example", "b.example", "stop.example"))
+        domains = ("a.example", "b.example", "stop.example")
+        found = find(Loaded(config, Mailboxes()), FileSystem(), domains, None)
         thread.join(5)
         self.assertFalse(thread.is_alive())
         first, second, third = found.values()

@@ -119,6 +119,17 @@ class Mechanisms(SynchronousTestCase):
             chosen = choose(announced, identity)
             self.assertEqual(chosen and chosen[0], wanted)
 
+    def test_prepared(self) -> None:
+        """RFC 5802 section 5.1: SASLprep for name and password; what it does not allow goes by PLAIN."""
+        for written, sent in (("I\u00adX", b"IX"), ("\u2168", b"IX"), ("\u00aa", b"a")):
+            chosen = choose({"SCRAM-SHA-256", "PLAIN"}, Identity(written, "secret", "N"))
+            assert chosen is not None
+            self.assertEqual(chosen[1].begin(), b"n,,n=" + sent + b",r=N")
+        for forbidden in (Identity("anna", "a\x07b", "N"), Identity("\u0627\u0031", "secret", "N")):
+            chosen = choose({"SCRAM-SHA-256", "PLAIN"}, forbidden)
+            self.assertEqual(chosen and chosen[0], "PLAIN")
+            self.assertIsNone(choose({"SCRAM-SHA-256"}, forbidden))
+
     def test_secrets_do_not_show(self) -> None:
         """Not in a log either."""
         self.assertNotIn("secret", repr(Identity("anna", "secret")))

@@ -7,8 +7,8 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailnode.auth.keys import lasting_key
 from mailnode.auth.login import NotOffered
-from mailnode.auth.verifiers import lasting_key
 from mailnode.config import Mailboxes
 from mailnode.events.life import LoggedIn, LoginRefused
 from mailnode.fs import FileSystem

@@ -98,9 +98,10 @@ class ConnectionsTestCase(SynchronousTestCase):
         self.sessions.append(self.session_type(self.verdicts(), Peer(place.name, address), self.held))
         return self.sessions[-1]
 
-    def send(self, destination: Destination | None = None) -> "Deferred[Any]":
+    def send(self, destination: Destination | None = None, *, priority: int = 0) -> "Deferred[Any]":
         """One message on its way."""
-        sending = Deferred.fromCoroutine(self.pool.deliver(destination or there(), letter(ANNA)))
+        message = letter(ANNA, priority=priority)
+        sending = Deferred.fromCoroutine(self.pool.deliver(destination or there(), message))
         self.clock.advance(0)
         return sending
 
@@ -249,6 +250,16 @@ class Many(ConnectionsTestCase):
             self.end_one()
         self.assertEqual([self.successResultOf(one)[0].verdict for one in sendings], [YES] * 20)
         self.assertEqual(len(self.sessions), 5)
+
+    def test_priority(self) -> None:
+        """RFC 6710: of those that wait for their turn the most important is next."""
+        self.held, self.most = True, 1
+        order: list[int] = []
+        for priority in (0, -1, 3, 0, 3, 9):
+            self.send(priority=priority).addCallback(lambda _, one=priority: order.append(one))
+        for _ in range(6):
+            self.end_one()
+        self.assertEqual(order, [0, 9, 3, 3, 0, -1])
 
     def test_configured(self) -> None:
         """One is possible, too, and holds at once."""

@@ -26,6 +26,7 @@ from mailnode.delivery.tls_policy import Level, TlsPolicy
 from mailnode.net.blocking import InlineExecutor
 from mailnode.net.resolver import Kind
 from mailnode.runtime import Runtime
+from mailnode.wire.address import parse_address
 from mailnode.wire.mta_sts import StsPolicy
 from tests.net.zone import Zone
 
@@ -153,7 +154,10 @@ class Policies:
 
     known: dict[str, StsPolicy] = field(default_factory=dict)
 
+    asked: list[str] = field(default_factory=list)
+
     async def policy(self, domain: str) -> StsPolicy | None:
+        self.asked.append(domain)
         return self.known.get(domain)
 
 
@@ -164,18 +168,27 @@ class DestinationTestCase(SynchronousTestCase):
         self.zone = Zone(ZONE)
         self.policies = Policies()
         self.routes: dict[str, Relay] = {}
+        self.sender_routes: dict[str, Relay] = {}
+        self.kept: tuple[str, ...] = ()
         self.random = random.Random(1)
 
-    def finding(self, domain: str, *, require_tls: bool = False) -> "Deferred[Destination]":
-        config = Config(hostname="mx.office.example", domains=("office.example",), routes=self.routes)
+    def finding(self, domain: str, sender: str = "", **wanted: bool) -> "Deferred[Destination]":
+        config = Config(
+            hostname="mx.office.example",
+            domains=("office.example",),
+            on_demand=dict.fromkeys(self.kept, ()),
+            routes=self.routes,
+            sender_routes=self.sender_routes,
+        )
         runtime = Runtime(Clock(), self.random, InlineExecutor())
         known = (OURS, "127.0.0.1", "127.0.0.3", "::1", "::ffff:127.0.0.1", "0.0.0.0")
         live = Live(config, Mailboxes())
         finder = Destinations(live, runtime, self.zone, self.policies, ours=lambda one: one in known)
-        return Deferred.fromCoroutine(finder.find(domain, require_tls=require_tls))
+        who = parse_address(sender) if sender else None
+        return Deferred.fromCoroutine(finder.find(domain, sender=who, **wanted))
 
-    def find(self, domain: str, *, require_tls: bool = False) -> Destination:
-        return self.successResultOf(self.finding(domain, require_tls=require_tls))
+    def find(self, domain: str, sender: str = "", **wanted: bool) -> Destination:
+        return self.successResultOf(self.finding(domain, sender, **wanted))
 
     def nothing(self, domain: str, *, require_tls: bool = False) -> NoDestination:
         failure = self.failureResultOf(self.finding(domain, require_tls=require_tls), NoDestination)
@@ -278,6 +291,43 @@ class ByRoute(DestinationTestCase):
             self.assertIs(found.hosts[0].tls.level, Level.CLEAR)
         self.assertEqual({kind for _, kind in self.zone.asked}, {"A", "AAAA"})
 
+    def test_by_sender(self) -> None:
+        """A domain's own route, then the sender's, that of the sender's domain, that for everything."""
+        self.routes = {"plain.example": Relay("192.0.2.1"), "*": Relay("192.0.2.2")}
+        self.sender_routes = {"anna@a.example": Relay("192.0.2.3"), "@a.example": Relay("192.0.2.4")}
+        for domain, sender, host in (
+            ("plain.example", "anna@a.example", "192.0.2.1"),
+            ("alone.example", "Anna@A.example", "192.0.2.3"),
+            ("alone.example", "ben@a.example", "192.0.2.4"),
+            ("alone.example", "anna@b.example", "192.0.2.2"),
+            ("alone.example", "", "192.0.2.2"),
+        ):
+            self.assertEqual(self.find(domain, sender).hosts[0].name, host, (domain, sender))
+
+    def test_login_by_sender(self) -> None:
+        """Two logins at one host are two destinations for connections, whatever their key is."""
+        self.sender_routes = {
+            f"{name}@a.example": Relay("192.0.2.3", 25, "required", name, "/x") for name in ("anna", "ben")
+        }
+        anna, ben = (self.find("alone.example", sender) for sender in self.sender_routes)
+        self.assertEqual((anna.login, ben.login), (Login("anna", "/x"), Login("ben", "/x")))
+
+    def test_certificate(self) -> None:
+        """A host may want to see a certificate and no password."""
+        self.routes = {"*": Relay("192.0.2.1", 25, "required", certificate="/c", key="/k")}
+        self.assertEqual(self.find("plain.example").login, Login(certificate="/c", key="/k"))
+
+    def test_kept(self) -> None:
+        """What is kept until it is called for waits, goes to better hosts, or by a route of its own."""
+        waiting = ("self-first.example", "null.example", "missing.example")
+        self.kept = (*waiting, "self-last.example", "plain.example")
+        self.routes = {"*": Relay("192.0.2.2"), "plain.example": Relay("192.0.2.1")}
+        for domain in waiting:
+            nothing = self.nothing(domain)
+            self.assertEqual((nothing.status, nothing.permanent), ("4.4.4", False))
+        self.assertEqual(self.find("self-last.example").hosts[0].name, "b.plain.example")
+        self.assertEqual(self.find("plain.example", "x@y.example").hosts[0].name, "192.0.2.1")
+
     def test_relay_that_cannot_be_found(self) -> None:
         """It is a matter of the configuration, so mail waits."""
         for host in ("missing.example", "broken.example", "empty.example"):
@@ -323,6 +373,33 @@ class Encryption(DestinationTestCase):
             self.assertEqual({level for _, level, _ in self.levels(domain)}, {Level.OPPORTUNISTIC})
         self.assertNotIn(("_25._tcp.s1.example", "TLSA"), self.zone.asked)
 
+    def test_required_by_route(self) -> None:
+        """A route without a host says how to encrypt; who is verified is no matter of a DNS that may lie."""
+        self.routes = {"*": Relay(tls="required")}
+        for domain, names in (
+            ("plain.example", ("a.plain.example", "plain.example")),
+            ("alone.example", ("alone.example", "alone.example")),
+            ("literal.example", ("literal.example",)),
+            ("self-last.example", ("self-last.example",)),
+        ):
+            host = self.find(domain).hosts[0]
+            assert host.tls.identity is not None
+            self.assertIs(host.tls.level, Level.VERIFIED)
+            self.assertEqual(set(host.tls.identity.names), set(names), domain)
+        self.assertEqual(self.find("plain.example", require_tls=True).hosts[0].tls.level, Level.VERIFIED)
+
+    def test_required_by_route_too(self) -> None:
+        """DANE is as strict already; a name that DNSSEC proves counts; without TLS is without."""
+        self.routes = {"*": Relay(tls="required")}
+        kinds = [(name, kind) for name, _, kind in self.levels("signed.example")]
+        self.assertEqual(kinds[0], ("s1.example", "tlsa"))
+        for host in self.find("signed.example").hosts[1:]:
+            assert host.tls.identity is not None
+            self.assertEqual(host.tls.identity.names, (host.name, "signed.example"))
+        self.routes = {"*": Relay(tls="none")}
+        levels = {host.tls.level for host in self.find("plain.example").hosts}
+        self.assertEqual(levels, {Level.CLEAR})
+
     def test_hidden_tlsa(self) -> None:
         """A host whose TLSA records cannot be had is not used now (RFC 7672 section 2.1.2)."""
         self.assertEqual([name for name, _, _ in self.levels("signed-broken.example")], ["s3.example"])
@@ -352,6 +429,23 @@ class Encryption(DestinationTestCase):
             self.levels("signed.example"),
             [("s1.example", Level.VERIFIED, "tlsa"), ("s3.example", Level.VERIFIED, "sts")],
         )
+
+    def test_tls_optional(self) -> None:
+        """B10: a report on TLS is held up by no policy, and counted nowhere (RFC 8460 section 3)."""
+        self.policies.known = {"signed.example": StsPolicy("enforce", 86400, ("s9.example",))}
+        self.assertEqual(self.nothing("signed.example").status, "4.7.5")
+        self.zone.asked.clear()
+        self.policies.asked.clear()
+        for domain in ("signed.example", "signed-only-broken.example", "plain.example"):
+            found = self.find(domain, tls_optional=True)
+            self.assertEqual({one.tls for one in found.hosts}, {TlsPolicy(Level.OPPORTUNISTIC)})
+            self.assertEqual(found.key, f"{domain} tls optional")
+        self.assertEqual(self.policies.asked, [])
+        self.assertNotIn("TLSA", {kind for _, kind in self.zone.asked})
+        for relay in (Relay("relay.example", tls="required"), Relay(tls="required")):
+            self.routes = {"*": relay}  # the administrator's wish holds for reports too
+            levels = {one.tls.level for one in self.find("plain.example", tls_optional=True).hosts}
+            self.assertEqual(levels, {Level.VERIFIED})
 
     def test_require_tls(self) -> None:
         """Only hosts whose names are proven take such a message, each with a certificate (RFC 8689)."""

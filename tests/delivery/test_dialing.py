@@ -2,13 +2,16 @@
 
 import os
 from collections.abc import AsyncGenerator
+from datetime import UTC, datetime
 from typing import Any, cast
 
 from twisted.protocols import tls as twisted_tls
 
+from mailnode.admin.certificates import write_certificates
 from mailnode.auth.live import Live
 from mailnode.config import Config, Mailboxes
 from mailnode.config_sending import Relay
+from mailnode.delivery import dialing
 from mailnode.delivery.client import NotConnected
 from mailnode.delivery.connections import Connections
 from mailnode.delivery.destination import Destination, Destinations, Host, Login
@@ -28,6 +31,7 @@ from mailnode.envelope import Body, Recipient
 from mailnode.events.life import Bus, Event, Relayed
 from mailnode.fs import FileSystem
 from mailnode.net.identity import HOST_MISMATCH
+from mailnode.net.tls import make_client_context
 from mailnode.queue.entry import Fate, new_entry
 from mailnode.runtime import Runtime
 from mailnode.wire.address import parse_address
@@ -92,6 +96,28 @@ class Dialing(DialingTestCase):
             world.address = "127.0.0.1"
             self.successResultOf(self.dial(world, CLEAR, login=Login("anna", self.password_file)))
             self.assertEqual(PLAIN in world.server.lines, client_knows_it)
+
+    def test_certificate(self) -> None:
+        """What a route shows is in its files at the moment; where that is no certificate mail waits."""
+        shown: list[Any] = []
+        paths = [os.path.join(os.path.dirname(self.password_file), name) for name in ("cert.pem", "key.pem")]
+        login = Login(certificate=paths[0], key=paths[1])
+
+        def make(*what: str) -> Any:
+            shown.append(what)
+            return make_client_context(*what)
+
+        self.patch(dialing, "make_client_context", make)
+        dialed = self.dial(self.world(FakeServer()), CLEAR, login=login)
+        verdict = self.failureResultOf(dialed, NotConnected).value.verdict
+        self.assertEqual((verdict.result, verdict.status), (Result.TEMPORARY, "4.3.5"))
+        self.assertEqual(self.called, [])
+        write_certificates(
+            os.path.dirname(paths[0]), "here.example", self.files, datetime(2026, 1, 1, tzinfo=UTC)
+        )
+        client = self.successResultOf(self.dial(self.world(FakeServer()), CLEAR, login=login))
+        self.assertTrue(client.usable)
+        self.assertEqual(shown[-1], tuple(map(os.path.realpath, paths)))
 
     def test_no_password(self) -> None:
         """A file that is not there, or holds no text: nobody is called, and the mail waits."""

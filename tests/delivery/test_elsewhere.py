@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, cast
 
-from mailnode.config import Mailboxes, MailingList
+from mailnode.config import MailboxEntry, Mailboxes
+from mailnode.config_lists import MailingList
 from mailnode.delivery.fitting import Content
 from mailnode.delivery.remote import Settled
 from mailnode.queue.entry import Entry, Fate, Progress
@@ -20,7 +21,7 @@ TEXT = b"From: anna@a.example\r\nSubject: hello\r\n\r\nbody\r\n.\r\n"
 STRANGER = "s@elsewhere.example"
 
 
-class Elsewhere(QueueTestCase):
+class ElsewhereTestCase(QueueTestCase):
     """A server with other hosts around it, which say what the test wants."""
 
     def setUp(self) -> None:
@@ -33,7 +34,7 @@ class Elsewhere(QueueTestCase):
         self.says: dict[str, Progress] = {}
         self.carried: list[tuple[str, str]] = []
         self.patch(self.queued, "_remote", self)
-        self.patch(self.reporter, "_begin", self.runner.begin)
+        self.patch(self.letters, "_begin", self.runner.begin)
         self.runner._delay = lambda: 4.0 * HOUR
 
     async def carry(
@@ -48,17 +49,22 @@ class Elsewhere(QueueTestCase):
         await settled(found)
         return found
 
-    def send(self, sender: str, recipient: str, parameters: str = "", *, login: bool = False) -> None:
+    def send(
+        self, sender: str, recipient: str, parameters: str = "", *, login: bool = False, trusted: bool = False
+    ) -> None:
         """A message in a session of its own, which is taken."""
         names = ("hostname", "domains", "state", "store")
         world = World(
             "submission" if login else "smtp",
             loopback=login,
+            trusted=trusted,
             config={name: getattr(self.live.config, name) for name in names},
             mailboxes=self.live.mailboxes,
             courier=self.courier,
             queue=self.runner,
             reporter=self.reporter,
+            moderation=self.moderation,
+            srs=self.live.srs,
         )
         said = world.send(EHLO + (auth_plain(b"anna@a.example") if login else b""))
         said += world.send(f"MAIL FROM:<{sender}>\r\nRCPT TO:<{recipient}>{parameters}\r\n".encode())
@@ -72,6 +78,10 @@ class Elsewhere(QueueTestCase):
         """The subjects of what the mail system wrote to somebody."""
         return [str(read(one)["Subject"]) for one in self.inbox(who) if b"MAILER-DAEMON" in one]
 
+
+class Elsewhere(ElsewhereTestCase):
+    """What comes of mail that goes on."""
+
     def test_alias(self) -> None:
         """A stranger's message goes to the mailbox, and on; the stranger hears that it is refused there."""
         self.says["x@elsewhere.example"] = REFUSED
@@ -80,6 +90,31 @@ class Elsewhere(QueueTestCase):
         self.assertEqual(self.carried, [(STRANGER, "x@elsewhere.example"), ("", STRANGER)])
         self.assertEqual(self.spool.names(), [])
 
+    def test_refused_in_the_session(self) -> None:
+        """B1: what can be known in the session is said there, and nobody gets a mail about it."""
+        names = ("hostname", "domains", "state", "store")
+        known = {name: getattr(self.live.config, name) for name in names}
+        full = Mailboxes({str(BOB): MailboxEntry("x", quota=1)})
+        for people, size, to, answer in (
+            (self.live.mailboxes, 100, "nobody@a.example", b"550 5.1.1"),
+            (self.live.mailboxes, 10**9, "bob@a.example", b"552 5.3.4"),
+            (full, 1000, "bob@a.example", b"452 4.2.2"),
+        ):
+            self.live.mailboxes = people
+            world = World(
+                config=known,
+                mailboxes=people,
+                courier=self.courier,
+                queue=self.runner,
+                reporter=self.reporter,
+            )
+            world.send(EHLO)
+            said = world.send(f"MAIL FROM:<{STRANGER}> SIZE={size}\r\nRCPT TO:<{to}>\r\n".encode())
+            self.assertIn(answer, [one[:9] for one in said])
+            world.lose()
+        self.clock.advance(HOUR)
+        self.assertEqual((self.carried, self.spool.names(), self.inbox(BOB)), ([], [], []))
+
     def test_report_refused(self) -> None:
         """B3: of a report that nobody takes there is no report."""
         self.says = {"x@elsewhere.example": REFUSED, STRANGER: REFUSED}
@@ -87,9 +122,9 @@ class Elsewhere(QueueTestCase):
         self.clock.advance(HOUR)
         self.assertEqual((len(self.carried), self.spool.names()), (2, []))
 
-    def test_success_of_a_stranger(self) -> None:
+    def test_success_of_a_trusted_peer(self) -> None:
         """RFC 3461 section 4.1: who asked hears of the delivery, wherever the mailbox of the sender is."""
-        self.send(STRANGER, "bob@a.example", " NOTIFY=SUCCESS")
+        self.send(STRANGER, "bob@a.example", " NOTIFY=SUCCESS", trusted=True)
         self.assertEqual(self.carried, [("", STRANGER)])
 
     def test_submission(self) -> None:

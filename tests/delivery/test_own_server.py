@@ -118,7 +118,7 @@ class OwnServer(OpeningTestCase):
 
     def test_parameters(self) -> None:
         """What the envelope wants arrives as that."""
-        _, own, client = self.open("smtp", IN_CLEAR)
+        _, own, client = self.open("smtp", IN_CLEAR, trusted=True)
         wide = Recipient(parse_address("änna@local.example", utf8=True))
         outcomes = self.send(own, client, ANNA, wide, utf8=True, body=Body.EIGHT_BIT, priority=-3)
         self.assertEqual([one.result for one in outcomes], [Result.DELIVERED, Result.PERMANENT])

@@ -20,7 +20,7 @@ from mailnode.events.life import Bus, Event, MaybeTwice, PutOff, Relayed
 from mailnode.net.blocking import InlineExecutor
 from mailnode.queue.entry import Entry, Fate, Progress, new_entry, owed
 from mailnode.runtime import Runtime
-from mailnode.wire.address import parse_address
+from mailnode.wire.address import Address, parse_address
 from mailnode.wire.esmtp import Notify
 from mailnode.wire.smtp import Reply
 
@@ -44,6 +44,7 @@ ROWS: tuple[tuple[Verdict, bool, Progress], ...] = (
             "2.6.0",
             "The host mx.example has taken it, and does not say more",
             "smtp; 250 2.6.0 Queued as 7",
+            host="mx.example",
         ),
     ),
     (
@@ -54,12 +55,19 @@ ROWS: tuple[tuple[Verdict, bool, Progress], ...] = (
             "5.1.1",
             "The host mx.example said: 550 No such user here \xe4",
             "smtp; 550 5.1.1 No such user here \\xe4",
+            host="mx.example",
         ),
     ),
     (
         LATER,
         False,
-        Progress(Fate.WAITING, "4.0.0", "The host mx.example said: 451 Greylisted", "smtp; 451 Greylisted"),
+        Progress(
+            Fate.WAITING,
+            "4.0.0",
+            "The host mx.example said: 451 Greylisted",
+            "smtp; 451 Greylisted",
+            host="mx.example",
+        ),
     ),
     (
         LOST,
@@ -103,10 +111,19 @@ class Known:
     def __init__(self) -> None:
         self.places: dict[str, Any] = {"no.example": NoDestination("5.1.2", "There is no no.example")}
         self.asked: list[tuple[str, bool]] = []
+        self.tls_optional: list[str] = []
 
-    async def find(self, domain: str, *, require_tls: bool = False) -> Destination:
+    async def find(
+        self,
+        domain: str,
+        *,
+        sender: Address | None = None,
+        require_tls: bool = False,
+        tls_optional: bool = False,
+    ) -> Destination:
         """As Destinations."""
         self.asked.append((domain, require_tls))
+        self.tls_optional += [domain] * tls_optional
         place = self.places.get(domain, domain)
         if isinstance(place, Exception):
             raise place
@@ -238,6 +255,12 @@ class Carrying(SynchronousTestCase):
         found = self.successResultOf(self.carry(self.entry(A, B, D)))
         self.assertEqual((found[0], found[2], found[1].fate), (OUR_FAULT, OUR_FAULT, Fate.RELAYED))
         self.assertEqual(len(self.flushLoggedErrors(RuntimeError)), 2)
+
+    def test_tls_optional(self) -> None:
+        """RFC 8460 section 3: a report on TLS goes whatever is wrong with that, other messages do not."""
+        for optional in (True, False):
+            self.fates(self.entry(A, tls_optional=optional, reverse_path=None))
+        self.assertEqual(self.known.tls_optional, ["one.example"])
 
     def test_require_tls(self) -> None:
         """RFC 8689 section 4.2.1: such a message needs hosts that prove who they are; a report does not."""

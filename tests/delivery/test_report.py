@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.delivery.report import Report, compose, returned_whole
+from mailnode.delivery.words.languages import WORDS
 from mailnode.envelope import Body, Envelope, Recipient
 from mailnode.queue.entry import Fate, Progress
 from mailnode.wire.address import Address
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.esmtp import OriginalRecipient, parse_original_recipient
-from tests.delivery.world import ANNA, BOB, BODY, HEAD, read
+from tests.delivery.world import ANNA, BOB, BODY, CARL, HEAD, read
 
 FAILED = Progress(Fate.FAILED, "5.1.1", "There is no such mailbox")
 DELIVERED = Progress(Fate.DELIVERED, "2.0.0")
@@ -30,6 +31,12 @@ Action: failed
 Status: 5.1.1
 Diagnostic-Code: smtp; 550 no
 """
+
+
+def text_of(report: Report) -> str:
+    """What a person reads of it."""
+    part = next(read(compose(report)).iter_parts())
+    return str(part.get_content()).replace("\r", "")
 
 
 class Reports(SynchronousTestCase):
@@ -59,19 +66,114 @@ class Reports(SynchronousTestCase):
             (Recipient(BOB), replace(FAILED, diagnostic="smtp; 550 no")),
             (Recipient(ANNA), DELIVERED),
         )
-        text = (
-            next(read(compose(replace(REPORT, outcomes=outcomes))).iter_parts())
-            .get_content()
-            .replace("\r", "")
-        )
+        text = text_of(replace(REPORT, outcomes=outcomes))
         for words in (
             "mail server mx.example",
-            "be delivered to:\n\n  <bob@a.example>: There is no such mailbox\n",
-            "such mailbox\n    The other server said: 550 no\n",
-            "It is in the mailbox of:\n\n  <anna@a.example>\n",
-            "Check the address",
+            "on 9\nSeptember 2001 at 01:46 UTC.\nIts subject: hello\n\nIt could",
+            "be delivered to:\n\n  <bob@a.example>\n    There is no mailbox of that name.\n",
+            "of that name.\n    The other server said: 550 no\n\n",
+            "It is in the mailbox of:\n\n  <anna@a.example>\n\n",
+            "What you can do:\n\n  - Check the address",
+            "ask postmaster@mx.example",
         ):
             self.assertIn(words, text)
+
+    def test_why(self) -> None:
+        """Who said it, as it was said, or what this server knows; of success there is nothing to explain."""
+        by = replace(FAILED, diagnostic="smtp; 550 5.7.1 Go away", host="mx.b.example", status="5.7.1")
+        long = replace(by, diagnostic="smtp; 550 " + "See https://b.example/" + "x" * 400 + " or" * 30)
+        for progress, said in (
+            (by, "    The server mx.b.example said: 550 5.7.1 Go away\n"),
+            (replace(by, host=""), "    The other server said: 550 5.7.1 Go away\n"),
+            (FAILED, "    Technical details: There is no such mailbox\n"),
+            (replace(FAILED, status="4.4.7"), "    It was tried again and again for 5 days, in vain.\n"),
+            (replace(by, host="mx\r\n\u202e"), "    The server mx??? said: 550 5.7.1 Go away\n"),
+            (long, "    https://b.example/" + "x" * 222 + "\n    " + "x" * 178 + "\n    or"),
+        ):
+            self.assertIn(said, text_of(replace(REPORT, outcomes=((Recipient(BOB), progress),))))
+        relayed = replace(DELIVERED, fate=Fate.RELAYED, reason="The host mx.b.example has taken it")
+        text = text_of(replace(REPORT, outcomes=((Recipient(BOB), relayed),)))
+        self.assertTrue(text.endswith("for:\n\n  <bob@a.example>\n"), text)
+
+    def test_advice_once(self) -> None:
+        """Who failed for the same reason needs the same advice, and that once; others theirs."""
+        full = replace(FAILED, status="5.2.2")
+        outcomes = ((Recipient(BOB), FAILED), (Recipient(ANNA), FAILED), (Recipient(CARL), full))
+        text = text_of(replace(REPORT, outcomes=outcomes))
+        self.assertEqual(text.count("Check the address"), 1)
+        self.assertEqual(text.count("\n  - "), 2)
+
+    def test_waiting(self) -> None:
+        """Who waits is told until when it is tried, and gets no advice for what has failed."""
+        outcomes = ((Recipient(BOB), Progress(Fate.WAITING, "4.2.2", "The mailbox is full")),)
+        text = text_of(replace(REPORT, outcomes=outcomes, until=1e9 + 86_400))
+        self.assertIn("    The mailbox is full.\n", text)
+        self.assertIn("it will be tried until 10 September 2001 at 01:46\nUTC.", text)
+        self.assertNotIn("What you can do", text)
+
+    def test_every_language(self) -> None:
+        """RFC 3282: subject, words and advice in one language, said in UTF-8, in lines that fit a screen."""
+        for tag, subject, said in (
+            ("en", "Your message could not be delivered", "There is no mailbox of that name."),
+            ("de", "Ihre Nachricht konnte nicht zugestellt werden", "um 01:46 Uhr (UTC) hier"),
+            ("fr", "Votre message n'a pas pu être remis", "Son objet\u00a0: hello"),
+            ("es", "Su mensaje no se ha podido entregar", "No existe ningún buzón con ese nombre."),
+        ):
+            report = replace(REPORT, words=WORDS[tag])
+            octets = compose(report)
+            found = read(octets)
+            self.assertEqual(str(found["Subject"]), subject)
+            part = next(found.iter_parts())
+            self.assertEqual(str(part["Content-Language"]), tag)
+            self.assertIn(said, part.get_content())
+            header, _, rest = octets.partition(b"\r\n\r\n")
+            self.assertTrue(header.isascii())
+            self.assertIn(STATUS.partition("\n\n")[0].replace("\n", "\r\n").encode(), rest)
+
+    def test_every_sentence(self) -> None:
+        """Whatever happened, every line of ours has at most 78 characters, in every language and fate."""
+        statuses = (
+            "1.1",
+            "1.2",
+            "1.3",
+            "1.10",
+            "2.1",
+            "2.2",
+            "2.3",
+            "3.0",
+            "3.2",
+            "4.1",
+            "4.3",
+            "4.6",
+            "4.7",
+        )
+        statuses += ("5.3", "6.7", "7.1", "7.5", "7.26", "9.9")
+        for words in WORDS.values():
+            for fate in Fate:
+                for status in statuses:
+                    progress = Progress(fate, f"{4 if fate is Fate.WAITING else 5}.{status}", "x " * 90)
+                    outcomes = ((Recipient(BOB), replace(progress, host="mx.b.example")),)
+                    text = text_of(replace(REPORT, outcomes=outcomes, words=words))
+                    self.assertEqual([line for line in text.split("\n") if len(line) > 78], [])
+                    self.assertNotRegex(text, "[{}]")
+
+    def test_first_of_a_month(self) -> None:
+        """French writes the first of a month in its own way."""
+        for tag, said in (("fr", "le 1er août 2001 à"), ("de", "am 1. August 2001 um")):
+            text = text_of(replace(REPORT, words=WORDS[tag], arrived=996_624_000.0))
+            self.assertIn(said, text.replace("\n", " "))
+
+    def test_subject(self) -> None:
+        """The subject of the message is shown decoded, in one line that is not too long."""
+        for subject, shown in (
+            (b"=?utf-8?q?Gr=C3=BC=C3=9Fe?=", "Grüße"),
+            (b"=?utf-8?q?a=0D=0A=E2=80=AEb?=", "a???b"),
+            (b"{host}", "{host}"),
+            (b"x" * 300, "x" * 200),
+        ):
+            text = text_of(replace(REPORT, original=b"Subject: " + subject + b"\r\n\r\n"))
+            self.assertIn(f" {shown}\n" if len(shown) < 60 else f"{shown}\n", text.replace(":\n", ": "))
+        self.assertNotIn("subject:", text_of(replace(REPORT, original=b"\r\n")))
 
     def test_status(self) -> None:
         """RFC 3464 section 2: the fields, in their groups, to the letter."""
@@ -164,7 +266,7 @@ class Reports(SynchronousTestCase):
     @settings(derandomize=True, database=None, deadline=None)
     @given(st.text(max_size=30), st.text(max_size=30), st.text(max_size=30))
     def test_no_way_in(self, words: str, diagnostic: str, original: str) -> None:
-        """O1: nothing that a peer said adds a line, a field or a part."""
+        """O1: nothing that a peer said adds a field or a part, or a line but where ours are folded."""
         try:
             named = parse_original_recipient(b"rfc822;" + original.encode("utf-8", "replace"))
         except BadSyntax:
@@ -186,7 +288,13 @@ class Reports(SynchronousTestCase):
                 ),
             )
         )
-        self.assertEqual(octets.count(b"\n"), plain.count(b"\n"))
+        (words, *rest), (plain_words, *plain_rest) = (
+            one.split(b"\r\n--report-RID") for one in (octets, plain)
+        )
+        self.assertEqual(words, plain_words)
+        self.assertEqual([one.count(b"\n") for one in rest[1:]], [one.count(b"\n") for one in plain_rest[1:]])
+        begins = {line[:1] for line in rest[0].split(b"\r\n\r\n", 1)[1].splitlines()[4:9]}
+        self.assertLessEqual(begins, {b"", b" ", b"I", b"T"})
         self.assertEqual(octets.count(b"\n"), octets.count(b"\r\n"))
         self.assertEqual(octets.count(b"\r"), octets.count(b"\r\n"))
         self.assertNotIn(b"\0", octets)

@@ -1,13 +1,16 @@
 """Who is told what, in whose mailbox."""
 
 import errno
+import os
+from dataclasses import replace
 from unittest.mock import patch
 
 from twisted.internet.defer import Deferred
 
+from mailnode.config import MailboxEntry
 from mailnode.delivery.report import LARGEST_RETURNED
 from mailnode.delivery.reporting import arrived
-from mailnode.delivery.route import Elsewhere, Route
+from mailnode.delivery.route import Route
 from mailnode.envelope import Body, Envelope, Recipient
 from mailnode.events.life import Reported
 from mailnode.fs import FileSystem
@@ -41,6 +44,45 @@ class OfArrival(QueueTestCase):
         )
         self.assertIn("Return-Path: <>\nDelivered-To: anna@a.example\nFrom:", self.inbox(ANNA)[0].decode())
         self.assertEqual(self.events[-1], Reported("", "MID", "anna@a.example"))
+
+    def language(self, header: bytes = b"", sender: Address = ANNA) -> str:
+        """That of the report on a message with this in its header."""
+        self.do(
+            self.reporter.of_arrival(
+                self.runtime.new_id(),
+                Envelope(sender, recipients=(Recipient(BOB, SUCCESS),)),
+                [Route(("a",))],
+                header + HEAD,
+            )
+        )
+        (octets,) = self.inbox(ANNA)
+        for name in os.listdir(directory := f"{self.live.config.mail_directory(str(ANNA))}/new"):
+            os.unlink(f"{directory}/{name}")
+        return str(next(read(octets).iter_parts())["Content-Language"])
+
+    def test_language(self) -> None:
+        """That of the mailbox, else what the message asks for or is in, else that of the server."""
+        german, polish = b"Accept-Language: de-AT\r\n", b"Content-Language: pl\r\n"
+        self.assertEqual(self.language(), "en")
+        self.assertEqual(self.language(german), "de")
+        self.assertEqual(self.language(b"Content-Language: es\r\n"), "es")
+        self.live.config = replace(self.live.config, language="fr")
+        self.assertEqual([self.language(), self.language(polish), self.language(german)], ["fr", "fr", "de"])
+        people = {**self.live.mailboxes.mailboxes, str(ANNA): MailboxEntry("x", language="es")}
+        self.live.mailboxes = replace(self.live.mailboxes, mailboxes=people)
+        self.assertEqual([self.language(), self.language(german)], ["es", "es"])
+        self.assertEqual(self.language(german, sender=Address("Anna+x", "a.example")), "es")
+
+    def test_language_elsewhere(self) -> None:
+        """A sender on another host has no mailbox here: the message decides."""
+        header = b"Accept-Language: fr\r\n" + HEAD
+        envelope = Envelope(ELSEWHERE, recipients=(Recipient(BOB, SUCCESS),))
+        self.do(self.reporter.of_arrival("MID", envelope, [Route(("a",))], header))
+        (entry,) = self.gone_on
+        with self.spool.body(entry.id) as body:
+            found = read(body.read_at(0, 10_000))
+        self.assertEqual(str(found["Subject"]), "Votre message a été remis")
+        self.assertIs(entry.envelope.body, Body.EIGHT_BIT)
 
     def test_nobody_asked(self) -> None:
         """Without NOTIFY=SUCCESS there is nothing."""
@@ -83,7 +125,7 @@ class OfArrival(QueueTestCase):
 
     def test_fates(self) -> None:
         """RFC 3461 section 5.2.7: what it is called that all have it, by where the recipient leads."""
-        one, other = Elsewhere(ELSEWHERE), Elsewhere(Address("y", "third.example"))
+        one, other = ELSEWHERE, Address("y", "third.example")
         for route, fate in (
             (Route(("a",)), Fate.DELIVERED),
             (Route(("a", "b")), Fate.EXPANDED),
@@ -91,8 +133,8 @@ class OfArrival(QueueTestCase):
             (Route((), (one, other)), Fate.EXPANDED),
             (Route((), (one,)), Fate.WAITING),
             (Route((), (one,), ours=False), Fate.WAITING),
-            (Route((), (one,), is_list=True), Fate.DELIVERED),
-            (Route(("a", "b"), is_list=True), Fate.DELIVERED),
+            (Route(lists=("team",)), Fate.DELIVERED),
+            (Route(("a",), lists=("team",)), Fate.EXPANDED),
         ):
             self.assertEqual(arrived(route).fate, fate, route)
 

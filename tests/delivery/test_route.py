@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.auth.live import Live
-from mailnode.config import Config, MailboxEntry, Mailboxes, MailingList
+from mailnode.config import Config, MailboxEntry, Mailboxes
+from mailnode.config_lists import MailingList
 from mailnode.config_names import LEVELS
-from mailnode.delivery.route import NOBODY, Elsewhere, Route, Router
+from mailnode.delivery.route import NOBODY, Route, Router
 from mailnode.wire.address import Address, parse_address
 
 CONFIG = Config(hostname="mx.example", domains=("a.example", "b.example", "c.example", "empty.example"))
@@ -40,7 +41,7 @@ MAILBOXES = Mailboxes(
 def foreign(text: str) -> Route:
     """That of an address on another host."""
     address = parse_address(text) if "@" in text else Address(text, "")
-    return Route(elsewhere=(Elsewhere(address),), ours=False)
+    return Route(elsewhere=(address,), ours=False)
 
 
 ROUTES: dict[str, Route] = {
@@ -59,22 +60,18 @@ ROUTES: dict[str, Route] = {
     "info@a.example": Route(("anna@a.example",)),
     "all@a.example": Route(("bob@a.example", "anna@a.example", "carl@b.example")),
     "circle@a.example": NOBODY,
-    "team@a.example": Route(("anna@a.example", "carl@b.example"), is_list=True),
-    "Team+tag@a.example": Route(("anna@a.example", "carl@b.example"), is_list=True),
-    "both@a.example": Route(("anna@a.example", "carl@b.example")),
-    "far@a.example": Route(
-        ("anna@a.example",),
-        (Elsewhere(Address("x", "elsewhere.example"), "postmaster@a.example"),),
-        is_list=True,
-    ),
+    "team@a.example": Route(lists=("team@a.example",)),
+    "Team+tag@a.example": Route(lists=("team@a.example",)),
+    "both@a.example": Route(("anna@a.example",), lists=("team@a.example",)),
+    "far@a.example": Route(lists=("far@a.example",)),
     "anybody@c.example": Route(("anna@a.example",)),
     "any+body@c.example": Route(("anna@a.example",)),
     '""@c.example': Route(("anna@a.example",)),
-    "sales@c.example": Route(("anna@a.example", "carl@b.example")),
-    "sales+tag@c.example": Route(("anna@a.example", "carl@b.example")),
+    "sales@c.example": Route(lists=("team@a.example",)),
+    "sales+tag@c.example": Route(lists=("team@a.example",)),
     "anybody@sub.c.example": foreign("anybody@sub.c.example"),
-    "out@a.example": Route(("anna@a.example",), (Elsewhere(Address("anna", "elsewhere.example")),)),
-    "deep@a.example": Route(("anna@a.example",), (Elsewhere(Address("anna", "elsewhere.example")),)),
+    "out@a.example": Route(("anna@a.example",), (Address("anna", "elsewhere.example"),)),
+    "deep@a.example": Route(("anna@a.example",), (Address("anna", "elsewhere.example"),)),
     "anna@elsewhere.example": foreign("anna@elsewhere.example"),
     "anna@sub.a.example": foreign("anna@sub.a.example"),
     "anna@[192.0.2.1]": foreign("anna@[192.0.2.1]"),
@@ -98,6 +95,27 @@ class Routes(SynchronousTestCase):
         """B5: names, aliases in circles, tags, and what is not ours."""
         for text, route in ROUTES.items():
             self.assertEqual(self.route(text), route, text)
+
+    def test_members(self) -> None:
+        """A list leads to its members, and to those of the lists in it, each once."""
+        router = Router(Live(CONFIG, MAILBOXES))
+        for name, route in (
+            ("team@a.example", Route(("anna@a.example", "carl@b.example"))),
+            ("far@a.example", Route(("anna@a.example",), (Address("x", "elsewhere.example"),))),
+        ):
+            self.assertEqual(router.members(name), route)
+            self.assertEqual(router.everybody(parse_address(name)), route)
+        everybody = router.everybody(parse_address("both@a.example"))
+        self.assertEqual(everybody, Route(("anna@a.example", "carl@b.example")))
+
+    def test_role_lists(self) -> None:
+        """What postmaster leads to is a list like any alias: nothing may come between."""
+        lists = {"postmaster@a.example": MailingList(("bob@a.example", "x@elsewhere.example"))}
+        own = Mailboxes(MAILBOXES.mailboxes, {}, lists)
+        there = (Address("x", "elsewhere.example"),)
+        self.assertEqual(
+            self.route("postmaster@a.example", CONFIG, own), Route(("bob@a.example",), there, always=True)
+        )
 
     def test_no_subaddress(self) -> None:
         """Without a separator a tag is part of the name; with another one, that one counts."""
@@ -130,7 +148,7 @@ class Routes(SynchronousTestCase):
         self.assertEqual(
             self.route("postmaster@b.example", config, own), Route(("carl@b.example",), always=True)
         )
-        there = (Elsewhere(Address("x", "elsewhere.example")),)
+        there = (Address("x", "elsewhere.example"),)
         self.assertEqual(self.route("postmaster@a.example", config, own), Route(elsewhere=there, always=True))
 
     def test_abuse(self) -> None:
@@ -192,12 +210,14 @@ class AnyNames(SynchronousTestCase):
                 if one not in reached:
                     reached.add(one)
                     waiting += graph.get(one, (False, []))[1]
-            route = Router(Live(CONFIG, people)).resolve(parse_address(name))
-            found = [*route.accounts, *(str(one.address) for one in route.elsewhere)]
+            router = Router(Live(CONFIG, people))
+            route = router.everybody(parse_address(name))
+            found = [*route.accounts, *map(str, route.elsewhere)]
             self.assertCountEqual(found, reached.intersection(LEAVES))
-            self.assertEqual((route.is_list, route.ours), (is_list, True))
+            self.assertEqual((route.lists, route.ours), ((), True))
             if is_list:
-                self.assertEqual({one.owner for one in route.elsewhere} - {"bob@a.example"}, set())
+                self.assertEqual(router.resolve(parse_address(name)), Route(lists=(name,)))
+                self.assertEqual(router.members(name), route)
 
 
 class Telling(SynchronousTestCase):

@@ -1,7 +1,7 @@
 """Counts for TLS reports (RFC 8460)."""
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -97,6 +97,64 @@ class ReportTests(SynchronousTestCase):
         self.reports.count(outcome, midnight + DAYS * 86400)
         self.assertIsNone(self.report())
         self.assertEqual(self.reports.domains(DAY), ())
+
+    def test_written_and_read(self) -> None:
+        """What is written down is what is read, and adds to what was counted since."""
+        for outcome in (
+            *[TlsOutcome(STS, "mx.a.example", "192.0.2.1")] * 3,
+            *[TlsOutcome(STS, "mx.a.example", "192.0.2.1", "certificate-expired", "192.0.2.9")] * 2,
+            TlsOutcome(NONE, "mx.a.example", "192.0.2.1", "starttls-not-supported"),
+        ):
+            self.reports.count(outcome, NOON)
+        text, before = self.reports.text(), self.report()
+        self.reports = TlsReports()
+        self.reports.read(text)
+        self.assertEqual(self.report(), before)
+        self.assertEqual(self.reports.text(), text)
+        self.reports.read(text)
+        self.assertEqual(self.sums(), [(6, 4), (0, 2)])
+
+    def test_unreadable(self) -> None:
+        """A text that is none is a ValueError, whatever is wrong with it, and nothing of it counts."""
+        self.reports.count(TlsOutcome(NONE, "mx.a.example", "192.0.2.1", "validation-failure"), NOON)
+        good = self.reports.text()
+        self.reports = TlsReports()
+        for text in (
+            "",
+            "[]",
+            "{}",
+            "[" * 100_000,
+            good[:-10],
+            good.replace('"version": 1', '"version": 2'),
+            good.replace("2026-11-25", "yesterday"),
+            good.replace("no-policy-found", "no-policy"),
+            good.replace('"bad"', '"worse"'),
+            good.replace('"validation-failure"', '""'),
+            good.replace('"good": 0', '"good": []'),
+            good.replace('"192.0.2.1",', ""),
+        ):
+            self.assertNotEqual(text, good)
+            self.assertRaises(ValueError, self.reports.read, text)
+        self.assertEqual(self.reports.domains(DAY), ())
+
+    def test_forgotten(self) -> None:
+        """Days that are over are told, but for old ones; a domain whose report was sent is forgotten."""
+        for number in range(DAYS):
+            for domain in ("a.example", "b.example"):
+                outcome = TlsOutcome(Published("no-policy-found", domain), "mx", "192.0.2.1")
+                self.reports.count(outcome, NOON + number * 86400)
+        days = [DAY + timedelta(days=number) for number in range(DAYS)]
+        last = NOON + (DAYS - 1) * 86400
+        self.assertEqual(list(self.reports.whole_days(last)), days[:-1])
+        self.reports.changed = False
+        self.reports.forget(DAY, "c.example")
+        self.assertFalse(self.reports.changed)
+        self.reports.forget(DAY, "a.example")
+        self.assertTrue(self.reports.changed)
+        self.assertEqual(self.reports.domains(DAY), ("b.example",))
+        self.reports.forget(DAY, "b.example")
+        self.assertEqual(list(self.reports.whole_days(last)), days[1:-1])
+        self.assertEqual(self.reports.whole_days(last + DAYS * 86400), ())
 
     def test_bounds(self) -> None:
         """Whatever others publish and do, the counts take bounded room, and the sums stay right."""

@@ -17,7 +17,9 @@ from mailnode.auth.live import Live
 from mailnode.auth.realm import Realm
 from mailnode.config import Config, MailboxEntry, Mailboxes, Store
 from mailnode.delivery.fitting import Content
+from mailnode.delivery.letters import Letters
 from mailnode.delivery.local import LocalCourier
+from mailnode.delivery.moderation import Moderation
 from mailnode.delivery.queued import QueuedDelivery
 from mailnode.delivery.remote import Settled
 from mailnode.delivery.reporting import Reporter
@@ -92,12 +94,16 @@ class QueueTestCase(SynchronousTestCase):
         self.realm = Realm(self.live, self.runtime, self.files, rng=random.Random(1))
         self.courier = LocalCourier(self.runtime, self.realm, ChangeFeed(), self.bus, self.files)
         self.spool = Spool(self.files, config.queue_directory)
-        self.reporter = Reporter(
-            self.live, self.runtime, self.courier, self.spool, self.bus, begin=self.begin
+        self.letters = Letters(self.live, self.runtime, self.courier, begin=self.begin)
+        self.reporter = Reporter(self.live, self.runtime, self.letters, self.spool, self.bus)
+        self.moderation = Moderation(
+            self.live, self.runtime, self.spool, self.letters, change=lambda *what: self.runner.change(*what)
         )
         self.gone_on: list[Entry] = []  # the reports for other hosts
         self.remote = Elsewhere()
-        self.queued = QueuedDelivery(self.live, self.runtime, self.courier, self.spool, self.bus, self.remote)
+        self.queued = QueuedDelivery(
+            self.live, self.runtime, self.courier, self.spool, self.bus, self.remote, self.moderation
+        )
         self.runner = Runner(
             self.runtime,
             self.spool,

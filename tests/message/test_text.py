@@ -14,10 +14,36 @@ from mailnode.message.encoded import (
     decode_quoted_printable,
     decode_transfer,
     decode_words,
+    encode_words,
 )
 from mailnode.message.header import scan
 from mailnode.message.mime import parse
 from mailnode.message.text import fold, folded, searchable, stretches, texts, without_markup
+
+
+class EncodeWordsTests(SynchronousTestCase):
+    """encode_words()"""
+
+    def test_ascii(self) -> None:
+        """What needs no encoding has none."""
+        self.assertEqual(encode_words("Hello, world"), ["Hello, world"])
+
+    def test_words(self) -> None:
+        """RFC 2047 section 4.2: letters and digits as they are, "_" for a blank, all else escaped."""
+        self.assertEqual(encode_words("Grüße: a_b?"), ["=?utf-8?q?Gr=C3=BC=C3=9Fe=3A_a=5Fb=3F?="])
+
+    @settings(derandomize=True, database=None, deadline=None)
+    @given(st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=80))
+    def test_any(self, text: str) -> None:
+        """Decoding gives it back; each word has at most 75 characters, of which none is cut."""
+        lines = encode_words(text)
+        if not text.isascii():
+            self.assertEqual(decode_words(" ".join(lines).encode()), text)
+            for line in lines:
+                self.assertRegex(line, r"\A[!-~]{13,75}\Z")
+                self.assertNotIn(
+                    "\ufffd", decode_words(line.encode()).replace("\ufffd" * ("\ufffd" in text), "")
+                )
 
 
 class DecodeTests(SynchronousTestCase):

@@ -33,7 +33,7 @@ class Server(Protocol):
 
     def dataReceived(self, data: bytes) -> None:
         self.got += data
-        if not self.got.endswith(b"\r\n\r\n"):
+        if not self.got.endswith((b"\r\n\r\n", self.test.end)):
             return
         assert self.transport is not None
         self.test.requests.append(self.got)
@@ -56,6 +56,7 @@ class HttpsTests(TestCase):
         self.clock.advance(NOW.timestamp())
         self.requests: list[bytes] = []
         self.answer, self.closes = HEAD + b"\r\n" + TEXT, True
+        self.end = b"\r\n\r\n"  # of a request
         self.lost: Deferred[None] = Deferred()
         net: Any = reactor
         port = net.listenSSL(
@@ -139,6 +140,52 @@ class HttpsTests(TestCase):
             self.assertFalse(fetching.called)
             self.clock.advance(1)
             self.assertIn("", str(await fetching))
+
+    async def post(self, host: str = "mta-sts.a.example", **options: Any) -> str:
+        """Why what was brought was not taken; "" where it was. The connection is gone then."""
+        lost, before = self.lost, len(self.requests)
+        failure = ""
+        self.end = b"CONTENT"
+        try:
+            await self.https(**options).post(host, "/in?x=1", b"\0\xffCONTENT", kind="application/x+gzip")
+        except FetchFailed as error:
+            failure = str(error)
+        if len(self.requests) > before:
+            await lost
+        return failure
+
+    async def test_post(self) -> None:
+        """Octets are brought as they are, with their type and length; any success will do."""
+        for code in (b"200 OK", b"201 Created", b"204 No Content"):
+            self.answer = b"HTTP/1.1 %s\r\nContent-Length: 0\r\n\r\n" % code
+            self.assertEqual(await self.post(), "")
+        header, _, content = self.requests[0].partition(b"\r\n\r\n")
+        self.assertEqual(content, b"\0\xffCONTENT")
+        self.assertTrue(header.startswith(b"POST /in?x=1 HTTP/1.1\r\n"))
+        for field in (b"Content-Length: 9", b"Content-Type: application/x+gzip", b"Host: mta-sts.a.example"):
+            self.assertIn(field, header.split(b"\r\n"))
+
+    async def test_post_refused(self) -> None:
+        """No redirect is followed, no error is a success, and no answer is read to its end (N4)."""
+        for answer in (
+            b"HTTP/1.1 301 Moved\r\nLocation: https://127.0.0.1/\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 307 Moved\r\nLocation: https://127.0.0.1/\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 503 Later\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 200 OK\r\n\r\n" + b"x" * 1_000_000,
+            b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n",
+            b"no HTTP\r\n",
+            b"",
+        ):
+            self.answer = answer
+            self.assertNotEqual(await self.post(), "", answer[:60])
+        self.assertEqual(len(self.requests), 8)
+
+    async def test_post_nowhere(self) -> None:
+        """Nothing is brought to private addresses, and to hosts that do not prove their name (N4)."""
+        self.assertIn("no address", await self.post(reachable=False))
+        self.assertIn("does not answer", await self.post("mta-sts.b.example"))
+        self.assertEqual(self.requests, [])
 
     async def test_identity(self) -> None:
         """Another name or authority is no identity, and nothing is asked of such a host (N4)."""

@@ -7,8 +7,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailnode.envelope import Body, Deadline, Envelope, Recipient
-from mailnode.queue.entry import Delay, Entry, Fate, Progress, decode, encode, glance, new_entry, owed
+from mailnode.envelope import Body, Deadline, Envelope, Origin, Recipient
+from mailnode.queue.entry import (
+    Approval,
+    Delay,
+    Entry,
+    Fate,
+    Progress,
+    Proof,
+    decode,
+    encode,
+    glance,
+    new_entry,
+    owed,
+)
 from mailnode.wire.address import Address, parse_address
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.esmtp import Notify, OriginalRecipient
@@ -54,6 +66,7 @@ envelopes = st.builds(
     priority=st.integers(-9, 9),
     require_tls=st.booleans(),
     solicitation=st.lists(texts, max_size=2).map(tuple),
+    origin=st.none() | st.builds(Origin, texts, texts),
 )
 progresses = st.builds(Progress, st.sampled_from(Fate), texts, texts, texts, st.booleans())
 
@@ -67,7 +80,8 @@ def entries(draw: st.DrawFn) -> Entry:
     reached = tuple(draw(st.lists(texts, max_size=2)))
     tries = draw(st.integers(0, 99))
     delay = draw(st.sampled_from(Delay))
-    return Entry("ID", envelope, draw(times), draw(times), progress, tries, reached, delay)
+    more = (draw(texts), draw(st.sampled_from(Approval)), draw(st.sampled_from(Proof)))
+    return Entry("ID", envelope, draw(times), draw(times), progress, tries, reached, delay, *more)
 
 
 class Texts(SynchronousTestCase):
@@ -78,7 +92,9 @@ class Texts(SynchronousTestCase):
     def test_round_trip(self, entry: Entry) -> None:
         """What is read is what was written, in every field."""
         self.assertEqual(decode(encode(entry)), entry)
-        self.assertEqual(glance(encode(entry)), (entry.id, entry.due, entry.envelope.release))
+        self.assertEqual(
+            glance(encode(entry)), (entry.id, entry.due, entry.envelope.release, entry.envelope.priority)
+        )
 
     def test_every_field_is_written(self) -> None:
         """A field that the envelope gets later is in the text without a change here."""
@@ -101,7 +117,7 @@ class Texts(SynchronousTestCase):
         for name in ("solicitation", "priority", "utf8", "release"):
             del content["envelope"][name]
         self.assertEqual(decode(json.dumps(content).encode()), entry)
-        self.assertEqual(glance(json.dumps(content).encode()), ("ID", 2.0, 0.0))
+        self.assertEqual(glance(json.dumps(content).encode()), ("ID", 2.0, 0.0, 0))
 
     @settings(derandomize=True, database=None, deadline=None)
     @given(st.data())

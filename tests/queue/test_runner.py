@@ -18,9 +18,10 @@ from mailnode.events.life import Bus, Ended, Event, Postponed
 from mailnode.events.log import Log
 from mailnode.fs import FileSystem
 from mailnode.net.blocking import InlineExecutor
+from mailnode.queue import runner as queue_runner
 from mailnode.queue.admission import Admission
 from mailnode.queue.changes import CHANGES
-from mailnode.queue.entry import Entry, Fate, Progress, new_entry
+from mailnode.queue.entry import Delay, Entry, Fate, Progress, Proof, new_entry
 from mailnode.queue.runner import (
     DAY,
     HOUR,
@@ -28,7 +29,6 @@ from mailnode.queue.runner import (
     LIFETIME,
     LONGEST_SLEEP,
     MINUTE,
-    TOGETHER,
     WAITS,
     Busy,
     Runner,
@@ -82,6 +82,7 @@ class Running(SynchronousTestCase):
         self.reported: list[tuple[Entry, tuple[str, ...]]] = []
         self.answer: Callable[[Entry], Any] = lambda entry: self.everybody(entry, DONE)
         self.report_fails = False
+        self.proved = True  # who the senders are
         self.delay = 0.0
         self.runners: list[Runner] = []
         self.runner = self.begin()
@@ -116,13 +117,15 @@ class Running(SynchronousTestCase):
         answer = self.answer(entry)
         return await answer if isinstance(answer, Deferred) else answer
 
-    async def report(self, entry: Entry) -> None:
+    async def report(self, entry: Entry) -> bool:
         """Note what is owed, and what the disk knows at that moment."""
         if self.report_fails:
             raise OSError(errno.EIO, "broken")
         on_disk = self.spool.read(entry.id).progress
         self.assertEqual(on_disk, entry.progress)
-        self.reported.append((entry, tuple(str(recipient.address) for recipient, _ in entry.owed)))
+        if self.proved or entry.proof is Proof.WAIVED:
+            self.reported.append((entry, tuple(str(recipient.address) for recipient, _ in entry.owed)))
+        return self.proved or entry.proof is Proof.WAIVED
 
     @staticmethod
     def everybody(entry: Entry, progress: Progress) -> Entry:
@@ -266,6 +269,54 @@ class Running(SynchronousTestCase):
         self.pass_time(6 * MINUTE)
         self.assertEqual((len(self.tried), os.listdir(self.path)), (1, []))
 
+    def fail_unproved(self) -> None:
+        """A message that nobody gets, and of which nobody is told."""
+        self.proved = False
+        self.answer = lambda entry: self.everybody(entry, FAILED)
+        self.accept(due=self.clock.seconds())
+        self.clock.advance(1)
+        self.assertEqual((self.reported, self.spool.names()), ([], ["A1"]))
+
+    def test_not_proved(self) -> None:
+        """B2: where nobody is told the message is kept for five days, also over a restart; then it goes."""
+        self.fail_unproved()
+        entry = self.spool.read("A1")
+        self.assertEqual((entry.proof, entry.due), (Proof.MISSING, entry.envelope.release))
+        self.pass_time(4 * DAY, HOUR)
+        self.runner.stop()
+        self.runner = self.begin()
+        self.pass_time(DAY - 2 * HOUR, HOUR)
+        self.assertEqual(self.spool.names(), ["A1"])
+        self.pass_time(3 * HOUR, HOUR)
+        self.assertEqual((self.reported, self.spool.names(), len(self.tried)), ([], [], 1))
+
+    def test_not_proved_by_hand(self) -> None:
+        """The administrator may tell the sender all the same, or ask again who that is."""
+        for word, told in (("bounce", 1), ("release", 0)):
+            self.fail_unproved()
+            self.do(self.runner.change("A1", CHANGES[word]))
+            self.clock.advance(1)
+            self.assertEqual((len(self.reported), len(self.spool.names())), (told, 1 - told))
+            self.reported.clear()
+        self.proved = True
+        self.do(self.runner.change("A1", CHANGES["release"]))
+        self.clock.advance(1)
+        self.assertEqual((len(self.reported), self.spool.names()), (1, []))
+
+    def test_not_proved_and_waiting(self) -> None:
+        """Who still waits is tried on; of a delay nobody is told then."""
+        self.proved, self.delay = False, 1.0
+        self.answer = lambda entry: replace(entry, progress=(FAILED, LATER))
+        self.accept(due=NOW)
+        self.clock.advance(10)
+        entry = self.spool.read("A1")
+        self.assertEqual((entry.proof, entry.waiting, entry.tries), (Proof.NEEDED, True, 1))
+        self.answer = lambda entry: replace(entry, progress=(FAILED, DONE))
+        self.pass_time(400, 10)
+        entry = self.spool.read("A1")
+        self.assertEqual((entry.proof, entry.delay), (Proof.MISSING, Delay.TOLD))
+        self.assertEqual([one for one, _ in entry.owed], [BOB])
+
     def test_report_fails(self) -> None:
         """A report that cannot be written is tried again, without a new delivery, also after a restart."""
         self.accept(due=NOW)
@@ -311,14 +362,31 @@ class Running(SynchronousTestCase):
             return waiting[-1][1]
 
         self.answer = wait
-        for number in range(TOGETHER + 3):
+        self.patch(queue_runner, "TOGETHER", 20)
+        for number in range(23):
             self.accept(f"A{number}", due=NOW)
         self.pass_time(1)
-        self.assertEqual(len(waiting), TOGETHER)
+        self.assertEqual(len(waiting), 20)
         for entry, answer in waiting:
             answer.callback(self.everybody(entry, DONE))
             self.clock.advance(0)
-        self.assertEqual((len(waiting), os.listdir(self.path)), (TOGETHER + 3, []))
+        self.assertEqual((len(waiting), os.listdir(self.path)), (23, []))
+
+    def test_priority(self) -> None:
+        """RFC 6710: of what is due the most important goes first, then the oldest; also after a restart."""
+        self.patch(queue_runner, "TOGETHER", 1)
+        for restarted in (False, True):
+            self.tried.clear()
+            now = self.clock.seconds()
+            for name, due, priority in (("A", 9, 0), ("B", 8, 4), ("C", 7, 4), ("D", 5, -3), ("E", 6, 0)):
+                self.accept(name, due=now + due, priority=priority)
+            if restarted:
+                self.runner.stop()
+            self.clock.advance(60)
+            if restarted:
+                self.runner = self.begin()
+            self.clock.pump([0] * 10)
+            self.assertEqual("".join(entry.id for _, entry in self.tried), "CBEAD")
 
     def test_stop(self) -> None:
         """Who stops it is told when what is under way has ended; nothing new begins."""

@@ -10,7 +10,7 @@ _TOKEN = re.compile(rb"^X-Simulation: (\w+)", re.MULTILINE)
 _REPORT = re.compile(rb"^From: Mail Delivery System <MAILER-DAEMON@", re.MULTILINE)
 _GROUP = re.compile(rb"^Final-Recipient: [\w-]+; (\S+)\nAction: (\w+)", re.MULTILINE)
 _LONE = re.compile(rb"(?<!\r)\n|\r(?!\n)")
-_TRACE = {"return-path", "received", "delivered-to", "sender"}
+_TRACE = {"return-path", "received", "delivered-to", "sender", "precedence"}
 
 
 @dataclass(frozen=True)
@@ -45,8 +45,12 @@ def difference(found: bytes, sent: bytes, *, wire: bool, converted: bool) -> str
     if not found.endswith(sent):
         return "other octets than were sent"
     names = [line.partition(b":")[0].decode("latin-1").lower() for line in found[: -len(sent)].splitlines()]
-    strange = [name for name in names if name and name[0] not in " \t" and name not in _TRACE]
+    strange = [name for name in names if name and name[0] not in " \t" and not _is_ours(name)]
     return f"strange fields {strange}" if strange else ""
+
+
+def _is_ours(name: str) -> bool:
+    return name in _TRACE or name.startswith("list-")
 
 
 def _text(octets: bytes) -> bytes:

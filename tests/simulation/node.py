@@ -22,17 +22,20 @@ from mailnode.delivery.connections import Connections
 from mailnode.delivery.destination import Destinations
 from mailnode.delivery.dialing import Dialer
 from mailnode.delivery.live import LiveCourier
+from mailnode.delivery.letters import Letters
 from mailnode.delivery.local import FreeSpace, LocalCourier
+from mailnode.delivery.moderation import Moderation
 from mailnode.delivery.queued import QueuedDelivery
 from mailnode.delivery.remote import RemoteCourier
 from mailnode.delivery.reporting import Reporter
-from mailnode.delivery.waiting import NothingWaits
+from mailnode.delivery.waiting import CalledFor
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.life import Bus, Event
 from mailnode.events.log import Log
 from mailnode.events.presence import LiveSessions
 from mailnode.net.stream import Stream
 from mailnode.queue.admission import Admission
+from mailnode.queue.changes import Change
 from mailnode.queue.entry import Entry
 from mailnode.queue.runner import Runner
 from mailnode.queue.spool import Spool
@@ -40,6 +43,7 @@ from mailnode.runtime import Runtime
 from mailnode.service import PATIENCE
 from mailnode.service_listeners import session_factories
 from mailnode.smtp.server import Smtp
+from mailnode.wire.srs import Srs
 from tests.auth.fakes import PasswordLogins
 from tests.simulation.clock import Clock, Timeline
 from tests.simulation.disk import Disk, Files, Killed
@@ -126,7 +130,7 @@ class Life:
         self.runtime = runtime = Runtime(clock, rng, _Threads(clock, rng))
         self.bus = bus = Bus()
         bus.subscribe(partial(node.hear, self))
-        self.live = live = Live(node.config, node.mailboxes)
+        self.live = live = Live(node.config, node.mailboxes, Srs(node.name.encode(), clock.seconds))
         feed, sessions = ChangeFeed(), LiveSessions()
         realm = Realm(live, runtime, files, rng=rng)
         courier = LocalCourier(runtime, realm, feed, bus, files)
@@ -146,8 +150,10 @@ class Life:
         self.put_off: set[tuple[str, str]] = set()  # who is not reached by this try, by id and recipient
         self.relayed: dict[tuple[str, str], float] = {}  # when another host said yes, by id and recipient
         spool = Spool(files, node.config.queue_directory)
-        self.queued = QueuedDelivery(live, runtime, courier, spool, bus, remote)
-        self.reporter = Reporter(live, runtime, courier, spool, bus, begin=self._begin)
+        letters = Letters(live, runtime, courier, begin=self._begin)
+        moderation = Moderation(live, runtime, spool, letters, change=self._change)
+        self.queued = QueuedDelivery(live, runtime, courier, spool, bus, remote, moderation)
+        self.reporter = Reporter(live, runtime, letters, spool, bus)
         self.queue = Runner(
             runtime,
             spool,
@@ -167,9 +173,10 @@ class Life:
             FreeSpace(runtime, files, lambda: realm.mail_root),
             Senders(live, runtime, files),
             LiveCourier(live, runtime, sessions, files, courier, bus),
-            NothingWaits(),
+            CalledFor(live, runtime, spool, self.queue, self.queued, bus, self.connections),
             self.queue,
             self.reporter,
+            moderation,
         )
         serve = {"smtp": smtp.serve, "submission": smtp.serve}
         self.factories = session_factories(live, runtime, serve, {"smtp": None, "submission": None})
@@ -184,15 +191,18 @@ class Life:
     def _begin(self, entry: Entry, head: bytes) -> Admission:
         return self.queue.begin(entry, head)
 
+    async def _change(self, name: str, change: Change) -> None:
+        await self.queue.change(name, change)
+
     async def deliver(self, entry: Entry) -> Entry:
         """What the queue's runner calls for each try."""
         self.trying[entry.id] = None
         return await self.queued.deliver(entry)
 
-    async def report(self, entry: Entry) -> None:
+    async def report(self, entry: Entry) -> bool:
         """What the queue's runner calls to tell a sender."""
         self.trying[entry.id] = None
-        await self.reporter.of_entry(entry)
+        return await self.reporter.of_entry(entry)
 
     def streams(self) -> list[Stream]:
         """The connections that others have made to it."""

@@ -3,7 +3,8 @@
 import random
 from dataclasses import dataclass, field, replace
 
-from mailnode.config import Config, Limits, Listener, MailboxEntry, Mailboxes, MailingList, Store
+from mailnode.config import Config, Limits, Listener, MailboxEntry, Mailboxes, Store
+from mailnode.config_lists import MailingList
 from mailnode.config_quota import Quota
 from mailnode.config_sending import Relay
 from tests.simulation.clock import START

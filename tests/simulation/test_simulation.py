@@ -114,13 +114,13 @@ class Repeating(Life):
 class Silent(Life):
     """It does not tell."""
 
-    async def report(self, entry: Entry) -> None:
-        pass
+    async def report(self, entry: Entry) -> bool:
+        return True
 
 
 class Talkative(Life):
     """It tells twice."""
 
-    async def report(self, entry: Entry) -> None:
+    async def report(self, entry: Entry) -> bool:
         await super().report(entry)
-        await super().report(entry)
+        return await super().report(entry)

@@ -251,7 +251,7 @@ class Content(SmtpTestCase):
     def test_a_bug_is_temporary(self) -> None:
         """Mail is never bounced because of our own bug, and the session goes on."""
         world = self.greeted()
-        with patch("mailnode.smtp.session.Session.route", side_effect=ZeroDivisionError):
+        with patch("mailnode.delivery.route.Router.resolve", side_effect=ZeroDivisionError):
             self.check(world, [(MAIL, [b"250"]), (RCPT, [b"451 4.3.0"])])
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.check(world, [(RCPT, [b"250"])])

@@ -4,12 +4,13 @@ import errno
 from dataclasses import replace
 from typing import Any
 
-from mailnode.config import MailingList
+from mailnode.config_lists import MailingList
 from mailnode.envelope import Recipient
 from mailnode.queue.entry import Fate
 from mailnode.store.errors import OverQuota
 from mailnode.wire.address import parse_address
 from mailnode.wire.esmtp import Notify, OriginalRecipient
+from mailnode.wire.srs import Srs
 from tests.smtp.world import FROM, MAIL, MAILBOXES, SmtpTestCase, World
 
 OWN = b"MAIL FROM:<anna@local.example>"
@@ -32,7 +33,8 @@ PEOPLE = replace(
     },
 )
 X, Y, Z = "x@elsewhere.example", "y@third.example", "z@third.example"
-CLUB, CARL = "postmaster@local.example", "carl@second.example"
+CLUB, BAND = "club@local.example", "band@local.example"
+SRS = Srs(b"key", lambda: 1_000_000_000.0)
 
 
 def rcpt(*addresses: str, parameters: str = "") -> bytes:
@@ -135,18 +137,66 @@ class Envelopes(ElsewhereTestCase):
         self.assertEqual(self.queued(world), [("a@remote.example", wanted)])
         self.assertEqual(self.mailboxes(world), [("anna@local.example",)])
 
-    def test_list(self) -> None:
-        """RFC 5321 section 3.9.2: what a list sends on comes from its owner; the innermost list counts."""
-        world = self.send(self.stranger(), rcpt("club@local.example"))
-        self.assertEqual(self.queued(world), [(CLUB, [X]), (CARL, [Y])])
-        self.assertEqual(self.mailboxes(world), [("bob@local.example",)])
-        ids = {one.id for one in world.queue.entries}
-        self.assertEqual(len(ids), 2)
+    def test_rewritten(self) -> None:
+        """A sender of others gets a reverse-path of ours, and what comes to that goes on to the sender."""
+        world = self.send(self.rewriting(), rcpt("out@local.example"))
+        ((sender, to),) = self.queued(world)
+        self.assertEqual((to, sender.partition("@")[2], sender[:5]), ([X], "local.example", "SRS0="))
+        for mail, wanted in ((b"MAIL FROM:<>\r\n", ""), (b"MAIL FROM:<m@third.example>\r\n", "SRS0=")):
+            world = self.send(self.rewriting(), rcpt(sender), mail=mail)
+            ((reverse_path, to),) = self.queued(world)
+            self.assertEqual((reverse_path[:5], to), (wanted, ["a@remote.example"]))
 
-    def test_list_without_reverse_path(self) -> None:
-        """B3: a report stays one."""
-        world = self.send(self.stranger(), rcpt("band@local.example"), mail=b"MAIL FROM:<>\r\n")
-        self.assertEqual(self.queued(world), [("", [Y, X])])
+    def test_rewritten_by_nobody(self) -> None:
+        """What looks like such a path and was not made here is nobody's, not even the catch-all's."""
+        world = self.rewriting()
+        forged = ("SRS0=AAAAAAAA=AA=remote.example=a@local.example", "srs0=x@second.example")
+        self.check(world, [(MAIL, [b"250"]), (rcpt(*forged), [b"550 5.1.1"] * 2)])
+
+    def test_not_rewritten(self) -> None:
+        """Our own people's reverse-path stays, as does everybody's with srs = false, and that of a report."""
+        own = self.anna()
+        own.live.srs = SRS
+        self.send(own, rcpt("out@local.example"), mail=OWN + b"\r\n")
+        off = self.send(self.rewriting(config={"srs": False}), rcpt("out@local.example"))
+        report = self.send(self.rewriting(), rcpt("out@local.example"), mail=b"MAIL FROM:<>\r\n")
+        for world, sender in ((own, "anna@local.example"), (off, "a@remote.example"), (report, "")):
+            self.assertEqual(self.queued(world), [(sender, [X])])
+
+    def rewriting(self, **facts: Any) -> World:
+        """A stranger's session with a server that rewrites."""
+        world = self.stranger(**facts)
+        world.live.srs = SRS
+        return world
+
+    def test_list(self) -> None:
+        """A list gets the message as it came, without what another list has put in, and apart from others."""
+        world = self.stranger()
+        self.check(world, [(MAIL, [b"250"]), (rcpt("club@local.example", "out@local.example"), [b"250"] * 2)])
+        fields = b"List-Id: <other.list>\r\nList-Post:\r\n\t<mailto:other@list>\r\n"
+        self.check(world, [(b"DATA\r\n", [b"354"]), (fields + TEXT + b".\r\n", [b"250"])])
+        self.assertEqual(self.queued(world), [("a@remote.example", [CLUB]), ("a@remote.example", [X])])
+        one, other = world.queue.admissions
+        self.assertEqual((b"List-" in one.content, b"List-" in other.content), (False, True))
+        self.assertEqual(one.content, other.content.replace(fields, b""))
+        self.assertEqual(len({one.id for one in world.queue.entries}), 2)
+
+    def test_list_passes_over(self) -> None:
+        """Who is named beside the list has the message already; on LMTP that answer may be no."""
+        for world, reached in ((self.stranger(), ("bob@local.example",)), (self.lmtp(), ())):
+            recipients = rcpt("bob@local.example", "club@local.example")
+            self.check(world, [(MAIL, [b"250"]), (recipients, [b"250"] * 2), (b"DATA\r\n", [b"354"])])
+            world.send(TEXT + b".\r\n")
+            (entry,) = world.queue.entries
+            self.assertEqual((entry.reached, self.mailboxes(world)), (reached, [("bob@local.example",)]))
+
+    def test_list_again(self) -> None:
+        """B5: what comes back from a list is refused there, and nowhere else."""
+        for name, answer in (("club@local.example", b"554 5.4.6"), ("band@local.example", b"250")):
+            world = self.stranger()
+            self.check(world, [(MAIL, [b"250"]), (rcpt(name) + b"DATA\r\n", [b"250", b"354"])])
+            text = b'List-ID: "The Club" <Club.local.EXAMPLE>\r\n' + TEXT
+            self.check(world, [(text + b".\r\n", [answer])])
 
     def dsn(self, address: str, notify: str, original: str = "") -> list[Recipient]:
         """The recipients in the queue, after this was asked for."""
@@ -200,11 +250,9 @@ class Envelopes(ElsewhereTestCase):
             self.assertEqual((str(to.address), to.notify), (X, told), (first, second))
 
     def test_dsn_list(self) -> None:
-        """RFC 3461 section 5.2.7.1: the list is the end of the way; nothing of it is passed on."""
-        for to in self.dsn("band@local.example", "SUCCESS"):
-            self.assertEqual((to.notify, to.original), (None, None))
-        for entry in self.entries:
-            self.assertEqual((entry.envelope.envelope_id, entry.envelope.full), ("", None))
+        """RFC 3461 section 5.2.7.1: the list is the end of the way; its moderators may still refuse it."""
+        for to in self.dsn("band@local.example", "SUCCESS,FAILURE"):
+            self.assertEqual((to.notify, to.original), (Notify.FAILURE, original("band@local.example")))
         ((_, ((_, progress),), _),) = self.reports
         self.assertEqual(progress.fate, Fate.DELIVERED)
 
@@ -225,9 +273,11 @@ class Envelopes(ElsewhereTestCase):
         self.assertEqual((one.envelope.utf8, other.envelope.utf8), (True, False))
 
     def test_strangers_dsn(self) -> None:
-        """DSN is offered to strangers where reports can be sent; on LMTP not."""
-        world = self.send(self.stranger(), rcpt("anna@local.example", parameters=" NOTIFY=SUCCESS"))
+        """B2: DSN is offered to trusted networks; strangers may forge who is told, and LMTP tells nobody."""
+        notify = rcpt("anna@local.example", parameters=" NOTIFY=SUCCESS")
+        world = self.send(self.stranger(trusted=True), notify)
         self.assertEqual(len(world.reporter.reports), 1)
+        self.check(self.stranger(), [(b"MAIL FROM:<> RET=HDRS\r\n", [b"555 5.5.4"])])
         world = self.lmtp()
         self.check(world, [(b"MAIL FROM:<> RET=HDRS\r\n", [b"555 5.5.4"])])
 
@@ -257,12 +307,12 @@ class Contents(ElsewhereTestCase):
             rcpt("away@local.example", "bob@local.example", "band@local.example"), b" HOLDFOR=60"
         )
         wanted = ["anna@elsewhere.example", "away@local.example", "bob@local.example"]
-        self.assertEqual(self.queued(world), [("anna@local.example", wanted), (CARL, [Y, X])])
+        self.assertEqual(self.queued(world), [("anna@local.example", wanted), ("anna@local.example", [BAND])])
         self.assertEqual({one.due for one in world.queue.entries}, {1_000_000_060.0})
         self.assertEqual((world.courier.deliveries, world.reporter.reports), ([], []))
 
     def test_held_list(self) -> None:
-        """RFC 3461 section 5.2.7.1: a list whose members are all elsewhere has what is held for them."""
+        """RFC 3461 section 5.2.7.1: a list has what is held for its members."""
         names = ("away@local.example", "bob@local.example", "band@local.example", X)
         world = self.submit(rcpt(*names, parameters=" NOTIFY=SUCCESS"), b" HOLDFOR=60")
         ((_, ((recipient, progress),), _),) = world.reporter.reports
@@ -334,8 +384,7 @@ class Together(ElsewhereTestCase):
             [
                 ("aborted", ["anna@elsewhere.example"]),
                 ("delivered", [X]),
-                ("delivered", [X]),
-                ("delivered", [Y]),
+                ("delivered", [CLUB]),
             ],
         )
 

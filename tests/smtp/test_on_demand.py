@@ -1,11 +1,8 @@
 """ETRN (RFC 1985), ATRN (RFC 2645) and TURN (RFC 821)."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from mailnode.net.stream import Stream
-from tests.smtp.world import CUTS, EHLO, MAIL, SmtpTestCase, World, auth_plain
+from tests.smtp.world import CUTS, EHLO, MAIL, SmtpTestCase, Waiting, World, auth_plain
 
 ANNA = b"anna@local.example"
 BRANCH, OTHER, BELOW = "branch.example.net", "other.example.net", "far.branch.example.net"
@@ -15,35 +12,6 @@ ON_DEMAND = {
     OTHER: ("bob@local.example",),
 }
 PATIENT = {"errors_hard": 99, "errors_soft": 99, "junk_commands": 99}
-
-
-@dataclass
-class Waiting:
-    """Mail that waits, by domain; what was started; what a reversed connection was for."""
-
-    counts: dict[str, int] = field(default_factory=dict)
-    fails: OSError | None = None
-    started: list[str] = field(default_factory=list)
-    sent: list[tuple[str, ...]] = field(default_factory=list)
-
-    async def waiting(self, domain: str) -> int:
-        """As many as were put there."""
-        if self.fails:
-            raise self.fails
-        return self.counts.get(domain, 0)
-
-    async def start(self, domain: str) -> None:
-        """Remember it."""
-        self.started.append(domain)
-
-    async def send_over(self, stream: Stream, domains: Sequence[str]) -> None:
-        """As little of SMTP as there can be, as a client."""
-        assert (await stream.line(512)).startswith(b"220 ")
-        stream.write(b"EHLO mx.local.example\r\n")
-        assert (await stream.line(512)).startswith(b"250 ")
-        self.sent.append(tuple(domains))
-        stream.write(b"QUIT\r\n")
-        assert (await stream.line(512)).startswith(b"221 ")
 
 
 # What waits for which domain; a command of Anna's; the reply; what is started.

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from mailnode.config import MailboxEntry, Mailboxes, MailingList
+from mailnode.config import MailboxEntry, Mailboxes
+from mailnode.config_lists import MailingList
 from tests.smtp.world import CUTS, MAIL, MAILBOXES, SmtpTestCase, World
 
 JUERGEN = "j\u00fcrgen@xn--bcher-kva.example"

@@ -21,9 +21,9 @@ from mailnode.config import Config, Limits, Listener, MailboxEntry, Mailboxes
 from mailnode.config_quota import Quota
 from mailnode.config_submission import Submission
 from mailnode.delivery.live import LiveCourier
+from mailnode.delivery.moderation import Moderation
 from mailnode.delivery.reporting import arrived
 from mailnode.delivery.route import Route
-from mailnode.delivery.waiting import NothingWaits
 from mailnode.envelope import Envelope
 from mailnode.events.life import Bus, Event
 from mailnode.events.log import Log
@@ -222,6 +222,35 @@ class Reporter:
             self.reports.append((message, outcomes, header))
 
 
+@dataclass
+class Waiting:
+    """Mail that waits, by domain; what was started; what a reversed connection was for."""
+
+    counts: dict[str, int] = field(default_factory=dict)
+    fails: OSError | None = None
+    started: list[str] = field(default_factory=list)
+    sent: list[tuple[str, ...]] = field(default_factory=list)
+
+    async def waiting(self, domain: str) -> int:
+        """As many as were put there."""
+        if self.fails:
+            raise self.fails
+        return self.counts.get(domain, 0)
+
+    async def start(self, domain: str) -> None:
+        """Remember it."""
+        self.started.append(domain)
+
+    async def send_over(self, stream: Stream, domains: Sequence[str]) -> None:
+        """As little of SMTP as there can be, as a client."""
+        assert (await stream.line(512)).startswith(b"220 ")
+        stream.write(b"EHLO mx.local.example\r\n")
+        assert (await stream.line(512)).startswith(b"250 ")
+        self.sent.append(tuple(domains))
+        stream.write(b"QUIT\r\n")
+        assert (await stream.line(512)).startswith(b"221 ")
+
+
 @dataclass(frozen=True)
 class Account:
     """As much of a MailAccount as a session looks at."""
@@ -294,7 +323,7 @@ class World:
                 **facts.pop("config", {}),
             },
         )
-        self.live = Live(config, facts.pop("mailboxes", MAILBOXES))
+        self.live = Live(config, facts.pop("mailboxes", MAILBOXES), facts.pop("srs", None))
         self.sessions = LiveSessions()
         bus = Bus()
         bus.subscribe(self.events.append)
@@ -314,9 +343,10 @@ class World:
             free_space=lambda: succeed(self.free),
             senders=self.senders,
             live_courier=LiveCourier(self.live, runtime, self.sessions, FileSystem(), courier, bus, utmp),
-            waiting=facts.pop("waiting", NothingWaits()),
+            waiting=facts.pop("waiting", Waiting()),
             queue=cast(Any, self.queue),
             reporter=cast(Any, self.reporter),
+            moderation=facts.pop("moderation", None) or self._moderation(runtime),
         )
         self.transport = MemoryTransport()
         self.stream = Stream(self.clock, opened=lambda stream: None)
@@ -336,6 +366,11 @@ class World:
         if soon:
             self.stream.dataReceived(soon)
         self._settle()
+
+    def _moderation(self, runtime: Runtime) -> Moderation:
+        """Nobody is ever asked."""
+        nothing = cast(Any, None)
+        return Moderation(self.live, runtime, nothing, nothing, change=nothing)
 
     async def _serve(self, smtp: Smtp, connection: Connection) -> None:
         """As a listener does it: encrypted from the beginning where that is implied."""

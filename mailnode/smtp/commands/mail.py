@@ -1,6 +1,6 @@
 """MAIL (RFC 5321 section 4.1.1.2), SEND, SOML and SAML (RFC 821 section 3.4): begin a transaction."""
 
-from mailnode.envelope import Envelope, Kind
+from mailnode.envelope import Envelope, Kind, Origin
 from mailnode.smtp.extensions import with_mail_parameters
 from mailnode.smtp.outcome import (
     AUTHENTICATE_FIRST,
@@ -31,7 +31,10 @@ async def run(session: Session, argument: bytes, kind: Kind = Kind.MAIL) -> Repl
     """MAIL FROM:<reverse-path> [parameters]; the others differ in what becomes of the message."""
     _check_state(session)
     reverse_path, rest = _reverse_path(argument)
-    envelope = with_mail_parameters(session, Envelope(reverse_path, kind=kind), rest)
+    origin = None
+    if not (session.known or session.lmtp or session.hello is None):
+        origin = Origin(session.connection.peer, session.hello.name)
+    envelope = with_mail_parameters(session, Envelope(reverse_path, kind=kind, origin=origin), rest)
     if reverse_path is not None and reverse_path.international and not envelope.utf8:
         raise Refused(SENDER_NOT_ASCII)
     if envelope.release and kind is not Kind.MAIL:

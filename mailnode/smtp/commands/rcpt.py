@@ -3,7 +3,9 @@
 from dataclasses import replace
 
 from mailnode.auth.allowance import UsedUp
-from mailnode.delivery.route import Route
+from mailnode.delivery.forwarding import forwarded
+from mailnode.delivery.moderation import Answer
+from mailnode.delivery.route import NOBODY, Route
 from mailnode.envelope import Kind, Recipient
 from mailnode.events.life import AllowanceUsedUp
 from mailnode.net.listen import plain_address
@@ -18,6 +20,7 @@ from mailnode.smtp.outcome import (
     bad_address,
     for_error,
 )
+from mailnode.smtp.posting import check_posting
 from mailnode.smtp.session import Session
 from mailnode.smtp.transaction import Transaction
 from mailnode.store.errors import OverQuota
@@ -30,6 +33,8 @@ EMPTY = Reply(501, "5.1.3", "A recipient needs an address")
 RELAYING_DENIED = Reply(550, "5.7.1", "Relaying denied")
 NOT_SHOWN = Reply(550, "5.7.1", "Only MAIL goes to other hosts, and this address leads to one")
 ONE_ONLY = Reply(550, "5.7.1", "A message without reverse-path is a report, and goes to one recipient")
+GOES_ALONE = Reply(452, "4.5.3", "An answer about a list goes alone")
+NOBODYS_ANSWER = Reply(550, "5.7.1", "An answer about a list needs a reverse-path")
 RECIPIENT_OK = Reply(250, "2.1.5", "Recipient ok")
 
 
@@ -46,27 +51,54 @@ async def run(session: Session, argument: bytes) -> Reply:
     if len(transaction.recipients) >= session.limits.recipients:
         raise Refused(TOO_MANY)
     _check_report(session, transaction)
-    route = session.route(by_name(session, recipient.address))
+    answer = session.shared.moderation.answer(recipient.address) if not session.lmtp else None
+    if transaction.answer is not None or (answer is not None and transaction.recipients):
+        raise Refused(GOES_ALONE)
+    if answer is not None:
+        return _take_answer(transaction, recipient, answer)
+    route = _route(session, transaction.envelope.kind, recipient.address)
     _check_route(session, transaction, route)
+    for name in route.lists:
+        check_posting(session, transaction.envelope.reverse_path, name)
     needing = replace(route, accounts=await _who_needs_room(session, transaction.envelope.kind, route))
     if needing.accounts:
         await _check_room(session, transaction, needing)
     _reserve(session, transaction, recipient.address, ours=route.ours)
-    transaction.accept(recipient, route, apart=session.lmtp)
+    copies = forwarded(session.shared.live, transaction.envelope, recipient, route)
+    transaction.accept(recipient, route, copies, apart=session.lmtp)
     return RECIPIENT_OK
+
+
+def _take_answer(transaction: Transaction, recipient: Recipient, answer: Answer) -> Reply:
+    """A moderator's answer: it goes into no mailbox, and takes effect when the message has come."""
+    if transaction.envelope.kind is not Kind.MAIL:
+        raise Refused(NOT_SHOWN)
+    if transaction.envelope.reverse_path is None:
+        raise Refused(NOBODYS_ANSWER)
+    transaction.accept(recipient, NOBODY, ())
+    transaction.answer = answer
+    return RECIPIENT_OK
+
+
+def _route(session: Session, kind: Kind, address: Address) -> Route:
+    """Where it leads; what is shown to people, is shown to those on a list."""
+    router, address = session.router, by_name(session, address)
+    return router.resolve(address) if kind is Kind.MAIL else router.everybody(address)
 
 
 def _check_route(session: Session, transaction: Transaction, route: Route) -> None:
     """Refuse what is nobody's, and what is not to go where it leads (vectors R1 to R20).
 
-    To an address of another host goes only what our own people send, after a login; to where an alias or list
-    of ours leads goes what anybody sends.
+    To an address of another host goes only what our own people send, after a login, unless its mail is kept
+    here until it is called for; to where an alias or list of ours leads goes what anybody sends.
     """
     if not route.copies:
         raise Refused(NO_SUCH_MAILBOX)
     if not route.elsewhere:
         return
-    if not route.ours and not (session.submission and session.account is not None):
+    own = session.submission and session.account is not None
+    kept = any(one.domain_key in session.config.on_demand for one in route.elsewhere)
+    if not route.ours and not own and not kept:
         raise Refused(RELAYING_DENIED)
     if transaction.envelope.kind is not Kind.MAIL:
         raise Refused(NOT_SHOWN)

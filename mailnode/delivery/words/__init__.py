@@ -1,0 +1,1 @@
+"""What reports say to people, in each language that there is."""
