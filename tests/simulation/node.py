@@ -21,8 +21,8 @@ from mailnode.config import Config, Mailboxes
 from mailnode.delivery.connections import Connections
 from mailnode.delivery.destination import Destinations
 from mailnode.delivery.dialing import Dialer
-from mailnode.delivery.live import LiveCourier
 from mailnode.delivery.letters import Letters
+from mailnode.delivery.live import LiveCourier
 from mailnode.delivery.local import FreeSpace, LocalCourier
 from mailnode.delivery.moderation import Moderation
 from mailnode.delivery.queued import QueuedDelivery

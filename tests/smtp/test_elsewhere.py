@@ -147,6 +147,15 @@ class Envelopes(ElsewhereTestCase):
             ((reverse_path, to),) = self.queued(world)
             self.assertEqual((reverse_path[:5], to), (wanted, ["a@remote.example"]))
 
+    def test_rewritten_twice(self) -> None:
+        """A report on a message that went in a circle goes straight to its sender, not back to this host."""
+        once = SRS.rewritten(parse_address("a@remote.example"), "local.example")
+        there = Srs(b"other", lambda: 1_000_000_000.0).rewritten(once, "third.example")
+        twice = SRS.rewritten(there, "local.example")
+        self.assertEqual([one.local[:5] for one in (once, there, twice)], ["SRS0=", "SRS1=", "SRS1="])
+        world = self.send(self.rewriting(), rcpt(str(twice)), mail=b"MAIL FROM:<>\r\n")
+        self.assertEqual(self.queued(world), [("", ["a@remote.example"])])
+
     def test_rewritten_by_nobody(self) -> None:
         """What looks like such a path and was not made here is nobody's, not even the catch-all's."""
         world = self.rewriting()
