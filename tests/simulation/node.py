@@ -46,9 +46,11 @@ from mailnode.smtp.server import Smtp
 from mailnode.wire.srs import Srs
 from tests.auth.fakes import PasswordLogins
 from tests.simulation.clock import Clock, Timeline
-from tests.simulation.disk import Disk, Files, Killed
+from tests.simulation.disk import Disk
+from tests.simulation.files import Files, Killed
 from tests.simulation.names import Names, NoPolicies, Zones
-from tests.simulation.network import Machine, Network
+from tests.simulation.network import Network
+from tests.simulation.wire import Machine
 
 T = TypeVar("T")
 

@@ -17,7 +17,7 @@ from twisted.internet.task import deferLater
 from mailnode.net.stream import ConnectionClosed, Stream, TimedOut
 from mailnode.wire.errors import BadSyntax, LineTooLong
 from tests.simulation.clock import Clock
-from tests.simulation.network import Tell
+from tests.simulation.wire import Tell
 
 PATIENCE = 700.0  # longer than our client's: who gives up early makes windows
 PAUSES = (30.0, 120.0, 600.0, 1800.0, 3600.0, 7200.0, 14400.0)

@@ -12,7 +12,7 @@ from mailnode.delivery.fitting import Message
 from mailnode.delivery.outcome import Outcome
 from mailnode.queue.entry import Entry
 from mailnode.wire.smtp import Reply
-from tests.simulation.disk import Files
+from tests.simulation.files import Files
 from tests.simulation.node import Life
 from tests.simulation.running import ONE_LINE, run
 

@@ -17,10 +17,12 @@ from tests.simulation.clock import START, Clock, Timeline
 from tests.simulation.content import look
 from tests.simulation.disk import File, Folder
 from tests.simulation.hosts import Host, Taken
-from tests.simulation.network import Machine, Network
+from tests.simulation.network import Network
 from tests.simulation.node import SMTP, SUBMISSION, Life, Node
-from tests.simulation.planning import DAY, Death, HostPlan, NodePlan, make_plan
+from tests.simulation.plan import Death, HostPlan, NodePlan
+from tests.simulation.planning import DAY, make_plan
 from tests.simulation.senders import Message, Sender
+from tests.simulation.wire import Machine
 
 LONGEST = 14 * DAY  # after which everything must be over: a message has five days, and a report of it too
 MOST = 400_000  # happenings: more is a circle
