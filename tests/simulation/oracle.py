@@ -132,7 +132,13 @@ class _Oracle:
         deaf = message.sender not in {*self._places.mailboxes, f"f1@{FRIEND}"}
         quiet = deaf or all("NEVER" in message.wishes.get(way[0], "") for way in ways)
         reason = message.deadline or self._world.plan.smarthost or not any(map(self._is_certain, ways))
-        return self._broken_promise(end) or (quiet and reason)
+        return self._broken_promise(end) or self._through_smarthost(ways) or (quiet and reason)
+
+    def _through_smarthost(self, ways: list[tuple[str, ...]]) -> bool:
+        """Whether reports may have to go over a smarthost, which takes nothing that others have written."""
+        plan = self._world.plan
+        domain = plan.nodes[-1].domain
+        return plan.smarthost and any(name.endswith(f"@{domain}") for way in ways for name in way[:-1])
 
     def _broken_promise(self, end: str) -> bool:
         """Whether a host has said yes to something that it then did not take."""
