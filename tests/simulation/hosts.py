@@ -34,7 +34,7 @@ class Taken:
 
 @dataclass
 class Host:
-    """One of them. `rudeness` is how many of a hundred connections it spoils, until `mended`."""
+    """One of them. `rudeness` is the share of connections in which it has a habit, until `mended`."""
 
     name: str
     machine: Machine
@@ -45,7 +45,7 @@ class Host:
     mended: float = 0.0
     taken: list[Taken] = field(default_factory=list)
     promised: set[str] = field(default_factory=set)  # to whom it said yes too early, and did not keep it
-    open: set[Stream] = field(default_factory=set)
+    failures: list[str] = field(default_factory=list)  # of this simulation, which must not be
     took: Callable[["Host", Taken], None] = lambda host, taken: None
 
     def habit(self) -> Habit | None:
@@ -59,10 +59,8 @@ class Host:
 
     def begin(self, stream: Stream) -> None:
         """A connection was made."""
-        self.open.add(stream)
-        Deferred.fromCoroutine(self._session(stream)).addErrback(
-            lambda failure: self.tell(self.name, f"BROKEN {failure.getTraceback()}")
-        )
+        session = Deferred.fromCoroutine(self._session(stream))
+        session.addErrback(lambda failure: self.failures.append(failure.getTraceback()))
 
     async def _session(self, stream: Stream) -> None:
         stream.timeout = PATIENCE
@@ -73,7 +71,6 @@ class Host:
             pass
         finally:
             stream.close()
-            self.open.discard(stream)
 
 
 class HostFactory(Factory):

@@ -14,7 +14,7 @@ NEVER = 30.0  # seconds: more than anybody waits for
 
 @dataclass
 class Zones:
-    """Every record there is. `bad` is how many of a hundred questions get no answer, until `calm`."""
+    """Every record there is. `bad` is the share of questions that get no answer, until `calm`."""
 
     bad: float = 0.0
     calm: float = 0.0

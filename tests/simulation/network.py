@@ -35,14 +35,13 @@ class Endpoint:
 
 
 class Network:
-    """All of them. `bad` is how many of a hundred connections have trouble, until `calm`."""
+    """All of them. `bad` is the share of connections that have trouble, until `calm`."""
 
     def __init__(
         self, timeline: Timeline, rng: random.Random, tell: Tell, *, bad: float, calm: float
     ) -> None:
         self.tell = tell
         self.ends: dict[Wire, None] = {}
-        self.machines: dict[str, Machine] = {}
         self._clock = Clock(timeline)
         self._timeline = timeline
         self._rng = rng
@@ -56,7 +55,6 @@ class Network:
 
     def listen(self, machine: Machine, port: int, factory: Factory) -> None:
         """Take connections; who listened there before does not any more."""
-        self.machines[machine.address] = machine
         self._listening[machine.address, port] = machine, factory
 
     def close(self, machine: Machine) -> None:
@@ -75,14 +73,12 @@ class Network:
         latency = self._rng.uniform(*LATENCY)
         there = self._listening.get((address, port))
         trouble = self._trouble()
-        chance = self._rng.random()
-        refused = there is None or (there[0].dead and not there[0].silent) or (trouble and chance < 0.2)
-        silent = not refused and there and (there[0].silent or (trouble and chance > 0.85))
-        if silent:
-            self.tell("network", f"{machine.name} calls {there[0].name} and hears nothing" if there else "")
-            return waiting
-        if refused or there is None:
+        luck = self._rng.random() if trouble else 0.5
+        if there is None or (there[0].dead and not there[0].silent) or luck < 0.2:
             self.later(latency, self._refuse, machine, waiting)
+            return waiting
+        if there[0].silent or luck > 0.85:
+            self.tell("network", f"{machine.name} calls {there[0].name} and hears nothing")
             return waiting
         here = End(self, machine, source, self._rng.randrange(1024, 65536))
         away = End(self, there[0], address, port)

@@ -92,7 +92,6 @@ class _Oracle:
             for way in places.ways(one)
             if way[-1] == end
         ]
-        names = {name for way in ways for name in way}
         copies = fate.copies[end]
         told = {name: count for (name, _), count in fate.told.items() if end in places.ends(name)}
         alone = sum(count for name, count in told.items() if len(places.ends(name)) == 1)
@@ -108,7 +107,6 @@ class _Oracle:
         certain = certain and any(self._is_certain(way) for way in ways)
         if ways and certain and not copies and not self._broken_promise(end):
             yield f"{about}: given up without a reason"
-        assert names or not ways
 
     def _is_certain(self, way: tuple[str, ...]) -> bool:
         """Whether there is no reason not to deliver at its end: it takes all, and so do those beside it.
@@ -164,6 +162,8 @@ class _Oracle:
                 yield f"{node.name} has {life.files.opened} files open"
             if life.streams():
                 yield f"{node.name} has {len(life.streams())} connections open"
+        for host in world.hosts:
+            yield from (f"{host.name} failed: {failure}" for failure in host.failures)
         calls = world.timeline.waiting()
         if calls:
             yield f"there is still to happen: {calls[:5]}"
