@@ -160,6 +160,7 @@ class Config:
     xclient_networks: Networks = ()
     tls_reports: bool = True
     srs: bool = True
+    prove_senders: bool = True
     no_soliciting: tuple[Annotated[str, solicitation], ...] = ()
     listeners: tuple[Listener, ...] = field(default=DEFAULT_LISTENERS, metadata={"key": "listener"})
     tls: Tls = Tls()

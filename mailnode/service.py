@@ -33,6 +33,7 @@ from mailnode.auth.passwords import Hasher
 from mailnode.auth.realm import Realm
 from mailnode.auth.throttle import LoginThrottle
 from mailnode.auth.tokens import JwtChecker
+from mailnode.checks.spf import Spf
 from mailnode.delivery.letters import Letters
 from mailnode.delivery.live import LiveCourier
 from mailnode.delivery.local import FreeSpace, LocalCourier
@@ -167,7 +168,7 @@ class MailNode(Service):
         self._way_out = way_out = make_way_out(reactor, live, runtime, files, bus)
         spool = Spool(files, live.config.queue_directory)
         letters = Letters(live, runtime, courier, begin=self._queue_letter)
-        reporter = Reporter(live, runtime, letters, spool, bus)
+        reporter = Reporter(live, runtime, letters, spool, bus, Spf(runtime, way_out.resolver))
         moderation = Moderation(live, runtime, spool, letters, change=self._change_queue)
         queued = QueuedDelivery(live, runtime, courier, spool, bus, way_out.courier, moderation)
         self._queue = queue = Runner(

@@ -4,17 +4,18 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from mailnode.auth.live import Live
+from mailnode.checks.spf import Spf
 from mailnode.delivery.letters import Letters
 from mailnode.delivery.local import PIECE
 from mailnode.delivery.report import LARGEST_RETURNED, Report, compose, returned_whole
 from mailnode.delivery.route import Route, Router
 from mailnode.delivery.words.languages import choose
 from mailnode.envelope import Envelope
-from mailnode.events.life import Bus, Reported
+from mailnode.events.life import Bus, NotTold, Reported
 from mailnode.events.log import Log
 from mailnode.fs import ReadFile
 from mailnode.message.language import languages
-from mailnode.queue.entry import WAITING, Entry, Fate, Outcome, Progress, owed
+from mailnode.queue.entry import WAITING, Entry, Fate, Outcome, Progress, Proof, owed
 from mailnode.queue.runner import gives_up
 from mailnode.queue.spool import Spool
 from mailnode.runtime import Runtime
@@ -43,8 +44,8 @@ class Reporter:
     mailbox, or has nowhere to go, is only told to the log.
 
     A sender on another host may be forged, and who is told then has sent nothing (backscatter). So what
-    cannot be delivered is refused in the session: reports of failure are only of what was accepted to go on
-    or to wait.
+    cannot be delivered is refused in the session, and of what was accepted from a stranger, to go on or to
+    wait, a failure is told only where SPF proves that it came from the sender's domain (vector B2).
     """
 
     def __init__(
@@ -54,7 +55,9 @@ class Reporter:
         letters: Letters,
         spool: Spool,
         bus: Bus,
+        spf: Spf,
     ) -> None:
+        self._spf = spf
         self._live = live
         self._runtime = runtime
         self._letters = letters
@@ -63,12 +66,28 @@ class Reporter:
         self._log = Log("mailnode.reports")
 
     async def of_entry(self, entry: Entry) -> bool:
-        """Report what is owed of a message in the queue; the sender is known. Raises OSError."""
+        """Report what is owed of a message in the queue; False where nobody knows to whom. Raises OSError."""
+        if not await self._is_proved(entry):
+            return False
         whole = returned_whole(entry.envelope, entry.owed)
         octets = await self._runtime.blocking.run(partial(original, self._spool, entry, whole=whole))
         until = gives_up(entry)
         await self._send(entry.id, entry.envelope, entry.owed, came=entry.came, original=octets, until=until)
         return True
+
+    async def _is_proved(self, entry: Entry) -> bool:
+        """Whether the sender of an entry may be told; a mailbox here may always be."""
+        origin, reverse_path = entry.envelope.origin, entry.envelope.reverse_path
+        config = self._live.config
+        if not config.prove_senders or entry.proof is Proof.WAIVED or origin is None or reverse_path is None:
+            return True
+        sender = Router(self._live).sender(reverse_path)
+        if sender.domain_key in config.domains:
+            return True
+        found = await self._spf.check(origin.address, origin.hello, sender)
+        if found.result != "pass":
+            self._bus.publish(NotTold("", entry.id, str(sender), f"SPF: {found.result} {found.reason}"))
+        return found.result == "pass"
 
     async def of_arrival(
         self, message: str, envelope: Envelope, leads_to: Sequence[Route], header: bytes

@@ -1,13 +1,16 @@
 """The whole way of mail for other hosts: session, queue, mailboxes and reports; the hosts are made up."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, cast
 
 from mailnode.config import MailboxEntry, Mailboxes
 from mailnode.config_lists import MailingList
 from mailnode.delivery.fitting import Content
 from mailnode.delivery.remote import Settled
-from mailnode.queue.entry import Entry, Fate, Progress
+from mailnode.events.life import NotTold
+from mailnode.queue.changes import CHANGES
+from mailnode.queue.entry import Entry, Fate, Progress, Proof
 from mailnode.wire.address import Address
 from tests.delivery.world import ANNA, BOB, QueueTestCase, read
 from tests.smtp.world import EHLO, World, auth_plain
@@ -28,7 +31,13 @@ class ElsewhereTestCase(QueueTestCase):
         super().setUp()
         people = self.live.mailboxes
         self.live.mailboxes = Mailboxes(
-            people.mailboxes, {**people.aliases, "out@a.example": ("y@third.example",)}, CLUB
+            people.mailboxes,
+            {
+                **people.aliases,
+                "out@a.example": ("y@third.example",),
+                "out2@a.example": ("x@elsewhere.example",),
+            },
+            CLUB,
         )
         self.runtime.random.seed(2)  # the sessions have the ids of another
         self.says: dict[str, Progress] = {}
@@ -114,6 +123,32 @@ class Elsewhere(ElsewhereTestCase):
             world.lose()
         self.clock.advance(HOUR)
         self.assertEqual((self.carried, self.spool.names(), self.inbox(BOB)), ([], [], []))
+
+    def test_not_proved(self) -> None:
+        """B2: where SPF does not prove the sender nobody is told, and the message is kept."""
+        self.says["x@elsewhere.example"] = REFUSED
+        for record in ("v=spf1 -all", "v=spf1 ~all", "v=spf1 ?all", "v=spf1 ip4:192.0.2.7 bad", "nothing"):
+            self.zone.records[("elsewhere.example", "TXT")] = [record]
+            self.carried.clear()
+            self.send(STRANGER, "out2@a.example")
+            self.assertEqual(self.carried, [(STRANGER, "x@elsewhere.example")], record)
+            (name,) = self.spool.names()
+            self.assertIs(self.spool.read(name).proof, Proof.MISSING)
+            self.do(self.runner.change(name, CHANGES["bounce"]))
+            self.clock.advance(1)
+            self.clock.advance(1)
+            self.assertEqual((self.carried[1:], self.spool.names()), ([("", STRANGER)], []))
+        (told,) = {one.address for one in self.events if isinstance(one, NotTold)}
+        self.assertEqual(told, STRANGER)
+
+    def test_proof_not_wanted(self) -> None:
+        """Trusted networks and our own people need none, nor anybody with prove_senders = false."""
+        self.zone.records.clear()
+        self.says["x@elsewhere.example"] = REFUSED
+        self.send(STRANGER, "out2@a.example", trusted=True)
+        self.live.config = replace(self.live.config, prove_senders=False)
+        self.send(STRANGER, "out2@a.example")
+        self.assertEqual(self.carried[1::2], [("", STRANGER)] * 2)
 
     def test_report_refused(self) -> None:
         """B3: of a report that nobody takes there is no report."""

@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.auth.live import Live
 from mailnode.auth.realm import Realm
+from mailnode.checks.spf import Spf
 from mailnode.config import Config, MailboxEntry, Mailboxes, Store
 from mailnode.delivery.fitting import Content
 from mailnode.delivery.letters import Letters
@@ -35,6 +36,7 @@ from mailnode.queue.runner import DAY, Runner
 from mailnode.queue.spool import Spool
 from mailnode.runtime import Runtime
 from mailnode.wire.address import Address
+from tests.net.zone import Zone
 from tests.scratch import scratch
 
 NOW = 1_000_000_000.0
@@ -95,7 +97,9 @@ class QueueTestCase(SynchronousTestCase):
         self.courier = LocalCourier(self.runtime, self.realm, ChangeFeed(), self.bus, self.files)
         self.spool = Spool(self.files, config.queue_directory)
         self.letters = Letters(self.live, self.runtime, self.courier, begin=self.begin)
-        self.reporter = Reporter(self.live, self.runtime, self.letters, self.spool, self.bus)
+        self.zone = Zone({("elsewhere.example", "TXT"): ["v=spf1 ip4:192.0.2.7 -all"]})
+        spf = Spf(self.runtime, self.zone)
+        self.reporter = Reporter(self.live, self.runtime, self.letters, self.spool, self.bus, spf)
         self.moderation = Moderation(
             self.live, self.runtime, self.spool, self.letters, change=lambda *what: self.runner.change(*what)
         )

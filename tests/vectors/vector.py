@@ -18,7 +18,8 @@ from mailnode.config import Config
 from mailnode.tomlfile import TomlFile
 
 HERE = Path(__file__).resolve().parent
-FAMILIES = {"S": 20, "M": 20, "T": 19, "R": 34, "A": 14, "B": 11, "O": 5, "N": 8}  # letter: how many vectors it has
+# By letter: how many vectors it has.
+FAMILIES = {"S": 20, "M": 20, "T": 19, "R": 34, "A": 14, "B": 11, "O": 5, "N": 8}
 EVERY_ID = frozenset(f"{letter}{number + 1}" for letter, last in FAMILIES.items() for number in range(last))
 
 LISTENERS = ("smtp", "submission", "lmtp")

@@ -12,7 +12,7 @@ from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailnode.wire import address, smtp
+from mailnode.wire import address, smtp, spf
 
 ALPHABET = frozenset(range(256)) | {0x20AC, 0x10FFFF}  # as much as tells classes apart
 MANY = re._constants.MAXREPEAT  # type: ignore[attr-defined]
@@ -100,7 +100,7 @@ class Linear(SynchronousTestCase):
 
     def test_shapes(self) -> None:
         """None of them can be led into more work than the text is long, some times over."""
-        found = [one for module in (address, smtp) for one in patterns(module)]
+        found = [one for module in (address, smtp, spf) for one in patterns(module)]
         self.assertGreater(len(found), 10)
         for name, pattern in found:
             self.assertEqual(complaints(pattern.pattern), [], name)
