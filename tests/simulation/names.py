@@ -24,6 +24,10 @@ class Zones:
         """A machine's name."""
         self.records[name, "A"] = addresses
 
+    def senders(self, domain: str, network: str) -> None:
+        """From where the mail of a domain comes (SPF)."""
+        self.records[domain, "TXT"] = (f"v=spf1 ip4:{network} -all",)
+
     def exchangers(self, domain: str, *hosts: tuple[int, str]) -> None:
         """Where the mail of a domain goes; a host "" alone says that it takes none (RFC 7505)."""
         self.records[domain, "MX"] = tuple(Mx(*one) for one in hosts)

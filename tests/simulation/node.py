@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from mailnode.auth.allowance import Senders
 from mailnode.auth.live import Live
 from mailnode.auth.realm import Realm
+from mailnode.checks.spf import Spf
 from mailnode.config import Config, Mailboxes
 from mailnode.delivery.connections import Connections
 from mailnode.delivery.destination import Destinations
@@ -141,9 +142,8 @@ class Life:
             """Nobody reads reports on TLS here."""
 
         endpoint = partial(network.endpoint, machine)
-        destinations = Destinations(
-            live, runtime, Names(zones, clock, rng), NoPolicies(), ours=lambda one: one == node.address
-        )
+        names = Names(zones, clock, rng)
+        destinations = Destinations(live, runtime, names, NoPolicies(), ours=lambda one: one == node.address)
         dialer = Dialer(live, runtime, files, partial(self._endpoint, endpoint), X509Store(), count)
         most = live.config.limits.destination_connections
         self.connections = self.kind_of_connections(runtime, dialer.connect, lambda: most)
@@ -155,7 +155,7 @@ class Life:
         letters = Letters(live, runtime, courier, begin=self._begin)
         moderation = Moderation(live, runtime, spool, letters, change=self._change)
         self.queued = QueuedDelivery(live, runtime, courier, spool, bus, remote, moderation)
-        self.reporter = Reporter(live, runtime, letters, spool, bus)
+        self.reporter = Reporter(live, runtime, letters, spool, bus, Spf(runtime, names))
         self.queue = Runner(
             runtime,
             spool,

@@ -45,6 +45,7 @@ def _hosts(plan: Plan, rng: random.Random) -> None:
     plan.hosts.append(HostPlan(f"mx.{FRIEND}", "11.9.0.1", FRIEND))
     zones.exchangers(FRIEND, (10, f"mx.{FRIEND}"))
     zones.host(f"mx.{FRIEND}", "11.9.0.1")
+    zones.senders(FRIEND, "11.9.0.0/16")
     places.outside += [f"{name}@{FRIEND}" for name in ("f1", "f2")]
     for number in range(1, rng.choice((1, 2, 2, 3)) + 1):
         domain = f"h{number}.example"
@@ -85,6 +86,7 @@ def _nodes(plan: Plan, rng: random.Random) -> None:
         plan.nodes.append(NodePlan(f"n{number}", address, (domain,)))
         plan.zones.host(f"mail.{domain}", address)
         plan.zones.exchangers(domain, (10, f"mail.{domain}"))
+        plan.zones.senders(domain, "11.7.0.0/16")
     if rng.random() < 0.2:
         for node in plan.nodes[:2]:
             node.domains = (*node.domains, "both.example")
