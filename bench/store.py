@@ -20,6 +20,7 @@ from typing import Protocol
 
 from bench import corpus
 from bench.imap import Client
+from bench.processes import descendants, peak
 from mailnode.store.index import FILE_NAME as INDEX
 from mailnode.store.text_index import FILE_NAME as TEXT_INDEX
 from tests.interop.dovecot import Dovecot
@@ -40,29 +41,6 @@ class Peer(Protocol):
     def prepare(self) -> float: ...
     def peak(self) -> int: ...
     def close(self) -> None: ...
-
-
-def _peak(pids: list[int]) -> int:
-    """The greatest resident memory any of the processes has had, in KiB."""
-    peaks = [0]
-    for pid in pids:
-        try:
-            with open(f"/proc/{pid}/status", encoding="ascii") as status:
-                peaks += [int(line.split()[1]) for line in status if line.startswith("VmHWM:")]
-        except FileNotFoundError:
-            pass
-    return max(peaks)
-
-
-def _descendants(pid: int) -> list[int]:
-    found = [pid]
-    for one in found:
-        try:
-            with open(f"/proc/{one}/task/{one}/children", encoding="ascii") as children:
-                found += map(int, children.read().split())
-        except FileNotFoundError:
-            pass
-    return found
 
 
 class Ours:
@@ -101,7 +79,7 @@ class Ours:
         return {name: os.path.getsize(path) for name, path in found.items() if os.path.exists(path)}
 
     def peak(self) -> int:
-        return _peak([self._server.pid])
+        return peak(self._server.pid)
 
     def close(self) -> None:
         self._server.clean_up()
@@ -126,7 +104,7 @@ class Theirs:
 
     def peak(self) -> int:
         assert self._dovecot._process is not None
-        return _peak(_descendants(self._dovecot._process.pid))
+        return max(map(peak, descendants(self._dovecot._process.pid)))
 
     def close(self) -> None:
         self._dovecot.clean_up()

@@ -142,8 +142,7 @@ class Moderation:
             f"  {reject_}",
             "",
             f"What nobody approves before {trace.date_time(until)}",
-            "is rejected. Whom something about the list does not suit may write to",
-            f"<{list_owner(name, listed)}>.",
+            f"is rejected. Questions about the list go to <{list_owner(name, listed)}>.",
         )
         text = part("text/plain; charset=utf-8", "8bit"), "\r\n".join((*words, "")).encode()
         content = b"".join(

@@ -28,7 +28,7 @@ from mailnode.events.log import Log
 from mailnode.net.blocking import Lane
 from mailnode.queue.admission import Admission
 from mailnode.queue.changes import Change, release
-from mailnode.queue.entry import Delay, Entry, Proof
+from mailnode.queue.entry import Approval, Delay, Entry, Proof
 from mailnode.queue.spool import Found, Spool, Unreadable
 from mailnode.runtime import Runtime
 
@@ -333,7 +333,8 @@ class Runner:
             self._unsaved[entry.id] = entry
         if entry.waiting or (entry.proof is Proof.MISSING and not was_kept):
             due = max(self._next_try(entry) if entry.waiting else 0.0, entry.envelope.release)
-            entry = replace(entry, due=due, tries=entry.tries + entry.waiting)
+            tried = entry.waiting and entry.approval is Approval.GIVEN
+            entry = replace(entry, due=due, tries=entry.tries + tried)
             await self._runtime.blocking.run(self._spool.save, entry)
             self._wait(entry.id, due)
             self._bus.publish(Postponed("", entry.id, entry.tries, int(due)))

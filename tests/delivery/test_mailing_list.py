@@ -189,6 +189,7 @@ class Moderated(ListTestCase):
         (name,) = self.spool.names()
         entry = self.spool.read(name)
         self.assertEqual((entry.approval, entry.due), (Approval.ASKED, entry.envelope.release))
+        self.assertEqual(entry.tries, 0)
         self.assertEqual(self.inbox(BOB), [])
 
     def test_approved(self) -> None:

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from typing import Protocol
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
@@ -39,8 +40,10 @@ START_SECONDS = 30.0
 STOP_SECONDS = 15.0
 CLIENT_SECONDS = 60.0
 
+STANDARD_PORTS = [25, 587, 465, 110, 995, 143, 993]
+
 _PLACES = ("smtp", "submission", "submissions", "pop3", "pop3s", "imap", "imaps")
-_REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+REPOSITORY = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _CHEAP = Auth(argon2_memory=64, argon2_time=1)
 _EXTRA = """
 [dns]
@@ -67,6 +70,13 @@ def free_ports(count: int) -> list[int]:
             one.close()
 
 
+class Network(Protocol):
+    """A network of its own for a server: its address there, and what to write before a command."""
+
+    address: str
+    inside: list[str]
+
+
 class Server:
     """One server. `ports` are by service name: smtp submission submissions pop3 pop3s imap imaps."""
 
@@ -77,9 +87,14 @@ class Server:
         extra: str = _EXTRA,
         head: str = "",
         domain: str = DOMAIN,
+        hostname: str = HOSTNAME,
+        network: Network | None = None,
     ) -> None:
         self.directory = tempfile.mkdtemp(prefix="mailnode-")
-        self.ports = dict(zip(_PLACES, free_ports(len(_PLACES)), strict=True))
+        ports = free_ports(len(_PLACES)) if network is None else STANDARD_PORTS
+        self.ports = dict(zip(_PLACES, ports, strict=True))
+        self._listen = "127.0.0.1" if network is None else network.address
+        self._inside = [] if network is None else network.inside
         self.config_path = os.path.join(self.directory, "mailnode.toml")
         self.authority = os.path.join(self.directory, "tls", "ca.pem")
         self._log_path = os.path.join(self.directory, "log")
@@ -89,6 +104,7 @@ class Server:
         self.extra = extra
         self.head = head
         self.domain = domain
+        self.hostname = hostname
         self.write_certificates()
         self.write_config(extra)
         self._write("mailboxes.toml", "[aliases]\n")
@@ -103,12 +119,12 @@ class Server:
     def write_certificates(self) -> None:
         """A new authority, certificate and key."""
         now = datetime.now(UTC)
-        write_certificates(os.path.join(self.directory, "tls"), HOSTNAME, self._files, now)
+        write_certificates(os.path.join(self.directory, "tls"), self.hostname, self._files, now)
 
     def write_config(self, extra: str) -> None:
         """mailnode.toml with these lines at its end, and the server's head at its beginning."""
         ports = dict(zip(DEFAULT_LISTENERS, self.ports.values(), strict=True))
-        text = templates.configuration(HOSTNAME, (self.domain,), ports, listen="127.0.0.1")
+        text = templates.configuration(self.hostname, (self.domain,), ports, listen=self._listen)
         self._write("mailnode.toml", self.head + text + extra)
 
     def config(self) -> Config:
@@ -132,8 +148,9 @@ class Server:
     def start(self) -> None:
         """Start, and wait until it listens."""
         twistd = os.path.join(os.path.dirname(sys.executable), "twistd")
-        command = [twistd, "-n", "--pidfile=", "mailnode", "--config", self.config_path, "--announce"]
-        environment = {**os.environ, "PYTHONPATH": _REPOSITORY, "PYTHONUNBUFFERED": "1"}
+        command = [*self._inside, twistd, "-n", "--pidfile=", "mailnode"]
+        command += ["--config", self.config_path, "--announce"]
+        environment = {**os.environ, "PYTHONPATH": REPOSITORY, "PYTHONUNBUFFERED": "1"}
         already = self.log().count("mailnode ready")
         with open(self._log_path, "ab") as log:
             self._process = subprocess.Popen(
@@ -318,11 +335,16 @@ def program(name: str) -> str:
 
 
 def run(
-    command: list[str], *, stdin: bytes = b"", cwd: str | None = None, env: dict[str, str] | None = None
+    command: list[str],
+    *,
+    stdin: bytes = b"",
+    cwd: str | None = None,
+    env: dict[str, str] | None = None,
+    seconds: float = CLIENT_SECONDS,
 ) -> bytes:
     """Run a client to its end; gives its stdout, or AssertionError with all it said."""
     done = subprocess.run(
-        command, input=stdin, capture_output=True, cwd=cwd, env=env, timeout=CLIENT_SECONDS, check=False
+        command, input=stdin, capture_output=True, cwd=cwd, env=env, timeout=seconds, check=False
     )
     if done.returncode:
         said = (done.stdout[-2000:] + done.stderr[-2000:]).decode("utf-8", "replace")

@@ -8,16 +8,18 @@ import os
 import pwd
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 from collections.abc import Mapping
 
-from tests.interop.harness import STOP_SECONDS, program, wait_until
+from tests.interop.harness import STOP_SECONDS, Network, program, run, wait_until
 
 DAEMONS = "/usr/lib/postfix/sbin"
 
 _MASTER = """\
-127.0.0.1:{port} inet n - n - - smtpd
+{address}:{port} inet n - n - - smtpd
+pickup    unix n - n 60 1 pickup
 cleanup   unix n - n - 0 cleanup
 qmgr      unix n - n 300 1 qmgr
 tlsmgr    unix - - n 1000? 1 tlsmgr
@@ -26,6 +28,9 @@ bounce    unix - - n - 0 bounce
 defer     unix - - n - 0 bounce
 trace     unix - - n - 0 bounce
 verify    unix - - n - 1 verify
+showq     unix n - n - - showq
+virtual   unix - n n - - virtual
+smtp      unix - - n - - smtp
 proxymap  unix - - n - - proxymap
 error     unix - - n - - error
 retry     unix - - n - - error
@@ -33,6 +38,8 @@ anvil     unix - - n - 1 anvil
 scache    unix - - n - 1 scache
 postlog   unix-dgram n - n - 1 postlogd
 """
+
+_QUEUES = ("maildrop", "incoming", "active", "deferred", "hold")
 
 
 class Postfix:
@@ -43,8 +50,11 @@ class Postfix:
         ways: Mapping[str, tuple[str, str, Mapping[str, str]]],
         settings: Mapping[str, str],
         port: int,
+        network: Network | None = None,
     ) -> None:
         self.port = port
+        self._address = "127.0.0.1" if network is None else network.address
+        self._inside = [] if network is None else network.inside
         self.folder = tempfile.mkdtemp(prefix="mailnode-postfix-")
         os.chmod(self.folder, 0o755)
         self._log = os.path.join(self.folder, "log")
@@ -55,7 +65,8 @@ class Postfix:
         os.chown(os.path.join(self.folder, "data"), user.pw_uid, user.pw_gid)
         everything = self._settings(settings)
         self._write("main.cf", "".join(f"{key} = {value}\n" for key, value in everything.items()))
-        self._write("master.cf", _MASTER.format(port=port) + "".join(map(_transport, ways.items())))
+        services = _MASTER.format(address=self._address, port=port)
+        self._write("master.cf", services + "".join(map(_transport, ways.items())))
         routes = (f"{way}@example.test {way}:{hop}\n" for way, (hop, _, _) in ways.items())
         self._write("transport", "".join(routes))
 
@@ -70,7 +81,7 @@ class Postfix:
             "myhostname": "relay.example.net",
             "mydestination": "",
             "relay_domains": "example.test",
-            "inet_interfaces": "127.0.0.1",
+            "inet_interfaces": self._address,
             "inet_protocols": "ipv4",
             "mynetworks": "127.0.0.0/8",
             "transport_maps": f"texthash:{self.folder}/transport",
@@ -93,10 +104,34 @@ class Postfix:
 
     def start(self) -> None:
         """Start, and wait until it listens."""
-        command = [program("postfix"), "-c", self.folder, "start-fg"]
-        with open(os.path.join(self.folder, "out"), "wb") as out:
+        command = [*self._inside, program("postfix"), "-c", self.folder, "start-fg"]
+        already = self.log().count("daemon started")
+        with open(os.path.join(self.folder, "out"), "ab") as out:
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-        wait_until(lambda: "daemon started" in self.log(), "Postfix to be ready")
+        wait_until(lambda: self.log().count("daemon started") > already, "Postfix to be ready")
+
+    def signal(self, number: int) -> None:
+        """Send a signal to all of its processes at once."""
+        master = self.master()
+        assert master is not None
+        os.killpg(master, number)
+
+    def kill(self) -> None:
+        """SIGKILL for all of its processes."""
+        process, self._process = self._process, None
+        assert process is not None
+        self.signal(signal.SIGKILL)
+        process.wait(STOP_SECONDS)
+
+    def flush(self) -> None:
+        """Have all that waits tried now."""
+        run([*self._inside, program("postqueue"), "-c", self.folder, "-f"])
+
+    def waiting(self, *kinds: str) -> int:
+        """How many messages are in its queues of these kinds, such as "active"; without any, in all."""
+        folders = (os.path.join(self.folder, "queue", one) for one in kinds or _QUEUES)
+        walks = (walk for one in folders for walk in os.walk(one))
+        return sum(_is_whole(os.path.join(path, name)) for path, _, names in walks for name in names)
 
     def log(self) -> str:
         """Everything it has said."""
@@ -119,7 +154,7 @@ class Postfix:
 
     def _end(self, process: "subprocess.Popen[bytes]") -> None:
         """What was started waits for the master, which leads a process group of its own and ends it."""
-        master = self._master()
+        master = self.master()
         if master is None:
             process.terminate()
         else:
@@ -132,13 +167,21 @@ class Postfix:
             process.kill()
             process.wait()
 
-    def _master(self) -> int | None:
+    def master(self) -> int | None:
         """The process number of the master, None if it has not come that far."""
         try:
             with open(os.path.join(self.folder, "queue", "pid", "master.pid"), encoding="ascii") as file:
                 return int(file.read())
         except (FileNotFoundError, ValueError):
             return None
+
+
+def _is_whole(path: str) -> bool:
+    """Whether a file in a queue was accepted as a message: until then it may not be executed."""
+    try:
+        return bool(os.stat(path).st_mode & stat.S_IXUSR)
+    except FileNotFoundError:
+        return False
 
 
 def _transport(way: tuple[str, tuple[str, str, Mapping[str, str]]]) -> str:

@@ -1,0 +1,39 @@
+"""What processes have used, as Linux counts it."""
+
+import os
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def descendants(pid: int) -> list[int]:
+    """A process and all below it."""
+    found = [pid]
+    for one in found:
+        try:
+            with open(f"/proc/{one}/task/{one}/children", encoding="ascii") as children:
+                found += map(int, children.read().split())
+        except FileNotFoundError:
+            pass
+    return found
+
+
+def peak(pid: int) -> int:
+    """The greatest resident memory a process has had, in KiB; 0 when it is gone."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="ascii") as status:
+            return next((int(line.split()[1]) for line in status if line.startswith("VmHWM:")), 0)
+    except FileNotFoundError:
+        return 0
+
+
+def cpu_seconds(pids: list[int]) -> float:
+    """The CPU time of the processes, and of those of their children that have ended."""
+    ticks = 0
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+                fields = stat.read().rpartition(")")[2].split()
+            ticks += sum(map(int, fields[11:15]))
+        except FileNotFoundError:
+            pass
+    return ticks / _TICKS
