@@ -130,7 +130,9 @@ class _Oracle:
         deaf = message.sender not in {*self._places.mailboxes, f"f1@{FRIEND}"}
         quiet = deaf or all("NEVER" in message.wishes.get(way[0], "") for way in ways)
         reason = message.deadline or self._world.plan.smarthost or not any(map(self._is_certain, ways))
-        return self._broken_promise(end) or self._through_smarthost(ways) or (quiet and reason)
+        # What went in a circle seems to come from where it went round, not from its sender.
+        forged = self._places.is_circle(end) and message.token in self._world.unproved
+        return self._broken_promise(end) or self._through_smarthost(ways) or forged or (quiet and reason)
 
     def _through_smarthost(self, ways: list[tuple[str, ...]]) -> bool:
         """Whether reports may have to go over a smarthost, which takes nothing that others have written."""

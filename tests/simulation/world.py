@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import ILogObserver, LogLevel, globalLogPublisher
 from twisted.python.failure import Failure
 
-from mailnode.events.life import Ended, Event, MaybeTwice, Postponed, PutOff, Relayed
+from mailnode.events.life import Ended, Event, MaybeTwice, NotTold, Postponed, PutOff, Relayed
 from mailnode.queue.entry import Fate, decode
 from tests.simulation.clock import START, Clock, Timeline
 from tests.simulation.content import look
@@ -60,6 +60,7 @@ class World:
         self.story = hashlib.sha256()
         self.windows = Windows()
         self.problems: list[str] = []
+        self.unproved: set[str] = set()  # of whom a server believed that the sender is forged
         self.removed: list[Found] = []  # what was read and taken out of mailboxes
         self._say = say
         self._life = life
@@ -248,6 +249,9 @@ class World:
                 self._maybe_twice(node, message, self._doubt.pop((message, host), []))
             case Relayed(_, message, recipient, _, _):
                 life.relayed[message, recipient] = self.timeline.now
+            case NotTold(_, message, _, reason) if reason.startswith("SPF: fail"):
+                queue = node.disk.files(node.config.queue_directory)
+                self.unproved.add(look(queue.get(f"{message}.body", b"")).token)
             case Postponed(_, message, _, _) | Ended(_, message):
                 life.trying.pop(message, None)
                 life.put_off = {one for one in life.put_off if one[0] != message}
