@@ -1,6 +1,6 @@
 """The envelope of a message on its way (RFC 5321 section 2.3.1): what is said of it besides its content."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from mailnode.wire.address import Address
@@ -34,6 +34,20 @@ class Recipient:
     address: Address
     notify: Notify | None = None
     original: OriginalRecipient | None = None
+
+    def joined(self, other: "Recipient") -> "Recipient":
+        """One copy for two that lead to the same address: its sender hears what is wanted of either.
+
+        Each of them is a recipient of its own for the sender (RFC 3461 section 4.1), so that NEVER for one
+        does not hide what becomes of the other. Nothing said is failures, and delays.
+        """
+        if other.notify in (self.notify, Notify.NEVER):
+            return self
+        if self.notify is Notify.NEVER:
+            return other
+        unasked = Notify.FAILURE | Notify.DELAY
+        both = (unasked if one.notify is None else one.notify for one in (self, other))
+        return replace(self, notify=next(both) | next(both))
 
 
 @dataclass(frozen=True, slots=True)

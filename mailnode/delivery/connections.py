@@ -8,7 +8,7 @@ try. So a dead host costs one round of attempts a minute at most, however many m
 
 import heapq
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from twisted.internet.defer import Deferred, DeferredList, DeferredLock, DeferredSemaphore
@@ -25,6 +25,7 @@ CONNECTIONS = 100  # that are used at a time, to all destinations together
 KEPT = 20  # that are open though nobody uses them
 START = 2  # to a destination, at first
 MESSAGES = 100  # on one connection
+FURTHER = 20  # connections for one message, to a host that hears of few recipients on each
 SESSIONS = 2  # hosts that are heard out, of those that answer but take no mail (vector O5)
 PAUSE = 60.0  # seconds without an attempt, after one that failed; doubles
 LONGEST_PAUSE = 900.0
@@ -175,15 +176,44 @@ class Connections:
     # Sending
 
     async def _deliver(self, way: _Way, destination: Destination, message: Message) -> tuple[Outcome, ...]:
+        """On one connection, and on others for those of whom the host has not heard on it (RFC 9422).
+
+        Were these left for the next try, who is put off each time would keep them waiting for ever.
+        """
         await self._everywhere.acquire()
         try:
-            while (kept := self._take(destination)) is not None:
-                outcomes = await self._send(way, kept, message)
-                if not _was_gone(outcomes):
-                    return outcomes
-            return await self._send(way, await self._open(way, destination), message)
+            outcomes = list(await self._on_one(way, destination, message))
+            asked = len(outcomes)
+            for _ in range(FURTHER):
+                left = [number for number, one in enumerate(outcomes) if _not_asked(one)]
+                if not left or len(left) == asked:
+                    break
+                asked = len(left)
+                for number, outcome in zip(
+                    left, await self._rest(way, destination, message, left), strict=True
+                ):
+                    outcomes[number] = outcome
+            return tuple(outcomes)
         finally:
             self._everywhere.release()
+
+    async def _rest(
+        self, way: _Way, destination: Destination, message: Message, numbers: Sequence[int]
+    ) -> Sequence[Outcome]:
+        """The outcomes of these recipients on another connection, where there is one."""
+        people = tuple(message.envelope.recipients[number] for number in numbers)
+        for_them = replace(message, envelope=replace(message.envelope, recipients=people))
+        try:
+            return await self._on_one(way, destination, for_them)
+        except NotConnected as error:
+            return error.outcomes(people)
+
+    async def _on_one(self, way: _Way, destination: Destination, message: Message) -> tuple[Outcome, ...]:
+        while (kept := self._take(destination)) is not None:
+            outcomes = await self._send(way, kept, message)
+            if not _was_gone(outcomes):
+                return outcomes
+        return await self._send(way, await self._open(way, destination), message)
 
     def _take(self, destination: Destination) -> _Open | None:
         """The connection that was used last, of those that are open."""
@@ -276,6 +306,11 @@ class Connections:
 def _told(failures: Sequence[NotConnected]) -> NotConnected:
     temporary = [one for one in failures if one.verdict.result is Result.TEMPORARY]
     return (temporary or failures)[-1]
+
+
+def _not_asked(outcome: Outcome) -> bool:
+    """Whether the connection was over before the host heard of the recipient."""
+    return outcome.verdict.own and outcome.verdict.stage is Stage.CONNECT
 
 
 def _was_gone(outcomes: Sequence[Outcome]) -> bool:

@@ -17,7 +17,7 @@ from mailnode.events.log import Log
 from mailnode.fs import ReadFile
 from mailnode.message.language import languages
 from mailnode.queue.entry import WAITING, Entry, Fate, Outcome, Progress, Proof, owed
-from mailnode.queue.runner import gives_up
+from mailnode.queue.runner import DAY, NotNow, gives_up
 from mailnode.queue.spool import Spool
 from mailnode.runtime import Runtime
 from mailnode.store.errors import StoreError
@@ -67,7 +67,10 @@ class Reporter:
         self._log = Log("mailnode.reports")
 
     async def of_entry(self, entry: Entry) -> bool:
-        """Report what is owed of a message in the queue; False where nobody knows to whom. Raises OSError."""
+        """Report what is owed of a message in the queue; False where nobody knows to whom.
+
+        Raises OSError; and NotNow where the DNS does not say it now, and no other try is to come.
+        """
         if not await self._is_proved(entry):
             return False
         whole = returned_whole(entry.envelope, entry.owed)
@@ -86,6 +89,8 @@ class Reporter:
         if sender.domain_key in config.domains:
             return True
         found = await self._spf.check(origin.address, origin.hello, sender)
+        if found.result == "temperror" and not entry.waiting and self._runtime.now() < gives_up(entry) + DAY:
+            raise NotNow
         if found.result != "pass":
             self._bus.publish(NotTold("", entry.id, str(sender), f"SPF: {found.result} {found.reason}"))
         return found.result == "pass"

@@ -119,6 +119,8 @@ class Router:
             original = self._live.srs.original(address.local)
         except BadSyntax:
             return NOBODY
+        if original is not None and original.domain_key in self._live.config.domains:
+            return self.resolve(original)  # the message came here twice, and another host was between
         return Route(elsewhere=(original,)) if original else None
 
     def _named(self, name: str) -> Named:

@@ -53,6 +53,10 @@ class Busy(Exception):
     """The message is being delivered at this moment."""
 
 
+class NotNow(Exception):
+    """Whether the sender is to be told cannot be known at the moment."""
+
+
 def next_try(entry: Entry, now: float, chance: float) -> float:
     """When to try again, in seconds since the epoch; `chance` from 0 to 1 decides on the jitter."""
     wait = WAITS[min(entry.tries, len(WAITS) - 1)]
@@ -81,7 +85,7 @@ class Runner:
 
     `deliver` gives the entry back with what has become of its recipients; what it raises is a failure of ours
     and changes nothing. `report` tells the sender what is owed, and gives False where nothing proves who that
-    is: then the message is kept for a while. It raises OSError to be asked again. `delay`
+    is: then the message is kept for a while. It raises OSError or NotNow to be asked again. `delay`
     gives the seconds after which the sender is told that a message is late, 0 for never.
     """
 
@@ -287,6 +291,8 @@ class Runner:
         after = await self._tried(entry, deliver)
         try:
             await self._settle(after, called=called)
+        except NotNow:
+            self._wait(name, self._runtime.now() + WAITS[2])
         except OSError as error:
             self._disk_failed(name, error)
 
@@ -320,7 +326,7 @@ class Runner:
         return min(due, late) if entry.delay is Delay.UNSAID and late > now else due
 
     async def _settle(self, entry: Entry, *, called: bool) -> None:
-        """Keep what is true now, tell the sender, and put it away or let it wait. Raises OSError.
+        """Keep what is true now, tell the sender, put it away or let it wait. Raises OSError and NotNow.
 
         Where a host has called for it, those who wait elsewhere are tried when they would have been.
         """

@@ -47,7 +47,8 @@ class Transaction:
         number = len(self.leads_to) if apart else 0
         for copy in copies:
             group = self.outgoing.setdefault((number, copy.envelope, copy.list), {})
-            group.setdefault(copy.recipient.address.key, copy.recipient)
+            known = group.get(copy.recipient.address.key)
+            group[copy.recipient.address.key] = known.joined(copy.recipient) if known else copy.recipient
         self.envelope = replace(self.envelope, recipients=(*self.envelope.recipients, recipient))
         self.leads_to.append(route)
         self.accounts.update(dict.fromkeys(route.accounts))

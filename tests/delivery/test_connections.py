@@ -21,7 +21,7 @@ from mailnode.delivery.tls_policy import Level, TlsPolicy
 from mailnode.net.blocking import InlineExecutor
 from mailnode.runtime import Runtime
 from mailnode.wire.smtp import Reply
-from tests.delivery.peers import ANNA, letter
+from tests.delivery.peers import ANNA, BEN, CARL, letter
 
 WELCOME = TlsPolicy(Level.OPPORTUNISTIC)
 YES = Verdict(Reply(250, "2.0.0", "Ok"), Stage.END)
@@ -85,6 +85,7 @@ class ConnectionsTestCase(SynchronousTestCase):
         self.sessions: list[Session] = []
         self.held = False
         self.slow: Deferred[None] | None = None
+        self.session_type = Session
         runtime = Runtime(self.clock, random.Random(1), InlineExecutor())
         self.pool = Connections(runtime, self.connect, lambda: self.most)
 
@@ -94,7 +95,7 @@ class ConnectionsTestCase(SynchronousTestCase):
         await (self.slow or succeed(None))
         if address in self.answers:
             raise NotConnected(self.answers[address], Peer(place.name, address))
-        self.sessions.append(Session(self.verdicts(), Peer(place.name, address), self.held))
+        self.sessions.append(self.session_type(self.verdicts(), Peer(place.name, address), self.held))
         return self.sessions[-1]
 
     def send(self, destination: Destination | None = None, *, priority: int = 0) -> "Deferred[Any]":
@@ -148,6 +149,44 @@ class Reuse(ConnectionsTestCase):
         self.sessions[-1].usable = False
         self.verdicts = lambda: [GONE]
         self.assertEqual(self.sent(), GONE)
+
+    def test_few_recipients(self) -> None:
+        """Whom a host has not heard of on one connection (MAILMAX, RCPTMAX) it hears of on the next."""
+        people = (ANNA, BEN, CARL)
+        over = own(421, "4.4.2", "The connection is over", Stage.CONNECT)
+        heard: list[str] = []
+
+        class FirstOnly(Session):
+            async def deliver(self, message: Message) -> tuple[Outcome, ...]:
+                self.usable = False
+                first, *others = message.envelope.recipients
+                heard.append(str(first.address))
+                return (
+                    Outcome(first, LATER if first is ANNA else YES, self.peer),
+                    *(Outcome(one, over, self.peer) for one in others),
+                )
+
+        self.session_type = FirstOnly
+        outcomes = self.successResultOf(Deferred.fromCoroutine(self.pool.deliver(there(), letter(*people))))
+        self.assertEqual([one.verdict for one in outcomes], [LATER, YES, YES])
+        self.assertEqual([one.recipient for one in outcomes], list(people))
+        self.assertEqual(heard, [str(one.address) for one in people])
+
+    def test_few_recipients_and_no_more(self) -> None:
+        """Where no other connection is to be had they wait; those that were heard of keep their outcome."""
+        over = own(421, "4.4.2", "The connection is over", Stage.CONNECT)
+
+        class FirstOnly(Session):
+            async def deliver(self, message: Message) -> tuple[Outcome, ...]:
+                self.usable = False
+                pool.answers["mx's"] = UNREACHABLE
+                return (Outcome(ANNA, YES, self.peer), Outcome(BEN, over, self.peer))
+
+        pool = self
+        self.session_type = FirstOnly
+        outcomes = self.successResultOf(Deferred.fromCoroutine(self.pool.deliver(there(), letter(ANNA, BEN))))
+        self.assertEqual([one.verdict for one in outcomes], [YES, UNREACHABLE])
+        self.assertEqual(len(self.called), 2)
 
     def test_lost_later(self) -> None:
         """What is lost behind the envelope is no reason to begin again (O2)."""

@@ -13,6 +13,7 @@ from mailnode.queue.changes import CHANGES
 from mailnode.queue.entry import Entry, Fate, Progress, Proof
 from mailnode.wire.address import Address
 from tests.delivery.world import ANNA, BOB, QueueTestCase, read
+from tests.net.zone import Zone
 from tests.smtp.world import EHLO, World, auth_plain
 
 HOUR = 3600
@@ -140,6 +141,29 @@ class Elsewhere(ElsewhereTestCase):
             self.assertEqual((self.carried[1:], self.spool.names()), ([("", STRANGER)], []))
         (told,) = {one.address for one in self.events if isinstance(one, NotTold)}
         self.assertEqual(told, STRANGER)
+
+    def test_proof_later(self) -> None:
+        """While the DNS gives no answer the question waits, and is asked again."""
+        self.says["x@elsewhere.example"] = REFUSED
+        self.zone.records[("elsewhere.example", "TXT")] = Zone.FAILS
+        self.send(STRANGER, "out2@a.example")
+        self.clock.advance(HOUR)
+        (name,) = self.spool.names()
+        self.assertEqual((self.spool.read(name).proof, len(self.carried)), (Proof.NEEDED, 1))
+        self.zone.records[("elsewhere.example", "TXT")] = ["v=spf1 ip4:192.0.2.7 -all"]
+        self.clock.advance(HOUR)
+        self.assertEqual((self.carried[1:], self.spool.names()), ([("", STRANGER)], []))
+
+    def test_proof_never(self) -> None:
+        """That ends a day after the last try that the message might have had."""
+        self.says["x@elsewhere.example"] = REFUSED
+        self.zone.records[("elsewhere.example", "TXT")] = Zone.FAILS
+        self.send(STRANGER, "out2@a.example")
+        (name,) = self.spool.names()
+        for hours, proof in ((6 * 24 - 1, Proof.NEEDED), (2, Proof.MISSING)):
+            for _ in range(2 * hours):
+                self.clock.advance(HOUR / 2)
+            self.assertIs(self.spool.read(name).proof, proof)
 
     def test_proof_not_wanted(self) -> None:
         """Trusted networks and our own people need none, nor anybody with prove_senders = false."""

@@ -146,6 +146,15 @@ class Envelopes(ElsewhereTestCase):
         self.assertEqual(self.queued(world), [("", ["a@remote.example"])])
         self.check(self.rewriting(), [(MAIL, [b"250"]), (rcpt(sender), [b"550 5.7.1"])])
 
+    def test_rewritten_twice(self) -> None:
+        """A report on a message that went in a circle goes straight to its sender, not back to this host."""
+        once = SRS.rewritten(parse_address("a@remote.example"), "local.example")
+        there = Srs(b"other", lambda: 1_000_000_000.0).rewritten(once, "third.example")
+        twice = SRS.rewritten(there, "local.example")
+        self.assertEqual([one.local[:5] for one in (once, there, twice)], ["SRS0=", "SRS1=", "SRS1="])
+        world = self.send(self.rewriting(), rcpt(str(twice)), mail=b"MAIL FROM:<>\r\n")
+        self.assertEqual(self.queued(world), [("", ["a@remote.example"])])
+
     def test_rewritten_by_nobody(self) -> None:
         """What looks like such a path and was not made here is nobody's, not even the catch-all's."""
         world = self.rewriting()
@@ -230,6 +239,23 @@ class Envelopes(ElsewhereTestCase):
                 self.assertEqual((to.notify, to.original), (left, original(address)))
             ((_, ((recipient, progress),), _),) = self.reports
             self.assertEqual((str(recipient.address), progress.fate), (address, Fate.EXPANDED))
+
+    def test_dsn_same_address(self) -> None:
+        """Two that lead to one address get one copy, and what is wanted of either is told."""
+        alias = "out@local.example"
+        for first, second, told in (
+            ("NEVER", "", None),
+            ("", "NEVER", None),
+            ("NEVER", "SUCCESS", Notify.SUCCESS),
+            ("SUCCESS", "FAILURE", Notify.SUCCESS | Notify.FAILURE),
+            ("SUCCESS", "", Notify.SUCCESS | Notify.FAILURE | Notify.DELAY),
+            ("DELAY", "DELAY", Notify.DELAY),
+        ):
+            wishes = [f" NOTIFY={one}" if one else "" for one in (first, second)]
+            lines = rcpt(alias, parameters=wishes[0]) + rcpt(X, parameters=wishes[1])
+            (entry,) = self.submit(lines).queue.entries
+            (to,) = entry.envelope.recipients
+            self.assertEqual((str(to.address), to.notify), (X, told), (first, second))
 
     def test_dsn_list(self) -> None:
         """RFC 3461 section 5.2.7.1: the list is the end of the way; its moderators may still refuse it."""
