@@ -10,7 +10,7 @@ _TOKEN = re.compile(rb"^X-Simulation: (\w+)", re.MULTILINE)
 _REPORT = re.compile(rb"^From: Mail Delivery System <MAILER-DAEMON@", re.MULTILINE)
 _GROUP = re.compile(rb"^Final-Recipient: [\w-]+; (\S+)\nAction: (\w+)", re.MULTILINE)
 _LONE = re.compile(rb"(?<!\r)\n|\r(?!\n)")
-_TRACE = {"return-path", "received", "delivered-to", "sender", "precedence"}
+_TRACE = {"return-path", "received", "delivered-to", "sender", "precedence", "x-loop"}
 
 
 @dataclass(frozen=True)
