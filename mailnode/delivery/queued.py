@@ -29,6 +29,8 @@ FULL_FOR_GOOD = Progress(Fate.FAILED, "5.2.2", "The mailbox is full")
 FULL = Progress(Fate.WAITING, "4.2.2", "The mailbox is full")
 TROUBLE = Progress(Fate.WAITING, "4.3.0", "The mailbox could not be written to")
 
+BEGINNING = 65536  # octets that are read together with the size of a message: all of it, mostly
+
 UNREADABLE = Progress(Fate.WAITING, "4.3.0", "The message could not be read")
 
 Outcomes = Mapping[str, OSError | StoreError | None]
@@ -147,7 +149,7 @@ class QueuedDelivery:
         lane = Lane(self._runtime.blocking)
         after = entry
         try:
-            octets = await lane.run(self._octets, entry.id)
+            octets, beginning = await lane.run(self._beginning, entry.id)
         except OSError as error:
             self._log.warn("queue not read", message=entry.id, reason=error.strerror)
             return entry.with_progress(dict.fromkeys(numbers, UNREADABLE))
@@ -163,20 +165,24 @@ class QueuedDelivery:
                 self._log.warn("queue not written", message=entry.id, reason=error.strerror)
 
         await keep(dict(enumerate(entry.progress)))
-        found = await self._remote.carry(
-            entry, numbers, partial(self._content, entry.id), octets, settled=keep
-        )
+        content = partial(self._content, entry.id, octets, beginning)
+        found = await self._remote.carry(entry, numbers, content, octets, settled=keep)
         return entry.with_progress(found)
 
-    def _octets(self, name: str) -> int:
+    def _beginning(self, name: str) -> tuple[int, bytes]:
+        """The size of a message, and its first octets."""
         with self._spool.body(name) as body:
-            return body.stat().st_size
+            return body.stat().st_size, body.read_at(0, BEGINNING)
 
-    async def _content(self, name: str) -> AsyncGenerator[bytes, None]:
+    async def _content(self, name: str, octets: int, beginning: bytes) -> AsyncGenerator[bytes, None]:
+        """All of it; a thread is asked for what follows the beginning only."""
+        yield beginning
+        offset = len(beginning)
+        if offset >= octets:
+            return
         lane = Lane(self._runtime.blocking)
         body = await lane.run(self._spool.body, name)
         try:
-            offset = 0
             while piece := await lane.run(body.read_at, offset, PIECE):
                 offset += len(piece)
                 yield piece
