@@ -19,7 +19,6 @@ from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.python import usage
 from twisted.python.failure import Failure
-from twisted.python.threadpool import ThreadPool
 
 from mailnode import __version__
 from mailnode.admin.control import ControlFactory
@@ -109,19 +108,6 @@ _STOPPING = b"The server is shutting down"
 _CHANGED = b"Your account has changed, log in again"
 
 
-class _Worker(Thread):
-    """A thread that the process does not wait for at its end: it may hang in a disk that does not answer."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs, daemon=True)
-
-
-class _Workers(ThreadPool):
-    """A pool of such threads."""
-
-    threadFactory = _Worker
-
-
 class MailNode(Service):
     """The server."""
 
@@ -141,10 +127,10 @@ class MailNode(Service):
         self._tls = [TlsServer(context) for context in reading.contexts]
         tls, asking = self._tls or (None, None)
 
-        self._store_pool = _Workers(1, STORE_THREADS, "store")
-        self._password_pool = _Workers(0, PASSWORD_THREADS, "passwords")
+        self._disk = ThreadedExecutor(reactor, STORE_THREADS, "store")
+        self._passwords = ThreadedExecutor(reactor, PASSWORD_THREADS, "passwords")
         rng = random.SystemRandom()
-        self._runtime = runtime = Runtime(reactor, rng, ThreadedExecutor(reactor, self._store_pool))
+        self._runtime = runtime = Runtime(reactor, rng, self._disk)
         self._reads = Lane(runtime.blocking)  # so that what was read last is what is in force
         feed, bus, sessions = ChangeFeed(), Bus(), LiveSessions()
         bus.subscribe(write_to(Log("mailnode.mail")))
@@ -153,7 +139,7 @@ class MailNode(Service):
         checker = PasswordChecker(
             live,
             hasher=Hasher(loaded.config.auth),
-            executor=ThreadedExecutor(reactor, self._password_pool),
+            executor=self._passwords,
             clock=runtime.now,
         )
         self._tokens = tokens = JwtChecker(reading.issuer, runtime.blocking, runtime.now)
@@ -237,8 +223,8 @@ class MailNode(Service):
         # Not earlier: what is made as root would not be the server's.
         self._logins.verifiers.key = lasting_key(self._started.login_key, self._files)
         self._live.srs = Srs(lasting_key(self._started.sender_key, self._files), self._runtime.now)
-        self._store_pool.start()
-        self._password_pool.start()
+        self._disk.start()
+        self._passwords.start()
         self._indexer.start()
         self._queue.start().addErrback(lambda failure: self._log.bug("queue not started", failure))
         self._tls_reporting.start().addErrback(lambda why: self._log.bug("TLS reports not started", why))
@@ -320,17 +306,17 @@ class MailNode(Service):
         """Close what the lanes have open, after the jobs that are in them; then end the threads."""
         jobs = [Deferred.fromCoroutine(one.stop()) for one in (self._senders, self._tls_reporting)]
         await DeferredList(jobs + [one.lane.run(one.store.close) for one in self._realm.accounts()])
-        await DeferredList([self._stopped(pool) for pool in (self._store_pool, self._password_pool)])
+        await DeferredList([self._stopped(one) for one in (self._disk, self._passwords)])
 
-    def _stopped(self, pool: ThreadPool) -> "Deferred[None]":
-        """Fires when all threads of the pool have ended; waiting for them is a thread's work, not ours."""
+    def _stopped(self, threads: ThreadedExecutor) -> "Deferred[None]":
+        """Fires when all these threads have ended; waiting for them is a thread's work, not ours."""
         stopped: Deferred[None] = Deferred()
 
         def stop() -> None:
-            pool.stop()
+            threads.stop()
             self._reactor.callFromThread(stopped.callback, None)
 
-        _Worker(target=stop).start()
+        Thread(target=stop, daemon=True).start()
         return stopped
 
     def _ended(self, what: str, work: "Sequence[Deferred[None]]", patience: float) -> "Deferred[None]":

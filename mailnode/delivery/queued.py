@@ -31,6 +31,8 @@ FULL_FOR_GOOD = Progress(Fate.FAILED, "5.2.2", "The mailbox is full")
 FULL = Progress(Fate.WAITING, "4.2.2", "The mailbox is full")
 TROUBLE = Progress(Fate.WAITING, "4.3.0", "The mailbox could not be written to")
 
+BEGINNING = 32768  # octets that are read together with the size of a message: all of it, mostly
+
 UNREADABLE = Progress(Fate.WAITING, "4.3.0", "The message could not be read")
 
 Outcomes = Mapping[str, OSError | StoreError | None]
@@ -189,7 +191,7 @@ class QueuedDelivery:
         lane = Lane(self._runtime.blocking)
         after = entry
         try:
-            octets = len(entry.head) + await lane.run(self._octets, entry.id)
+            octets, beginning = await lane.run(self._beginning, entry)
         except OSError as error:
             self._log.warn("queue not read", message=entry.id, reason=error.strerror)
             return entry.with_progress(dict.fromkeys(numbers, UNREADABLE))
@@ -206,19 +208,25 @@ class QueuedDelivery:
                 self._log.warn("queue not written", message=entry.id, reason=error.strerror)
 
         await keep(dict(enumerate(entry.progress)), new=reached)
-        found = await remote.carry(entry, numbers, partial(self._content, entry), octets, settled=keep)
+        content = partial(self._content, entry, octets, beginning)
+        found = await remote.carry(entry, numbers, content, octets, settled=keep)
         return entry.with_progress(found)
 
-    def _octets(self, name: str) -> int:
-        with self._spool.body(name) as body:
-            return body.stat().st_size
+    def _beginning(self, entry: Entry) -> tuple[int, bytes]:
+        """The size of a message, and its first octets."""
+        head = entry.head.encode()
+        with self._spool.body(entry.id) as body:
+            return len(head) + body.stat().st_size, head + body.read_at(0, BEGINNING)
 
-    async def _content(self, entry: Entry) -> AsyncGenerator[bytes, None]:
+    async def _content(self, entry: Entry, octets: int, beginning: bytes) -> AsyncGenerator[bytes, None]:
+        """All of it; a thread is asked for what follows the beginning only."""
+        yield beginning
+        if len(beginning) >= octets:
+            return
         lane = Lane(self._runtime.blocking)
         body = await lane.run(self._spool.body, entry.id)
         try:
-            yield entry.head.encode()
-            offset = 0
+            offset = len(beginning) - len(entry.head)
             while piece := await lane.run(body.read_at, offset, PIECE):
                 offset += len(piece)
                 yield piece

@@ -4,7 +4,7 @@ Each is published once, by the part that made it true; the log and whoever subsc
 """
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 
 from mailnode.events.log import Log
@@ -192,6 +192,7 @@ class Bus:
 
     def __init__(self) -> None:
         self._subscribers: list[Callable[[Event], None]] = []
+        self._log = Log("mailnode.events")
 
     def subscribe(self, subscriber: Callable[[Event], None]) -> None:
         """Have `subscriber` called with every event from now on."""
@@ -200,7 +201,7 @@ class Bus:
     def publish(self, event: Event) -> None:
         """Tell everybody. Raises nothing: it has happened."""
         calls = [partial(subscriber, event) for subscriber in self._subscribers]
-        Log("mailnode.events").each("event not heard", calls)
+        self._log.each("event not heard", calls)
 
 
 # What an administrator may have to do something about.
@@ -212,6 +213,6 @@ def write_to(log: Log) -> Callable[[Event], None]:
 
     def write(event: Event) -> None:
         tell = log.warn if isinstance(event, _WARNINGS) else log.info
-        tell(type(event).__name__, **asdict(event))
+        tell(type(event).__name__, **{one.name: getattr(event, one.name) for one in fields(event)})
 
     return write

@@ -9,13 +9,13 @@ the connection that asked for it is gone.
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorFromThreads
-from twisted.internet.threads import deferToThreadPool
 from twisted.python.failure import Failure
-from twisted.python.threadpool import ThreadPool
 
 from mailnode.net.stream import Stream
 from mailnode.runtime import Executor
@@ -27,15 +27,49 @@ SLICE_SECONDS = 0.02
 
 
 class ThreadedExecutor:
-    """An Executor on a thread pool."""
+    """An Executor with threads of its own.
 
-    def __init__(self, reactor: IReactorFromThreads, pool: ThreadPool) -> None:
+    Most jobs are so short that what they cost is the way to a thread and back. Twisted's ThreadPool takes
+    several locks and a second queue for each; here it is one put and one callFromThread().
+    The process does not wait for these threads at its end: one may hang in a disk that does not answer.
+    """
+
+    def __init__(self, reactor: IReactorFromThreads, threads: int, name: str) -> None:
         self._reactor = reactor
-        self._pool = pool
+        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._threads = [Thread(target=self._work, name=name, daemon=True) for _ in range(threads)]
+
+    def start(self) -> None:
+        """Begin with the jobs; those that were given earlier have waited for it."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Wait until all jobs that were given are done, and the threads have ended."""
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join()
 
     def run(self, function: Callable[..., T], *args: Any) -> "Deferred[T]":
-        """Run in a thread of the pool."""
-        return deferToThreadPool(self._reactor, self._pool, function, *args)
+        """Run in one of the threads."""
+        done: Deferred[T] = Deferred()
+
+        def job() -> None:
+            try:
+                result: Any = function(*args)
+            except BaseException:  # also a SystemExit: the thread goes on, and somebody waits
+                result = Failure()
+            self._reactor.callFromThread(done.callback, result)  # a Failure becomes the error
+
+        self._jobs.put(job)
+        return done
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+            del job  # what it worked at is not kept until the next one comes
 
 
 class InlineExecutor:

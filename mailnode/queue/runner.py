@@ -114,6 +114,7 @@ class Runner:
         self._running: dict[str, Deferred[None]] = {}
         self._arriving: set[str] = set()  # what comes in, and may be on the disk before it is to be started
         self._unsaved: dict[str, Entry] = {}  # what happened and could not be written
+        self._fresh: dict[str, Entry] = {}  # what is on the disk in these words, and due at once
         self._timer: IDelayedCall | None = None
         self._started = False
 
@@ -158,6 +159,8 @@ class Runner:
     def _arrived(self, entry: Entry, accepted: bool) -> None:
         self._arriving.discard(entry.id)
         if accepted:
+            if entry.due <= self._runtime.now() and len(self._fresh) < TOGETHER:
+                self._fresh[entry.id] = entry
             self._wait(entry.id, entry.due, entry.envelope.priority)
             self._plan()
 
@@ -213,6 +216,7 @@ class Runner:
         """Do it in a thread, while nobody else works at the message. Raises Busy, and what it raises."""
         if name in self._running or name in self._arriving:
             raise Busy(name)
+        self._fresh.pop(name, None)
         ended = self._running[name] = Deferred()
         try:
             return await self._runtime.blocking.run(work, name)
@@ -277,7 +281,7 @@ class Runner:
 
     async def _run(self, name: str, deliver: Deliver, *, called: bool) -> None:
         try:
-            entry = self._unsaved.pop(name, None)
+            entry = self._fresh.pop(name, None) or self._unsaved.pop(name, None)
             if entry is None:
                 entry = await self._runtime.blocking.run(self._spool.read, name)
         except FileNotFoundError:

@@ -213,6 +213,7 @@ class Exchange:
             code, text = session.docmd(line)
             if code >= 400:
                 session.close()
+                time.sleep(0.1)
                 self._note_refusal(code, f"{letter.origin}: {line}: {code} {text!r}")
                 return code >= 500
         assert session.sock is not None

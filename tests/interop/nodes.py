@@ -40,6 +40,7 @@ argon2_time = 1
 [limits]
 login_delay = 0
 submission_recipients_hour = 0
+submission_recipients_day = 0
 """
 # Postfix makes a connection for each message under TLS, and more of them than a stranger may.
 _HEAD = f'trusted_networks = ["127.0.0.0/8", "{network.NET}.0/24"]\n'

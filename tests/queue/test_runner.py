@@ -518,6 +518,17 @@ class Running(SynchronousTestCase):
         self.clock.advance(0)
         self.assertEqual(len(self.tried), 1)
 
+    def test_fresh(self) -> None:
+        """What has just come in is not read again, unless somebody has changed it since."""
+        with patch.object(self.spool, "read", side_effect=AssertionError):
+            entry = self.accept("A1", due=NOW)
+            self.clock.advance(0)
+        self.assertEqual([tried for _, tried in self.tried], [entry])
+        self.accept("A2", due=NOW)
+        self.do(self.runner.change("A2", CHANGES["bounce"]))
+        self.clock.advance(0)
+        self.assertEqual((len(self.tried), len(self.reported), self.spool.names()), (1, 1, []))
+
     def test_failed_drop(self) -> None:
         """A message that could not be dropped is still delivered."""
         self.accept("A1", due=NOW + 60)
