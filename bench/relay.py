@@ -24,6 +24,8 @@ from threading import Thread
 from typing import Protocol
 
 from bench.processes import cpu_seconds, descendants, peak
+from mailnode.queue.entry import glance
+from mailnode.queue.spool import ENVELOPE
 from tests.interop.harness import Server, free_ports, program, run, wait_until
 from tests.interop.postfix import Postfix
 
@@ -80,6 +82,7 @@ class Peer(Protocol):
 
     def flush(self) -> None: ...
     def waiting(self) -> int: ...
+    def put_off(self) -> int: ...
     def pids(self) -> list[int]: ...
     def peak(self) -> int: ...
     def close(self) -> None: ...
@@ -102,7 +105,15 @@ class Ours:
         run([command, "--config", self._server.config_path, "queue", "retry", "--domain", "sink.test"])
 
     def waiting(self) -> int:
-        return sum(name.endswith(".envelope") for name in os.listdir(self._queue))
+        return len(self._envelopes())
+
+    def put_off(self) -> int:
+        """Of what waits, that which has been tried."""
+        return sum(glance(_read(path))[1] > time.time() for path in self._envelopes())
+
+    def _envelopes(self) -> list[str]:
+        names = os.listdir(self._queue) if os.path.isdir(self._queue) else []
+        return [os.path.join(self._queue, name) for name in names if name.endswith(ENVELOPE)]
 
     def pids(self) -> list[int]:
         return [self._server.pid]
@@ -135,6 +146,10 @@ class Theirs:
     def waiting(self) -> int:
         return self._postfix.waiting()
 
+    def put_off(self) -> int:
+        """Of what waits, that which has been tried."""
+        return self._postfix.waiting("deferred")
+
     def pids(self) -> list[int]:
         master = self._postfix.master()
         assert master is not None
@@ -145,6 +160,11 @@ class Theirs:
 
     def close(self) -> None:
         self._postfix.close()
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
 
 
 @dataclass(frozen=True)
@@ -178,7 +198,7 @@ class Load:
     def drain(self, peer: Peer) -> tuple[float, float]:
         """The same for what has been waiting for the sink."""
         self.send(peer)
-        wait_until(lambda: peer.waiting() == self.messages, "all to wait", PATIENCE)
+        wait_until(lambda: peer.put_off() == self.messages, "all to wait", PATIENCE)
         sink = Sink(self.sink)
         try:
             return self._timed(peer, sink, peer.flush)
