@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mailnode.admin.control import ControlError, NotRunning, ask
-from mailnode.admin.queue_control import no_such
+from mailnode.admin.queue_control import IDS, no_such
 from mailnode.events.log import escape
 from mailnode.message.trace import date_time
 from mailnode.queue.changes import CHANGES, HELD, Change
@@ -242,11 +242,18 @@ def _changing(word: str, help: str, done: str, by_hand: Callable[..., None]) -> 
         if bool(ids) == wanted.given:
             raise click.UsageError("Name messages by their ids, or by --from, --to and --domain.")
         socket, now = command.configuration().config.control_socket, command.outside.now().timestamp()
+        names = list(dict.fromkeys(ids)) or [entry.id for entry in _found(spool, wanted)]
         mistakes: dict[str, str] = {}
-        for id in ids or [entry.id for entry in _found(spool, wanted)]:
-            mistakes[id] = _change(socket, f"queue {word}", id, partial(by_hand, spool, id=id, now=now))
+        for start in range(0, len(names), IDS):
+            some = names[start : start + IDS]
+            try:
+                left = _left_by_server(socket, f"queue {word}", some)
+            except NotRunning:
+                left = {id: _changed_here(id, partial(by_hand, spool, id=id, now=now)) for id in some}
+            mistakes |= {id: left.get(id, "") for id in some}
             if not as_json:
-                click.echo(mistakes[id] or f"{id} {done}", err=bool(mistakes[id]))
+                for id in some:
+                    click.echo(mistakes[id] or f"{id} {done}", err=bool(mistakes[id]))
         if as_json:
             rows = [{"id": id, "ok": not mistake, "mistake": mistake} for id, mistake in mistakes.items()]
             click.echo(json.dumps(rows, indent=2))
@@ -274,24 +281,22 @@ for _word, (_help, _said) in _DONE.items():
 _changing("drop", "Remove messages from the queue. Nobody gets them, and nobody is told.", "is gone.", _drop)
 
 
-def _change(socket: str, what: str, id: str, by_hand: Callable[[], None]) -> str:
-    """Have the server do it, or do it here where none runs: it will see that when it starts.
-
-    Gives what is wrong, "" for nothing.
-    """
+def _left_by_server(socket: str, what: str, ids: list[str]) -> dict[str, str]:
+    """Have the running server do it; which messages it has left alone, and why. Raises NotRunning."""
     try:
-        answer = ask(socket, {"command": what, "id": id})
+        answer = ask(socket, {"command": what, "ids": ids})
     except NotRunning:
-        return _changed_here(id, by_hand)
+        raise
     except ControlError as error:
-        return str(error)
-    if answer.get("ok") is True:
-        return ""
-    mistakes = answer.get("mistakes")
-    return " ".join(map(str, mistakes if isinstance(mistakes, list) else [])) or f"{id} is left alone"
+        raise click.ClickException(str(error)) from None
+    left = answer.get("left")
+    if answer.get("ok") is not True or not isinstance(left, dict):
+        raise click.ClickException(f"the server did not do it: {answer.get('mistakes')}")
+    return {str(id): str(why) for id, why in left.items()}
 
 
 def _changed_here(id: str, by_hand: Callable[[], None]) -> str:
+    """Do it where no server runs: it will see that when it starts. Why it was not done, "" where it was."""
     try:
         by_hand()
     except FileNotFoundError:

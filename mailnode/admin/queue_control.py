@@ -1,4 +1,7 @@
-"""What the control socket does with the queue: {"command": "queue release", "id": ...} and its kin."""
+"""What the control socket does with the queue: {"command": "queue release", "ids": [...]} and its kin.
+
+The answer has a line for each message that was left alone: {"ok": true, "left": {id: why}}.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -8,7 +11,9 @@ from mailnode.queue.changes import CHANGES
 from mailnode.queue.runner import Busy, Runner
 from mailnode.queue.spool import Unreadable
 
-_AT_ONCE = ("release", "retry")
+IDS = 500  # in one request
+
+Work = Callable[[str], Awaitable[None]]
 
 
 def queue_commands(queue: Runner, hurry: Callable[[], None]) -> dict[str, Command]:
@@ -17,37 +22,46 @@ def queue_commands(queue: Runner, hurry: Callable[[], None]) -> dict[str, Comman
     `hurry` has hosts called that are left alone for a while; what is to be tried now goes there at once.
     """
 
-    async def change(word: str, name: str) -> None:
-        if word in _AT_ONCE:
-            hurry()
-        await queue.change(name, CHANGES[word])
+    async def retry(name: str) -> None:
+        queue.retry(name)
 
-    changes = {f"queue {word}": _command(partial(change, word)) for word in CHANGES}
-    return {**changes, "queue drop": _command(queue.drop)}
+    works: dict[str, Work] = {word: partial(queue.change, change=CHANGES[word]) for word in CHANGES}
+    works |= {"retry": retry, "drop": queue.drop}
+    first = {"retry": hurry, "release": hurry}
+    return {f"queue {word}": _command(work, first.get(word, _nothing)) for word, work in works.items()}
 
 
-def _command(work: Callable[[str], Awaitable[None]]) -> Command:
+def _nothing() -> None:
+    pass
+
+
+def _command(work: Work, first: Callable[[], None]) -> Command:
     async def run(request: Mapping[str, object]) -> Answer:
-        name = str(request.get("id"))
-        try:
-            await work(name)
-        except Busy:
-            return _refusal(f"{name} is being delivered at this moment; try again")
-        except FileNotFoundError:
-            return _refusal(no_such(name))
-        except Unreadable as why:
-            return _refusal(f"{name} cannot be read: {why}")
-        except OSError as error:
-            return _refusal(f"{name}: {error.strerror}")
-        return {"ok": True}
+        ids = request.get("ids")
+        if not isinstance(ids, list):
+            return {"ok": False, "mistakes": ["ids must be a list"]}
+        first()
+        reasons = {str(one): await _done(work, str(one)) for one in ids}
+        return {"ok": True, "left": {name: why for name, why in reasons.items() if why}}
 
     return run
+
+
+async def _done(work: Work, name: str) -> str:
+    """Do it; why it could not be done, "" where it was."""
+    try:
+        await work(name)
+    except Busy:
+        return f"{name} is being delivered at this moment; try again"
+    except FileNotFoundError:
+        return no_such(name)
+    except Unreadable as why:
+        return f"{name} cannot be read: {why}"
+    except OSError as error:
+        return f"{name}: {error.strerror}"
+    return ""
 
 
 def no_such(name: str) -> str:
     """What to say of an id that is unknown."""
     return f"there is no message {name} in the queue; see: mailnode queue list"
-
-
-def _refusal(text: str) -> Answer:
-    return {"ok": False, "mistakes": [text]}

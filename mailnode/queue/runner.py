@@ -197,6 +197,14 @@ class Runner:
         del self._due[name]
         await self._begin(name, deliver, called=True)
 
+    def retry(self, name: str) -> None:
+        """Try a message now, unless it is held; no file is changed. Raises Busy and FileNotFoundError."""
+        if name in self._running or name in self._arriving:
+            raise Busy(name)
+        if name not in self._due:
+            raise FileNotFoundError(name)
+        self.hurry([name])
+
     async def release(self, name: str) -> None:
         """Try a message now. Raises as change() does."""
         await self.change(name, release)
@@ -291,6 +299,12 @@ class Runner:
             return
         except OSError as error:
             self._disk_failed(name, error)
+            return
+        held = entry.waiting or entry.proof is Proof.MISSING
+        if (
+            held and entry.envelope.release > self._runtime.now()
+        ):  # somebody is in a hurry, or the clock is back
+            self._wait(name, max(entry.due, entry.envelope.release), entry.envelope.priority)
             return
         after = await self._tried(entry, deliver)
         try:

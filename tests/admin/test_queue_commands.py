@@ -39,6 +39,12 @@ class Queue:
         if self._error:
             raise self._error
 
+    def retry(self, name: str) -> None:
+        """Note it, or fail."""
+        self.asked.append(f"retry {name}")
+        if self._error:
+            raise self._error
+
     async def drop(self, name: str) -> None:
         """Note it, or fail."""
         self.asked.append(f"drop {name}")

@@ -12,6 +12,7 @@ from signal import SIGSTOP
 from threading import Event
 
 from mailnode.admin.control import ask
+from mailnode.admin.queue_control import IDS
 from mailnode.queue.entry import glance
 from mailnode.queue.runner import TOGETHER
 from mailnode.queue.spool import ENVELOPE
@@ -130,9 +131,9 @@ class Ours(Node):
         return on_the_way
 
     def hurry(self) -> None:
-        for name in self._names():
-            if self._is_put_off(name):
-                ask(self._control, {"command": "queue retry", "id": name})
+        ids = [name for name in self._names() if self._is_put_off(name)]
+        if ids:
+            ask(self._control, {"command": "queue retry", "ids": ids[:IDS]})
 
     def _is_put_off(self, name: str) -> bool:
         try:

@@ -290,6 +290,13 @@ class Running(SynchronousTestCase):
         self.pass_time(3 * HOUR, HOUR)
         self.assertEqual((self.reported, self.spool.names(), len(self.tried)), ([], [], 1))
 
+    def test_not_proved_and_hurried(self) -> None:
+        """Who tries all that waits again does not lose what is kept."""
+        self.fail_unproved()
+        self.runner.retry("A1")
+        self.clock.advance(1)
+        self.assertEqual(self.spool.names(), ["A1"])
+
     def test_not_proved_by_hand(self) -> None:
         """The administrator may tell the sender all the same, or ask again who that is."""
         for word, told in (("bounce", 1), ("release", 0)):
@@ -371,6 +378,20 @@ class Running(SynchronousTestCase):
             answer.callback(self.everybody(entry, DONE))
             self.clock.advance(0)
         self.assertEqual((len(waiting), os.listdir(self.path)), (23, []))
+
+    def test_retry(self) -> None:
+        """What waits is tried at once, and what is held waits on; the disk hears nothing of it."""
+        self.accept("A1", NOW + HOUR)
+        self.accept("B2", NOW + HOUR, release=NOW + HOUR)
+        self.files.fails = True
+        for name in ("A1", "B2"):
+            self.runner.retry(name)
+        self.files.fails = False
+        self.clock.advance(1)
+        self.assertEqual([entry.id for _, entry in self.tried], ["A1"])
+        self.assertRaises(FileNotFoundError, self.runner.retry, "A1")
+        self.pass_time(HOUR, 10)
+        self.assertEqual([entry.id for _, entry in self.tried], ["A1", "B2"])
 
     def test_priority(self) -> None:
         """RFC 6710: of what is due the most important goes first, then the oldest; also after a restart."""
