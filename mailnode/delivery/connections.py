@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from twisted.internet.defer import Deferred, DeferredList, DeferredLock, DeferredSemaphore
+from twisted.internet.defer import Deferred, DeferredList
 from twisted.python.failure import Failure
 
 from mailnode.delivery.client import NotConnected
@@ -19,6 +19,7 @@ from mailnode.delivery.destination import Destination, Host, Login
 from mailnode.delivery.fitting import Message
 from mailnode.delivery.outcome import Outcome, Peer, Result, Stage, own
 from mailnode.events.log import Log
+from mailnode.net.turns import Turns
 from mailnode.runtime import Runtime
 
 CONNECTIONS = 100  # that are used at a time, to all destinations together
@@ -80,12 +81,12 @@ class _Way:
     heap, the most important is first, then who came first.
     """
 
+    opening: Turns
     width: int = START
     ceiling: int = CONNECTIONS
     used: int = 0
     sending: int = 0
     waiting: list[tuple[int, int, "Deferred[None]"]] = field(default_factory=list)
-    opening: DeferredLock = field(default_factory=DeferredLock)
     pause: float = 0.0
     closed_until: float = 0.0
     why: NotConnected | None = None
@@ -102,7 +103,7 @@ class Connections:
         self._runtime = runtime
         self._connect = connect
         self._most = most
-        self._everywhere = DeferredSemaphore(CONNECTIONS)
+        self._everywhere = Turns(runtime.clock, CONNECTIONS)
         self._ways: dict[_Key, _Way] = {}
         self._idle: dict[_Open, None] = {}  # who has been idle for longest is first
         self._closing: set[Deferred[None]] = set()
@@ -152,7 +153,7 @@ class Connections:
                 for name, one in self._ways.items()
                 if one.used or one.waiting or one.closed_until > now
             }
-        return self._ways.setdefault(key, _Way())
+        return self._ways.setdefault(key, _Way(Turns(self._runtime.clock)))
 
     async def _turn(self, way: _Way, priority: int) -> None:
         if way.used >= self._width(way):
@@ -180,8 +181,7 @@ class Connections:
 
         Were these left for the next try, who is put off each time would keep them waiting for ever.
         """
-        await self._everywhere.acquire()
-        try:
+        async with self._everywhere:
             outcomes = list(await self._on_one(way, destination, message))
             asked = len(outcomes)
             for _ in range(FURTHER):
@@ -189,13 +189,10 @@ class Connections:
                 if not left or len(left) == asked:
                     break
                 asked = len(left)
-                for number, outcome in zip(
-                    left, await self._rest(way, destination, message, left), strict=True
-                ):
+                rest = await self._rest(way, destination, message, left)
+                for number, outcome in zip(left, rest, strict=True):
                     outcomes[number] = outcome
             return tuple(outcomes)
-        finally:
-            self._everywhere.release()
 
     async def _rest(
         self, way: _Way, destination: Destination, message: Message, numbers: Sequence[int]
@@ -262,19 +259,17 @@ class Connections:
 
     async def _open(self, way: _Way, destination: Destination) -> _Open:
         """A new connection. One at a time: who waited for an attempt that failed makes none of its own."""
-        await way.opening.acquire()
-        try:
-            if self._stopped:
-                stopping = own(421, "4.3.2", "This server is about to stop", Stage.CONNECT)
-                raise NotConnected(stopping, Peer(destination.key))
-            if way.why is not None and self._runtime.now() < way.closed_until:
-                raise NotConnected(way.why.verdict, way.why.peer)
-            opened = await self._first(destination)
-        except NotConnected as error:
-            self._pause(way, error)
-            raise
-        finally:
-            way.opening.release()
+        async with way.opening:
+            try:
+                if self._stopped:
+                    stopping = own(421, "4.3.2", "This server is about to stop", Stage.CONNECT)
+                    raise NotConnected(stopping, Peer(destination.key))
+                if way.why is not None and self._runtime.now() < way.closed_until:
+                    raise NotConnected(way.why.verdict, way.why.peer)
+                opened = await self._first(destination)
+            except NotConnected as error:
+                self._pause(way, error)
+                raise
         way.pause, way.why = 0.0, None
         return opened
 

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from twisted.internet.defer import Deferred, DeferredSemaphore, gatherResults
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 from mailnode.delivery.client import NotConnected
@@ -18,6 +19,7 @@ from mailnode.delivery.outcome import Outcome, Result
 from mailnode.envelope import Envelope
 from mailnode.events.life import Bus, MaybeTwice, PutOff, Relayed
 from mailnode.events.log import Log
+from mailnode.net.turns import Turns
 from mailnode.queue.entry import Entry, Fate, Progress
 from mailnode.wire.address import Address
 
@@ -54,11 +56,11 @@ class Carrier(Protocol):
 class RemoteCourier:
     """One for the process, and one for each connection that was reversed."""
 
-    def __init__(self, destinations: Finder, connections: Carrier, bus: Bus) -> None:
+    def __init__(self, clock: IReactorTime, destinations: Finder, connections: Carrier, bus: Bus) -> None:
         self._destinations = destinations
         self._connections = connections
         self._bus = bus
-        self._lookups = DeferredSemaphore(LOOKUPS)
+        self._lookups = Turns(clock, LOOKUPS)
         self._log = Log("mailnode.remote")
 
     async def carry(
@@ -103,23 +105,21 @@ class RemoteCourier:
         """Where it goes, or how it is with its recipients when nobody can say."""
         # RFC 8689 section 4.2.1: what has no reverse-path is a report, and goes as it can
         require_tls = envelope.require_tls and envelope.reverse_path is not None
-        await self._lookups.acquire()
         try:
-            return await self._destinations.find(
-                domain,
-                # anybody can say to be somebody with a route, and a login there
-                sender=envelope.reverse_path if envelope.origin is None else None,
-                require_tls=require_tls,
-                tls_optional=envelope.tls_optional,
-            )
+            async with self._lookups:
+                return await self._destinations.find(
+                    domain,
+                    # anybody can say to be somebody with a route, and a login there
+                    sender=envelope.reverse_path if envelope.origin is None else None,
+                    require_tls=require_tls,
+                    tls_optional=envelope.tls_optional,
+                )
         except NoDestination as nothing:
             fate = Fate.FAILED if nothing.permanent else Fate.WAITING
             return Progress(fate, nothing.status, str(nothing))
         except Exception:
             self._log.bug("no destination was found", Failure())
             return OUR_FAULT
-        finally:
-            self._lookups.release()
 
     async def _send(self, entry: Entry, destination: Destination, message: Message) -> list[Progress]:
         people = message.envelope.recipients

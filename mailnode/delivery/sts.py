@@ -12,12 +12,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from twisted.internet.defer import DeferredLock
-
 from mailnode.events.log import Log
 from mailnode.fs import FileSystem
 from mailnode.net.https import FetchFailed
 from mailnode.net.resolver import Budgeted, LookupFailed, NoAnswer, Resolver
+from mailnode.net.turns import Turns
 from mailnode.runtime import Runtime
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.mta_sts import POLICY_LIMIT, StsPolicy, parse_policy, parse_record
@@ -76,19 +75,18 @@ class StsCache:
         self._fetcher = fetcher
         self._failed = failed
         self._known: OrderedDict[str, _Known] = OrderedDict()
-        self._locks: dict[str, DeferredLock] = {}
+        self._turns: dict[str, Turns] = {}
         self._log = Log("mailnode.sts")
 
     async def policy(self, domain: str) -> StsPolicy | None:
         """The policy of a domain that is in force, fetched if need be; None for none. Raises nothing."""
-        lock = self._locks.setdefault(domain, DeferredLock())
-        await lock.acquire()
+        turns = self._turns.setdefault(domain, Turns(self._runtime.clock))
         try:
-            return await self._policy(domain)
+            async with turns:
+                return await self._policy(domain)
         finally:
-            lock.release()
-            if not lock.locked:
-                self._locks.pop(domain, None)
+            if turns.idle:
+                self._turns.pop(domain, None)
 
     async def _policy(self, domain: str) -> StsPolicy | None:
         known = await self._recall(domain)

@@ -91,7 +91,7 @@ class CalledFor:
             self._log.info("no session over a reversed connection", reason=broken.verdict.reply)
             return
         client = Client(link, opening.peer, opening.capabilities, manner, self._runtime)
-        courier = RemoteCourier(_OneHost(), _OneConnection(client), self._bus)
+        courier = RemoteCourier(self._runtime.clock, _OneHost(), _OneConnection(client), self._bus)
         deliver = partial(self._queued.deliver_by, courier, domains)
         try:
             for name in await self._found(domains):

@@ -57,4 +57,5 @@ def make_way_out(reactor: Any, live: Live, runtime: Runtime, files: FileSystem, 
     destinations = Destinations(live, runtime, resolver, policies)
     dialer = Dialer(live, runtime, files, endpoint, roots, count)
     connections = Connections(runtime, dialer.connect, lambda: live.config.limits.destination_connections)
-    return WayOut(RemoteCourier(destinations, connections, bus), connections, reports, resolver, https)
+    courier = RemoteCourier(runtime.clock, destinations, connections, bus)
+    return WayOut(courier, connections, reports, resolver, https)

@@ -169,7 +169,7 @@ class Whole(DialingTestCase):
         bus.subscribe(self.events.append)
         destinations = Destinations(self.live, runtime, zone, NoPolicies(), ours=lambda _: False)
         self.connections = Connections(runtime, self.dialer(world, runtime).connect, lambda: 5)
-        return RemoteCourier(destinations, self.connections, bus)
+        return RemoteCourier(runtime.clock, destinations, self.connections, bus)
 
     def carry(self, courier: RemoteCourier, *people: Recipient, text: bytes = b"") -> Any:
         """One try, to be run."""

@@ -165,7 +165,8 @@ class Carrying(SynchronousTestCase):
         bus = Bus()
         bus.subscribe(self.events.append)
         self.runtime = Runtime(Clock(), random.Random(1), InlineExecutor())
-        self.courier = RemoteCourier(cast(Any, self.known), cast(Any, self.connected), bus)
+        fakes = cast(Any, self.known), cast(Any, self.connected)
+        self.courier = RemoteCourier(self.runtime.clock, *fakes, bus)
         self.settled: list[dict[int, Progress]] = []
 
     def entry(self, *people: Recipient, **facts: Any) -> Entry:
@@ -202,6 +203,16 @@ class Carrying(SynchronousTestCase):
         self.fates(self.entry(A, B))
         ((key, message),) = self.connected.messages
         self.assertEqual((key, message.envelope.recipients), ("relay:25", (A, B)))
+
+    def test_crowd(self) -> None:
+        """Hundreds of domains, and messages, that nobody has to wait for, do not call one another."""
+        people = [Recipient(parse_address(f"a@d{number}.example")) for number in range(2000)]
+        work = self.carry(self.entry(*people))
+        others = [self.carry(self.entry(A)) for _ in range(2000)]
+        self.runtime.clock.pump([0] * 4000)  # type: ignore[attr-defined]
+        self.assertEqual({one.fate for one in self.successResultOf(work).values()}, {Fate.RELAYED})
+        for one in others:
+            self.assertEqual(self.successResultOf(one)[0].fate, Fate.RELAYED)
 
     def test_each_its_own(self) -> None:
         """Delivered, refused, later, and nowhere to go, in one message."""

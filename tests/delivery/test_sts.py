@@ -159,9 +159,10 @@ class CacheTests(SynchronousTestCase):
         self.assertEqual(len(self.web.asked), 1)
         self.web.held = None
         held.callback(None)
+        self.clock.pump([0] * 3)
         self.assertEqual([self.successResultOf(one) for one in waiting], [ENFORCE] * 3)
         self.assertEqual(len(self.web.asked), 1)
-        self.assertEqual(self.cache._locks, {})
+        self.assertEqual(self.cache._turns, {})
 
     def test_bad_files(self) -> None:
         """A file that cannot be read is none; one that cannot be written costs nothing but that."""

@@ -147,7 +147,7 @@ class Life:
         dialer = Dialer(live, runtime, files, partial(self._endpoint, endpoint), X509Store(), count)
         most = live.config.limits.destination_connections
         self.connections = self.kind_of_connections(runtime, dialer.connect, lambda: most)
-        remote = RemoteCourier(destinations, self.connections, bus)
+        remote = RemoteCourier(runtime.clock, destinations, self.connections, bus)
         self.trying: dict[str, None] = {}  # messages of the queue of which nobody has heard the end
         self.put_off: set[tuple[str, str]] = set()  # who is not reached by this try, by id and recipient
         self.relayed: dict[tuple[str, str], float] = {}  # when another host said yes, by id and recipient
