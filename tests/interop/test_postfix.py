@@ -110,7 +110,9 @@ class Peers(InteropTestCase):
         passwords = " ".join(
             f"{{ {hops[name]} = {ANNA}:{PASSWORD} }}" for name in ("submission", "submissions")
         )
-        settings = {"smtp_sasl_password_maps": f"inline:{{ {passwords} }}"}
+        # Anna may have eight sessions at a time, of both ways together.
+        few = {"default_destination_concurrency_limit": "3"}
+        settings = {"smtp_sasl_password_maps": f"inline:{{ {passwords} }}", **few}
         postfix = Postfix(ways, settings, self.port)
         try:
             postfix.start()
