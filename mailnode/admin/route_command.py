@@ -1,5 +1,6 @@
 """`mailnode route`: where a message to an address would go, step by step, and why."""
 
+import contextlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mailnode.auth.keys import kept_key
 from mailnode.auth.live import Live
 from mailnode.config import Loaded
 from mailnode.config_lists import list_moderators, list_owner
@@ -14,6 +16,7 @@ from mailnode.delivery.destination import NoDestination
 from mailnode.delivery.route import Router
 from mailnode.wire.address import Address, parse_address
 from mailnode.wire.errors import BadSyntax
+from mailnode.wire.srs import Srs
 
 if TYPE_CHECKING:
     from mailnode.admin.command import Command
@@ -32,13 +35,12 @@ class Step:
     """What becomes of one address: its kind, and to whom or where it leads."""
 
     address: Address
-    kind: str  # "alias", "list", "mailbox", "elsewhere" or "nobody"
+    kind: str  # "alias", "list", "rewritten", "mailbox", "elsewhere" or "nobody"
     targets: tuple[str, ...] = ()
 
 
-def steps(loaded: Loaded, address: Address) -> Iterator[Step]:
+def steps(live: Live, address: Address) -> Iterator[Step]:
     """From an address through aliases and lists to all mailboxes and hosts, each address once."""
-    live = Live(loaded.config, loaded.mailboxes)
     router = Router(live)
     seen: set[str] = set()
     waiting = [address]
@@ -49,12 +51,14 @@ def steps(loaded: Loaded, address: Address) -> Iterator[Step]:
         seen.add(one.key)
         step = _step(live, router, one)
         yield step
-        if step.kind in ("alias", "list"):
+        if step.kind in ("alias", "list", "rewritten"):
             waiting += [parse_address(target, utf8=True) for target in step.targets]
 
 
 def _step(live: Live, router: Router, address: Address) -> Step:
     route = router.resolve(address)
+    if (sender := router.sender(address)) is not address:
+        return Step(address, "rewritten", (str(sender),))
     if targets := tuple(target for _, target in router.expand(address)):
         is_list = len(route.lists) == 1 and targets == live.mailboxes.targets(route.lists[0])
         return Step(address, "list" if is_list else "alias", targets)
@@ -80,7 +84,7 @@ def route(command: "Command", text: str, sender: str, as_json: bool) -> None:
     """
     address, from_whom = _address(text), _address(sender) if sender else None
     loaded = command.configuration()
-    found = list(steps(loaded, address))
+    found = list(steps(_live(command, loaded), address))
     elsewhere = {step.address.domain_key: None for step in found if step.kind == "elsewhere"}
     outside = command.outside
     destinations = outside.find(loaded, outside.files, tuple(elsewhere), from_whom) if elsewhere else {}
@@ -92,6 +96,15 @@ def route(command: "Command", text: str, sender: str, as_json: bool) -> None:
             click.echo("\n".join(_lines(one)))
     if any(one["kind"] == "nobody" or "status" in one for one in told):
         raise click.exceptions.Exit(1)
+
+
+def _live(command: "Command", loaded: Loaded) -> Live:
+    """As the server has it; without its key, rewritten reverse-paths are names like others."""
+    live = Live(loaded.config, loaded.mailboxes)
+    with contextlib.suppress(OSError, ValueError):
+        if key := kept_key(loaded.config.sender_key, command.outside.files):
+            live.srs = Srs(key, lambda: command.outside.now().timestamp())
+    return live
 
 
 def _address(text: str) -> Address:
@@ -106,7 +119,7 @@ def _address(text: str) -> Address:
 def _told(step: Step, loaded: Loaded, destinations: "Found") -> dict[str, Any]:
     """A step as JSON has it; "status" is there only where a message cannot go on."""
     told: dict[str, Any] = {"address": str(step.address), "kind": step.kind}
-    if step.kind in ("alias", "list"):
+    if step.kind in ("alias", "list", "rewritten"):
         told["targets"] = list(step.targets)
     if step.kind == "list":
         (name,) = Router(Live(loaded.config, loaded.mailboxes)).resolve(step.address).lists
@@ -139,6 +152,8 @@ def _lines(told: dict[str, Any]) -> Iterator[str]:
     yield told["address"]
     if told["kind"] == "nobody":
         yield "  nobody here has that name: 550 5.1.1"
+    if told["kind"] == "rewritten":
+        yield "  stands for the sender of a message that was sent on; reports only go there"
     if told["kind"] == "list":
         yield f"  {_POSTING[told['posting']]}{', '.join(told['moderators'])}; errors go to {told['owner']}"
     for target in told.get("targets", ()):

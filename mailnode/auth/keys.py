@@ -11,16 +11,24 @@ KEY_OCTETS = 32
 _log = Log("mailnode.keys")
 
 
+def kept_key(path: str, files: FileSystem) -> bytes | None:
+    """The key in a file; None where there is none. Raises OSError and ValueError for what cannot be used."""
+    if files.stat(path) is None:
+        return None
+    key = bytes.fromhex(files.read(path, limit=4 * KEY_OCTETS).decode("ascii"))
+    if len(key) != KEY_OCTETS:
+        raise ValueError("it is too short or too long")
+    return key
+
+
 def lasting_key(path: str, files: FileSystem) -> bytes:
     """The key in a file, in hexadecimal; a new one is made where there is none, or it cannot be used.
 
     A disk that does not keep it stops nothing: then the key lasts as long as the process.
     """
     try:
-        if files.stat(path) is not None:
-            key = bytes.fromhex(files.read(path, limit=4 * KEY_OCTETS).decode("ascii"))
-            if len(key) == KEY_OCTETS:
-                return key
+        if (kept := kept_key(path, files)) is not None:
+            return kept
     except (OSError, ValueError) as error:
         _log.warn("key cannot be read; a new one is made", path=path, reason=error)
     key = secrets.token_bytes(KEY_OCTETS)

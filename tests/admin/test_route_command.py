@@ -32,6 +32,7 @@ from mailnode.net.resolver import Kind
 from mailnode.runtime import Runtime
 from mailnode.wire.address import Address
 from mailnode.wire.mta_sts import StsPolicy
+from mailnode.wire.srs import Srs
 from tests.net.zone import Zone
 
 HASH = "$argon2id$v=19$m=8,t=1,p=1$c2FsdHNhbHQ$qgMnGRcDKh6NzRLFpCuC3A"
@@ -168,6 +169,18 @@ class RouteTests(SynchronousTestCase):
             [(one["kind"], one.get("posting")) for one in told],
             [("list", "moderated"), ("list", "open"), ("mailbox", None), ("elsewhere", None)],
         )
+
+    def test_rewritten(self) -> None:
+        """A reverse-path that this server has made leads to whom it stands for, if its key is there."""
+        key, now = b"k" * 32, datetime(2026, 1, 2, tzinfo=UTC).timestamp()
+        sender = Address("x", "partner.example")
+        written = str(Srs(key, lambda: now).rewritten(sender, "example.org"))
+        self.assertIn("nobody here has that name", self.route(written, code=1))
+        (self.folder / "state").mkdir()
+        (self.folder / "state" / "senders.key").write_text(key.hex())
+        output = self.route(written)
+        self.assertIn("reports only go there\n  goes on to x@partner.example\nx@partner.example\n", output)
+        self.assertIn("nobody here has that name", self.route(written.replace("=x@", "=y@"), code=1))
 
     def test_sender(self) -> None:
         """Where it depends on the sender."""
