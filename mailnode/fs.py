@@ -191,14 +191,19 @@ class FileSystem:
         return file
 
     def read(self, path: str, *, limit: int | None = None) -> bytes:
-        """The whole file, or its first `limit` octets."""
+        """The whole file, or its first `limit` octets.
+
+        With a limit no more is asked for than there was when the file was opened, however large the limit.
+        """
         with self.open(path) as file:
-            wanted = file.stat().st_size if limit is None else limit
+            size = file.stat().st_size
+            wanted = size if limit is None else min(size, limit)
             parts = []
             offset = 0
-            while piece := file.read_at(
-                offset, max(wanted - offset, 0) or (READ_SIZE if limit is None else 0)
-            ):
+            while offset < wanted or limit is None:
+                piece = file.read_at(offset, max(wanted - offset, 0) or READ_SIZE)
+                if not piece:
+                    break
                 parts.append(piece)
                 offset += len(piece)
             return b"".join(parts)
