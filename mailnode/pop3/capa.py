@@ -2,7 +2,7 @@
 
 USER stands in it only where passwords may be sent, SASL with the mechanisms of this connection, STLS only
 where it would be answered with +OK. LOGIN-DELAY is missing because no login is ever refused for being early,
-EXPIRE says NEVER because no message goes without a DELE. UTF8 and LANG (RFC 6856) are not offered.
+EXPIRE says NEVER because no message goes without a DELE. UTF8 (RFC 6856) is not offered.
 """
 
 from collections.abc import Callable
@@ -35,6 +35,7 @@ CAPABILITIES = (
     Capability("STLS", "RFC 2595 section 4", tls_offered),
     Capability("RESP-CODES", "RFC 2449 section 6.4"),
     Capability("AUTH-RESP-CODE", "RFC 3206 section 6"),
+    Capability("LANG", "RFC 6856 section 3"),
     Capability("PIPELINING", "RFC 2449 section 6.6"),
     Capability("EXPIRE NEVER", "RFC 2449 section 6.7"),
     Capability("IMPLEMENTATION mailnode", "RFC 2449 section 6.9"),
@@ -44,4 +45,5 @@ CAPABILITIES = (
 async def capa(session: Session, argument: bytes) -> bytes:
     """CAPA (RFC 2449 section 5): the capabilities that hold in this session now."""
     lines = [" ".join((row.line, *row.words(session))) for row in CAPABILITIES if row.holds(session)]
-    return ok("Capability list follows") + "".join(f"{line}\r\n" for line in lines).encode() + b".\r\n"
+    text = "".join(f"{line}\r\n" for line in lines)
+    return ok(session.say("Capability list follows")) + text.encode() + b".\r\n"

@@ -72,25 +72,25 @@ async def _answer(session: Session, prefix: bytes) -> bytes:
         command = parse_command(prefix + line)
         if command.keyword in FOREIGN:
             session.ended = True
-            return error("This is POP3")
+            return error(session.say("This is POP3"))
         return await _run(session, command)
     except BadSyntax as bad:
         session.bad_lines += 1
         allowed = BAD_LINES_BEFORE_LOGIN if session.opened is None else session.limits.errors_hard
         session.ended = session.bad_lines >= allowed
-        return error(str(bad))
+        return error(session.say(str(bad)))
     except Refused as refused:
-        return error(refused.text, refused.code)
+        return error(session.say(refused.text, *refused.values), refused.code)
     except NoSuchMessage:
-        return error("No such message")
+        return error(session.say("No such message"))
     except (StoreError, OSError) as trouble:
         session.connection.log.warn("store failed", reason=getattr(trouble, "strerror", None) or trouble)
-        return error("The maildrop cannot be used now, try again later", "SYS/TEMP")
+        return error(session.say("The maildrop cannot be used now, try again later"), "SYS/TEMP")
     except (ConnectionClosed, TimedOut):
         raise
     except Exception:
         session.connection.log.bug("POP3 command failed", Failure())
-        return error("Something went wrong here, try again later", "SYS/TEMP")
+        return error(session.say("Something went wrong here, try again later"), "SYS/TEMP")
 
 
 async def _run(session: Session, command: Command) -> bytes:

@@ -13,6 +13,7 @@ from mailnode.net.listen import Connection
 from mailnode.net.stream import Stream
 from mailnode.net.tls import TlsServer
 from mailnode.pop3.maildrop import Maildrop, Sizes
+from mailnode.pop3.words import ENGLISH, said
 from mailnode.runtime import Runtime
 
 
@@ -25,12 +26,16 @@ class State(Flag):
 
 
 class Refused(Exception):
-    """The command is well-formed, but not done: the text is for the client, `code` from RFC 2449 or 3206."""
+    """The command is well-formed, but not done: the text is for the client, `code` from RFC 2449 or 3206.
 
-    def __init__(self, text: str, code: str = "") -> None:
+    `values` belong into the text, which is one of words.py.
+    """
+
+    def __init__(self, text: str, code: str = "", *values: object) -> None:
         super().__init__(text)
         self.text = text
         self.code = code
+        self.values = values
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,11 @@ class Session:
     stamp: bytes = b""  # the greeting's timestamp, where APOP is offered
     bad_lines: int = 0
     ended: bool = False
+    language: str = ENGLISH
+
+    def say(self, text: str, *values: object) -> str:
+        """A text of words.py in the language of the session."""
+        return said(self.language, text, *values)
 
     @property
     def stream(self) -> Stream:

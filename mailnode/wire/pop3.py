@@ -45,7 +45,7 @@ def number_and_lines(text: bytes) -> tuple[int, int]:
 
 
 def ok(text: str = "") -> bytes:
-    """`"+OK" [SP text] CRLF`"""
+    """`"+OK" [SP text] CRLF`; ASCII, but in a language that was asked for (RFC 6856 section 3.2)."""
     return _status("+OK", text)
 
 
@@ -55,4 +55,4 @@ def error(text: str, code: str = "") -> bytes:
 
 
 def _status(status: str, text: str) -> bytes:
-    return f"{status} {text}".rstrip().encode("ascii") + b"\r\n"
+    return f"{status} {text}".rstrip().encode() + b"\r\n"

@@ -41,7 +41,7 @@ async def user(session: Session, argument: bytes) -> bytes:
     """USER name (RFC 1939 section 7): accepted for every name, so that nobody learns which exist."""
     _check_passwords_allowed(session)
     session.username = argument
-    return ok("Now the password")
+    return ok(session.say("Now the password"))
 
 
 async def pass_(session: Session, argument: bytes) -> bytes:
@@ -72,7 +72,7 @@ async def auth(session: Session, argument: bytes) -> bytes:
     try:
         return await _log_in(session, logins.authenticate(mechanism, exchange, session.connection))
     except NotOffered:
-        raise Refused("Unknown mechanism; known: " + " ".join(session.mechanisms)) from None
+        raise Refused("Unknown mechanism; known: {}", "", " ".join(session.mechanisms)) from None
 
 
 def _exchange(session: Session, initial: bytes | None) -> Exchange:
@@ -104,7 +104,7 @@ async def _log_in(session: Session, login: Awaitable[MailAccount]) -> bytes:
         raise Refused("The maildrop is locked by another session", "IN-USE") from None
     session.opened = OpenMaildrop(account, maildrop)
     session.bad_lines = 0
-    return ok(f"{len(maildrop.entries)} messages ({maildrop.octets()} octets)")
+    return ok(session.say("{} messages ({} octets)", len(maildrop.entries), maildrop.octets()))
 
 
 async def stls(session: Session, argument: bytes) -> bytes:
@@ -112,6 +112,6 @@ async def stls(session: Session, argument: bytes) -> bytes:
     tls = tls_offered(session)
     if tls is None:
         raise Refused("TLS is active already" if session.stream.secure else "TLS is not possible here")
-    session.stream.write(ok("Begin TLS now"))
+    session.stream.write(ok(session.say("Begin TLS now")))
     await session.stream.start_tls(tls, timeout=float(session.limits.tls_handshake_timeout))
     return b""

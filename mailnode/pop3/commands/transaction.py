@@ -36,7 +36,7 @@ async def _listing(session: Session, argument: bytes, fact: Callable[[Entry], ob
         number = message_number(argument)
         return ok(f"{number} {fact(maildrop.entry(number))}")
     listing = (f"{number} {fact(entry)}\r\n".encode() for number, entry in maildrop.listed())
-    await _send(session, dotted(ok("{} messages ({} octets)".format(*_counts(session))), listing))
+    await _send(session, dotted(ok(session.say("{} messages ({} octets)", *_counts(session))), listing))
     return b""
 
 
@@ -44,14 +44,14 @@ async def retr(session: Session, argument: bytes) -> bytes:
     """RETR msg: the whole message."""
     number = message_number(argument)
     octets = session.transaction.maildrop.entry(number).octets
-    return await _send_message(session, number, ok(f"{octets} octets"), lines)
+    return await _send_message(session, number, ok(session.say("{} octets", octets)), lines)
 
 
 async def top_(session: Session, argument: bytes) -> bytes:
     """TOP msg n (RFC 1939 section 7): the header, the blank line, and n lines of the body."""
     number, count = number_and_lines(argument)
     return await _send_message(
-        session, number, ok("Top of message follows"), lambda body: top(lines(body), count)
+        session, number, ok(session.say("Top of message follows")), lambda body: top(lines(body), count)
     )
 
 
@@ -82,7 +82,7 @@ async def dele(session: Session, argument: bytes) -> bytes:
     maildrop = session.transaction.maildrop
     maildrop.entry(number)
     maildrop.deleted.add(number)
-    return ok("Marked as deleted")
+    return ok(session.say("Marked as deleted"))
 
 
 async def noop(session: Session, argument: bytes) -> bytes:
@@ -93,4 +93,4 @@ async def noop(session: Session, argument: bytes) -> bytes:
 async def rset(session: Session, argument: bytes) -> bytes:
     """RSET: take all marks off."""
     session.transaction.maildrop.deleted.clear()
-    return ok("{} messages ({} octets)".format(*_counts(session)))
+    return ok(session.say("{} messages ({} octets)", *_counts(session)))

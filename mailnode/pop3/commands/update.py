@@ -17,7 +17,7 @@ async def quit_(session: Session, argument: bytes) -> bytes:
         await _update(session)
     finally:
         await session.release()
-    return ok("Goodbye")
+    return ok(session.say("Goodbye"))
 
 
 async def _update(session: Session) -> None:
