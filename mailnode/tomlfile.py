@@ -34,6 +34,9 @@ _KEY = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\\n]|\\.)*"|'[^'\n]*')"""
 _DOTTED = rf"{_KEY}(?:[ \t]*\.[ \t]*{_KEY})*"
 _TABLE = re.compile(rf"[ \t]*(\[\[?)[ \t]*({_DOTTED})[ \t]*\]")
 _VALUE = re.compile(rf"[ \t]*({_DOTTED})[ \t]*=")
+_TOKEN = re.compile(  # what may hide or open a multi-line string: whole strings, a comment, an open one
+    r'''(?P<open>"""|\'{3})(?:(?P<close>.*?(?P=open))|.*)|"(?:\\.|[^"\\])*"|'[^']*'|#.*'''
+)
 _POSITION = re.compile(r" ?\(at (?:line (\d+), column \d+|end of document)\)")
 _NAMES = {
     str: "a text in quotes",
@@ -190,7 +193,8 @@ def find_lines(text: str) -> dict[Path, int]:
             found.setdefault(prefix, number)
         elif value := _VALUE.match(line):
             found.setdefault(prefix + _keys(value[1]), number)
-            quotes = next((mark for mark in ('"""', "'''") if line.count(mark) % 2), "")
+            tokens = _TOKEN.finditer(line, value.end())
+            quotes = next((token["open"] for token in tokens if token["open"] and not token["close"]), "")
     return found
 
 

@@ -9,7 +9,7 @@ from dataclasses import fields, is_dataclass, replace
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -614,12 +614,21 @@ class Lines(SynchronousTestCase):
         )
 
     @given(st.dictionaries(st.text(min_size=1, max_size=8), st.integers(0, 9), max_size=6))
+    @example({"'''": 1, "a": 1})
     @settings(deadline=None, max_examples=100)
     def test_any_key_is_found(self, table: dict[str, int]) -> None:
         """Any quoted key is found on its line."""
         keys = [key for key in table if key.isprintable()]
         text = "".join(f"{json.dumps(key, ensure_ascii=False)} = 1\n" for key in keys)
         self.assertEqual(tomlfile.find_lines(text), {(key,): number for number, key in enumerate(keys, 1)})
+
+    def test_marks_that_open_nothing(self) -> None:
+        """Only an open multi-line string hides keys, not its marks in another string or in a comment."""
+        for value in ("\"'''\"", '\'"""\'', '1 # """', '"""whole"""', r'"\""'):
+            self.assertEqual(tomlfile.find_lines(f"a = {value}\nb = 1\n"), {("a",): 1, ("b",): 2}, value)
+        for mark in ('"""', "'''"):
+            text = f"a = ['{{', {mark}\nb = 1\n{mark}]\nc = 1\n"
+            self.assertEqual(tomlfile.find_lines(text), {("a",): 1, ("c",): 4}, text)
 
     @given(st.text(alphabet="[]\"'.=\\ \nab1#{}", max_size=60))
     @settings(deadline=None, max_examples=200)
