@@ -121,6 +121,7 @@ class Limits:
     data_rate: Positive = 500
     imap_timeout: Positive = 1800
     pop3_timeout: Positive = 600
+    pop3_login_delay: Natural = 0
     login_timeout: Positive = 60
     write_timeout: Positive = 300
     tls_handshake_timeout: Positive = 15

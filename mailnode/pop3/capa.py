@@ -1,8 +1,8 @@
 """CAPA and the table of what is announced (RFC 2449 section 5): nothing that is not there.
 
 USER stands in it only where passwords may be sent, SASL with the mechanisms of this connection, STLS only
-where it would be answered with +OK. LOGIN-DELAY is missing because no login is ever refused for being early,
-EXPIRE says NEVER because no message goes without a DELE. UTF8 (RFC 6856) is not offered.
+where it would be answered with +OK, LOGIN-DELAY only where logins are refused for being early. EXPIRE says
+NEVER because no message goes without a DELE. UTF8 (RFC 6856) is not offered.
 """
 
 from collections.abc import Callable
@@ -27,6 +27,11 @@ class Capability:
     words: Callable[[Session], tuple[str, ...]] = lambda session: ()
 
 
+def _login_delay(session: Session) -> tuple[str, ...]:
+    delay = session.limits.pop3_login_delay
+    return (str(delay),) if delay else ()
+
+
 CAPABILITIES = (
     Capability("TOP", "RFC 2449 section 6.1"),
     Capability("UIDL", "RFC 2449 section 6.8"),
@@ -37,6 +42,7 @@ CAPABILITIES = (
     Capability("AUTH-RESP-CODE", "RFC 3206 section 6"),
     Capability("LANG", "RFC 6856 section 3"),
     Capability("PIPELINING", "RFC 2449 section 6.6"),
+    Capability("LOGIN-DELAY", "RFC 2449 section 6.5", _login_delay, _login_delay),
     Capability("EXPIRE NEVER", "RFC 2449 section 6.7"),
     Capability("IMPLEMENTATION mailnode", "RFC 2449 section 6.9"),
 )

@@ -49,6 +49,7 @@ class Collaborators:
     bus: Bus
     tls: TlsServer | None
     sizes: Sizes = field(default_factory=Sizes)
+    last_login: dict[str, float] = field(default_factory=dict)  # by mailbox, in seconds since the epoch
 
 
 @dataclass(frozen=True, slots=True)

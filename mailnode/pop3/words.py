@@ -98,6 +98,12 @@ _ROWS: tuple[tuple[str, str, str, str], ...] = (  # English, German, French, Spa
         "Demasiados inicios de sesión a la vez; inténtelo más tarde",
     ),
     (
+        "Too soon after the last login; {} seconds must pass",
+        "Zu bald nach der letzten Anmeldung; es müssen {} Sekunden vergehen",
+        "Trop tôt après la dernière connexion ; il faut attendre {} secondes",
+        "Demasiado pronto tras el último inicio de sesión; deben pasar {} segundos",
+    ),
+    (
         "The maildrop is locked by another session",
         "Das Postfach ist durch eine andere Sitzung gesperrt",
         "La boîte est verrouillée par une autre session",

@@ -6,7 +6,7 @@ from typing import ClassVar
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailnode.config import Auth
+from mailnode.config import Auth, Limits
 from mailnode.net.stream import ConnectionClosed, TimedOut
 from mailnode.pop3.capa import CAPABILITIES
 from mailnode.pop3.state import State
@@ -249,6 +249,19 @@ class Capabilities(Pop3TestCase):
         ):
             found = self.capabilities(tls, loopback=loopback, log_in=log_in)
             self.assertEqual(found, wanted, (tls, loopback, log_in))
+
+    def test_login_delay(self) -> None:
+        """RFC 2449 section 6.5: announced where there is one; who comes too soon is refused."""
+        self.live.config = replace(self.live.config, limits=Limits(pop3_login_delay=60))
+        self.assertIn("LOGIN-DELAY 60", self.capabilities("implicit", loopback=False))
+        self.logged_in().lose()
+        talk = self.connect()
+        refusal = b"-ERR [LOGIN-DELAY] Too soon after the last login; 60 seconds must pass\r\n"
+        self.assertEqual(talk.log_in(), refusal)
+        self.clock.advance(59)
+        self.assertEqual(self.connect().log_in(), refusal)
+        self.clock.advance(1)
+        self.assertTrue(self.connect().log_in().startswith(b"+OK"))
 
     def test_always_tls(self) -> None:
         """require_tls = "always" holds on loopback too, from the next command on."""

@@ -98,13 +98,26 @@ async def _log_in(session: Session, login: Awaitable[MailAccount]) -> bytes:
         raise Refused("Authentication failed", "AUTH") from None
     except LoginBusy:
         raise Refused("Too many logins at once, try again later", "SYS/TEMP") from None
+    _check_pace(session, account.address)
     try:
         maildrop = await account.lane.run(open_maildrop, account.store, shared.sizes)
     except InUse:
         raise Refused("The maildrop is locked by another session", "IN-USE") from None
+    shared.last_login[account.address] = shared.runtime.now()
     session.opened = OpenMaildrop(account, maildrop)
     session.bad_lines = 0
     return ok(session.say("{} messages ({} octets)", len(maildrop.entries), maildrop.octets()))
+
+
+def _check_pace(session: Session, address: str) -> None:
+    """Refuse a login that comes too soon after the last one to the mailbox (RFC 2449 section 6.5).
+
+    A clock that was set back refuses nobody for longer than the delay.
+    """
+    last = session.shared.last_login.get(address)
+    delay = session.limits.pop3_login_delay
+    if last is not None and 0 <= session.shared.runtime.now() - last < delay:
+        raise Refused("Too soon after the last login; {} seconds must pass", "LOGIN-DELAY", delay)
 
 
 async def stls(session: Session, argument: bytes) -> bytes:
