@@ -16,6 +16,7 @@ from mailnode.net.listen import Connection
 from mailnode.net.stream import ConnectionClosed, TimedOut
 from mailnode.net.tls import TlsServer
 from mailnode.pop3.state import Collaborators, Refused, Session, State
+from mailnode.pop3.trouble import unusable
 from mailnode.pop3.verbs import FOREIGN, VERBS, Takes
 from mailnode.runtime import Runtime
 from mailnode.store.errors import NoSuchMessage, StoreError
@@ -85,7 +86,8 @@ async def _answer(session: Session, prefix: bytes) -> bytes:
         return error(session.say("No such message"))
     except (StoreError, OSError) as trouble:
         session.connection.log.warn("store failed", reason=getattr(trouble, "strerror", None) or trouble)
-        return error(session.say("The maildrop cannot be used now, try again later"), "SYS/TEMP")
+        reply = unusable(trouble)
+        return error(session.say(reply.text), reply.code)
     except (ConnectionClosed, TimedOut):
         raise
     except Exception:

@@ -54,6 +54,12 @@ _ROWS: tuple[tuple[str, str, str, str], ...] = (  # English, German, French, Spa
         "El buzón no se puede usar ahora; inténtelo más tarde",
     ),
     (
+        "The maildrop cannot be used; the administrator must look into it",
+        "Das Postfach ist nicht benutzbar; der Administrator muss danach sehen",
+        "La boîte n'est pas utilisable ; l'administrateur doit s'en occuper",
+        "El buzón no se puede usar; el administrador debe revisarlo",
+    ),
+    (
         "Something went wrong here, try again later",
         "Hier ist etwas schiefgegangen, bitte später noch einmal",
         "Quelque chose a mal tourné ici, réessayez plus tard",

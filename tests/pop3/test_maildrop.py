@@ -1,5 +1,6 @@
 """The maildrop of a session: lock, snapshot, sizes, streaming, UPDATE (vectors P2, P3, P4, P6)."""
 
+import errno
 import os
 import poplib
 from collections.abc import Iterator
@@ -138,6 +139,30 @@ class Messages(Pop3TestCase):
         self.assertTrue(answer.startswith(b"-ERR [SYS/TEMP] "))
         self.assertNotIn(b"secret", answer)
         self.assertEqual(talk.say(b"NOOP\r\n"), b"+OK\r\n")
+
+    def test_lasting_trouble(self) -> None:
+        """What only the administrator can mend is told apart from what passes (RFC 3206 section 4)."""
+        talk = self.logged_in(MESSAGE)
+        for number, code in (
+            (errno.EACCES, b"SYS/PERM"),
+            (errno.EROFS, b"SYS/PERM"),
+            (errno.ENOTDIR, b"SYS/PERM"),
+            (errno.EMFILE, b"SYS/TEMP"),
+            (errno.ENOSPC, b"SYS/TEMP"),
+        ):
+
+            def fails(_: Mailbox, uid: object, number: int = number) -> Body:
+                raise OSError(number, os.strerror(number))
+
+            patches = [self.patch(Mailbox, name, fails) for name in ("body", "expunge")]
+            self.assertTrue(talk.say(b"RETR 1\r\n").startswith(b"-ERR [%s] " % code), number)
+            answer = talk.say(b"DELE 1\r\nQUIT\r\n").splitlines()[-1]
+            self.assertEqual(answer, b"-ERR [%s] some deleted messages not removed" % code)
+            for patch in patches:
+                patch.restore()
+            talk = self.connect()
+            talk.log_in()
+        self.assertEqual(self.kept(), [1])
 
     def test_disk_trouble_half_way(self) -> None:
         """A message that cannot be read to its end never looks complete: the connection is cut."""

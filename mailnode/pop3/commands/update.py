@@ -2,6 +2,7 @@
 
 from mailnode.events.life import Expunged
 from mailnode.pop3.state import Refused, Session
+from mailnode.pop3.trouble import system_code
 from mailnode.store.errors import StoreError
 from mailnode.store.values import INBOX
 from mailnode.wire.pop3 import ok
@@ -30,7 +31,7 @@ async def _update(session: Session) -> None:
     except (StoreError, OSError) as trouble:
         reason = getattr(trouble, "strerror", None) or trouble
         session.connection.log.warn("deleted messages not removed", reason=reason)
-        raise Refused("some deleted messages not removed", "SYS/TEMP") from None
+        raise Refused("some deleted messages not removed", system_code(trouble)) from None
     finally:
         shared.feed.announce(account.key(INBOX))
     if removed:
