@@ -74,13 +74,13 @@ def decode_transfer(body: bytes, encoding: bytes) -> bytes:
     return body
 
 
-def encode_words(text: str) -> list[str]:
+def encode_words(text: str, *, always: bool = False) -> list[str]:
     """A text for a header field, as lines that it is to be folded into; as it is where it is ASCII.
 
-    Else as encoded words of at most 75 characters in UTF-8 and "Q", each with whole characters in it (RFC
-    2047 section 5).
+    Else, or always, as encoded words of at most 75 characters in UTF-8 and "Q", each with whole characters
+    in it (RFC 2047 section 5).
     """
-    if text.isascii():
+    if text.isascii() and not always:
         return [text]
     words = [""]
     for letter in text:

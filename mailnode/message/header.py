@@ -57,7 +57,7 @@ class Header:
         if not found:
             return None
         field = found[0]
-        return _unfolded(self._data[field.value : min(field.end, field.value + VALUE_LIMIT)])
+        return unfolded(self._data[field.value : min(field.end, field.value + VALUE_LIMIT)])
 
     def all(self, name: bytes) -> list[bytes]:
         """The values of every field of that name, unfolded and stripped, in their order."""
@@ -65,7 +65,7 @@ class Header:
 
     def value(self, field: Field) -> bytes:
         """The value of a field, unfolded (RFC 5322 section 2.2.3) and stripped of white space."""
-        return _unfolded(self._data[field.value : field.end])
+        return unfolded(self._data[field.value : field.end])
 
 
 def values_of(header: bytes, name: bytes) -> list[bytes]:
@@ -73,7 +73,7 @@ def values_of(header: bytes, name: bytes) -> list[bytes]:
     if header.count(b"\n") > FIELD_LIMIT:
         return scan(header).all(name)
     blank, _ = extent(header, 0, len(header))
-    return [_unfolded(value) for value in _values_called(name.lower()).findall(header, 0, blank)]
+    return [unfolded(value) for value in _values_called(name.lower()).findall(header, 0, blank)]
 
 
 @functools.lru_cache(maxsize=64)
@@ -83,7 +83,8 @@ def _values_called(name: bytes) -> "re.Pattern[bytes]":
     return re.compile(rb"^%b[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)" % wanted, re.IGNORECASE | re.MULTILINE)
 
 
-def _unfolded(value: bytes) -> bytes:
+def unfolded(value: bytes) -> bytes:
+    """What stands behind a field's colon, as one line (RFC 5322 section 2.2.3) without blanks around it."""
     value = value.strip(b" \t\r\n")
     return value.replace(b"\r\n", b"").replace(b"\n", b"") if b"\n" in value else value
 

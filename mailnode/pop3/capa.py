@@ -1,8 +1,9 @@
 """CAPA and the table of what is announced (RFC 2449 section 5): nothing that is not there.
 
 USER stands in it only where passwords may be sent, SASL with the mechanisms of this connection, STLS only
-where it would be answered with +OK, LOGIN-DELAY only where logins are refused for being early. EXPIRE says
-NEVER because no message goes without a DELE. UTF8 (RFC 6856) is not offered.
+where it would be answered with +OK, LOGIN-DELAY only where logins are refused for being early. UTF8
+says USER because names and passwords may be UTF-8 at any time. EXPIRE says NEVER because no message goes
+without a DELE.
 """
 
 from collections.abc import Callable
@@ -32,6 +33,10 @@ def _login_delay(session: Session) -> tuple[str, ...]:
     return (str(delay),) if delay else ()
 
 
+def _utf8(session: Session) -> tuple[str, ...]:
+    return ("USER",) if passwords_allowed(session) else ()
+
+
 CAPABILITIES = (
     Capability("TOP", "RFC 2449 section 6.1"),
     Capability("UIDL", "RFC 2449 section 6.8"),
@@ -40,6 +45,7 @@ CAPABILITIES = (
     Capability("STLS", "RFC 2595 section 4", tls_offered),
     Capability("RESP-CODES", "RFC 2449 section 6.4"),
     Capability("AUTH-RESP-CODE", "RFC 3206 section 6"),
+    Capability("UTF8", "RFC 6856 section 2", words=_utf8),
     Capability("LANG", "RFC 6856 section 3"),
     Capability("PIPELINING", "RFC 2449 section 6.6"),
     Capability("LOGIN-DELAY", "RFC 2449 section 6.5", _login_delay, _login_delay),

@@ -6,7 +6,8 @@ message. RETR does not set \\Seen: what a person has read is known to IMAP clien
 
 What goes over the wire is the message with CRLF at the end of every line (docs/store.md, "Line ends"): a
 bare LF, which only IMAP APPEND can bring, gets its CR, since many clients take it for a line end and would
-see the end of the message where there is none. Sizes count what RETR sends, without dot-stuffing.
+see the end of the message where there is none. Without UTF8 a header that is not ASCII is replaced by a
+surrogate (RFC 6856 section 2.1). Sizes count what RETR sends, without dot-stuffing.
 
 All functions here run in the account's lane.
 """
@@ -17,16 +18,14 @@ from dataclasses import dataclass
 from weakref import WeakKeyDictionary
 
 from mailnode.fs import Lock
-from mailnode.message.wire_form import WireForm, to_wire
 from mailnode.store.account import Account
 from mailnode.store.body import Body
+from mailnode.store.download import NONE, Download, measure
 from mailnode.store.errors import NoSuchMessage
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.messages import Message
 from mailnode.store.values import INBOX
 from mailnode.wire.dot import Encoder
-
-_CRLF = b"\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +35,7 @@ class Entry:
     message: Message
     octets: int
     uidl: str
+    surrogate: bool  # whether its header is replaced for this session
 
 
 class Maildrop:
@@ -87,53 +87,46 @@ class Maildrop:
 
 
 class Sizes:
-    """The octets that RETR sends for each message, remembered while its mailbox stays open.
+    """What RETR sends of each message, remembered while its mailbox stays open.
 
-    Whether a message ends in a line end stands in the file alone; files do not change, so one look is enough.
+    How a message ends, and whether its header is ASCII, stands in the file alone; files do not change, so
+    one look is enough.
     """
 
     def __init__(self) -> None:
-        self._known: WeakKeyDictionary[Mailbox, dict[str, int]] = WeakKeyDictionary()
+        self._known: WeakKeyDictionary[Mailbox, dict[str, Download]] = WeakKeyDictionary()
 
-    def entries(self, mailbox: Mailbox) -> tuple[Entry, ...]:
-        """All messages that are there now."""
+    def entries(self, mailbox: Mailbox, *, utf8: bool) -> tuple[Entry, ...]:
+        """All messages that are there now, for a session in UTF-8 mode or not."""
         known = self._known.get(mailbox, {})
+        seen = {}
         entries = []
         for uid in mailbox.uids:
             message = mailbox.get(uid)
             with suppress(NoSuchMessage):
                 if message is not None:
-                    octets = known.get(message.base)
-                    octets = _sent_octets(mailbox, uid) if octets is None else octets
-                    entries.append(Entry(message, octets, mailbox.uidl(uid)))
-        self._known[mailbox] = {entry.message.base: entry.octets for entry in entries}
+                    found = seen[message.base] = known.get(message.base) or _measure(mailbox, uid)
+                    replaced = not utf8 and found.with_surrogate != NONE
+                    octets = found.with_surrogate if replaced else found.octets
+                    entries.append(Entry(message, octets, mailbox.uidl(uid), replaced))
+        self._known[mailbox] = seen
         return tuple(entries)
 
 
-def open_maildrop(store: Account, sizes: Sizes) -> Maildrop:
-    """Lock the maildrop and look at it. Raises InUse, OSError."""
+def _measure(mailbox: Mailbox, uid: int) -> Download:
+    with mailbox.body(uid) as body:
+        return measure(body, mailbox.octets(uid))
+
+
+def open_maildrop(store: Account, sizes: Sizes, *, utf8: bool = False) -> Maildrop:
+    """Lock the maildrop and look at it, for a session in UTF-8 mode or not. Raises InUse, OSError."""
     lock = store.try_lock_maildrop()
     try:
         mailbox = store.mailbox(INBOX)
-        return Maildrop(mailbox, sizes.entries(mailbox), lock)
+        return Maildrop(mailbox, sizes.entries(mailbox, utf8=utf8), lock)
     except BaseException:
         lock.release()
         raise
-
-
-def _sent_octets(mailbox: Mailbox, uid: int) -> int:
-    with mailbox.body(uid) as body:
-        octets = sum(map(len, lines(body))) if body.verbatim else mailbox.octets(uid)
-        end = to_wire(b"".join(body.wire(max(0, body.size - 2))), False)
-        return octets if not end or end.endswith(_CRLF) else octets + len(_CRLF)
-
-
-def lines(body: Body) -> Iterator[bytes]:
-    """The whole message in chunks, every line of it ended by CRLF."""
-    if not body.verbatim:
-        return body.wire()
-    form = WireForm(verbatim=False)
-    return (form.feed(chunk) for chunk in body.wire())
 
 
 def top(chunks: Iterable[bytes], count: int) -> Iterator[bytes]:

@@ -72,6 +72,7 @@ class Session:
     bad_lines: int = 0
     ended: bool = False
     language: str = ENGLISH
+    utf8: bool = False  # RFC 6856 section 2.1
 
     def say(self, text: str, *values: object) -> str:
         """A text of words.py in the language of the session."""

@@ -6,7 +6,7 @@ from enum import Enum, auto
 
 from mailnode.pop3.capa import capa
 from mailnode.pop3.commands.authorization import apop, auth, pass_, stls, user
-from mailnode.pop3.commands.language import lang
+from mailnode.pop3.commands.language import lang, utf8
 from mailnode.pop3.commands.transaction import dele, list_, noop, retr, rset, stat, top_, uidl
 from mailnode.pop3.commands.update import quit_
 from mailnode.pop3.state import Session, State
@@ -33,6 +33,7 @@ class Verb:
 VERBS: Mapping[bytes, Verb] = {
     b"CAPA": Verb(capa, State.ANY, Takes.NOTHING),
     b"LANG": Verb(lang, State.ANY, Takes.MAYBE),
+    b"UTF8": Verb(utf8, State.AUTHORIZATION, Takes.NOTHING),
     b"STLS": Verb(stls, State.AUTHORIZATION, Takes.NOTHING),
     b"USER": Verb(user, State.AUTHORIZATION, Takes.TEXT),
     b"PASS": Verb(pass_, State.AUTHORIZATION, Takes.TEXT),

@@ -77,6 +77,8 @@ _ROWS: tuple[tuple[str, str, str, str], ...] = (  # English, German, French, Spa
         "Pas de mot de passe ici ; utilisez AUTH",
         "Aquí no se aceptan contraseñas; use AUTH",
     ),
+    ("UTF-8 from now on", "Ab jetzt UTF-8", "UTF-8 désormais", "UTF-8 desde ahora"),
+    ("STLS comes before UTF8", "STLS kommt vor UTF8", "STLS vient avant UTF8", "STLS va antes de UTF8"),
     ("Now the password", "Jetzt das Passwort", "Maintenant le mot de passe", "Ahora la contraseña"),
     ("USER comes first", "Zuerst kommt USER", "USER vient d'abord", "Primero USER"),
     (

@@ -4,7 +4,11 @@ import os
 from collections.abc import Iterator
 
 from mailnode.fs import READ_SIZE, ReadFile
+from mailnode.message.header import extent
 from mailnode.message.wire_form import WireForm
+
+HEADER_LIMIT = 1 << 20  # octets
+_HEADER_USUAL = 8192
 
 
 class Body:
@@ -28,6 +32,16 @@ class Body:
         """
         whole = self._file.read_at(0, self.size)
         return whole if len(whole) == self.size else whole + b"".join(self._read(len(whole), self.size))
+
+    def header(self) -> bytes:
+        """The header with its empty line as it lies on disk; b"" where it is longer than HEADER_LIMIT."""
+        data = self._file.read_at(0, _HEADER_USUAL)
+        while True:
+            end = extent(data, 0, len(data))[1]
+            more = b"" if end < len(data) else self._file.read_at(len(data), READ_SIZE)
+            if not more or len(data) > HEADER_LIMIT:
+                return b"" if more else data[:end]
+            data += more
 
     def wire(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """The wire form of a disk range, in chunks; a range starts at the start of a line."""

@@ -108,3 +108,57 @@ class Lang(Pop3TestCase):
         talk = self.connect()
         for wanted in ("\xff", "de de", "-", "*-de", "x" * 400):
             self.dialogue(talk, f"C: LANG {wanted}\nS: -ERR This language is not known here")
+
+
+INTERNATIONAL = "From: Jürgen <jürgen@example.org>\r\nSubject: Grüße\r\n\r\nÄpfel\r\n.\r\n".encode()
+
+
+class Utf8(Pop3TestCase):
+    """UTF8 (RFC 6856 section 2) and what a client gets without it."""
+
+    def test_as_it_is(self) -> None:
+        """After UTF8 the message comes octet for octet."""
+        self.put(INTERNATIONAL)
+        talk = self.connect()
+        self.assertEqual(talk.say(b"UTF8\r\n"), b"+OK UTF-8 from now on\r\n")
+        talk.log_in()
+        self.assertEqual(talk.say(b"LIST 1\r\n"), b"+OK 1 %d\r\n" % len(INTERNATIONAL))
+        answer = talk.say(b"RETR 1\r\n")
+        self.assertEqual(answer.partition(b"\r\n")[2], INTERNATIONAL[:-3] + b"..\r\n.\r\n")
+
+    def test_surrogate(self) -> None:
+        """Without it the header is ASCII, the body stays, and LIST, STAT, RETR and TOP agree."""
+        for lines in (INTERNATIONAL, INTERNATIONAL.replace(b"pfel\r\n", b"pfel\n")):
+            talk = self.logged_in(lines)
+            for command, body in ((b"RETR 1", "Äpfel\r\n..\r\n".encode()), (b"TOP 1 0", b"")):
+                text = talk.say(command + b"\r\n").partition(b"\r\n")[2]
+                header, _, rest = text.partition(b"\r\n\r\n")
+                self.assertTrue(header.isascii())
+                self.assertIn(b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=", header)
+                self.assertIn(b"<invalid@internationalized-address.invalid>", header)
+                self.assertEqual(rest, body + b".\r\n")
+                if body:
+                    size = len(text) - len(b".") - len(b".\r\n")
+                    self.assertEqual(talk.say(b"LIST 1\r\n"), b"+OK 1 %d\r\n" % size)
+                    self.assertEqual(talk.say(b"STAT\r\n"), b"+OK 1 %d\r\n" % size)
+            talk.say(b"DELE 1\r\nQUIT\r\n")
+
+    def test_endless_header(self) -> None:
+        """A header that is too long to be replaced comes as it is."""
+        message = b"A: \xc3\xa9\r\n" + b"B: c\r\n" * 300_000
+        talk = self.logged_in(message)
+        self.assertTrue(talk.say(b"RETR 1\r\n").partition(b"\r\n")[2].startswith(message[:1000]))
+
+    def test_order(self) -> None:
+        """UTF8 is for before the login; TLS comes before UTF8."""
+        talk = self.logged_in()
+        self.assertTrue(talk.say(b"UTF8\r\n").startswith(b"-ERR "))
+        talk = self.connect(tls="starttls")
+        self.assertTrue(talk.say(b"UTF8 x\r\n").startswith(b"-ERR "))
+        self.assertTrue(talk.say(b"UTF8\r\n").startswith(b"+OK "))
+        self.assertEqual(talk.say(b"STLS\r\n"), b"-ERR STLS comes before UTF8\r\n")
+
+    def test_capability(self) -> None:
+        """USER stands behind it where a name and a password can be sent."""
+        self.assertIn(b"\r\nUTF8 USER\r\n", self.connect().say(b"CAPA\r\n"))
+        self.assertIn(b"\r\nUTF8\r\n", self.connect(tls="starttls").say(b"CAPA\r\n"))

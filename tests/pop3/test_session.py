@@ -237,8 +237,8 @@ class Capabilities(Pop3TestCase):
 
     def test_truth(self) -> None:
         """USER and SASL only where passwords may be sent, STLS only where it would begin."""
-        expected = sorted(self.ALWAYS)
-        with_passwords = sorted(self.ALWAYS + self.PASSWORDS)
+        expected = sorted([*self.ALWAYS, "UTF8"])
+        with_passwords = sorted([*self.ALWAYS, *self.PASSWORDS, "UTF8 USER"])
         for tls, loopback, log_in, wanted in (
             ("starttls", False, False, sorted([*expected, "STLS"])),
             ("starttls", True, False, sorted([*with_passwords, "STLS"])),
@@ -277,7 +277,7 @@ class Capabilities(Pop3TestCase):
     def test_announced_is_done(self) -> None:
         """Every announced command stands in the table, and every row of CAPA cites its document."""
         words = {row.line.split()[0].encode() for row in CAPABILITIES}
-        self.assertEqual(words & VERBS.keys(), {b"TOP", b"UIDL", b"USER", b"STLS", b"LANG"})
+        self.assertEqual(words & VERBS.keys(), {b"TOP", b"UIDL", b"USER", b"STLS", b"LANG", b"UTF8"})
         for row in CAPABILITIES:
             self.assertRegex(row.reference, r"^RFC \d+ section \d")
 

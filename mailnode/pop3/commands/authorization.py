@@ -1,6 +1,7 @@
 """The commands of the AUTHORIZATION state: USER, PASS, APOP, AUTH, STLS."""
 
 from collections.abc import Awaitable
+from functools import partial
 
 from mailnode.auth.checker import LoginBusy
 from mailnode.auth.login import LoginFailed, NotOffered, plaintext_allowed
@@ -100,7 +101,9 @@ async def _log_in(session: Session, login: Awaitable[MailAccount]) -> bytes:
         raise Refused("Too many logins at once, try again later", "SYS/TEMP") from None
     _check_pace(session, account.address)
     try:
-        maildrop = await account.lane.run(open_maildrop, account.store, shared.sizes)
+        maildrop = await account.lane.run(
+            partial(open_maildrop, account.store, shared.sizes, utf8=session.utf8)
+        )
     except InUse:
         raise Refused("The maildrop is locked by another session", "IN-USE") from None
     shared.last_login[account.address] = shared.runtime.now()
@@ -125,6 +128,8 @@ async def stls(session: Session, argument: bytes) -> bytes:
     tls = tls_offered(session)
     if tls is None:
         raise Refused("TLS is active already" if session.stream.secure else "TLS is not possible here")
+    if session.utf8:
+        raise Refused("STLS comes before UTF8")
     session.stream.write(ok(session.say("Begin TLS now")))
     await session.stream.start_tls(tls, timeout=float(session.limits.tls_handshake_timeout))
     return b""

@@ -1,4 +1,4 @@
-"""LANG (RFC 6856 section 3): the language in which the server speaks to people."""
+"""LANG and UTF8 (RFC 6856): the language in which the server speaks to people, and UTF-8 in messages."""
 
 from mailnode.pop3.maildrop import dotted
 from mailnode.pop3.state import Refused, Session
@@ -23,3 +23,9 @@ def _preferred(session: Session) -> str:
     live = session.shared.live
     entry = live.mailboxes.mailboxes.get(session.opened.account.address) if session.opened else None
     return (entry.language if entry else "") or live.config.language
+
+
+async def utf8(session: Session, argument: bytes) -> bytes:
+    """UTF8 (section 2.1): from now on messages come as they are, with UTF-8 in their headers."""
+    session.utf8 = True
+    return ok(session.say("UTF-8 from now on"))

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 from mailnode.net.blocking import send
 from mailnode.net.stream import ConnectionClosed
-from mailnode.pop3.maildrop import Entry, dotted, lines, top
+from mailnode.pop3.maildrop import Entry, dotted, top
 from mailnode.pop3.state import Session
-from mailnode.store.body import Body
+from mailnode.store.download import lines, surrogate_lines
 from mailnode.wire.pop3 import message_number, number_and_lines, ok
 
 
@@ -44,24 +44,25 @@ async def retr(session: Session, argument: bytes) -> bytes:
     """RETR msg: the whole message."""
     number = message_number(argument)
     octets = session.transaction.maildrop.entry(number).octets
-    return await _send_message(session, number, ok(session.say("{} octets", octets)), lines)
+    return await _send_message(session, number, ok(session.say("{} octets", octets)), lambda text: text)
 
 
 async def top_(session: Session, argument: bytes) -> bytes:
     """TOP msg n (RFC 1939 section 7): the header, the blank line, and n lines of the body."""
     number, count = number_and_lines(argument)
     return await _send_message(
-        session, number, ok(session.say("Top of message follows")), lambda body: top(lines(body), count)
+        session, number, ok(session.say("Top of message follows")), lambda text: top(text, count)
     )
 
 
 async def _send_message(
-    session: Session, number: int, first: bytes, text: Callable[[Body], Iterable[bytes]]
+    session: Session, number: int, first: bytes, cut: Callable[[Iterator[bytes]], Iterable[bytes]]
 ) -> bytes:
     account, maildrop = session.transaction.account, session.transaction.maildrop
     body = await account.lane.run(maildrop.body, number)
+    text = surrogate_lines(body) if maildrop.entry(number).surrogate else lines(body)
     try:
-        await _send(session, dotted(first, text(body)))
+        await _send(session, dotted(first, cut(text)))
     except OSError as error:
         # Half a message is out, and no reply can call it back: only the end of the connection can.
         session.connection.log.warn("message cannot be read", reason=error.strerror)

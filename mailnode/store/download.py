@@ -1,0 +1,49 @@
+"""A message as POP3 sends it: every line of it ended by CRLF, and all in ASCII where nothing else may be.
+
+A client that has not asked for UTF-8 gets a surrogate of a header that is not ASCII (RFC 6856 section 2.1).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mailnode.message.surrogate import surrogate
+from mailnode.message.wire_form import WireForm, to_wire
+from mailnode.store.body import Body
+
+_CRLF = b"\r\n"
+NONE = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """The octets that are sent, and with a surrogate header; NONE where it needs none."""
+
+    octets: int
+    with_surrogate: int = NONE
+
+
+def measure(body: Body, on_wire: int) -> Download:
+    """Look at a message whose wire form has so many octets."""
+    octets = sum(map(len, lines(body))) if body.verbatim else on_wire
+    end = to_wire(b"".join(body.wire(max(0, body.size - 2))), False)
+    if end and not end.endswith(_CRLF):
+        octets += len(_CRLF)
+    header = body.header()
+    if header.isascii():
+        return Download(octets)
+    return Download(octets, octets - len(to_wire(header, False)) + len(surrogate(header)))
+
+
+def lines(body: Body, start: int = 0) -> Iterator[bytes]:
+    """The message in chunks from the offset of a line on; a last line without end still lacks it."""
+    if not body.verbatim:
+        return body.wire(start)
+    form = WireForm(verbatim=False)
+    return (form.feed(chunk) for chunk in body.wire(start))
+
+
+def surrogate_lines(body: Body) -> Iterator[bytes]:
+    """The same with a surrogate header."""
+    header = body.header()
+    yield surrogate(header)
+    yield from lines(body, len(header))
