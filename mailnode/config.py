@@ -92,6 +92,13 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
+class Pop3:
+    """Whether one session has a maildrop for itself, or several may read it at once."""
+
+    lock: Literal["exclusive", "shared"] = "exclusive"
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """Every limit; sizes in octets, times in seconds, a rate in octets a second, the rest counts."""
 
@@ -167,6 +174,7 @@ class Config:
     tls: Tls = Tls()
     auth: Auth = field(default_factory=Auth)
     store: Store = Store()
+    pop3: Pop3 = Pop3()
     quota: Quota = field(default_factory=Quota)
     submission: Submission = field(default_factory=Submission)
     messages: LiveMessages = field(default_factory=LiveMessages)

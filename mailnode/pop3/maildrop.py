@@ -1,8 +1,9 @@
-"""One session's maildrop: INBOX as it was at login, under the exclusive lock (RFC 1939 sections 4 to 6).
+"""One session's maildrop: INBOX as it was at login (RFC 1939 sections 4 to 6).
 
 The numbers, sizes and unique-ids of a session never change. A message that somebody removes meanwhile (over
-IMAP, or with another program) keeps its number and can no longer be read: no number ever means another
-message. RETR does not set \\Seen: what a person has read is known to IMAP clients, not to a download.
+IMAP, with another program, or in a session that shares the maildrop) keeps its number and can no longer be
+read: no number ever means another message. RETR does not set \\Seen: what a person has read is known to
+IMAP clients, not to a download.
 
 What goes over the wire is the message with CRLF at the end of every line (docs/store.md, "Line ends"): a
 bare LF, which only IMAP APPEND can bring, gets its CR, since many clients take it for a line end and would
@@ -41,7 +42,7 @@ class Entry:
 class Maildrop:
     """The messages of a session by number, from 1 on, and those marked as deleted."""
 
-    def __init__(self, mailbox: Mailbox, entries: tuple[Entry, ...], lock: Lock) -> None:
+    def __init__(self, mailbox: Mailbox, entries: tuple[Entry, ...], lock: Lock | None) -> None:
         self.entries = entries
         self.deleted: set[int] = set()
         self._mailbox = mailbox
@@ -83,7 +84,8 @@ class Maildrop:
 
     def close(self) -> None:
         """Let the next session in; may be called twice."""
-        self._lock.release()
+        if self._lock is not None:
+            self._lock.release()
 
 
 class Sizes:
@@ -118,14 +120,18 @@ def _measure(mailbox: Mailbox, uid: int) -> Download:
         return measure(body, mailbox.octets(uid))
 
 
-def open_maildrop(store: Account, sizes: Sizes, *, utf8: bool = False) -> Maildrop:
-    """Lock the maildrop and look at it, for a session in UTF-8 mode or not. Raises InUse, OSError."""
-    lock = store.try_lock_maildrop()
+def open_maildrop(store: Account, sizes: Sizes, *, utf8: bool = False, shared: bool = False) -> Maildrop:
+    """Look at the maildrop, and lock it if it is not shared. Raises InUse, OSError.
+
+    `utf8` tells whether the session is in UTF-8 mode.
+    """
+    lock = None if shared else store.try_lock_maildrop()
     try:
         mailbox = store.mailbox(INBOX)
         return Maildrop(mailbox, sizes.entries(mailbox, utf8=utf8), lock)
     except BaseException:
-        lock.release()
+        if lock is not None:
+            lock.release()
         raise
 
 

@@ -5,12 +5,14 @@ import os
 import poplib
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from io import BytesIO
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailnode.config import Pop3
 from mailnode.events.life import Expunged
 from mailnode.net.stream import ConnectionClosed
 from mailnode.pop3.maildrop import dotted, top
@@ -209,6 +211,22 @@ class Snapshot(Pop3TestCase):
         self.assertTrue(second.say(b"STAT\r\n").startswith(b"-ERR Not possible before login"))
         first.say(b"QUIT\r\n")
         self.assertTrue(second.log_in().startswith(b"+OK 1 messages"))
+
+    def test_shared(self) -> None:
+        """Several sessions where the configuration allows it; each keeps its numbers, none removes twice."""
+        self.live.config = replace(self.live.config, pop3=Pop3("shared"))
+        first = self.logged_in(b"A: 1\r\n\r\n", b"A: 2\r\n\r\n", b"A: 3\r\n\r\n")
+        second = self.connect()
+        self.assertTrue(second.log_in().startswith(b"+OK 3 messages"))
+        first.say(b"DELE 1\r\n")
+        self.assertEqual(decoded(second.say(b"RETR 1\r\n")), b"A: 1\r\n\r\n")
+        first.say(b"QUIT\r\n")
+        self.assertEqual(second.say(b"RETR 1\r\n"), b"-ERR No such message\r\n")
+        self.assertEqual(decoded(second.say(b"RETR 2\r\n")), b"A: 2\r\n\r\n")
+        second.say(b"DELE 1\r\nDELE 2\r\n")
+        self.assertEqual(second.say(b"QUIT\r\n"), b"+OK Goodbye\r\n")
+        self.assertEqual(self.kept(), [3])
+        self.assertEqual([one.count for one in self.events if isinstance(one, Expunged)], [1, 1])
 
     def test_lock_ends_with_the_session(self) -> None:
         """However a session ends, the next one gets in."""
