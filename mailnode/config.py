@@ -31,11 +31,13 @@ from mailnode.config_rules import (
     sender,
     split_address,
     subaddress_separator,
+    uidl_format,
 )
 from mailnode.config_sending import Dns, Routes, SenderRoutes
 from mailnode.config_submission import Submission, solicitation
 from mailnode.tomlfile import FromText, Mistake
 from mailnode.wire.scram import Verifier
+from mailnode.wire.uidl import DEFAULT as DEFAULT_UIDL
 
 Natural = Annotated[int, between(0, 2**53)]
 Positive = Annotated[int, between(1, 2**53)]
@@ -93,9 +95,10 @@ class Store:
 
 @dataclass(frozen=True, slots=True)
 class Pop3:
-    """Whether one session has a maildrop for itself, or several may read it at once."""
+    """Whether one session has a maildrop for itself or several read it at once; the form of unique-ids."""
 
     lock: Literal["exclusive", "shared"] = "exclusive"
+    uidl: Annotated[str, uidl_format] = DEFAULT_UIDL
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from mailnode.wire.address import parse_address
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.international import a_labels, folded
 from mailnode.wire.scram import Verifier, parse_verifier
+from mailnode.wire.uidl import check_format
 
 Network = IPv4Network | IPv6Network
 Language = Literal["en", "de", "fr", "es"]  # those of reports; delivery.words has what they say
@@ -155,6 +156,15 @@ def subaddress_separator(text: str) -> str:
     """One character of atext that is no letter or digit, or nothing (RFC 5233)."""
     if text and (len(text) > 1 or text.isalnum() or not text.isascii() or not is_all(text.encode(), ATEXT)):
         raise Fault("is not a separator", 'Use one character such as "+" or "-", or "" for none.')
+    return text
+
+
+def uidl_format(text: str) -> str:
+    """A format of POP3's unique-ids."""
+    try:
+        check_format(text)
+    except BadSyntax as bad:
+        raise Fault(str(bad), 'Use "%08Xu%08Xv", or "UID%u-%v" for a tree that Courier has served.') from None
     return text
 
 

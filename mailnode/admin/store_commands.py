@@ -64,6 +64,7 @@ class Tools:
             host=self.config.hostname,
             rng=self.rng,
             text_index=self.config.store.text_index,
+            uidl=lambda: self.config.pop3.uidl,
         )
 
     def mender(self, account: Account) -> Mender:

@@ -115,6 +115,7 @@ class Realm:
             text_index=self._config.store.text_index,
             limit=lambda: self._limit(address),
             shared=lambda: self._shared(split_address(address)[1]),
+            uidl=lambda: self._live.config.pop3.uidl,
         )
         return MailAccount(address, store, AccountLane(self._runtime.blocking, lambda: self._used(address)))
 

@@ -102,6 +102,7 @@ class Sizes:
         """All messages that are there now, for a session in UTF-8 mode or not."""
         known = self._known.get(mailbox, {})
         seen = {}
+        uidls: set[str] = set()
         entries = []
         for uid in mailbox.uids:
             message = mailbox.get(uid)
@@ -110,7 +111,11 @@ class Sizes:
                     found = seen[message.base] = known.get(message.base) or _measure(mailbox, uid)
                     replaced = not utf8 and found.with_surrogate != NONE
                     octets = found.with_surrogate if replaced else found.octets
-                    entries.append(Entry(message, octets, mailbox.uidl(uid), replaced))
+                    uidl = mailbox.uidl(uid)
+                    if uidl in uidls:  # of a file that was copied by hand, or by a format that allows it
+                        uidl = f"{uid:08x}{mailbox.uid_validity:08x}"
+                    uidls.add(uidl)
+                    entries.append(Entry(message, octets, uidl, replaced))
         self._known[mailbox] = seen
         return tuple(entries)
 

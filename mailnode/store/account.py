@@ -30,6 +30,7 @@ from mailnode.store.synchronised import Status
 from mailnode.store.uidlist import UidList
 from mailnode.store.usage import Ledger, Usage
 from mailnode.store.values import INBOX, NO_FLAGS, Flags, Name
+from mailnode.wire.uidl import DEFAULT
 
 MAILDROP_LOCK = "mailnode-pop3.lock"
 KEPT_OPEN = 8  # mailboxes that stay in memory though no session has them
@@ -42,6 +43,7 @@ class Account:
     """The mail of one person, in a Maildir++ tree at `root`.
 
     `limit` gives what it may hold at this moment, and `shared` a quota that it shares with others, or None.
+    `uidl` is the format of the POP3 unique-ids of messages that come from now on.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Account:
         text_index: bool = True,
         limit: Callable[[], Limit] = lambda: UNLIMITED,
         shared: Callable[[], Quota | None] = lambda: None,
+        uidl: Callable[[], str] = lambda: DEFAULT,
     ) -> None:
         pid = os.getpid() if pid is None else pid
         self.root = root
@@ -69,6 +72,7 @@ class Account:
             rng=rng,
             text_wanted=text_index,
             quotas=self.quotas,
+            uidl=uidl,
         )
         self._quota = Quota(root, limit=limit, usage=self.usage)
         self._shared = shared

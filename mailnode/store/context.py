@@ -17,6 +17,7 @@ from mailnode.store.quota import Quota, demand, reserved
 from mailnode.store.text_index import FILE_NAME as TEXT_FILE_NAME
 from mailnode.store.text_index import NoTrigrams, TextIndex
 from mailnode.store.usage import Ledger, Usage
+from mailnode.wire.uidl import DEFAULT
 
 T = TypeVar("T")
 
@@ -34,6 +35,7 @@ class Context:
     text_wanted: bool = True
     sleep: Callable[[float], None] = time.sleep
     quotas: Callable[[], Sequence[Quota]] = lambda: ()
+    uidl: Callable[[], str] = lambda: DEFAULT
     ledger: Ledger | None = None  # None as long as nobody has asked for the usage
     _index: Index | None = field(default=None)
     _text: TextIndex | None = field(default=None)

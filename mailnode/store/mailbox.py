@@ -92,16 +92,14 @@ class Mailbox(Synchronised):
         return message.internal_date
 
     def uidl(self, uid: int) -> str:
-        """The POP3 unique-id: the P of the uid list's line, or Dovecot's default of UID and UIDVALIDITY.
+        """The POP3 unique-id: the P of the uid list's line, or as the configured format makes it.
 
         An empty P, as Dovecot writes it where its unique-ids are file names, stands for the base name.
         """
         message = self._listed(uid)
-        record = self._folder.list.records.get(message.base)
-        stated = record.field("P") if record else None
-        if stated is None:
-            return f"{uid:08x}{self.uid_validity:08x}"
-        return stated or message.base
+        record = self._folder.list.records.get(message.base) or Record(uid, message.base)
+        stated = record.field("P")
+        return self._made_uidl(record) if stated is None else stated or message.base
 
     def rendered(self, uid: int) -> Rendered:
         """The prepared answers for a message, from the cache or made now."""
@@ -330,7 +328,7 @@ class Mailbox(Synchronised):
                     place = _in_cur(self._folder.keywords.info(flags, ""))
                     self._context.files.link(path, self._folder.file_path(base, place))
                     self._folder.moved(base, None, place)
-                    made.append((Record(self.uid_next + len(made), base, fields), place))
+                    made.append((self._record(self.uid_next + len(made), base, fields), place))
                     taken.add(base)
                 self._sync_directories(CUR)
             self._folder.add_records([record for record, _ in made])
@@ -381,7 +379,7 @@ class Mailbox(Synchronised):
                 self._context.files.rename(path, target)
                 self._folder.moved(base, None, place)
                 self._sync_directories(NEW if place[0] else CUR)
-            self._folder.add_records([Record(self.uid_next, base)])
+            self._folder.add_records([self._record(self.uid_next, base)])
         except BaseException:
             self._context.files.unlink(target, missing_ok=True)
             raise

@@ -26,6 +26,7 @@ from mailnode.store.messages import Message, Messages
 from mailnode.store.text_cache import FolderText
 from mailnode.store.uidlist import Record
 from mailnode.store.values import SEEN, Flags, Name
+from mailnode.wire.uidl import DEFAULT, unique_id
 
 _DEAD_LINES = 64
 
@@ -302,7 +303,25 @@ class Synchronised:
         for directory in {NEW if places[base][0] else CUR for base in bases}:
             self._context.files.sync_directory(f"{self._folder.path}/{directory}")
         if bases or not self._folder.list.sound:
-            self._folder.add_records([Record(uid, base) for uid, base in enumerate(bases, self.uid_next)])
+            self._folder.add_records(
+                [self._record(uid, base) for uid, base in enumerate(bases, self.uid_next)]
+            )
+
+    def _record(self, uid: int, base: str, fields: tuple[str, ...] = ()) -> Record:
+        """The line of a new message; with its unique-id, where that is of a form that may be changed back."""
+        record = Record(uid, base, fields)
+        if self._context.uidl() == DEFAULT:
+            return record
+        return record._replace(fields=(*fields, "P" + self._made_uidl(record)))
+
+    def _made_uidl(self, record: Record) -> str:
+        return unique_id(
+            self._context.uidl(),
+            uid=record.uid,
+            validity=self.uid_validity,
+            base=record.base,
+            guid=record.field("G") or record.base,
+        )
 
     def _admit(self, found: list[tuple[str, Place]]) -> list[Message]:
         """Take listed files in as messages; gives those that the cache does not know as they are."""

@@ -29,6 +29,7 @@ from mailnode.pop3.session import Pop3
 from mailnode.runtime import Runtime
 from mailnode.store.account import Account
 from mailnode.store.values import INBOX
+from mailnode.wire.uidl import DEFAULT
 from tests.auth.fakes import PasswordLogins
 
 ADDRESS = "anna@example.test"
@@ -137,7 +138,9 @@ class Talk:
 
 
 class Pop3TestCase(SynchronousTestCase):
-    """A house with one mailbox."""
+    """A house with one mailbox; `uidl` is the form of its unique-ids."""
+
+    uidl = DEFAULT
 
     def setUp(self) -> None:
         self.clock = Clock()
@@ -174,7 +177,12 @@ class Pop3TestCase(SynchronousTestCase):
     def open_store(self) -> Account:
         """The mailbox as another process of the same host would open it."""
         store = Account(
-            self.root, files=FileSystem(), now=self.now, host="mail.example.test", rng=random.Random(2)
+            self.root,
+            files=FileSystem(),
+            now=self.now,
+            host="mail.example.test",
+            rng=random.Random(2),
+            uidl=lambda: self.uidl,
         )
         self.addCleanup(store.close)
         return store

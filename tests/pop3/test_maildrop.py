@@ -21,6 +21,7 @@ from mailnode.store.errors import NoSuchMessage
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.values import INBOX, SEEN
 from mailnode.wire.dot import Decoder
+from mailnode.wire.uidl import DEFAULT
 from tests.pop3.talk import ADDRESS, MESSAGE, Pop3TestCase, Talk
 
 # P6: message as appended, message as RETR gives it
@@ -301,6 +302,47 @@ class Snapshot(Pop3TestCase):
         self.assertEqual(len(set(before)), 3)
         for uidl in before:
             self.assertRegex(uidl, rb"^[\x21-\x7e]{1,70}$")
+
+    def uidls(self) -> list[bytes]:
+        talk = self.connect()
+        talk.log_in()
+        found = [line.split(b" ")[1] for line in decoded(talk.say(b"UIDL\r\n")).splitlines()]
+        talk.say(b"QUIT\r\n")
+        return found
+
+    def test_formats(self) -> None:
+        """A configured form is written down with the UID, and outlives the configuration and the cache."""
+        self.uidl = "UID%u-%v"
+        self.put(MESSAGE, MESSAGE)
+        validity = self.store.mailbox(INBOX).uid_validity
+        wanted = [b"UID1-%d" % validity, b"UID2-%d" % validity]
+        self.assertEqual(self.uidls(), wanted)
+        self.uidl = DEFAULT
+        self.put(MESSAGE)
+        wanted.append(b"00000003%08x" % validity)
+        self.assertEqual(self.uidls(), wanted)
+        self.store.close()
+        os.unlink(f"{self.root}/mailnode-index.sqlite")
+        self.account = replace(self.account, store=self.open_store())
+        self.logins.account = self.account
+        self.assertEqual(self.uidls(), wanted)
+
+    def test_another_server_before_us(self) -> None:
+        """A tree whose ids were not written down has those of the form that the server before used."""
+        self.put(MESSAGE)
+        (base,) = (message.base for message in self.store.mailbox(INBOX).each([1]))
+        self.uidl = "%f"
+        self.assertEqual(self.uidls(), [base.encode()])
+
+    def test_no_two_alike(self) -> None:
+        """Where a form gives one id to a message and its copy, the later gets another."""
+        self.uidl = "%g"
+        self.put(MESSAGE)
+        inbox = self.store.mailbox(INBOX)
+        inbox.copy([1], inbox)
+        first, second = self.uidls()
+        self.assertNotEqual(first, second)
+        self.assertEqual(second, b"00000002%08x" % inbox.uid_validity)
 
 
 class Update(Pop3TestCase):
