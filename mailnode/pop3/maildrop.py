@@ -14,14 +14,12 @@ All functions here run in the account's lane.
 """
 
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 from mailnode.fs import Lock
 from mailnode.store.account import Account
 from mailnode.store.body import Body
-from mailnode.store.download import NONE, Download, measure
+from mailnode.store.download import NONE
 from mailnode.store.errors import NoSuchMessage
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.messages import Message
@@ -88,44 +86,20 @@ class Maildrop:
             self._lock.release()
 
 
-class Sizes:
-    """What RETR sends of each message, remembered while its mailbox stays open.
-
-    How a message ends, and whether its header is ASCII, stands in the file alone; files do not change, so
-    one look is enough.
-    """
-
-    def __init__(self) -> None:
-        self._known: WeakKeyDictionary[Mailbox, dict[str, Download]] = WeakKeyDictionary()
-
-    def entries(self, mailbox: Mailbox, *, utf8: bool) -> tuple[Entry, ...]:
-        """All messages that are there now, for a session in UTF-8 mode or not."""
-        known = self._known.get(mailbox, {})
-        seen = {}
-        uidls: set[str] = set()
-        entries = []
-        for uid in mailbox.uids:
-            message = mailbox.get(uid)
-            with suppress(NoSuchMessage):
-                if message is not None:
-                    found = seen[message.base] = known.get(message.base) or _measure(mailbox, uid)
-                    replaced = not utf8 and found.with_surrogate != NONE
-                    octets = found.with_surrogate if replaced else found.octets
-                    uidl = mailbox.uidl(uid)
-                    if uidl in uidls:  # of a file that was copied by hand, or by a format that allows it
-                        uidl = f"{uid:08x}{mailbox.uid_validity:08x}"
-                    uidls.add(uidl)
-                    entries.append(Entry(message, octets, uidl, replaced))
-        self._known[mailbox] = seen
-        return tuple(entries)
+def _entries(mailbox: Mailbox, *, utf8: bool) -> Iterator[Entry]:
+    """All messages that are there now, for a session in UTF-8 mode or not."""
+    uidls: set[str] = set()
+    for message, found in mailbox.downloads():
+        replaced = not utf8 and found.with_surrogate != NONE
+        octets = found.with_surrogate if replaced else found.octets
+        uidl = mailbox.uidl(message.uid)
+        if uidl in uidls:  # of a file that was copied by hand, or by a format that allows it
+            uidl = f"{message.uid:08x}{mailbox.uid_validity:08x}"
+        uidls.add(uidl)
+        yield Entry(message, octets, uidl, replaced)
 
 
-def _measure(mailbox: Mailbox, uid: int) -> Download:
-    with mailbox.body(uid) as body:
-        return measure(body, mailbox.octets(uid))
-
-
-def open_maildrop(store: Account, sizes: Sizes, *, utf8: bool = False, shared: bool = False) -> Maildrop:
+def open_maildrop(store: Account, *, utf8: bool = False, shared: bool = False) -> Maildrop:
     """Look at the maildrop, and lock it if it is not shared. Raises InUse, OSError.
 
     `utf8` tells whether the session is in UTF-8 mode.
@@ -133,7 +107,7 @@ def open_maildrop(store: Account, sizes: Sizes, *, utf8: bool = False, shared: b
     lock = None if shared else store.try_lock_maildrop()
     try:
         mailbox = store.mailbox(INBOX)
-        return Maildrop(mailbox, sizes.entries(mailbox, utf8=utf8), lock)
+        return Maildrop(mailbox, tuple(_entries(mailbox, utf8=utf8)), lock)
     except BaseException:
         if lock is not None:
             lock.release()

@@ -12,7 +12,7 @@ from mailnode.events.life import Bus
 from mailnode.net.listen import Connection
 from mailnode.net.stream import Stream
 from mailnode.net.tls import TlsServer
-from mailnode.pop3.maildrop import Maildrop, Sizes
+from mailnode.pop3.maildrop import Maildrop
 from mailnode.pop3.words import ENGLISH, said
 from mailnode.runtime import Runtime
 
@@ -48,7 +48,6 @@ class Collaborators:
     feed: ChangeFeed
     bus: Bus
     tls: TlsServer | None
-    sizes: Sizes = field(default_factory=Sizes)
     last_login: dict[str, float] = field(default_factory=dict)  # by mailbox, in seconds since the epoch
 
 

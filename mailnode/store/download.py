@@ -22,6 +22,9 @@ class Download:
     with_surrogate: int = NONE
 
 
+UNSEEN = Download(-1)
+
+
 def measure(body: Body, on_wire: int) -> Download:
     """Look at a message whose wire form has so many octets."""
     octets = sum(map(len, lines(body))) if body.verbatim else on_wire

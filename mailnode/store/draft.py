@@ -1,8 +1,10 @@
 """A message being written: octets of the wire form in, a durable file in tmp/ out.
 
-Line ends (docs/store.md): a message whose every LF follows exactly one CR is stored with LF alone; any
-other is stored verbatim, and then its name says S equal to W. The draft writes LF form as long as the message
-is pure; at the first violation it turns what it has into the wire form again and goes on verbatim.
+Line ends (docs/store.md): a plain message is stored with LF alone; any other is stored verbatim, and then its
+name says S equal to W. Plain is a message whose every LF follows exactly one CR, whose last line is ended,
+and whose header is ASCII: of it every protocol sends the octets that the name tells. The draft writes LF
+form as long as the message is plain; at the first violation it turns what it has into the wire form again
+and goes on verbatim.
 """
 
 import os
@@ -11,6 +13,12 @@ from collections.abc import Callable
 from mailnode.fs import READ_SIZE, FileSystem, NewFile
 
 MEMORY_LIMIT = 262144
+
+_CRLF = b"\r\n"
+
+
+def _is_pure(text: bytes) -> bool:
+    return text.count(b"\n") == text.count(_CRLF) and b"\r\r\n" not in text
 
 
 class Draft:
@@ -26,6 +34,8 @@ class Draft:
         self._path = os.path.join(directory, name)
         self._held = b""  # trailing CRs: what they are depends on what follows
         self._verbatim = False
+        self._in_header = True
+        self._before = _CRLF  # the last octets that were converted; at first as if a line had ended
         self._written = 0
         self._buffer: list[bytes] = []
         self._buffered = 0
@@ -40,7 +50,11 @@ class Draft:
     @property
     def octets_on_disk(self) -> int:
         """Octets that the file will have, if nothing follows."""
-        return self._written + len(self._held)
+        return self.octets if self._verbatim or self._is_cut_off() else self._written
+
+    def _is_cut_off(self) -> bool:
+        """Whether the last line has no end."""
+        return bool(self._held) or self._before[-1:] != b"\n"
 
     def write(self, data: bytes) -> None:
         """Add octets of the wire form, of any kind and in any cut."""
@@ -51,12 +65,19 @@ class Draft:
         self._convert(text[:keep])
 
     def _convert(self, text: bytes) -> None:
-        if not self._verbatim:
-            if text.count(b"\n") == text.count(b"\r\n") and b"\r\r\n" not in text:
-                text = text.replace(b"\r\n", b"\n")
+        if not self._verbatim and text:
+            seen = self._before + text
+            self._before = seen[-3:]
+            if _is_pure(text) and (not self._in_header or self._is_ascii_header(seen)):
+                text = text.replace(_CRLF, b"\n")
             else:
                 self._become_verbatim()
         self._put(text)
+
+    def _is_ascii_header(self, seen: bytes) -> bool:
+        end = seen.find(_CRLF + _CRLF)
+        self._in_header = end < 0
+        return (seen if end < 0 else seen[:end]).isascii()
 
     def _put(self, data: bytes) -> None:
         self._buffer.append(data)
@@ -98,9 +119,10 @@ class Draft:
         `internal_date` becomes the file's modification time, in seconds since the epoch. The file still has
         to be linked or moved into a folder; if that fails, abort() removes it.
         """
-        if self._held:
-            self._put(self._held)
-            self._held = b""
+        if self._is_cut_off() and not self._verbatim:
+            self._become_verbatim()
+        held, self._held = self._held, b""
+        self._put(held)
         file = self._spill()
         if internal_date is not None:
             file.set_time(internal_date)

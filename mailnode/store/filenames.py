@@ -8,12 +8,15 @@ import functools
 import heapq
 import itertools
 import random
+import re
 from collections.abc import Callable, Sequence
 
 from mailnode.store.values import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 
 FLAG_OF_LETTER = {"D": DRAFT, "F": FLAGGED, "R": ANSWERED, "S": SEEN, "T": DELETED}
 _SORTED_AT_ONCE = 8192
+
+_OURS = re.compile(r"\d+\.M\d+P\d+Q\d+\.")
 
 LETTER_OF_FLAG = {flag: letter for letter, flag in FLAG_OF_LETTER.items()}
 
@@ -51,9 +54,24 @@ def sizes(base: str) -> tuple[int | None, int | None]:
     return found.get("S"), found.get("W")
 
 
+def is_plain(base: str) -> bool:
+    """Whether the name is one of ours and says that the message is plain (see `Draft`)."""
+    on_disk, on_wire = sizes(base)
+    return None not in (on_disk, on_wire) and on_disk != on_wire and _OURS.match(base) is not None
+
+
+def stating(name: str, on_disk: int | None, on_wire: int | None, *, plain: bool) -> str:
+    """A base of ours with the sizes, so far as it may state them: different ones only of a plain message."""
+    if on_disk is not None:
+        name += f",S={on_disk}"
+    if on_wire is not None and (plain or on_disk == on_wire):
+        name += f",W={on_wire}"
+    return name
+
+
 def with_sizes_of(base: str, name: str) -> str:
     """A new base for the same octets: `name`, with the sizes that `base` carries."""
-    return name + "".join(base.partition(",")[1:])
+    return stating(name, *sizes(base), plain=is_plain(base))
 
 
 def arrival_order(base: str) -> tuple[int, int, str]:

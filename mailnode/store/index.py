@@ -15,7 +15,7 @@ from mailnode.store.uidlist import UID_END
 
 FILE_NAME = "mailnode-index.sqlite"
 
-_VERSION = 5
+_VERSION = 6
 _SCHEMA = """
 CREATE TABLE origin (token TEXT NOT NULL);
 CREATE TABLE folder (
@@ -25,6 +25,7 @@ CREATE TABLE folder (
 CREATE TABLE message (
     folder INTEGER NOT NULL, uid INTEGER NOT NULL, base TEXT NOT NULL, info TEXT NOT NULL,
     modseq INTEGER NOT NULL, octets INTEGER NOT NULL, internal_date REAL NOT NULL,
+    download INTEGER NOT NULL, surrogate INTEGER NOT NULL,
     PRIMARY KEY (folder, uid)
 ) WITHOUT ROWID;
 CREATE TABLE rendered (
@@ -58,7 +59,10 @@ class Window:
 
 
 class Row(NamedTuple):
-    """What the cache knows of one message; `octets` and `internal_date` may be UNKNOWN."""
+    """What the cache knows of one message; `octets`, `internal_date` and `download` may be UNKNOWN.
+
+    `download` and `surrogate` are the octets that POP3 sends, see store.download.
+    """
 
     uid: int
     base: str
@@ -66,6 +70,8 @@ class Row(NamedTuple):
     modseq: int
     octets: int
     internal_date: float
+    download: int
+    surrogate: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +171,7 @@ class Index:
         yield from map(
             Row._make,
             self._db.execute(
-                "SELECT uid, base, info, modseq, octets, internal_date FROM message"
+                "SELECT uid, base, info, modseq, octets, internal_date, download, surrogate FROM message"
                 " WHERE folder = ? ORDER BY uid",
                 (folder,),
             ),
@@ -181,7 +187,7 @@ class Index:
                 (uid_next, modseq, folder),
             )
             self._db.executemany(
-                "REPLACE INTO message VALUES (?, ?, ?, ?, ?, ?, ?)",
+                "REPLACE INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     (
                         folder,
@@ -191,6 +197,8 @@ class Index:
                         row.modseq,
                         row.octets,
                         row.internal_date,
+                        row.download,
+                        row.surrogate,
                     )
                     for row in changed
                 ),

@@ -7,6 +7,7 @@ import errno
 from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, Literal
 
 from mailnode.message.rendered import Rendered
@@ -14,6 +15,7 @@ from mailnode.message.text import searchable
 from mailnode.store import filenames
 from mailnode.store.body import Body
 from mailnode.store.directory import CUR, NEW
+from mailnode.store.download import Download, measure
 from mailnode.store.draft import Draft
 from mailnode.store.errors import InUse, NoSuchMessage, TooManyKeywords
 from mailnode.store.folder import Place
@@ -80,6 +82,32 @@ class Mailbox(Synchronised):
                 self._remember([message], [])
         return message.octets
 
+    def downloads(self) -> list[tuple[Message, Download]]:
+        """All messages that are there by UID, with what POP3 sends of each.
+
+        A plain message says so in its name; any other is opened once, and what was found is remembered.
+        """
+        found: list[tuple[Message, Download]] = []
+        looked: list[Message] = []
+        try:
+            for uid in self.uids:
+                with suppress(NoSuchMessage):
+                    message = self._listed(uid)
+                    if message.download is None:
+                        message.download = self._download(message)
+                        looked.append(message)
+                    found.append((message, message.download))
+        finally:
+            if looked:
+                self._remember(looked, [])
+        return found
+
+    def _download(self, message: Message) -> Download:
+        if filenames.is_plain(message.base):
+            return Download(self.octets(message.uid))
+        with self.body(message.uid) as body:
+            return measure(body, self.octets(message.uid))
+
     def internal_date(self, uid: int) -> float:
         """INTERNALDATE in seconds since the epoch: the file's modification time."""
         message = self._listed(uid)
@@ -115,6 +143,7 @@ class Mailbox(Synchronised):
         """The name or the uid list may say something untrue."""
         if found.octets != self.octets(message.uid):
             message.octets = found.octets
+            message.download = None
             self._remember([message], [])
 
     def searchable(self, uid: int, limit: int) -> str | None:

@@ -11,6 +11,7 @@ from mailnode.store import filenames
 from mailnode.store.account import Account
 from mailnode.store.body import Body
 from mailnode.store.directory import CUR, NEW
+from mailnode.store.download import Download, measure
 from mailnode.store.filenames import UniqueNames
 from mailnode.store.verify import OTHERS, PUBLIC, TMP, Finding, Lock, Tree
 
@@ -86,6 +87,8 @@ class Mender:
             disk, wire = filenames.sizes(base)
             with self._files.open(finding.path) as opened:
                 body = Body(opened, verbatim=disk is not None and disk == wire)
-                sizes = f",S={body.size},W={body.octets()}"
-            self._files.rename(finding.path, f"{directory}/{self._unique.next()}{sizes}{suffix}")
+                octets = body.octets()
+                plain = measure(body, octets) == Download(octets)
+            base = filenames.stating(self._unique.next(), body.size, octets, plain=plain)
+            self._files.rename(finding.path, f"{directory}/{base}{suffix}")
             self._files.sync_directory(directory)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 
 from mailnode.store import filenames
+from mailnode.store.download import Download
 from mailnode.store.errors import NoSuchMessage
 from mailnode.store.folder import Place
 from mailnode.store.index import UNKNOWN
@@ -31,6 +32,7 @@ class Message:
     recent: bool
     octets: int = UNKNOWN
     internal_date: float = UNKNOWN
+    download: Download | None = None  # what POP3 sends; None as long as nobody has looked
 
     @property
     def info(self) -> str:

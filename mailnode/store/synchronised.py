@@ -19,9 +19,10 @@ from mailnode.store.answers import Answers
 from mailnode.store.cache import FolderCache
 from mailnode.store.context import Context
 from mailnode.store.directory import CUR, NEW
+from mailnode.store.download import UNSEEN, Download
 from mailnode.store.errors import NoSuchMailbox
 from mailnode.store.folder import Folder, Place, make_folder
-from mailnode.store.index import Row
+from mailnode.store.index import UNKNOWN, Row
 from mailnode.store.messages import Message, Messages
 from mailnode.store.text_cache import FolderText
 from mailnode.store.uidlist import Record
@@ -336,6 +337,7 @@ class Synchronised:
             row = remembered.pop(uid, None)
             if row is not None and row.base == base:
                 message.octets, message.internal_date, message.modseq = row[4], row[5], row[3]
+                message.download = Download(row[6], row[7]) if row[6] != UNKNOWN else None
                 if row.info == message.info:
                     continue
             else:
@@ -361,8 +363,20 @@ class Synchronised:
         self._cache.save(
             uid_next=self.uid_next,
             modseq=self.highest_modseq,
-            changed=(
-                Row(one.uid, one.base, one.info, one.modseq, one.octets, one.internal_date) for one in touched
-            ),
+            changed=map(_row, touched),
             gone=forgotten,
         )
+
+
+def _row(message: Message) -> Row:
+    download = message.download or UNSEEN
+    return Row(
+        message.uid,
+        message.base,
+        message.info,
+        message.modseq,
+        message.octets,
+        message.internal_date,
+        download.octets,
+        download.with_surrogate,
+    )

@@ -17,7 +17,6 @@ from mailnode.events.life import Expunged
 from mailnode.net.stream import ConnectionClosed
 from mailnode.pop3.maildrop import dotted, top
 from mailnode.store.body import Body
-from mailnode.store.errors import NoSuchMessage
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.values import INBOX, SEEN
 from mailnode.wire.dot import Decoder
@@ -40,6 +39,9 @@ SHAPES = (
     (b"A: b\r\n\r\ncr\rcr\r\r\n", b"A: b\r\n\r\ncr\rcr\r\r\n"),
     (b"A: b\r\n\r\n" + b"x" * 5_000_000 + b"\r\n", b"A: b\r\n\r\n" + b"x" * 5_000_000 + b"\r\n"),
 )
+
+INTERNATIONAL = "Subject: é\r\n\r\nü\r\n".encode()
+IN_ASCII = "Subject: =?utf-8?q?=C3=A9?=\r\n\r\nü\r\n".encode()
 
 
 def decoded(answer: bytes) -> bytes:
@@ -66,20 +68,42 @@ class Messages(Pop3TestCase):
         total = sum(len(sent) for _, sent in SHAPES)
         self.assertEqual(talk.say(b"STAT\r\n"), b"+OK %d %d\r\n" % (len(SHAPES), total))
 
-    def test_sizes_are_remembered(self) -> None:
-        """The second login opens no message file to know its size."""
-        self.logged_in(*(appended for appended, _ in SHAPES[:-1])).say(b"QUIT\r\n")
+    def opened(self) -> list[int]:
+        """The UIDs of messages that are opened from now on."""
         opened: list[int] = []
+        real = Mailbox.body
 
-        def body(_: Mailbox, uid: int) -> Body:
+        def body(mailbox: Mailbox, uid: int) -> Body:
             opened.append(uid)
-            raise NoSuchMessage(uid)
+            return real(mailbox, uid)
 
         self.patch(Mailbox, "body", body)
+        return opened
+
+    def test_sizes_are_remembered(self) -> None:
+        """Sizes of messages that are not plain are looked up once, not again after a restart."""
+        self.logged_in(*(appended for appended, _ in SHAPES[:-1]), INTERNATIONAL).say(b"QUIT\r\n")
+        before = self.connect()
+        before.log_in()
+        self.store.close()
+        self.account = replace(self.account, store=self.open_store())
+        self.logins.account = self.account
+        before.say(b"QUIT\r\n")
+        opened = self.opened()
         talk = self.connect()
         talk.log_in()
-        total = sum(len(sent) for _, sent in SHAPES[:-1])
-        self.assertEqual(talk.say(b"STAT\r\n"), b"+OK %d %d\r\n" % (len(SHAPES) - 1, total))
+        total = sum(len(sent) for _, sent in SHAPES[:-1]) + len(IN_ASCII)
+        self.assertEqual(talk.say(b"STAT\r\n"), b"+OK %d %d\r\n" % (len(SHAPES), total))
+        self.assertEqual(opened, [])
+
+    def test_plain_messages_are_not_opened(self) -> None:
+        """Of a message as almost all are the name tells the size: a login opens none."""
+        self.put(*[MESSAGE] * 3)
+        opened = self.opened()
+        talk = self.connect()
+        talk.log_in()
+        self.assertEqual(talk.say(b"STAT\r\n"), b"+OK 3 %d\r\n" % (3 * len(MESSAGE)))
+        talk.say(b"LIST\r\nUIDL\r\n")
         self.assertEqual(opened, [])
 
     def test_lenient_client(self) -> None:

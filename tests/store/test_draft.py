@@ -10,28 +10,32 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailnode.fs import FileSystem
 from mailnode.store import draft as draft_module
 from mailnode.store.body import Body
+from mailnode.store.download import Download, measure
 from mailnode.store.draft import Draft
-from mailnode.store.filenames import sizes
+from mailnode.store.filenames import is_plain, sizes, with_sizes_of
 
 pieces = st.lists(
     st.sampled_from([b"\r\n", b"\r", b"\n", b"\r\r\n", b"a", b"text", b".", b"\0", b"\xff"]), max_size=30
 )
 
 
-def written(message: bytes, cuts: list[int], directory: str) -> tuple[str, bytes, bytes]:
-    """Base name, disk octets and wire octets of a message written in the given cuts."""
+def written(message: bytes, cuts: list[int], directory: str) -> tuple[str, bytes, bytes, Download]:
+    """Base name, disk octets, wire octets and download of a message written in the given cuts."""
     files = FileSystem()
-    draft = Draft(files, directory, "name")
+    draft = Draft(files, directory, "1.M2P3Q4.host")
     start = 0
     for cut in [*sorted(cuts), len(message)]:
         draft.write(message[start:cut])
         start = max(start, cut)
+    expected = draft.octets_on_disk
     path, base = draft.finish()
+    assert os.stat(path).st_size == expected
     on_disk, on_wire = sizes(base)
     with Body(files.open(path), verbatim=on_disk == on_wire) as body:
         disk, wire = body.data, b"".join(body.wire())
+        download = measure(body, len(wire))
     draft.abort()
-    return base, disk, wire
+    return base, disk, wire, download
 
 
 class DraftTests(SynchronousTestCase):
@@ -40,10 +44,12 @@ class DraftTests(SynchronousTestCase):
     def check(self, message: bytes, cuts: list[int]) -> bytes:
         """Write, and hold the promises of the format; gives the disk octets."""
         with tempfile.TemporaryDirectory() as directory:
-            base, disk, wire = written(message, cuts, directory)
+            base, disk, wire, download = written(message, cuts, directory)
             self.assertEqual(os.listdir(directory), [])
         self.assertEqual(wire, message)
         self.assertEqual(sizes(base), (len(disk), len(message)))
+        if is_plain(base):
+            self.assertEqual(download, Download(len(message)), "a plain name tells what POP3 sends")
         return disk
 
     def test_pure_is_stored_with_lf(self) -> None:
@@ -54,6 +60,34 @@ class DraftTests(SynchronousTestCase):
         """A bare LF, or CR CR LF, anywhere makes the whole file verbatim."""
         for message in (b"a\nb\r\n", b"a\r\r\nb\r\n", b"\n", b"a\r\nb\n"):
             self.assertEqual(self.check(message, []), message)
+
+    def test_plain(self) -> None:
+        """Only a message that is ended and whose header is ASCII is stored with LF, in whatever cuts."""
+        for message in (b"A: b\r\n\r\n\xff\r\n", b"\r\n\xff\r\n", b"A: b\r\n\r\nc\r\n\r\n\xff\r\n"):
+            for cut in range(len(message)):
+                self.assertEqual(self.check(message, [cut]), message.replace(b"\r\n", b"\n"))
+        for message in (
+            b"A: b\r\n\r\nno end",
+            b"A: b\r\n\r\nend\r",
+            b"A: \xff\r\n\r\nx\r\n",
+            b"A: b\r\n\xff\r\n",
+        ):
+            for cut in range(len(message)):
+                self.assertEqual(self.check(message, [cut]), message)
+
+    def test_names(self) -> None:
+        """Only a name of ours says that a message is plain, and a copy does not say more than was known."""
+        ours, theirs = "1.M2P3Q4.host", "1.M2P3.host"
+        for base, plain, copy in (
+            (f"{ours},S=1,W=2", True, f"{ours},S=1,W=2"),
+            (f"{ours},S=2,W=2", False, f"{ours},S=2,W=2"),
+            (f"{ours},S=1", False, f"{ours},S=1"),
+            (f"{theirs},S=1,W=2", False, f"{ours},S=1"),
+            (f"{theirs},S=2,W=2", False, f"{ours},S=2,W=2"),
+            (theirs, False, ours),
+        ):
+            self.assertEqual(is_plain(base), plain, base)
+            self.assertEqual(with_sizes_of(base, ours), copy, base)
 
     @given(pieces, st.lists(st.integers(0, 60), max_size=5))
     @settings(deadline=None, max_examples=300)

@@ -101,7 +101,7 @@ async def _log_in(session: Session, login: Awaitable[MailAccount]) -> bytes:
         raise Refused("Too many logins at once, try again later", "SYS/TEMP") from None
     _check_pace(session, account.address)
     try:
-        opening = partial(open_maildrop, account.store, shared.sizes, utf8=session.utf8)
+        opening = partial(open_maildrop, account.store, utf8=session.utf8)
         maildrop = await account.lane.run(partial(opening, shared=shared.live.config.pop3.lock == "shared"))
     except InUse:
         raise Refused("The maildrop is locked by another session", "IN-USE") from None
