@@ -9,8 +9,7 @@ the connection that asked for it is gone.
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from queue import SimpleQueue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -25,51 +24,176 @@ T = TypeVar("T")
 PIECE = 131072
 SLICE_SECONDS = 0.02
 
+# Seconds for which the reactor's thread stands aside; after a job that took longer it does not do so for
+# others like it, for REST seconds at first.
+PATIENCE = 0.001
+REST, LONGEST_REST = 0.02, 2.0
+
+
+class _Job:
+    """A call for a thread to make, and how its result comes back: to who waits for it, or by the reactor."""
+
+    __slots__ = ("_args", "_function", "done", "over", "result", "waiter")
+
+    def __init__(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        self._function = function
+        self._args = args
+        self.done: Deferred[Any] = Deferred()
+        self.result: Any = None
+        self.over = False
+        self.waiter: Lock | None = None  # released at the end, if somebody waits
+
+    def call(self) -> None:
+        """In the thread."""
+        try:
+            self.result = self._function(*self._args)
+        except BaseException:  # also a SystemExit: the thread goes on, and somebody waits
+            self.result = Failure()
+
+    def tell(self) -> None:
+        """On the reactor thread: a Failure given to callback() becomes the error."""
+        self.done.callback(self.result)
+
+
+class _Worker:
+    """A thread that is handed one job after the other, and sleeps between them."""
+
+    def __init__(self, work: Callable[["_Worker"], None], name: str) -> None:
+        self._job: _Job | None = None
+        self._given = Lock()
+        self._given.acquire()
+        self.thread = Thread(target=work, args=(self,), name=name, daemon=True)
+
+    def give(self, job: _Job | None) -> None:
+        """Wake the thread with a job, or with None to end it."""
+        self._job = job
+        self._given.release()
+
+    def wait(self) -> _Job | None:
+        """In the thread: sleep until something is given."""
+        self._given.acquire()
+        job, self._job = self._job, None
+        return job
+
+
+class Patience:
+    """Whether to wait for calls of a function: who took too long is not waited for, for longer each time."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._rests: dict[object, tuple[float, float]] = {}  # by function: how long, until when
+
+    @staticmethod
+    def kind(function: Callable[..., Any]) -> object:
+        """What calls that take about the same time have in common: the code they run."""
+        inner = getattr(function, "func", function)  # of a functools.partial
+        return getattr(getattr(inner, "__func__", inner), "__code__", type(inner))
+
+    def is_left(self, kind: object) -> bool:
+        """Whether the next one is waited for."""
+        rest = self._rests.get(kind)
+        return rest is None or rest[1] <= self._now()
+
+    def was_rewarded(self, kind: object) -> None:
+        """One was quick."""
+        if self._rests:
+            self._rests.pop(kind, None)
+
+    def was_tried(self, kind: object) -> None:
+        """One was not."""
+        length = min(2 * self._rests.get(kind, (REST / 2, 0.0))[0], LONGEST_REST)
+        self._rests[kind] = length, self._now() + length
+
 
 class ThreadedExecutor:
     """An Executor with threads of its own.
 
-    Most jobs are so short that what they cost is the way to a thread and back. Twisted's ThreadPool takes
-    several locks and a second queue for each; here it is one put and one callFromThread().
+    Most jobs are so short that what they cost is the way to a thread and back: only one thread can have the
+    interpreter, and has to get it from the reactor's again after every system call. So the reactor's thread,
+    which could only get in the way, stands aside while a job runs, for PATIENCE seconds. What takes longer,
+    as a disk may, is heard of by callFromThread(). And a job wakes the thread that worked last, whose memory
+    is still near, where a queue that all of them wait for would wake two.
     The process does not wait for these threads at its end: one may hang in a disk that does not answer.
     """
 
     def __init__(self, reactor: IReactorFromThreads, threads: int, name: str) -> None:
         self._reactor = reactor
-        self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._threads = [Thread(target=self._work, name=name, daemon=True) for _ in range(threads)]
+        self._patience = Patience(time.monotonic)
+        self._mutex = Lock()  # of what follows, and of the ends of jobs
+        self._backlog: deque[_Job] = deque()
+        self._idle: list[_Worker] = []
+        self._stopping = False
+        self._workers = [_Worker(self._work, name) for _ in range(threads)]
 
     def start(self) -> None:
         """Begin with the jobs; those that were given earlier have waited for it."""
-        for thread in self._threads:
-            thread.start()
+        for worker in self._workers:
+            worker.thread.start()
 
     def stop(self) -> None:
         """Wait until all jobs that were given are done, and the threads have ended."""
-        for _ in self._threads:
-            self._jobs.put(None)
-        for thread in self._threads:
-            if thread.is_alive():
-                thread.join()
+        with self._mutex:
+            self._stopping = True
+            idle, self._idle = self._idle, []
+        for worker in idle:
+            worker.give(None)
+        for worker in self._workers:
+            if worker.thread.is_alive():
+                worker.thread.join()
 
     def run(self, function: Callable[..., T], *args: Any) -> "Deferred[T]":
-        """Run in one of the threads."""
-        done: Deferred[T] = Deferred()
+        """Run in one of the threads; the result may be there already."""
+        job = _Job(function, args)
+        kind = self._patience.kind(function)
+        waiter = self._begin(job, stays=self._patience.is_left(kind))
+        if waiter is None:
+            return job.done
+        if waiter.acquire(timeout=PATIENCE):
+            self._patience.was_rewarded(kind)
+            job.tell()
+            return job.done
+        self._patience.was_tried(kind)
+        with self._mutex:
+            job.waiter = None
+            if not job.over:
+                return job.done
+        job.tell()
+        return job.done
 
-        def job() -> None:
-            try:
-                result: Any = function(*args)
-            except BaseException:  # also a SystemExit: the thread goes on, and somebody waits
-                result = Failure()
-            self._reactor.callFromThread(done.callback, result)  # a Failure becomes the error
+    def _begin(self, job: _Job, *, stays: bool) -> "Lock | None":
+        """Hand it to a thread if one is free; then, for a caller that stays, gives what to wait for."""
+        with self._mutex:
+            if not self._idle:
+                self._backlog.append(job)
+                return None
+            worker = self._idle.pop()
+        if stays:
+            job.waiter = Lock()
+            job.waiter.acquire()
+        waiter = job.waiter
+        worker.give(job)
+        return waiter
 
-        self._jobs.put(job)
-        return done
-
-    def _work(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            job()
+    def _work(self, worker: _Worker) -> None:
+        while (job := self._next(worker)) is not None:
+            job.call()
+            with self._mutex:
+                job.over = True
+                waiter = job.waiter
+            if waiter is not None:
+                waiter.release()
+            else:
+                self._reactor.callFromThread(job.tell)
             del job  # what it worked at is not kept until the next one comes
+
+    def _next(self, worker: _Worker) -> _Job | None:
+        with self._mutex:
+            if self._backlog:
+                return self._backlog.popleft()
+            if self._stopping:
+                return None
+            self._idle.append(worker)
+        return worker.wait()
 
 
 class InlineExecutor:
@@ -94,13 +218,13 @@ class Lane:
         self._executor = executor
         self._jobs: deque[tuple[Deferred[Any], Callable[..., Any], tuple[Any, ...]]] = deque()
         self._busy = False
+        self._going = False
 
     def run(self, function: Callable[..., T], *args: Any) -> "Deferred[T]":
         """Run after all jobs that were given before."""
         done: Deferred[T] = Deferred()
         self._jobs.append((done, function, args))
-        if not self._busy:
-            self._next()
+        self._go_on()
         return done
 
     @property
@@ -113,17 +237,21 @@ class Lane:
         """Whether jobs wait for the one that is running."""
         return bool(self._jobs)
 
-    def _next(self) -> None:
-        if not self._jobs:
-            self._busy = False
+    def _go_on(self) -> None:
+        """Run what waits, in a loop: a job may be over at once, and what follows it may bring the next."""
+        if self._going:
             return
-        self._busy = True
-        done, function, args = self._jobs.popleft()
-        self._executor.run(function, *args).addBoth(self._finished, done)
+        self._going = True
+        while self._jobs and not self._busy:
+            self._busy = True
+            done, function, args = self._jobs.popleft()
+            self._executor.run(function, *args).addBoth(self._finished, done)
+        self._going = False
 
     def _finished(self, result: Any, done: "Deferred[Any]") -> None:
-        self._next()
+        self._busy = False
         done.callback(result)  # a Failure given to callback() becomes the error
+        self._go_on()
 
 
 def _gather(chunks: Iterator[bytes]) -> tuple[bytes, bool]:
