@@ -45,6 +45,7 @@ from mailnode.delivery.way_out import make_way_out
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.life import Bus, write_to
 from mailnode.events.log import Log
+from mailnode.events.output import take_over
 from mailnode.events.presence import LiveSessions
 from mailnode.fs import FileSystem
 from mailnode.imap.protocol import Imap
@@ -98,7 +99,7 @@ def makeService(options: Options) -> Service:
 
     path = os.path.abspath(options["config"])
     try:
-        return MailNode(path, reactor, announce=bool(options["announce"]))
+        return MailNode(path, reactor, announce=bool(options["announce"]), twistd=options.parent)
     except CANNOT_START as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
@@ -111,8 +112,9 @@ _CHANGED = b"Your account has changed, log in again"
 class MailNode(Service):
     """The server."""
 
-    def __init__(self, path: str, reactor: Any, *, announce: bool = False) -> None:
+    def __init__(self, path: str, reactor: Any, *, announce: bool = False, twistd: Any = None) -> None:
         self._path = path
+        self._twistd = twistd
         self._reactor = reactor
         self._announce = announce
         self._log = Log("mailnode")
@@ -201,6 +203,12 @@ class MailNode(Service):
         await self._queue.change(name, change)
 
     # Starting
+
+    def setServiceParent(self, parent: Any) -> None:
+        """twistd's: become a part of the application, whose log has not begun yet."""
+        super().setServiceParent(parent)
+        if self._twistd is not None:
+            take_over(parent, self._twistd, sys.stdout)
 
     def privilegedStartService(self) -> None:
         """twistd's: take the ports while that is still allowed."""

@@ -4,6 +4,7 @@ A line reads `event key=value key=value`. Values from peers are escaped and cut,
 send can break the line, colour a terminal or fill the disk (vector C14 of the test suite).
 """
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,10 +12,13 @@ from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
 _LIMIT = 512
+_PLAIN = re.compile(rf"[!#-<>-\[\]-~]{{1,{_LIMIT}}}")  # what is written as it is
 
 
 def escape(value: object) -> str:
     """The value as one printable ASCII word; blanks, quotes and everything odd are escaped."""
+    if isinstance(value, str) and _PLAIN.fullmatch(value):
+        return value
     if isinstance(value, bytes | bytearray):
         text = bytes(value[: _LIMIT + 1]).decode("utf-8", "backslashreplace")
     else:
@@ -28,19 +32,28 @@ def escape(value: object) -> str:
     return plain
 
 
+def _pairs(fields: dict[str, object]) -> str:
+    return "".join([f" {name}={escape(value)}" for name, value in fields.items()])
+
+
 class Log:
     """A logger with fields bound to it, such as the connection's id."""
 
     def __init__(self, source: str, **fields: object) -> None:
         self._logger = Logger(namespace=source)
-        self._fields = fields
+        self._bind(fields)
 
     def bind(self, **fields: object) -> "Log":
         """The same logger with more fields on every line."""
         bound = Log.__new__(Log)
         bound._logger = self._logger
-        bound._fields = {**self._fields, **fields}
+        bound._bind({**self._fields, **fields})
         return bound
+
+    def _bind(self, fields: dict[str, object]) -> None:
+        self._fields = fields
+        self._ending = _pairs(fields)
+        self._structured: dict[str, Any] = {f"field_{name}": value for name, value in fields.items()}
 
     def info(self, event: str, **fields: object) -> None:
         """A fact of normal work."""
@@ -52,17 +65,11 @@ class Log:
 
     def bug(self, event: str, failure: Failure) -> None:
         """An exception nobody expected: the one case in which a traceback belongs into the log."""
-        self._logger.failure("{line}", failure=failure, line=self._line(event, {}), **self._safe())
+        self._logger.failure("{line}", failure=failure, line=event + self._ending, **self._structured)
 
     def _emit(self, level: Any, event: str, fields: dict[str, object]) -> None:
-        self._logger.emit(level, "{line}", line=self._line(event, fields), **self._safe(), event_name=event)
-
-    def _line(self, event: str, fields: dict[str, object]) -> str:
-        pairs = {**self._fields, **fields}
-        return " ".join([event, *(f"{name}={escape(value)}" for name, value in pairs.items())])
-
-    def _safe(self) -> dict[str, Any]:
-        return {f"field_{name}": value for name, value in self._fields.items()}
+        line = event + self._ending + _pairs(fields)
+        self._logger.emit(level, "{line}", line=line, **self._structured, event_name=event)
 
     def each(self, event: str, calls: Iterable[Callable[[], None]]) -> None:
         """Make all these calls; one that fails is a bug of its own, and of nobody who is called after it."""
