@@ -7,6 +7,7 @@ from functools import partial
 from mailnode.auth.live import Live
 from mailnode.config import Limits
 from mailnode.events.log import Log
+from mailnode.net.breath import Breather
 from mailnode.net.limits import ConnectionLimits, Gate
 from mailnode.net.listen import Door, Serve, SessionFactory
 from mailnode.net.tls import TlsServer
@@ -51,12 +52,14 @@ def session_factories(
     live: Live, runtime: Runtime, serve: Mapping[str, Serve], tls: Mapping[str, TlsServer | None]
 ) -> dict[str, SessionFactory]:
     """A factory for each listener, by endpoint; listeners of one protocol share its limits."""
+    breather = Breather(runtime.clock)
     gates = {protocol: _gate(protocol, live, runtime) for protocol in serve}
     return {
         listener.endpoint: SessionFactory(
             Door(
                 listener=listener,
                 runtime=runtime,
+                breather=breather,
                 gate=gates[listener.protocol],
                 serve=serve[listener.protocol],
                 sent_away=_SENT_AWAY[listener.protocol],

@@ -6,6 +6,7 @@ counted, as that peer's, and only that peer's address decides what it may do.
 
 from collections.abc import Awaitable, Callable, Container, Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
 from twisted.internet.defer import Deferred
@@ -15,6 +16,7 @@ from twisted.python.failure import Failure
 
 from mailnode.config import Listener
 from mailnode.events.log import Log
+from mailnode.net.breath import Breather
 from mailnode.net.limits import Admission, Gate
 from mailnode.net.proxy import relayed
 from mailnode.net.stream import ConnectionClosed, Stream, TimedOut
@@ -58,6 +60,7 @@ class Connection:
 Serve = Callable[[Connection], Awaitable[None]]
 
 
+@lru_cache(4096)
 def plain_address(text: str) -> IPv4Address | IPv6Address | None:
     """The IP address in a host text, IPv4 for a mapped one; None when there is none."""
     try:
@@ -104,6 +107,7 @@ class Door:
 
     listener: Listener
     runtime: Runtime
+    breather: Breather
     gate: Gate
     serve: Serve
     sent_away: bytes  # how the protocol sends a peer away; the reason follows
@@ -129,7 +133,12 @@ class SessionFactory(Factory):
     def buildProtocol(self, addr: IAddress | None) -> Stream:
         """Twisted's: a connection came in."""
         door = self._door
-        return Stream(door.runtime.clock, opened=self._opened, write_timeout=door.write_timeout())
+        return Stream(
+            door.runtime.clock,
+            opened=self._opened,
+            write_timeout=door.write_timeout(),
+            breather=door.breather,
+        )
 
     def _opened(self, stream: Stream) -> None:
         session = Deferred.fromCoroutine(self._life(stream))

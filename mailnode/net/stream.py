@@ -3,7 +3,7 @@
 A session is one coroutine: `line = await stream.line(limit)`, straight on. The rules that keep it honest:
 
 - Awaiting what is already in the buffer costs no Deferred; a coroutine that never has to wait gives the
-  reactor a turn every BREATH seconds all the same, so that 20,000 pipelined commands stall nobody.
+  reactor a turn all the same (net.breath), so that 20,000 pipelined commands stall nobody.
 - Reading is back-pressured: with more than READ_BUFFER octets unread, the transport is paused until the
   session has caught up. Writing is too: `await drain()` returns when the peer has taken enough.
 - A peer that only stops sending still gets the replies to what it has sent.
@@ -15,6 +15,8 @@ A session is one coroutine: `line = await stream.line(limit)`, straight on. The 
 """
 
 from collections.abc import Callable
+from contextlib import suppress
+from socket import AF_INET, AF_INET6, IPPROTO_TCP
 from typing import Any, cast
 
 from OpenSSL import SSL
@@ -30,16 +32,21 @@ from twisted.internet.interfaces import (
     ITCPTransport,
 )
 from twisted.internet.protocol import Protocol, connectionDone
-from twisted.internet.task import deferLater
+from twisted.internet.tcp import Connection
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from mailnode.net.breath import Breather
 from mailnode.wire.dot import Decoder
 from mailnode.wire.framing import ByteQueue
 
 READ_BUFFER = 65536
 ENDLESS_LINE = 65536  # octets beyond its limit that are read past before a line counts as endless
-BREATH = 0.01
+
+# Octets that the kernel holds beyond those on their way to the peer. By itself it would take some megabytes
+# for a peer that does not read, and have us work for it all that time.
+UNSENT = 131072
+TCP_NOTSENT_LOWAT = 25  # Linux; the socket module lacks it before Python 3.12
 
 # Seconds for what is written last, and for the answer to a TLS close. A peer that is alive needs a round
 # trip, or a few retransmissions (1 + 2 + 4 + 8 s); one that is not would hold a descriptor meanwhile.
@@ -67,18 +74,25 @@ class Stream(Protocol):
     """One connection. Attributes to set: `timeout`, seconds a single read may take."""
 
     def __init__(
-        self, clock: IReactorTime, *, opened: Callable[["Stream"], None], write_timeout: float = 300.0
+        self,
+        clock: IReactorTime,
+        *,
+        opened: Callable[["Stream"], None],
+        write_timeout: float = 300.0,
+        breather: Breather | None = None,
     ) -> None:
         self.timeout = 300.0
         self.secure = False
         self.lost = False
         self._clock = clock
+        self._breather = breather or Breather(clock)
         self._opened = opened
         self._write_timeout = write_timeout
         self._queue = ByteQueue()
         self._arrival: Deferred[None] | None = None
         self._room: Deferred[None] | None = None
         self._handshake: Deferred[None] | None = None
+        self._waits_for_reactor = True
         self._full = False
         self._paused = False
         self._closing = False
@@ -176,8 +190,8 @@ class Stream(Protocol):
             cast(Any, self.transport).resumeProducing()
 
     async def _breathe(self) -> None:
-        if self._clock.seconds() - self._awake_since > BREATH:
-            await deferLater(self._clock, 0.0)
+        if self._breather.is_due(self._awake_since):
+            await self._breather.breathe()
             self._awake_since = self._clock.seconds()
 
     # One lazily moved timer for all reads of the connection: reads are many, time-outs are few.
@@ -206,13 +220,31 @@ class Stream(Protocol):
     def write(self, data: bytes) -> None:
         """Hand octets to the transport; after much of it, `await drain()`."""
         if data and not self.lost and not self._closing:
-            cast(ITCPTransport, self.transport).write(data)
+            sent = self._sent_at_once(data)
+            if sent < len(data):
+                cast(ITCPTransport, self.transport).write(data[sent:] if sent else data)
+
+    def _sent_at_once(self, data: bytes) -> int:
+        """How many octets the kernel has taken at once.
+
+        A reply that goes out here need not wait for the reactor to find out that the socket can be written
+        to: four system calls and as much Python for each. Where more commands wait, their replies go
+        together. Twisted's buffers must be empty, as octets would overtake what is in them otherwise.
+        """
+        if self._queue or self._waits_for_reactor:
+            return 0
+        transport = cast(Any, self.transport)
+        if transport.TLS or transport.dataBuffer or transport._tempDataBuffer:
+            return 0
+        sent = transport.writeSomeData(data)
+        return sent if isinstance(sent, int) else 0  # else an error, which the reactor will find again
 
     async def drain(self) -> None:
         """Wait until the peer has taken enough of what was written.
 
         Raises ConnectionClosed when it is gone, and aborts the connection when it does not read for too long.
         """
+        await self._breathe()  # a peer that takes everything at once would keep us from all others
         if self.lost or self._closing:
             raise ConnectionClosed
         if not self._full:
@@ -242,7 +274,7 @@ class Stream(Protocol):
     def _let_writer_go(self) -> None:
         room, self._room = self._room, None
         if room is not None:
-            room.callback(None)
+            self._breather.wake(room)
 
     # TLS
 
@@ -346,8 +378,11 @@ class Stream(Protocol):
         """Twisted's: the connection is there."""
         transport = cast(Any, self.transport)
         transport.registerProducer(self, True)
-        if hasattr(transport, "setTcpNoDelay"):
+        self._waits_for_reactor = not isinstance(transport, Connection)
+        if not self._waits_for_reactor and transport.getHandle().family in (AF_INET, AF_INET6):
             transport.setTcpNoDelay(True)
+            with suppress(OSError):  # not every kernel that Linux programs run on has it
+                transport.getHandle().setsockopt(IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT)
         self._awake_since = self._clock.seconds()
         self._opened(self)
 
@@ -358,7 +393,7 @@ class Stream(Protocol):
         self._queue.feed(data)
         arrival, self._arrival = self._arrival, None
         if arrival is not None:
-            arrival.callback(None)
+            self._breather.wake(arrival)
         ended = self.lost or self._closing
         if len(self._queue) > READ_BUFFER and not self._paused and not ended and self._arrival is None:
             self._paused = True

@@ -21,6 +21,7 @@ from mailnode.config import Listener
 from mailnode.events.log import Log
 from mailnode.fs import FileSystem
 from mailnode.net.blocking import InlineExecutor
+from mailnode.net.breath import Breather
 from mailnode.net.limits import ConnectionLimits, Gate
 from mailnode.net.listen import Connection, Door, SessionFactory, plain_address
 from mailnode.net.stream import LINGER, TimedOut
@@ -64,6 +65,7 @@ class ListenTestCase(SynchronousTestCase):
         door = Door(
             listener=Listener("imap", "tcp:143", "implicit" if tls else "none", proxy),
             runtime=runtime,
+            breather=Breather(self.clock),
             gate=Gate(lambda: ConnectionLimits(9, 99, 99, sessions, 9), self.clock.seconds),
             serve=noting,
             sent_away=b"* BYE ",

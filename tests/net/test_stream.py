@@ -1,7 +1,11 @@
 """mailnode.net.stream and mailnode.net.blocking on a transport in memory and a clock that stands still."""
 
+import select
+import socket
+import struct
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
+from threading import Thread
 from typing import Any, cast
 
 from hypothesis import given, settings
@@ -10,11 +14,13 @@ from twisted.internet.base import DelayedCall
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
-from twisted.internet.testing import StringTransport
+from twisted.internet.tcp import Connection
+from twisted.internet.testing import MemoryReactor, StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.net.blocking import PIECE, InlineExecutor, Lane, send
+from mailnode.net.breath import BREATH
 from mailnode.net.stream import (
     ENDLESS_LINE,
     LINGER,
@@ -28,6 +34,7 @@ from mailnode.wire.dot import Decoder
 from mailnode.wire.errors import BadSyntax, LineTooLong
 
 WRITE_TIMEOUT = 300.0
+SECONDS = 30.0  # till a test that hangs gives up
 
 
 class TickingClock(Clock):
@@ -575,6 +582,103 @@ class StartTls(StreamTestCase):
         """Nothing is started on a connection that is gone."""
         self.lose()
         self.failureResultOf(self.go(self.stream.start_tls(self.CREATOR, timeout=15)), ConnectionClosed)
+
+
+class AtOnce(SynchronousTestCase):
+    """What is written to a socket goes out without a turn of the reactor where that is possible."""
+
+    def setUp(self) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            self.peer = socket.create_connection(listening.getsockname())
+            self.addCleanup(self.peer.close)
+            ours, _ = listening.accept()
+            self.addCleanup(ours.close)
+        ours.setblocking(False)
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 18)
+        self.peer.settimeout(SECONDS)
+        self.reactor = MemoryReactor()
+        self.clock = Clock()
+        self.stream = Stream(self.clock, opened=lambda _: None)
+        self.transport = Connection(ours, self.stream, self.reactor)
+        self.transport.connected = True
+        self.stream.makeConnection(self.transport)
+
+    def arrived(self, count: int) -> bytes:
+        """The next octets that the peer gets."""
+        found = b""
+        while len(found) < count:
+            found += self.peer.recv(count - len(found))
+        return found
+
+    def nothing_arrived(self) -> bool:
+        """Whether nothing is on its way to the peer."""
+        return not select.select([self.peer], [], [], 0)[0]
+
+    def turn(self) -> None:
+        """The reactor finds that the socket can be written to."""
+        if self.transport in self.reactor.getWriters():
+            self.transport.doWrite()
+
+    def test_small(self) -> None:
+        """A reply goes out at once, and the reactor is not asked for anything."""
+        for reply in (b"one\r\n", b"two\r\n"):
+            self.stream.write(reply)
+            self.assertEqual(self.arrived(len(reply)), reply)
+        self.assertEqual(self.reactor.getWriters(), [])
+
+    def test_large(self) -> None:
+        """What the kernel does not take waits, and all that follows waits behind it."""
+        text = bytes(range(256)) * 40_000
+        self.stream.write(text)
+        self.stream.write(b"behind")
+        self.assertEqual(self.reactor.getWriters(), [self.transport])
+        reading = Thread(target=lambda: found.append(self.arrived(len(text) + 15)))
+        found: list[bytes] = []
+        reading.start()
+        self.stream.write(b" and last")
+        while self.reactor.getWriters():
+            self.turn()
+        reading.join()
+        self.assertTrue(found == [text + b"behind and last"])
+        self.stream.write(b"again")
+        self.assertEqual(self.arrived(5), b"again")
+
+    def test_more_commands(self) -> None:
+        """While commands wait that came earlier, replies are gathered."""
+        self.stream.dataReceived(b"one\r\ntwo\r\n")
+        for line in (b"one", b"two"):
+            read = Deferred.fromCoroutine(self.stream.line(100))
+            self.assertEqual(self.successResultOf(read), line)
+            self.stream.write(line)
+            self.assertTrue(self.nothing_arrived())
+        self.turn()
+        self.assertEqual(self.arrived(6), b"onetwo")
+
+    def test_gone(self) -> None:
+        """A peer that is gone is the reactor's to find."""
+        self.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # with a reset
+        self.peer.close()
+        self.stream.write(b"anybody?")
+        self.assertEqual(self.reactor.getWriters(), [self.transport])
+        self.assertFalse(self.stream.lost)
+
+    def test_others_get_their_turn(self) -> None:
+        """Who writes on and on to a peer that takes it all lets the reactor work in between."""
+
+        async def forever() -> None:
+            while True:
+                self.clock.rightNow += BREATH / 2.5
+                self.stream.write(b"more")
+                await self.stream.drain()
+
+        writing = Deferred.fromCoroutine(forever())
+        for _ in range(3):
+            self.assertEqual(self.arrived(12), b"more" * 3)
+            self.assertTrue(self.nothing_arrived())
+            self.clock.calls.pop().func()
+        self.stream.connectionLost(Failure(ConnectionDone()))
+        self.clock.advance(0)
+        self.failureResultOf(writing, ConnectionClosed)
 
 
 class Lanes(SynchronousTestCase):

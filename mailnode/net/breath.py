@@ -1,0 +1,57 @@
+"""Turns of the reactor, shared fairly by the sessions that have much to do.
+
+A session goes on as long as it finds commands in its buffer, and one that never waits would keep the reactor
+from all others. So it has to breathe when BREATH seconds of this turn are used up, by it or by those before
+it: then it goes on in one of the next turns, after those that wait already. However many send 20,000 commands
+at once, a turn takes little more than BREATH and one command of each.
+"""
+
+from collections import deque
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+
+BREATH = 0.005
+_SMALL = BREATH / 10  # what has used up less needs no delayed call to be forgotten
+
+
+class Breather:
+    """What all sessions of a reactor share."""
+
+    def __init__(self, clock: IReactorTime) -> None:
+        self._clock = clock
+        self._used = 0.0  # seconds of this turn
+        self._next = False  # whether the next turn is told of
+        self._waiting: deque[Deferred[None]] = deque()
+
+    def wake(self, session: "Deferred[None]") -> None:
+        """Let a session go on that waits for this."""
+        began = self._clock.seconds()
+        session.callback(None)
+        self._used += self._clock.seconds() - began
+        if self._used > _SMALL:
+            self._await_turn()
+
+    def is_due(self, awake_since: float) -> bool:
+        """Whether a session that goes on since then has to breathe."""
+        return self._clock.seconds() - awake_since + self._used > BREATH
+
+    def breathe(self) -> "Deferred[None]":
+        """Fires when it is time to go on."""
+        waits: Deferred[None] = Deferred()
+        self._waiting.append(waits)
+        self._await_turn()
+        return waits
+
+    def _await_turn(self) -> None:
+        if not self._next:
+            self._next = True
+            self._clock.callLater(0.0, self._turn)
+
+    def _turn(self) -> None:
+        self._next = False
+        self._used = 0.0
+        while self._waiting and self._used <= BREATH:
+            self.wake(self._waiting.popleft())
+        if self._waiting:
+            self._await_turn()
