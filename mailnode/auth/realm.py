@@ -88,6 +88,7 @@ class Realm:
         self._making = threading.RLock()
         self._domains: dict[str, Quota] = {}
         self._open: OrderedDict[str, None] = OrderedDict()  # the one used longest ago is first
+        self.last_use = -math.inf  # when a job was last given to any lane, in seconds since the epoch
         self._used_at: dict[str, float] = {}
         self._greeters: list[Callable[[MailAccount], None]] = []
 
@@ -167,7 +168,7 @@ class Realm:
 
     def _used(self, address: str) -> None:
         known = address in self._used_at
-        self._used_at[address] = self._runtime.now()
+        self._used_at[address] = self.last_use = self._runtime.now()
         self._opens(address)
         for greet in () if known else self._greeters:
             greet(self._accounts[address])

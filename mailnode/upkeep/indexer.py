@@ -5,7 +5,8 @@ the first time. It works in slices of a fraction of a second, one at a time in t
 of the account, and steps aside for everybody:
 
 - A slice begins only in an account that was quiet for a second, and while nobody waits in any lane.
-- After a slice it rests at least twice as long as the slice took.
+- After a slice it rests at least twice as long as the slice took, and nine times as long while anybody uses the
+  server: it shares the interpreter with them.
 
 Mailboxes that were announced come first: there are few new messages in each. A mailbox in which more is to do
 goes to the head of the backlog and is worked at to its end, as opening it again would be dear.
@@ -127,7 +128,9 @@ class Indexer:
     def _rest(self, _: object, started: float) -> None:
         self._working = False
         if self._heard or self._backlog:
-            self._look_in(max(REST, 2 * (self._runtime.now() - started)))
+            now = self._runtime.now()
+            alone = now - self._realm.last_use >= QUIET
+            self._look_in(max(REST, (2 if alone else 9) * (now - started)))
 
 
 def _slice(store: Account, name: Name) -> list[Name]:

@@ -177,6 +177,23 @@ class IndexerTests(SynchronousTestCase):
         self.pass_time(0.3)
         self.assertEqual(len(self.take()), 1)
 
+    def test_rests_longer_beside_others(self) -> None:
+        """While anybody uses the server it rests nine times as long."""
+        self.use(self.account())
+        self.threads.held = []
+        self.deliver(self.account())
+        self.pass_time(SECOND)
+        [announced] = self.take()
+        self.pass_time(0.1)
+        self.threads.held = None
+        self.use(self.account("ben"))
+        self.threads.held = []
+        announced()
+        self.pass_time(0.95)
+        self.assertEqual(self.threads.held, [])
+        self.pass_time(0.25)
+        self.assertEqual(len(self.take()), 1)
+
     def take(self) -> list[Callable[[], None]]:
         """The jobs that have begun."""
         jobs, self.threads.held = self.threads.held, []
