@@ -7,6 +7,7 @@ Annotated[...] of the fields in config.py.
 import re
 import unicodedata
 from collections.abc import Callable
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Literal
 
@@ -78,6 +79,7 @@ def split_address(text: str) -> tuple[str, str]:
     return local, domain
 
 
+@lru_cache(4096)
 def address(text: str) -> str:
     """A mail address as mailboxes are looked up, whose local part can be the name of a directory.
 

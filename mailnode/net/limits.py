@@ -11,6 +11,7 @@ are free again: so that a count that goes up and down by one does not begin it a
 from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from mailnode.events.log import Log
@@ -32,6 +33,7 @@ class ConnectionLimits:
     stress_percent: int = 100  # of before_login, above which there is stress; never at 100
 
 
+@lru_cache(4096)
 def source_of(peer: str) -> str:
     """What is counted as one source: an IPv4 address, an IPv6 /64, or the text itself."""
     try:

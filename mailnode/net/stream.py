@@ -111,7 +111,8 @@ class Stream(Protocol):
         Raises LineTooLong, BadSyntax (bare LF), TimedOut, ConnectionClosed. The rest of an over-long line is
         read past at the next call, which raises EndlessLine for more than `endless` octets of it.
         """
-        await self._breathe()
+        if self._breather.is_due(self._awake_since):
+            await self._breathe()
         deadline = self._clock.seconds() + self.timeout
         while (line := self._queue.line(limit)) is None and self._queue.dropped <= endless:
             await self._more(deadline)
@@ -139,7 +140,7 @@ class Stream(Protocol):
         """At least one octet and at most `limit`; `timeout` seconds for the first to come."""
         if not self._queue:
             await self._more(self._clock.seconds() + self.timeout)
-        else:
+        elif self._breather.is_due(self._awake_since):
             await self._breathe()
         octets = self._queue.some(limit)
         self._caught_up()
@@ -190,9 +191,8 @@ class Stream(Protocol):
             cast(Any, self.transport).resumeProducing()
 
     async def _breathe(self) -> None:
-        if self._breather.is_due(self._awake_since):
-            await self._breather.breathe()
-            self._awake_since = self._clock.seconds()
+        await self._breather.breathe()
+        self._awake_since = self._clock.seconds()
 
     # One lazily moved timer for all reads of the connection: reads are many, time-outs are few.
 
@@ -244,7 +244,8 @@ class Stream(Protocol):
 
         Raises ConnectionClosed when it is gone, and aborts the connection when it does not read for too long.
         """
-        await self._breathe()  # a peer that takes everything at once would keep us from all others
+        if self._breather.is_due(self._awake_since):  # a peer may take everything at once
+            await self._breathe()
         if self.lost or self._closing:
             raise ConnectionClosed
         if not self._full:

@@ -10,11 +10,15 @@ bare LF, which only IMAP APPEND can bring, gets its CR, since many clients take 
 see the end of the message where there is none. Without UTF8 a header that is not ASCII is replaced by a
 surrogate (RFC 6856 section 2.1). Sizes count what RETR sends, without dot-stuffing.
 
-All functions here run in the account's lane.
+All that looks at the mailbox runs in the account's lane.
 """
 
+from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from operator import attrgetter
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 from mailnode.fs import Lock
 from mailnode.store.account import Account
@@ -25,26 +29,67 @@ from mailnode.store.mailbox import Mailbox
 from mailnode.store.messages import Message
 from mailnode.store.values import INBOX
 from mailnode.wire.dot import Encoder
+from mailnode.wire.uidl import default_id
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A message of the maildrop."""
+class Entry(NamedTuple):
+    """A message of the maildrop. A named tuple: there may be hundreds of thousands."""
 
     message: Message
     octets: int
     uidl: str
     surrogate: bool  # whether its header is replaced for this session
+    place: int | None  # in the order of the server before us
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All messages of a mailbox at one moment, in the order of their numbers, and the octets of all.
+
+    `listings` is for what is made of all of them: made once for all sessions.
+    """
+
+    entries: tuple[Entry, ...]
+    octets: int
+    listings: dict[str, bytes] = field(default_factory=dict)
+
+
+class Views:
+    """The last view of each open mailbox: sessions that find the same messages there share it."""
+
+    def __init__(self) -> None:
+        self._known: WeakKeyDictionary[Mailbox, tuple[array[int], tuple[bool, str], View]] = (
+            WeakKeyDictionary()
+        )
+
+    def of(self, mailbox: Mailbox, *, utf8: bool) -> View:
+        """What a session in UTF-8 mode, or another, finds there now."""
+        kind = utf8, mailbox.uidl_format
+        uids, known_kind, view = self._known.get(mailbox, (None, None, View((), 0)))
+        if known_kind != kind:
+            view = View((), 0)
+        elif uids is mailbox.uids:
+            return view
+        uids = mailbox.uids
+        entries = _entries(mailbox, view.entries, utf8=utf8)
+        view = View(entries, sum([entry.octets for entry in entries]))
+        self._known[mailbox] = uids, kind, view
+        return view
 
 
 class Maildrop:
     """The messages of a session by number, from 1 on, and those marked as deleted."""
 
-    def __init__(self, mailbox: Mailbox, entries: tuple[Entry, ...], lock: Lock | None) -> None:
-        self.entries = entries
+    def __init__(self, mailbox: Mailbox, view: View, lock: Lock | None) -> None:
+        self.entries = view.entries
+        self.listings = view.listings
         self.deleted: set[int] = set()
+        self._all_octets = view.octets
         self._mailbox = mailbox
         self._lock = lock
+
+    def __len__(self) -> int:
+        return len(self.entries) - len(self.deleted)
 
     def listed(self) -> Iterator[tuple[int, Entry]]:
         """Number and entry of each message that is not marked as deleted."""
@@ -60,19 +105,24 @@ class Maildrop:
 
     def octets(self) -> int:
         """The size of all messages that are not marked as deleted."""
-        return sum(entry.octets for _, entry in self.listed())
+        return self._all_octets - sum(self.entries[number - 1].octets for number in self.deleted)
 
     def body(self, number: int) -> Body:
         """Open a message, to be closed by the caller. Raises NoSuchMessage, also when it has gone."""
+        return self._mailbox.body(self.present(number).message.uid)
+
+    def present(self, number: int) -> Entry:
+        """The same as entry(), and raises NoSuchMessage for what is known to have gone meanwhile."""
         entry = self.entry(number)
         if not self._is_there(entry):
             raise NoSuchMessage(number)
-        return self._mailbox.body(entry.message.uid)
+        return entry
 
     def _is_there(self, entry: Entry) -> bool:
         """Whether the UID still means the same file; a lost uid list would give it to another."""
-        found = self._mailbox.get(entry.message.uid)
-        return found is not None and found.base == entry.message.base
+        message = entry.message
+        found = self._mailbox.get(message.uid)
+        return found is message or (found is not None and found.base == message.base)
 
     def update(self) -> int:
         """Remove what is marked as deleted, for good; gives how many were removed now."""
@@ -81,25 +131,31 @@ class Maildrop:
         return len(self._mailbox.expunge([one.message.uid for one in doomed if self._is_there(one)]))
 
     def close(self) -> None:
-        """Let the next session in; may be called twice."""
+        """Let the next session in; may be called twice.
+
+        Closing a file that nobody has written to waits for no disk, so this needs no lane.
+        """
         if self._lock is not None:
             self._lock.release()
 
 
-def _entries(mailbox: Mailbox, *, utf8: bool) -> Iterator[Entry]:
-    """All messages that are there now, for a session in UTF-8 mode or not."""
-    uidls: set[str] = set()
-    for message, found in mailbox.downloads():
-        replaced = not utf8 and found.with_surrogate != NONE
-        octets = found.with_surrogate if replaced else found.octets
+def _entries(mailbox: Mailbox, known: tuple[Entry, ...], *, utf8: bool) -> tuple[Entry, ...]:
+    """All messages that are there now, for a session in UTF-8 mode or not; known ones as they are known."""
+    found = {entry.message.uid: entry for entry in known if mailbox.get(entry.message.uid) is entry.message}
+    uidls = {entry.uidl for entry in found.values()}
+    for message, download in mailbox.downloads(uid for uid in mailbox.uids if uid not in found):
+        replaced = not utf8 and download.with_surrogate != NONE
+        octets = download.with_surrogate if replaced else download.octets
         uidl = mailbox.uidl(message.uid)
         if uidl in uidls:  # of a file that was copied by hand, or by a format that allows it
-            uidl = f"{message.uid:08x}{mailbox.uid_validity:08x}"
+            uidl = default_id(message.uid, mailbox.uid_validity)
         uidls.add(uidl)
-        yield Entry(message, octets, uidl, replaced)
+        found[message.uid] = Entry(message, octets, uidl, replaced, mailbox.download_place(message.uid))
+    placed = sorted([one for one in found.values() if one.place is not None], key=attrgetter("place"))
+    return (*placed, *[one for one in found.values() if one.place is None]) if placed else (*found.values(),)
 
 
-def open_maildrop(store: Account, *, utf8: bool = False, shared: bool = False) -> Maildrop:
+def open_maildrop(store: Account, views: Views, *, utf8: bool = False, shared: bool = False) -> Maildrop:
     """Look at the maildrop, and lock it if it is not shared. Raises InUse, OSError.
 
     `utf8` tells whether the session is in UTF-8 mode.
@@ -107,7 +163,7 @@ def open_maildrop(store: Account, *, utf8: bool = False, shared: bool = False) -
     lock = None if shared else store.try_lock_maildrop()
     try:
         mailbox = store.mailbox(INBOX)
-        return Maildrop(mailbox, tuple(_entries(mailbox, utf8=utf8)), lock)
+        return Maildrop(mailbox, views.of(mailbox, utf8=utf8), lock)
     except BaseException:
         if lock is not None:
             lock.release()

@@ -43,7 +43,7 @@ class Pop3:
         try:
             await self._converse(session)
         finally:
-            await session.release()
+            session.release()
 
     async def _converse(self, session: Session) -> None:
         shared, stream = self._shared, session.stream

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from enum import Flag, auto
+from typing import NamedTuple
 
 from mailnode.auth.live import Live
 from mailnode.auth.login import Logins
@@ -12,7 +13,8 @@ from mailnode.events.life import Bus
 from mailnode.net.listen import Connection
 from mailnode.net.stream import Stream
 from mailnode.net.tls import TlsServer
-from mailnode.pop3.maildrop import Maildrop
+from mailnode.pop3.ahead import Ahead
+from mailnode.pop3.maildrop import Maildrop, Views
 from mailnode.pop3.words import ENGLISH, said
 from mailnode.runtime import Runtime
 
@@ -48,15 +50,16 @@ class Collaborators:
     feed: ChangeFeed
     bus: Bus
     tls: TlsServer | None
+    views: Views = field(default_factory=Views)
     last_login: dict[str, float] = field(default_factory=dict)  # by mailbox, in seconds since the epoch
 
 
-@dataclass(frozen=True, slots=True)
-class OpenMaildrop:
-    """A locked maildrop and the account it belongs to."""
+class OpenMaildrop(NamedTuple):
+    """A maildrop, the account it belongs to, and what was read ahead of it."""
 
     account: MailAccount
     maildrop: Maildrop
+    ahead: Ahead
 
 
 @dataclass(slots=True)
@@ -103,8 +106,8 @@ class Session:
         assert self.opened is not None
         return self.opened
 
-    async def release(self) -> None:
+    def release(self) -> None:
         """Give the maildrop back; nothing is deleted by this. May be called twice."""
         opened, self.opened = self.opened, None
         if opened is not None:
-            await opened.account.lane.run(opened.maildrop.close)
+            opened.maildrop.close()

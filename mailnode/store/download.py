@@ -45,6 +45,14 @@ def lines(body: Body, start: int = 0) -> Iterator[bytes]:
     return (form.feed(chunk) for chunk in body.wire(start))
 
 
+def text(body: Body, *, with_surrogate: bool) -> bytes:
+    """All of a small message."""
+    if not with_surrogate:
+        return to_wire(body.data, False)
+    header = body.header()
+    return surrogate(header) + to_wire(body.data[len(header) :], False)
+
+
 def surrogate_lines(body: Body) -> Iterator[bytes]:
     """The same with a surrogate header."""
     header = body.header()

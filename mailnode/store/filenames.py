@@ -16,6 +16,7 @@ from mailnode.store.values import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 FLAG_OF_LETTER = {"D": DRAFT, "F": FLAGGED, "R": ANSWERED, "S": SEEN, "T": DELETED}
 _SORTED_AT_ONCE = 8192
 
+_SIZES = re.compile(r",([SW])=([0-9]{1,15})(?=,|\Z)")
 _OURS = re.compile(r"\d+\.M\d+P\d+Q\d+\.")
 
 LETTER_OF_FLAG = {flag: letter for letter, flag in FLAG_OF_LETTER.items()}
@@ -46,12 +47,9 @@ def suffix_of(info: str) -> str:
 
 def sizes(base: str) -> tuple[int | None, int | None]:
     """The sizes (disk, wire) that a base carries as `,S=` and `,W=`; None where it does not."""
-    found: dict[str, int] = {}
-    for field in base.split(",")[1:]:
-        key, equals, digits = field.partition("=")
-        if equals and key in ("S", "W") and digits.isascii() and digits.isdigit() and len(digits) < 16:
-            found[key] = int(digits)
-    return found.get("S"), found.get("W")
+    found = dict(_SIZES.findall(base))
+    on_disk, on_wire = (int(found[key]) if key in found else None for key in "SW")
+    return on_disk, on_wire
 
 
 def is_plain(base: str) -> bool:

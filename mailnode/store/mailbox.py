@@ -82,15 +82,15 @@ class Mailbox(Synchronised):
                 self._remember([message], [])
         return message.octets
 
-    def downloads(self) -> list[tuple[Message, Download]]:
-        """All messages that are there by UID, with what POP3 sends of each.
+    def downloads(self, uids: Iterable[int]) -> list[tuple[Message, Download]]:
+        """Those of these messages that are there, with what POP3 sends of each.
 
         A plain message says so in its name; any other is opened once, and what was found is remembered.
         """
         found: list[tuple[Message, Download]] = []
         looked: list[Message] = []
         try:
-            for uid in self.uids:
+            for uid in uids:
                 with suppress(NoSuchMessage):
                     message = self._listed(uid)
                     if message.download is None:
@@ -118,6 +118,17 @@ class Mailbox(Synchronised):
                     facts = body.stat()
             message.internal_date = facts.st_mtime
         return message.internal_date
+
+    def download_place(self, uid: int) -> int | None:
+        """The O of the uid list's line: its place in the order of POP3, before all that have none."""
+        record = self._folder.list.records.get(self._listed(uid).base)
+        stated = record.field("O") if record else None
+        return int(stated[:15]) if stated and stated.isascii() and stated.isdigit() else None
+
+    @property
+    def uidl_format(self) -> str:
+        """The format of the POP3 unique-ids that no line of the uid list states."""
+        return self._context.uidl()
 
     def uidl(self, uid: int) -> str:
         """The POP3 unique-id: the P of the uid list's line, or as the configured format makes it.

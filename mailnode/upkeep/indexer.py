@@ -5,8 +5,8 @@ the first time. It works in slices of a fraction of a second, one at a time in t
 of the account, and steps aside for everybody:
 
 - A slice begins only in an account that was quiet for a second, and while nobody waits in any lane.
-- After a slice it rests at least twice as long as the slice took, and nine times as long while anybody uses the
-  server: it shares the interpreter with them.
+- After a slice it rests at least twice as long as the slice took, and nine times as long while anybody uses
+  the server: it shares the interpreter with them.
 
 Mailboxes that were announced come first: there are few new messages in each. A mailbox in which more is to do
 goes to the head of the backlog and is worked at to its end, as opening it again would be dear.

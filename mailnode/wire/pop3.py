@@ -1,16 +1,16 @@
 """POP3 commands and replies (RFC 1939 section 3, RFC 2449 sections 3 and 4)."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from mailnode.wire.abnf import ALPHA, DIGIT, is_all, number
 from mailnode.wire.errors import BadSyntax
 
 LINE_LIMIT = 510  # octets without CRLF; RFC 2449 section 4 asks for 255, and no reply may be longer than 512
 _LARGEST = 2**31 - 1
+_KEYWORD = ALPHA | DIGIT
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """A keyword in upper case, and what follows the blank behind it, as it came."""
 
     keyword: bytes
@@ -23,7 +23,7 @@ def parse_command(line: bytes) -> Command:
     The argument is not cut further: that of PASS may hold blanks anywhere (RFC 1939 section 7).
     """
     keyword, _, argument = line.partition(b" ")
-    if not keyword or not is_all(keyword, ALPHA | DIGIT):
+    if not keyword or not is_all(keyword, _KEYWORD):
         raise BadSyntax("Unknown command")
     return Command(keyword.upper(), argument)
 

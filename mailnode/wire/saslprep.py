@@ -26,6 +26,8 @@ _PROHIBITED = (
 
 def saslprep(text: str) -> str:
     """The prepared text. Raises BadSyntax for what RFC 4013 prohibits, and where nothing is left."""
+    if text and text.isascii() and text.isprintable():
+        return text  # nothing in the tables is printable ASCII
     mapped = "".join(
         " " if stringprep.in_table_c12(char) else char for char in text if not stringprep.in_table_b1(char)
     )

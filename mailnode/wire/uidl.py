@@ -21,6 +21,8 @@ _LARGEST = 2**32 - 1
 
 def unique_id(template: str, *, uid: int, validity: int, base: str, guid: str) -> str:
     """The unique-id of a message; by the default format where that one gives something that is none."""
+    if template == DEFAULT:
+        return default_id(uid, validity)
     facts: dict[str, int | str] = {"u": uid, "v": validity, "f": base, "g": guid}
 
     def put(found: re.Match[str]) -> str:
@@ -34,7 +36,12 @@ def unique_id(template: str, *, uid: int, validity: int, base: str, guid: str) -
         return text.zfill(int(width or 0))
 
     made = _DIRECTIVE.sub(put, template)
-    return made if _VISIBLE.fullmatch(made) else f"{uid:08x}{validity:08x}"
+    return made if _VISIBLE.fullmatch(made) else default_id(uid, validity)
+
+
+def default_id(uid: int, validity: int) -> str:
+    """The unique-id of the default format."""
+    return f"{uid:08x}{validity:08x}"
 
 
 def check_format(template: str) -> None:

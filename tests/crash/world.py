@@ -16,7 +16,7 @@ from mailnode.envelope import Envelope, Recipient
 from mailnode.fs import FileSystem
 from mailnode.message.rendered import render
 from mailnode.net.blocking import InlineExecutor, Lane
-from mailnode.pop3.maildrop import open_maildrop
+from mailnode.pop3.maildrop import Views, open_maildrop
 from mailnode.queue.admission import Admission
 from mailnode.queue.entry import new_entry
 from mailnode.queue.spool import Spool
@@ -435,7 +435,7 @@ class World:
 
         def action() -> tuple[int, list[int]]:
             account = self.account(who)
-            drop = open_maildrop(account)
+            drop = open_maildrop(account, Views())
             try:
                 inbox = account.mailbox(INBOX)
                 uids = self._uids(who, inbox, doomed)

@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailnode.config import Pop3
 from mailnode.events.life import Expunged
 from mailnode.net.stream import ConnectionClosed
+from mailnode.pop3.ahead import LARGE
 from mailnode.pop3.maildrop import dotted, top
 from mailnode.store.body import Body
 from mailnode.store.mailbox import Mailbox
@@ -193,7 +194,7 @@ class Messages(Pop3TestCase):
 
     def test_disk_trouble_half_way(self) -> None:
         """A message that cannot be read to its end never looks complete: the connection is cut."""
-        talk = self.logged_in(MESSAGE)
+        talk = self.logged_in(b"A: b\r\n\r\n" + b"x" * LARGE + b"\r\n")
 
         def wire(_: Body, start: int = 0, end: int | None = None) -> Iterator[bytes]:
             yield b"A: b\r\n"
@@ -357,6 +358,26 @@ class Snapshot(Pop3TestCase):
         (base,) = (message.base for message in self.store.mailbox(INBOX).each([1]))
         self.uidl = "%f"
         self.assertEqual(self.uidls(), [base.encode()])
+
+    def test_order_of_another_server(self) -> None:
+        """Messages to which the uid list gives places come first, in that order; all others by UID."""
+        self.put(*[b"Subject: %d\r\n\r\n" % number for number in range(1, 7)])
+        self.store.close()
+        path = f"{self.root}/dovecot-uidlist"
+        with open(path, "rb") as file:
+            lines = file.read().splitlines(keepends=True)
+        for uid, place in ((5, b"1"), (2, b"7"), (6, b"3"), (3, b"x")):
+            lines[uid] = lines[uid].replace(b" :", b" O%s :" % place)
+        with open(path, "wb") as file:
+            file.write(b"".join(lines))
+        self.account = replace(self.account, store=self.open_store())
+        self.logins.account = self.account
+        self.assertEqual([int(uidl[:8], 16) for uidl in self.uidls()], [5, 6, 2, 1, 3, 4])
+        self.store = self.account.store
+        self.put(MESSAGE)
+        self.assertEqual([int(uidl[:8], 16) for uidl in self.uidls()], [5, 6, 2, 1, 3, 4, 7])
+        self.store.mailbox(INBOX).expunge([6, 1])
+        self.assertEqual([int(uidl[:8], 16) for uidl in self.uidls()], [5, 2, 3, 4, 7])
 
     def test_no_two_alike(self) -> None:
         """Where a form gives one id to a message and its copy, the later gets another."""

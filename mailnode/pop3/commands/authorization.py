@@ -8,6 +8,7 @@ from mailnode.auth.login import LoginFailed, NotOffered, plaintext_allowed
 from mailnode.auth.realm import MailAccount
 from mailnode.auth.sasl import Exchange, decode_base64
 from mailnode.net.tls import TlsServer
+from mailnode.pop3.ahead import Ahead
 from mailnode.pop3.maildrop import open_maildrop
 from mailnode.pop3.state import OpenMaildrop, Refused, Session
 from mailnode.store.errors import InUse
@@ -101,12 +102,12 @@ async def _log_in(session: Session, login: Awaitable[MailAccount]) -> bytes:
         raise Refused("Too many logins at once, try again later", "SYS/TEMP") from None
     _check_pace(session, account.address)
     try:
-        opening = partial(open_maildrop, account.store, utf8=session.utf8)
+        opening = partial(open_maildrop, account.store, shared.views, utf8=session.utf8)
         maildrop = await account.lane.run(partial(opening, shared=shared.live.config.pop3.lock == "shared"))
     except InUse:
         raise Refused("The maildrop is locked by another session", "IN-USE") from None
     shared.last_login[account.address] = shared.runtime.now()
-    session.opened = OpenMaildrop(account, maildrop)
+    session.opened = OpenMaildrop(account, maildrop, Ahead())
     session.bad_lines = 0
     return ok(session.say("{} messages ({} octets)", len(maildrop.entries), maildrop.octets()))
 

@@ -1,13 +1,17 @@
 """The commands of the TRANSACTION state: STAT, LIST, UIDL, RETR, TOP, DELE, NOOP, RSET."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
+from itertools import chain, islice
 
 from mailnode.net.blocking import send
 from mailnode.net.stream import ConnectionClosed
-from mailnode.pop3.maildrop import Entry, dotted, top
+from mailnode.pop3.ahead import LARGE, Cut
+from mailnode.pop3.maildrop import Entry, Maildrop, dotted, top
 from mailnode.pop3.state import Session
 from mailnode.store.download import lines, surrogate_lines
 from mailnode.wire.pop3 import message_number, number_and_lines, ok
+
+_PIECE = 1000  # lines
 
 
 async def stat(session: Session, argument: bytes) -> bytes:
@@ -17,48 +21,71 @@ async def stat(session: Session, argument: bytes) -> bytes:
 
 def _counts(session: Session) -> tuple[int, int]:
     maildrop = session.transaction.maildrop
-    return len(maildrop.entries) - len(maildrop.deleted), maildrop.octets()
+    return len(maildrop), maildrop.octets()
 
 
 async def list_(session: Session, argument: bytes) -> bytes:
     """LIST [msg]: number and size of one message or of all."""
-    return await _listing(session, argument, lambda entry: entry.octets)
+    return await _listing(session, argument, "LIST", lambda entry: entry.octets)
 
 
 async def uidl(session: Session, argument: bytes) -> bytes:
     """UIDL [msg] (RFC 1939 section 7): number and unique-id of one message or of all."""
-    return await _listing(session, argument, lambda entry: entry.uidl)
+    return await _listing(session, argument, "UIDL", lambda entry: entry.uidl)
 
 
-async def _listing(session: Session, argument: bytes, fact: Callable[[Entry], object]) -> bytes:
+async def _listing(session: Session, argument: bytes, command: str, fact: Callable[[Entry], object]) -> bytes:
     maildrop = session.transaction.maildrop
     if argument:
         number = message_number(argument)
         return ok(f"{number} {fact(maildrop.entry(number))}")
-    listing = (f"{number} {fact(entry)}\r\n".encode() for number, entry in maildrop.listed())
-    await _send(session, dotted(ok(session.say("{} messages ({} octets)", *_counts(session))), listing))
-    return b""
+    first = ok(session.say("{} messages ({} octets)", *_counts(session)))
+    if len(maildrop.entries) > _PIECE:
+        await _send(session, chain((first,), _pieces(maildrop, fact)))
+        return b""
+    if maildrop.deleted:
+        return first + b"".join(_pieces(maildrop, fact))
+    if command not in maildrop.listings:
+        maildrop.listings[command] = b"".join(_pieces(maildrop, fact))
+    return first + maildrop.listings[command]
+
+
+def _pieces(maildrop: Maildrop, fact: Callable[[Entry], object]) -> Iterator[bytes]:
+    """What follows the first line, some lines at once; none of them begins with a dot."""
+    listed = maildrop.listed()
+    while lines := [f"{number} {fact(entry)}\r\n" for number, entry in islice(listed, _PIECE)]:
+        yield "".join(lines).encode()
+    yield b".\r\n"
 
 
 async def retr(session: Session, argument: bytes) -> bytes:
     """RETR msg: the whole message."""
     number = message_number(argument)
-    octets = session.transaction.maildrop.entry(number).octets
-    return await _send_message(session, number, ok(session.say("{} octets", octets)), lambda text: text)
+    entry = session.transaction.maildrop.present(number)
+    first = ok(session.say("{} octets", entry.octets))
+    return await _message(session, number, entry, first, "RETR", iter)
 
 
 async def top_(session: Session, argument: bytes) -> bytes:
     """TOP msg n (RFC 1939 section 7): the header, the blank line, and n lines of the body."""
     number, count = number_and_lines(argument)
-    return await _send_message(
-        session, number, ok(session.say("Top of message follows")), lambda text: top(text, count)
-    )
+    entry = session.transaction.maildrop.present(number)
+    first = ok(session.say("Top of message follows"))
+    return await _message(session, number, entry, first, ("TOP", count), lambda text: top(text, count))
 
 
-async def _send_message(
-    session: Session, number: int, first: bytes, cut: Callable[[Iterator[bytes]], Iterable[bytes]]
+async def _message(
+    session: Session, number: int, entry: Entry, first: bytes, command: object, cut: Cut
 ) -> bytes:
-    account, maildrop = session.transaction.account, session.transaction.maildrop
+    if entry.octets > LARGE:
+        await _stream(session, number, first, cut)
+        return b""
+    account, maildrop, ahead = session.transaction
+    return first + await ahead.text(maildrop, account.lane, number, command, cut)
+
+
+async def _stream(session: Session, number: int, first: bytes, cut: Cut) -> None:
+    account, maildrop, _ = session.transaction
     body = await account.lane.run(maildrop.body, number)
     text = surrogate_lines(body) if maildrop.entry(number).surrogate else lines(body)
     try:
@@ -70,7 +97,6 @@ async def _send_message(
         raise ConnectionClosed from None
     finally:
         await account.lane.run(body.close)
-    return b""
 
 
 async def _send(session: Session, response: Iterator[bytes]) -> None:

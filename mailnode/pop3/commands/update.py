@@ -17,7 +17,7 @@ async def quit_(session: Session, argument: bytes) -> bytes:
     try:
         await _update(session)
     finally:
-        await session.release()
+        session.release()
     return ok(session.say("Goodbye"))
 
 

@@ -1,0 +1,280 @@
+"""Reading ahead: what a client gets is what it asked for, whatever was read before."""
+
+import errno
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    rule,
+    run_state_machine_as_test,
+)
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailnode.net.blocking import InlineExecutor
+from mailnode.pop3 import session as session_module
+from mailnode.pop3.ahead import AHEAD_OCTETS, LARGE
+from mailnode.store.body import Body
+from mailnode.store.mailbox import Mailbox
+from mailnode.store.values import INBOX
+from tests.pop3.talk import Pop3TestCase, Talk
+from tests.pop3.test_maildrop import decoded
+
+
+def message(number: int, size: int = 0) -> bytes:
+    """One that tells which it is."""
+    return b"Subject: %d\r\n\r\n.%d\r\n%s\r\nlast\r\n" % (number, number, b"x" * size)
+
+
+class CountingExecutor(InlineExecutor):
+    """Counts the jobs."""
+
+    jobs = 0
+
+    def run(self, function: Any, *args: Any) -> Any:
+        """As of an Executor."""
+        self.jobs += 1
+        return super().run(function, *args)
+
+
+class Ahead(Pop3TestCase):
+    """How much is read, and when."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.executor = CountingExecutor()
+        self.account.lane._executor = self.executor
+        self.read: list[int] = []
+        body = Mailbox.body
+
+        def noting(mailbox: Mailbox, uid: int) -> Body:
+            self.read.append(uid)
+            return body(mailbox, uid)
+
+        self.patch(Mailbox, "body", noting)
+
+    def begin(self, *messages: bytes) -> Talk:
+        talk = self.logged_in(*messages)
+        self.read.clear()
+        self.executor.jobs = 0
+        return talk
+
+    def retrieve(self, talk: Talk, number: int) -> bytes:
+        return decoded(talk.say(b"RETR %d\r\n" % number))
+
+    def test_one_after_the_other(self) -> None:
+        """Each message is opened once, and most of them together with others."""
+        messages = [message(number) for number in range(1, 101)]
+        talk = self.begin(*messages)
+        self.assertEqual([self.retrieve(talk, number) for number in range(1, 101)], messages)
+        self.assertEqual(self.read, list(range(1, 101)))
+        self.assertLess(self.executor.jobs, 10)
+
+    def test_here_and_there(self) -> None:
+        """Who asks for one message here and one there gets these, and nothing else is read."""
+        talk = self.begin(*map(message, range(1, 21)))
+        for number in (7, 3, 20, 5, 9, 5):
+            self.assertEqual(self.retrieve(talk, number), message(number))
+        self.assertEqual(self.read, [7, 3, 20, 5, 9, 5])
+
+    def test_new_ones(self) -> None:
+        """Who goes on from a message in the middle, as after UIDL, is read ahead from there."""
+        talk = self.begin(*map(message, range(1, 21)))
+        for number in range(11, 21):
+            self.assertEqual(self.retrieve(talk, number), message(number))
+        self.assertEqual(self.read, list(range(11, 21)))
+        self.assertLess(self.executor.jobs, 5)
+
+    def test_not_too_much(self) -> None:
+        """However many are asked for, a fixed number of octets is held; what is large is not held."""
+        size = 30_000
+        talk = self.begin(*[message(number, size) for number in range(1, 31)], message(31, LARGE))
+        for number in range(1, 31):
+            before = len(self.read)
+            self.assertEqual(self.retrieve(talk, number), message(number, size))
+            self.assertLessEqual((len(self.read) - before) * size, AHEAD_OCTETS)
+        self.assertEqual(self.retrieve(talk, 31), message(31, LARGE))
+        self.assertEqual(self.read, list(range(1, 32)))
+
+    def test_tops(self) -> None:
+        """TOP is read ahead too, each number of lines by itself."""
+        messages = [message(number) for number in range(1, 9)]
+        talk = self.begin(*messages)
+        for lines in (0, 1):
+            for number in range(1, 9):
+                got = decoded(talk.say(b"TOP %d %d\r\n" % (number, lines)))
+                head = messages[number - 1].split(b"\r\n")[: 2 + lines]
+                self.assertEqual(got, b"\r\n".join([*head, b""]))
+        self.assertLess(self.executor.jobs, 8)
+        self.assertEqual(self.retrieve(talk, 1), messages[0])
+
+    def test_gone_meanwhile(self) -> None:
+        """What was read ahead and has gone since is gone; so is what a mark hides."""
+        talk = self.begin(*map(message, range(1, 7)))
+        self.assertEqual(self.retrieve(talk, 1), message(1))
+        self.assertIn(3, self.read)
+        self.store.mailbox(INBOX).expunge([3])
+        talk.say(b"DELE 2\r\n")
+        for number in (2, 3):
+            self.assertEqual(talk.say(b"RETR %d\r\n" % number), b"-ERR No such message\r\n")
+        talk.say(b"RSET\r\n")
+        self.assertEqual(self.retrieve(talk, 2), message(2))
+        self.assertEqual(self.retrieve(talk, 4), message(4))
+
+    def test_trouble_ahead(self) -> None:
+        """A message that cannot be read is nobody's trouble until somebody asks for it."""
+        body = Mailbox.body
+
+        def broken(mailbox: Mailbox, uid: int) -> Body:
+            if uid == 3:
+                raise OSError(errno.EIO, "Input/output error")
+            return body(mailbox, uid)
+
+        talk = self.begin(*map(message, range(1, 7)))
+        self.patch(Mailbox, "body", broken)
+        for number in (1, 2):
+            self.assertEqual(self.retrieve(talk, number), message(number))
+        self.assertTrue(talk.say(b"RETR 3\r\n").startswith(b"-ERR [SYS/TEMP] "))
+        for number in (4, 5, 6):
+            self.assertEqual(self.retrieve(talk, number), message(number))
+
+
+class Sharing(Pop3TestCase):
+    """Sessions that find the same messages share what is known of them."""
+
+    def entries(self, talk: Talk) -> object:
+        (session,) = (one for one in self.sessions if one.connection is talk.connection)
+        return session.transaction.maildrop.entries
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.sessions: list[Any] = []
+
+        class Noted(session_module.Session):
+            """One that the test can look into."""
+
+        def noted(*args: Any) -> Any:
+            self.sessions.append(Noted(*args))
+            return self.sessions[-1]
+
+        self.patch(session_module, "Session", noted)
+
+    def after(self, *commands: bytes) -> Talk:
+        talk = self.connect()
+        for command in commands:
+            talk.say(command + b"\r\n")
+        self.assertTrue(talk.log_in().startswith(b"+OK"))
+        return talk
+
+    def test_same(self) -> None:
+        """One after the other, as long as nothing has changed; each kind of session by itself."""
+        self.put(message(1), "Subject: é\r\n\r\n".encode())
+        first = self.after()
+        known = self.entries(first)
+        listing = first.say(b"UIDL\r\n") + first.say(b"LIST\r\n")
+        first.say(b"QUIT\r\n")
+        second = self.after()
+        self.assertIs(self.entries(second), known)
+        self.assertEqual(second.say(b"UIDL\r\n") + second.say(b"LIST\r\n"), listing)
+        second.say(b"QUIT\r\n")
+        third = self.after(b"UTF8")
+        self.assertNotEqual(third.say(b"LIST 2\r\n"), second.say(b"LIST 2\r\n"))
+        third.say(b"QUIT\r\n")
+        self.put(message(3))
+        fourth = self.after()
+        self.assertEqual(fourth.say(b"UIDL\r\n").count(b"\r\n"), 5)
+
+    def test_marks_are_ones_own(self) -> None:
+        """What one session marks is missing in its lists only, however they were made."""
+        self.put(message(1), message(2))
+        first = self.after()
+        whole = first.say(b"UIDL\r\n")
+        first.say(b"DELE 1\r\n")
+        without = first.say(b"UIDL\r\n")
+        self.assertEqual(without.split(b"\r\n")[1:], whole.split(b"\r\n")[2:])
+        first.say(b"RSET\r\n")
+        self.assertEqual(first.say(b"UIDL\r\n"), whole)
+        first.say(b"DELE 2\r\nQUIT\r\n")
+        second = self.after()
+        self.assertEqual(second.say(b"UIDL\r\n").split(b"\r\n")[1:], [*whole.split(b"\r\n")[1:2], b".", b""])
+
+
+class Model(RuleBasedStateMachine):
+    """Any commands while messages go: every reply is the message of that number, or an error."""
+
+    COUNT = 12
+
+    @initialize(sizes=st.lists(st.sampled_from((0, 10, 40_000, LARGE)), min_size=COUNT, max_size=COUNT))
+    def begin(self, sizes: list[int]) -> None:
+        """A session over some messages, small and large."""
+        self.case = Pop3TestCase("run")
+        self.case.setUp()
+        self.messages = [message(number, size) for number, size in enumerate(sizes, 1)]
+        self.talk = self.case.logged_in(*self.messages)
+        self.marked: set[int] = set()
+        self.gone: set[int] = set()
+
+    numbers = st.integers(1, COUNT)
+
+    def answer(self, command: bytes, number: int) -> bytes | None:
+        reply = self.talk.say(command)
+        if number in self.marked | self.gone:
+            assert reply == b"-ERR No such message\r\n", reply[:80]
+            return None
+        return decoded(reply)
+
+    @rule(first=numbers, count=st.integers(1, COUNT))
+    def retrieve(self, first: int, count: int) -> None:
+        """RETR of some that follow each other."""
+        for number in range(first, min(first + count, self.COUNT) + 1):
+            found = self.answer(b"RETR %d\r\n" % number, number)
+            assert found in (None, self.messages[number - 1])
+
+    @rule(number=numbers, lines=st.integers(0, 4))
+    def top(self, number: int, lines: int) -> None:
+        """TOP of one."""
+        found = self.answer(b"TOP %d %d\r\n" % (number, lines), number)
+        wanted = b"".join(self.messages[number - 1].splitlines(keepends=True)[: 2 + lines])
+        assert found in (None, wanted)
+
+    @rule(number=numbers)
+    def mark(self, number: int) -> None:
+        """DELE."""
+        if self.talk.say(b"DELE %d\r\n" % number).startswith(b"+OK"):
+            self.marked.add(number)
+
+    @rule()
+    def reset(self) -> None:
+        """RSET."""
+        self.talk.say(b"RSET\r\n")
+        self.marked.clear()
+
+    @rule(number=numbers)
+    def remove(self, number: int) -> None:
+        """Somebody removes a message over IMAP."""
+        self.case.store.mailbox(INBOX).expunge([number])
+        self.gone.add(number)
+
+    @invariant()
+    def fixed(self) -> None:
+        """The session's view counts what is not marked, whatever has gone."""
+        if hasattr(self, "talk"):
+            assert self.talk.say(b"STAT\r\n").startswith(b"+OK %d " % (self.COUNT - len(self.marked)))
+
+    def teardown(self) -> None:
+        """End the session."""
+        if hasattr(self, "case"):
+            self.case.doCleanups()
+
+
+class ModelTests(SynchronousTestCase):
+    """Model."""
+
+    def test_any_commands(self) -> None:
+        """What no reading ahead may change."""
+        run_state_machine_as_test(
+            Model, settings=settings(max_examples=40, stateful_step_count=30, deadline=None)
+        )
