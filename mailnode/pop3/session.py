@@ -69,7 +69,7 @@ class Pop3:
 async def _answer(session: Session, prefix: bytes) -> bytes:
     """Read one command (its first octets may be here already) and give the reply to it."""
     try:
-        line = await session.stream.line(LINE_LIMIT)
+        line = await session.stream.line(LINE_LIMIT - len(prefix))
         command = parse_command(prefix + line)
         if command.keyword in FOREIGN:
             session.ended = True

@@ -52,7 +52,7 @@ class Own:
         while self._move(self.transport, self.server.transport) | self._move(
             self.server.transport, self.transport
         ):
-            self.server._settle()
+            self.server.settle()
         return running
 
     def _move(self, source: Any, target: Any) -> bool:

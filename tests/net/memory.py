@@ -1,11 +1,16 @@
 """Connections over memory, with real OpenSSL where TLS is asked for."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from OpenSSL import SSL
 from twisted.internet import _newtls
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransportWithDisconnection
+from twisted.python.failure import Failure
+
+from mailnode.net.stream import ConnectionClosed, Stream, TimedOut
 
 
 class _Losing(StringTransportWithDisconnection):
@@ -82,6 +87,73 @@ class MemoryTransport(_Losing):
         written: bytes = self.value()
         self.clear()
         return written
+
+
+class Served:
+    """A server's session over memory, and the client's side of it. `outcome` is "" until the session ends."""
+
+    clock: Clock
+    stream: Stream
+    transport: MemoryTransport
+    outcome = ""
+
+    def __init__(self, clock: Clock, cut: Callable[[bytes], Iterable[bytes]]) -> None:
+        self.clock = clock
+        self._cut = cut
+        self.transport = MemoryTransport()
+        self.stream = Stream(clock, opened=lambda stream: None)
+        self.transport.protocol = self.stream
+        self.stream.makeConnection(self.transport)
+
+    def serve(self, serving: Awaitable[None], tls: Any = None) -> None:
+        """Run the session as a listener does it: with `tls`, encrypted from the beginning."""
+
+        async def session() -> None:
+            if tls is not None:
+                await self.stream.start_tls(tls, timeout=15.0)
+            await serving
+
+        Deferred.fromCoroutine(session()).addBoth(self._ended)
+
+    def _ended(self, result: Any) -> None:
+        if isinstance(result, Failure):
+            self.outcome = result.trap(ConnectionClosed, TimedOut).__name__
+        else:
+            self.outcome = "ended"
+        self.stream.close()
+
+    def settle(self) -> None:
+        """Let every short wait pass: breaths, and delays after errors."""
+        while soon := [
+            call.getTime()
+            for call in self.clock.getDelayedCalls()
+            if call.getTime() <= self.clock.seconds() + 2 and call is not self.stream._timer
+        ]:
+            self.clock.advance(max(0.0, min(soon) - self.clock.seconds()))
+
+    def feed(self, data: bytes) -> None:
+        """Send octets."""
+        for piece in self._cut(data):
+            if self.open:
+                self.stream.dataReceived(piece)
+                self.settle()
+
+    def deliver_raw(self, data: bytes) -> None:
+        """Octets on the wire, beside what TLS makes of them where there is TLS."""
+        if self.transport.connected:
+            self.transport.deliver(data)
+            self.settle()
+
+    @property
+    def open(self) -> bool:
+        """Whether the client can still send."""
+        return bool(self.transport.connected) and not self.outcome
+
+    def lose(self) -> None:
+        """The client is gone."""
+        if self.transport.connected:
+            self.transport.abortConnection()
+        self.settle()
 
 
 class TlsPeer:

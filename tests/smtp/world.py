@@ -10,7 +10,6 @@ from typing import Any, cast
 
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
-from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.auth.allowance import Senders
@@ -32,13 +31,13 @@ from mailnode.fs import FileSystem
 from mailnode.net.blocking import InlineExecutor
 from mailnode.net.limits import ConnectionLimits, Gate
 from mailnode.net.listen import Connection
-from mailnode.net.stream import ConnectionClosed, Stream, TimedOut
+from mailnode.net.stream import Stream
 from mailnode.queue.entry import Entry, Outcome, owed
 from mailnode.runtime import Runtime
 from mailnode.smtp.server import Smtp
 from mailnode.smtp.transaction import Transaction
 from tests.auth.fakes import PasswordLogins
-from tests.net.memory import MemoryTransport
+from tests.net.memory import Served
 
 CONFIG = Config(hostname="mx.local.example", domains=("local.example", "second.example"))
 MAILBOXES = Mailboxes(
@@ -280,7 +279,7 @@ def _logins(live: Live, _runtime: Runtime, _bus: Bus) -> Logins:
     return logins
 
 
-class World:
+class World(Served):
     """One connection. `cut` decides in which pieces the client's octets arrive.
 
     `early` has come before the session begins, `soon` in its first moment. It is to a server of its own, or
@@ -300,15 +299,14 @@ class World:
         beside: "World | None" = None,
         **facts: Any,
     ) -> None:
-        self.clock = beside.clock if beside else clock or Clock()
-        self.clock.advance(0 if beside else 1_000_000_000)
+        clock = beside.clock if beside else clock or Clock()
+        clock.advance(0 if beside else 1_000_000_000)
+        super().__init__(clock, cut)
         self.courier: Courier = facts.pop("courier", None) or Courier()
         self.queue: Queue = facts.pop("queue", None) or Queue()
         self.reporter: Reporter = facts.pop("reporter", None) or Reporter()
         self.free = 10**12
         self.events: list[Event] = []
-        self.outcome = ""
-        self._cut = cut
         limits = replace(Limits(), **facts.pop("limits", {}))
         quota = Quota(over=facts.pop("over", "defer"))
         networks = tuple(map(ip_network, facts.pop("xclient_networks", ())))
@@ -348,10 +346,6 @@ class World:
             reporter=cast(Any, self.reporter),
             moderation=facts.pop("moderation", None) or self._moderation(runtime),
         )
-        self.transport = MemoryTransport()
-        self.stream = Stream(self.clock, opened=lambda stream: None)
-        self.transport.protocol = self.stream
-        self.stream.makeConnection(self.transport)
         if early:
             self.stream.dataReceived(early)
         listener = Listener(cast(Any, protocol), "tcp:25", "implicit" if implicit else "starttls")
@@ -362,21 +356,15 @@ class World:
             "CONN", self.stream, listener=listener, admission=cast(Any, admission), log=Log("test"), **known
         )
         self._serving: Any = smtp.serve(connection)
-        Deferred.fromCoroutine(self._serve(smtp, connection)).addBoth(self._ended)
+        self.serve(self._serving, tls if implicit else None)
         if soon:
             self.stream.dataReceived(soon)
-        self._settle()
+        self.settle()
 
     def _moderation(self, runtime: Runtime) -> Moderation:
         """Nobody is ever asked."""
         nothing = cast(Any, None)
         return Moderation(self.live, runtime, nothing, nothing, change=nothing)
-
-    async def _serve(self, smtp: Smtp, connection: Connection) -> None:
-        """As a listener does it: encrypted from the beginning where that is implied."""
-        if smtp.tls is not None and connection.listener.tls == "implicit":
-            await self.stream.start_tls(smtp.tls, timeout=15.0)
-        await self._serving
 
     @property
     def envelope(self) -> Envelope:
@@ -384,54 +372,18 @@ class World:
         transaction = self._serving.cr_frame.f_locals["session"].transaction
         return cast(Transaction, transaction).envelope
 
-    def _ended(self, result: Any) -> None:
-        if isinstance(result, Failure):
-            self.outcome = result.trap(ConnectionClosed, TimedOut).__name__
-        else:
-            self.outcome = "ended"
-        self.stream.close()
-
-    def _settle(self) -> None:
-        """Let every short wait pass: breaths, and delays after errors."""
-        while soon := [
-            call.getTime()
-            for call in self.clock.getDelayedCalls()
-            if call.getTime() <= self.clock.seconds() + 2 and call is not self.stream._timer
-        ]:
-            self.clock.advance(max(0.0, min(soon) - self.clock.seconds()))
-
     def send(self, data: bytes) -> list[bytes]:
         """Send octets; gives the last line of every reply."""
         self.feed(data)
         return self.replies()
 
-    def feed(self, data: bytes) -> None:
-        """Send octets."""
-        for piece in self._cut(data):
-            if self.open:
-                self.stream.dataReceived(piece)
-                self._settle()
-
-    def deliver_raw(self, data: bytes) -> None:
-        """Octets on the wire, beside what TLS makes of them where there is TLS."""
-        if self.transport.connected:
-            self.transport.deliver(data)
-            self._settle()
-
     def replies(self) -> list[bytes]:
         """The last line of every reply that came since the last call."""
         return [code + b" " + text for code, text in _LAST_LINE.findall(self.transport.take())]
 
-    @property
-    def open(self) -> bool:
-        """Whether the client can still send."""
-        return bool(self.transport.connected) and not self.outcome
-
     def lose(self) -> None:
         """The client is gone."""
-        if self.transport.connected:
-            self.transport.abortConnection()
-        self._settle()
+        super().lose()
         Deferred.fromCoroutine(self.senders.stop())
 
 

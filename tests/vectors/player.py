@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from tests.net.memory import TlsPeer
-from tests.smtp.world import EHLO, MAIL, RCPT, World, auth_plain, by_chance, bytewise, whole
+from tests.smtp.world import EHLO, MAIL, RCPT, auth_plain, by_chance, bytewise, whole
 from tests.vectors.people import logins, people
 from tests.vectors.vector import Message, Step, Vector, settings
 
@@ -65,9 +65,9 @@ WAYS = (
 
 
 class Player:
-    """One connection that plays one vector."""
+    """One connection that plays one vector: what is the same for all protocols, and what is SMTP's."""
 
-    def __init__(self, world: World, vector: Vector, way: Way) -> None:
+    def __init__(self, world: Any, vector: Vector, way: Way) -> None:
         self.world = world
         self._vector = vector
         self._way = way
@@ -77,18 +77,31 @@ class Player:
         """Do all steps. Raises AssertionError for what is not as it must be."""
         if implicit(self._vector, self._way):
             self._handshake()
-        for step in script(self._vector, pipelined=self._way.pipelined):
+        for step in self.script(pipelined=self._way.pipelined):
             self._do(step)
-        check_messages(self.world, self._vector.messages)
+        self.check_messages(self._vector.messages)
 
     def play_cut_off(self, left: int) -> None:
         """The last `left` octets of the last step never come, and the client goes."""
-        *before, last = script(self._vector, pipelined=False)
+        *before, last = self.script(pipelined=False)
         for step in before:
             self._do(step)
         self._send(last.send[: len(last.send) - left])
         self.world.lose()
-        check_messages(self.world, ())
+        self.check_messages(None)
+
+    def script(self, *, pipelined: bool) -> list[Step]:
+        """All steps from the connection on."""
+        return script(self._vector, pipelined=pipelined)
+
+    def replies_in(self, output: bytes) -> list[bytes]:
+        """What is compared with what a step expects."""
+        return replies_in(output)
+
+    def check_messages(self, wanted: tuple[Message, ...] | None) -> None:
+        """Compare the messages that are there; None where nothing may have happened."""
+        delivered = self.world.courier.delivered
+        check_messages([(one.accounts, one.content) for one in delivered], wanted or ())
 
     def _do(self, step: Step) -> None:
         if step.send:
@@ -99,8 +112,8 @@ class Player:
             self._handshake()
         if step.goodbye and self._peer is not None:
             self._peer.goodbye()
-        self.world._settle()
-        replies = replies_in(self._heard())
+        self.world.settle()
+        replies = self.replies_in(self._heard())
         begins = tuple(reply[: len(want)] for reply, want in zip(replies, step.expect, strict=False))
         said = step.send[:60] or step.clear[:60]
         if (begins, len(replies)) != (step.expect, len(step.expect)):
@@ -115,7 +128,7 @@ class Player:
         for piece in self._way.cut(data) if self._vector.split else [data]:
             if self.world.open:
                 self._peer.send(piece)
-                self.world._settle()
+                self.world.settle()
 
     def _heard(self) -> bytes:
         return self.world.transport.take() if self._peer is None else self._peer.receive()
@@ -202,22 +215,21 @@ def replies_in(output: bytes) -> list[bytes]:
     return last
 
 
-def check_messages(world: World, wanted: tuple[Message, ...]) -> None:
-    """What was delivered is what must be. Raises AssertionError."""
-    delivered = world.courier.delivered
-    if len(delivered) != len(wanted):
-        raise AssertionError(f"{len(delivered)} messages were delivered, not {len(wanted)}")
-    for delivery, message in zip(delivered, wanted, strict=True):
-        if message.accounts and delivery.accounts != message.accounts:
-            raise AssertionError(f"delivered to {delivery.accounts}, not {message.accounts}")
+def check_messages(found: list[tuple[tuple[str, ...], bytes]], wanted: tuple[Message, ...]) -> None:
+    """The messages, whose they are and what is in them, are what must be. Raises AssertionError."""
+    if len(found) != len(wanted):
+        raise AssertionError(f"there are {len(found)} messages, not {len(wanted)}")
+    for (accounts, content), message in zip(found, wanted, strict=True):
+        if message.accounts and accounts != message.accounts:
+            raise AssertionError(f"delivered to {accounts}, not {message.accounts}")
         for text in message.contains:
-            if text not in delivery.content:
+            if text not in content:
                 raise AssertionError(f"the message does not contain {text!r}")
         for text in message.lacks:
-            if text in delivery.content:
+            if text in content:
                 raise AssertionError(f"the message contains {text!r}")
-        if not delivery.content.endswith(message.ends):
-            raise AssertionError(f"the message ends in {delivery.content[-80:]!r}, not {message.ends!r}")
+        if not content.endswith(message.ends):
+            raise AssertionError(f"the message ends in {content[-80:]!r}, not {message.ends!r}")
 
 
 def _short(replies: object) -> str:

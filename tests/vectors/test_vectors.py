@@ -14,6 +14,7 @@ from mailnode.admin.certificates import write_certificates
 from mailnode.fs import FileSystem
 from mailnode.net.tls import TlsServer, make_context
 from tests.smtp.world import SmtpTestCase
+from tests.vectors.maildrop import PopWorld, pop_player
 from tests.vectors.player import WAYS, Player, Way, facts
 from tests.vectors.vector import EVERY_ID, HERE, Vector, in_all_files, parse, vectors
 
@@ -48,12 +49,24 @@ class Played(SmtpTestCase):
             Played.certificate = write_certificates(directory, "mx.local.example", FileSystem(), moment)
         self.tls = TlsServer(make_context(self.certificate.certificate, self.certificate.key))
         self.clock = Clock()
+        self.maildrops: list[PopWorld] = []
         # Twisted gathers small encrypted writes with a clock of its own.
         self.patch(tls, "_get_default_clock", lambda: self.clock)
+
+    def tearDown(self) -> None:
+        super().tearDown()
+        for world in self.maildrops:
+            world.clean_up()
+            self.assertNotEqual(world.outcome, "", "the session has not ended")
+            self.assertEqual(world.clock.getDelayedCalls(), [])
 
     def player(self, vector: Vector, way: Way) -> Player:
         """A connection in the state of the vector."""
         self.clock = Clock()
+        if vector.listener == "pop3":
+            player = pop_player(vector, way, clock=self.clock, tls=self.tls)
+            self.maildrops.append(player.world)
+            return player
         world = self.world(vector.listener, clock=self.clock, **facts(vector, way, self.tls))
         return Player(world, vector, way)
 
@@ -102,7 +115,13 @@ class Played(SmtpTestCase):
 
     def test_a_false_vector_fails(self) -> None:
         """The player sees a wrong reply, one too many, an open connection, and a wrong message."""
+        pop3 = 'listener = "pop3"\nstate = "login"\n'
         for steps, rest in (
+            ('{send = "NOOP\\r\\n", expect = ["-ERR"]}', pop3),
+            ('{send = "NOOP\\r\\n", expect = []}', pop3),
+            ('{send = "NOOP\\r\\n", expect = ["+OK", "closed"]}', pop3),
+            ('{send = "QUIT\\r\\n", expect = ["+OK"]}', pop3),
+            ('{send = "NOOP\\r\\n", expect = ["+OK"]}', pop3 + "messages = [{}]"),
             ('{send = "NOOP\\r\\n", expect = ["500"]}', ""),
             ('{send = "NOOP\\r\\n", expect = []}', ""),
             ('{send = "NOOP\\r\\n", expect = ["250", "closed"]}', ""),

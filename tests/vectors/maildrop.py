@@ -1,0 +1,148 @@
+"""A POP3 session over memory with two messages in its maildrop, and what plays vectors on it."""
+
+import random
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any, cast
+
+from twisted.internet.task import Clock
+
+from mailnode.auth.live import Live
+from mailnode.config import Limits, Listener, Store
+from mailnode.events.feed import ChangeFeed
+from mailnode.events.life import Bus
+from mailnode.events.log import Log
+from mailnode.fs import FileSystem
+from mailnode.net.blocking import InlineExecutor
+from mailnode.net.limits import ConnectionLimits, Gate
+from mailnode.net.listen import Connection
+from mailnode.pop3.session import Pop3
+from mailnode.runtime import Runtime
+from mailnode.store.account import Account
+from mailnode.store.values import INBOX
+from tests.net.memory import Served
+from tests.smtp.world import CONFIG
+from tests.vectors.people import logins, people
+from tests.vectors.player import ANNA, Player, Way, check_messages, implicit
+from tests.vectors.vector import Message, Step, Vector, settings
+
+MESSAGES = (b"Subject: one\r\n\r\nfirst\r\nsecond\r\n", b"Subject: two\r\n\r\n.\r\n..dots\r\n")
+_LOGIN = ((b"USER %s\r\n" % ANNA, (b"+OK",)), (b"PASS secret\r\n", (b"+OK 2 messages (58 octets)",)))
+_NOOP = Step(send=b"NOOP\r\n", expect=(b"+OK",))
+_LINE_LIMIT = 512  # octets of a status line with CRLF (RFC 2449 section 4)
+
+
+class PopWorld(Served):
+    """One connection."""
+
+    def __init__(
+        self,
+        vector: Vector,
+        *,
+        clock: Clock,
+        tls: Any,
+        encrypted: bool,
+        cut: Callable[[bytes], Iterable[bytes]],
+    ) -> None:
+        clock.advance(1_000_000_000)
+        super().__init__(clock, cut)
+        self._directory = tempfile.TemporaryDirectory(prefix="mailnode-")
+        limits = replace(Limits(), login_delay=0, **dict(vector.limits))
+        self._root = f"{self._directory.name}/anna"
+        place = Store(f"{self._directory.name}/{{local}}")
+        config = replace(CONFIG, limits=limits, store=place, **settings(vector.config))
+        live = Live(config, people())
+        runtime = Runtime(clock, random.Random(1), InlineExecutor())
+        self._put(MESSAGES)
+        loopback = vector.peer == "loopback" or (vector.state == "login" and not encrypted)
+        peer = "127.0.0.1" if loopback else "192.0.2.7"
+        gate = Gate(lambda: ConnectionLimits(9, 99, 99, 99, 9), clock.seconds)
+        listener = Listener("pop3", "tcp:110", "implicit" if encrypted else "starttls")
+        bus = Bus()
+        connection = Connection(
+            "CONN",
+            self.stream,
+            peer=peer,
+            local="192.0.2.1",
+            trusted=False,
+            loopback=loopback,
+            listener=listener,
+            admission=cast(Any, gate.admit(peer, trusted=False)),
+            log=Log("test"),
+        )
+        server = Pop3(live, runtime, logins(live, runtime, bus), ChangeFeed(), bus, tls)
+        self.serve(server.serve(connection), tls if encrypted else None)
+        self.settle()
+
+    def _account(self) -> Account:
+        """The account as another process of this host would open it."""
+        now = self.clock.seconds
+        return Account(self._root, files=FileSystem(), now=now, host="mail.test", rng=random.Random(2))
+
+    def _put(self, messages: Iterable[bytes]) -> None:
+        account = self._account()
+        for message in messages:
+            draft = account.draft()
+            draft.write(message)
+            account.append(INBOX, draft)
+        account.close()
+
+    def kept(self) -> list[bytes]:
+        """The messages that lie there."""
+        account = self._account()
+        inbox = account.mailbox(INBOX)
+        found = []
+        for uid in inbox.uids:
+            with inbox.body(uid) as body:
+                found.append(b"".join(body.wire()))
+        account.close()
+        return found
+
+    def clean_up(self) -> None:
+        """End it."""
+        self.lose()
+        self._directory.cleanup()
+
+
+class PopPlayer(Player):
+    """Plays a vector on it; every line of the answers is compared, not only the last of each."""
+
+    world: PopWorld
+
+    def script(self, *, pipelined: bool) -> list[Step]:
+        """All steps from the connection on; pipelined, the first is in one segment with a NOOP."""
+        steps = list(self._vector.steps)
+        if self._vector.state == "login":
+            login = [Step(send=sent, expect=heard) for sent, heard in _LOGIN]
+            if pipelined:
+                first = steps.pop(0)
+                both = (*_NOOP.expect, *first.expect)
+                login.append(replace(first, send=_NOOP.send + first.send, expect=both))
+            steps = [*login, *steps]
+        return [Step(expect=(b"+OK mx.local.example",)), *steps]
+
+    def replies_in(self, output: bytes) -> list[bytes]:
+        """All lines. Raises AssertionError for one without end, and for a status line that is too long."""
+        lines = output.split(b"\r\n")
+        if lines.pop():
+            raise AssertionError(f"a line without end: {output[-80:]!r}")
+        for line in lines:
+            if line.startswith((b"+OK", b"-ERR")) and len(line) + 2 > _LINE_LIMIT:
+                raise AssertionError(f"a line of {len(line)} octets")
+        return lines
+
+    def check_messages(self, wanted: tuple[Message, ...] | None) -> None:
+        """The maildrop is what it was, but for what the vector says."""
+        found = self.world.kept()
+        if wanted is None or self._vector.messages == ():
+            if found != list(MESSAGES):
+                raise AssertionError(f"there are {len(found)} messages")
+        else:
+            check_messages([((), content) for content in found], wanted)
+
+
+def pop_player(vector: Vector, way: Way, *, clock: Clock, tls: Any) -> PopPlayer:
+    """A connection in the state of the vector."""
+    world = PopWorld(vector, clock=clock, tls=tls, encrypted=implicit(vector, way), cut=way.cut)
+    return PopPlayer(world, vector, way)
