@@ -371,7 +371,8 @@ class Stream(Protocol):
             self._after = callback
 
     def abort(self) -> None:
-        """Cut the connection now."""
+        """Cut the connection now; what is written later does not go out."""
+        self._waits_for_reactor = True
         if not self.lost:
             cast(Any, self.transport).abortConnection()
 

@@ -662,6 +662,15 @@ class AtOnce(SynchronousTestCase):
         self.assertEqual(self.reactor.getWriters(), [self.transport])
         self.assertFalse(self.stream.lost)
 
+    def test_aborted(self) -> None:
+        """After abort() not an octet goes out."""
+        self.stream.write(b"half")
+        self.transport.abortConnection = lambda: None  # as it is until the reactor's next turn
+        self.stream.abort()
+        self.stream.write(b"rest")
+        self.assertEqual(self.arrived(4), b"half")
+        self.assertTrue(self.nothing_arrived())
+
     def test_others_get_their_turn(self) -> None:
         """Who writes on and on to a peer that takes it all lets the reactor work in between."""
 
