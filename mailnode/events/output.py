@@ -28,7 +28,7 @@ class Lines:
         if line is None or "log_failure" in event:
             text = formatEventAsClassicLogText(event) or ""
         else:
-            second = int(event["log_time"])
+            second = int(round(event["log_time"], 6))  # as datetime does, which knows microseconds
             if second != self._second:
                 self._second = second
                 self._time = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(second))

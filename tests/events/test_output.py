@@ -3,7 +3,7 @@
 from io import StringIO
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.application.service import Application
 from twisted.logger import ILogObserver, Logger, LogPublisher, textFileLogObserver
@@ -41,6 +41,7 @@ class LinesTests(SynchronousTestCase):
         self.assertIn("ValueError: bad", self.ours.getvalue())
 
     @given(st.lists(st.floats(0, 2**32)))
+    @example([1.9999999, 2.0, 2.9999994, 0.5])
     @settings(deadline=None, max_examples=50)
     def test_times(self, times: list[float]) -> None:
         """So they are at any time, also when the clock goes back."""

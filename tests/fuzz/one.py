@@ -13,6 +13,7 @@ import atheris
 SEEN = [
     "mailnode.wire",
     "mailnode.smtp",
+    "mailnode.pop3",
     "mailnode.auth.sasl",
     "mailnode.auth.scram",
     "mailnode.delivery.route",
@@ -27,7 +28,7 @@ with atheris.instrument_imports(include=SEEN):
 
 HERE = Path(__file__).resolve().parent
 KEPT = HERE.parent.parent / ".fuzz"
-INPUT_LIMIT = {"session": 4096}  # octets; more than the limits of the session are
+INPUT_LIMIT = {"session": 4096, "maildrop": 1200}  # octets; more than the limits of the session are
 
 
 def main(name: str, options: list[str]) -> None:
@@ -38,7 +39,7 @@ def main(name: str, options: list[str]) -> None:
         (corpus / f"seed-{number:04d}").write_bytes(seed)
     arguments = [
         sys.argv[0],
-        f"-dict={HERE / 'smtp.dict'}",
+        f"-dict={HERE / 'words.dict'}",
         f"-max_len={INPUT_LIMIT.get(name, 600)}",
         f"-artifact_prefix={KEPT}/{name}-",
         "-timeout=20",

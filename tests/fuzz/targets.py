@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from twisted.internet.task import Clock
 from twisted.logger import LogLevel, globalLogPublisher
 
 from mailnode.auth.sasl import decode_base64
@@ -42,6 +43,7 @@ from mailnode.wire.smtp import (
 )
 from mailnode.wire.xclient import parse_xclient
 from tests.smtp.world import EHLO, World, auth_plain
+from tests.vectors.maildrop import MESSAGES, PopWorld
 from tests.vectors.people import logins, people
 from tests.vectors.player import replies_in
 from tests.vectors.vector import Vector
@@ -77,6 +79,8 @@ DOORS: Mapping[str, tuple[str, bytes, dict[str, Any]]] = {  # listener, what has
     "normalizing": ("submission", LOGIN, {"loopback": True, "submission": {"bare_line_ends": "normalize"}}),
 }
 NAMES = tuple(DOORS)
+POP3_DOORS = (("connected", "stranger"), ("connected", "loopback"), ("login", "stranger"))
+POP3_LOGIN = b"USER anna@local.example\r\nPASS secret\r\n"
 END = b"\r\n.\r\n"
 PROMISE = re.compile(rb"250 2\.0\.0 Ok: (\S+)")
 VALUES: tuple[Callable[[bytes], object], ...] = (  # parsers of what stands in a line, BadSyntax or a value
@@ -178,6 +182,35 @@ def _check_replies(world: World, output: bytes, sent: bytes) -> None:
             raise AssertionError(f"delivered: {delivery.content!r}")
 
 
+def maildrop(data: bytes) -> None:
+    """A whole POP3 session. The first octet says from where and how far, the second how the rest is cut."""
+    if len(data) < 2:
+        return
+    _bugs.clear()
+    state, peer = POP3_DOORS[data[0] % len(POP3_DOORS)]
+    door = Vector("P1", "fuzzed", (), "", listener="pop3", state=state, peer=peer)
+    clock = Clock()
+    world = PopWorld(door, clock=clock, tls=None, encrypted=False, cut=lambda octets: iter((octets,)))
+    before = POP3_LOGIN if state == "login" else b""
+    sent = data[2:]
+    world.feed(before)
+    for piece in pieces(sent, data[1]):
+        world.feed(piece)
+    output = world.transport.take()
+    kept = world.kept()
+    world.clean_up()
+    bugs = "\n".join(_bugs)
+    if bugs or not world.outcome or clock.getDelayedCalls():
+        raise AssertionError(f"the session has failed, has not ended, or something waits: {bugs}")
+    if kept != list(MESSAGES) and not (b"QUIT" in sent.upper() and b"DELE" in sent.upper()):
+        raise AssertionError(f"{len(kept)} messages are left")
+    if output and not output.endswith(b"\r\n"):
+        raise AssertionError(f"a line without end: {output[-80:]!r}")
+    statuses = sum(line.startswith((b"+OK", b"-ERR", b"+ ")) for line in output.split(b"\r\n"))
+    if statuses > (before + sent).count(b"\n") + 2:
+        raise AssertionError(f"{statuses} replies")
+
+
 def address(data: bytes) -> None:
     """The parser of paths and addresses: what it takes is within limits, and can be written again."""
     for utf8 in (False, True):
@@ -270,6 +303,7 @@ def base64(data: bytes) -> None:
 
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "session": session,
+    "maildrop": maildrop,
     "address": address,
     "command": command,
     "dots": dots,
@@ -282,6 +316,10 @@ def seeds(vectors: list[Vector]) -> dict[str, set[bytes]]:
     found: dict[str, set[bytes]] = {name: set() for name in TARGETS}
     for vector in vectors:
         sent = b"".join(step.send for step in vector.steps)[:4000]
+        if vector.listener == "pop3":
+            door = POP3_DOORS.index((vector.state, vector.peer))
+            found["maildrop"] |= {bytes([door, how]) + sent for how in (0, 1, 200)}
+            continue
         doors, opening = _way_in(vector)
         for how in (0, 1, 200):
             found["session"].add(bytes([NAMES.index(doors[0]), how]) + opening + sent)
