@@ -1,9 +1,13 @@
 """A POP3 session over memory with two messages in its maildrop, and what plays vectors on it."""
 
+import atexit
+import os
 import random
+import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, cast
 
 from twisted.internet.task import Clock
@@ -33,6 +37,25 @@ _NOOP = Step(send=b"NOOP\r\n", expect=(b"+OK",))
 _LINE_LIMIT = 512  # octets of a status line with CRLF (RFC 2449 section 4)
 
 
+def _account(root: str) -> Account:
+    """The account as another process of this host would open it."""
+    return Account(root, files=FileSystem(), now=lambda: 1e9, host="mail.test", rng=random.Random(2))
+
+
+@lru_cache(maxsize=1)
+def _filled() -> str:
+    """A maildrop with the messages, made once, to be copied."""
+    root = tempfile.mkdtemp(prefix="mailnode-") + "/anna"
+    atexit.register(shutil.rmtree, os.path.dirname(root))
+    account = _account(root)
+    for message in MESSAGES:
+        draft = account.draft()
+        draft.write(message)
+        account.append(INBOX, draft)
+    account.close()
+    return root
+
+
 class PopWorld(Served):
     """One connection."""
 
@@ -48,13 +71,13 @@ class PopWorld(Served):
         clock.advance(1_000_000_000)
         super().__init__(clock, cut)
         self._directory = tempfile.TemporaryDirectory(prefix="mailnode-")
+        shutil.copytree(_filled(), f"{self._directory.name}/anna")
         limits = replace(Limits(), login_delay=0, **dict(vector.limits))
         self._root = f"{self._directory.name}/anna"
         place = Store(f"{self._directory.name}/{{local}}")
         config = replace(CONFIG, limits=limits, store=place, **settings(vector.config))
         live = Live(config, people())
         runtime = Runtime(clock, random.Random(1), InlineExecutor())
-        self._put(MESSAGES)
         loopback = vector.peer == "loopback" or (vector.state == "login" and not encrypted)
         peer = "127.0.0.1" if loopback else "192.0.2.7"
         gate = Gate(lambda: ConnectionLimits(9, 99, 99, 99, 9), clock.seconds)
@@ -75,22 +98,9 @@ class PopWorld(Served):
         self.serve(server.serve(connection), tls if encrypted else None)
         self.settle()
 
-    def _account(self) -> Account:
-        """The account as another process of this host would open it."""
-        now = self.clock.seconds
-        return Account(self._root, files=FileSystem(), now=now, host="mail.test", rng=random.Random(2))
-
-    def _put(self, messages: Iterable[bytes]) -> None:
-        account = self._account()
-        for message in messages:
-            draft = account.draft()
-            draft.write(message)
-            account.append(INBOX, draft)
-        account.close()
-
     def kept(self) -> list[bytes]:
         """The messages that lie there."""
-        account = self._account()
+        account = _account(self._root)
         inbox = account.mailbox(INBOX)
         found = []
         for uid in inbox.uids:
