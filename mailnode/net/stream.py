@@ -257,6 +257,8 @@ class Stream(Protocol):
         finally:
             if stalled.active():
                 stalled.cancel()
+        if self.lost or self._closing:
+            raise ConnectionClosed
         self._awake_since = self._clock.seconds()
 
     def pauseProducing(self) -> None:
@@ -266,16 +268,12 @@ class Stream(Protocol):
     def resumeProducing(self) -> None:
         """The transport's write buffer has room again."""
         self._full = False
-        self._let_writer_go()
-
-    def stopProducing(self) -> None:
-        """The transport will take nothing more."""
-        self.resumeProducing()
-
-    def _let_writer_go(self) -> None:
         room, self._room = self._room, None
         if room is not None:
             self._breather.wake(room)
+
+    def stopProducing(self) -> None:
+        """The transport will take nothing more: connectionLost() tells who waits for room, not this."""
 
     # TLS
 
@@ -389,8 +387,8 @@ class Stream(Protocol):
         self._opened(self)
 
     def dataReceived(self, data: bytes) -> None:
-        """Twisted's: octets came."""
-        if self._closing:
+        """Twisted's: octets came. What comes after the dismissal is not read."""
+        if self._closing or self._farewell:
             return
         self._queue.feed(data)
         arrival, self._arrival = self._arrival, None

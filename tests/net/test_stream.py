@@ -334,6 +334,16 @@ class Writing(StreamTestCase):
         self.successResultOf(drained)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_no_room_on_a_lost_connection(self) -> None:
+        """A transport that is lost stops its producer first: that is no room, and drain() raises."""
+        self.wire.full_at = 3
+        self.stream.write(b"abc")
+        drained = self.go(self.stream.drain())
+        self.stream.stopProducing()
+        self.assertNoResult(drained)
+        self.lose()
+        self.failureResultOf(drained, ConnectionClosed)
+
     def test_stall_aborts(self) -> None:
         """A peer that reads nothing for the write time-out is cut off."""
         self.wire.full_at = 3
@@ -521,6 +531,17 @@ class Dismissal(StreamTestCase):
             works.popleft().callback(None)
         self.failureResultOf(session, ConnectionClosed)
         self.assertEqual(self.wire.value(), b"a OK\r\nb OK\r\nbye\r\n")
+
+    def test_flooded(self) -> None:
+        """Who goes on to send is not heard any more, and goes."""
+        works, session = self.serve()
+        self.stream.dataReceived(b"a\r\n")
+        self.stream.dismiss(b"bye\r\n")
+        for _ in range(3):
+            self.stream.dataReceived(b"more\r\n")
+        works.popleft().callback(None)
+        self.failureResultOf(session, ConnectionClosed)
+        self.assertEqual(self.wire.value(), b"a OK\r\nbye\r\n")
 
     def test_in_handshake(self) -> None:
         """Who shakes hands is sent away without a word: there is no reply to wait for."""

@@ -1,6 +1,7 @@
 """QUIT, and with it the UPDATE state (RFC 1939 sections 4 and 6)."""
 
 from mailnode.events.life import Expunged
+from mailnode.net.stream import ConnectionClosed
 from mailnode.pop3.state import Refused, Session
 from mailnode.pop3.trouble import system_code
 from mailnode.store.errors import StoreError
@@ -26,6 +27,8 @@ async def _update(session: Session) -> None:
     if opened is None or not opened.maildrop.deleted:
         return
     account, shared = opened.account, session.shared
+    if session.stream.lost:  # who has not got what it asked for would never see it again
+        raise ConnectionClosed
     try:
         removed = await account.lane.run(opened.maildrop.update)
     except (StoreError, OSError) as trouble:
