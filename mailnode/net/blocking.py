@@ -13,9 +13,9 @@ from threading import Lock, Thread
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IReactorFromThreads
 from twisted.python.failure import Failure
 
+from mailnode.net.breath import BREATH
 from mailnode.net.stream import Stream
 from mailnode.runtime import Executor
 
@@ -27,13 +27,14 @@ SLICE_SECONDS = 0.02
 # Seconds for which the reactor's thread stands aside; after a job that took longer it does not do so for
 # others like it, for REST seconds at first.
 PATIENCE = 0.001
+SLEEP = 0.0002  # seconds in which the reactor would have had something better to do: the same as being late
 REST, LONGEST_REST = 0.02, 2.0
 
 
 class _Job:
     """A call for a thread to make, and how its result comes back: to who waits for it, or by the reactor."""
 
-    __slots__ = ("_args", "_function", "done", "over", "result", "waiter")
+    __slots__ = ("_args", "_function", "done", "over", "result", "slept", "waiter")
 
     def __init__(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
         self._function = function
@@ -41,14 +42,17 @@ class _Job:
         self.done: Deferred[Any] = Deferred()
         self.result: Any = None
         self.over = False
+        self.slept = 0.0  # seconds that it did not need the interpreter or the processor
         self.waiter: Lock | None = None  # released at the end, if somebody waits
 
     def call(self) -> None:
         """In the thread."""
+        began, worked = time.monotonic(), time.thread_time()
         try:
             self.result = self._function(*self._args)
         except BaseException:  # also a SystemExit: the thread goes on, and somebody waits
             self.result = Failure()
+        self.slept = time.monotonic() - began - (time.thread_time() - worked)
 
     def tell(self) -> None:
         """On the reactor thread: a Failure given to callback() becomes the error."""
@@ -116,8 +120,9 @@ class ThreadedExecutor:
     The process does not wait for these threads at its end: one may hang in a disk that does not answer.
     """
 
-    def __init__(self, reactor: IReactorFromThreads, threads: int, name: str) -> None:
-        self._reactor = reactor
+    def __init__(self, reactor: Any, threads: int, name: str) -> None:
+        self._reactor = reactor  # IReactorFromThreads and IReactorTime
+        self._turn_began: float | None = None
         self._patience = Patience(time.monotonic)
         self._mutex = Lock()  # of what follows, and of the ends of jobs
         self._backlog: deque[_Job] = deque()
@@ -149,16 +154,32 @@ class ThreadedExecutor:
         if waiter is None:
             return job.done
         if waiter.acquire(timeout=PATIENCE):
-            self._patience.was_rewarded(kind)
-            job.tell()
-            return job.done
-        self._patience.was_tried(kind)
-        with self._mutex:
-            job.waiter = None
-            if not job.over:
-                return job.done
-        job.tell()
+            if job.slept < SLEEP:
+                self._patience.was_rewarded(kind)
+            else:
+                self._patience.was_tried(kind)
+        else:
+            self._patience.was_tried(kind)
+            with self._mutex:
+                job.waiter = None
+                if not job.over:
+                    return job.done
+        self._tell(job)
         return job.done
+
+    def _tell(self, job: _Job) -> None:
+        """At once; in the next turn of the reactor where this one has been long with what was at once."""
+        now = time.monotonic()
+        if self._turn_began is None:
+            self._turn_began = now
+            self._reactor.callLater(0, self._end_turn)
+        if now - self._turn_began < BREATH:
+            job.tell()
+        else:
+            self._reactor.callLater(0, job.tell)
+
+    def _end_turn(self) -> None:
+        self._turn_began = None
 
     def _begin(self, job: _Job, *, stays: bool) -> "Lock | None":
         """Hand it to a thread if one is free; then, for a caller that stays, gives what to wait for."""

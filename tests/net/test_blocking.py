@@ -20,10 +20,21 @@ class Calls:
 
     def __init__(self) -> None:
         self._calls: SimpleQueue[Any] = SimpleQueue()
+        self.later: list[Any] = []
 
     def callFromThread(self, function: Any, *args: Any) -> None:
         """Twisted's."""
         self._calls.put((function, args))
+
+    def callLater(self, seconds: float, function: Any, *args: Any) -> None:
+        """Twisted's; soon is all there is."""
+        self.later.append((function, args))
+
+    def turn(self) -> None:
+        """The next turn: what was to be called then."""
+        later, self.later = self.later, []
+        for function, args in later:
+            function(*args)
 
     def work(self) -> None:
         """Make the next call."""
@@ -63,6 +74,40 @@ class ThreadedExecutorTests(SynchronousTestCase):
             self.reactor.work()
         while len(self.executor._idle) < 2:
             pass
+
+    def test_turns(self) -> None:
+        """However quick they are, results that come at once do not keep the reactor for long."""
+        self.executor.start()
+        self.when_idle()
+        self.patch(blocking, "PATIENCE", SECONDS)
+        self.successResultOf(self.executor.run(int, "1"))
+        self.patch(blocking, "BREATH", -1.0)
+        late = self.executor.run(int, "2")
+        self.assertNoResult(late)
+        self.reactor.turn()
+        self.assertEqual(self.successResultOf(late), 2)
+        self.patch(blocking, "BREATH", SECONDS)
+        self.assertEqual(self.successResultOf(self.executor.run(int, "3")), 3)
+        self.reactor.turn()
+        self.assertEqual(self.reactor.later, [])
+        self.executor.stop()
+
+    def test_sleepers(self) -> None:
+        """Jobs that wait for something else than the processor are not waited for again, however short."""
+        self.executor.start()
+        self.when_idle()
+        self.patch(blocking, "PATIENCE", SECONDS)
+        self.patch(blocking, "SLEEP", -SECONDS)  # all of them
+        go_on = Event()
+        go_on.set()
+        self.successResultOf(self.executor.run(go_on.wait))
+        go_on.clear()
+        slow = self.executor.run(go_on.wait)
+        self.assertNoResult(slow)
+        go_on.set()
+        self.reactor.work()
+        self.assertEqual(self.successResultOf(slow), True)
+        self.executor.stop()
 
     def test_late_results(self) -> None:
         """They arrive by the reactor where it is not, and where it was given before the start."""
