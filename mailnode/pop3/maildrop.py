@@ -27,6 +27,7 @@ from mailnode.store.download import NONE
 from mailnode.store.errors import NoSuchMessage
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.messages import Message
+from mailnode.store.uidlist import UidList
 from mailnode.store.values import INBOX
 from mailnode.wire.dot import Encoder
 from mailnode.wire.uidl import default_id
@@ -54,26 +55,35 @@ class View:
     listings: dict[str, bytes] = field(default_factory=dict)
 
 
+class _Known(NamedTuple):
+    """A view, and what it was made of."""
+
+    uids: "array[int]"
+    table: UidList
+    kind: tuple[bool, str, int]
+    view: View
+
+
 class Views:
     """The last view of each open mailbox: sessions that find the same messages there share it."""
 
     def __init__(self) -> None:
-        self._known: WeakKeyDictionary[Mailbox, tuple[array[int], tuple[bool, str], View]] = (
-            WeakKeyDictionary()
-        )
+        self._known: WeakKeyDictionary[Mailbox, _Known] = WeakKeyDictionary()
 
     def of(self, mailbox: Mailbox, *, utf8: bool) -> View:
         """What a session in UTF-8 mode, or another, finds there now."""
-        kind = utf8, mailbox.uidl_format
-        uids, known_kind, view = self._known.get(mailbox, (None, None, View((), 0)))
-        if known_kind != kind:
-            view = View((), 0)
-        elif uids is mailbox.uids:
-            return view
+        table, corrections = mailbox.edition
+        kind = utf8, mailbox.uidl_format, corrections
+        known = self._known.get(mailbox)
+        entries: tuple[Entry, ...] = ()
+        if known is not None and known.kind == kind and known.table is table:
+            if known.uids is mailbox.uids:
+                return known.view
+            entries = known.view.entries
         uids = mailbox.uids
-        entries = _entries(mailbox, view.entries, utf8=utf8)
+        entries = _entries(mailbox, entries, utf8=utf8)
         view = View(entries, sum([entry.octets for entry in entries]))
-        self._known[mailbox] = uids, kind, view
+        self._known[mailbox] = _Known(uids, table, kind, view)
         return view
 
 
@@ -84,6 +94,7 @@ class Maildrop:
         self.entries = view.entries
         self.listings = view.listings
         self.deleted: set[int] = set()
+        self._octets = view.octets
         self._all_octets = view.octets
         self._mailbox = mailbox
         self._lock = lock
@@ -105,7 +116,17 @@ class Maildrop:
 
     def octets(self) -> int:
         """The size of all messages that are not marked as deleted."""
-        return self._all_octets - sum(self.entries[number - 1].octets for number in self.deleted)
+        return self._octets
+
+    def mark(self, number: int) -> None:
+        """Mark a message as deleted. Raises NoSuchMessage."""
+        self._octets -= self.entry(number).octets
+        self.deleted.add(number)
+
+    def take_off_marks(self) -> None:
+        """No message is marked any more."""
+        self.deleted.clear()
+        self._octets = self._all_octets
 
     def body(self, number: int) -> Body:
         """Open a message, to be closed by the caller. Raises NoSuchMessage, also when it has gone."""

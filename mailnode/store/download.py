@@ -34,7 +34,11 @@ def measure(body: Body, on_wire: int) -> Download:
     header = body.header()
     if header.isascii():
         return Download(octets)
-    return Download(octets, octets - len(to_wire(header, False)) + len(surrogate(header)))
+    replaced = surrogate(header)
+    if len(header) < body.size:
+        return Download(octets, octets - len(to_wire(header, False)) + len(replaced))
+    ends = not replaced or replaced.endswith(_CRLF)
+    return Download(octets, len(replaced) + (0 if ends else len(_CRLF)))
 
 
 def lines(body: Body, start: int = 0) -> Iterator[bytes]:

@@ -24,9 +24,10 @@ from mailnode.store.keywords import NAME_LIMIT
 from mailnode.store.messages import Message
 from mailnode.store.preparing import Piece, prepare_some
 from mailnode.store.synchronised import Synchronised
-from mailnode.store.uidlist import Record
+from mailnode.store.uidlist import Record, UidList
 from mailnode.store.usage import NOTHING, Usage
 from mailnode.store.values import NO_FLAGS, Flags
+from mailnode.wire.uidl import default_id, is_unique_id
 
 Mode = Literal["add", "remove", "replace"]
 
@@ -39,6 +40,8 @@ def _in_cur(info: str) -> Place:
 
 class Mailbox(Synchronised):
     """An open mailbox; one object for all sessions of the process."""
+
+    _corrections = 0
 
     # Reading
 
@@ -126,6 +129,11 @@ class Mailbox(Synchronised):
         return int(stated[:15]) if stated and stated.isascii() and stated.isdigit() else None
 
     @property
+    def edition(self) -> tuple[UidList, int]:
+        """Changes where what POP3 was told of messages that were there before may be wrong now."""
+        return self._folder.list, self._corrections
+
+    @property
     def uidl_format(self) -> str:
         """The format of the POP3 unique-ids that no line of the uid list states."""
         return self._context.uidl()
@@ -138,7 +146,10 @@ class Mailbox(Synchronised):
         message = self._listed(uid)
         record = self._folder.list.records.get(message.base) or Record(uid, message.base)
         stated = record.field("P")
-        return self._made_uidl(record) if stated is None else stated or message.base
+        if stated is None:
+            return self._made_uidl(record)
+        found = stated or message.base
+        return found if is_unique_id(found) else default_id(uid, self.uid_validity)
 
     def rendered(self, uid: int) -> Rendered:
         """The prepared answers for a message, from the cache or made now."""
@@ -155,6 +166,7 @@ class Mailbox(Synchronised):
         if found.octets != self.octets(message.uid):
             message.octets = found.octets
             message.download = None
+            self._corrections += 1
             self._remember([message], [])
 
     def searchable(self, uid: int, limit: int) -> str | None:

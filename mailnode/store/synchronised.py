@@ -27,7 +27,7 @@ from mailnode.store.messages import Message, Messages
 from mailnode.store.text_cache import FolderText
 from mailnode.store.uidlist import Record
 from mailnode.store.values import SEEN, Flags, Name
-from mailnode.wire.uidl import DEFAULT, unique_id
+from mailnode.wire.uidl import DEFAULT, default_id, names_copies_alike, unique_id
 
 _DEAD_LINES = 64
 
@@ -311,9 +311,12 @@ class Synchronised:
     def _record(self, uid: int, base: str, fields: tuple[str, ...] = ()) -> Record:
         """The line of a new message; with its unique-id, where that is of a form that may be changed back."""
         record = Record(uid, base, fields)
-        if self._context.uidl() == DEFAULT:
+        template = self._context.uidl()
+        if template == DEFAULT:
             return record
-        return record._replace(fields=(*fields, "P" + self._made_uidl(record)))
+        copied = record.field("G") is not None and names_copies_alike(template)
+        made = default_id(uid, self.uid_validity) if copied else self._made_uidl(record)
+        return record._replace(fields=(*fields, "P" + made))
 
     def _made_uidl(self, record: Record) -> str:
         return unique_id(

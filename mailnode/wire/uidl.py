@@ -16,6 +16,7 @@ LONGEST: Final = 70  # RFC 1939 section 7
 
 _DIRECTIVE = re.compile(r"%(?:0(\d{1,2}))?([XM]?)([uvfg])|%%")
 _VISIBLE = re.compile(r"[!-~]+")
+_UNIQUE_ID = re.compile(rf"[!-~]{{1,{LONGEST}}}")
 _LARGEST = 2**32 - 1
 
 
@@ -23,6 +24,11 @@ def unique_id(template: str, *, uid: int, validity: int, base: str, guid: str) -
     """The unique-id of a message; by the default format where that one gives something that is none."""
     if template == DEFAULT:
         return default_id(uid, validity)
+    made = _made(template, uid=uid, validity=validity, base=base, guid=guid)
+    return made if is_unique_id(made) else default_id(uid, validity)
+
+
+def _made(template: str, *, uid: int, validity: int, base: str, guid: str) -> str:
     facts: dict[str, int | str] = {"u": uid, "v": validity, "f": base, "g": guid}
 
     def put(found: re.Match[str]) -> str:
@@ -35,8 +41,17 @@ def unique_id(template: str, *, uid: int, validity: int, base: str, guid: str) -
             text = hashlib.md5(text.encode("utf-8", "surrogateescape"), usedforsecurity=False).hexdigest()
         return text.zfill(int(width or 0))
 
-    made = _DIRECTIVE.sub(put, template)
-    return made if _VISIBLE.fullmatch(made) else default_id(uid, validity)
+    return _DIRECTIVE.sub(put, template)
+
+
+def is_unique_id(text: str) -> bool:
+    """Whether it can be one: 1 to 70 characters from 0x21 to 0x7E."""
+    return _UNIQUE_ID.fullmatch(text) is not None
+
+
+def names_copies_alike(template: str) -> bool:
+    """Whether a message and its copy in the same mailbox get the same."""
+    return not {found[3] for found in _DIRECTIVE.finditer(template)} & {"u", "f"}
 
 
 def default_id(uid: int, validity: int) -> str:
@@ -51,5 +66,5 @@ def check_format(template: str) -> None:
     letters = {found[3] for found in _DIRECTIVE.finditer(template)}
     if not letters & {"u", "f", "g"}:
         raise BadSyntax("gives all messages one unique-id")
-    if len(unique_id(template, uid=_LARGEST, validity=_LARGEST, base="", guid="0" * 32)) > LONGEST:
+    if len(_made(template, uid=_LARGEST, validity=_LARGEST, base="", guid="0" * 32)) > LONGEST:
         raise BadSyntax(f"gives unique-ids of more than {LONGEST} characters")

@@ -14,9 +14,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.config import Pop3
 from mailnode.events.life import Expunged
+from mailnode.net import blocking
 from mailnode.net.stream import ConnectionClosed
 from mailnode.pop3.ahead import LARGE
-from mailnode.pop3.maildrop import dotted, top
+from mailnode.pop3.maildrop import Entry, Maildrop, dotted, top
 from mailnode.store.body import Body
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.values import INBOX, SEEN
@@ -68,6 +69,16 @@ class Messages(Pop3TestCase):
             self.assertEqual(int(listing[b"%d" % number]), len(sent), appended[:40])
         total = sum(len(sent) for _, sent in SHAPES)
         self.assertEqual(talk.say(b"STAT\r\n"), b"+OK %d %d\r\n" % (len(SHAPES), total))
+
+    def test_replaced_to_the_end(self) -> None:
+        """So they are where a header that is replaced is all there is, and has no end."""
+        for header in ("Subject: café", "A: b\r\nReceived: café", "café", "A: é\r\n", "Received: é\r\n\r\n"):
+            self.put(header.encode())
+        talk = self.connect()
+        talk.log_in()
+        for number in range(1, 6):
+            size = int(talk.say(b"LIST %d\r\n" % number).split()[2])
+            self.assertEqual(len(decoded(talk.say(b"RETR %d\r\n" % number))), size, str(number))
 
     def opened(self) -> list[int]:
         """The UIDs of messages that are opened from now on."""
@@ -154,6 +165,20 @@ class Messages(Pop3TestCase):
         self.failureResultOf(talk.served, ConnectionClosed)
         self.assertLess(len(os.listdir("/proc/self/fd")), before + 1)
         self.assertTrue(self.connect().log_in().startswith(b"+OK"))
+
+    def test_lost_unread(self) -> None:
+        """P3: who has sent RETR, DELE and QUIT at once, and goes before all is read, has deleted nothing."""
+        self.put(b"A: b\r\n\r\n" + b"x" * 1_000_000 + b"\r\n")
+        for large in (True, False):
+            talk = self.connect()
+            talk.log_in()
+            talk.wire.full_at = 100_000 if large else 10
+            talk.say(b"RETR 1\r\nDELE 1\r\nQUIT\r\n" if large else b"NOOP\r\nDELE 1\r\nQUIT\r\n")
+            talk.stream.stopProducing()  # as a transport does that is reset
+            talk.lose()
+            self.clock.advance(0)
+            self.failureResultOf(talk.served, ConnectionClosed)
+            self.assertEqual(self.kept(), [1])
 
     def test_disk_trouble(self) -> None:
         """A message that cannot be opened is a temporary failure; the session goes on."""
@@ -335,6 +360,43 @@ class Snapshot(Pop3TestCase):
         talk.say(b"QUIT\r\n")
         return found
 
+    def test_ids_that_are_none(self) -> None:
+        """What the uid list says is no unique-id where it holds other characters, or too many (RFC 1939)."""
+        bases = (b"3.\xe9.h", b"4 b.h", b"5." + b"h" * 90, b"6.ok")
+        self.put(MESSAGE)
+        self.store.close()
+        with open(f"{self.root}/dovecot-uidlist", "ab") as file:
+            file.write(b"".join(b"%d P :%s\n" % (uid, base) for uid, base in enumerate(bases, 2)))
+        for base in bases:
+            with open(os.path.join(os.fsencode(self.root), b"cur", base + b":2,"), "wb") as file:
+                file.write(MESSAGE)
+        self.account = replace(self.account, store=self.open_store())
+        self.logins.account = self.account
+        found = self.uidls()
+        validity = b"%08x" % self.account.store.mailbox(INBOX).uid_validity
+        self.assertEqual(found[1:], [b"%08x" % uid + validity for uid in (2, 3, 4)] + [b"6.ok"])
+
+    def test_long_listing_fails(self) -> None:
+        """What goes wrong in the middle of a listing ends the connection: no reply stands in it."""
+        self.put(*[MESSAGE] * 1100)
+        listed = Maildrop.listed
+
+        def failing(maildrop: Maildrop) -> Iterator[tuple[int, Entry]]:
+            for number, entry in listed(maildrop):
+                if number > 1050:
+                    raise ValueError("odd")
+                yield number, entry
+
+        self.patch(Maildrop, "listed", failing)
+        self.patch(blocking, "PIECE", 1)
+        talk = self.connect()
+        talk.log_in()
+        answer = talk.say(b"UIDL\r\n")
+        self.assertEqual(answer.count(b"\r\n"), 1001)
+        self.assertNotIn(b"-ERR", answer)
+        self.failureResultOf(talk.served, ConnectionClosed)
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+
     def test_formats(self) -> None:
         """A configured form is written down with the UID, and outlives the configuration and the cache."""
         self.uidl = "UID%u-%v"
@@ -388,6 +450,13 @@ class Snapshot(Pop3TestCase):
         first, second = self.uidls()
         self.assertNotEqual(first, second)
         self.assertEqual(second, b"00000002%08x" % inbox.uid_validity)
+        talk = self.connect()
+        talk.log_in()
+        talk.say(b"DELE 1\r\nQUIT\r\n")
+        self.assertEqual(self.uidls(), [second])
+        self.account = replace(self.account, store=self.open_store())
+        self.logins.account = self.account
+        self.assertEqual(self.uidls(), [second], "an id of a message that is gone is nobody else's")
 
 
 class Update(Pop3TestCase):

@@ -1,10 +1,12 @@
 """The commands of the TRANSACTION state: STAT, LIST, UIDL, RETR, TOP, DELE, NOOP, RSET."""
 
 from collections.abc import Callable, Iterator
-from itertools import chain, islice
+from itertools import islice
+
+from twisted.python.failure import Failure
 
 from mailnode.net.blocking import send
-from mailnode.net.stream import ConnectionClosed
+from mailnode.net.stream import ConnectionClosed, TimedOut
 from mailnode.pop3.ahead import LARGE, Cut
 from mailnode.pop3.maildrop import Entry, Maildrop, dotted, top
 from mailnode.pop3.state import Session
@@ -41,13 +43,18 @@ async def _listing(session: Session, argument: bytes, command: str, fact: Callab
         return ok(f"{number} {fact(maildrop.entry(number))}")
     first = ok(session.say("{} messages ({} octets)", *_counts(session)))
     if len(maildrop.entries) > _PIECE:
-        await _send(session, chain((first,), _pieces(maildrop, fact)))
+        await _send(session, _after(first, _pieces(maildrop, fact)))
         return b""
     if maildrop.deleted:
         return first + b"".join(_pieces(maildrop, fact))
     if command not in maildrop.listings:
         maildrop.listings[command] = b"".join(_pieces(maildrop, fact))
     return first + maildrop.listings[command]
+
+
+def _after(first: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from pieces
 
 
 def _pieces(maildrop: Maildrop, fact: Callable[[Entry], object]) -> Iterator[bytes]:
@@ -90,25 +97,29 @@ async def _stream(session: Session, number: int, first: bytes, cut: Cut) -> None
     text = surrogate_lines(body) if maildrop.entry(number).surrogate else lines(body)
     try:
         await _send(session, dotted(first, cut(text)))
-    except OSError as error:
-        # Half a message is out, and no reply can call it back: only the end of the connection can.
-        session.connection.log.warn("message cannot be read", reason=error.strerror)
-        session.stream.abort()
-        raise ConnectionClosed from None
     finally:
         await account.lane.run(body.close)
 
 
 async def _send(session: Session, response: Iterator[bytes]) -> None:
-    await send(session.stream, session.transaction.account.lane, response)
+    """Send a long response. Half of it may be out, and no reply can call it back: only the end can."""
+    try:
+        await send(session.stream, session.transaction.account.lane, response)
+    except (ConnectionClosed, TimedOut):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError):
+            session.connection.log.warn("message cannot be read", reason=error.strerror)
+        else:
+            session.connection.log.bug("response not ended", Failure())
+        session.stream.abort()
+        raise ConnectionClosed from None
 
 
 async def dele(session: Session, argument: bytes) -> bytes:
     """DELE msg: mark a message; QUIT removes it."""
     number = message_number(argument)
-    maildrop = session.transaction.maildrop
-    maildrop.entry(number)
-    maildrop.deleted.add(number)
+    session.transaction.maildrop.mark(number)
     return ok(session.say("Marked as deleted"))
 
 
@@ -119,5 +130,5 @@ async def noop(session: Session, argument: bytes) -> bytes:
 
 async def rset(session: Session, argument: bytes) -> bytes:
     """RSET: take all marks off."""
-    session.transaction.maildrop.deleted.clear()
+    session.transaction.maildrop.take_off_marks()
     return ok(session.say("{} messages ({} octets)", *_counts(session)))
