@@ -26,48 +26,55 @@ class Ahead:
 
     def __init__(self) -> None:
         self._command: object = None
-        self._ready: dict[int, bytes] = {}
+        self._ready: dict[int, bytes | None] = {}  # None for a large message, which is not read here
         self._next = 1
         self._count = _FIRST
 
-    async def text(self, maildrop: Maildrop, lane: Lane, number: int, command: object, cut: Cut) -> bytes:
-        """What follows the first line of the reply to a command, such as ("TOP", 0), for a small message.
+    async def text(
+        self, maildrop: Maildrop, lane: Lane, number: int, command: object, cut: Cut
+    ) -> bytes | None:
+        """What follows the first line of the reply to a command, such as ("TOP", 0).
 
-        The message has to be there. Raises NoSuchMessage where it goes meanwhile, and OSError.
+        None for a large message, which is to be streamed. The message has to be there. Raises NoSuchMessage
+        where it goes meanwhile, and OSError.
         """
         if command != self._command:
             self._ready.clear()
             self._command = command
-        ready = self._ready.pop(number, None)
-        if ready is None:
+        if number not in self._ready:
             self._count = min(2 * self._count, _MOST) if number == self._next and number > 1 else _FIRST
             count = self._count if number == self._next else 1
             self._ready = await lane.run(_read, maildrop, number, count, cut)
-            ready = self._ready.pop(number)
         self._next = number + 1
-        return ready
+        return self._ready.pop(number)
 
 
-def _read(maildrop: Maildrop, first: int, count: int, cut: Cut) -> dict[int, bytes]:
-    """In the lane: the first message, and some after it as far as there is no trouble with them."""
-    found = {first: _text(maildrop, first, cut)}
-    octets = len(found[first])
+def _read(maildrop: Maildrop, first: int, count: int, cut: Cut) -> dict[int, bytes | None]:
+    """In the lane: the first message, and some after it up to a large one, or one that gives trouble."""
+    made = _text(maildrop, first, cut)
+    found = {first: made}
+    held = len(made or b"")
     for number in range(first + 1, min(first + count, len(maildrop.entries) + 1)):
-        size = maildrop.entries[number - 1].octets
-        octets += size
-        if octets > AHEAD_OCTETS or size > LARGE:
+        if made is None or held + maildrop.entries[number - 1].octets > AHEAD_OCTETS:
             break
         try:
-            found[number] = _text(maildrop, number, cut)
+            made = _text(maildrop, number, cut)
         except NoSuchMessage:
             continue
         except Exception:  # who asks for this one hears of it, not who asked for the first
             break
+        found[number] = made
+        held += len(made or b"")
     return found
 
 
-def _text(maildrop: Maildrop, number: int, cut: Cut) -> bytes:
+def _text(maildrop: Maildrop, number: int, cut: Cut) -> bytes | None:
+    entry = maildrop.entries[number - 1]
+    if entry.octets > LARGE:
+        return None
     with maildrop.body(number) as body:
-        whole = text(body, with_surrogate=maildrop.entries[number - 1].surrogate)
+        if body.size > LARGE:  # whatever its name says
+            return None
+        whole = text(body, with_surrogate=entry.surrogate)
     encoder = Encoder()
     return b"".join([*map(encoder.feed, cut(iter((whole,)))), encoder.finish()])

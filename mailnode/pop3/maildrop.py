@@ -10,7 +10,7 @@ bare LF, which only IMAP APPEND can bring, gets its CR, since many clients take 
 see the end of the message where there is none. Without UTF8 a header that is not ASCII is replaced by a
 surrogate (RFC 6856 section 2.1). Sizes count what RETR sends, without dot-stuffing.
 
-All that looks at the mailbox runs in the account's lane.
+All that opens files runs in the account's lane; present() only asks what is known.
 """
 
 from array import array
@@ -30,7 +30,6 @@ from mailnode.store.messages import Message
 from mailnode.store.uidlist import UidList
 from mailnode.store.values import INBOX
 from mailnode.wire.dot import Encoder
-from mailnode.wire.uidl import default_id
 
 
 class Entry(NamedTuple):
@@ -167,9 +166,7 @@ def _entries(mailbox: Mailbox, known: tuple[Entry, ...], *, utf8: bool) -> tuple
     for message, download in mailbox.downloads(uid for uid in mailbox.uids if uid not in found):
         replaced = not utf8 and download.with_surrogate != NONE
         octets = download.with_surrogate if replaced else download.octets
-        uidl = mailbox.uidl(message.uid)
-        if uidl in uidls:  # of a file that was copied by hand, or by a format that allows it
-            uidl = default_id(message.uid, mailbox.uid_validity)
+        uidl = next(one for one in mailbox.uidls(message.uid) if one not in uidls)
         uidls.add(uidl)
         found[message.uid] = Entry(message, octets, uidl, replaced, mailbox.download_place(message.uid))
     placed = sorted([one for one in found.values() if one.place is not None], key=attrgetter("place"))

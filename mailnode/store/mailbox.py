@@ -4,9 +4,10 @@ All methods run in the account's lane; store.synchronised says what the object s
 """
 
 import errno
+import itertools
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -27,7 +28,7 @@ from mailnode.store.synchronised import Synchronised
 from mailnode.store.uidlist import Record, UidList
 from mailnode.store.usage import NOTHING, Usage
 from mailnode.store.values import NO_FLAGS, Flags
-from mailnode.wire.uidl import default_id, is_unique_id
+from mailnode.wire.uidl import default_id, is_unique_id, unique_id
 
 Mode = Literal["add", "remove", "replace"]
 
@@ -138,18 +139,24 @@ class Mailbox(Synchronised):
         """The format of the POP3 unique-ids that no line of the uid list states."""
         return self._context.uidl()
 
-    def uidl(self, uid: int) -> str:
+    def uidls(self, uid: int) -> Iterator[str]:
         """The POP3 unique-id: the P of the uid list's line, or as the configured format makes it.
 
-        An empty P, as Dovecot writes it where its unique-ids are file names, stands for the base name.
+        An empty P, as Dovecot writes it where its unique-ids are file names, stands for the base name. What
+        follows is for a message whose unique-id is that of another: others that no two messages share, but
+        by what somebody writes into the list.
         """
         message = self._listed(uid)
         record = self._folder.list.records.get(message.base) or Record(uid, message.base)
         stated = record.field("P")
-        if stated is None:
-            return self._made_uidl(record)
-        found = stated or message.base
-        return found if is_unique_id(found) else default_id(uid, self.uid_validity)
+        found = self._made_uidl(record) if stated is None else stated or message.base
+        if is_unique_id(found):
+            yield found
+        yield default_id(uid, self.uid_validity)
+        for number in itertools.count():
+            yield unique_id(
+                "%Mf", uid=uid, validity=self.uid_validity, base=f"{message.base}{number}", guid=""
+            )
 
     def rendered(self, uid: int) -> Rendered:
         """The prepared answers for a message, from the cache or made now."""

@@ -51,7 +51,11 @@ def is_unique_id(text: str) -> bool:
 
 def names_copies_alike(template: str) -> bool:
     """Whether a message and its copy in the same mailbox get the same."""
-    return not {found[3] for found in _DIRECTIVE.finditer(template)} & {"u", "f"}
+    return not _facts(template) & {"u", "f"}
+
+
+def _facts(template: str) -> set[str]:
+    return {found[3] for found in _DIRECTIVE.finditer(template)}
 
 
 def default_id(uid: int, validity: int) -> str:
@@ -63,8 +67,7 @@ def check_format(template: str) -> None:
     """Raise BadSyntax for a format that gives one id to two messages, or what is none."""
     if not _VISIBLE.fullmatch(template) or "%" in _DIRECTIVE.sub("", template):
         raise BadSyntax("is not a format of unique-ids")
-    letters = {found[3] for found in _DIRECTIVE.finditer(template)}
-    if not letters & {"u", "f", "g"}:
+    if not _facts(template) & {"u", "f", "g"}:
         raise BadSyntax("gives all messages one unique-id")
     if len(_made(template, uid=_LARGEST, validity=_LARGEST, base="", guid="0" * 32)) > LONGEST:
         raise BadSyntax(f"gives unique-ids of more than {LONGEST} characters")

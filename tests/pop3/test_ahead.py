@@ -101,6 +101,27 @@ class Ahead(Pop3TestCase):
         self.assertEqual(self.retrieve(talk, 31), message(31, LARGE))
         self.assertEqual(self.read, list(range(1, 32)))
 
+    def test_more_than_the_name_says(self) -> None:
+        """A large message is never held, however small its name says that it is."""
+        self.put(message(1))
+        base = next(iter(self.store.mailbox(INBOX).each([1]))).base
+        self.store.close()
+        os.unlink(f"{self.root}/new/{base}")
+        large = message(2, 10 * LARGE)
+        for number in (1, 2):
+            with open(f"{self.root}/cur/160000000{number}.M1P1Q1.h,S=30,W=34:2,", "wb") as file:
+                file.write(large.replace(b"\r\n", b"\n"))
+        self.account = replace(self.account, store=self.open_store())
+        self.logins.account = self.account
+        whole = Body.data
+        self.patch(Body, "data", property(lambda body: self.fail("all of it is in memory")))
+        self.addCleanup(setattr, Body, "data", whole)
+        talk = self.connect()
+        talk.log_in()
+        for number in (1, 2):
+            self.assertTrue(self.retrieve(talk, number) == large)
+        self.assertEqual(decoded(talk.say(b"TOP 2 0\r\n")), b"Subject: 2\r\n\r\n")
+
     def test_tops(self) -> None:
         """TOP is read ahead too, each number of lines by itself."""
         messages = [message(number) for number in range(1, 9)]

@@ -376,6 +376,26 @@ class Snapshot(Pop3TestCase):
         validity = b"%08x" % self.account.store.mailbox(INBOX).uid_validity
         self.assertEqual(found[1:], [b"%08x" % uid + validity for uid in (2, 3, 4)] + [b"6.ok"])
 
+    def test_whatever_the_list_says(self) -> None:
+        """No two messages have one unique-id, also where the list says that of another for one."""
+        self.put(*[MESSAGE] * 4)
+        validity = self.store.mailbox(INBOX).uid_validity
+        self.store.close()
+        path = f"{self.root}/dovecot-uidlist"
+        with open(path, "rb") as file:
+            lines = file.read().splitlines(keepends=True)
+        for uid in (1, 2, 4):  # the id of message 3
+            lines[uid] = lines[uid].replace(b" :", b" P%08x%08x :" % (3, validity))
+        with open(path, "wb") as file:
+            file.write(b"".join(lines))
+        found = []
+        for _ in range(2):
+            self.account = replace(self.account, store=self.open_store())
+            self.logins.account = self.account
+            found.append(self.uidls())
+        self.assertEqual(len(set(found[0])), 4)
+        self.assertEqual(found[0], found[1], "nor do they change with a restart")
+
     def test_long_listing_fails(self) -> None:
         """What goes wrong in the middle of a listing ends the connection: no reply stands in it."""
         self.put(*[MESSAGE] * 1100)

@@ -426,11 +426,11 @@ class BodyTests(StoreTestCase):
         account = self.account()
         self.append(account)
         mailbox = account.mailbox(INBOX)
-        self.assertEqual(mailbox.uidl(1), f"00000001{mailbox.uid_validity:08x}")
+        self.assertEqual(next(mailbox.uidls(1)), f"00000001{mailbox.uid_validity:08x}")
         account.close()
         path = f"{account.root}/dovecot-uidlist"
         with open(path) as file:
             text = file.read().replace("1 :", "1 Pold-uidl :")
         with open(path, "w") as file:
             file.write(text)
-        self.assertEqual(self.account().mailbox(INBOX).uidl(1), "old-uidl")
+        self.assertEqual(next(self.account().mailbox(INBOX).uidls(1)), "old-uidl")

@@ -7,7 +7,7 @@ from twisted.python.failure import Failure
 
 from mailnode.net.blocking import send
 from mailnode.net.stream import ConnectionClosed, TimedOut
-from mailnode.pop3.ahead import LARGE, Cut
+from mailnode.pop3.ahead import Cut
 from mailnode.pop3.maildrop import Entry, Maildrop, dotted, top
 from mailnode.pop3.state import Session
 from mailnode.store.download import lines, surrogate_lines
@@ -68,27 +68,25 @@ def _pieces(maildrop: Maildrop, fact: Callable[[Entry], object]) -> Iterator[byt
 async def retr(session: Session, argument: bytes) -> bytes:
     """RETR msg: the whole message."""
     number = message_number(argument)
-    entry = session.transaction.maildrop.present(number)
-    first = ok(session.say("{} octets", entry.octets))
-    return await _message(session, number, entry, first, "RETR", iter)
+    first = ok(session.say("{} octets", session.transaction.maildrop.present(number).octets))
+    return await _message(session, number, first, "RETR", iter)
 
 
 async def top_(session: Session, argument: bytes) -> bytes:
     """TOP msg n (RFC 1939 section 7): the header, the blank line, and n lines of the body."""
     number, count = number_and_lines(argument)
-    entry = session.transaction.maildrop.present(number)
+    session.transaction.maildrop.present(number)
     first = ok(session.say("Top of message follows"))
-    return await _message(session, number, entry, first, ("TOP", count), lambda text: top(text, count))
+    return await _message(session, number, first, ("TOP", count), lambda text: top(text, count))
 
 
-async def _message(
-    session: Session, number: int, entry: Entry, first: bytes, command: object, cut: Cut
-) -> bytes:
-    if entry.octets > LARGE:
-        await _stream(session, number, first, cut)
-        return b""
+async def _message(session: Session, number: int, first: bytes, command: object, cut: Cut) -> bytes:
     account, maildrop, ahead = session.transaction
-    return first + await ahead.text(maildrop, account.lane, number, command, cut)
+    text = await ahead.text(maildrop, account.lane, number, command, cut)
+    if text is not None:
+        return first + text
+    await _stream(session, number, first, cut)
+    return b""
 
 
 async def _stream(session: Session, number: int, first: bytes, cut: Cut) -> None:
