@@ -10,7 +10,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from threading import Lock, Thread
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.python.failure import Failure
@@ -29,6 +29,13 @@ SLICE_SECONDS = 0.02
 PATIENCE = 0.001
 SLEEP = 0.0002  # seconds in which the reactor would have had something better to do: the same as being late
 REST, LONGEST_REST = 0.02, 2.0
+
+
+class Reactor(Protocol):
+    """What is used of one: IReactorFromThreads and IReactorTime."""
+
+    def callFromThread(self, call: Callable[..., object], *args: object) -> object: ...
+    def callLater(self, delay: float, call: Callable[..., object], *args: object) -> object: ...
 
 
 class _Job:
@@ -120,8 +127,8 @@ class ThreadedExecutor:
     The process does not wait for these threads at its end: one may hang in a disk that does not answer.
     """
 
-    def __init__(self, reactor: Any, threads: int, name: str) -> None:
-        self._reactor = reactor  # IReactorFromThreads and IReactorTime
+    def __init__(self, reactor: Reactor, threads: int, name: str) -> None:
+        self._reactor = reactor
         self._turn_began: float | None = None
         self._patience = Patience(time.monotonic)
         self._mutex = Lock()  # of what follows, and of the ends of jobs
