@@ -206,23 +206,40 @@ def mbsync_pull(house: House) -> list[bytes]:
 # fetchmail
 
 
+def fetchmail(house: House, name: str, place: str, *options: str, protocol: str = "pop3") -> list[bytes]:
+    """Fetch with some options of the poll; what came is in a folder of that name."""
+    lines = (
+        "set invisible",
+        f"poll {HOST} protocol {protocol} service {house.server.ports[place]}"
+        + (" uidl" if protocol == "pop3" else ""),
+        f'  user "{BEN}" password "{PASSWORD}" no rewrite fetchall',
+        *options,
+        f'  mda "{script(house, name)}"',
+    )
+    path = house.write(f"{name}.rc", "\n".join(lines) + "\n")
+    home = {**os.environ, "HOME": house.folder, "FETCHMAILHOME": house.folder}
+    files = ["-i", f"{house.folder}/{name}.ids", "--pidfile", f"{house.folder}/{name}.pid"]
+    run([program("fetchmail"), "-s", "-f", path, *files], env=home)
+    return house.read_all(name)
+
+
+def script(house: House, name: str) -> str:
+    """A program that puts a message into a folder of this name."""
+    folder = house.make(name)
+    path = house.write(f"{name}.sh", f'#!/bin/sh\ncat > "{folder}/$$"\n')
+    os.chmod(path, 0o700)
+    return path
+
+
+def trusted(house: House, kind: str) -> str:
+    """How fetchmail is to encrypt, with the server's certificate checked."""
+    return f"  {kind} sslcertck sslcertfile {house.server.authority}"
+
+
 def _fetchmail(place: str, protocol: str) -> Read:
     def read(house: House) -> list[bytes]:
-        folder = house.make(f"fetchmail-{place}")
-        script = house.write(f"mda-{place}.sh", f'#!/bin/sh\ncat > "{folder}/$$"\n')
-        os.chmod(script, 0o700)
-        lines = (
-            "set invisible",
-            f"poll {HOST} protocol {protocol} service {house.server.ports[place]}",
-            f'  user "{BEN}" password "{PASSWORD}" keep fetchall no rewrite',
-            f"  {'ssl' if place.endswith('s') else 'sslproto TLS1.2+'} sslcertck",
-            f"  sslcertfile {house.server.authority}",
-            f'  mda "{script}"',
-        )
-        path = house.write(f"fetchmailrc-{place}", "\n".join(lines) + "\n")
-        home = {**os.environ, "HOME": house.folder, "FETCHMAILHOME": house.folder}
-        run([program("fetchmail"), "-s", "-f", path, "--pidfile", f"{house.folder}/fetchmail.pid"], env=home)
-        return house.read_all(f"fetchmail-{place}")
+        tls = trusted(house, "ssl" if place.endswith("s") else "sslproto TLS1.2+")
+        return fetchmail(house, f"fetchmail-{place}", place, "  keep", tls, protocol=protocol)
 
     return read
 
@@ -328,14 +345,30 @@ def samples_for(send: Send) -> list[Sample]:
     return [*(one for one in samples(name) if len(one.octets) < 100_000), attachment(name, 200_000)]
 
 
-class Everybody(InteropTestCase):
-    """Every sender, every reader."""
+class HouseTestCase(InteropTestCase):
+    """A server, a folder for the clients, and what lies in BEN's mailbox."""
 
     def setUp(self) -> None:
         super().setUp()
         folder = tempfile.TemporaryDirectory(prefix="mailnode-clients-")
         self.addCleanup(folder.cleanup)
         self.house = House(self.server, folder.name)
+
+    def stored(self, count: int) -> list[bytes]:
+        """The wire form of BEN's messages, when there are so many."""
+        wait_until(lambda: len(self.server.files(BEN)) == count, f"{count} messages")
+        found = []
+        for path in self.server.files(BEN):
+            with open(path, "rb") as file:
+                found.append(wire(file.read()))
+        return found
+
+
+class Everybody(HouseTestCase):
+    """Every sender, every reader."""
+
+    def setUp(self) -> None:
+        super().setUp()
         self.missing: set[str] = set()
 
     def have(self, name: str) -> bool:
@@ -346,15 +379,6 @@ class Everybody(InteropTestCase):
             self.missing.add(name)
             return False
         return True
-
-    def stored(self, count: int) -> list[bytes]:
-        """The wire form of BEN's messages, when there are so many."""
-        wait_until(lambda: len(self.server.files(BEN)) == count, f"{count} messages")
-        found = []
-        for path in self.server.files(BEN):
-            with open(path, "rb") as file:
-                found.append(wire(file.read()))
-        return found
 
     def test_octet_for_octet(self) -> None:
         """What was sent lies in the Maildir behind the trace fields, and every client reads exactly that."""

@@ -6,23 +6,28 @@ curl and fetchmail, beside what reads by IMAP, are in test_clients.
 import base64
 import os
 import poplib
-import tempfile
+import smtplib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 from tests.interop.harness import (
     ANNA,
     BEN,
     HOST,
     PASSWORD,
-    InteropTestCase,
     Line,
     program,
     run,
     samples,
-    wait_until,
 )
-from tests.interop.test_clients import OWN_FIELDS, House, in_terminal
+from tests.interop.test_clients import (
+    OWN_FIELDS,
+    House,
+    HouseTestCase,
+    fetchmail,
+    in_terminal,
+    script,
+    trusted,
+)
 
 CLEAR, STLS, TLS = "pop3", "stls", "pop3s"  # ways to the server
 Fetch = Callable[[House, str, bool], list[bytes]]
@@ -88,14 +93,6 @@ def by_mpop(house: House, way: str, keep: bool) -> list[bytes]:
     return house.read_all(f"mpop-{way}-{keep}/new")
 
 
-def _script(house: House, name: str) -> str:
-    """A program that puts a message into a folder of this name."""
-    folder = house.make(name)
-    script = house.write(f"{name}.sh", f'#!/bin/sh\ncat > "{folder}/$$"\n')
-    os.chmod(script, 0o700)
-    return script
-
-
 def by_getmail(house: House, way: str, keep: bool) -> list[bytes]:
     """getmail; it can do no STLS."""
     name = f"getmail-{way}-{keep}"
@@ -110,7 +107,7 @@ def by_getmail(house: House, way: str, keep: bool) -> list[bytes]:
         f"ca_certs = {house.server.authority}" if way == TLS else "",
         "[destination]",
         "type = MDA_external",
-        f"path = {_script(house, name)}",
+        f"path = {script(house, name)}",
         "allow_root_commands = true",
         "[options]",
         f"delete = {'false' if keep else 'true'}",
@@ -122,21 +119,11 @@ def by_getmail(house: House, way: str, keep: bool) -> list[bytes]:
 
 
 def by_fetchmail(house: House, way: str, keep: bool) -> list[bytes]:
-    """fetchmail, which asks for TOP and UIDL where it keeps."""
-    name = f"fetchmail-{way}-{keep}"
-    tls = {CLEAR: "sslproto ''", STLS: "sslproto TLS1.2+", TLS: "ssl"}[way]
-    check = "" if way == CLEAR else f"sslcertck sslcertfile {house.server.authority}"
-    lines = (
-        "set invisible",
-        f"poll {HOST} protocol pop3 service {_port(house, way)} uidl",
-        f'  user "{BEN}" password "{PASSWORD}" {"keep" if keep else "nokeep"} no rewrite fetchall',
-        f"  {tls} {check}",
-        f'  mda "{_script(house, name)}"',
-    )
-    path = house.write(f"{name}.rc", "\n".join(lines) + "\n")
-    files = ["-i", f"{house.folder}/{name}.ids", "--pidfile", f"{house.folder}/{name}.pid"]
-    run([program("fetchmail"), "-s", "-f", path, *files], env=_home(house))
-    return house.read_all(name)
+    """fetchmail, which asks for UIDL."""
+    place = "pop3s" if way == TLS else "pop3"
+    kinds = {STLS: trusted(house, "sslproto TLS1.2+"), TLS: trusted(house, "ssl")}
+    options = ("  keep" if keep else "  nokeep", kinds.get(way, "  sslproto ''"))
+    return fetchmail(house, f"fetchmail-{way}-{keep}", place, *options)
 
 
 def by_neomutt(house: House, way: str, keep: bool) -> list[bytes]:
@@ -246,44 +233,16 @@ CLIENTS: tuple[tuple[Fetch, tuple[str, ...]], ...] = (
 )
 
 
-class EveryWay(InteropTestCase):
+class EveryWay(HouseTestCase):
     """Every client, every way."""
-
-    def setUp(self) -> None:
-        super().setUp()
-        folder = tempfile.TemporaryDirectory(prefix="mailnode-clients-")
-        self.addCleanup(folder.cleanup)
-        self.house = House(self.server, folder.name)
-
-    @contextmanager
-    def submission(self) -> Iterator[Line]:
-        """A connection over which mail for BEN goes."""
-        line = self.server.connect("smtp")
-        self.assertTrue(line.reply().startswith(b"220"))
-        line.ask(b"EHLO client.example.test")
-        yield line
-        line.close()
 
     def fill(self, name: str) -> list[bytes]:
         """Deliver some messages; gives them as they lie in the maildrop."""
-        before = set(self.server.files(BEN))
         sent = [one for one in samples(name) if len(one.octets) < 100_000 and "long" not in one.name]
-        with self.submission() as line:
+        with smtplib.SMTP("127.0.0.1", self.server.ports["smtp"]) as client:
             for message in sent:
-                for command in (
-                    b"MAIL FROM:<%s> BODY=8BITMIME" % ANNA.encode(),
-                    b"RCPT TO:<%s>" % BEN.encode(),
-                ):
-                    self.assertTrue(line.ask(command).startswith(b"250"))
-                self.assertTrue(line.ask(b"DATA").startswith(b"354"))
-                content = message.octets.replace(b"\r\n.", b"\r\n..")
-                self.assertTrue(line.ask(content + b".").startswith(b"250"))
-        wait_until(lambda: len(set(self.server.files(BEN)) - before) == len(sent), "all messages")
-        found = []
-        for path in sorted(self.server.files(BEN)):
-            with open(path, "rb") as file:
-                found.append(file.read().replace(b"\r\n", b"\n").replace(b"\n", b"\r\n"))
-        return found
+                client.sendmail(ANNA, BEN, message.octets, mail_options=["BODY=8BITMIME"])
+        return self.stored(len(sent))
 
     def test_every_client(self) -> None:
         """What it keeps is there for the next; what it takes is whole before it is gone."""
