@@ -38,7 +38,9 @@ def _port(house: House, way: str) -> int:
 
 
 def _home(house: House) -> dict[str, str]:
-    return {**os.environ, "HOME": house.folder, "FETCHMAILHOME": house.folder}
+    """The environment of a client; without the modules of our Python, as getmail has another one."""
+    ours = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return {**ours, "HOME": house.folder}
 
 
 def by_poplib(house: House, way: str, keep: bool) -> list[bytes]:
