@@ -20,12 +20,13 @@ def _starttls_possible(session: Session) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """A capability name, its RFC, the commands it brings, and when it is announced."""
+    """A capability, its RFC, the commands it brings, when it is announced, and whether ENABLE takes it."""
 
     name: str
     rfc: int
     commands: tuple[str, ...] = ()
     announced: Callable[[Session], bool] = _always
+    enabled: bool = False
 
 
 EXTENSIONS = (
@@ -33,6 +34,7 @@ EXTENSIONS = (
     Extension("LITERAL+", 7888),
     Extension("SASL-IR", 4959),
     Extension("ID", 2971, ("ID",)),
+    Extension("ENABLE", 5161, ("ENABLE",)),
     Extension("STARTTLS", 3501, ("STARTTLS",), _starttls_possible),
     Extension("LOGINDISABLED", 3501, (), _login_disabled),
     Extension("IDLE", 2177, ("IDLE",)),
@@ -50,3 +52,8 @@ def capabilities(session: Session) -> bytes:
     names = [extension.name for extension in EXTENSIONS if extension.announced(session)]
     mechanisms = [f"AUTH={name}" for name in session.mechanisms]
     return " ".join(["CAPABILITY", *names, *mechanisms]).encode("ascii")
+
+
+def enableable() -> frozenset[str]:
+    """What ENABLE takes (RFC 5161 section 3.1)."""
+    return frozenset(extension.name for extension in EXTENSIONS if extension.enabled)

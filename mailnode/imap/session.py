@@ -69,6 +69,7 @@ class Session:
         self.tag = b"*"
         self.awaited: Announced | None = None  # a literal that the command itself reads
         self.bad_in_a_row = 0
+        self.enabled: set[str] = set()  # the extensions that the client has asked for (RFC 5161)
         self._account: MailAccount | None = None
         self._ended = False
         self._started = shared.runtime.now()

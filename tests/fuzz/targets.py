@@ -175,7 +175,9 @@ def _check_replies(world: World, output: bytes, sent: bytes) -> None:
     promised = {found[1] for reply in replies if (found := PROMISE.match(reply))}
     taken = [one for one in [*world.courier.delivered, *world.queue.admissions] if one.outcome == "delivered"]
     ids = {found[1] for delivery in taken if (found := TRACE_ID.search(delivery.content))}
-    if promised != ids or len(promised) > ends:  # one may be taken twice: for those here, and for those elsewhere
+    if (
+        promised != ids or len(promised) > ends
+    ):  # one may be taken twice: for those here, and for those elsewhere
         raise AssertionError(f"{ids} taken, {promised} promised, {ends} ends")
     binary = b"BINARYMIME" in sent.upper()
     for delivery in taken:

@@ -1,0 +1,23 @@
+"""ENABLE (RFC 5161): the client asks for responses that older clients would not understand."""
+
+from mailnode.imap.extensions import enableable
+from mailnode.imap.replies import Reply, ok
+from mailnode.imap.session import Session
+from mailnode.wire.imap.cursor import Cursor
+
+
+def parse(args: Cursor) -> list[str]:
+    """capability-enable = "ENABLE" 1*(SP capability)"""
+    names = [args.sp().keyword()]
+    while args.accept(b" "):
+        names.append(args.keyword())
+    args.end()
+    return names
+
+
+async def run(session: Session, names: list[str]) -> Reply:
+    """What is unknown, or needs no ENABLE, is passed over; the response tells only what is new."""
+    fresh = [name for name in dict.fromkeys(names) if name in enableable() and name not in session.enabled]
+    session.enabled.update(fresh)
+    session.untagged(" ".join(["ENABLED", *fresh]).encode("ascii"))
+    return ok("Enabled")
