@@ -278,10 +278,18 @@ class Mailbox(Synchronised):
             if error.errno != errno.ENAMETOOLONG:  # else no flags fit behind its name, and it stays in new/
                 raise
 
-    def set_flags(self, uids: Iterable[int], mode: Mode, flags: Flags) -> dict[int, int]:
+    def set_flags(
+        self,
+        uids: Iterable[int],
+        mode: Mode,
+        flags: Flags,
+        *,
+        unless: Callable[[Message], bool] = lambda message: False,
+    ) -> dict[int, int]:
         """Change flags durably; gives the UIDs whose flags are others now, and their modseqs before that.
 
-        Messages that have gone are passed over. Raises TooManyKeywords, and then changes nothing.
+        `unless` is asked of each message at that moment. Messages that have gone are passed over. Raises
+        TooManyKeywords, and then changes nothing.
         """
         with self._changing():
             flags = self._known_spelling(flags, may_add=mode != "remove")
@@ -291,7 +299,7 @@ class Mailbox(Synchronised):
                 "replace": lambda _: flags,
             }
             wanted = [one for uid in dict.fromkeys(uids) if (one := self._messages.get(uid))]
-            wanted = [one for one in wanted if change[mode](one.flags) != one.flags]
+            wanted = [one for one in wanted if not unless(one) and change[mode](one.flags) != one.flags]
             if not wanted:
                 return {}
             before = {one.uid: one.modseq for one in wanted}
