@@ -372,6 +372,19 @@ class Mailbox(Synchronised):
                 return [(one.uid, uid) for one, uid in zip(sources, made, strict=True)]
         raise NoSuchMessage
 
+    def move(self, uids: Sequence[int], target: "Mailbox") -> list[tuple[int, int]]:
+        """Copy messages, then remove them here; gives (UID here, UID there). All of them, or none.
+
+        A power cut in between leaves a message in both. Raises as copy() does, and OSError.
+        """
+        made = self.copy(uids, target, moving=True)
+        try:
+            self.expunge([here for here, _ in made])
+        except BaseException:
+            target.expunge([there for here, there in made if self.get(here) is not None])
+            raise
+        return made
+
     def _octets_on_disk(self, message: Message) -> int:
         size = filenames.sizes(message.base)[0]
         if size is not None:

@@ -8,12 +8,14 @@ and disjoint, so that a set of sequence numbers and a set of UIDs are the same t
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from mailnode.wire.abnf import number
 from mailnode.wire.errors import BadSyntax
 
 LARGEST = 0xFFFFFFFF
 _STAR = LARGEST + 1
+_RANGES_OF_A_LINE = 300
 
 Positions = list[range]
 
@@ -23,6 +25,11 @@ class SequenceSet:
     """Pairs of numbers as they were written; `*` stands as a number above all others."""
 
     ranges: tuple[tuple[int, int], ...]
+
+    @property
+    def has_star(self) -> bool:
+        """Whether `*` is in it."""
+        return any(_STAR in pair for pair in self.ranges)
 
     def numbers(self, count: int) -> Positions:
         """The positions of these sequence numbers among `count` messages.
@@ -99,6 +106,13 @@ def encode_ranges(ranges: Iterable[range]) -> bytes:
     return b",".join(
         b"%d" % one.start if len(one) == 1 else b"%d:%d" % (one.start, one.stop - 1) for one in ranges
     )
+
+
+def encode_in_parts(ranges: Iterable[range]) -> Iterator[bytes]:
+    """The same as several sequence-sets, none of which is too long for a line."""
+    left = iter(ranges)
+    while some := list(islice(left, _RANGES_OF_A_LINE)):
+        yield encode_ranges(some)
 
 
 def merge(ranges: Iterable[range]) -> list[range]:
