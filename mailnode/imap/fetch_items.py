@@ -109,9 +109,15 @@ def _flags(view: Selected, messages: Iterable[Message]) -> Iterator[bytes]:
 
 FLAGS = Attribute(b"FLAGS", _flags)
 
+# RFC 7162 section 3.1.4.2.
+MODSEQ = Attribute(
+    b"MODSEQ", lambda view, messages: map(b"(%d)".__mod__, map(attrgetter("modseq"), messages))
+)
+
 ATTRIBUTES: Mapping[str, Attribute | Text] = {
     "UID": UID,
     "FLAGS": FLAGS,
+    "MODSEQ": MODSEQ,
     "INTERNALDATE": Attribute(b"INTERNALDATE", _internal_dates),
     "RFC822.SIZE": Attribute(
         b"RFC822.SIZE",

@@ -1,19 +1,22 @@
-"""FETCH and UID FETCH (RFC 3501 sections 6.4.5 and 6.4.8)."""
+"""FETCH and UID FETCH (RFC 3501 sections 6.4.5, 6.4.8), of what has changed too (RFC 7162 section 3.1.4)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import tee
+from typing import Any
 
-from mailnode.imap import fetch_items
-from mailnode.imap.fetch_items import FLAGS, UID, Attribute, Text
+from mailnode.imap import fetch_items, resync
+from mailnode.imap.commands import arguments
+from mailnode.imap.fetch_items import FLAGS, MODSEQ, UID, Attribute, Text
 from mailnode.imap.replies import Reply, no, ok
-from mailnode.imap.selected import Selected
+from mailnode.imap.selected import Selected, uses_modseqs
 from mailnode.imap.session import Session
 from mailnode.imap.subject import Subject
 from mailnode.store.errors import NoSuchMessage
 from mailnode.store.values import SEEN
+from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
-from mailnode.wire.imap.sequence import Positions, SequenceSet
+from mailnode.wire.imap.sequence import Positions, SequenceSet, ranges_of
 
 BATCH = 100  # messages that are marked as seen at once, before their texts are sent
 ROWS = 16384  # octets of prepared answers that are handed on at once
@@ -26,6 +29,8 @@ class Fetch:
     messages: SequenceSet
     items: tuple[Attribute | Text, ...]
     by_uid: bool
+    changed_since: int | None = None
+    vanished: bool = False  # the UIDs of what was expunged since are told too
 
     @property
     def is_prepared(self) -> bool:
@@ -38,24 +43,50 @@ class Fetch:
         return any(isinstance(item, Text) and not item.peek for item in self.items)
 
 
+# What may follow the items in parentheses, and how its value is read (RFC 4466 section 2.4).
+MODIFIERS: Mapping[str, Callable[[Cursor], Any]] = {
+    "CHANGEDSINCE": lambda args: args.sp().modseq(),
+    "VANISHED": arguments.flag,
+}
+
+
 def parse(args: Cursor) -> Fetch:
-    """fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att ... ")")"""
-    fetch = Fetch(args.sp().sequence_set(), fetch_items.parse(args.sp()), by_uid=False)
-    args.end()
-    return fetch
+    """fetch = "FETCH" SP sequence-set SP ("ALL" / ... / fetch-att) [SP "(" fetch-modifier ... ")"]"""
+    return _parse(args, by_uid=False)
 
 
 def parse_uid(args: Cursor) -> Fetch:
     """uid = "UID" SP fetch: the UID is always among the items."""
-    fetch = Fetch(args.sp().sequence_set(), fetch_items.parse(args.sp()), by_uid=True)
+    return _parse(args, by_uid=True)
+
+
+def _parse(args: Cursor, *, by_uid: bool) -> Fetch:
+    messages = args.sp().sequence_set()
+    items = fetch_items.parse(args.sp())
+    modifiers = arguments.options(args, MODIFIERS) if args.accept(b" ") else {}
     args.end()
-    return fetch if UID in fetch.items else Fetch(fetch.messages, (UID, *fetch.items), by_uid=True)
+    since, vanished = modifiers.get("CHANGEDSINCE"), "VANISHED" in modifiers
+    if vanished and (since is None or not by_uid):
+        raise BadSyntax("VANISHED belongs to UID FETCH with CHANGEDSINCE")
+    implied = (UID,) if by_uid else ()
+    asked = items if since is None else (*items, MODSEQ)
+    return Fetch(messages, tuple(dict.fromkeys((*implied, *asked))), by_uid, since, vanished)
 
 
 async def run(session: Session, fetch: Fetch) -> Reply:
     """One FETCH response for each message; those that are gone are left out, and the NO says so."""
     view = session.view
-    answers = Answers(view, fetch, view.positions(fetch.messages, by_uid=fetch.by_uid))
+    if fetch.vanished and "QRESYNC" not in session.enabled:
+        raise BadSyntax("QRESYNC has to be enabled first")
+    if MODSEQ in fetch.items:
+        session.use_modseqs()
+    positions = view.positions(fetch.messages, by_uid=fetch.by_uid)
+    if fetch.changed_since is not None:
+        positions = await session.lane(_changed, view, positions, fetch.changed_since)
+    if fetch.vanished:
+        asked = iter(fetch.messages.spans(view.mailbox.uid_next - 1))
+        await session.send(resync.vanished(view, asked, fetch.changed_since or 0))
+    answers = Answers(view, fetch, positions)
     await session.send(answers.chunks())
     if answers.newly_seen:
         session.announce(view.mailbox.name)
@@ -64,6 +95,10 @@ async def run(session: Session, fetch: Fetch) -> Reply:
     if answers.gone and not fetch.by_uid:
         return no("Some of the messages are gone", b"EXPUNGEISSUED")
     return ok("Fetched")
+
+
+def _changed(view: Selected, positions: Positions, since: int) -> Positions:
+    return ranges_of(view.changed(positions, since))
 
 
 @dataclass(slots=True)
@@ -163,4 +198,5 @@ class Answers:
         if subject.uid not in self._changed:
             return self.fetch.items
         self.view.client_knows(subject.message)
-        return self.fetch.items if FLAGS in self.fetch.items else (*self.fetch.items, FLAGS)
+        told = (FLAGS, UID, MODSEQ) if uses_modseqs(self.view.enabled) else (FLAGS,)
+        return tuple(dict.fromkeys((*self.fetch.items, *told)))
