@@ -58,9 +58,10 @@ class Selected:
         """What SELECT and EXAMINE answer before the tagged OK (RFC 3501 section 6.3.1)."""
         yield self._flags_line()
         yield self._counts()
-        unseen = next((n for n, uid in enumerate(self.uids, 1) if not self._seen(uid)), None)
-        if unseen is not None:
-            yield ok("The first unseen message", b"UNSEEN %d" % unseen).encode(b"*")
+        if not self._rev2:
+            unseen = next((n for n, uid in enumerate(self.uids, 1) if not self._seen(uid)), None)
+            if unseen is not None:
+                yield ok("The first unseen message", b"UNSEEN %d" % unseen).encode(b"*")
         yield self._permanent_flags()
         yield ok("The next UID", b"UIDNEXT %d" % self.mailbox.uid_next).encode(b"*")
         yield ok("UIDs are valid", b"UIDVALIDITY %d" % self.mailbox.uid_validity).encode(b"*")
@@ -85,7 +86,15 @@ class Selected:
         return ok("These flags are kept", b"PERMANENTFLAGS " + flags).encode(b"*")
 
     def _counts(self) -> bytes:
-        return b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(self.uids), len(self.recent))
+        return b"* %d EXISTS\r\n" % len(self.uids) + self._recent_count()
+
+    def _recent_count(self) -> bytes:
+        return b"" if self._rev2 else b"* %d RECENT\r\n" % len(self.recent)
+
+    @property
+    def _rev2(self) -> bool:
+        r"""Whether IMAP4rev2 is enabled, which knows neither \Recent nor UNSEEN (RFC 9051 appendix E)."""
+        return "IMAP4rev2" in self.enabled
 
     # Messages
 
@@ -114,7 +123,8 @@ class Selected:
 
     def flags(self, message: Message) -> bytes:
         """FLAGS of a message, with this session's \\Recent."""
-        return flag_list(message.flags | _RECENT if message.uid in self.recent else message.flags)
+        recent = message.uid in self.recent and not self._rev2
+        return flag_list(message.flags | _RECENT if recent else message.flags)
 
     def changed(self, positions: Positions, since: int) -> Iterator[int]:
         """Those positions at which a message has changed after modseq `since`."""
@@ -127,11 +137,12 @@ class Selected:
     def flags_response(self, position: int, *, flags: bool = True, uid: bool = True) -> bytes:
         """FETCH of a message whose flags are others; who knows modification sequences gets this one's too.
 
-        RFC 7162 section 3.2.4: with these goes the UID. The message has to be there.
+        With these goes the UID (RFC 7162 section 3.2.4), and always in IMAP4rev2 (RFC 9051 section 7.5.2).
+        The message has to be there.
         """
         message = self.message(position)
         modseqs = uses_modseqs(self.enabled)
-        items = [b"UID %d" % message.uid] if uid or modseqs else []
+        items = [b"UID %d" % message.uid] if uid or modseqs or self._rev2 else []
         if flags:
             items.append(b"FLAGS " + self.flags(message))
         if modseqs:
@@ -195,7 +206,7 @@ class Selected:
         else:
             yield from (b"* %d EXPUNGE\r\n" % (index + 1) for index in reversed(gone))
         if len(self.recent) != recent:
-            yield b"* %d RECENT\r\n" % len(self.recent)
+            yield self._recent_count()
 
     def _arrived(self, current: Sequence[int]) -> Iterator[bytes]:
         """Only UIDs above all that were reported: the client can learn of nothing that stands between."""

@@ -194,6 +194,6 @@ class ModelTests(SynchronousTestCase):
     def test_clients(self) -> None:
         """Whatever they do, each believes what is true."""
         some: Any = settings(
-            max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         )
         run_state_machine_as_test(Machine, settings=some)

@@ -198,5 +198,12 @@ class Answers:
         if subject.uid not in self._changed:
             return self.fetch.items
         self.view.client_knows(subject.message)
-        told = (FLAGS, UID, MODSEQ) if uses_modseqs(self.view.enabled) else (FLAGS,)
+        enabled = self.view.enabled
+        told = (
+            (FLAGS, UID, MODSEQ)
+            if uses_modseqs(enabled)
+            else (FLAGS, UID)
+            if "IMAP4rev2" in enabled
+            else (FLAGS,)
+        )
         return tuple(dict.fromkeys((*self.fetch.items, *told)))

@@ -1,5 +1,7 @@
 """Message sets."""
 
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -9,6 +11,10 @@ from mailnode.wire.imap import sequence
 
 NUMBERS = st.one_of(st.integers(1, 40).map(str), st.just("*"))
 SETS = st.lists(st.one_of(NUMBERS, st.tuples(NUMBERS, NUMBERS).map(":".join)), min_size=1).map(",".join)
+
+RANGES = st.lists(st.tuples(st.integers(1, 60), st.integers(1, 9))).map(
+    lambda pairs: sequence.merge(range(first, first + length) for first, length in pairs)
+)
 
 
 def expanded(text: str, largest: int) -> set[int]:
@@ -85,3 +91,37 @@ class SequenceTests(SynchronousTestCase):
         parts = [part.partition(b":") for part in sequence.encode(numbers).split(b",") if part]
         found = [n for first, _, last in parts for n in range(int(first), int(last or first) + 1)]
         self.assertEqual(found, numbers)
+
+    @given(SETS, st.integers(0, 50))
+    def test_spans(self, text: str, largest: int) -> None:
+        """The numbers themselves, as ranges that do not touch."""
+        spans = sequence.parse(text.encode()).spans(largest)
+        self.assertEqual({number for span in spans for number in span}, expanded(text, largest))
+        self.assertTrue(all(one.stop < other.start for one, other in pairwise(spans)))
+        self.assertEqual(sequence.parse(text.encode()).has_star, "*" in text)
+
+    @given(RANGES, RANGES)
+    def test_common(self, some: list[range], others: list[range]) -> None:
+        """What is in both, in order."""
+        found = [number for one in sequence.common(some, others) for number in one]
+        self.assertEqual(found, sorted(_numbers(some) & _numbers(others)))
+
+    @given(RANGES, st.sets(st.integers(1, 60)))
+    def test_without(self, ranges: list[range], present: set[int]) -> None:
+        """What is not there, as ranges none of which is empty."""
+        left = list(sequence.without(ranges, sorted(present)))
+        self.assertEqual([number for one in left for number in one], sorted(_numbers(ranges) - present))
+        self.assertTrue(all(left))
+
+    @given(st.lists(st.integers(1, 40)))
+    def test_in_parts(self, numbers: list[int]) -> None:
+        """Runs keep the order; parts together say the same as the whole."""
+        runs = sequence.ranges_of(numbers)
+        self.assertEqual([number for one in runs for number in one], numbers)
+        self.assertEqual(b",".join(sequence.encode_in_parts(runs)), sequence.encode(numbers))
+        many = [range(number, number + 1) for number in range(0, 2000, 2)]
+        self.assertTrue(all(len(part) < 2000 for part in sequence.encode_in_parts(many)))
+
+
+def _numbers(ranges: list[range]) -> set[int]:
+    return {number for one in ranges for number in one}
