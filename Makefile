@@ -5,6 +5,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 DEMO ?= var
 FUZZ_SECONDS ?= 60
+JOBS ?= 2
 
 .PHONY: run test lint fuzz sizes clean
 
@@ -12,7 +13,7 @@ run: $(VENV)/.ready
 	@exec $(BIN)/mailnode demo --dir $(DEMO)
 
 test: $(VENV)/.ready-test
-	$(BIN)/python -m twisted.trial tests
+	$(BIN)/python -m twisted.trial --jobs $(JOBS) tests
 
 lint: $(VENV)/.ready-lint
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ file; log() gives what it says.
 
 import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -58,16 +59,19 @@ login_delay = 0
 """
 
 
+# Below those that Linux gives to outgoing connections: a server that is down for a moment gets its port back.
+_PORTS = random.sample(range(10000, 32000), 22000)
+
+
 def free_ports(count: int) -> list[int]:
-    """Port numbers nobody listens on now."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
+    """Port numbers nobody listens on now, and none of which was given before."""
+    found: list[int] = []
+    while len(found) < count:
+        port = _PORTS.pop()
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            found.append(port)
+    return found
 
 
 class Network(Protocol):

@@ -110,8 +110,8 @@ class Peers(InteropTestCase):
         passwords = " ".join(
             f"{{ {hops[name]} = {ANNA}:{PASSWORD} }}" for name in ("submission", "submissions")
         )
-        # Anna may have eight sessions at a time, of both ways together.
-        few = {"default_destination_concurrency_limit": "3"}
+        # Anna may have eight sessions at a time, of all three ways together.
+        few = {"default_destination_concurrency_limit": "2"}
         settings = {"smtp_sasl_password_maps": f"inline:{{ {passwords} }}", **few}
         postfix = Postfix(ways, settings, self.port)
         try:
