@@ -19,7 +19,7 @@ from mailnode.message.text import fold
 from mailnode.store.values import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
-from mailnode.wire.imap.sequence import Positions, SequenceSet
+from mailnode.wire.imap.sequence import SequenceSet
 
 DEPTH = 100
 
@@ -106,9 +106,9 @@ def _keyword(*, wanted: bool) -> Parse:
     return parse
 
 
-def _in(positions: Callable[[Subject], Positions]) -> Key:
+def _in(positions: Callable[[Subject], list[range]]) -> Key:
     """Whether the message stands at one of the positions, which are worked out once."""
-    known: Positions | None = None
+    known: list[range] | None = None
 
     def matches(subject: Subject) -> bool:
         nonlocal known
