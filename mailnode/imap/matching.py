@@ -29,12 +29,18 @@ class Matching:
 
         None is a chance for others to have their turn.
         """
+        self.begin()
         narrowing = Narrowing(self.view.mailbox.candidates)
         for turn, position in enumerate(self._possible(narrowing, newest_first=newest_first)):
             if (yield from self.matches(position, narrowing)):
                 yield position
             elif not turn % TURNS:
                 yield None
+
+    def begin(self) -> None:
+        """Let the sets of messages in the key stand for those of the view."""
+        for members in self.key.sets:
+            members.bind(self.view)
 
     def _possible(self, narrowing: Narrowing, *, newest_first: bool) -> Iterator[int]:
         """Where those messages stand that can match."""

@@ -108,6 +108,7 @@ RETURN_OPTIONS: Mapping[str, Callable[[Cursor], Any]] = {
     "MAX": arguments.flag,
     "ALL": arguments.flag,
     "COUNT": arguments.flag,
+    "SAVE": arguments.flag,
 }
 
 

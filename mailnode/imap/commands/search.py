@@ -8,6 +8,7 @@ from mailnode.imap import results, search_keys
 from mailnode.imap.matching import Matching, numbers
 from mailnode.imap.replies import Refused, Reply, no, ok
 from mailnode.imap.results import EVERYTHING, Response, Returning
+from mailnode.imap.runs import NONE, Runs
 from mailnode.imap.search_keys import Key
 from mailnode.imap.selected import Selected
 from mailnode.imap.session import Session
@@ -24,6 +25,7 @@ class Search:
     key: Key
     by_uid: bool
     returning: Returning | None = None
+    refusal: Refused | None = None
 
 
 def parse(args: Cursor) -> Search:
@@ -38,7 +40,10 @@ def parse_uid(args: Cursor) -> Search:
 
 def _parse(args: Cursor, *, by_uid: bool) -> Search:
     returning = results.parse(args.sp())
-    return Search(program(args), by_uid, returning)
+    try:
+        return Search(program(args), by_uid, returning)
+    except Refused as refusal:  # it is said by run(), which can forget the saved result
+        return Search(search_keys.EVERY, by_uid, returning, refusal)
 
 
 def program(args: Cursor) -> Key:
@@ -55,16 +60,27 @@ def program(args: Cursor) -> Key:
 
 
 async def run(session: Session, search: Search) -> Reply:
-    """One untagged response, also when nothing was found."""
+    """One untagged response, also when nothing was found; a failed search empties what it was to save."""
     returning = search.returning
     if returning is None and "IMAP4rev2" in session.enabled:
         returning = EVERYTHING
-    findings = Findings(session.view, search)
-    if returning is None:
-        await session.send(findings.chunks())
-    else:
-        await session.send(findings.extended(returning, Response(session.tag, search.by_uid)))
-    return findings.reply()
+    view, save = session.view, returning is not None and returning.save
+    findings = Findings(view, search)
+    try:
+        if search.refusal is not None:
+            raise search.refusal
+        if returning is None:
+            await session.send(findings.chunks())
+        else:
+            await session.send(findings.extended(returning, Response(session.tag, search.by_uid)))
+        reply = findings.reply()
+    except Exception:
+        if save:
+            view.saved = NONE
+        raise
+    if save:
+        view.saved = findings.kept if reply.status == b"OK" else NONE
+    return reply
 
 
 class Findings:
@@ -74,6 +90,7 @@ class Findings:
         self.view = view
         self.search = search
         self.positions = array("I")  # what extended() has found
+        self.kept = NONE  # what is to be saved of it
         self._matching = Matching(view, search.key)
         self.trouble: Exception | None = None
 
@@ -100,8 +117,11 @@ class Findings:
         except Exception as error:
             self.trouble = error
             return
-        found = numbers(self.view, self.positions, by_uid=response.by_uid)
-        yield from response.chunks(returning, found)
+        if returning.save:
+            self.kept = Runs.at(returning.kept(self.positions), self.view.uids)
+        if not returning.silent:
+            found = numbers(self.view, self.positions, by_uid=response.by_uid)
+            yield from response.chunks(returning, found)
 
     def reply(self) -> Reply:
         """The end of the command. Raises what went wrong."""
