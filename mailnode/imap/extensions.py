@@ -39,6 +39,8 @@ EXTENSIONS = (
     Extension("LOGINDISABLED", 3501, (), _login_disabled),
     Extension("ESEARCH", 4731),
     Extension("SEARCHRES", 5182),
+    Extension("WITHIN", 5032),
+    Extension("SEARCH=FUZZY", 6203),
     Extension("IDLE", 2177, ("IDLE",)),
     Extension("NAMESPACE", 2342, ("NAMESPACE",)),
     Extension("UIDPLUS", 4315, ("UID EXPUNGE",)),
