@@ -41,6 +41,7 @@ EXTENSIONS = (
     Extension("SEARCHRES", 5182),
     Extension("WITHIN", 5032),
     Extension("SEARCH=FUZZY", 6203),
+    Extension("MULTISEARCH", 7377, ("ESEARCH",)),
     Extension("IDLE", 2177, ("IDLE",)),
     Extension("NAMESPACE", 2342, ("NAMESPACE",)),
     Extension("UIDPLUS", 4315, ("UID EXPUNGE",)),
