@@ -42,6 +42,7 @@ EXTENSIONS = (
     Extension("WITHIN", 5032),
     Extension("SEARCH=FUZZY", 6203),
     Extension("MULTISEARCH", 7377, ("ESEARCH",)),
+    Extension("CONTEXT=SEARCH", 5267, ("CANCELUPDATE",)),
     Extension("IDLE", 2177, ("IDLE",)),
     Extension("NAMESPACE", 2342, ("NAMESPACE",)),
     Extension("UIDPLUS", 4315, ("UID EXPUNGE",)),

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from mailnode.imap import names, scopes
+from mailnode.imap import contexts, names, scopes
 from mailnode.imap.commands.search import Findings, Search, saving, searching
+from mailnode.imap.contexts import Context
 from mailnode.imap.replies import Reply, no, ok
 from mailnode.imap.results import EVERYTHING, Response, Returning
 from mailnode.imap.runs import NONE
@@ -61,12 +62,17 @@ async def run(session: Session, command: Esearch) -> Reply:
     with saving(selected, command.returning) as saved:
         if command.search.refusal is not None:
             raise command.search.refusal
-        everywhere = Everywhere(session, command)
+        follow = contexts.wanted(session, command.returning)
+        everywhere = Everywhere(session, command, follow=follow)
         await session.send(everywhere.chunks())
         if everywhere.trouble is not None:
             raise everywhere.trouble
         if everywhere.unreadable:
             return no("Some messages or mailboxes cannot be read now; try again later", b"UNAVAILABLE")
+        if selected is not None and everywhere.context is not None:
+            selected.contexts[session.tag] = everywhere.context
+        elif follow:
+            contexts.refuse(session, "Only the selected mailbox sends updates, and it was not searched")
         saved.append(everywhere.kept)
     return ok("Searched")
 
@@ -74,11 +80,13 @@ async def run(session: Session, command: Esearch) -> Reply:
 class Everywhere:
     """The responses, made in the account's lane, a mailbox after the other; only one is held open."""
 
-    def __init__(self, session: Session, command: Esearch) -> None:
+    def __init__(self, session: Session, command: Esearch, *, follow: bool) -> None:
         self._session = session
         self._command = command
         self._tag = session.tag
         self._separator = session.config.store.separator
+        self._follow = follow
+        self.context: Context | None = None  # of the selected mailbox; no other can be followed
         self.kept = NONE
         self.unreadable = 0
         self.trouble: Exception | None = None
@@ -92,6 +100,8 @@ class Everywhere:
                 if shown is not None and view is not None:
                     yield from self._search(view, shown)
                 yield b""
+            if self.context is not None:
+                self.context.bind()
         except Exception as error:
             self.trouble = error
 
@@ -117,9 +127,11 @@ class Everywhere:
 
     def _search(self, view: Selected, shown: str) -> Iterator[bytes]:
         response = Response(self._tag, by_uid=True, mailbox=(names.encode(shown), view.mailbox.uid_validity))
-        findings = Findings(view, self._command.search)
+        follow = self._follow and view is self._session.selected
+        findings = Findings(view, self._command.search, follow=follow)
         yield from findings.extended(self._command.returning, response)
         if findings.trouble is not None:
             raise findings.trouble
         self.unreadable += findings.unreadable
         self.kept = findings.kept
+        self.context = self.context or findings.context

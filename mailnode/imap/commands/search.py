@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mailnode.imap import results, search_keys
+from mailnode.imap import contexts, results, search_keys
+from mailnode.imap.contexts import Context
 from mailnode.imap.matching import Matching, numbers
 from mailnode.imap.replies import Refused, Reply, no, ok
 from mailnode.imap.results import EVERYTHING, Response, Returning
@@ -78,7 +79,7 @@ async def run(session: Session, search: Search) -> Reply:
     with saving(view, returning) as saved:
         if search.refusal is not None:
             raise search.refusal
-        findings = Findings(view, search)
+        findings = Findings(view, search, follow=contexts.wanted(session, returning))
         if returning is None:
             await session.send(findings.chunks())
         else:
@@ -87,6 +88,8 @@ async def run(session: Session, search: Search) -> Reply:
             raise findings.trouble
         if findings.unreadable:
             return no("Some messages cannot be read now; try again later", b"UNAVAILABLE")
+        if findings.context is not None:
+            view.contexts[session.tag] = findings.context
         saved.append(findings.kept)
     return ok("Searched")
 
@@ -107,14 +110,19 @@ def saving(view: Selected | None, returning: Returning | None) -> Iterator[list[
 
 
 class Findings:
-    """The response, made in the account's lane while it is sent; what goes wrong ends it."""
+    """The response, made in the account's lane while it is sent; what goes wrong ends it.
 
-    def __init__(self, view: Selected, search: Search) -> None:
+    With `follow`, extended() leaves a context of what it has found.
+    """
+
+    def __init__(self, view: Selected, search: Search, *, follow: bool = False) -> None:
         self.view = view
         self.search = search
         self.positions = array("I")  # what extended() has found
         self.kept = NONE  # what is to be saved of it
+        self.context: Context | None = None
         self.trouble: Exception | None = None
+        self._follow = follow
         self._matching = Matching(view, search.key)
 
     @property
@@ -139,6 +147,7 @@ class Findings:
     def extended(self, returning: Returning, response: Response) -> Iterator[bytes]:
         """esearch-response; none where the search failed as a whole."""
         self._matching.scored = "RELEVANCY" in returning.options
+        context = Context(Matching(self.view, self.search.key), response) if self._follow else None
         try:
             yield from self._matching.collect(
                 self.positions, newest_first=returning.newest_first, most=returning.most
@@ -146,6 +155,9 @@ class Findings:
         except Exception as error:
             self.trouble = error
             return
+        if context is not None:
+            context.found(self.positions)
+            self.context = context
         if returning.save:
             self.kept = Runs.at(returning.kept(self.positions), self.view.uids)
         nothing_to_say = response.mailbox is not None and not self.positions  # RFC 7377 section 2.1
