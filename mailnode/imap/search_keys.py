@@ -6,12 +6,13 @@ looks into texts raises TextsUnread until they were read, see needles.seek(). Ke
 messages can match, as far as the text index knows; AND and OR know it of their keys, and all others do not.
 """
 
-from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from enum import IntEnum
+from math import floor
 
+from mailnode.imap.members import Members
 from mailnode.imap.narrowing import Narrowing, Possible, all_of, any_of
 from mailnode.imap.needles import Needle
 from mailnode.imap.subject import Subject
@@ -19,7 +20,6 @@ from mailnode.message.text import fold
 from mailnode.store.values import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
-from mailnode.wire.imap.sequence import Positions, SequenceSet
 
 DEPTH = 100
 
@@ -41,7 +41,9 @@ def _every(narrowing: Narrowing) -> Possible:
 class Key:
     """A predicate and its price, of how many keys it is made, and what it looks for in texts.
 
-    `possible` gives the UIDs of a set of messages outside of which the key never matches.
+    `possible` gives the UIDs of a set of messages outside of which the key never matches; `sets` must be
+    bound to a view before the key is asked for messages there. `parts` are the keys that AND and OR join,
+    `fuzzy` those that stand behind FUZZY. With `ages`, what matches changes as time goes by.
     """
 
     cost: Cost
@@ -49,7 +51,24 @@ class Key:
     count: int = 1
     needles: frozenset[Needle] = frozenset()
     possible: Callable[[Narrowing], Possible] = _every
+    sets: tuple[Members, ...] = ()
+    parts: tuple["Key", ...] = ()
+    fuzzy: tuple["Key", ...] = ()
+    ages: bool = False
 
+    def hits(self, subject: Subject) -> int:
+        """How many of the keys that it is made of match."""
+        if self.parts:
+            return sum(part.hits(subject) for part in self.parts)
+        return self.count if self.matches(subject) else 0
+
+    def relevancy(self, subject: Subject) -> int:
+        """score = 1*3DIGIT  ;; (1 <= n <= 100): how many in a hundred of the fuzzy keys match (RFC 6203)."""
+        hits = sum(key.hits(subject) for key in self.fuzzy)
+        return max(1, 100 * hits // sum(key.count for key in self.fuzzy))
+
+
+EVERY = Key(Cost.MEMORY, lambda subject: True)
 
 Parse = Callable[[Cursor, int], Key]
 
@@ -70,8 +89,8 @@ def parse_key(args: Cursor, depth: int) -> Key:
         key = parse_all(args, depth + 1)
         args.expect(b")")
         return key
-    if args.at_digit() or args.at(b"*"):
-        return _numbers(args.sequence_set())
+    if args.at_digit() or args.at(b"*") or args.at(b"$"):
+        return _numbers(args, by_uid=False)
     parse = SEARCH_KEYS.get(args.keyword())
     if parse is None:
         raise BadSyntax("There is no such search key")
@@ -106,29 +125,15 @@ def _keyword(*, wanted: bool) -> Parse:
     return parse
 
 
-def _in(positions: Callable[[Subject], Positions]) -> Key:
-    """Whether the message stands at one of the positions, which are worked out once."""
-    known: Positions | None = None
-
-    def matches(subject: Subject) -> bool:
-        nonlocal known
-        if known is None:
-            known = positions(subject)
-        position = subject.number - 1
-        index = bisect_right(known, position, key=lambda span: span.start) - 1
-        return index >= 0 and position in known[index]
-
-    return Key(Cost.MEMORY, matches)
-
-
-def _numbers(numbers: SequenceSet) -> Key:
-    return _in(lambda subject: numbers.existing_numbers(len(subject.view.uids)))
+def _numbers(args: Cursor, *, by_uid: bool) -> Key:
+    """sequence-set"""
+    members = Members(args.sequence_set(), by_uid=by_uid)
+    return Key(Cost.MEMORY, lambda subject: subject.uid in members, sets=(members,))
 
 
 def _uid(args: Cursor, depth: int) -> Key:
     """UID <sequence set>"""
-    uids = args.sp().sequence_set()
-    return _in(lambda subject: uids.uids(subject.view.uids))
+    return _numbers(args.sp(), by_uid=True)
 
 
 # Combinations
@@ -150,13 +155,17 @@ def _made_of(keys: list[Key], matches: Callable[[Subject], bool]) -> Key:
         matches,
         sum(key.count for key in keys),
         frozenset().union(*(key.needles for key in keys)),
+        sets=tuple(members for key in keys for members in key.sets),
+        parts=tuple(keys),
+        fuzzy=tuple(fuzzy for key in keys for fuzzy in key.fuzzy),
+        ages=any(key.ages for key in keys),
     )
 
 
 def _not(args: Cursor, depth: int) -> Key:
     """NOT <search-key>"""
     key = parse_key(args.sp(), depth + 1)
-    return replace(key, matches=lambda subject: not key.matches(subject), possible=_every)
+    return replace(key, matches=lambda subject: not key.matches(subject), possible=_every, parts=())
 
 
 def _or(args: Cursor, depth: int) -> Key:
@@ -167,6 +176,12 @@ def _or(args: Cursor, depth: int) -> Key:
         _made_of(ordered, lambda subject: any(key.matches(subject) for key in ordered)),
         possible=lambda narrowing: any_of(key.possible(narrowing) for key in ordered),
     )
+
+
+def _fuzzy(args: Cursor, depth: int) -> Key:
+    """FUZZY <search-key> (RFC 6203): matched as exactly as without, as section 5 allows for every key."""
+    key = parse_key(args.sp(), depth + 1)
+    return replace(key, fuzzy=(key,))
 
 
 # Sizes and dates
@@ -205,6 +220,21 @@ def _internal(compare: Callable[[date, date], bool]) -> Parse:
 def _internal_day(subject: Subject) -> date:
     seconds = subject.view.mailbox.internal_date(subject.uid)
     return datetime.fromtimestamp(min(max(seconds, -2208988800), 253370764799), UTC).date()
+
+
+def _within(compare: Callable[[int, int], bool]) -> Parse:
+    """OLDER, YOUNGER SP nz-number: the age in seconds, by INTERNALDATE (RFC 5032)."""
+
+    def parse(args: Cursor, depth: int) -> Key:
+        age = args.sp().nz_number()
+
+        def matches(subject: Subject) -> bool:
+            mailbox = subject.view.mailbox
+            return compare(floor(mailbox.internal_date(subject.uid)), floor(mailbox.now) - age)
+
+        return Key(Cost.INODE, matches, ages=True)
+
+    return parse
 
 
 def _sent(compare: Callable[[date, date], bool]) -> Parse:
@@ -273,12 +303,14 @@ SEARCH_KEYS: Mapping[str, Parse] = {
     "DRAFT": _with(DRAFT),
     "FLAGGED": _with(FLAGGED),
     "FROM": _field(b"from"),
+    "FUZZY": _fuzzy,
     "HEADER": _header,
     "KEYWORD": _keyword(wanted=True),
     "LARGER": _size(lambda octets, limit: octets > limit),
     "NEW": _constant(lambda subject: subject.recent and SEEN not in subject.message.flags),
     "NOT": _not,
     "OLD": _constant(lambda subject: not subject.recent),
+    "OLDER": _within(lambda received, limit: received <= limit),
     "ON": _internal(_on),
     "OR": _or,
     "RECENT": _constant(lambda subject: subject.recent),
@@ -298,4 +330,5 @@ SEARCH_KEYS: Mapping[str, Parse] = {
     "UNFLAGGED": _without(FLAGGED),
     "UNKEYWORD": _keyword(wanted=False),
     "UNSEEN": _without(SEEN),
+    "YOUNGER": _within(lambda received, limit: received >= limit),
 }

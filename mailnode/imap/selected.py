@@ -10,14 +10,17 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from heapq import merge
+from typing import Protocol
 
 from mailnode.imap.replies import Goodbye, Reply, flag_list, ok
+from mailnode.imap.runs import NONE
 from mailnode.store.account import Account
 from mailnode.store.errors import NoSuchMailbox, NoSuchMessage
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.messages import Message
 from mailnode.store.values import SEEN, SYSTEM_FLAGS, Name
-from mailnode.wire.imap.sequence import Positions, SequenceSet, encode_in_parts, ranges_of
+from mailnode.wire.imap.sequence import Positions, SequenceSet, encode_in_parts, joined, runs
 
 _RECENT = frozenset(("\\Recent",))
 
@@ -25,6 +28,18 @@ _RECENT = frozenset(("\\Recent",))
 def uses_modseqs(enabled: AbstractSet[str]) -> bool:
     """Whether the client hears of modification sequences (RFC 7162 section 3.1)."""
     return not enabled.isdisjoint(("CONDSTORE", "QRESYNC"))
+
+
+class Follower(Protocol):
+    """Who tells the client of changes in its own way; both give responses."""
+
+    def expunged(self, uids: Sequence[int]) -> Iterator[bytes]:
+        """These messages have gone; EXPUNGE was not told yet, and may not be told now."""
+        ...
+
+    def changed(self) -> Iterator[bytes]:
+        """All else was told; `uids` and the mailbox are what they are now."""
+        ...
 
 
 class Selected:
@@ -45,6 +60,8 @@ class Selected:
         self.mailbox: Mailbox = account.mailbox(name)
         self.read_only = read_only
         self.recent: set[int] = set()
+        self.contexts: dict[bytes, Follower] = {}  # by the tags of the searches (RFC 5267)
+        self.saved = NONE  # the result of the last SEARCH that was to be saved (RFC 5182)
         self._claim_recent()
         self.uids: array[int] = self.mailbox.uids
         self._compared = self.mailbox.uids
@@ -100,7 +117,10 @@ class Selected:
 
     def positions(self, messages: SequenceSet, *, by_uid: bool) -> Positions:
         """Where the messages of a set stand in `uids`; raises BadSyntax for sequence numbers nobody has."""
-        return messages.uids(self.uids) if by_uid else messages.numbers(len(self.uids))
+        named = messages.uids(self.uids) if by_uid else messages.numbers(len(self.uids))
+        if not messages.saved:
+            return named
+        return joined(merge(named, self.saved.positions(self.uids), key=lambda span: span.start))
 
     def named(self, messages: SequenceSet, *, by_uid: bool) -> list[int]:
         """The UIDs of the messages of a set, in ascending order."""
@@ -175,8 +195,8 @@ class Selected:
         if self.mailbox.uids is not self._compared:
             self._claim_recent()
             current = self.mailbox.uids
-            if expunge:
-                yield from self._expunged()
+            if expunge or self.contexts:
+                yield from self._expunged(expunge=expunge)
             yield from self._arrived(current)
             if self.uids == current:
                 self.uids = self._compared = current
@@ -185,16 +205,23 @@ class Selected:
             yield self._flags_line()
             yield self._permanent_flags()
         yield from self._flags_changed(newest)
+        for context in tuple(self.contexts.values()):
+            yield from context.changed()
         if self._compared is self.mailbox.uids:
             self._in_step = self._modseq
         elif "QRESYNC" in self.enabled:
             # An expunge is not told so far; what was told may be of later, and must not count (section 3.2).
             yield self.told().encode(b"*")
 
-    def _expunged(self) -> Iterator[bytes]:
+    def _expunged(self, *, expunge: bool) -> Iterator[bytes]:
         """From the last to the first, so that no number has to be corrected for one sent before."""
         gone = [index for index, uid in enumerate(self.uids) if self.mailbox.get(uid) is None]
         if not gone:
+            return
+        lost = [self.uids[index] for index in gone] if self.contexts else []
+        for context in tuple(self.contexts.values()):
+            yield from context.expunged(lost)
+        if not expunge:
             return
         recent = len(self.recent)
         uids = [self.uids[index] for index in gone]
@@ -202,7 +229,7 @@ class Selected:
         missing = set(gone)
         self.uids = array("I", (uid for index, uid in enumerate(self.uids) if index not in missing))
         if "QRESYNC" in self.enabled:
-            yield from (b"* VANISHED %s\r\n" % some for some in encode_in_parts(ranges_of(uids)))
+            yield from (b"* VANISHED %s\r\n" % some for some in encode_in_parts(runs(uids)))
         else:
             yield from (b"* %d EXPUNGE\r\n" % (index + 1) for index in reversed(gone))
         if len(self.recent) != recent:

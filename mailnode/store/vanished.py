@@ -7,12 +7,12 @@ asks for more has to take every UID that no message has for one that was expunge
 from collections import deque
 from collections.abc import Iterable
 
-from mailnode.wire.imap.sequence import Positions, merge, ranges_of
+from mailnode.wire.imap.sequence import merge, runs
 
 RECORDS = 2000  # expunges
 RANGES = 20000  # stretches of UIDs in all of them
 
-Record = tuple[int, Positions]  # a modification sequence, and the UIDs that vanished with it
+Record = tuple[int, list[range]]  # a modification sequence, and the UIDs that vanished with it
 
 
 class Vanished:
@@ -27,7 +27,7 @@ class Vanished:
 
     def add(self, modseq: int, uids: Iterable[int]) -> None:
         """These UIDs vanished with `modseq`, which is higher than all before."""
-        record = modseq, ranges_of(sorted(uids))
+        record = modseq, list(runs(sorted(uids)))
         self._records.append(record)
         self._fresh.append(record)
         self._ranges += len(record[1])
@@ -38,11 +38,11 @@ class Vanished:
             self.since, uids = self._records.popleft()
             self._ranges -= len(uids)
 
-    def after(self, modseq: int) -> Positions | None:
+    def after(self, modseq: int) -> list[range] | None:
         """The UIDs that vanished after `modseq`, as ascending ranges; None where that is not known."""
         if modseq < self.since:
             return None
-        found: Positions = []
+        found: list[range] = []
         for at, uids in reversed(self._records):
             if at <= modseq:
                 break

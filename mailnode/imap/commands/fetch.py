@@ -16,7 +16,7 @@ from mailnode.store.errors import NoSuchMessage
 from mailnode.store.values import SEEN
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
-from mailnode.wire.imap.sequence import Positions, SequenceSet, ranges_of
+from mailnode.wire.imap.sequence import Positions, SequenceSet, runs
 
 BATCH = 100  # messages that are marked as seen at once, before their texts are sent
 ROWS = 16384  # octets of prepared answers that are handed on at once
@@ -98,7 +98,7 @@ async def run(session: Session, fetch: Fetch) -> Reply:
 
 
 def _changed(view: Selected, positions: Positions, since: int) -> Positions:
-    return ranges_of(view.changed(positions, since))
+    return list(runs(view.changed(positions, since)))
 
 
 @dataclass(slots=True)

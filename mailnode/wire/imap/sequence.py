@@ -9,51 +9,57 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import TypeAlias
 
 from mailnode.wire.abnf import number
 from mailnode.wire.errors import BadSyntax
 
 LARGEST = 0xFFFFFFFF
 _STAR = LARGEST + 1
-_RANGES_OF_A_LINE = 300
 
-Positions = list[range]
+_PIECE = 300  # ranges that are written at once
+
+Positions: TypeAlias = "Iterable[range]"
 
 
 @dataclass(frozen=True, slots=True)
 class SequenceSet:
-    """Pairs of numbers as they were written; `*` stands as a number above all others."""
+    """Pairs of numbers as they were written; `*` stands as a number above all others.
+
+    With `saved`, the result of the last SEARCH is in the set too: who knows it has to add it.
+    """
 
     ranges: tuple[tuple[int, int], ...]
+    saved: bool = False
 
     @property
     def has_star(self) -> bool:
         """Whether `*` is in it."""
         return any(_STAR in pair for pair in self.ranges)
 
-    def numbers(self, count: int) -> Positions:
+    def numbers(self, count: int) -> list[range]:
         """The positions of these sequence numbers among `count` messages.
 
         Raises BadSyntax for a number that no message has, `*` in an empty mailbox included, as the
         comment of `seq-number` asks.
         """
         spans = [self._span(pair, count) for pair in self.ranges]
-        if any(last > count for _, last in spans) or not count:
+        if any(last > count for _, last in spans) or (spans and not count):
             raise BadSyntax("No message has that sequence number")
         return _merge((first - 1, last) for first, last in spans)
 
-    def existing_numbers(self, count: int) -> Positions:
+    def existing_numbers(self, count: int) -> list[range]:
         """The same without any complaint: numbers that no message has select nothing (for SEARCH)."""
         spans = (self._span(pair, count) for pair in self.ranges)
         return _merge((max(first, 1) - 1, min(last, count)) for first, last in spans)
 
-    def uids(self, uids: Sequence[int]) -> Positions:
+    def uids(self, uids: Sequence[int]) -> list[range]:
         """The positions of these UIDs in an ascending list; UIDs that are not in it are skipped."""
         largest = uids[-1] if uids else 0
         spans = (self._span(pair, largest) for pair in self.ranges)
         return _merge((bisect_left(uids, first), bisect_right(uids, last)) for first, last in spans)
 
-    def spans(self, largest: int) -> Positions:
+    def spans(self, largest: int) -> list[range]:
         """The numbers themselves, not the positions of anything; `*` is `largest`."""
         pairs = (self._span(pair, largest) for pair in self.ranges)
         return _merge((first, last + 1) for first, last in pairs)
@@ -65,8 +71,13 @@ class SequenceSet:
 
 
 def parse(text: bytes) -> SequenceSet:
-    """sequence-set = (seq-number / seq-range) *("," sequence-set)"""
-    return SequenceSet(tuple(_pair(part) for part in text.split(b",")))
+    """sequence-set = (seq-number / seq-range) *("," sequence-set) / "$"
+
+    The "$" of RFC 5182 stands alone or last, and once.
+    """
+    *parts, last = text.split(b",")
+    saved = last == b"$"
+    return SequenceSet(tuple(_pair(part) for part in (parts if saved else (*parts, last))), saved)
 
 
 def _pair(part: bytes) -> tuple[int, int]:
@@ -87,18 +98,21 @@ def _seq_number(text: bytes) -> int:
 
 def encode(numbers: Iterable[int]) -> bytes:
     """The shortest sequence-set that lists these numbers in this order (uid-set of RFC 4315)."""
-    return encode_ranges(ranges_of(numbers))
+    return encode_ranges(runs(numbers))
 
 
-def ranges_of(numbers: Iterable[int]) -> list[range]:
+def runs(numbers: Iterable[int]) -> Iterator[range]:
     """The numbers in this order, with those that count up by one as a range."""
-    runs: list[list[int]] = []
+    run: range | None = None
     for value in numbers:
-        if runs and value == runs[-1][1]:
-            runs[-1][1] = value + 1
-        else:
-            runs.append([value, value + 1])
-    return [range(first, end) for first, end in runs]
+        if run is not None and value == run.stop:
+            run = range(run.start, value + 1)
+            continue
+        if run is not None:
+            yield run
+        run = range(value, value + 1)
+    if run is not None:
+        yield run
 
 
 def encode_ranges(ranges: Iterable[range]) -> bytes:
@@ -111,8 +125,16 @@ def encode_ranges(ranges: Iterable[range]) -> bytes:
 def encode_in_parts(ranges: Iterable[range]) -> Iterator[bytes]:
     """The same as several sequence-sets, none of which is too long for a line."""
     left = iter(ranges)
-    while some := list(islice(left, _RANGES_OF_A_LINE)):
+    while some := list(islice(left, _PIECE)):
         yield encode_ranges(some)
+
+
+def pieces(numbers: Iterable[int]) -> Iterator[bytes]:
+    """What encode() gives, a part at a time: memory does not grow with the set."""
+    separator = b""
+    for part in encode_in_parts(runs(numbers)):
+        yield separator + part
+        separator = b","
 
 
 def merge(ranges: Iterable[range]) -> list[range]:
@@ -120,14 +142,23 @@ def merge(ranges: Iterable[range]) -> list[range]:
     return _merge((one.start, one.stop) for one in ranges)
 
 
-def _merge(spans: Iterable[tuple[int, int]]) -> Positions:
-    merged: Positions = []
-    for first, end in sorted(span for span in spans if span[0] < span[1]):
-        if merged and first <= merged[-1].stop:
-            merged[-1] = range(merged[-1].start, max(end, merged[-1].stop))
+def joined(spans: Iterable[range]) -> Iterator[range]:
+    """Ascending ranges, with those made one that overlap or lie side by side."""
+    open_span: range | None = None
+    for span in spans:
+        if open_span is None:
+            open_span = span
+        elif span.start <= open_span.stop:
+            open_span = range(open_span.start, max(span.stop, open_span.stop))
         else:
-            merged.append(range(first, end))
-    return merged
+            yield open_span
+            open_span = span
+    if open_span is not None:
+        yield open_span
+
+
+def _merge(spans: Iterable[tuple[int, int]]) -> list[range]:
+    return list(joined(range(first, end) for first, end in sorted(spans) if first < end))
 
 
 def without(ranges: Iterable[range], present: Sequence[int]) -> Iterator[range]:

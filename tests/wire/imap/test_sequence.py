@@ -45,6 +45,11 @@ class SequenceTests(SynchronousTestCase):
             b"+1",
             b"1_0",
             b"**",
+            b"$,1",
+            b"$$",
+            b"1:$",
+            b"$:1",
+            b"1,$,$",
         ):
             with self.assertRaises(BadSyntax, msg=repr(text)):
                 sequence.parse(text)
@@ -61,6 +66,14 @@ class SequenceTests(SynchronousTestCase):
             with self.assertRaises(BadSyntax, msg=repr(text)):
                 sequence.parse(text).numbers(count)
             self.assertEqual(sequence.parse(text).existing_numbers(0), [])
+
+    def test_saved_result(self) -> None:
+        """ "$" stands alone or last; it is no number that an empty mailbox could lack (RFC 5182)."""
+        self.assertEqual(sequence.parse(b"$"), sequence.SequenceSet((), saved=True))
+        self.assertEqual(sequence.parse(b"1,3:4,$"), sequence.SequenceSet(((1, 1), (3, 4)), saved=True))
+        self.assertEqual(sequence.parse(b"$").numbers(0), [])
+        with self.assertRaises(BadSyntax):
+            sequence.parse(b"1,$").numbers(0)
 
     def test_star_is_the_last_uid(self) -> None:
         """559:* always has the last message in it (RFC 3501 section 6.4.8)."""
@@ -116,7 +129,7 @@ class SequenceTests(SynchronousTestCase):
     @given(st.lists(st.integers(1, 40)))
     def test_in_parts(self, numbers: list[int]) -> None:
         """Runs keep the order; parts together say the same as the whole."""
-        runs = sequence.ranges_of(numbers)
+        runs = list(sequence.runs(numbers))
         self.assertEqual([number for one in runs for number in one], numbers)
         self.assertEqual(b",".join(sequence.encode_in_parts(runs)), sequence.encode(numbers))
         many = [range(number, number + 1) for number in range(0, 2000, 2)]
