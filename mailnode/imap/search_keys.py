@@ -15,7 +15,7 @@ from enum import IntEnum
 from mailnode.imap.narrowing import Narrowing, Possible, all_of, any_of
 from mailnode.imap.needles import Needle
 from mailnode.imap.subject import Subject
-from mailnode.message.text import fold
+from mailnode.message.collation import fold
 from mailnode.store.values import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
