@@ -37,6 +37,8 @@ EXTENSIONS = (
     Extension("ENABLE", 5161, ("ENABLE",)),
     Extension("STARTTLS", 3501, ("STARTTLS",), _starttls_possible),
     Extension("LOGINDISABLED", 3501, (), _login_disabled),
+    Extension("ESEARCH", 4731),
+    Extension("SEARCHRES", 5182),
     Extension("IDLE", 2177, ("IDLE",)),
     Extension("NAMESPACE", 2342, ("NAMESPACE",)),
     Extension("UIDPLUS", 4315, ("UID EXPUNGE",)),

@@ -23,10 +23,10 @@ class TextsUnread(Exception):
     """The answer hangs on the texts of the message, which nobody has looked at so far."""
 
 
-def seek(needles: AbstractSet[Needle], texts: Iterable[str]) -> Generator[bytes, None, AbstractSet[Needle]]:
+def seek(needles: AbstractSet[Needle], texts: Iterable[str]) -> Generator[None, None, AbstractSet[Needle]]:
     """Those needles that stand in the texts, of which the first is the header.
 
-    Gives an empty chunk after each stretch of work, for others to have their turn.
+    Gives None after each stretch of work, for others to have their turn.
     """
     overlap = max([1, *(len(needle.text) for needle in needles)]) - 1
     found: set[Needle] = set()
@@ -34,7 +34,7 @@ def seek(needles: AbstractSet[Needle], texts: Iterable[str]) -> Generator[bytes,
     for text in texts:
         for stretch in stretches(text, overlap) if sought else ():
             found.update([needle for needle in sought - found if needle.text in stretch])
-            yield b""
+            yield None
         if len(found) == len(needles):
             break
         sought = needles

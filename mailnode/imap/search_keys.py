@@ -6,12 +6,12 @@ looks into texts raises TextsUnread until they were read, see needles.seek(). Ke
 messages can match, as far as the text index knows; AND and OR know it of their keys, and all others do not.
 """
 
-from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from enum import IntEnum
 
+from mailnode.imap.members import Members
 from mailnode.imap.narrowing import Narrowing, Possible, all_of, any_of
 from mailnode.imap.needles import Needle
 from mailnode.imap.subject import Subject
@@ -19,7 +19,6 @@ from mailnode.message.collation import fold
 from mailnode.store.values import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
-from mailnode.wire.imap.sequence import Positions, SequenceSet
 
 DEPTH = 100
 
@@ -41,7 +40,8 @@ def _every(narrowing: Narrowing) -> Possible:
 class Key:
     """A predicate and its price, of how many keys it is made, and what it looks for in texts.
 
-    `possible` gives the UIDs of a set of messages outside of which the key never matches.
+    `possible` gives the UIDs of a set of messages outside of which the key never matches; `sets` must be
+    bound to a view before the key is asked for messages there.
     """
 
     cost: Cost
@@ -49,7 +49,10 @@ class Key:
     count: int = 1
     needles: frozenset[Needle] = frozenset()
     possible: Callable[[Narrowing], Possible] = _every
+    sets: tuple[Members, ...] = ()
 
+
+EVERY = Key(Cost.MEMORY, lambda subject: True)
 
 Parse = Callable[[Cursor, int], Key]
 
@@ -70,8 +73,8 @@ def parse_key(args: Cursor, depth: int) -> Key:
         key = parse_all(args, depth + 1)
         args.expect(b")")
         return key
-    if args.at_digit() or args.at(b"*"):
-        return _numbers(args.sequence_set())
+    if args.at_digit() or args.at(b"*") or args.at(b"$"):
+        return _numbers(args, by_uid=False)
     parse = SEARCH_KEYS.get(args.keyword())
     if parse is None:
         raise BadSyntax("There is no such search key")
@@ -106,29 +109,15 @@ def _keyword(*, wanted: bool) -> Parse:
     return parse
 
 
-def _in(positions: Callable[[Subject], Positions]) -> Key:
-    """Whether the message stands at one of the positions, which are worked out once."""
-    known: Positions | None = None
-
-    def matches(subject: Subject) -> bool:
-        nonlocal known
-        if known is None:
-            known = positions(subject)
-        position = subject.number - 1
-        index = bisect_right(known, position, key=lambda span: span.start) - 1
-        return index >= 0 and position in known[index]
-
-    return Key(Cost.MEMORY, matches)
-
-
-def _numbers(numbers: SequenceSet) -> Key:
-    return _in(lambda subject: numbers.existing_numbers(len(subject.view.uids)))
+def _numbers(args: Cursor, *, by_uid: bool) -> Key:
+    """sequence-set"""
+    members = Members(args.sequence_set(), by_uid=by_uid)
+    return Key(Cost.MEMORY, lambda subject: subject.uid in members, sets=(members,))
 
 
 def _uid(args: Cursor, depth: int) -> Key:
     """UID <sequence set>"""
-    uids = args.sp().sequence_set()
-    return _in(lambda subject: uids.uids(subject.view.uids))
+    return _numbers(args.sp(), by_uid=True)
 
 
 # Combinations
@@ -150,6 +139,7 @@ def _made_of(keys: list[Key], matches: Callable[[Subject], bool]) -> Key:
         matches,
         sum(key.count for key in keys),
         frozenset().union(*(key.needles for key in keys)),
+        sets=tuple(members for key in keys for members in key.sets),
     )
 
 

@@ -9,14 +9,16 @@ here runs in the account's lane.
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from heapq import merge
 
 from mailnode.imap.replies import Goodbye, flag_list, ok
+from mailnode.imap.runs import NONE
 from mailnode.store.account import Account
 from mailnode.store.errors import NoSuchMailbox, NoSuchMessage
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.messages import Message
 from mailnode.store.values import SEEN, SYSTEM_FLAGS, Name
-from mailnode.wire.imap.sequence import Positions, SequenceSet
+from mailnode.wire.imap.sequence import Positions, SequenceSet, joined
 
 _RECENT = frozenset(("\\Recent",))
 
@@ -28,6 +30,7 @@ class Selected:
         self.mailbox: Mailbox = account.mailbox(name)
         self.read_only = read_only
         self.recent: set[int] = set()
+        self.saved = NONE  # the result of the last SEARCH that was to be saved (RFC 5182)
         self._claim_recent()
         self.uids: array[int] = self.mailbox.uids
         self._compared = self.mailbox.uids
@@ -68,7 +71,10 @@ class Selected:
 
     def positions(self, messages: SequenceSet, *, by_uid: bool) -> Positions:
         """Where the messages of a set stand in `uids`; raises BadSyntax for sequence numbers nobody has."""
-        return messages.uids(self.uids) if by_uid else messages.numbers(len(self.uids))
+        named = messages.uids(self.uids) if by_uid else messages.numbers(len(self.uids))
+        if not messages.saved:
+            return named
+        return joined(merge(named, self.saved.positions(self.uids), key=lambda span: span.start))
 
     def named(self, messages: SequenceSet, *, by_uid: bool) -> list[int]:
         """The UIDs of the messages of a set, in ascending order."""

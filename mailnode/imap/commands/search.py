@@ -1,36 +1,35 @@
-"""SEARCH and UID SEARCH (RFC 3501 sections 6.4.4 and 6.4.8)."""
+"""SEARCH and UID SEARCH (RFC 3501 sections 6.4.4, 6.4.8), with result options (RFC 4731, RFC 9051)."""
 
-from bisect import bisect_left
-from collections.abc import Generator, Iterable, Iterator
+from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mailnode.imap import search_keys
-from mailnode.imap.narrowing import Narrowing
-from mailnode.imap.needles import TextsUnread, seek
+from mailnode.imap import results, search_keys
+from mailnode.imap.matching import Matching, numbers
 from mailnode.imap.replies import Refused, Reply, no, ok
+from mailnode.imap.results import EVERYTHING, Response, Returning
+from mailnode.imap.runs import NONE, Runs
 from mailnode.imap.search_keys import Key
 from mailnode.imap.selected import Selected
 from mailnode.imap.session import Session
-from mailnode.imap.subject import Subject
-from mailnode.message.text import texts
-from mailnode.store.errors import NoSuchMessage
 from mailnode.wire.imap.cursor import Cursor
 
 KEYS = 500  # in one command
-TURNS = 32  # messages between two chances for others to have their turn
 CHARSETS = (b"US-ASCII", b"UTF-8")
 
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """What to find, and how to name what was found."""
+    """What to find, how to name what was found, and what to say of it; None: a SEARCH response."""
 
     key: Key
     by_uid: bool
+    returning: Returning | None = None
+    refusal: Refused | None = None
 
 
 def parse(args: Cursor) -> Search:
-    """search = "SEARCH" [SP "CHARSET" SP astring] 1*(SP search-key)"""
+    """search = "SEARCH" [search-return-opts] SP search-program"""
     return _parse(args, by_uid=False)
 
 
@@ -40,7 +39,16 @@ def parse_uid(args: Cursor) -> Search:
 
 
 def _parse(args: Cursor, *, by_uid: bool) -> Search:
-    if args.sp().accept_keyword("CHARSET"):
+    returning = results.parse(args.sp())
+    try:
+        return Search(program(args), by_uid, returning)
+    except Refused as refusal:  # it is said by run(), which can forget the saved result
+        return Search(search_keys.EVERY, by_uid, returning, refusal)
+
+
+def program(args: Cursor) -> Key:
+    """search-program = ["CHARSET" SP charset SP] search-key *(SP search-key), to the command's end."""
+    if args.accept_keyword("CHARSET"):
         if args.sp().astring().upper() not in CHARSETS:
             raise Refused(b"BADCHARSET (%s)" % b" ".join(CHARSETS), "That charset is not known here")
         args.sp()
@@ -48,64 +56,77 @@ def _parse(args: Cursor, *, by_uid: bool) -> Search:
     args.end()
     if key.count > KEYS:
         raise Refused(b"LIMIT", f"A search has at most {KEYS} keys")
-    return Search(key, by_uid)
+    return key
 
 
 async def run(session: Session, search: Search) -> Reply:
-    """One untagged response, also when nothing was found."""
-    found = Findings(session.view, search)
-    await session.send(found.chunks())
-    if found.trouble is not None:
-        raise found.trouble
-    if found.unreadable:
-        return no("Some messages cannot be read now; try again later", b"UNAVAILABLE")
-    return ok("Searched")
+    """One untagged response, also when nothing was found; a failed search empties what it was to save."""
+    returning = search.returning
+    if returning is None and "IMAP4rev2" in session.enabled:
+        returning = EVERYTHING
+    view, save = session.view, returning is not None and returning.save
+    findings = Findings(view, search)
+    try:
+        if search.refusal is not None:
+            raise search.refusal
+        if returning is None:
+            await session.send(findings.chunks())
+        else:
+            await session.send(findings.extended(returning, Response(session.tag, search.by_uid)))
+        reply = findings.reply()
+    except Exception:
+        if save:
+            view.saved = NONE
+        raise
+    if save:
+        view.saved = findings.kept if reply.status == b"OK" else NONE
+    return reply
 
 
-@dataclass(slots=True)
 class Findings:
-    """The SEARCH response, made in the account's lane while it is sent."""
+    """The response, made in the account's lane while it is sent; what goes wrong ends it."""
 
-    view: Selected
-    search: Search
-    unreadable: int = 0
-    trouble: Exception | None = None
+    def __init__(self, view: Selected, search: Search) -> None:
+        self.view = view
+        self.search = search
+        self.positions = array("I")  # what extended() has found
+        self.kept = NONE  # what is to be saved of it
+        self._matching = Matching(view, search.key)
+        self.trouble: Exception | None = None
 
     def chunks(self) -> Iterator[bytes]:
-        """mailbox-data = "SEARCH" *(SP nz-number); what goes wrong ends it and stands in `trouble`."""
+        """mailbox-data = "SEARCH" *(SP nz-number)"""
         yield b"* SEARCH"
-        narrowing = Narrowing(self.view.mailbox.candidates)
+        uids = self.view.uids
         try:
-            for turn, position in enumerate(self._positions(narrowing)):
-                if (yield from self._matches(position, narrowing)):
-                    yield b" %d" % (self.view.uids[position] if self.search.by_uid else position + 1)
-                elif not turn % TURNS:
+            for position in self._matching.positions():
+                if position is None:
                     yield b""
+                else:
+                    yield b" %d" % (uids[position] if self.search.by_uid else position + 1)
         except Exception as error:
             self.trouble = error
         yield b"\r\n"
 
-    def _positions(self, narrowing: Narrowing) -> Iterable[int]:
-        """Where those messages stand that can match, in ascending order."""
-        uids = self.view.uids
-        possible = self.search.key.possible(narrowing)
-        if possible is None:
-            return range(len(uids))
-        places = ((bisect_left(uids, uid), uid) for uid in possible)
-        return (place for place, uid in places if place < len(uids) and uids[place] == uid)
-
-    def _matches(self, position: int, narrowing: Narrowing) -> Generator[bytes, None, bool]:
-        key = self.search.key
+    def extended(self, returning: Returning, response: Response) -> Iterator[bytes]:
+        """esearch-response; none where the search failed as a whole."""
         try:
-            with Subject(self.view, position, narrowing) as subject:
-                try:
-                    return key.matches(subject)
-                except TextsUnread:
-                    all_texts = texts(subject.body.data, subject.rendered.parts)
-                    subject.found = yield from seek(key.needles, all_texts)
-                return key.matches(subject)
-        except NoSuchMessage:
-            return False
-        except OSError:
-            self.unreadable += 1
-            return False
+            yield from self._matching.collect(
+                self.positions, newest_first=returning.newest_first, most=returning.most
+            )
+        except Exception as error:
+            self.trouble = error
+            return
+        if returning.save:
+            self.kept = Runs.at(returning.kept(self.positions), self.view.uids)
+        if not returning.silent:
+            found = numbers(self.view, self.positions, by_uid=response.by_uid)
+            yield from response.chunks(returning, found)
+
+    def reply(self) -> Reply:
+        """The end of the command. Raises what went wrong."""
+        if self.trouble is not None:
+            raise self.trouble
+        if self._matching.unreadable:
+            return no("Some messages cannot be read now; try again later", b"UNAVAILABLE")
+        return ok("Searched")

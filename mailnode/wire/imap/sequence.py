@@ -6,8 +6,9 @@ and disjoint, so that a set of sequence numbers and a set of UIDs are the same t
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from mailnode.wire.abnf import number
 from mailnode.wire.errors import BadSyntax
@@ -15,32 +16,38 @@ from mailnode.wire.errors import BadSyntax
 LARGEST = 0xFFFFFFFF
 _STAR = LARGEST + 1
 
-Positions = list[range]
+_PIECE = 1024  # ranges that are written at once
+
+Positions: TypeAlias = "Iterable[range]"
 
 
 @dataclass(frozen=True, slots=True)
 class SequenceSet:
-    """Pairs of numbers as they were written; `*` stands as a number above all others."""
+    """Pairs of numbers as they were written; `*` stands as a number above all others.
+
+    With `saved`, the result of the last SEARCH is in the set too: who knows it has to add it.
+    """
 
     ranges: tuple[tuple[int, int], ...]
+    saved: bool = False
 
-    def numbers(self, count: int) -> Positions:
+    def numbers(self, count: int) -> list[range]:
         """The positions of these sequence numbers among `count` messages.
 
         Raises BadSyntax for a number that no message has, `*` in an empty mailbox included, as the
         comment of `seq-number` asks.
         """
         spans = [self._span(pair, count) for pair in self.ranges]
-        if any(last > count for _, last in spans) or not count:
+        if any(last > count for _, last in spans) or (spans and not count):
             raise BadSyntax("No message has that sequence number")
         return _merge((first - 1, last) for first, last in spans)
 
-    def existing_numbers(self, count: int) -> Positions:
+    def existing_numbers(self, count: int) -> list[range]:
         """The same without any complaint: numbers that no message has select nothing (for SEARCH)."""
         spans = (self._span(pair, count) for pair in self.ranges)
         return _merge((max(first, 1) - 1, min(last, count)) for first, last in spans)
 
-    def uids(self, uids: Sequence[int]) -> Positions:
+    def uids(self, uids: Sequence[int]) -> list[range]:
         """The positions of these UIDs in an ascending list; UIDs that are not in it are skipped."""
         largest = uids[-1] if uids else 0
         spans = (self._span(pair, largest) for pair in self.ranges)
@@ -53,8 +60,13 @@ class SequenceSet:
 
 
 def parse(text: bytes) -> SequenceSet:
-    """sequence-set = (seq-number / seq-range) *("," sequence-set)"""
-    return SequenceSet(tuple(_pair(part) for part in text.split(b",")))
+    """sequence-set = (seq-number / seq-range) *("," sequence-set) / "$"
+
+    The "$" of RFC 5182 stands alone or last, and once.
+    """
+    *parts, last = text.split(b",")
+    saved = last == b"$"
+    return SequenceSet(tuple(_pair(part) for part in (parts if saved else (*parts, last))), saved)
 
 
 def _pair(part: bytes) -> tuple[int, int]:
@@ -75,20 +87,50 @@ def _seq_number(text: bytes) -> int:
 
 def encode(numbers: Iterable[int]) -> bytes:
     """The shortest sequence-set that lists these numbers in this order (uid-set of RFC 4315)."""
-    runs: list[list[int]] = []
+    return b"".join(pieces(numbers))
+
+
+def pieces(numbers: Iterable[int]) -> Iterator[bytes]:
+    """The same, a part at a time: memory does not grow with the set."""
+    written: list[bytes] = []
+    separator = b""
+    for first, last in _runs(numbers):
+        written.append(b"%d" % first if first == last else b"%d:%d" % (first, last))
+        if len(written) == _PIECE:
+            yield separator + b",".join(written)
+            separator = b","
+            written.clear()
+    if written:
+        yield separator + b",".join(written)
+
+
+def _runs(numbers: Iterable[int]) -> Iterator[tuple[int, int]]:
+    first = last = 0
     for value in numbers:
-        if runs and value == runs[-1][1] + 1:
-            runs[-1][1] = value
-        else:
-            runs.append([value, value])
-    return b",".join(b"%d" % first if first == last else b"%d:%d" % (first, last) for first, last in runs)
+        if not first:
+            first = value
+        elif value != last + 1:
+            yield first, last
+            first = value
+        last = value
+    if first:
+        yield first, last
 
 
-def _merge(spans: Iterable[tuple[int, int]]) -> Positions:
-    merged: Positions = []
-    for first, end in sorted(span for span in spans if span[0] < span[1]):
-        if merged and first <= merged[-1].stop:
-            merged[-1] = range(merged[-1].start, max(end, merged[-1].stop))
+def joined(spans: Iterable[range]) -> Iterator[range]:
+    """Ascending ranges, with those made one that overlap or lie side by side."""
+    open_span: range | None = None
+    for span in spans:
+        if open_span is None:
+            open_span = span
+        elif span.start <= open_span.stop:
+            open_span = range(open_span.start, max(span.stop, open_span.stop))
         else:
-            merged.append(range(first, end))
-    return merged
+            yield open_span
+            open_span = span
+    if open_span is not None:
+        yield open_span
+
+
+def _merge(spans: Iterable[tuple[int, int]]) -> list[range]:
+    return list(joined(range(first, end) for first, end in sorted(spans) if first < end))

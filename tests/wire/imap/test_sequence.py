@@ -39,6 +39,11 @@ class SequenceTests(SynchronousTestCase):
             b"+1",
             b"1_0",
             b"**",
+            b"$,1",
+            b"$$",
+            b"1:$",
+            b"$:1",
+            b"1,$,$",
         ):
             with self.assertRaises(BadSyntax, msg=repr(text)):
                 sequence.parse(text)
@@ -55,6 +60,14 @@ class SequenceTests(SynchronousTestCase):
             with self.assertRaises(BadSyntax, msg=repr(text)):
                 sequence.parse(text).numbers(count)
             self.assertEqual(sequence.parse(text).existing_numbers(0), [])
+
+    def test_saved_result(self) -> None:
+        """ "$" stands alone or last; it is no number that an empty mailbox could lack (RFC 5182)."""
+        self.assertEqual(sequence.parse(b"$"), sequence.SequenceSet((), saved=True))
+        self.assertEqual(sequence.parse(b"1,3:4,$"), sequence.SequenceSet(((1, 1), (3, 4)), saved=True))
+        self.assertEqual(sequence.parse(b"$").numbers(0), [])
+        with self.assertRaises(BadSyntax):
+            sequence.parse(b"1,$").numbers(0)
 
     def test_star_is_the_last_uid(self) -> None:
         """559:* always has the last message in it (RFC 3501 section 6.4.8)."""

@@ -1,0 +1,91 @@
+"""The messages of a view that match a search key, found one after the other in the account's lane."""
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+
+from mailnode.imap.narrowing import Narrowing
+from mailnode.imap.needles import TextsUnread, seek
+from mailnode.imap.search_keys import Key
+from mailnode.imap.selected import Selected
+from mailnode.imap.subject import Subject
+from mailnode.message.text import texts
+from mailnode.store.errors import NoSuchMessage
+
+TURNS = 32  # messages between two chances for others to have their turn
+
+
+@dataclass(slots=True)
+class Matching:
+    """A search; `unreadable` counts the messages of which nobody can tell now."""
+
+    view: Selected
+    key: Key
+    unreadable: int = 0
+
+    def positions(self, *, newest_first: bool = False) -> Iterator[int | None]:
+        """Where the messages stand, in the order of the mailbox or the other way round.
+
+        None is a chance for others to have their turn.
+        """
+        self.begin()
+        narrowing = Narrowing(self.view.mailbox.candidates)
+        for turn, position in enumerate(self._possible(narrowing, newest_first=newest_first)):
+            if (yield from self.matches(position, narrowing)):
+                yield position
+            elif not turn % TURNS:
+                yield None
+
+    def begin(self) -> None:
+        """Let the sets of messages in the key stand for those of the view."""
+        for members in self.key.sets:
+            members.bind(self.view)
+
+    def _possible(self, narrowing: Narrowing, *, newest_first: bool) -> Iterator[int]:
+        """Where those messages stand that can match."""
+        uids = self.view.uids
+        possible = self.key.possible(narrowing)
+        if possible is None:
+            everywhere = range(len(uids))
+            return reversed(everywhere) if newest_first else iter(everywhere)
+        ordered = reversed(possible) if newest_first else possible
+        places = ((bisect_left(uids, uid), uid) for uid in ordered)
+        return (place for place, uid in places if place < len(uids) and uids[place] == uid)
+
+    def matches(self, position: int, narrowing: Narrowing | None = None) -> Generator[None, None, bool]:
+        """Whether the message at a position does; one that has gone does not."""
+        try:
+            with Subject(self.view, position, narrowing) as subject:
+                try:
+                    return self.key.matches(subject)
+                except TextsUnread:
+                    all_texts = texts(subject.body.data, subject.rendered.parts)
+                    subject.found = yield from seek(self.key.needles, all_texts)
+                return self.key.matches(subject)
+        except NoSuchMessage:
+            return False
+        except OSError:
+            self.unreadable += 1
+            return False
+
+    def collect(
+        self, found: "array[int]", *, newest_first: bool = False, most: int | None = None
+    ) -> Iterator[bytes]:
+        """Put the positions into `found`, `most` of them at most, in the order of the mailbox.
+
+        Gives empty chunks, for others to have their turn.
+        """
+        for position in self.positions(newest_first=newest_first) if most != 0 else ():
+            if position is not None:
+                found.append(position)
+                if len(found) == most:
+                    break
+            yield b""
+        if newest_first:
+            found.reverse()
+
+
+def numbers(view: Selected, positions: Sequence[int], *, by_uid: bool) -> "array[int]":
+    """The UIDs or sequence numbers of the messages at these positions, in their order."""
+    return array("I", (view.uids[one] for one in positions) if by_uid else (one + 1 for one in positions))

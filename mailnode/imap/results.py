@@ -1,0 +1,166 @@
+"""What a searching command is to return, and the ESEARCH response that does it (RFC 4731, 4466 section 2.6).
+
+A searching command finds messages in an order of its own: SEARCH in that of the mailbox, SORT in the one that
+was asked for. It reads its options with parse(), and hands the numbers that it found, sequence numbers or
+UIDs, to Response. `Returning.kept` says which of them are the saved result (RFC 5182 section 2.4).
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mailnode.imap.commands import arguments
+from mailnode.wire.errors import BadSyntax
+from mailnode.wire.imap import sequence
+from mailnode.wire.imap.cursor import Cursor
+from mailnode.wire.imap.writer import string
+
+_ALL_FOUND = frozenset(("ALL", "COUNT"))
+
+
+@dataclass(frozen=True, slots=True)
+class Partial:
+    """The range of PARTIAL: from the `first` to the `last` result, counted from the end with `newest`."""
+
+    text: bytes
+    first: int
+    last: int
+    newest: bool
+
+    def indexes(self, count: int) -> range:
+        """Which of `count` results are in the range; it may be empty."""
+        last = min(self.last, count)
+        first = min(self.first, count + 1)
+        return range(count - last, count - first + 1) if self.newest else range(first - 1, last)
+
+
+@dataclass(frozen=True, slots=True)
+class Returning:
+    """search-return-opts: the options by their names, and the range of PARTIAL."""
+
+    options: frozenset[str]
+    partial: Partial | None = None
+
+    @property
+    def save(self) -> bool:
+        """Whether the result is to be saved."""
+        return "SAVE" in self.options
+
+    @property
+    def silent(self) -> bool:
+        """Whether no response is wanted: SAVE is the only option (RFC 5182 section 1)."""
+        return self.options == {"SAVE"}
+
+    @property
+    def newest_first(self) -> bool:
+        """Whether the search may begin at the end of the mailbox."""
+        return self._looks_at("MAX", newest=True)
+
+    @property
+    def most(self) -> int | None:
+        """How many messages are enough, from where the search begins; None for all that there are."""
+        if not self.newest_first and not self._looks_at("MIN", newest=False):
+            return None
+        return 1 if self.partial is None else self.partial.last
+
+    def _looks_at(self, end: str, *, newest: bool) -> bool:
+        """Whether all that is wanted stands at one end of the results."""
+        wanted = self.options - {"SAVE", "CONTEXT", "RELEVANCY"}
+        if self.partial is None:
+            return wanted == {end}
+        return self.partial.newest is newest and wanted <= {end, "PARTIAL"}
+
+    def kept(self, found: Sequence[int]) -> Iterable[int]:
+        """The saved result, in the order of what was found (RFC 5182 section 2.4, RFC 9394 section 3.2)."""
+        if self.options & _ALL_FOUND or not self.options & {"MIN", "MAX", "PARTIAL"}:
+            return found
+        indexes = set(self.partial.indexes(len(found)) if self.partial is not None else ())
+        if found and "MIN" in self.options:
+            indexes.add(0)
+        if found and "MAX" in self.options:
+            indexes.add(len(found) - 1)
+        return (found[index] for index in sorted(indexes))
+
+
+EVERYTHING = Returning(frozenset(("ALL",)))
+
+
+# Options
+
+
+def _partial(args: Cursor) -> Partial:
+    """modifier-partial = "PARTIAL" SP partial-range
+
+    partial-range = nz-number ":" nz-number / "-" nz-number ":" "-" nz-number
+    """
+    newest = args.sp().accept(b"-")
+    one = args.nz_number()
+    args.expect(b":")
+    if newest:
+        args.expect(b"-")
+    other = args.nz_number()
+    text = (b"-%d:-%d" if newest else b"%d:%d") % (one, other)
+    return Partial(text, min(one, other), max(one, other), newest)
+
+
+RETURN_OPTIONS: Mapping[str, Callable[[Cursor], Any]] = {
+    "MIN": arguments.flag,
+    "MAX": arguments.flag,
+    "ALL": arguments.flag,
+    "COUNT": arguments.flag,
+    "SAVE": arguments.flag,
+}
+
+
+def parse(args: Cursor, known: Mapping[str, Callable[[Cursor], Any]] = RETURN_OPTIONS) -> Returning | None:
+    """["RETURN" SP "(" [search-return-opt *(SP search-return-opt)] ")" SP]; None where it is not there.
+
+    Raises BadSyntax for options that are not known, or do not go together.
+    """
+    if not args.accept_keyword("RETURN"):
+        return None
+    options = arguments.options(args.sp(), known, empty=True)
+    args.sp()
+    if "PARTIAL" in options and "ALL" in options:
+        raise BadSyntax("PARTIAL and ALL exclude each other")
+    return Returning(frozenset(options), options.get("PARTIAL")) if options else EVERYTHING
+
+
+# The response
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """esearch-response = "ESEARCH" [search-correlator] [SP "UID"] *(SP search-return-data)
+
+    search-correlator = SP "(" one-correlator *(SP one-correlator) ")"
+
+    The tag names the command; `mailbox` is the name on the wire and the UIDVALIDITY of RFC 7377.
+    """
+
+    tag: bytes
+    by_uid: bool
+    mailbox: tuple[bytes, int] | None = None
+
+    @property
+    def start(self) -> bytes:
+        """What stands before the data."""
+        correlator = b"TAG " + string(self.tag)
+        if self.mailbox is not None:
+            correlator += b" MAILBOX %b UIDVALIDITY %d" % self.mailbox
+        return b"* ESEARCH (%b)%b" % (correlator, b" UID" if self.by_uid else b"")
+
+    def chunks(self, returning: Returning, found: Sequence[int], more: bytes = b"") -> Iterator[bytes]:
+        """The whole line, in pieces; `found` is in the order of the command, `more` is data of others."""
+        yield self.start
+        options = returning.options
+        if found and "MIN" in options:
+            yield b" MIN %d" % found[0]
+        if found and "MAX" in options:
+            yield b" MAX %d" % found[-1]
+        if "COUNT" in options:
+            yield b" COUNT %d" % len(found)
+        if found and "ALL" in options:
+            yield b" ALL "
+            yield from sequence.pieces(found)
+        yield more + b"\r\n"
