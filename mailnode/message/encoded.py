@@ -114,7 +114,7 @@ def decode_words(value: bytes) -> str:
 
 
 def decode_words_strictly(value: bytes) -> str:
-    """The same; raises UnicodeError where a charset is not known, or octets are not in it, or not in UTF-8."""
+    """The same; raises UnicodeError where a charset is not known, or octets are not in theirs, or UTF-8."""
     return "".join(_strictly(octets, charset) for octets, charset in _words(value))
 
 

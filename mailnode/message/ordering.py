@@ -2,8 +2,8 @@
 
     flags  sent  end-1 ... end-6  key-1 ... key-6  [message-id]  reference ...
 
-Two flags say whether the message is a reply or forward, and whether it has a valid message-id; a third, whether
-`sent` is known. A key ends where its number says, counted from the first key's start. Message-ids are digests.
+Flags say whether the message is a reply or forward, whether it has a valid message-id, and whether `sent` is
+known. A key ends where its number says, counted from the start of the first. Message-ids are digests.
 """
 
 import functools

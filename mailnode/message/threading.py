@@ -152,9 +152,7 @@ class References:
 
     def _merge(self, order: list[int], places: "array[int]", dummies: int) -> Steps[int]:
         """Step 5; gives how many dummies there are then."""
-        tops: list[
-            tuple[int, int]
-        ] = []  # roots in order, each with the message whose subject is the thread's
+        tops: list[tuple[int, int]] = []  # roots in order, each with the message that has its subject
         met: set[int] = set()
         for turn, message in enumerate(order):
             place = places[message]

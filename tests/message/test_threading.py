@@ -72,25 +72,25 @@ def shown(threads: Threads) -> object:
 class ModelTests(SynchronousTestCase):
     """Small mailboxes, of which many are loops, duplicates and gaps."""
 
-    @settings(deadline=None, max_examples=2000)
+    @settings(deadline=None, max_examples=400)
     @given(_MAILS)
     def test_references(self, mails: list[Mail]) -> None:
         """All the steps of section 3."""
         self.assertEqual(shown(threads_of(References(), mails)), Model(mails).references())
 
-    @settings(deadline=None, max_examples=1000)
+    @settings(deadline=None, max_examples=200)
     @given(_MAILS)
     def test_refs(self, mails: list[Mail]) -> None:
         """No subjects, and the thread where something arrived last is the last."""
         self.assertEqual(shown(threads_of(Refs(), mails)), Model(mails).refs())
 
-    @settings(deadline=None, max_examples=500)
+    @settings(deadline=None, max_examples=100)
     @given(_MAILS)
     def test_ordered_subject(self, mails: list[Mail]) -> None:
         """The same subject, the same thread."""
         self.assertEqual(shown(threads_of(OrderedSubject(), mails)), Model(mails).ordered_subject())
 
-    @settings(deadline=None, max_examples=500)
+    @settings(deadline=None, max_examples=100)
     @given(_MAILS)
     def test_every_message_once(self, mails: list[Mail]) -> None:
         """Nobody is lost, nobody stands there twice, and a dummy has two children at least."""

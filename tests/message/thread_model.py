@@ -1,6 +1,7 @@
 """The threading algorithms word by word, as slow and as plain as RFC 5256 section 3 tells them."""
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 
 @dataclass(frozen=True)
@@ -96,7 +97,7 @@ class Model:
 
         for number, mail in enumerate(self.mails):
             chain = [named(reference) for reference in mail.references]
-            for parent, child in zip(chain, chain[1:], strict=False):
+            for parent, child in pairwise(chain):
                 if child.parent is None:
                     child.put_under(parent)
             own = named(mail.identity) if mail.identity else Container()
