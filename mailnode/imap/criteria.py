@@ -1,4 +1,4 @@
-"""What messages are sorted by (RFC 5256, RFC 5957): for each criterion, something that compares.
+"""What messages are sorted by (RFC 5256, RFC 5957, RFC 6203): for each criterion, something that compares.
 
 All of it is prepared, in memory, or in an inode: no message is opened for it that was read before.
 """
@@ -18,6 +18,7 @@ from mailnode.store.mailbox import Mailbox
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
+RELEVANCY = "RELEVANCY"  # the search tells it
 TURNS = 64  # messages between two chances for others to have their turn
 
 Value = Callable[[Mailbox, int], Any]
@@ -74,7 +75,7 @@ def _criterion(args: Cursor) -> Criterion:
     """sort-criterion = ["REVERSE" SP] sort-key"""
     reverse = args.accept_keyword("REVERSE")
     name = (args.sp() if reverse else args).keyword()
-    if name not in CRITERIA:
+    if name not in CRITERIA and name != RELEVANCY:
         raise BadSyntax("There is no such sort key")
     return Criterion(name, reverse)
 
@@ -87,23 +88,31 @@ class Sorting:
     criteria: tuple[Criterion, ...]
     unreadable: int = 0
 
-    def order(self, positions: "array[int]") -> "Steps[array[int]]":
-        """The positions, which ascend, in the order that is asked for, without those that are gone."""
-        values = [CRITERIA[criterion.name] for criterion in self.criteria]
+    def order(self, positions: "array[int]", scores: "array[int]") -> "Steps[tuple[array[int], array[int]]]":
+        """The positions, which ascend, in the order that is asked for, without those that are gone.
+
+        Scores, if there are any, are those of the positions, and are given in the same order.
+        """
+        values = [CRITERIA[criterion.name] for criterion in self.criteria if criterion.name != RELEVANCY]
         columns: list[list[Any]] = [[] for _ in values]
-        kept = array("I")
+        kept, kept_scores = array("I"), array("B")
         for turn, position in enumerate(positions):
             row = self._row(values, position)
             if row is not None:
                 kept.append(position)
+                kept_scores.extend(scores[turn : turn + 1])
                 for column, value in zip(columns, row, strict=True):
                     column.append(value)
             if not turn % TURNS:
                 yield b""
         order = list(range(len(kept)))
         for criterion in reversed(self.criteria):  # the last first: what is sorted stays so where it can
-            order = yield from arranged(order, columns.pop().__getitem__, reverse=criterion.reverse)
-        return array("I", map(kept.__getitem__, order))
+            if criterion.name == RELEVANCY:  # the highest first (RFC 6203 section 6)
+                order = yield from arranged(order, kept_scores.__getitem__, reverse=not criterion.reverse)
+            else:
+                order = yield from arranged(order, columns.pop().__getitem__, reverse=criterion.reverse)
+        ordered_scores = array("B", map(kept_scores.__getitem__, order) if kept_scores else ())
+        return array("I", map(kept.__getitem__, order)), ordered_scores
 
     def _row(self, values: list[Value], position: int) -> list[Any] | None:
         uid = self.view.uids[position]

@@ -46,6 +46,8 @@ EXTENSIONS = (
     Extension("THREAD=REFERENCES", 5256),
     Extension("THREAD=REFS", 5256),  # draft-ietf-morg-inthread section 4
     Extension("I18NLEVEL=1", 5255),
+    Extension("WITHIN", 5032),
+    Extension("SEARCH=FUZZY", 6203),
     Extension("IDLE", 2177, ("IDLE",)),
     Extension("NAMESPACE", 2342, ("NAMESPACE",)),
     Extension("UIDPLUS", 4315, ("UID EXPUNGE",)),

@@ -3,7 +3,7 @@
 from array import array
 from bisect import bisect_left
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mailnode.imap.narrowing import Narrowing
 from mailnode.imap.needles import TextsUnread, seek
@@ -18,11 +18,16 @@ TURNS = 32  # messages between two chances for others to have their turn
 
 @dataclass(slots=True)
 class Matching:
-    """A search; `unreadable` counts the messages of which nobody can tell now."""
+    """A search; `unreadable` counts the messages of which nobody can tell now.
+
+    With `scored`, `scores` has how relevant each of the messages is that were found (RFC 6203 section 4).
+    """
 
     view: Selected
     key: Key
+    scored: bool = False
     unreadable: int = 0
+    scores: "array[int]" = field(default_factory=lambda: array("B"))
 
     def positions(self, *, newest_first: bool = False) -> Iterator[int | None]:
         """Where the messages stand, in the order of the mailbox or the other way round.
@@ -58,16 +63,23 @@ class Matching:
         try:
             with Subject(self.view, position, narrowing) as subject:
                 try:
-                    return self.key.matches(subject)
+                    return self._matches(subject)
                 except TextsUnread:
                     all_texts = texts(subject.body.data, subject.rendered.parts)
                     subject.found = yield from seek(self.key.needles, all_texts)
-                return self.key.matches(subject)
+                return self._matches(subject)
         except NoSuchMessage:
             return False
         except OSError:
             self.unreadable += 1
             return False
+
+    def _matches(self, subject: Subject) -> bool:
+        if not self.key.matches(subject):
+            return False
+        if self.scored:
+            self.scores.append(self.key.relevancy(subject))
+        return True
 
     def collect(
         self, found: "array[int]", *, newest_first: bool = False, most: int | None = None
@@ -84,6 +96,7 @@ class Matching:
             yield b""
         if newest_first:
             found.reverse()
+            self.scores.reverse()
 
 
 def numbers(view: Selected, positions: Sequence[int], *, by_uid: bool) -> "array[int]":

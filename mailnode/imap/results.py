@@ -7,6 +7,8 @@ UIDs, to Response. `Returning.kept` says which of them are the saved result (RFC
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import merge
+from itertools import groupby
 from typing import Any
 
 from mailnode.imap.commands import arguments
@@ -16,6 +18,7 @@ from mailnode.wire.imap.cursor import Cursor
 from mailnode.wire.imap.writer import string
 
 _ALL_FOUND = frozenset(("ALL", "COUNT"))
+_SOME_FOUND = frozenset(("MIN", "MAX", "PARTIAL"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +68,29 @@ class Returning:
 
     def _looks_at(self, end: str, *, newest: bool) -> bool:
         """Whether all that is wanted stands at one end of the results."""
-        wanted = self.options - {"SAVE", "CONTEXT", "RELEVANCY"}
+        wanted = self.options - {"SAVE", "RELEVANCY"}
         if self.partial is None:
             return wanted == {end}
         return self.partial.newest is newest and wanted <= {end, "PARTIAL"}
 
     def kept(self, found: Sequence[int]) -> Iterable[int]:
         """The saved result, in the order of what was found (RFC 5182 section 2.4, RFC 9394 section 3.2)."""
-        if self.options & _ALL_FOUND or not self.options & {"MIN", "MAX", "PARTIAL"}:
+        if self.options & _ALL_FOUND or not self.options & _SOME_FOUND:
             return found
-        indexes = set(self.partial.indexes(len(found)) if self.partial is not None else ())
-        if found and "MIN" in self.options:
-            indexes.add(0)
-        if found and "MAX" in self.options:
-            indexes.add(len(found) - 1)
-        return (found[index] for index in sorted(indexes))
+        return (found[index] for index in self._shown(len(found)))
+
+    def scored(self, scores: Sequence[int]) -> Iterable[int]:
+        """The scores of the messages that the response names; of all that were found if it names none."""
+        if "ALL" in self.options or not self.options & _SOME_FOUND:
+            return scores
+        return (scores[index] for index in self._shown(len(scores)))
+
+    def _shown(self, count: int) -> Iterator[int]:
+        """The places of those results that MIN, MAX and PARTIAL give."""
+        first = [0] if count and "MIN" in self.options else []
+        last = [count - 1] if count and "MAX" in self.options else []
+        inside = self.partial.indexes(count) if self.partial is not None else ()
+        return (index for index, _ in groupby(merge(first, inside, last)))
 
 
 EVERYTHING = Returning(frozenset(("ALL",)))
@@ -109,6 +120,8 @@ RETURN_OPTIONS: Mapping[str, Callable[[Cursor], Any]] = {
     "ALL": arguments.flag,
     "COUNT": arguments.flag,
     "SAVE": arguments.flag,
+    "PARTIAL": _partial,
+    "RELEVANCY": arguments.flag,
 }
 
 
@@ -150,8 +163,18 @@ class Response:
             correlator += b" MAILBOX %b UIDVALIDITY %d" % self.mailbox
         return b"* ESEARCH (%b)%b" % (correlator, b" UID" if self.by_uid else b"")
 
-    def chunks(self, returning: Returning, found: Sequence[int], more: bytes = b"") -> Iterator[bytes]:
-        """The whole line, in pieces; `found` is in the order of the command, `more` is data of others."""
+    def chunks(
+        self,
+        returning: Returning,
+        found: Sequence[int],
+        scores: Sequence[int] = (),
+        more: Iterable[bytes] = (),
+    ) -> Iterator[bytes]:
+        """The whole line, in pieces.
+
+        `found` is in the order of the command, `scores` say how relevant each of them is, `more` is data
+        that others add, each with the space before it.
+        """
         yield self.start
         options = returning.options
         if found and "MIN" in options:
@@ -163,4 +186,27 @@ class Response:
         if found and "ALL" in options:
             yield b" ALL "
             yield from sequence.pieces(found)
-        yield more + b"\r\n"
+        if returning.partial is not None:
+            yield from _partial_results(returning.partial, found)
+        if "RELEVANCY" in options:
+            yield from _score_list(returning.scored(scores))
+        yield from more
+        yield b"\r\n"
+
+
+def _partial_results(partial: Partial, found: Sequence[int]) -> Iterator[bytes]:
+    """ret-data-partial = "PARTIAL" SP "(" partial-range SP partial-results ")" """
+    indexes = partial.indexes(len(found))
+    yield b" PARTIAL (%b " % partial.text
+    yield from sequence.pieces(found[index] for index in indexes) if indexes else (b"NIL",)
+    yield b")"
+
+
+def _score_list(scores: Iterable[int]) -> Iterator[bytes]:
+    """score-list = "(" [score *(SP score)] ")" """
+    yield b" RELEVANCY ("
+    start = b""
+    for score in scores:
+        yield start + b"%d" % score
+        start = b" "
+    yield b")"

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from enum import IntEnum
+from math import floor
 
 from mailnode.imap.members import Members
 from mailnode.imap.narrowing import Narrowing, Possible, all_of, any_of
@@ -41,7 +42,8 @@ class Key:
     """A predicate and its price, of how many keys it is made, and what it looks for in texts.
 
     `possible` gives the UIDs of a set of messages outside of which the key never matches; `sets` must be
-    bound to a view before the key is asked for messages there.
+    bound to a view before the key is asked for messages there. `parts` are the keys that AND and OR join,
+    `fuzzy` those that stand behind FUZZY.
     """
 
     cost: Cost
@@ -50,6 +52,19 @@ class Key:
     needles: frozenset[Needle] = frozenset()
     possible: Callable[[Narrowing], Possible] = _every
     sets: tuple[Members, ...] = ()
+    parts: tuple["Key", ...] = ()
+    fuzzy: tuple["Key", ...] = ()
+
+    def hits(self, subject: Subject) -> int:
+        """How many of the keys that it is made of match."""
+        if self.parts:
+            return sum(part.hits(subject) for part in self.parts)
+        return self.count if self.matches(subject) else 0
+
+    def relevancy(self, subject: Subject) -> int:
+        """score = 1*3DIGIT  ;; (1 <= n <= 100): how many in a hundred of the fuzzy keys match (RFC 6203)."""
+        hits = sum(key.hits(subject) for key in self.fuzzy)
+        return max(1, 100 * hits // sum(key.count for key in self.fuzzy))
 
 
 EVERY = Key(Cost.MEMORY, lambda subject: True)
@@ -140,13 +155,15 @@ def _made_of(keys: list[Key], matches: Callable[[Subject], bool]) -> Key:
         sum(key.count for key in keys),
         frozenset().union(*(key.needles for key in keys)),
         sets=tuple(members for key in keys for members in key.sets),
+        parts=tuple(keys),
+        fuzzy=tuple(fuzzy for key in keys for fuzzy in key.fuzzy),
     )
 
 
 def _not(args: Cursor, depth: int) -> Key:
     """NOT <search-key>"""
     key = parse_key(args.sp(), depth + 1)
-    return replace(key, matches=lambda subject: not key.matches(subject), possible=_every)
+    return replace(key, matches=lambda subject: not key.matches(subject), possible=_every, parts=())
 
 
 def _or(args: Cursor, depth: int) -> Key:
@@ -157,6 +174,12 @@ def _or(args: Cursor, depth: int) -> Key:
         _made_of(ordered, lambda subject: any(key.matches(subject) for key in ordered)),
         possible=lambda narrowing: any_of(key.possible(narrowing) for key in ordered),
     )
+
+
+def _fuzzy(args: Cursor, depth: int) -> Key:
+    """FUZZY <search-key> (RFC 6203): matched as exactly as without, as section 5 allows for every key."""
+    key = parse_key(args.sp(), depth + 1)
+    return replace(key, fuzzy=(key,))
 
 
 # Sizes and dates
@@ -195,6 +218,21 @@ def _internal(compare: Callable[[date, date], bool]) -> Parse:
 def _internal_day(subject: Subject) -> date:
     seconds = subject.view.mailbox.internal_date(subject.uid)
     return datetime.fromtimestamp(min(max(seconds, -2208988800), 253370764799), UTC).date()
+
+
+def _within(compare: Callable[[int, int], bool]) -> Parse:
+    """OLDER, YOUNGER SP nz-number: the age in seconds, by INTERNALDATE (RFC 5032)."""
+
+    def parse(args: Cursor, depth: int) -> Key:
+        age = args.sp().nz_number()
+
+        def matches(subject: Subject) -> bool:
+            mailbox = subject.view.mailbox
+            return compare(floor(mailbox.internal_date(subject.uid)), floor(mailbox.now) - age)
+
+        return Key(Cost.INODE, matches)
+
+    return parse
 
 
 def _sent(compare: Callable[[date, date], bool]) -> Parse:
@@ -263,12 +301,14 @@ SEARCH_KEYS: Mapping[str, Parse] = {
     "DRAFT": _with(DRAFT),
     "FLAGGED": _with(FLAGGED),
     "FROM": _field(b"from"),
+    "FUZZY": _fuzzy,
     "HEADER": _header,
     "KEYWORD": _keyword(wanted=True),
     "LARGER": _size(lambda octets, limit: octets > limit),
     "NEW": _constant(lambda subject: subject.recent and SEEN not in subject.message.flags),
     "NOT": _not,
     "OLD": _constant(lambda subject: not subject.recent),
+    "OLDER": _within(lambda received, limit: received <= limit),
     "ON": _internal(_on),
     "OR": _or,
     "RECENT": _constant(lambda subject: subject.recent),
@@ -288,4 +328,5 @@ SEARCH_KEYS: Mapping[str, Parse] = {
     "UNFLAGGED": _without(FLAGGED),
     "UNKEYWORD": _keyword(wanted=False),
     "UNSEEN": _without(SEEN),
+    "YOUNGER": _within(lambda received, limit: received >= limit),
 }

@@ -82,6 +82,11 @@ class Synchronised:
         return self._folder.list.next_uid
 
     @property
+    def now(self) -> float:
+        """This moment, by the clock that times messages, in seconds since the epoch."""
+        return self._context.now()
+
+    @property
     def directories(self) -> tuple[str, str]:
         """The paths where its messages lie."""
         return f"{self._folder.path}/{NEW}", f"{self._folder.path}/{CUR}"

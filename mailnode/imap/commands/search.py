@@ -12,6 +12,7 @@ from mailnode.imap.runs import NONE, Runs
 from mailnode.imap.search_keys import Key
 from mailnode.imap.selected import Selected
 from mailnode.imap.session import Session
+from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
 KEYS = 500  # in one command
@@ -39,11 +40,19 @@ def parse_uid(args: Cursor) -> Search:
 
 
 def _parse(args: Cursor, *, by_uid: bool) -> Search:
-    returning = results.parse(args.sp())
+    return searching(args.sp(), by_uid=by_uid)
+
+
+def searching(args: Cursor, *, by_uid: bool) -> Search:
+    """[search-return-opts] search-program, which end the command."""
+    returning = results.parse(args)
     try:
-        return Search(program(args), by_uid, returning)
+        key = program(args)
     except Refused as refusal:  # it is said by run(), which can forget the saved result
         return Search(search_keys.EVERY, by_uid, returning, refusal)
+    if returning is not None and "RELEVANCY" in returning.options and not key.fuzzy:
+        raise BadSyntax("RELEVANCY is that of FUZZY keys, and there is none")
+    return Search(key, by_uid, returning)
 
 
 def program(args: Cursor) -> Key:
@@ -117,6 +126,7 @@ class Findings:
 
     def extended(self, returning: Returning, response: Response) -> Iterator[bytes]:
         """esearch-response; none where the search failed as a whole."""
+        self._matching.scored = "RELEVANCY" in returning.options
         try:
             yield from self._matching.collect(
                 self.positions, newest_first=returning.newest_first, most=returning.most
@@ -128,7 +138,7 @@ class Findings:
             self.kept = Runs.at(returning.kept(self.positions), self.view.uids)
         if not returning.silent:
             found = numbers(self.view, self.positions, by_uid=response.by_uid)
-            yield from response.chunks(returning, found)
+            yield from response.chunks(returning, found, self._matching.scores)
 
     def reply(self) -> Reply:
         """The end of the command. Raises what went wrong."""

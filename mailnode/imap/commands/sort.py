@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from mailnode.imap import criteria, results, search_keys
 from mailnode.imap.commands import search
-from mailnode.imap.criteria import Criterion, Sorting
+from mailnode.imap.criteria import RELEVANCY, Criterion, Sorting
 from mailnode.imap.matching import Matching, numbers
 from mailnode.imap.replies import Refused, Reply, no, ok
 from mailnode.imap.results import Response, Returning
@@ -14,6 +14,7 @@ from mailnode.imap.runs import NONE, Runs
 from mailnode.imap.search_keys import Key
 from mailnode.imap.selected import Selected
 from mailnode.imap.session import Session
+from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
 _PIECE = 1024  # numbers that are written at once
@@ -28,6 +29,12 @@ class Sort:
     by_uid: bool
     returning: Returning | None = None
     refusal: Refused | None = None
+
+    @property
+    def scored(self) -> bool:
+        """Whether it asks how relevant each message is (RFC 6203 section 6)."""
+        returned = self.returning is not None and RELEVANCY in self.returning.options
+        return returned or any(criterion.name == RELEVANCY for criterion in self.criteria)
 
 
 def parse(args: Cursor) -> Sort:
@@ -44,9 +51,12 @@ def _parse(args: Cursor, *, by_uid: bool) -> Sort:
     returning = results.parse(args.sp())
     order = criteria.parse(args)
     try:
-        return Sort(order, search.in_charset(args.sp()), by_uid, returning)
+        sort = Sort(order, search.in_charset(args.sp()), by_uid, returning)
     except Refused as refusal:  # it is said by run(), which can forget the saved result
         return Sort(order, search_keys.EVERY, by_uid, returning, refusal)
+    if sort.scored and not sort.key.fuzzy:
+        raise BadSyntax("RELEVANCY is that of FUZZY keys, and there is none")
+    return sort
 
 
 async def run(session: Session, sort: Sort) -> Reply:
@@ -75,7 +85,7 @@ class Sorted:
         self._view = view
         self._sort = sort
         self._tag = tag
-        self._matching = Matching(view, sort.key)
+        self._matching = Matching(view, sort.key, scored=sort.scored)
         self._sorting = Sorting(view, sort.criteria)
         self._trouble: Exception | None = None
 
@@ -84,7 +94,7 @@ class Sorted:
         positions = array("I")
         try:
             yield from self._matching.collect(positions)
-            positions = yield from self._sorting.order(positions)
+            positions, scores = yield from self._sorting.order(positions, self._matching.scores)
         except Exception as error:
             self._trouble = error
             return
@@ -95,7 +105,7 @@ class Sorted:
         if returning is None:
             yield from _response(found)
         elif not returning.silent:
-            yield from Response(self._tag, self._sort.by_uid).chunks(returning, found)
+            yield from Response(self._tag, self._sort.by_uid).chunks(returning, found, scores)
 
     def reply(self) -> Reply:
         """The end of the command. Raises what went wrong."""
