@@ -5,8 +5,8 @@ All of it is prepared, in memory, or in an inode: no message is opened for it th
 
 import math
 from array import array
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from mailnode.imap.selected import Selected
@@ -19,34 +19,41 @@ from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
 RELEVANCY = "RELEVANCY"  # the search tells it
-TURNS = 64  # messages between two chances for others to have their turn
+TURN = 256  # messages that are looked at between two chances for others to have their turn
 
-Value = Callable[[Mailbox, int], Any]
+# Of messages in order of UID. Raises NoSuchMessage or OSError where one of them has none.
+Values = Callable[[Mailbox, Sequence[int]], list[Any]]
 
 
-def arrived(mailbox: Mailbox, uid: int) -> int:
+def arrived(mailbox: Mailbox, uids: Sequence[int]) -> list[int]:
     """INTERNALDATE in whole seconds, which is what a client can see of it."""
-    return math.floor(mailbox.internal_date(uid))
+    return [math.floor(mailbox.internal_date(uid)) for uid in uids]
 
 
-def sent(mailbox: Mailbox, uid: int) -> int:
+def sent(mailbox: Mailbox, uids: Sequence[int]) -> list[int]:
     """The sent date (RFC 5256 section 2.2) in seconds since the epoch."""
-    stated = ordering.sent(mailbox.prepared(uid, "ordering"))
-    return arrived(mailbox, uid) if stated is None else stated
+    return [
+        arrived(mailbox, (uid,))[0] if stated is None else stated
+        for uid, stated in zip(uids, map(ordering.sent, mailbox.orderings(uids)), strict=True)
+    ]
 
 
-def _text(text: Text) -> Value:
-    return lambda mailbox, uid: ordering.text_key(mailbox.prepared(uid, "ordering"), text)
+def _text(text: Text) -> Values:
+    return lambda mailbox, uids: [ordering.text_key(one, text) for one in mailbox.orderings(uids)]
 
 
-CRITERIA: Mapping[str, Value] = {
+def _sizes(mailbox: Mailbox, uids: Sequence[int]) -> list[int]:
+    return [mailbox.octets(uid) for uid in uids]
+
+
+CRITERIA: Mapping[str, Values] = {
     "ARRIVAL": arrived,
     "CC": _text(Text.CC),
     "DATE": sent,
     "DISPLAYFROM": _text(Text.DISPLAYFROM),
     "DISPLAYTO": _text(Text.DISPLAYTO),
     "FROM": _text(Text.FROM),
-    "SIZE": Mailbox.octets,
+    "SIZE": _sizes,
     "SUBJECT": _text(Text.SUBJECT),
     "TO": _text(Text.TO),
 }
@@ -81,6 +88,43 @@ def _criterion(args: Cursor) -> Criterion:
 
 
 @dataclass(slots=True)
+class Columns:
+    """What is known of messages of a view, in columns; those that are gone, or cannot be read, are left out.
+
+    `positions` are those that are there, `unreadable` counts those of which nothing is known.
+    """
+
+    view: Selected
+    values: Sequence[Values]
+    positions: "array[int]" = field(default_factory=lambda: array("I"))
+    unreadable: int = 0
+
+    def read(self, positions: "array[int]") -> Iterator[list[list[Any]]]:
+        """Some rows of all columns at a time; the positions ascend."""
+        for start in range(0, len(positions), TURN):
+            some = positions[start : start + TURN]
+            try:
+                yield self._rows(some)
+            except (NoSuchMessage, OSError):
+                yield from self._one_by_one(some)
+
+    def _rows(self, positions: "array[int]") -> list[list[Any]]:
+        uids = [self.view.uids[position] for position in positions]
+        rows = [values(self.view.mailbox, uids) for values in self.values]
+        self.positions.extend(positions)
+        return rows
+
+    def _one_by_one(self, positions: "array[int]") -> Iterator[list[list[Any]]]:
+        for position in positions:
+            try:
+                yield self._rows(array("I", (position,)))
+            except NoSuchMessage:
+                continue
+            except OSError:
+                self.unreadable += 1
+
+
+@dataclass(slots=True)
 class Sorting:
     """Sorts messages of a view in the account's lane; `unreadable` counts those of which nothing is known."""
 
@@ -93,33 +137,22 @@ class Sorting:
 
         Scores, if there are any, are those of the positions, and are given in the same order.
         """
-        values = [CRITERIA[criterion.name] for criterion in self.criteria if criterion.name != RELEVANCY]
-        columns: list[list[Any]] = [[] for _ in values]
-        kept, kept_scores = array("I"), array("B")
-        for turn, position in enumerate(positions):
-            row = self._row(values, position)
-            if row is not None:
-                kept.append(position)
-                kept_scores.extend(scores[turn : turn + 1])
-                for column, value in zip(columns, row, strict=True):
-                    column.append(value)
-            if not turn % TURNS:
-                yield b""
-        order = list(range(len(kept)))
+        read = Columns(self.view, [CRITERIA[one.name] for one in self.criteria if one.name != RELEVANCY])
+        columns: list[list[Any]] = [[] for _ in read.values]
+        for rows in read.read(positions):
+            for column, values in zip(columns, rows, strict=True):
+                column += values
+            yield b""
+        self.unreadable += read.unreadable
+        kept_scores = array("B")
+        if scores:
+            by_position = dict(zip(positions, scores, strict=True))
+            kept_scores.extend(map(by_position.__getitem__, read.positions))
+        order = list(range(len(read.positions)))
         for criterion in reversed(self.criteria):  # the last first: what is sorted stays so where it can
             if criterion.name == RELEVANCY:  # the highest first (RFC 6203 section 6)
                 order = yield from arranged(order, kept_scores.__getitem__, reverse=not criterion.reverse)
             else:
                 order = yield from arranged(order, columns.pop().__getitem__, reverse=criterion.reverse)
         ordered_scores = array("B", map(kept_scores.__getitem__, order) if kept_scores else ())
-        return array("I", map(kept.__getitem__, order)), ordered_scores
-
-    def _row(self, values: list[Value], position: int) -> list[Any] | None:
-        uid = self.view.uids[position]
-        try:
-            return [value(self.view.mailbox, uid) for value in values]
-        except NoSuchMessage:
-            return None
-        except OSError:
-            self.unreadable += 1
-            return None
+        return array("I", map(read.positions.__getitem__, order)), ordered_scores

@@ -291,7 +291,7 @@ def _text(*, in_header: bool) -> Parse:
 
 
 SEARCH_KEYS: Mapping[str, Parse] = {
-    "ALL": _constant(lambda subject: True),
+    "ALL": lambda args, depth: EVERY,
     "ANSWERED": _with(ANSWERED),
     "BCC": _field(b"bcc"),
     "BEFORE": _internal(_before),

@@ -42,7 +42,7 @@ class Facts(NamedTuple):
     reply: bool
     subject: bytes
     identity: bytes
-    references: list[bytes]
+    references: tuple[bytes, ...]
 
 
 def ordering(header: Header) -> bytes:
@@ -89,8 +89,13 @@ def facts(octets: bytes) -> Facts:
         bool(flags & _REPLY),
         octets[_START : _START + subject],
         octets[ids:first],
-        [octets[at : at + DIGEST] for at in range(first, len(octets), DIGEST)],
+        _digests((len(octets) - first) // DIGEST).unpack_from(octets, first),
     )
+
+
+@functools.cache
+def _digests(count: int) -> struct.Struct:
+    return struct.Struct(f"{DIGEST}s" * count)
 
 
 # Addresses

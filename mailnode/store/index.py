@@ -30,10 +30,14 @@ CREATE TABLE message (
 ) WITHOUT ROWID;
 CREATE TABLE rendered (
     folder INTEGER NOT NULL, uid INTEGER NOT NULL, base TEXT NOT NULL,
-    ordering BLOB, envelope BLOB, body BLOB, bodystructure BLOB,
+    envelope BLOB, body BLOB, bodystructure BLOB,
     header BLOB, octets INTEGER, parts BLOB,
     PRIMARY KEY (folder, uid)
 );
+CREATE TABLE ordering (
+    folder INTEGER NOT NULL, uid INTEGER NOT NULL, base TEXT NOT NULL, ordering BLOB,
+    PRIMARY KEY (folder, uid)
+) WITHOUT ROWID;
 CREATE TABLE directory (
     name TEXT PRIMARY KEY, mtime INTEGER NOT NULL, stamp TEXT NOT NULL,
     octets INTEGER NOT NULL, messages INTEGER NOT NULL
@@ -42,8 +46,10 @@ CREATE TABLE directory (
 
 UNKNOWN = -1
 
-Prepared = Literal["ordering", "envelope", "body", "bodystructure", "header", "octets"]
+Prepared = Literal["envelope", "body", "bodystructure", "header", "octets"]
 
+
+_MADE = ("rendered", "ordering")  # tables of what can be made again from a message
 
 WINDOW_ROWS = 256
 WINDOW_OCTETS = 262144
@@ -163,7 +169,7 @@ class Index:
             self._db.execute("UPDATE folder SET guid = ? WHERE guid = ?", (new, old))
 
     def _forget(self, folder: int) -> None:
-        for table, key in (("folder", "id"), ("message", "folder"), ("rendered", "folder")):
+        for table, key in (("folder", "id"), ("message", "folder"), *((one, "folder") for one in _MADE)):
             self._db.execute(f"DELETE FROM {table} WHERE {key} = ?", (folder,))
 
     def rows(self, folder: int) -> Iterator[Row]:
@@ -205,7 +211,8 @@ class Index:
             )
             for uid in gone:
                 self._db.execute("DELETE FROM message WHERE folder = ? AND uid = ?", (folder, uid))
-                self._db.execute("DELETE FROM rendered WHERE folder = ? AND uid = ?", (folder, uid))
+                for table in _MADE:
+                    self._db.execute(f"DELETE FROM {table} WHERE folder = ? AND uid = ?", (folder, uid))
 
     def messages(self) -> int:
         """How many messages of the whole account it knows."""
@@ -215,7 +222,8 @@ class Index:
     def rendered(self, folder: int, uid: int, base: str) -> Rendered | None:
         """The prepared answers for a message, or None; raises ValueError for a row that makes no sense."""
         found = self._db.execute(
-            "SELECT ordering, envelope, body, bodystructure, header, octets, parts FROM rendered"
+            "SELECT ordering, envelope, body, bodystructure, header, octets, parts"
+            " FROM rendered JOIN ordering USING (folder, uid, base)"
             " WHERE folder = ? AND uid = ? AND base = ?",
             (folder, uid, _text(base)),
         ).fetchone()
@@ -245,17 +253,36 @@ class Index:
                 return Window(uid, found, answers)
         return Window(uid, UID_END, answers)
 
+    def orderings(self, folder: int, first: int, last: int) -> dict[int, tuple[str, bytes]]:
+        """What SORT and THREAD compare, with its base, of the messages from one UID to another.
+
+        It is short, and has a table of its own, so that what is long need not be passed over for it. Raises
+        ValueError for a row that makes no sense.
+        """
+        rows = self._db.execute(
+            "SELECT uid, base, ordering FROM ordering WHERE folder = ? AND uid BETWEEN ? AND ?",
+            (folder, first, last),
+        ).fetchall()
+        found = {uid: (base, octets) for uid, base, octets in rows if type(octets) is bytes}
+        if len(found) != len(rows):
+            raise ValueError("a row of the cache makes no sense")
+        return found
+
     def save_rendered(self, folder: int, answers: Iterable[tuple[int, str, Rendered]]) -> None:
         """Keep prepared answers of messages, each with its UID and base name."""
+        answers = list(answers)
         with self._transaction():
             self._db.executemany(
-                "REPLACE INTO rendered VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "REPLACE INTO ordering VALUES (?, ?, ?, ?)",
+                ((folder, uid, _text(base), rendered.ordering) for uid, base, rendered in answers),
+            )
+            self._db.executemany(
+                "REPLACE INTO rendered VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     (
                         folder,
                         uid,
                         _text(base),
-                        rendered.ordering,
                         rendered.envelope,
                         rendered.body,
                         rendered.bodystructure,

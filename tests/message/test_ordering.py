@@ -55,10 +55,10 @@ class OrderingTests(SynchronousTestCase):
             b"Date: 1 Jan 2001 00:01:33 +0000\nMessage-ID: <a@b>\nReferences: <c@d> <e@f>\nSubject: Re: x\n\n"
         )
         found = facts(ordering(scan(header)))
-        self.assertEqual(found, (978307293, True, b"X", digest(b"a@b"), [digest(b"c@d"), digest(b"e@f")]))
-        self.assertEqual(facts(ordering(scan(b"\n"))), (None, False, b"", b"", []))
+        self.assertEqual(found, (978307293, True, b"X", digest(b"a@b"), (digest(b"c@d"), digest(b"e@f"))))
+        self.assertEqual(facts(ordering(scan(b"\n"))), (None, False, b"", b"", ()))
         reply = facts(ordering(scan(b"In-Reply-To: <c@d> <e@f>\n\n")))
-        self.assertEqual(reply, (None, False, b"", b"", [digest(b"c@d")]))
+        self.assertEqual(reply, (None, False, b"", b"", (digest(b"c@d"),)))
 
     def test_sent_date(self) -> None:
         """RFC 5256 section 2.2: in UTC; a wrong zone is UTC, a wrong time is midnight, no day is nothing."""

@@ -1,20 +1,21 @@
 """THREAD and UID THREAD (RFC 5256)."""
 
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from mailnode.imap.commands import search
-from mailnode.imap.criteria import TURNS, arrived
+from mailnode.imap.criteria import Columns, arrived
 from mailnode.imap.matching import Matching, numbers
 from mailnode.imap.replies import Reply, no, ok
 from mailnode.imap.search_keys import Key
 from mailnode.imap.selected import Selected
 from mailnode.imap.session import Session
 from mailnode.imap.thread_lists import thread_list
-from mailnode.message.ordering import facts
+from mailnode.message.ordering import Facts, facts
 from mailnode.message.threading import Algorithm, OrderedSubject, References, Refs
-from mailnode.store.errors import NoSuchMessage
+from mailnode.store.mailbox import Mailbox
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
@@ -23,6 +24,7 @@ ALGORITHMS: Mapping[str, Callable[[], Algorithm]] = {
     "REFERENCES": References,
     "REFS": Refs,
 }
+_BY_ARRIVAL = ("REFS",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,16 @@ async def run(session: Session, thread: Thread) -> Reply:
     return threaded.reply()
 
 
+def _known(mailbox: Mailbox, uids: Sequence[int], *, arrivals: bool) -> list[tuple[Facts, int, int]]:
+    """Facts, sent date and INTERNALDATE of messages; the last where it is wanted."""
+    rows = []
+    for uid, octets in zip(uids, mailbox.orderings(uids), strict=True):
+        known = facts(octets)
+        (arrival,) = arrived(mailbox, (uid,)) if arrivals or known.sent is None else (0,)
+        rows.append((known, arrival if known.sent is None else known.sent, arrival))
+    return rows
+
+
 class Threaded:
     """The response, made in the account's lane while it is sent; there is none if anything goes wrong."""
 
@@ -66,7 +78,7 @@ class Threaded:
         self._thread = thread
         self._matching = Matching(view, thread.key)
         self._algorithm = ALGORITHMS[thread.algorithm]()
-        self._positions = array("I")  # of the messages that the algorithm knows
+        self._columns = Columns(view, (partial(_known, arrivals=thread.algorithm in _BY_ARRIVAL),))
         self._trouble: Exception | None = None
 
     def chunks(self) -> Iterator[bytes]:
@@ -74,15 +86,12 @@ class Threaded:
         found = array("I")
         try:
             yield from self._matching.collect(found)
-            for turn, position in enumerate(found):
-                self._add(position)
-                if not turn % TURNS:
-                    yield b""
+            yield from self._add(found)
             threads = yield from self._algorithm.threads()
         except Exception as error:
             self._trouble = error
             return
-        names = numbers(self._view, self._positions, by_uid=self._thread.by_uid)
+        names = numbers(self._view, self._columns.positions, by_uid=self._thread.by_uid)
         yield b"* THREAD"
         if threads.roots:
             yield b" "
@@ -90,25 +99,17 @@ class Threaded:
             yield from thread_list(threads, root, names)
         yield b"\r\n"
 
-    def _add(self, position: int) -> None:
-        """Tell the algorithm of a message, if it is still there."""
-        mailbox, uid = self._view.mailbox, self._view.uids[position]
-        try:
-            known = facts(mailbox.prepared(uid, "ordering"))
-            by_arrival = known.sent is None or self._thread.algorithm == "REFS"
-            arrival = arrived(mailbox, uid) if by_arrival else 0
-        except NoSuchMessage:
-            return
-        except OSError:
-            self._matching.unreadable += 1
-            return
-        self._algorithm.add(known, arrival if known.sent is None else known.sent, arrival)
-        self._positions.append(position)
+    def _add(self, found: "array[int]") -> Iterator[bytes]:
+        """Tell the algorithm of the messages, without those that are gone."""
+        for (rows,) in self._columns.read(found):
+            for known, sent, arrival in rows:
+                self._algorithm.add(known, sent, arrival)
+            yield b""
 
     def reply(self) -> Reply:
         """The end of the command. Raises what went wrong."""
         if self._trouble is not None:
             raise self._trouble
-        if self._matching.unreadable:
+        if self._matching.unreadable or self._columns.unreadable:
             return no("Some messages cannot be read now; try again later", b"UNAVAILABLE")
         return ok("Threaded")
