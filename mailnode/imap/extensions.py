@@ -42,6 +42,13 @@ EXTENSIONS = (
     Extension("LOGINDISABLED", 3501, (), _login_disabled),
     Extension("ESEARCH", 4731),
     Extension("SEARCHRES", 5182),
+    Extension("SORT", 5256, ("SORT", "UID SORT")),
+    Extension("SORT=DISPLAY", 5957),
+    Extension("ESORT", 5267),
+    Extension("THREAD=ORDEREDSUBJECT", 5256, ("THREAD", "UID THREAD")),
+    Extension("THREAD=REFERENCES", 5256),
+    Extension("THREAD=REFS", 5256),  # draft-ietf-morg-inthread section 4
+    Extension("I18NLEVEL=1", 5255),
     Extension("WITHIN", 5032),
     Extension("SEARCH=FUZZY", 6203),
     Extension("MULTISEARCH", 7377, ("ESEARCH",)),

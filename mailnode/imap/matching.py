@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 
 from mailnode.imap.narrowing import Narrowing
 from mailnode.imap.needles import TextsUnread, seek
-from mailnode.imap.search_keys import Key
+from mailnode.imap.search_keys import EVERY, Key
 from mailnode.imap.selected import Selected
 from mailnode.imap.subject import Subject
 from mailnode.message.text import texts
 from mailnode.store.errors import NoSuchMessage
 
 TURNS = 32  # messages between two chances for others to have their turn
+_EVERY_TURN = 4096  # where all of them are wanted
 
 
 @dataclass(slots=True)
@@ -98,6 +99,9 @@ class Matching:
 
         Gives empty chunks, for others to have their turn.
         """
+        if self.key is EVERY and most is None:
+            yield from self._everything(found)
+            return
         for position in self.positions(newest_first=newest_first) if most != 0 else ():
             if position is not None:
                 found.append(position)
@@ -107,6 +111,13 @@ class Matching:
         if newest_first:
             found.reverse()
             self.scores.reverse()
+
+    def _everything(self, found: "array[int]") -> Iterator[bytes]:
+        get = self.view.mailbox.get
+        for start in range(0, len(self.view.uids), _EVERY_TURN):
+            uids = self.view.uids[start : start + _EVERY_TURN]
+            found.extend([place for place, uid in enumerate(uids, start) if get(uid) is not None])
+            yield b""
 
 
 def numbers(view: Selected, positions: Sequence[int], *, by_uid: bool) -> "array[int]":

@@ -16,7 +16,7 @@ from mailnode.imap.members import Members
 from mailnode.imap.narrowing import Narrowing, Possible, all_of, any_of
 from mailnode.imap.needles import Needle
 from mailnode.imap.subject import Subject
-from mailnode.message.text import fold
+from mailnode.message.collation import fold
 from mailnode.store.values import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
@@ -293,7 +293,7 @@ def _text(*, in_header: bool) -> Parse:
 
 
 SEARCH_KEYS: Mapping[str, Parse] = {
-    "ALL": _constant(lambda subject: True),
+    "ALL": lambda args, depth: EVERY,
     "ANSWERED": _with(ANSWERED),
     "BCC": _field(b"bcc"),
     "BEFORE": _internal(_before),

@@ -9,11 +9,11 @@ from typing import Any
 from mailnode.imap.narrowing import Narrowing
 from mailnode.imap.needles import Needle, TextsUnread
 from mailnode.imap.selected import Selected
+from mailnode.message.collation import fold
 from mailnode.message.date import parse_date
 from mailnode.message.encoded import decode_words
 from mailnode.message.header import values_of
 from mailnode.message.rendered import Rendered
-from mailnode.message.text import fold
 from mailnode.store.body import Body
 from mailnode.store.index import Prepared
 from mailnode.store.messages import Message

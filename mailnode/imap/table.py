@@ -29,10 +29,12 @@ from mailnode.imap.commands import (
     rename,
     search,
     select,
+    sort,
     starttls,
     status,
     store,
     subscribe,
+    thread,
 )
 from mailnode.imap.commands import list as listing
 from mailnode.imap.replies import Reply
@@ -94,11 +96,15 @@ COMMANDS: Mapping[str, Command] = {
     "EXPUNGE": Command(expunge.parse, expunge.run, _SELECTED),
     "CANCELUPDATE": Command(cancelupdate.parse, cancelupdate.run, _SELECTED),
     "SEARCH": Command(search.parse, search.run, _SELECTED, _SEQ),
+    "SORT": Command(sort.parse, sort.run, _SELECTED, _SEQ),
+    "THREAD": Command(thread.parse, thread.run, _SELECTED, _SEQ),
     "FETCH": Command(fetch.parse, fetch.run, _SELECTED, _SEQ),
     "STORE": Command(store.parse, store.run, _SELECTED, _SEQ),
     "COPY": Command(copy.parse, copy.run, _SELECTED),
     "MOVE": Command(copy.parse, move.run, _SELECTED),
     "UID SEARCH": Command(search.parse_uid, search.run, _SELECTED),
+    "UID SORT": Command(sort.parse_uid, sort.run, _SELECTED),
+    "UID THREAD": Command(thread.parse_uid, thread.run, _SELECTED),
     "UID FETCH": Command(fetch.parse_uid, fetch.run, _SELECTED),
     "UID STORE": Command(store.parse_uid, store.run, _SELECTED),
     "UID COPY": Command(copy.parse_uid, copy.run, _SELECTED),

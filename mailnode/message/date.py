@@ -2,8 +2,9 @@
 
 import functools
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
-from typing import Final
+from typing import Any, Final
 
 from mailnode.message.lexical import without_comments
 from mailnode.wire.abnf import number
@@ -27,6 +28,15 @@ _DATE_FIELD = re.compile(
     (?: \s* (?P<zone>[+-]\d{4}) (?!\d) | \s+ (?P<name>[A-Za-z]{1,5}) | \s*$ )""",
     re.VERBOSE,
 )
+_DAY = re.compile(
+    rb"""\s* (?:[A-Za-z]{3,9} \s* ,? \s*)?
+    (?P<day>\d{1,2}) \s+ (?P<month>[A-Za-z]{3})[a-z]* \s+ (?P<year>\d{2,5}) (?!\d)""",
+    re.VERBOSE,
+)
+_TIME = re.compile(
+    rb"\s+ (?P<hour>\d{1,2}) \s*:\s* (?P<minute>\d{1,2}) (?:\s*:\s* (?P<second>\d{1,2}))? (?!\d)",
+    re.VERBOSE,
+)
 _DATE_TIME = re.compile(
     rb"""(?P<quote>"?) (?P<day>[ \d]\d)-(?P<month>[A-Za-z]{3})-(?P<year>\d{4})
     [ ] (?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d) [ ] (?P<zone>[+-]\d{4}) (?P=quote)""",
@@ -44,9 +54,35 @@ def parse_date(value: bytes) -> datetime | None:
         return None
     found = _DATE_FIELD.match(without_comments(value))
     try:
-        return _moment(found) if found else None
+        return _moment(found.groupdict()) if found else None
     except ValueError:
         return None
+
+
+def sent_date(value: bytes) -> int | None:
+    """The sent date (RFC 5256 section 2.2) in an unfolded Date field, in seconds since the epoch.
+
+    Where only the zone is wrong it is taken as UTC; where the time is, as midnight in UTC. None where there
+    is not even a day.
+    """
+    moment = parse_date(value)
+    if moment is None and len(value) <= _LONGEST:
+        moment = _day_at_least(without_comments(value))
+    return None if moment is None else (moment - _EPOCH) // timedelta(seconds=1)
+
+
+def _day_at_least(value: bytes) -> datetime | None:
+    day = _DAY.match(value)
+    if day is None:
+        return None
+    midnight = {"hour": b"0", "minute": b"0", "second": b"0", "zone": None}
+    time = _TIME.match(value, day.end())
+    for parts in ((time.groupdict(),) if time else ()) + ({},):
+        try:
+            return _moment({**midnight, **day.groupdict(), **parts})
+        except ValueError:
+            continue
+    return None
 
 
 def internal_date(seconds: float) -> bytes:
@@ -71,14 +107,13 @@ def parse_internal_date(text: bytes) -> float:
     if found is None:
         raise BadSyntax("date-time expected")
     try:
-        return _moment(found).timestamp()
+        return _moment(found.groupdict()).timestamp()
     except ValueError:
         raise BadSyntax("no such date or time") from None
 
 
-def _moment(found: re.Match[bytes]) -> datetime:
-    """The moment in the groups of a match; raises ValueError for a date that does not exist."""
-    parts = found.groupdict()
+def _moment(parts: Mapping[str, Any]) -> datetime:
+    """The moment in the named groups of a match; raises ValueError for a date that does not exist."""
     year = _year(parts["year"])
     if not 1900 <= year <= 9998:
         raise ValueError("year out of range")

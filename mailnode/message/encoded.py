@@ -2,6 +2,7 @@
 
 import binascii
 import re
+from collections.abc import Iterator
 from encodings import normalize_encoding
 from encodings.aliases import aliases
 from typing import Final
@@ -39,8 +40,7 @@ def decode_charset(octets: bytes, charset: bytes | None) -> str:
 
     US-ASCII, no charset and an unknown one: UTF-8 if it is that, else ISO-8859-1, which never fails.
     """
-    name = normalize_encoding((charset or b"").decode("latin-1").strip()).lower()
-    codec = _OTHER_NAMES.get(name) or aliases.get(name, name)
+    codec = _codec(charset or b"")
     if codec in _CODECS and codec != "ascii":
         text = octets.decode(codec, "replace")
         # UTF-7 alone lets half a surrogate pair through, which no UTF-8 can carry on.
@@ -49,6 +49,12 @@ def decode_charset(octets: bytes, charset: bytes | None) -> str:
         return octets.decode("utf-8")
     except UnicodeDecodeError:
         return octets.decode("latin-1")
+
+
+def _codec(charset: bytes) -> str:
+    """What Python calls the charset; it may not know it."""
+    name = normalize_encoding(charset.decode("latin-1").strip()).lower()
+    return _OTHER_NAMES.get(name) or aliases.get(name, name)
 
 
 def decode_base64(text: bytes) -> bytes:
@@ -104,7 +110,33 @@ def decode_words(value: bytes) -> str:
     White space between two encoded words is left out, and neighbours of one charset are decoded as one, as
     some senders cut characters in two (RFC 2047 section 6.2). The language of RFC 2231 section 5 is dropped.
     """
-    texts: list[str] = []
+    return "".join(decode_charset(octets, charset) for octets, charset in _words(value))
+
+
+def decode_words_strictly(value: bytes) -> str:
+    """The same; raises UnicodeError where a charset is not known, or octets are not in theirs, or UTF-8."""
+    return "".join(_strictly(octets, charset) for octets, charset in _words(value))
+
+
+def octets_of_words(value: bytes) -> bytes:
+    """The octets of that text, in whatever charset they are."""
+    return b"".join(octets for octets, _ in _words(value))
+
+
+def _strictly(octets: bytes, charset: bytes | None) -> str:
+    if charset is None:
+        return octets.decode("utf-8")
+    codec = _codec(charset)
+    if codec not in _CODECS:
+        raise UnicodeError("there is no such charset")
+    text = octets.decode("utf-8" if codec == "ascii" else codec)
+    if codec == "utf_7":
+        text.encode("utf-8")  # which has no half of a surrogate pair
+    return text
+
+
+def _words(value: bytes) -> Iterator[tuple[bytes, bytes | None]]:
+    """Octets and their charset, None outside of encoded words."""
     pending: list[bytes] = []
     charset = b""
     position = 0
@@ -112,11 +144,13 @@ def decode_words(value: bytes) -> str:
         between = value[position : word.start()]
         name = word[1].partition(b"*")[0].lower()
         if pending and (name != charset or not between.isspace()):
-            texts.append(decode_charset(b"".join(pending), charset))
+            yield b"".join(pending), charset
             pending.clear()
-        if not (position and between.isspace()):
-            texts.append(decode_charset(between, None))
+        if between and not (position and between.isspace()):
+            yield between, None
         pending.append(decode_base64(word[3]) if word[2] in b"bB" else binascii.a2b_qp(word[3], header=True))
         charset, position = name, word.end()
-    texts.append(decode_charset(b"".join(pending), charset))
-    return "".join([*texts, decode_charset(value[position:], None)])
+    if pending:
+        yield b"".join(pending), charset
+    if position < len(value):
+        yield value[position:], None

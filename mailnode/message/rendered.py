@@ -8,14 +8,19 @@ from mailnode.message import mime, structure
 from mailnode.message.envelope import envelope
 from mailnode.message.header import scan
 from mailnode.message.mime import Part
+from mailnode.message.ordering import ordering
 from mailnode.message.parameters import Disposition, Parameters
 from mailnode.message.wire_form import to_wire
 
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A message in IMAP's words: `header` as the wire has it, `octets` the wire size of the whole message."""
+    """A message in IMAP's words: `header` as the wire has it, `octets` the wire size of the whole message.
 
+    `ordering` is what SORT and THREAD compare, see message.ordering.
+    """
+
+    ordering: bytes
     envelope: bytes
     body: bytes
     bodystructure: bytes
@@ -28,8 +33,10 @@ def render(data: bytes, verbatim: bool = False) -> Rendered:
     """Read a message once; `verbatim` says that it lies on disk as it goes over the wire."""
     root = mime.parse(data, verbatim)
     header = to_wire(data[: root.body_start], verbatim)
+    fields = scan(data, 0, root.body_start)
     return Rendered(
-        envelope=envelope(scan(data, 0, root.body_start)),
+        ordering=ordering(fields),
+        envelope=envelope(fields),
         body=structure.body(root),
         bodystructure=structure.bodystructure(root),
         header=header,

@@ -1,13 +1,12 @@
-"""What SEARCH looks at: headers and texts of a message as Unicode, and the comparison of RFC 5051."""
+"""What SEARCH looks at: headers and texts of a message as Unicode, folded for comparison."""
 
-import functools
 import html
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Final
 
+from mailnode.message.collation import blocks, fold
 from mailnode.message.encoded import decode_charset, decode_transfer, decode_words
 from mailnode.message.header import Header, scan
 from mailnode.message.mime import Part
@@ -26,9 +25,7 @@ _BREAKING: Final = frozenset((
     "section", "table", "td", "th", "title", "tr", "ul",
 ))  # fmt: skip
 
-_ASCII = re.compile(r"[\x00-\x7f]")
-_BLOCK: Final = 512  # characters
-_STRETCH: Final = 16384
+_STRETCH: Final = 16384  # characters
 
 # No character has such a number, and int() refuses the longest of them.
 _NO_CHARACTER = re.compile(r"&#[0-9]{10,};?")
@@ -81,22 +78,9 @@ def _instead(markup: "re.Match[str]") -> str:
     return "\n" if name and name.lower() in _BREAKING else ""
 
 
-def fold(text: str) -> str:
-    """The text as i;unicode-casemap compares it (RFC 5051 section 2): titlecase, then decomposed.
-
-    Decomposing takes quadratic time where combining marks follow each other without end; so it is done in
-    blocks, which begin with US-ASCII, on which nothing before it depends.
-    """
-    if text.isascii():
-        return text.upper()
-    return "".join(
-        unicodedata.normalize("NFKD", block.translate(_titlecase())) for block in _blocks(text, _BLOCK)
-    )
-
-
 def folded(text: str) -> Iterator[str]:
     """The folded text in blocks; where it is cut depends on nothing but the text. There is at least one."""
-    return (fold(block) for block in _blocks(text, _STRETCH))
+    return (fold(block) for block in blocks(text, _STRETCH))
 
 
 def stretches(text: str, overlap: int) -> Iterator[str]:
@@ -150,22 +134,3 @@ def _values(data: bytes, root: Part) -> Iterator[str]:
         value = decode_words(header.value(field))
         if not value.isascii():
             yield fold(value) + "\n"
-
-
-def _blocks(text: str, size: int) -> Iterator[str]:
-    """The text in blocks of `size` or more, twice as much at most, cut before US-ASCII where there is any."""
-    start = 0
-    while True:
-        cut = _ASCII.search(text, start + size, start + 2 * size)
-        end = cut.start() if cut else start + 2 * size
-        yield text[start:end]
-        if end >= len(text):
-            return
-        start = end
-
-
-@functools.cache
-def _titlecase() -> dict[int, str]:
-    """Every character that has a simple titlecase mapping."""
-    pairs = ((code, chr(code).title()) for code in range(0x1E944))
-    return {code: title for code, title in pairs if len(title) == 1 and title != chr(code)}

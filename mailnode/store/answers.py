@@ -5,6 +5,7 @@ window: one answer of a few messages, and of some hundreds from then on for whoe
 UID. A search that is narrowed to messages far apart asks for few of them.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from mailnode.message.rendered import Rendered, render
@@ -44,6 +45,12 @@ class Answers:
         self._asked[what] = uid
         base, value = window.answers.get(uid, ("", None))
         return value if base == message.base else None
+
+    def orderings(self, messages: Sequence[Message]) -> list[bytes | None]:
+        """What SORT and THREAD compare of messages in order of UID, where it is in the cache."""
+        found = self._cache.orderings(messages[0].uid, messages[-1].uid)
+        rows = ((message, found.get(message.uid)) for message in messages)
+        return [row[1] if row and row[0] == message.base else None for message, row in rows]
 
     def make(self, message: Message, body: Body) -> Rendered:
         """Read the message and keep the answers."""

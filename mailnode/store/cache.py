@@ -88,6 +88,11 @@ class FolderCache:
         nothing = Window(uid, uid, {})
         return self._tried(lambda index, folder: index.prepared(folder.id, uid, what, rows), nothing)
 
+    def orderings(self, first: int, last: int) -> dict[int, tuple[str, bytes]]:
+        """What SORT and THREAD compare of the messages from one UID to another, each with its base name."""
+        nothing: dict[int, tuple[str, bytes]] = {}
+        return self._tried(lambda index, folder: index.orderings(folder.id, first, last), nothing)
+
     def save_rendered(self, answers: list[tuple[int, str, Rendered]]) -> None:
         """Keep prepared answers of messages, each with its UID and base name."""
         self._tried(lambda index, folder: index.save_rendered(folder.id, answers), None)

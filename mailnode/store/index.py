@@ -18,7 +18,7 @@ from mailnode.wire.imap.sequence import encode_ranges, parse
 
 FILE_NAME = "mailnode-index.sqlite"
 
-_VERSION = 7
+_VERSION = 8
 _SCHEMA = """
 CREATE TABLE origin (token TEXT NOT NULL);
 CREATE TABLE folder (
@@ -39,6 +39,10 @@ CREATE TABLE rendered (
     header BLOB, octets INTEGER, parts BLOB,
     PRIMARY KEY (folder, uid)
 );
+CREATE TABLE ordering (
+    folder INTEGER NOT NULL, uid INTEGER NOT NULL, base TEXT NOT NULL, ordering BLOB,
+    PRIMARY KEY (folder, uid)
+) WITHOUT ROWID;
 CREATE TABLE directory (
     name TEXT PRIMARY KEY, mtime INTEGER NOT NULL, stamp TEXT NOT NULL,
     octets INTEGER NOT NULL, messages INTEGER NOT NULL
@@ -49,6 +53,8 @@ UNKNOWN = -1
 
 Prepared = Literal["envelope", "body", "bodystructure", "header", "octets"]
 
+
+_MADE = ("rendered", "ordering")  # tables of what can be made again from a message
 
 WINDOW_ROWS = 256
 WINDOW_OCTETS = 262144
@@ -98,9 +104,6 @@ class FolderRow:
     uid_next: int
     modseq: int
     vanished_since: int
-
-
-_TABLES = (("folder", "id"), ("message", "folder"), ("rendered", "folder"), ("vanished", "folder"))
 
 
 class Index:
@@ -174,8 +177,10 @@ class Index:
             self._db.execute("UPDATE folder SET guid = ? WHERE guid = ?", (new, old))
 
     def _forget(self, folder: int) -> None:
-        for table, key in _TABLES:
+        for table, key in (("folder", "id"), ("message", "folder"), ("vanished", "folder")):
             self._db.execute(f"DELETE FROM {table} WHERE {key} = ?", (folder,))
+        for table in _MADE:
+            self._db.execute(f"DELETE FROM {table} WHERE folder = ?", (folder,))
 
     def rows(self, folder: int) -> Iterator[Row]:
         """All messages of a folder, by UID."""
@@ -223,7 +228,8 @@ class Index:
             )
             for uid in gone:
                 self._db.execute("DELETE FROM message WHERE folder = ? AND uid = ?", (folder, uid))
-                self._db.execute("DELETE FROM rendered WHERE folder = ? AND uid = ?", (folder, uid))
+                for table in _MADE:
+                    self._db.execute(f"DELETE FROM {table} WHERE folder = ? AND uid = ?", (folder, uid))
             self._save_vanished(folder, vanished)
 
     def vanished(self, folder: int) -> list[Record]:
@@ -264,15 +270,16 @@ class Index:
     def rendered(self, folder: int, uid: int, base: str) -> Rendered | None:
         """The prepared answers for a message, or None; raises ValueError for a row that makes no sense."""
         found = self._db.execute(
-            "SELECT envelope, body, bodystructure, header, octets, parts FROM rendered"
+            "SELECT ordering, envelope, body, bodystructure, header, octets, parts"
+            " FROM rendered JOIN ordering USING (folder, uid, base)"
             " WHERE folder = ? AND uid = ? AND base = ?",
             (folder, uid, _text(base)),
         ).fetchone()
         if found is None:
             return None
-        _check(found, (bytes, bytes, bytes, bytes, int, bytes))
-        envelope, body, bodystructure, header, octets, parts = found
-        return Rendered(envelope, body, bodystructure, header, octets, load_parts(parts))
+        _check(found, (bytes, bytes, bytes, bytes, bytes, int, bytes))
+        ordering, envelope, body, bodystructure, header, octets, parts = found
+        return Rendered(ordering, envelope, body, bodystructure, header, octets, load_parts(parts))
 
     def prepared(self, folder: int, uid: int, what: Prepared, rows: int) -> Window:
         """One column of the prepared answers of `uid` and those after it, at most `rows` of them.
@@ -294,9 +301,29 @@ class Index:
                 return Window(uid, found, answers)
         return Window(uid, UID_END, answers)
 
+    def orderings(self, folder: int, first: int, last: int) -> dict[int, tuple[str, bytes]]:
+        """What SORT and THREAD compare, with its base, of the messages from one UID to another.
+
+        It is short, and has a table of its own, so that what is long need not be passed over for it. Raises
+        ValueError for a row that makes no sense.
+        """
+        rows = self._db.execute(
+            "SELECT uid, base, ordering FROM ordering WHERE folder = ? AND uid BETWEEN ? AND ?",
+            (folder, first, last),
+        ).fetchall()
+        found = {uid: (base, octets) for uid, base, octets in rows if type(octets) is bytes}
+        if len(found) != len(rows):
+            raise ValueError("a row of the cache makes no sense")
+        return found
+
     def save_rendered(self, folder: int, answers: Iterable[tuple[int, str, Rendered]]) -> None:
         """Keep prepared answers of messages, each with its UID and base name."""
+        answers = list(answers)
         with self._transaction():
+            self._db.executemany(
+                "REPLACE INTO ordering VALUES (?, ?, ?, ?)",
+                ((folder, uid, _text(base), rendered.ordering) for uid, base, rendered in answers),
+            )
             self._db.executemany(
                 "REPLACE INTO rendered VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (

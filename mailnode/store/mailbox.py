@@ -6,7 +6,7 @@ All methods run in the account's lane; store.synchronised says what the object s
 import errno
 import itertools
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, Literal
@@ -32,6 +32,7 @@ from mailnode.wire.uidl import default_id, is_unique_id, unique_id
 
 Mode = Literal["add", "remove", "replace"]
 
+_FEW_BETWEEN = 4  # messages for each that is asked for, which may be looked at for nothing
 _TRIES = 20  # how often a file that another program renames under our hands is looked for again
 
 
@@ -216,6 +217,20 @@ class Mailbox(Synchronised):
         """One of the prepared answers (the fields of Rendered); messages are asked for in order of UID."""
         found = self._answers.one(self._listed(uid), what)
         return getattr(self.rendered(uid), what) if found is None else found
+
+    def orderings(self, uids: Sequence[int]) -> list[bytes]:
+        """What SORT and THREAD compare of messages (message.ordering), which are named in order of UID.
+
+        Of neighbours all comes with one look at the cache. Raises NoSuchMessage, OSError.
+        """
+        messages = [self._listed(uid) for uid in uids]
+        between = bisect_right(self.uids, uids[-1]) - bisect_left(self.uids, uids[0]) if uids else 0
+        parts = [messages] if between <= _FEW_BETWEEN * len(uids) else [[one] for one in messages]
+        found = [one for part in parts if part for one in self._answers.orderings(part)]
+        return [
+            self.rendered(message.uid).ordering if ordering is None else ordering
+            for message, ordering in zip(messages, found, strict=True)
+        ]
 
     # Changing
 

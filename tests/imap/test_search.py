@@ -6,7 +6,7 @@ from mailnode.imap.commands.search import Findings, Search
 from mailnode.imap.search_keys import parse_all
 from mailnode.imap.selected import Selected
 from mailnode.message import text as texts_of_messages
-from mailnode.message.text import fold
+from mailnode.message.collation import fold
 from mailnode.store.mailbox import Mailbox
 from mailnode.wire.imap.cursor import Cursor
 from tests.imap.test_session import MESSAGE, SessionCase

@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailnode.message.collation import fold
 from mailnode.message.mime import Part, parse
 from mailnode.message.rendered import Rendered, dump_parts, load_parts, render
 from mailnode.message.section import Range, Section, What, locate
-from mailnode.message.text import fold, texts
+from mailnode.message.text import texts
 from mailnode.message.wire_form import WireForm, to_wire, wire_size
 from tests.message import corpus, grammar, strategies
 

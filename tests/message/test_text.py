@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailnode.message import collation
 from mailnode.message import text as texts_of_messages
+from mailnode.message.collation import fold
 from mailnode.message.encoded import (
     decode_base64,
     decode_charset,
@@ -18,7 +20,7 @@ from mailnode.message.encoded import (
 )
 from mailnode.message.header import scan
 from mailnode.message.mime import parse
-from mailnode.message.text import fold, folded, searchable, stretches, texts, without_markup
+from mailnode.message.text import folded, searchable, stretches, texts, without_markup
 
 
 class EncodeWordsTests(SynchronousTestCase):
@@ -218,8 +220,8 @@ class FoldTests(SynchronousTestCase):
     )
     def test_searchable(self, values: list[str], body: str, subtype: str, overlap: int) -> None:
         """One text has all that a search looks at: values of the header, stretches of every text."""
-        for name in ("_STRETCH", "_BLOCK"):
-            self.patch(texts_of_messages, name, 4)
+        self.patch(texts_of_messages, "_STRETCH", 4)
+        self.patch(collation, "_BLOCK", 4)
         fields = "".join(f"Subject: {value}\n" for value in values)
         data = f"{fields}Content-Type: text/{subtype}; charset=utf-8\n\n{body}".encode()
         root = parse(data)

@@ -8,7 +8,7 @@ from unittest import mock
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailnode.message.text import fold
+from mailnode.message.collation import fold
 from mailnode.store import preparing, text_index
 from mailnode.store.account import Account
 from mailnode.store.index import FILE_NAME as CACHE

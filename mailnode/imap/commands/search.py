@@ -59,10 +59,17 @@ def searching(args: Cursor, *, by_uid: bool) -> Search:
 
 def program(args: Cursor) -> Key:
     """search-program = ["CHARSET" SP charset SP] search-key *(SP search-key), to the command's end."""
-    if args.accept_keyword("CHARSET"):
-        if args.sp().astring().upper() not in CHARSETS:
-            raise Refused(b"BADCHARSET (%s)" % b" ".join(CHARSETS), "That charset is not known here")
-        args.sp()
+    return in_charset(args.sp()) if args.accept_keyword("CHARSET") else _keys(args)
+
+
+def in_charset(args: Cursor) -> Key:
+    """search-criteria = charset 1*(SP search-key), to the command's end (RFC 5256 section 5)."""
+    if args.astring().upper() not in CHARSETS:
+        raise Refused(b"BADCHARSET (%s)" % b" ".join(CHARSETS), "That charset is not known here")
+    return _keys(args.sp())
+
+
+def _keys(args: Cursor) -> Key:
     key = search_keys.parse_all(args)
     args.end()
     if key.count > KEYS:

@@ -1,0 +1,123 @@
+"""SORT and UID SORT (RFC 5256), also with result options (ESORT, RFC 5267 section 3)."""
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from mailnode.imap import criteria, results, search_keys
+from mailnode.imap.commands import search
+from mailnode.imap.criteria import RELEVANCY, Criterion, Sorting
+from mailnode.imap.matching import Matching, numbers
+from mailnode.imap.replies import Refused, Reply, no, ok
+from mailnode.imap.results import Response, Returning
+from mailnode.imap.runs import NONE, Runs
+from mailnode.imap.search_keys import Key
+from mailnode.imap.selected import Selected
+from mailnode.imap.session import Session
+from mailnode.wire.errors import BadSyntax
+from mailnode.wire.imap.cursor import Cursor
+
+_PIECE = 1024  # numbers that are written at once
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """What to find, in which order, and how to tell it; without `returning` by a SORT response."""
+
+    criteria: tuple[Criterion, ...]
+    key: Key
+    by_uid: bool
+    returning: Returning | None = None
+    refusal: Refused | None = None
+
+    @property
+    def scored(self) -> bool:
+        """Whether it asks how relevant each message is (RFC 6203 section 6)."""
+        returned = self.returning is not None and RELEVANCY in self.returning.options
+        return returned or any(criterion.name == RELEVANCY for criterion in self.criteria)
+
+
+def parse(args: Cursor) -> Sort:
+    """sort = "SORT" [search-return-opts] SP sort-criteria SP search-criteria"""
+    return _parse(args, by_uid=False)
+
+
+def parse_uid(args: Cursor) -> Sort:
+    """uid = "UID" SP sort"""
+    return _parse(args, by_uid=True)
+
+
+def _parse(args: Cursor, *, by_uid: bool) -> Sort:
+    returning = results.parse(args.sp())
+    order = criteria.parse(args)
+    try:
+        sort = Sort(order, search.in_charset(args.sp()), by_uid, returning)
+    except Refused as refusal:  # it is said by run(), which can forget the saved result
+        return Sort(order, search_keys.EVERY, by_uid, returning, refusal)
+    if sort.scored and not sort.key.fuzzy:
+        raise BadSyntax("RELEVANCY is that of FUZZY keys, and there is none")
+    return sort
+
+
+async def run(session: Session, sort: Sort) -> Reply:
+    """One untagged response, also when nothing was found; a failed command empties what it was to save."""
+    view, save = session.view, sort.returning is not None and sort.returning.save
+    found = Sorted(view, sort, session.tag)
+    try:
+        if sort.refusal is not None:
+            raise sort.refusal
+        await session.send(found.chunks())
+        reply = found.reply()
+    except Exception:
+        if save:
+            view.saved = NONE
+        raise
+    if save:
+        view.saved = found.kept if reply.status == b"OK" else NONE
+    return reply
+
+
+class Sorted:
+    """The response, made in the account's lane while it is sent; there is none if anything goes wrong."""
+
+    def __init__(self, view: Selected, sort: Sort, tag: bytes) -> None:
+        self.kept = NONE  # what is to be saved
+        self._view = view
+        self._sort = sort
+        self._tag = tag
+        self._matching = Matching(view, sort.key, scored=sort.scored)
+        self._sorting = Sorting(view, sort.criteria)
+        self._trouble: Exception | None = None
+
+    def chunks(self) -> Iterator[bytes]:
+        """sort-data = "SORT" *(SP nz-number), or an ESEARCH response."""
+        positions = array("I")
+        try:
+            yield from self._matching.collect(positions)
+            positions, scores = yield from self._sorting.order(positions, self._matching.scores)
+        except Exception as error:
+            self._trouble = error
+            return
+        returning = self._sort.returning
+        if returning is not None and returning.save:
+            self.kept = Runs.at(sorted(returning.kept(positions)), self._view.uids)
+        found = numbers(self._view, positions, by_uid=self._sort.by_uid)
+        if returning is None:
+            yield from _response(found)
+        elif not returning.silent:
+            yield from Response(self._tag, self._sort.by_uid).chunks(returning, found, scores)
+
+    def reply(self) -> Reply:
+        """The end of the command. Raises what went wrong."""
+        if self._trouble is not None:
+            raise self._trouble
+        if self._matching.unreadable or self._sorting.unreadable:
+            return no("Some messages cannot be read now; try again later", b"UNAVAILABLE")
+        return ok("Sorted")
+
+
+def _response(found: "array[int]") -> Iterator[bytes]:
+    yield b"* SORT"
+    for start in range(0, len(found), _PIECE):
+        yield b"".join([b" %d" % number for number in found[start : start + _PIECE]])
+    yield b"\r\n"

@@ -1,0 +1,158 @@
+"""What messages are sorted by (RFC 5256, RFC 5957, RFC 6203): for each criterion, something that compares.
+
+All of it is prepared, in memory, or in an inode: no message is opened for it that was read before.
+"""
+
+import math
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mailnode.imap.selected import Selected
+from mailnode.message import ordering
+from mailnode.message.ordering import Text
+from mailnode.message.slices import Steps, arranged
+from mailnode.store.errors import NoSuchMessage
+from mailnode.store.mailbox import Mailbox
+from mailnode.wire.errors import BadSyntax
+from mailnode.wire.imap.cursor import Cursor
+
+RELEVANCY = "RELEVANCY"  # the search tells it
+TURN = 256  # messages that are looked at between two chances for others to have their turn
+
+# Of messages in order of UID. Raises NoSuchMessage or OSError where one of them has none.
+Values = Callable[[Mailbox, Sequence[int]], list[Any]]
+
+
+def arrived(mailbox: Mailbox, uids: Sequence[int]) -> list[int]:
+    """INTERNALDATE in whole seconds, which is what a client can see of it."""
+    return [math.floor(mailbox.internal_date(uid)) for uid in uids]
+
+
+def sent(mailbox: Mailbox, uids: Sequence[int]) -> list[int]:
+    """The sent date (RFC 5256 section 2.2) in seconds since the epoch."""
+    return [
+        arrived(mailbox, (uid,))[0] if stated is None else stated
+        for uid, stated in zip(uids, map(ordering.sent, mailbox.orderings(uids)), strict=True)
+    ]
+
+
+def _text(text: Text) -> Values:
+    return lambda mailbox, uids: [ordering.text_key(one, text) for one in mailbox.orderings(uids)]
+
+
+def _sizes(mailbox: Mailbox, uids: Sequence[int]) -> list[int]:
+    return [mailbox.octets(uid) for uid in uids]
+
+
+CRITERIA: Mapping[str, Values] = {
+    "ARRIVAL": arrived,
+    "CC": _text(Text.CC),
+    "DATE": sent,
+    "DISPLAYFROM": _text(Text.DISPLAYFROM),
+    "DISPLAYTO": _text(Text.DISPLAYTO),
+    "FROM": _text(Text.FROM),
+    "SIZE": _sizes,
+    "SUBJECT": _text(Text.SUBJECT),
+    "TO": _text(Text.TO),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """What to sort by, and whether from the last to the first."""
+
+    name: str
+    reverse: bool = False
+
+
+def parse(args: Cursor) -> tuple[Criterion, ...]:
+    """sort-criteria = "(" sort-criterion *(SP sort-criterion) ")"
+
+    Where one stands twice, the second time it would find nothing left to sort.
+    """
+    by_name: dict[str, Criterion] = {}
+    for criterion in args.list_of(_criterion):
+        by_name.setdefault(criterion.name, criterion)
+    return tuple(by_name.values())
+
+
+def _criterion(args: Cursor) -> Criterion:
+    """sort-criterion = ["REVERSE" SP] sort-key"""
+    reverse = args.accept_keyword("REVERSE")
+    name = (args.sp() if reverse else args).keyword()
+    if name not in CRITERIA and name != RELEVANCY:
+        raise BadSyntax("There is no such sort key")
+    return Criterion(name, reverse)
+
+
+@dataclass(slots=True)
+class Columns:
+    """What is known of messages of a view, in columns; those that are gone, or cannot be read, are left out.
+
+    `positions` are those that are there, `unreadable` counts those of which nothing is known.
+    """
+
+    view: Selected
+    values: Sequence[Values]
+    positions: "array[int]" = field(default_factory=lambda: array("I"))
+    unreadable: int = 0
+
+    def read(self, positions: "array[int]") -> Iterator[list[list[Any]]]:
+        """Some rows of all columns at a time; the positions ascend."""
+        for start in range(0, len(positions), TURN):
+            some = positions[start : start + TURN]
+            try:
+                yield self._rows(some)
+            except (NoSuchMessage, OSError):
+                yield from self._one_by_one(some)
+
+    def _rows(self, positions: "array[int]") -> list[list[Any]]:
+        uids = [self.view.uids[position] for position in positions]
+        rows = [values(self.view.mailbox, uids) for values in self.values]
+        self.positions.extend(positions)
+        return rows
+
+    def _one_by_one(self, positions: "array[int]") -> Iterator[list[list[Any]]]:
+        for position in positions:
+            try:
+                yield self._rows(array("I", (position,)))
+            except NoSuchMessage:
+                continue
+            except OSError:
+                self.unreadable += 1
+
+
+@dataclass(slots=True)
+class Sorting:
+    """Sorts messages of a view in the account's lane; `unreadable` counts those of which nothing is known."""
+
+    view: Selected
+    criteria: tuple[Criterion, ...]
+    unreadable: int = 0
+
+    def order(self, positions: "array[int]", scores: "array[int]") -> "Steps[tuple[array[int], array[int]]]":
+        """The positions, which ascend, in the order that is asked for, without those that are gone.
+
+        Scores, if there are any, are those of the positions, and are given in the same order.
+        """
+        read = Columns(self.view, [CRITERIA[one.name] for one in self.criteria if one.name != RELEVANCY])
+        columns: list[list[Any]] = [[] for _ in read.values]
+        for rows in read.read(positions):
+            for column, values in zip(columns, rows, strict=True):
+                column += values
+            yield b""
+        self.unreadable += read.unreadable
+        kept_scores = array("B")
+        if scores:
+            by_position = dict(zip(positions, scores, strict=True))
+            kept_scores.extend(map(by_position.__getitem__, read.positions))
+        order = list(range(len(read.positions)))
+        for criterion in reversed(self.criteria):  # the last first: what is sorted stays so where it can
+            if criterion.name == RELEVANCY:  # the highest first (RFC 6203 section 6)
+                order = yield from arranged(order, kept_scores.__getitem__, reverse=not criterion.reverse)
+            else:
+                order = yield from arranged(order, columns.pop().__getitem__, reverse=criterion.reverse)
+        ordered_scores = array("B", map(kept_scores.__getitem__, order) if kept_scores else ())
+        return array("I", map(read.positions.__getitem__, order)), ordered_scores

@@ -1,0 +1,57 @@
+"""Message-ids as THREAD compares them."""
+
+import time
+
+from hypothesis import given
+from hypothesis import strategies as st
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailnode.message.message_ids import REFERENCES, digest, message_ids, references
+
+
+class MessageIdTests(SynchronousTestCase):
+    """message_ids() and references()"""
+
+    def test_normal_form(self) -> None:
+        """RFC 5256 section 3: quotes make no other message-id, and only valid ones count."""
+        for value, found in (
+            (b'<"01KF8JCEOCBS0045PS"@xxx.yyy.com>', [b"01KF8JCEOCBS0045PS@xxx.yyy.com"]),
+            (b"<01KF8JCEOCBS0045PS@xxx.yyy.com>", [b"01KF8JCEOCBS0045PS@xxx.yyy.com"]),
+            (b"<a@b> <c@d>\t<e@f>", [b"a@b", b"c@d", b"e@f"]),
+            (b"<a@b><c@d>", [b"a@b", b"c@d"]),
+            (b'<"a\\"b>"@[x\\]y]>', [b'a"b>@[x]y]']),
+            (b"< a . b @ c >", [b"a.b@c"]),
+            (b"Your message of 1 May <a@b> from <me>", [b"a@b"]),
+            (b"<A@b> <a@B>", [b"A@b", b"a@B"]),
+            (b"a@b <a> <@b> <a@> <a@b@c> <> < @ > <a@b", []),
+            (b"<<a@b>>", [b"a@b"]),
+        ):
+            self.assertEqual(list(message_ids(value)), found, value)
+
+    def test_references(self) -> None:
+        """References, or else the first of In-Reply-To."""
+        self.assertEqual(references(b"<a@b> <c@d>", b"<e@f>"), [b"a@b", b"c@d"])
+        self.assertEqual(references(b"nothing", b"<e@f> <g@h>"), [b"e@f"])
+        self.assertEqual(references(None, b"me <e@f>"), [b"e@f"])
+        self.assertEqual(references(b"", None), [])
+
+    def test_very_many(self) -> None:
+        """The first one and the last ones stay, also of a field that is far too long."""
+        for count in (REFERENCES + 1, 100_000):
+            found = references(b" ".join(b"<%d@x>" % n for n in range(count)), None)
+            kept = [0, *range(count - REFERENCES + 1, count)]
+            self.assertEqual(found, [b"%d@x" % n for n in kept])
+
+    @given(st.binary())
+    def test_anything(self, value: bytes) -> None:
+        """Nothing that comes out of it is empty, and there is a digest of it."""
+        for found in message_ids(value):
+            self.assertIn(b"@", found)
+            self.assertEqual(len(digest(found)), 16)
+
+    def test_takes_linear_time(self) -> None:
+        """Whatever a field is made of."""
+        before = time.process_time()
+        for piece in (b"<", b'<"', b"<a@", b"<a@[", b'"<', b'<"\\', b"<a", b'<"a"', b'<"<""', b"< ", b"\\"):
+            list(message_ids(piece * 30_000))
+        self.assertLess(time.process_time() - before, 5)
