@@ -41,6 +41,8 @@ EXTENSIONS = (
     Extension("NAMESPACE", 2342, ("NAMESPACE",)),
     Extension("UIDPLUS", 4315, ("UID EXPUNGE",)),
     Extension("UNSELECT", 3691, ("UNSELECT",)),
+    Extension("OBJECTID", 8474),
+    Extension("SAVEDATE", 8514),
 )
 
 

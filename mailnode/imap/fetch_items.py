@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from operator import attrgetter
 
+from mailnode.imap import identity
 from mailnode.imap.replies import Torn, flag_list
 from mailnode.imap.selected import Selected
 from mailnode.imap.subject import Subject
@@ -98,6 +99,15 @@ def _internal_dates(view: Selected, messages: Iterable[Message]) -> Iterator[byt
     return map(internal_date, map(view.mailbox.internal_date, map(_uids, messages)))
 
 
+def _named_for_ever(name: Callable[[Selected, int], str]) -> Column:
+    """ "(" objectid ")" (RFC 8474 section 7)."""
+    return lambda view, messages: (b"(%b)" % name(view, one.uid).encode("ascii") for one in messages)
+
+
+def _save_dates(view: Selected, messages: Iterable[Message]) -> Iterator[bytes]:
+    return (internal_date(identity.saved(view, one.uid)) for one in messages)
+
+
 UID = Attribute(b"UID", lambda view, messages: map(b"%d".__mod__, map(_uids, messages)))
 
 
@@ -117,6 +127,9 @@ ATTRIBUTES: Mapping[str, Attribute | Text] = {
         b"RFC822.SIZE",
         lambda view, messages: map(b"%d".__mod__, map(view.mailbox.octets, map(_uids, messages))),
     ),
+    "EMAILID": Attribute(b"EMAILID", _named_for_ever(identity.email_id)),
+    "THREADID": Attribute(b"THREADID", _named_for_ever(identity.thread_id)),
+    "SAVEDATE": Attribute(b"SAVEDATE", _save_dates),
     "ENVELOPE": Attribute(b"ENVELOPE", _prepared("envelope")),
     "BODY": Attribute(b"BODY", _prepared("body")),
     "BODYSTRUCTURE": Attribute(b"BODYSTRUCTURE", _prepared("bodystructure")),

@@ -14,7 +14,7 @@ from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from mailnode.store import filenames, homes
+from mailnode.store import filenames, homes, identity
 from mailnode.store.answers import Answers
 from mailnode.store.cache import FolderCache
 from mailnode.store.context import Context
@@ -41,6 +41,7 @@ class Status:
     uid_next: int
     uid_validity: int
     unseen: int
+    mailbox_id: str
 
 
 class Synchronised:
@@ -91,6 +92,11 @@ class Synchronised:
         """What names the folder for ever, through renames."""
         return self._folder.list.guid
 
+    @property
+    def mailbox_id(self) -> str:
+        """MAILBOXID (RFC 8474 section 4)."""
+        return identity.mailbox_id(self.guid, self.uid_validity)
+
     def get(self, uid: int) -> Message | None:
         """The message with this UID, or None when there is none (any more)."""
         return self._messages.get(uid)
@@ -120,6 +126,7 @@ class Synchronised:
             uid_next=self.uid_next,
             uid_validity=self.uid_validity,
             unseen=sum(SEEN not in message.flags for message in self._messages),
+            mailbox_id=self.mailbox_id,
         )
 
     # Looking at the disk
