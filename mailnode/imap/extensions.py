@@ -43,6 +43,7 @@ EXTENSIONS = (
     Extension("UNSELECT", 3691, ("UNSELECT",)),
     Extension("OBJECTID", 8474),
     Extension("SAVEDATE", 8514),
+    Extension("PREVIEW", 8970),
 )
 
 

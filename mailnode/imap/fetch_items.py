@@ -7,6 +7,7 @@ What the store has prepared comes in columns: the same item of many messages, on
 such items alone costs a microsecond or two for each message.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import repeat
@@ -119,6 +120,15 @@ def _flags(view: Selected, messages: Iterable[Message]) -> Iterator[bytes]:
 
 FLAGS = Attribute(b"FLAGS", _flags)
 
+
+def _at_hand(view: Selected, messages: Iterable[Message]) -> Iterator[bytes]:
+    """PREVIEW where it is prepared, else NIL (RFC 8970 section 4.1)."""
+    return (view.mailbox.ready(one.uid, "preview") or NIL for one in messages)
+
+
+_LAZY_PREVIEW = Attribute(b"PREVIEW", _at_hand)
+_LAZY = re.compile(rb" \(LAZY(?: LAZY)*+\)", re.IGNORECASE)
+
 ATTRIBUTES: Mapping[str, Attribute | Text] = {
     "UID": UID,
     "FLAGS": FLAGS,
@@ -133,6 +143,7 @@ ATTRIBUTES: Mapping[str, Attribute | Text] = {
     "ENVELOPE": Attribute(b"ENVELOPE", _prepared("envelope")),
     "BODY": Attribute(b"BODY", _prepared("body")),
     "BODYSTRUCTURE": Attribute(b"BODYSTRUCTURE", _prepared("bodystructure")),
+    "PREVIEW": Attribute(b"PREVIEW", _prepared("preview")),
     "RFC822": Text(b"RFC822", _WHOLE, peek=False),
     "RFC822.HEADER": Text(b"RFC822.HEADER", _HEADER, peek=True),
     "RFC822.TEXT": Text(b"RFC822.TEXT", _TEXT, peek=False),
@@ -173,6 +184,8 @@ def _named(name: str, args: Cursor) -> Attribute | Text:
         return _section_item(args, peek=name == "BODY.PEEK")
     if name not in ATTRIBUTES:
         raise BadSyntax("There is no such message data item")
+    if name == "PREVIEW" and args.accept_all(_LAZY):  # other lists behind it modify the command
+        return _LAZY_PREVIEW
     return ATTRIBUTES[name]
 
 

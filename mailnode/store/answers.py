@@ -45,6 +45,11 @@ class Answers:
         base, value = window.answers.get(uid, ("", None))
         return value if base == message.base else None
 
+    def ready(self, message: Message, what: Prepared) -> Any | None:
+        """One of the answers, when it was made before."""
+        fresh = self._fresh.get(message.uid)
+        return getattr(fresh[1], what) if fresh else self.one(message, what)
+
     def make(self, message: Message, body: Body) -> Rendered:
         """Read the message and keep the answers."""
         return self.keep(message, render(body.data, body.verbatim))

@@ -15,7 +15,7 @@ from mailnode.store.uidlist import UID_END
 
 FILE_NAME = "mailnode-index.sqlite"
 
-_VERSION = 6
+_VERSION = 7
 _SCHEMA = """
 CREATE TABLE origin (token TEXT NOT NULL);
 CREATE TABLE folder (
@@ -31,7 +31,7 @@ CREATE TABLE message (
 CREATE TABLE rendered (
     folder INTEGER NOT NULL, uid INTEGER NOT NULL, base TEXT NOT NULL,
     envelope BLOB, body BLOB, bodystructure BLOB,
-    header BLOB, octets INTEGER, parts BLOB,
+    header BLOB, octets INTEGER, preview BLOB, parts BLOB,
     PRIMARY KEY (folder, uid)
 );
 CREATE TABLE directory (
@@ -42,7 +42,7 @@ CREATE TABLE directory (
 
 UNKNOWN = -1
 
-Prepared = Literal["envelope", "body", "bodystructure", "header", "octets"]
+Prepared = Literal["envelope", "body", "bodystructure", "header", "octets", "preview"]
 
 
 WINDOW_ROWS = 256
@@ -215,15 +215,15 @@ class Index:
     def rendered(self, folder: int, uid: int, base: str) -> Rendered | None:
         """The prepared answers for a message, or None; raises ValueError for a row that makes no sense."""
         found = self._db.execute(
-            "SELECT envelope, body, bodystructure, header, octets, parts FROM rendered"
+            "SELECT envelope, body, bodystructure, header, octets, preview, parts FROM rendered"
             " WHERE folder = ? AND uid = ? AND base = ?",
             (folder, uid, _text(base)),
         ).fetchone()
         if found is None:
             return None
-        _check(found, (bytes, bytes, bytes, bytes, int, bytes))
-        envelope, body, bodystructure, header, octets, parts = found
-        return Rendered(envelope, body, bodystructure, header, octets, load_parts(parts))
+        _check(found, (bytes, bytes, bytes, bytes, int, bytes, bytes))
+        envelope, body, bodystructure, header, octets, preview, parts = found
+        return Rendered(envelope, body, bodystructure, header, octets, preview, load_parts(parts))
 
     def prepared(self, folder: int, uid: int, what: Prepared, rows: int) -> Window:
         """One column of the prepared answers of `uid` and those after it, at most `rows` of them.
@@ -249,7 +249,7 @@ class Index:
         """Keep prepared answers of messages, each with its UID and base name."""
         with self._transaction():
             self._db.executemany(
-                "REPLACE INTO rendered VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "REPLACE INTO rendered VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     (
                         folder,
@@ -260,6 +260,7 @@ class Index:
                         rendered.bodystructure,
                         rendered.header,
                         rendered.octets,
+                        rendered.preview,
                         dump_parts(rendered.parts),
                     )
                     for uid, base, rendered in answers

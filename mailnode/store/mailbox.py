@@ -221,6 +221,10 @@ class Mailbox(Synchronised):
         found = self._answers.one(self._listed(uid), what)
         return getattr(self.rendered(uid), what) if found is None else found
 
+    def ready(self, uid: int, what: Prepared) -> Any | None:
+        """The same, but None where the message would have to be read first."""
+        return self._answers.ready(self._listed(uid), what)
+
     # Changing
 
     def _sync_directories(self, *names: str) -> None:
