@@ -1,10 +1,12 @@
-"""FETCH and UID FETCH (RFC 3501 sections 6.4.5 and 6.4.8)."""
+"""FETCH and UID FETCH (RFC 3501 sections 6.4.5 and 6.4.8), with modifiers (RFC 4466 section 2.4)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import tee
+from typing import Any
 
 from mailnode.imap import fetch_items
+from mailnode.imap.commands.arguments import options
 from mailnode.imap.fetch_items import FLAGS, UID, Attribute, Text
 from mailnode.imap.replies import Reply, no, ok
 from mailnode.imap.selected import Selected
@@ -12,20 +14,30 @@ from mailnode.imap.session import Session
 from mailnode.imap.subject import Subject
 from mailnode.store.errors import NoSuchMessage
 from mailnode.store.values import SEEN
+from mailnode.wire.imap import partial
 from mailnode.wire.imap.cursor import Cursor
+from mailnode.wire.imap.partial import Partial
 from mailnode.wire.imap.sequence import Positions, SequenceSet
 
 BATCH = 100  # messages that are marked as seen at once, before their texts are sent
 ROWS = 16384  # octets of prepared answers that are handed on at once
 
+# How what follows the name of a modifier is read; those of UID FETCH alone, and those of both.
+MODIFIERS: Mapping[str, Callable[[Cursor], Any]] = {}
+UID_MODIFIERS: Mapping[str, Callable[[Cursor], Any]] = {
+    **MODIFIERS,
+    "PARTIAL": lambda args: partial.parse(args.sp()),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Messages and what of them."""
+    """Messages and what of them; modifiers by their names."""
 
     messages: SequenceSet
     items: tuple[Attribute | Text, ...]
     by_uid: bool
+    modifiers: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def is_prepared(self) -> bool:
@@ -39,23 +51,33 @@ class Fetch:
 
 
 def parse(args: Cursor) -> Fetch:
-    """fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att ... ")")"""
-    fetch = Fetch(args.sp().sequence_set(), fetch_items.parse(args.sp()), by_uid=False)
-    args.end()
-    return fetch
+    """fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att ... ")")
+    [SP "(" fetch-modifier *(SP fetch-modifier) ")"]
+    """
+    return _parse(args, by_uid=False)
 
 
 def parse_uid(args: Cursor) -> Fetch:
     """uid = "UID" SP fetch: the UID is always among the items."""
-    fetch = Fetch(args.sp().sequence_set(), fetch_items.parse(args.sp()), by_uid=True)
+    return _parse(args, by_uid=True)
+
+
+def _parse(args: Cursor, *, by_uid: bool) -> Fetch:
+    messages = args.sp().sequence_set()
+    items = fetch_items.parse(args.sp())
+    if by_uid and UID not in items:
+        items = (UID, *items)
+    modifiers = options(args, UID_MODIFIERS if by_uid else MODIFIERS) if args.accept(b" ") else {}
     args.end()
-    return fetch if UID in fetch.items else Fetch(fetch.messages, (UID, *fetch.items), by_uid=True)
+    return Fetch(messages, items, by_uid, modifiers)
 
 
 async def run(session: Session, fetch: Fetch) -> Reply:
     """One FETCH response for each message; those that are gone are left out, and the NO says so."""
     view = session.view
-    answers = Answers(view, fetch, view.positions(fetch.messages, by_uid=fetch.by_uid))
+    positions = view.positions(fetch.messages, by_uid=fetch.by_uid)
+    wanted: Partial | None = fetch.modifiers.get("PARTIAL")
+    answers = Answers(view, fetch, positions if wanted is None else wanted.cut(positions))
     await session.send(answers.chunks())
     if answers.newly_seen:
         session.announce(view.mailbox.name)
