@@ -44,10 +44,10 @@ class Selected:
         if unseen is not None:
             yield ok("The first unseen message", b"UNSEEN %d" % unseen).encode(b"*")
         yield self._permanent_flags()
-        yield ok("The next UID", b"UIDNEXT %d" % self.mailbox.uid_next).encode(b"*")
-        yield ok("UIDs are valid", b"UIDVALIDITY %d" % self.mailbox.uid_validity).encode(b"*")
         lasting = self.mailbox.mailbox_id.encode("ascii")
         yield ok("The mailbox's lasting name", b"MAILBOXID (%b)" % lasting).encode(b"*")
+        yield ok("The next UID", b"UIDNEXT %d" % self.mailbox.uid_next).encode(b"*")
+        yield ok("UIDs are valid", b"UIDVALIDITY %d" % self.mailbox.uid_validity).encode(b"*")
 
     def _seen(self, uid: int) -> bool:
         message = self.mailbox.get(uid)

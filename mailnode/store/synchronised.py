@@ -36,12 +36,12 @@ _DEAD_LINES = 64
 class Status:
     """What STATUS asks for."""
 
+    mailbox_id: str
     messages: int
     recent: int
     uid_next: int
     uid_validity: int
     unseen: int
-    mailbox_id: str
 
 
 class Synchronised:
@@ -121,12 +121,12 @@ class Synchronised:
     def status(self) -> Status:
         """Counts, as of the last sync."""
         return Status(
+            mailbox_id=self.mailbox_id,
             messages=len(self._messages),
             recent=sum(message.recent for message in self._messages),
             uid_next=self.uid_next,
             uid_validity=self.uid_validity,
             unseen=sum(SEEN not in message.flags for message in self._messages),
-            mailbox_id=self.mailbox_id,
         )
 
     # Looking at the disk
