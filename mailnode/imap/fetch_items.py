@@ -120,6 +120,11 @@ def _flags(view: Selected, messages: Iterable[Message]) -> Iterator[bytes]:
 
 FLAGS = Attribute(b"FLAGS", _flags)
 
+# RFC 7162 section 3.1.4.2.
+MODSEQ = Attribute(
+    b"MODSEQ", lambda view, messages: map(b"(%d)".__mod__, map(attrgetter("modseq"), messages))
+)
+
 
 def _at_hand(view: Selected, messages: Iterable[Message]) -> Iterator[bytes]:
     """PREVIEW where it is prepared, else NIL (RFC 8970 section 4.1)."""
@@ -132,6 +137,7 @@ _LAZY = re.compile(rb" \(LAZY(?: LAZY)*+\)", re.IGNORECASE)
 ATTRIBUTES: Mapping[str, Attribute | Text] = {
     "UID": UID,
     "FLAGS": FLAGS,
+    "MODSEQ": MODSEQ,
     "INTERNALDATE": Attribute(b"INTERNALDATE", _internal_dates),
     "RFC822.SIZE": Attribute(
         b"RFC822.SIZE",

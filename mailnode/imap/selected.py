@@ -9,22 +9,39 @@ here runs in the account's lane.
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 
-from mailnode.imap.replies import Goodbye, flag_list, ok
+from mailnode.imap.replies import Goodbye, Reply, flag_list, ok
 from mailnode.store.account import Account
 from mailnode.store.errors import NoSuchMailbox, NoSuchMessage
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.messages import Message
 from mailnode.store.values import SEEN, SYSTEM_FLAGS, Name
-from mailnode.wire.imap.sequence import Positions, SequenceSet
+from mailnode.wire.imap.sequence import Positions, SequenceSet, encode_in_parts, ranges_of
 
 _RECENT = frozenset(("\\Recent",))
 
 
-class Selected:
-    """A view; `recent` are the UIDs that are \\Recent in this session."""
+def uses_modseqs(enabled: AbstractSet[str]) -> bool:
+    """Whether the client hears of modification sequences (RFC 7162 section 3.1)."""
+    return not enabled.isdisjoint(("CONDSTORE", "QRESYNC"))
 
-    def __init__(self, account: Account, name: Name, *, read_only: bool) -> None:
+
+class Selected:
+    """A view; `recent` are the UIDs that are \\Recent in this session.
+
+    `enabled` are the extensions that the client has asked for; there may be more of them later.
+    """
+
+    def __init__(
+        self,
+        account: Account,
+        name: Name,
+        *,
+        read_only: bool,
+        enabled: AbstractSet[str] = frozenset(),
+    ) -> None:
+        self.enabled = enabled
         self.mailbox: Mailbox = account.mailbox(name)
         self.read_only = read_only
         self.recent: set[int] = set()
@@ -33,6 +50,7 @@ class Selected:
         self._compared = self.mailbox.uids
         self._newest = self.uids[-1] if self.uids else 0
         self._modseq = self.mailbox.highest_modseq
+        self._in_step = self._modseq  # as of when all is told, expunges too
         self._keywords = self.mailbox.keywords()
         self._reported: dict[int, int] = {}  # UID -> modseq of flags the client knows already
 
@@ -48,6 +66,11 @@ class Selected:
         yield ok("The mailbox's lasting name", b"MAILBOXID (%b)" % lasting).encode(b"*")
         yield ok("The next UID", b"UIDNEXT %d" % self.mailbox.uid_next).encode(b"*")
         yield ok("UIDs are valid", b"UIDVALIDITY %d" % self.mailbox.uid_validity).encode(b"*")
+        yield self.told().encode(b"*")
+
+    def told(self, text: str = "All is told up to here") -> Reply:
+        """OK with HIGHESTMODSEQ: up to there the client knows everything (RFC 7162 section 3.1.2.1)."""
+        return ok(text, b"HIGHESTMODSEQ %d" % self._in_step)
 
     def _seen(self, uid: int) -> bool:
         message = self.mailbox.get(uid)
@@ -95,6 +118,28 @@ class Selected:
         """FLAGS of a message, with this session's \\Recent."""
         return flag_list(message.flags | _RECENT if message.uid in self.recent else message.flags)
 
+    def changed(self, positions: Positions, since: int) -> Iterator[int]:
+        """Those positions at which a message has changed after modseq `since`."""
+        for span in positions:
+            for position in span:
+                message = self.mailbox.get(self.uids[position])
+                if message is not None and message.modseq > since:
+                    yield position
+
+    def flags_response(self, position: int, *, flags: bool = True, uid: bool = True) -> bytes:
+        """FETCH of a message whose flags are others; who knows modification sequences gets this one's too.
+
+        RFC 7162 section 3.2.4: with these goes the UID. The message has to be there.
+        """
+        message = self.message(position)
+        modseqs = uses_modseqs(self.enabled)
+        items = [b"UID %d" % message.uid] if uid or modseqs else []
+        if flags:
+            items.append(b"FLAGS " + self.flags(message))
+        if modseqs:
+            items.append(b"MODSEQ (%d)" % message.modseq)
+        return b"* %d FETCH (%s)\r\n" % (position + 1, b" ".join(items))
+
     def client_knows(self, message: Message) -> None:
         """These flags need not be reported: the client has just set them silently, or was just told."""
         self._reported[message.uid] = message.modseq
@@ -131,6 +176,11 @@ class Selected:
             yield self._flags_line()
             yield self._permanent_flags()
         yield from self._flags_changed(newest)
+        if self._compared is self.mailbox.uids:
+            self._in_step = self._modseq
+        elif "QRESYNC" in self.enabled:
+            # An expunge is not told so far; what was told may be of later, and must not count (section 3.2).
+            yield self.told().encode(b"*")
 
     def _expunged(self) -> Iterator[bytes]:
         """From the last to the first, so that no number has to be corrected for one sent before."""
@@ -138,11 +188,14 @@ class Selected:
         if not gone:
             return
         recent = len(self.recent)
-        self.recent.difference_update([self.uids[index] for index in gone])
+        uids = [self.uids[index] for index in gone]
+        self.recent.difference_update(uids)
         missing = set(gone)
         self.uids = array("I", (uid for index, uid in enumerate(self.uids) if index not in missing))
-        for index in reversed(gone):
-            yield b"* %d EXPUNGE\r\n" % (index + 1)
+        if "QRESYNC" in self.enabled:
+            yield from (b"* VANISHED %s\r\n" % some for some in encode_in_parts(ranges_of(uids)))
+        else:
+            yield from (b"* %d EXPUNGE\r\n" % (index + 1) for index in reversed(gone))
         if len(self.recent) != recent:
             yield b"* %d RECENT\r\n" % len(self.recent)
 
@@ -172,4 +225,4 @@ class Selected:
                 continue
             index = bisect_left(self.uids, uid)
             if index < len(self.uids) and self.uids[index] == uid:
-                yield b"* %d FETCH (UID %d FLAGS %s)\r\n" % (index + 1, uid, self.flags(message))
+                yield self.flags_response(index)

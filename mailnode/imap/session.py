@@ -16,7 +16,7 @@ from mailnode.events.life import Bus
 from mailnode.events.presence import LiveSessions
 from mailnode.imap import names
 from mailnode.imap.replies import Goodbye, Refused, Reply, no_target, ok
-from mailnode.imap.selected import Selected
+from mailnode.imap.selected import Selected, uses_modseqs
 from mailnode.net.blocking import send
 from mailnode.net.dirwatch import DirectoryWatches
 from mailnode.net.listen import Connection
@@ -182,6 +182,15 @@ class Session:
         alerts, self._alerts = self._alerts, []
         for text in alerts:
             self.stream.write(ok(text, b"ALERT").encode(b"*"))
+
+    # Extensions that are on only for who asks
+
+    def use_modseqs(self) -> None:
+        """The client has shown that it knows modification sequences (RFC 7162 section 3.1)."""
+        if not uses_modseqs(self.enabled):
+            self.enabled.add("CONDSTORE")
+            if self.selected is not None:
+                self.stream.write(self.selected.told().encode(b"*"))
 
     # Names
 

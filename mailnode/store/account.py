@@ -283,9 +283,7 @@ class Account:
     def _empty_inbox_into(self, new: Name) -> None:
         self.create(new)
         inbox, target = self.mailbox(INBOX), self.mailbox(new)
-        uids = list(inbox.uids)
-        inbox.copy(uids, target, moving=True)
-        inbox.expunge(uids)
+        inbox.move(list(inbox.uids), target)
 
     # Subscriptions
 

@@ -6,13 +6,25 @@ served all the same.
 
 import sqlite3
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import TypeVar
 
 from mailnode.message.rendered import Rendered
 from mailnode.store.context import Context
-from mailnode.store.index import FolderRow, Index, Prepared, Row, Window
+from mailnode.store.index import UNKNOWN, FolderRow, Index, Prepared, Row, Window
+from mailnode.store.vanished import Vanished
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """A folder: `rows` by UID; `vanished` is None where expunges were not told from the beginning."""
+
+    uid_next: int
+    modseq: int
+    rows: dict[int, Row]
+    vanished: Vanished | None
 
 
 class FolderCache:
@@ -35,24 +47,34 @@ class FolderCache:
                 self._context.discard_index()  # and begin an empty one
         return otherwise
 
-    def open(self) -> tuple[int, int, dict[int, Row]] | None:
-        """UIDNEXT, the highest modification sequence, and the messages by UID, as they were remembered.
+    def open(self) -> Remembered | None:
+        """The folder as it was remembered.
 
         None when the cache cannot be seen now. What it knows is then not known; nothing must be told to it
         by who opened the folder without it, or it would seem to have known that always.
         """
 
-        def work(index: Index, folder: FolderRow) -> tuple[int, int, dict[int, Row]]:
-            return folder.uid_next, folder.modseq, {row.uid: row for row in index.rows(folder.id)}
+        def work(index: Index, folder: FolderRow) -> Remembered:
+            rows = {row.uid: row for row in index.rows(folder.id)}
+            vanished = None
+            if folder.vanished_since != UNKNOWN:
+                vanished = Vanished(folder.vanished_since, index.vanished(folder.id))
+            return Remembered(folder.uid_next, folder.modseq, rows, vanished)
 
         return self._tried(work, None)
 
-    def save(self, *, uid_next: int, modseq: int, changed: Iterable[Row], gone: Iterable[int]) -> None:
+    def know_vanished(self, since: int) -> None:
+        """From this modification sequence on, all expunges will be told."""
+        self._tried(lambda index, folder: index.know_vanished(folder.id, since), None)
+
+    def save(
+        self, *, uid_next: int, modseq: int, changed: Iterable[Row], gone: Iterable[int], vanished: Vanished
+    ) -> None:
         """Remember what changed, and the UIDs that are gone."""
         rows, uids = list(changed), list(gone)
         self._tried(
             lambda index, folder: index.save(
-                folder.id, uid_next=uid_next, modseq=modseq, changed=rows, gone=uids
+                folder.id, uid_next=uid_next, modseq=modseq, changed=rows, gone=uids, vanished=vanished
             ),
             None,
         )

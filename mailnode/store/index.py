@@ -12,6 +12,9 @@ from typing import Any, Literal, NamedTuple
 
 from mailnode.message.rendered import Rendered, dump_parts, load_parts
 from mailnode.store.uidlist import UID_END
+from mailnode.store.vanished import Record, Vanished
+from mailnode.wire.errors import BadSyntax
+from mailnode.wire.imap.sequence import encode_ranges, parse
 
 FILE_NAME = "mailnode-index.sqlite"
 
@@ -20,8 +23,10 @@ _SCHEMA = """
 CREATE TABLE origin (token TEXT NOT NULL);
 CREATE TABLE folder (
     id INTEGER PRIMARY KEY, guid TEXT NOT NULL UNIQUE, validity INTEGER NOT NULL,
-    uid_next INTEGER NOT NULL, modseq INTEGER NOT NULL
+    uid_next INTEGER NOT NULL, modseq INTEGER NOT NULL, vanished_since INTEGER NOT NULL
 );
+CREATE TABLE vanished (folder INTEGER NOT NULL, modseq INTEGER NOT NULL, uids TEXT NOT NULL);
+CREATE INDEX vanished_of ON vanished (folder, modseq);
 CREATE TABLE message (
     folder INTEGER NOT NULL, uid INTEGER NOT NULL, base TEXT NOT NULL, info TEXT NOT NULL,
     modseq INTEGER NOT NULL, octets INTEGER NOT NULL, internal_date REAL NOT NULL,
@@ -87,11 +92,15 @@ class DirectoryRow:
 
 @dataclass(frozen=True, slots=True)
 class FolderRow:
-    """What the cache knows of one folder."""
+    """What the cache knows of one folder; all expunges after `vanished_since`, or UNKNOWN."""
 
     id: int
     uid_next: int
     modseq: int
+    vanished_since: int
+
+
+_TABLES = (("folder", "id"), ("message", "folder"), ("rendered", "folder"), ("vanished", "folder"))
 
 
 class Index:
@@ -138,17 +147,19 @@ class Index:
     def folder(self, guid: str, validity: int) -> FolderRow:
         """The row of a folder, made empty if the cache has none of that UIDVALIDITY."""
         found = self._db.execute(
-            "SELECT id, validity, uid_next, modseq FROM folder WHERE guid = ?", (guid,)
+            "SELECT id, validity, uid_next, modseq, vanished_since FROM folder WHERE guid = ?", (guid,)
         ).fetchone()
         if found is not None and found[1] == validity:
-            return FolderRow(found[0], found[2], found[3])
+            return FolderRow(found[0], found[2], found[3], found[4])
         with self._transaction():
             if found is not None:
                 self._forget(found[0])
             made = self._db.execute(
-                "INSERT INTO folder (guid, validity, uid_next, modseq) VALUES (?, ?, 1, 0)", (guid, validity)
+                "INSERT INTO folder (guid, validity, uid_next, modseq, vanished_since)"
+                " VALUES (?, ?, 1, 0, ?)",
+                (guid, validity, UNKNOWN),
             )
-        return FolderRow(int(made.lastrowid or 0), 1, 0)
+        return FolderRow(int(made.lastrowid or 0), 1, 0, UNKNOWN)
 
     def keys(self, guid: str) -> list[str]:
         """The names of folders that begin with a G."""
@@ -163,7 +174,7 @@ class Index:
             self._db.execute("UPDATE folder SET guid = ? WHERE guid = ?", (new, old))
 
     def _forget(self, folder: int) -> None:
-        for table, key in (("folder", "id"), ("message", "folder"), ("rendered", "folder")):
+        for table, key in _TABLES:
             self._db.execute(f"DELETE FROM {table} WHERE {key} = ?", (folder,))
 
     def rows(self, folder: int) -> Iterator[Row]:
@@ -178,9 +189,16 @@ class Index:
         )
 
     def save(
-        self, folder: int, *, uid_next: int, modseq: int, changed: Iterable[Row], gone: Iterable[int]
+        self,
+        folder: int,
+        *,
+        uid_next: int,
+        modseq: int,
+        changed: Iterable[Row],
+        gone: Iterable[int],
+        vanished: Vanished,
     ) -> None:
-        """Remember a synchronised folder: what changed, and the UIDs that are gone."""
+        """Remember a synchronised folder: what changed, the UIDs that are gone, and as of when."""
         with self._transaction():
             self._db.execute(
                 "UPDATE folder SET uid_next = max(uid_next, ?), modseq = max(modseq, ?) WHERE id = ?",
@@ -206,6 +224,37 @@ class Index:
             for uid in gone:
                 self._db.execute("DELETE FROM message WHERE folder = ? AND uid = ?", (folder, uid))
                 self._db.execute("DELETE FROM rendered WHERE folder = ? AND uid = ?", (folder, uid))
+            self._save_vanished(folder, vanished)
+
+    def vanished(self, folder: int) -> list[Record]:
+        """The expunges of a folder, the oldest first. Raises ValueError for a row that makes no sense."""
+        rows = self._db.execute(
+            "SELECT modseq, uids FROM vanished WHERE folder = ? ORDER BY modseq", (folder,)
+        ).fetchall()
+        for row in rows:
+            _check(row, (int, str))
+        try:
+            return [(modseq, parse(uids.encode()).spans(UID_END)) for modseq, uids in rows]
+        except BadSyntax as error:
+            raise ValueError(str(error)) from None
+
+    def know_vanished(self, folder: int, since: int) -> None:
+        """From this modification sequence on, expunges are told."""
+        with self._transaction():
+            self._db.execute("DELETE FROM vanished WHERE folder = ?", (folder,))
+            self._db.execute("UPDATE folder SET vanished_since = ? WHERE id = ?", (since, folder))
+
+    def _save_vanished(self, folder: int, vanished: Vanished) -> None:
+        """A folder whose expunges were not known stays so: its row may be younger than what is told."""
+        self._db.executemany(
+            "INSERT INTO vanished VALUES (?, ?, ?)",
+            ((folder, modseq, encode_ranges(uids).decode()) for modseq, uids in vanished.fresh()),
+        )
+        self._db.execute(
+            "UPDATE folder SET vanished_since = max(vanished_since, ?) WHERE id = ? AND vanished_since != ?",
+            (vanished.since, folder, UNKNOWN),
+        )
+        self._db.execute("DELETE FROM vanished WHERE folder = ? AND modseq <= ?", (folder, vanished.since))
 
     def messages(self) -> int:
         """How many messages of the whole account it knows."""

@@ -286,10 +286,18 @@ class Mailbox(Synchronised):
             if error.errno != errno.ENAMETOOLONG:  # else no flags fit behind its name, and it stays in new/
                 raise
 
-    def set_flags(self, uids: Iterable[int], mode: Mode, flags: Flags) -> dict[int, int]:
+    def set_flags(
+        self,
+        uids: Iterable[int],
+        mode: Mode,
+        flags: Flags,
+        *,
+        unless: Callable[[Message], bool] = lambda message: False,
+    ) -> dict[int, int]:
         """Change flags durably; gives the UIDs whose flags are others now, and their modseqs before that.
 
-        Messages that have gone are passed over. Raises TooManyKeywords, and then changes nothing.
+        `unless` is asked of each message at that moment. Messages that have gone are passed over. Raises
+        TooManyKeywords, and then changes nothing.
         """
         with self._changing():
             flags = self._known_spelling(flags, may_add=mode != "remove")
@@ -299,7 +307,7 @@ class Mailbox(Synchronised):
                 "replace": lambda _: flags,
             }
             wanted = [one for uid in dict.fromkeys(uids) if (one := self._messages.get(uid))]
-            wanted = [one for one in wanted if change[mode](one.flags) != one.flags]
+            wanted = [one for one in wanted if not unless(one) and change[mode](one.flags) != one.flags]
             if not wanted:
                 return {}
             before = {one.uid: one.modseq for one in wanted}
@@ -371,6 +379,19 @@ class Mailbox(Synchronised):
                     continue
                 return [(one.uid, uid) for one, uid in zip(sources, made, strict=True)]
         raise NoSuchMessage
+
+    def move(self, uids: Sequence[int], target: "Mailbox") -> list[tuple[int, int]]:
+        """Copy messages, then remove them here; gives (UID here, UID there). All of them, or none.
+
+        A power cut in between leaves a message in both. Raises as copy() does, and OSError.
+        """
+        made = self.copy(uids, target, moving=True)
+        try:
+            self.expunge([here for here, _ in made])
+        except BaseException:
+            target.expunge([there for here, there in made if self.get(here) is not None])
+            raise
+        return made
 
     def _octets_on_disk(self, message: Message) -> int:
         size = filenames.sizes(message.base)[0]

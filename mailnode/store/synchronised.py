@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from mailnode.store import filenames, homes, identity
 from mailnode.store.answers import Answers
-from mailnode.store.cache import FolderCache
+from mailnode.store.cache import FolderCache, Remembered
 from mailnode.store.context import Context
 from mailnode.store.directory import CUR, NEW
 from mailnode.store.download import UNSEEN, Download
@@ -27,6 +27,7 @@ from mailnode.store.messages import Message, Messages
 from mailnode.store.text_cache import FolderText
 from mailnode.store.uidlist import Record
 from mailnode.store.values import SEEN, Flags, Name
+from mailnode.store.vanished import Vanished
 from mailnode.wire.uidl import DEFAULT, default_id, names_copies_alike, unique_id
 
 _DEAD_LINES = 64
@@ -42,6 +43,7 @@ class Status:
     uid_next: int
     uid_validity: int
     unseen: int
+    highest_modseq: int
 
 
 class Synchronised:
@@ -58,6 +60,7 @@ class Synchronised:
         self._text = FolderText(context, "", 0)
         self._remembered: dict[int, Row] = {}  # of messages that were not seen yet
         self._blind = False  # whether the cache could not be seen when the folder was opened
+        self._vanished = Vanished()
         self._dead: set[str] = set()  # base names of which a line may still stand in the uid list
 
     # Facts
@@ -118,6 +121,10 @@ class Synchronised:
         """UIDs of messages that are new or have other flags after modseq `since`, ascending."""
         return self._messages.changes(since)
 
+    def expunged(self, since: int) -> list[range] | None:
+        """The UIDs that vanished after modseq `since`, as ascending ranges; None where that is not known."""
+        return self._vanished.after(since)
+
     def status(self) -> Status:
         """Counts, as of the last sync."""
         return Status(
@@ -127,6 +134,7 @@ class Synchronised:
             uid_next=self.uid_next,
             uid_validity=self.uid_validity,
             unseen=sum(SEEN not in message.flags for message in self._messages),
+            highest_modseq=self.highest_modseq,
         )
 
     # Looking at the disk
@@ -197,6 +205,7 @@ class Synchronised:
         gone = self._forget([one for base in gone_twice if (one := self._messages.called(base))])
         self._bury(gone_twice)
         touched += self._note_new(places)
+        gone += self._lose()
         if stable and self._too_many_dead():
             self._folder.rewrite_list()
             self._dead.clear()
@@ -232,7 +241,8 @@ class Synchronised:
         self._text = FolderText(self._context, home, self.uid_validity)
         remembered = self._cache.open()
         self._blind = remembered is None
-        uid_next, self._messages.modseq, self._remembered = remembered or (1, 0, {})
+        remembered = remembered or Remembered(1, 0, {}, None)
+        self._messages.modseq, self._remembered = remembered.modseq, remembered.rows
         if self._blind:
             self._text.stay_apart()
         else:
@@ -240,8 +250,11 @@ class Synchronised:
         if not self._messages.modseq or self._context.first_time(self.guid):
             # A power cut may have taken the end of the cache, and with it a sequence that a client has seen.
             self._messages.tick(max(self._context.now(), folder.newest_change()))
-        if uid_next > folder.list.next_uid:
-            folder.list.next_uid = uid_next
+        self._vanished = remembered.vanished or Vanished(self.highest_modseq)
+        if remembered.vanished is None and not self._blind:
+            self._cache.know_vanished(self.highest_modseq)
+        if remembered.uid_next > folder.list.next_uid:
+            folder.list.next_uid = remembered.uid_next
             folder.rewrite_list()
 
     def _is_still_ours(self) -> bool:
@@ -287,12 +300,25 @@ class Synchronised:
         return moved
 
     def _forget(self, messages: list[Message]) -> list[int]:
-        if messages:
-            self._tick()
         for message in messages:
             self._folder.list.records.pop(message.base, None)
             self._dead.add(message.base)
-        return self._messages.forget(messages)
+        gone = self._messages.forget(messages)
+        self._vanish(gone)
+        return gone
+
+    def _lose(self) -> list[int]:
+        """Messages that went while nobody looked; one missed in a restless folder is left for later."""
+        lost = [uid for uid, row in self._remembered.items() if row.base not in self._folder.list.records]
+        for uid in lost:
+            del self._remembered[uid]
+        self._vanish(lost)
+        return lost
+
+    def _vanish(self, uids: list[int]) -> None:
+        """These UIDs are gone as of a modification sequence of their own (RFC 7162 section 3.2)."""
+        if uids:
+            self._vanished.add(self._tick(), uids)
 
     def _note_new(self, places: dict[str, Place]) -> list[Message]:
         records = self._folder.list.records
@@ -366,15 +392,14 @@ class Synchronised:
 
     def _remember(self, touched: Iterable[Message], gone: Iterable[int]) -> None:
         """Tell the cache."""
-        forgotten = [*gone, *self._remembered]
-        self._remembered.clear()
         if self._blind:
             return
         self._cache.save(
             uid_next=self.uid_next,
             modseq=self.highest_modseq,
             changed=map(_row, touched),
-            gone=forgotten,
+            gone=gone,
+            vanished=self._vanished,
         )
 
 

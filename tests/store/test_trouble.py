@@ -13,6 +13,7 @@ from mailnode.store.filenames import UniqueNames
 from mailnode.store.index import FILE_NAME
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.values import ANSWERED, DELETED, FLAGGED, INBOX, SEEN
+from mailnode.store.vanished import Vanished
 from tests.store.support import MESSAGE, StoreTestCase
 
 OLD, NEW = ("Old",), ("New",)
@@ -566,7 +567,7 @@ class CacheTests(StoreTestCase):
         account = self.account()
         self.append(account)
         highest = account.mailbox(INBOX).highest_modseq
-        account.mailbox(INBOX)._cache.save(uid_next=1, modseq=1, changed=[], gone=[])
+        account.mailbox(INBOX)._cache.save(uid_next=1, modseq=1, changed=[], gone=[], vanished=Vanished())
         account.close()
         self.assertGreaterEqual(self.account().mailbox(INBOX).highest_modseq, highest)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from mailnode.imap.replies import Reply, no_target, ok
 from mailnode.imap.session import Session
 from mailnode.store.errors import NoSuchMailbox
+from mailnode.store.mailbox import Mailbox
 from mailnode.wire.imap.cursor import Cursor
 from mailnode.wire.imap.sequence import SequenceSet, encode
 
@@ -47,6 +48,10 @@ async def run(session: Session, copy: Copy) -> Reply:
     except NoSuchMailbox:  # should it be the selected one that is gone, the client hears BYE instead
         raise no_target() from None
     session.announce(name)
-    source, made = zip(*copied, strict=True)
-    code = b"COPYUID %d %s %s" % (target.uid_validity, encode(source), encode(made))
-    return ok("Copied", code)
+    return ok("Copied", copy_uid(target, copied))
+
+
+def copy_uid(target: Mailbox, copied: list[tuple[int, int]]) -> bytes:
+    """resp-code-copy = "COPYUID" SP nz-number SP uid-set SP uid-set (RFC 4315 section 3)."""
+    sources, made = zip(*copied, strict=True)
+    return b"COPYUID %d %s %s" % (target.uid_validity, encode(sources), encode(made))

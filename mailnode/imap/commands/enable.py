@@ -2,6 +2,7 @@
 
 from mailnode.imap.extensions import enableable
 from mailnode.imap.replies import Reply, ok
+from mailnode.imap.selected import uses_modseqs
 from mailnode.imap.session import Session
 from mailnode.wire.imap.cursor import Cursor
 
@@ -18,6 +19,8 @@ def parse(args: Cursor) -> list[str]:
 async def run(session: Session, names: list[str]) -> Reply:
     """What is unknown, or needs no ENABLE, is passed over; the response tells only what is new."""
     fresh = [name for name in dict.fromkeys(names) if name in enableable() and name not in session.enabled]
+    if uses_modseqs(frozenset(fresh)):
+        session.use_modseqs()
     session.enabled.update(fresh)
     session.untagged(" ".join(["ENABLED", *fresh]).encode("ascii"))
     return ok("Enabled")

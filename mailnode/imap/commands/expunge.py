@@ -2,7 +2,7 @@
 
 from mailnode.events.life import Expunged
 from mailnode.imap.replies import Reply, ok
-from mailnode.imap.selected import Selected
+from mailnode.imap.selected import Selected, uses_modseqs
 from mailnode.imap.session import Session
 from mailnode.store.values import DELETED
 from mailnode.wire.imap.cursor import Cursor
@@ -27,12 +27,23 @@ def parse_uid(args: Cursor) -> SequenceSet:
 async def run(session: Session, uids: SequenceSet | None) -> Reply:
     """The EXPUNGE responses are part of what is told after every command."""
     session.require_writable()
-    await remove_deleted(session, session.view, uids)
-    return ok("Expunged")
+    count = await remove_deleted(session, session.view, uids)
+    return await after_expunge(session, "Expunged") if count else ok("Nothing was to be expunged")
 
 
-async def remove_deleted(session: Session, view: Selected, uids: SequenceSet | None = None) -> None:
-    r"""Remove the messages that have \Deleted, of those that the client knows; all, or those in `uids`."""
+async def after_expunge(session: Session, text: str) -> Reply:
+    """OK; who uses modification sequences gets the mailbox's, once all is told (RFC 7162 section 3.2.7)."""
+    if not uses_modseqs(session.enabled):
+        return ok(text)
+    await session.flush()
+    return session.view.told(text)
+
+
+async def remove_deleted(session: Session, view: Selected, uids: SequenceSet | None = None) -> int:
+    r"""Remove the messages that have \Deleted, of those that the client knows: all, or those in `uids`.
+
+    Gives how many.
+    """
     mailbox, name = view.mailbox, view.mailbox.name
     known = list(view.uids) if uids is None else view.named(uids, by_uid=True)
 
@@ -50,3 +61,4 @@ async def remove_deleted(session: Session, view: Selected, uids: SequenceSet | N
     if count:
         session.shared.bus.publish(Expunged(session.connection.id, session.account.address, str(name), count))
         session.announce(name)
+    return count

@@ -1,43 +1,42 @@
-"""FETCH and UID FETCH (RFC 3501 sections 6.4.5 and 6.4.8), with modifiers (RFC 4466 section 2.4)."""
+"""FETCH and UID FETCH (RFC 3501 sections 6.4.5, 6.4.8), with modifiers.
+
+RFC 4466 section 2.4; of what has changed (RFC 7162 section 3.1.4), and a range of it (RFC 9394 section 3.3).
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import tee
 from typing import Any
 
-from mailnode.imap import fetch_items
-from mailnode.imap.commands.arguments import options
-from mailnode.imap.fetch_items import FLAGS, UID, Attribute, Text
+from mailnode.imap import fetch_items, resync
+from mailnode.imap.commands import arguments
+from mailnode.imap.fetch_items import FLAGS, MODSEQ, UID, Attribute, Text
 from mailnode.imap.replies import Reply, no, ok
-from mailnode.imap.selected import Selected
+from mailnode.imap.selected import Selected, uses_modseqs
 from mailnode.imap.session import Session
 from mailnode.imap.subject import Subject
 from mailnode.store.errors import NoSuchMessage
 from mailnode.store.values import SEEN
+from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap import partial
 from mailnode.wire.imap.cursor import Cursor
 from mailnode.wire.imap.partial import Partial
-from mailnode.wire.imap.sequence import Positions, SequenceSet
+from mailnode.wire.imap.sequence import Positions, SequenceSet, ranges_of
 
 BATCH = 100  # messages that are marked as seen at once, before their texts are sent
 ROWS = 16384  # octets of prepared answers that are handed on at once
 
-# How what follows the name of a modifier is read; those of UID FETCH alone, and those of both.
-MODIFIERS: Mapping[str, Callable[[Cursor], Any]] = {}
-UID_MODIFIERS: Mapping[str, Callable[[Cursor], Any]] = {
-    **MODIFIERS,
-    "PARTIAL": lambda args: partial.parse(args.sp()),
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Messages and what of them; modifiers by their names."""
+    """Messages, what of them, and which of them only."""
 
     messages: SequenceSet
     items: tuple[Attribute | Text, ...]
     by_uid: bool
-    modifiers: Mapping[str, Any] = field(default_factory=dict)
+    changed_since: int | None = None
+    vanished: bool = False  # the UIDs of what was expunged since are told too
+    partial: Partial | None = None
 
     @property
     def is_prepared(self) -> bool:
@@ -50,10 +49,16 @@ class Fetch:
         return any(isinstance(item, Text) and not item.peek for item in self.items)
 
 
+# What may follow the items in parentheses, and how its value is read (RFC 4466 section 2.4).
+MODIFIERS: Mapping[str, Callable[[Cursor], Any]] = {
+    "CHANGEDSINCE": lambda args: args.sp().modseq(),
+    "VANISHED": arguments.flag,
+    "PARTIAL": lambda args: partial.parse(args.sp()),
+}
+
+
 def parse(args: Cursor) -> Fetch:
-    """fetch = "FETCH" SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att ... ")")
-    [SP "(" fetch-modifier *(SP fetch-modifier) ")"]
-    """
+    """fetch = "FETCH" SP sequence-set SP ("ALL" / ... / fetch-att) [SP "(" fetch-modifier ... ")"]"""
     return _parse(args, by_uid=False)
 
 
@@ -65,19 +70,35 @@ def parse_uid(args: Cursor) -> Fetch:
 def _parse(args: Cursor, *, by_uid: bool) -> Fetch:
     messages = args.sp().sequence_set()
     items = fetch_items.parse(args.sp())
-    if by_uid and UID not in items:
-        items = (UID, *items)
-    modifiers = options(args, UID_MODIFIERS if by_uid else MODIFIERS) if args.accept(b" ") else {}
+    modifiers = arguments.options(args, MODIFIERS) if args.accept(b" ") else {}
     args.end()
-    return Fetch(messages, items, by_uid, modifiers)
+    since, vanished = modifiers.get("CHANGEDSINCE"), "VANISHED" in modifiers
+    if vanished and (since is None or not by_uid):
+        raise BadSyntax("VANISHED belongs to UID FETCH with CHANGEDSINCE")
+    wanted = modifiers.get("PARTIAL")
+    if wanted is not None and not by_uid:
+        raise BadSyntax("PARTIAL belongs to UID FETCH")
+    implied = (UID,) if by_uid else ()
+    asked = items if since is None else (*items, MODSEQ)
+    return Fetch(messages, tuple(dict.fromkeys((*implied, *asked))), by_uid, since, vanished, wanted)
 
 
 async def run(session: Session, fetch: Fetch) -> Reply:
     """One FETCH response for each message; those that are gone are left out, and the NO says so."""
     view = session.view
+    if fetch.vanished and "QRESYNC" not in session.enabled:
+        raise BadSyntax("QRESYNC has to be enabled first")
+    if MODSEQ in fetch.items:
+        session.use_modseqs()
     positions = view.positions(fetch.messages, by_uid=fetch.by_uid)
-    wanted: Partial | None = fetch.modifiers.get("PARTIAL")
-    answers = Answers(view, fetch, positions if wanted is None else wanted.cut(positions))
+    if fetch.partial is not None:  # before CHANGEDSINCE (RFC 9394 section 3.4)
+        positions = fetch.partial.cut(positions)
+    if fetch.changed_since is not None:
+        positions = await session.lane(_changed, view, positions, fetch.changed_since)
+    if fetch.vanished:
+        asked = iter(fetch.messages.spans(view.mailbox.uid_next - 1))
+        await session.send(resync.vanished(view, asked, fetch.changed_since or 0))
+    answers = Answers(view, fetch, positions)
     await session.send(answers.chunks())
     if answers.newly_seen:
         session.announce(view.mailbox.name)
@@ -86,6 +107,10 @@ async def run(session: Session, fetch: Fetch) -> Reply:
     if answers.gone and not fetch.by_uid:
         return no("Some of the messages are gone", b"EXPUNGEISSUED")
     return ok("Fetched")
+
+
+def _changed(view: Selected, positions: Positions, since: int) -> Positions:
+    return ranges_of(view.changed(positions, since))
 
 
 @dataclass(slots=True)
@@ -185,4 +210,5 @@ class Answers:
         if subject.uid not in self._changed:
             return self.fetch.items
         self.view.client_knows(subject.message)
-        return self.fetch.items if FLAGS in self.fetch.items else (*self.fetch.items, FLAGS)
+        told = (FLAGS, UID, MODSEQ) if uses_modseqs(self.view.enabled) else (FLAGS,)
+        return tuple(dict.fromkeys((*self.fetch.items, *told)))

@@ -1,46 +1,63 @@
-"""SELECT and EXAMINE (RFC 3501 sections 6.3.1 and 6.3.2)."""
+"""SELECT and EXAMINE (RFC 3501 sections 6.3.1 and 6.3.2), with what was missed (RFC 7162 section 3.2.5)."""
 
 from dataclasses import dataclass
 
+from mailnode.imap import resync
+from mailnode.imap.commands import arguments
 from mailnode.imap.replies import Reply, ok
+from mailnode.imap.resync import Resync
 from mailnode.imap.selected import Selected
 from mailnode.imap.session import Session
+from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
+
+PARAMETERS = {"CONDSTORE": arguments.flag, "QRESYNC": resync.parse}
 
 
 @dataclass(frozen=True, slots=True)
 class Select:
-    """A mailbox, and whether it may be changed."""
+    """A mailbox, whether it may be changed, whether modification sequences are told, and what is known."""
 
     mailbox: str
     read_only: bool
+    condstore: bool = False
+    resync: Resync | None = None
 
 
 def parse_select(args: Cursor) -> Select:
-    """select = "SELECT" SP mailbox"""
+    """select = "SELECT" SP mailbox [SP "(" select-param *(SP select-param) ")"]"""
     return _parse(args, read_only=False)
 
 
 def parse_examine(args: Cursor) -> Select:
-    """examine = "EXAMINE" SP mailbox"""
+    """examine = "EXAMINE" SP mailbox [SP "(" select-param *(SP select-param) ")"]"""
     return _parse(args, read_only=True)
 
 
 def _parse(args: Cursor, *, read_only: bool) -> Select:
-    select = Select(args.sp().mailbox(), read_only)
+    mailbox = args.sp().mailbox()
+    found = arguments.options(args, PARAMETERS) if args.accept(b" ") else {}
     args.end()
-    return select
+    return Select(mailbox, read_only, "CONDSTORE" in found, found.get("QRESYNC"))
 
 
 async def run(session: Session, select: Select) -> Reply:
     """Whatever was selected is not any more, also when this fails."""
-    session.selected = None
+    if select.resync is not None and "QRESYNC" not in session.enabled:
+        raise BadSyntax("QRESYNC has to be enabled first")
+    if session.selected is not None:
+        session.selected = None
+        session.untagged(b"OK [CLOSED] The mailbox is closed")
+    if select.condstore:
+        session.use_modseqs()
     name = session.name(select.mailbox)
 
     def view() -> Selected:
-        return Selected(session.account.store, name, read_only=select.read_only)
+        return Selected(session.account.store, name, read_only=select.read_only, enabled=session.enabled)
 
     selected = await session.lane(view)
     await session.send(selected.summary())
+    if select.resync is not None:
+        await session.send(resync.missed(selected, select.resync))
     session.selected = selected
     return ok("Selected", b"READ-ONLY" if select.read_only else b"READ-WRITE")

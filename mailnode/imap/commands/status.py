@@ -17,6 +17,7 @@ STATUS_ITEMS: Mapping[str, Callable[[Counts], int | str]] = {
     "UIDNEXT": lambda counts: counts.uid_next,
     "UIDVALIDITY": lambda counts: counts.uid_validity,
     "UNSEEN": lambda counts: counts.unseen,
+    "HIGHESTMODSEQ": lambda counts: counts.highest_modseq,
 }
 
 
@@ -45,6 +46,8 @@ def _item(args: Cursor) -> str:
 async def run(session: Session, status: Status) -> Reply:
     """Each item once, in the order it was asked for."""
     name = session.name(status.mailbox)
+    if "HIGHESTMODSEQ" in status.items:
+        session.use_modseqs()
     counts = await session.lane(session.account.store.status, name)
     items = b" ".join(
         f"{item} {STATUS_ITEMS[item](counts)}".encode("ascii") for item in dict.fromkeys(status.items)

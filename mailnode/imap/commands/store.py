@@ -1,20 +1,25 @@
-"""STORE and UID STORE (RFC 3501 sections 6.4.6 and 6.4.8)."""
+"""STORE and UID STORE (RFC 3501 sections 6.4.6 and 6.4.8), on condition too (RFC 7162 section 3.1.3)."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from mailnode.imap import flags
+from mailnode.imap.commands import arguments
 from mailnode.imap.replies import Reply, no, ok
-from mailnode.imap.selected import Selected
+from mailnode.imap.selected import Selected, uses_modseqs
 from mailnode.imap.session import Session
 from mailnode.store.errors import StoreError
 from mailnode.store.mailbox import Mode
-from mailnode.store.values import Flags
+from mailnode.store.messages import Message
+from mailnode.store.values import SYSTEM_FLAGS, Flags
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
-from mailnode.wire.imap.sequence import Positions, SequenceSet
+from mailnode.wire.imap.sequence import Positions, SequenceSet, encode
 
 BATCH = 500
+
+MODIFIERS = {"UNCHANGEDSINCE": lambda args: args.sp().modseq(zero=True)}
 
 STORE_ITEMS: Mapping[str, tuple[Mode, bool]] = {
     "FLAGS": ("replace", False),
@@ -35,10 +40,11 @@ class Store:
     silent: bool
     flags: tuple[str, ...]
     by_uid: bool
+    unchanged_since: int | None = None
 
 
 def parse(args: Cursor) -> Store:
-    """store = "STORE" SP sequence-set SP store-att-flags"""
+    """store = "STORE" SP sequence-set [SP "(" store-modifier ")"] SP store-att-flags"""
     return _parse(args, by_uid=False)
 
 
@@ -50,7 +56,9 @@ def parse_uid(args: Cursor) -> Store:
 def _parse(args: Cursor, *, by_uid: bool) -> Store:
     """store-att-flags = (["+" / "-"] "FLAGS" [".SILENT"]) SP (flag-list / (flag *(SP flag)))"""
     messages = args.sp().sequence_set()
-    item = args.sp().keyword()
+    args.sp()
+    modifiers = arguments.options(args, MODIFIERS) if args.at(b"(") else None
+    item = (args if modifiers is None else args.sp()).keyword()
     if item not in STORE_ITEMS:
         raise BadSyntax("There is no such data item to store")
     args.sp()
@@ -58,12 +66,15 @@ def _parse(args: Cursor, *, by_uid: bool) -> Store:
     while args.accept(b" "):
         named.append(args.flag())
     args.end()
-    return Store(messages, *STORE_ITEMS[item], tuple(named), by_uid)
+    unchanged_since = (modifiers or {}).get("UNCHANGEDSINCE")
+    return Store(messages, *STORE_ITEMS[item], tuple(named), by_uid, unchanged_since)
 
 
 async def run(session: Session, store: Store) -> Reply:
     """The new flags of every message are told, changed or not; SILENT leaves out what this command did."""
     session.require_writable()
+    if store.unchanged_since is not None:
+        session.use_modseqs()
     wanted = flags.checked(store.flags)
     view = session.view
     changes = Changes(view, store, wanted, view.positions(store.messages, by_uid=store.by_uid))
@@ -74,6 +85,9 @@ async def run(session: Session, store: Store) -> Reply:
             session.announce(view.mailbox.name)
     if changes.trouble is not None:
         raise changes.trouble
+    if changes.modified:
+        # RFC 7162 section 3.1.3: OK, though nothing may have been stored.
+        return ok("Some have changed meanwhile", b"MODIFIED " + encode(changes.modified))
     if changes.gone and not store.by_uid:
         return no("Some of the messages are gone", b"EXPUNGEISSUED")
     return ok("Stored")
@@ -89,6 +103,7 @@ class Changes:
     positions: Positions
     changed: int = 0
     gone: int = 0
+    modified: list[int] = field(default_factory=list)  # by number or UID: the condition does not hold
     trouble: Exception | None = None
 
     def chunks(self) -> Iterator[bytes]:
@@ -98,23 +113,47 @@ class Changes:
             for start in range(span.start, span.stop, BATCH):
                 batch = range(start, min(start + BATCH, span.stop))
                 uids = self.view.uids[batch.start : batch.stop]
+                failed: set[int] = set()
                 try:
-                    changed = mailbox.set_flags(uids, self.store.mode, self.flags)
+                    changed = mailbox.set_flags(
+                        uids, self.store.mode, self.flags, unless=partial(self._fails, failed)
+                    )
                 except (OSError, StoreError) as error:
                     self.trouble = error
                     return
                 self.changed += len(changed)
-                yield from self._responses(batch, changed)
+                yield from self._responses(batch, changed, failed)
 
-    def _responses(self, batch: range, changed: Mapping[int, int]) -> Iterator[bytes]:
+    def _fails(self, failed: set[int], message: Message) -> bool:
+        """Whether the message has changed since; `0` asks for what is not there (RFC 7162 example 8)."""
+        since = self.store.unchanged_since
+        if since is None or message.modseq <= since:
+            return False
+        if not since and self.store.mode != "replace" and self.flags.isdisjoint(SYSTEM_FLAGS):
+            had = {flag.lower() for flag in message.flags}
+            if had.isdisjoint(flag.lower() for flag in self.flags):
+                return False
+        failed.add(message.uid)
+        return True
+
+    def _responses(self, batch: range, changed: Mapping[int, int], failed: set[int]) -> Iterator[bytes]:
         for position in batch:
             uid = self.view.uids[position]
             message = self.view.mailbox.get(uid)
             if message is None:
                 self.gone += 1
-            elif not self.store.silent:
+                continue
+            if uid in failed:
+                self.modified.append(uid if self.store.by_uid else position + 1)
+            if not self.store.silent or uid in failed:
                 self.view.client_knows(message)
-                shown = b"UID %d " % uid if self.store.by_uid else b""
-                yield b"* %d FETCH (%sFLAGS %s)\r\n" % (position + 1, shown, self.view.flags(message))
-            elif uid in changed and self.view.was_known(uid, changed[uid]):
+                yield self.view.flags_response(position, uid=self.store.by_uid)
+            elif self._modseq_only(uid, changed):
+                # Of other flags that have changed meanwhile the client hears with the end of the command.
+                yield self.view.flags_response(position, flags=False)
+            if self.store.silent and uid in changed and self.view.was_known(uid, changed[uid]):
                 self.view.client_knows(message)
+
+    def _modseq_only(self, uid: int, changed: Mapping[int, int]) -> bool:
+        """Whether a client that wants silence is told the modification sequence (RFC 7162 section 3.1.3)."""
+        return uses_modseqs(self.view.enabled) and (uid in changed or self.store.unchanged_since is not None)

@@ -31,6 +31,7 @@ _DATE_TIME = re.compile(
 )
 _MONTHS = (b"JAN", b"FEB", b"MAR", b"APR", b"MAY", b"JUN", b"JUL", b"AUG", b"SEP", b"OCT", b"NOV", b"DEC")
 _YEARS = range(1900, 9999)  # what every zone and every file system can hold
+_LARGEST_MODSEQ = 2**63 - 1
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -130,6 +131,13 @@ class Cursor:
         if digits.startswith(b"0"):
             raise BadSyntax("Number must not start with 0")
         return abnf.number(digits, limit=LARGEST)
+
+    def modseq(self, *, zero: bool = False) -> int:
+        """mod-sequence-value, or mod-sequence-valzer where `zero` is allowed (RFC 7162 section 7)."""
+        value = abnf.number(self._take(_DIGITS, "Modification sequence expected"), limit=_LARGEST_MODSEQ)
+        if not value and not zero:
+            raise BadSyntax("A modification sequence is greater than 0")
+        return value
 
     def sequence_set(self) -> SequenceSet:
         """sequence-set, see wire.imap.sequence."""

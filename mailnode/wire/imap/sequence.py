@@ -6,14 +6,16 @@ and disjoint, so that a set of sequence numbers and a set of UIDs are the same t
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from mailnode.wire.abnf import number
 from mailnode.wire.errors import BadSyntax
 
 LARGEST = 0xFFFFFFFF
 _STAR = LARGEST + 1
+_RANGES_OF_A_LINE = 300
 
 Positions = list[range]
 
@@ -23,6 +25,11 @@ class SequenceSet:
     """Pairs of numbers as they were written; `*` stands as a number above all others."""
 
     ranges: tuple[tuple[int, int], ...]
+
+    @property
+    def has_star(self) -> bool:
+        """Whether `*` is in it."""
+        return any(_STAR in pair for pair in self.ranges)
 
     def numbers(self, count: int) -> Positions:
         """The positions of these sequence numbers among `count` messages.
@@ -45,6 +52,11 @@ class SequenceSet:
         largest = uids[-1] if uids else 0
         spans = (self._span(pair, largest) for pair in self.ranges)
         return _merge((bisect_left(uids, first), bisect_right(uids, last)) for first, last in spans)
+
+    def spans(self, largest: int) -> Positions:
+        """The numbers themselves, not the positions of anything; `*` is `largest`."""
+        pairs = (self._span(pair, largest) for pair in self.ranges)
+        return _merge((first, last + 1) for first, last in pairs)
 
     @staticmethod
     def _span(pair: tuple[int, int], largest: int) -> tuple[int, int]:
@@ -75,13 +87,37 @@ def _seq_number(text: bytes) -> int:
 
 def encode(numbers: Iterable[int]) -> bytes:
     """The shortest sequence-set that lists these numbers in this order (uid-set of RFC 4315)."""
+    return encode_ranges(ranges_of(numbers))
+
+
+def ranges_of(numbers: Iterable[int]) -> list[range]:
+    """The numbers in this order, with those that count up by one as a range."""
     runs: list[list[int]] = []
     for value in numbers:
-        if runs and value == runs[-1][1] + 1:
-            runs[-1][1] = value
+        if runs and value == runs[-1][1]:
+            runs[-1][1] = value + 1
         else:
-            runs.append([value, value])
-    return b",".join(b"%d" % first if first == last else b"%d:%d" % (first, last) for first, last in runs)
+            runs.append([value, value + 1])
+    return [range(first, end) for first, end in runs]
+
+
+def encode_ranges(ranges: Iterable[range]) -> bytes:
+    """A sequence-set of ranges, none of which is empty."""
+    return b",".join(
+        b"%d" % one.start if len(one) == 1 else b"%d:%d" % (one.start, one.stop - 1) for one in ranges
+    )
+
+
+def encode_in_parts(ranges: Iterable[range]) -> Iterator[bytes]:
+    """The same as several sequence-sets, none of which is too long for a line."""
+    left = iter(ranges)
+    while some := list(islice(left, _RANGES_OF_A_LINE)):
+        yield encode_ranges(some)
+
+
+def merge(ranges: Iterable[range]) -> list[range]:
+    """The same numbers as ascending ranges that do not touch."""
+    return _merge((one.start, one.stop) for one in ranges)
 
 
 def _merge(spans: Iterable[tuple[int, int]]) -> Positions:
@@ -92,3 +128,29 @@ def _merge(spans: Iterable[tuple[int, int]]) -> Positions:
         else:
             merged.append(range(first, end))
     return merged
+
+
+def without(ranges: Iterable[range], present: Sequence[int]) -> Iterator[range]:
+    """The numbers of ascending ranges that are not in an ascending list."""
+    for one in ranges:
+        start = one.start
+        for taken in present[bisect_left(present, start) : bisect_left(present, one.stop)]:
+            if taken > start:
+                yield range(start, taken)
+            start = taken + 1
+        if start < one.stop:
+            yield range(start, one.stop)
+
+
+def common(some: Sequence[range], others: Sequence[range]) -> Iterator[range]:
+    """The numbers in both of two lists of ascending ranges that do not overlap."""
+    left, right = iter(some), iter(others)
+    one, other = next(left, None), next(right, None)
+    while one is not None and other is not None:
+        both = range(max(one.start, other.start), min(one.stop, other.stop))
+        if both:
+            yield both
+        if one.stop <= other.stop:
+            one = next(left, None)
+        else:
+            other = next(right, None)

@@ -1,0 +1,32 @@
+"""MOVE and UID MOVE (RFC 6851)."""
+
+from mailnode.events.life import Expunged
+from mailnode.imap.commands.copy import Copy, copy_uid
+from mailnode.imap.commands.expunge import after_expunge
+from mailnode.imap.replies import Reply, no_target, ok
+from mailnode.imap.session import Session
+from mailnode.store.errors import NoSuchMailbox
+
+
+async def run(session: Session, move: Copy) -> Reply:
+    """All of the messages, or none; what could not be removed here is not left there either.
+
+    COPYUID comes before the EXPUNGE responses (section 4.3), as a client could not use it afterwards.
+    """
+    session.require_writable()
+    view = session.view
+    uids = view.named(move.messages, by_uid=move.by_uid)
+    name = session.name(move.mailbox)
+    target = await session.target(name)
+    if not uids:
+        return ok("There was nothing to move")
+    try:
+        moved = await session.lane(view.mailbox.move, uids, target)
+    except NoSuchMailbox:  # should it be the selected one that is gone, the client hears BYE instead
+        raise no_target() from None
+    session.stream.write(ok("Moved", copy_uid(target, moved)).encode(b"*"))
+    for changed in (name, view.mailbox.name):
+        session.announce(changed)
+    address = session.account.address
+    session.shared.bus.publish(Expunged(session.connection.id, address, str(view.mailbox.name), len(moved)))
+    return await after_expunge(session, "Moved")
