@@ -47,6 +47,7 @@ EXTENSIONS = (
     Extension("OBJECTID", 8474),
     Extension("SAVEDATE", 8514),
     Extension("PREVIEW", 8970),
+    Extension("INPROGRESS", 9585),
 )
 
 

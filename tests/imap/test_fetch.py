@@ -5,7 +5,7 @@ Each row names the attack (I and C) or the rule of IMAP (T) that it is for.
 
 import re
 
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -259,13 +259,13 @@ class EveryItemTests(FetchCase):
         ):  # fmt: skip
             self.check(message)
 
-    @settings(max_examples=40)
+    @settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
     @given(strategies.messages)
     def test_any_message(self, message: bytes) -> None:
         """Octets of any kind."""
         self.check(message)
 
-    @settings(max_examples=20)
+    @settings(deadline=None, max_examples=20, suppress_health_check=[HealthCheck.too_slow])
     @given(st.lists(strategies.messages, min_size=1, max_size=4))
     def test_several(self, messages: list[bytes]) -> None:
         """One response for each, in order, whatever stands in the one before."""

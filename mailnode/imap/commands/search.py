@@ -54,6 +54,7 @@ def _parse(args: Cursor, *, by_uid: bool) -> Search:
 async def run(session: Session, search: Search) -> Reply:
     """One untagged response, also when nothing was found."""
     found = Findings(session.view, search)
+    session.progress.measure = lambda: (found.looked, len(session.view.uids))
     await session.send(found.chunks())
     if found.trouble is not None:
         raise found.trouble
@@ -68,22 +69,28 @@ class Findings:
 
     view: Selected
     search: Search
+    looked: int = 0  # how far it has come
     unreadable: int = 0
     trouble: Exception | None = None
 
     def chunks(self) -> Iterator[bytes]:
-        """mailbox-data = "SEARCH" *(SP nz-number); what goes wrong ends it and stands in `trouble`."""
-        yield b"* SEARCH"
+        """mailbox-data = "SEARCH" *(SP nz-number); what goes wrong ends it and stands in `trouble`.
+
+        It begins with what is found first, so that progress can be told until then.
+        """
+        start = b"* SEARCH"
         narrowing = Narrowing(self.view.mailbox.candidates)
         try:
             for turn, position in enumerate(self._positions(narrowing)):
+                self.looked = position
                 if (yield from self._matches(position, narrowing)):
-                    yield b" %d" % (self.view.uids[position] if self.search.by_uid else position + 1)
+                    yield start + b" %d" % (self.view.uids[position] if self.search.by_uid else position + 1)
+                    start = b""
                 elif not turn % TURNS:
                     yield b""
         except Exception as error:
             self.trouble = error
-        yield b"\r\n"
+        yield start + b"\r\n"
 
     def _positions(self, narrowing: Narrowing) -> Iterable[int]:
         """Where those messages stand that can match, in ascending order."""
