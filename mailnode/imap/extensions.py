@@ -57,6 +57,10 @@ EXTENSIONS = (
     Extension("NAMESPACE", 2342, ("NAMESPACE",)),
     Extension("UIDPLUS", 4315, ("UID EXPUNGE",)),
     Extension("UNSELECT", 3691, ("UNSELECT",)),
+    Extension("OBJECTID", 8474),
+    Extension("SAVEDATE", 8514),
+    Extension("PREVIEW", 8970),
+    Extension("INPROGRESS", 9585),
 )
 
 

@@ -7,11 +7,13 @@ What the store has prepared comes in columns: the same item of many messages, on
 such items alone costs a microsecond or two for each message.
 """
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import repeat
 from operator import attrgetter
 
+from mailnode.imap import identity
 from mailnode.imap.replies import Torn, flag_list
 from mailnode.imap.selected import Selected
 from mailnode.imap.subject import Subject
@@ -98,6 +100,15 @@ def _internal_dates(view: Selected, messages: Iterable[Message]) -> Iterator[byt
     return map(internal_date, map(view.mailbox.internal_date, map(_uids, messages)))
 
 
+def _named_for_ever(name: Callable[[Selected, int], str]) -> Column:
+    """ "(" objectid ")" (RFC 8474 section 7)."""
+    return lambda view, messages: (b"(%b)" % name(view, one.uid).encode("ascii") for one in messages)
+
+
+def _save_dates(view: Selected, messages: Iterable[Message]) -> Iterator[bytes]:
+    return (internal_date(identity.saved(view, one.uid)) for one in messages)
+
+
 UID = Attribute(b"UID", lambda view, messages: map(b"%d".__mod__, map(_uids, messages)))
 
 
@@ -114,6 +125,15 @@ MODSEQ = Attribute(
     b"MODSEQ", lambda view, messages: map(b"(%d)".__mod__, map(attrgetter("modseq"), messages))
 )
 
+
+def _at_hand(view: Selected, messages: Iterable[Message]) -> Iterator[bytes]:
+    """PREVIEW where it is prepared, else NIL (RFC 8970 section 4.1)."""
+    return (view.mailbox.ready(one.uid, "preview") or NIL for one in messages)
+
+
+_LAZY_PREVIEW = Attribute(b"PREVIEW", _at_hand)
+_LAZY = re.compile(rb" \(LAZY(?: LAZY)*+\)", re.IGNORECASE)
+
 ATTRIBUTES: Mapping[str, Attribute | Text] = {
     "UID": UID,
     "FLAGS": FLAGS,
@@ -123,9 +143,13 @@ ATTRIBUTES: Mapping[str, Attribute | Text] = {
         b"RFC822.SIZE",
         lambda view, messages: map(b"%d".__mod__, map(view.mailbox.octets, map(_uids, messages))),
     ),
+    "EMAILID": Attribute(b"EMAILID", _named_for_ever(identity.email_id)),
+    "THREADID": Attribute(b"THREADID", _named_for_ever(identity.thread_id)),
+    "SAVEDATE": Attribute(b"SAVEDATE", _save_dates),
     "ENVELOPE": Attribute(b"ENVELOPE", _prepared("envelope")),
     "BODY": Attribute(b"BODY", _prepared("body")),
     "BODYSTRUCTURE": Attribute(b"BODYSTRUCTURE", _prepared("bodystructure")),
+    "PREVIEW": Attribute(b"PREVIEW", _prepared("preview")),
     "RFC822": Text(b"RFC822", _WHOLE, peek=False),
     "RFC822.HEADER": Text(b"RFC822.HEADER", _HEADER, peek=True),
     "RFC822.TEXT": Text(b"RFC822.TEXT", _TEXT, peek=False),
@@ -166,6 +190,8 @@ def _named(name: str, args: Cursor) -> Attribute | Text:
         return _section_item(args, peek=name == "BODY.PEEK")
     if name not in ATTRIBUTES:
         raise BadSyntax("There is no such message data item")
+    if name == "PREVIEW" and args.accept_all(_LAZY):  # other lists behind it modify the command
+        return _LAZY_PREVIEW
     return ATTRIBUTES[name]
 
 

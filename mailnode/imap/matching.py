@@ -28,6 +28,7 @@ class Matching:
     key: Key
     scored: bool = False
     unreadable: int = 0
+    looked: int = 0  # messages
     scores: "array[int]" = field(default_factory=lambda: array("B"))
 
     def positions(self, *, newest_first: bool = False) -> Iterator[int | None]:
@@ -38,6 +39,7 @@ class Matching:
         self.begin()
         narrowing = Narrowing(self.view.mailbox.candidates)
         for turn, position in enumerate(self._possible(narrowing, newest_first=newest_first)):
+            self.looked = turn
             if (yield from self.look(position, narrowing)):
                 yield position
             elif not turn % TURNS:

@@ -71,6 +71,7 @@ async def _one_command(session: Session) -> None:
     give_up = False
     try:
         command, parsed = await _read(session)
+        session.progress.begin(session.tag)
         reply = await command.run(session, parsed)
         session.bad_in_a_row = 0
     except BadSyntax as error:

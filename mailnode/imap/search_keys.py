@@ -12,9 +12,11 @@ from datetime import UTC, date, datetime
 from enum import IntEnum
 from math import floor
 
+from mailnode.imap import identity
 from mailnode.imap.members import Members
 from mailnode.imap.narrowing import Narrowing, Possible, all_of, any_of
 from mailnode.imap.needles import Needle
+from mailnode.imap.selected import Selected
 from mailnode.imap.subject import Subject
 from mailnode.message.collation import fold
 from mailnode.store.values import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
@@ -136,6 +138,16 @@ def _uid(args: Cursor, depth: int) -> Key:
     return _numbers(args.sp(), by_uid=True)
 
 
+def _object(cost: Cost, name: Callable[[Selected, int], str]) -> Parse:
+    """EMAILID and THREADID <objectid> (RFC 8474 section 6)."""
+
+    def parse(args: Cursor, depth: int) -> Key:
+        wanted = identity.object_id(args.sp())
+        return Key(cost, lambda subject: name(subject.view, subject.uid) == wanted)
+
+    return parse
+
+
 # Combinations
 
 
@@ -207,18 +219,25 @@ def _since(one: date, other: date) -> bool:
     return one >= other
 
 
-def _internal(compare: Callable[[date, date], bool]) -> Parse:
-    """BEFORE, ON, SINCE <date>: the day that INTERNALDATE shows, which is in UTC."""
+def _received(subject: Subject) -> float:
+    return subject.view.mailbox.internal_date(subject.uid)
+
+
+def _saved(subject: Subject) -> float:
+    return identity.saved(subject.view, subject.uid)
+
+
+def _dated(moment: Callable[[Subject], float], compare: Callable[[date, date], bool]) -> Parse:
+    """BEFORE, ON, SINCE <date>, also with SAVED: the day that INTERNALDATE or SAVEDATE shows, in UTC."""
 
     def parse(args: Cursor, depth: int) -> Key:
         wanted = args.sp().date()
-        return Key(Cost.INODE, lambda subject: compare(_internal_day(subject), wanted))
+        return Key(Cost.INODE, lambda subject: compare(_day(moment(subject)), wanted))
 
     return parse
 
 
-def _internal_day(subject: Subject) -> date:
-    seconds = subject.view.mailbox.internal_date(subject.uid)
+def _day(seconds: float) -> date:
     return datetime.fromtimestamp(min(max(seconds, -2208988800), 253370764799), UTC).date()
 
 
@@ -296,11 +315,12 @@ SEARCH_KEYS: Mapping[str, Parse] = {
     "ALL": lambda args, depth: EVERY,
     "ANSWERED": _with(ANSWERED),
     "BCC": _field(b"bcc"),
-    "BEFORE": _internal(_before),
+    "BEFORE": _dated(_received, _before),
     "BODY": _text(in_header=False),
     "CC": _field(b"cc"),
     "DELETED": _with(DELETED),
     "DRAFT": _with(DRAFT),
+    "EMAILID": _object(Cost.MEMORY, identity.email_id),
     "FLAGGED": _with(FLAGGED),
     "FROM": _field(b"from"),
     "FUZZY": _fuzzy,
@@ -311,17 +331,22 @@ SEARCH_KEYS: Mapping[str, Parse] = {
     "NOT": _not,
     "OLD": _constant(lambda subject: not subject.recent),
     "OLDER": _within(lambda received, limit: received <= limit),
-    "ON": _internal(_on),
+    "ON": _dated(_received, _on),
     "OR": _or,
     "RECENT": _constant(lambda subject: subject.recent),
+    "SAVEDATESUPPORTED": _constant(lambda subject: True),
+    "SAVEDBEFORE": _dated(_saved, _before),
+    "SAVEDON": _dated(_saved, _on),
+    "SAVEDSINCE": _dated(_saved, _since),
     "SEEN": _with(SEEN),
     "SENTBEFORE": _sent(_before),
     "SENTON": _sent(_on),
     "SENTSINCE": _sent(_since),
-    "SINCE": _internal(_since),
+    "SINCE": _dated(_received, _since),
     "SMALLER": _size(lambda octets, limit: octets < limit),
     "SUBJECT": _field(b"subject"),
     "TEXT": _text(in_header=True),
+    "THREADID": _object(Cost.HEADER, identity.thread_id),
     "TO": _field(b"to"),
     "UID": _uid,
     "UNANSWERED": _without(ANSWERED),

@@ -80,6 +80,8 @@ class Selected:
             if unseen is not None:
                 yield ok("The first unseen message", b"UNSEEN %d" % unseen).encode(b"*")
         yield self._permanent_flags()
+        lasting = self.mailbox.mailbox_id.encode("ascii")
+        yield ok("The mailbox's lasting name", b"MAILBOXID (%b)" % lasting).encode(b"*")
         yield ok("The next UID", b"UIDNEXT %d" % self.mailbox.uid_next).encode(b"*")
         yield ok("UIDs are valid", b"UIDVALIDITY %d" % self.mailbox.uid_validity).encode(b"*")
         yield self.told().encode(b"*")

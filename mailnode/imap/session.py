@@ -15,6 +15,7 @@ from mailnode.events.feed import ChangeFeed
 from mailnode.events.life import Bus
 from mailnode.events.presence import LiveSessions
 from mailnode.imap import names
+from mailnode.imap.progress import Progress
 from mailnode.imap.replies import Goodbye, Refused, Reply, no_target, ok
 from mailnode.imap.selected import Selected, uses_modseqs
 from mailnode.net.blocking import send
@@ -70,6 +71,7 @@ class Session:
         self.awaited: Announced | None = None  # a literal that the command itself reads
         self.bad_in_a_row = 0
         self.enabled: set[str] = set()  # the extensions that the client has asked for (RFC 5161)
+        self.progress = Progress(shared.runtime.clock, self.stream.write)
         self._account: MailAccount | None = None
         self._ended = False
         self._started = shared.runtime.now()
@@ -161,6 +163,7 @@ class Session:
 
     def close(self) -> None:
         """The connection is at its end: nothing can be told any more."""
+        self.progress.close()
         self._leave()
 
     # Alerts
@@ -202,7 +205,7 @@ class Session:
 
     def lane(self, function: Callable[..., T], *args: Any) -> "Deferred[T]":
         """Run in the account's lane."""
-        return self.account.lane.run(function, *args)
+        return self.progress.during(self.account.lane.run(function, *args))
 
     async def target(self, name: Name) -> Mailbox:
         """The mailbox that a message is to go to; [TRYCREATE] when there is none."""
@@ -223,7 +226,8 @@ class Session:
 
     async def send(self, chunks: Iterator[bytes]) -> None:
         """Stream what a generator makes in the account's lane; see net.blocking.send."""
-        await send(self.stream, self.account.lane, chunks)
+        with self.progress.sending() as writing:
+            await send(self.stream, self.account.lane, chunks, writing)
 
     async def reply(self, reply: Reply) -> None:
         """The tagged end of the command, and alerts before it."""

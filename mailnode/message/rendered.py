@@ -10,7 +10,9 @@ from mailnode.message.header import scan
 from mailnode.message.mime import Part
 from mailnode.message.ordering import ordering
 from mailnode.message.parameters import Disposition, Parameters
+from mailnode.message.preview import preview
 from mailnode.message.wire_form import to_wire
+from mailnode.wire.imap.writer import string
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class Rendered:
     bodystructure: bytes
     header: bytes
     octets: int
+    preview: bytes
     parts: Part
 
 
@@ -41,6 +44,7 @@ def render(data: bytes, verbatim: bool = False) -> Rendered:
         bodystructure=structure.bodystructure(root),
         header=header,
         octets=len(header) + root.octets,
+        preview=string(preview(data, root).encode("utf-8", "replace")),
         parts=root,
     )
 

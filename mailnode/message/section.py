@@ -2,12 +2,15 @@
 
 import functools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from mailnode.message.header import extent, field_lines
 from mailnode.message.mime import Part
+
+_FEW = 32  # names of fields that are looked for by a pattern, and octets of each: patterns are kept
+_FEW_OCTETS = 128
 
 _FIELD_NAME = re.compile(rb"[!-9;-~]+")
 
@@ -70,19 +73,19 @@ def _parts_of_message(message: Part) -> Sequence[Part]:
     return message.children if message.is_multipart else (message,)
 
 
-def header_fields(header: bytes, fields: Iterable[bytes], negate: bool) -> bytes:
+def header_fields(header: bytes, fields: Sequence[bytes], negate: bool) -> bytes:
     """The fields of a header with one of the names, or with none of them, byte for byte and in their order.
 
     The header's empty line follows, if it has one. Lines that are no fields are in neither subset.
     """
     blank, end = extent(header, 0, len(header))
-    if not negate:
+    if not negate and len(fields) <= _FEW and all(len(name) <= _FEW_OCTETS for name in fields):
         return b"".join([*_fields_called(tuple(fields)).findall(header, 0, blank), header[blank:end]])
     names = {name.lower() for name in fields}
     lines = [
         header[start:stop]
         for name, start, _, stop in field_lines(header, 0, blank)
-        if name.lower() not in names
+        if (name.lower() in names) is not negate
     ]
     return b"".join([*lines, header[blank:end]])
 

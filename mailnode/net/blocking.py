@@ -295,12 +295,14 @@ def _gather(chunks: Iterator[bytes]) -> tuple[bytes, bool]:
     return b"".join(taken), True
 
 
-async def send(stream: Stream, lane: Lane, chunks: Iterator[bytes]) -> None:
+async def send(
+    stream: Stream, lane: Lane, chunks: Iterator[bytes], writing: Callable[[], None] = lambda: None
+) -> None:
     """Write what a generator gives to the stream, as fast as the peer reads and in bounded memory.
 
     The generator runs in the lane, a slice at a time, so that other jobs of the same owner get their turn;
     while the peer takes one piece the next is made. It is closed in the lane too, also when the connection is
-    lost half-way.
+    lost half-way. `writing` is called before something is written.
     """
     finished = False
     gathering = lane.run(_gather, chunks)
@@ -309,6 +311,8 @@ async def send(stream: Stream, lane: Lane, chunks: Iterator[bytes]) -> None:
             piece, finished = await gathering
             if not finished:
                 gathering = lane.run(_gather, chunks)
+            if piece:
+                writing()
             stream.write(piece)
             await stream.drain()
     finally:

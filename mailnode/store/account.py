@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from weakref import WeakValueDictionary
 
 from mailnode.fs import FileSystem, Lock
+from mailnode.store import identity, subscriptions, uidlist
 from mailnode.store import names as naming
-from mailnode.store import subscriptions, uidlist
 from mailnode.store.context import Context
 from mailnode.store.directory import NEW, folders
 from mailnode.store.draft import Draft
@@ -160,10 +160,10 @@ class Account:
         """Counts of a mailbox, now. Raises NoSuchMailbox."""
         return self.mailbox(name).status()
 
-    def create(self, name: Name) -> None:
+    def create(self, name: Name) -> str:
         """Make a mailbox (RFC 3501 section 6.3.3); parents are not made, they need not exist.
 
-        Raises MailboxExists, BadMailboxName.
+        Gives its MAILBOXID (RFC 8474). Raises MailboxExists, BadMailboxName.
         """
         name = naming.normal(name)
         directories = self._directories()
@@ -184,6 +184,7 @@ class Account:
                 with contextlib.suppress(OSError):  # what is left is swept up when it is old
                     self._remove_tree(building)
                 raise
+        return identity.mailbox_id(uids.guid, uids.validity)
 
     def delete(self, name: Name) -> None:
         """Remove a mailbox and its messages (RFC 3501 section 6.3.4); inferiors stay.

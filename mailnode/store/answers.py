@@ -52,6 +52,11 @@ class Answers:
         rows = ((message, found.get(message.uid)) for message in messages)
         return [row[1] if row and row[0] == message.base else None for message, row in rows]
 
+    def ready(self, message: Message, what: Prepared) -> Any | None:
+        """One of the answers, when it was made before."""
+        fresh = self._fresh.get(message.uid)
+        return getattr(fresh[1], what) if fresh else self.one(message, what)
+
     def make(self, message: Message, body: Body) -> Rendered:
         """Read the message and keep the answers."""
         return self.keep(message, render(body.data, body.verbatim))

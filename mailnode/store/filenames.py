@@ -15,6 +15,7 @@ from mailnode.store.values import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 
 FLAG_OF_LETTER = {"D": DRAFT, "F": FLAGGED, "R": ANSWERED, "S": SEEN, "T": DELETED}
 _SORTED_AT_ONCE = 8192
+_CREDIBLE = range(10**8, 4_102_444_800)  # from 1973, when seconds have nine digits, to the year 2100
 
 _SIZES = re.compile(r",([SW])=([0-9]{1,15})(?=,|\Z)")
 _OURS = re.compile(r"\d+\.M\d+P\d+Q\d+\.")
@@ -84,6 +85,12 @@ def arrival_order(base: str) -> tuple[int, int, str]:
                 break
             micro += letter
     return (int(seconds), int(micro) if micro and len(micro) < 10 else 0, rest)
+
+
+def stamp(base: str) -> int | None:
+    """The seconds that a Maildir name begins with: when it was made; None where it says nothing credible."""
+    seconds = arrival_order(base)[0]
+    return seconds if seconds in _CREDIBLE else None
 
 
 def by_arrival(bases: Sequence[str]) -> list[str]:

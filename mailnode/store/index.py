@@ -18,7 +18,7 @@ from mailnode.wire.imap.sequence import encode_ranges, parse
 
 FILE_NAME = "mailnode-index.sqlite"
 
-_VERSION = 8
+_VERSION = 9
 _SCHEMA = """
 CREATE TABLE origin (token TEXT NOT NULL);
 CREATE TABLE folder (
@@ -36,7 +36,7 @@ CREATE TABLE message (
 CREATE TABLE rendered (
     folder INTEGER NOT NULL, uid INTEGER NOT NULL, base TEXT NOT NULL,
     envelope BLOB, body BLOB, bodystructure BLOB,
-    header BLOB, octets INTEGER, parts BLOB,
+    header BLOB, octets INTEGER, preview BLOB, parts BLOB,
     PRIMARY KEY (folder, uid)
 );
 CREATE TABLE ordering (
@@ -51,7 +51,7 @@ CREATE TABLE directory (
 
 UNKNOWN = -1
 
-Prepared = Literal["envelope", "body", "bodystructure", "header", "octets"]
+Prepared = Literal["envelope", "body", "bodystructure", "header", "octets", "preview"]
 
 
 _MADE = ("rendered", "ordering")  # tables of what can be made again from a message
@@ -270,16 +270,16 @@ class Index:
     def rendered(self, folder: int, uid: int, base: str) -> Rendered | None:
         """The prepared answers for a message, or None; raises ValueError for a row that makes no sense."""
         found = self._db.execute(
-            "SELECT ordering, envelope, body, bodystructure, header, octets, parts"
+            "SELECT ordering, envelope, body, bodystructure, header, octets, preview, parts"
             " FROM rendered JOIN ordering USING (folder, uid, base)"
             " WHERE folder = ? AND uid = ? AND base = ?",
             (folder, uid, _text(base)),
         ).fetchone()
         if found is None:
             return None
-        _check(found, (bytes, bytes, bytes, bytes, bytes, int, bytes))
-        ordering, envelope, body, bodystructure, header, octets, parts = found
-        return Rendered(ordering, envelope, body, bodystructure, header, octets, load_parts(parts))
+        _check(found, (bytes, bytes, bytes, bytes, bytes, int, bytes, bytes))
+        ordering, envelope, body, bodystructure, header, octets, preview, parts = found
+        return Rendered(ordering, envelope, body, bodystructure, header, octets, preview, load_parts(parts))
 
     def prepared(self, folder: int, uid: int, what: Prepared, rows: int) -> Window:
         """One column of the prepared answers of `uid` and those after it, at most `rows` of them.
@@ -325,7 +325,7 @@ class Index:
                 ((folder, uid, _text(base), rendered.ordering) for uid, base, rendered in answers),
             )
             self._db.executemany(
-                "REPLACE INTO rendered VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "REPLACE INTO rendered VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     (
                         folder,
@@ -336,6 +336,7 @@ class Index:
                         rendered.bodystructure,
                         rendered.header,
                         rendered.octets,
+                        rendered.preview,
                         dump_parts(rendered.parts),
                     )
                     for uid, base, rendered in answers

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from mailnode.message.rendered import Rendered
 from mailnode.message.text import searchable
-from mailnode.store import filenames
+from mailnode.store import filenames, identity
 from mailnode.store.body import Body
 from mailnode.store.directory import CUR, NEW
 from mailnode.store.download import Download, measure
@@ -87,6 +87,11 @@ class Mailbox(Synchronised):
                 self._remember([message], [])
         return message.octets
 
+    def record(self, uid: int) -> Record:
+        """What the uid list says of a message. Raises NoSuchMessage."""
+        message = self._listed(uid)
+        return self._folder.list.records.get(message.base) or Record(uid, message.base)
+
     def downloads(self, uids: Iterable[int]) -> list[tuple[Message, Download]]:
         """Those of these messages that are there, with what POP3 sends of each.
 
@@ -147,16 +152,15 @@ class Mailbox(Synchronised):
         follows is for a message whose unique-id is that of another: others that no two messages share, but
         by what somebody writes into the list.
         """
-        message = self._listed(uid)
-        record = self._folder.list.records.get(message.base) or Record(uid, message.base)
+        record = self.record(uid)
         stated = record.field("P")
-        found = self._made_uidl(record) if stated is None else stated or message.base
+        found = self._made_uidl(record) if stated is None else stated or record.base
         if is_unique_id(found):
             yield found
         yield default_id(uid, self.uid_validity)
         for number in itertools.count():
             yield unique_id(
-                "%Mf", uid=uid, validity=self.uid_validity, base=f"{message.base}{number}", guid=""
+                "%Mf", uid=uid, validity=self.uid_validity, base=f"{record.base}{number}", guid=""
             )
 
     def rendered(self, uid: int) -> Rendered:
@@ -231,6 +235,10 @@ class Mailbox(Synchronised):
             self.rendered(message.uid).ordering if ordering is None else ordering
             for message, ordering in zip(messages, found, strict=True)
         ]
+
+    def ready(self, uid: int, what: Prepared) -> Any | None:
+        """The same, but None where the message would have to be read first."""
+        return self._answers.ready(self._listed(uid), what)
 
     # Changing
 
@@ -408,13 +416,13 @@ class Mailbox(Synchronised):
         return 0 if facts is None else facts.st_size
 
     def _guid_of(self, message: Message) -> str:
-        record = self._folder.list.records.get(message.base)
-        return (record.field("G") if record else None) or message.base
+        return identity.guid_of(self.record(message.uid))
 
     def _link_all(self, sources: list[tuple[str, Message]], guid_of: Callable[[Message], str]) -> list[int]:
         self._known_spelling(NO_FLAGS.union(*(message.flags for _, message in sources)), may_add=True)
         made: list[tuple[Record, Place]] = []
         taken: set[str] = set()
+        now = self._context.now()
         try:
             with self._folder.own_change():
                 for path, message in sources:
@@ -423,6 +431,7 @@ class Mailbox(Synchronised):
                     place = _in_cur(self._folder.keywords.info(flags, ""))
                     self._context.files.link(path, self._folder.file_path(base, place))
                     self._folder.moved(base, None, place)
+                    fields += identity.saved_now(base, now)
                     made.append((self._record(self.uid_next + len(made), base, fields), place))
                     taken.add(base)
                 self._sync_directories(CUR)
@@ -474,7 +483,8 @@ class Mailbox(Synchronised):
                 self._context.files.rename(path, target)
                 self._folder.moved(base, None, place)
                 self._sync_directories(NEW if place[0] else CUR)
-            self._folder.add_records([self._record(self.uid_next, base)])
+            saved = identity.saved_now(base, self._context.now())
+            self._folder.add_records([self._record(self.uid_next, base, saved)])
         except BaseException:
             self._context.files.unlink(target, missing_ok=True)
             raise

@@ -14,7 +14,7 @@ from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from mailnode.store import filenames, homes
+from mailnode.store import filenames, homes, identity
 from mailnode.store.answers import Answers
 from mailnode.store.cache import FolderCache, Remembered
 from mailnode.store.context import Context
@@ -37,6 +37,7 @@ _DEAD_LINES = 64
 class Status:
     """What STATUS asks for."""
 
+    mailbox_id: str
     messages: int
     recent: int
     uid_next: int
@@ -99,6 +100,11 @@ class Synchronised:
         """What names the folder for ever, through renames."""
         return self._folder.list.guid
 
+    @property
+    def mailbox_id(self) -> str:
+        """MAILBOXID (RFC 8474 section 4)."""
+        return identity.mailbox_id(self.guid, self.uid_validity)
+
     def get(self, uid: int) -> Message | None:
         """The message with this UID, or None when there is none (any more)."""
         return self._messages.get(uid)
@@ -127,6 +133,7 @@ class Synchronised:
     def status(self) -> Status:
         """Counts, as of the last sync."""
         return Status(
+            mailbox_id=self.mailbox_id,
             messages=len(self._messages),
             recent=sum(message.recent for message in self._messages),
             uid_next=self.uid_next,

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.message.header import extent, field_lines
 from mailnode.message.mime import parse
-from mailnode.message.section import Section, What, header_fields, locate
+from mailnode.message.section import Section, What, _fields_called, header_fields, locate
 
 
 def _part(kind: bytes, body: bytes) -> bytes:
@@ -110,8 +110,9 @@ class HeaderFieldsTests(SynchronousTestCase):
     @given(
         st.text("aB:;- \t\r\n\0é", max_size=60),
         st.lists(st.text("aB:- é", max_size=3), min_size=1, max_size=4),
+        st.sampled_from([1, 40]),
     )
-    def test_both_subsets(self, text: str, names: list[str]) -> None:
+    def test_both_subsets(self, text: str, names: list[str], times: int) -> None:
         """Every field is in one of the two subsets, whatever the header and the names are made of."""
         header = text.encode()
         wanted = {name.lower() for name in map(str.encode, names)}
@@ -121,5 +122,14 @@ class HeaderFieldsTests(SynchronousTestCase):
         ]
         for negate in (False, True):
             expected = [line for name, line in fields if (name in wanted) is not negate]
-            found = header_fields(header, [name.encode() for name in names], negate)
+            found = header_fields(header, [name.encode() for name in names] * times, negate)
             self.assertEqual(found, b"".join(expected) + header[blank:end])
+
+    def test_nothing_large_is_kept(self) -> None:
+        """Patterns are kept for the next message; those of very many or long names would fill the memory."""
+        kept = _fields_called.cache_info().currsize
+        for number in range(3):
+            names = [b"x%d-%d" % (number, other) for other in range(5000)]
+            self.assertEqual(header_fields(b"A: b\r\n\r\n", [*names, b"a"], False), b"A: b\r\n\r\n")
+            self.assertEqual(header_fields(b"A: b\r\n\r\n", [b"x" * 50000], False), b"\r\n")
+        self.assertEqual(_fields_called.cache_info().currsize, kept)

@@ -2,6 +2,7 @@
 
 from unittest import mock
 
+from mailnode.store.errors import NoSuchMessage
 from mailnode.store.index import Index
 from mailnode.store.values import INBOX
 from tests.store.support import StoreTestCase
@@ -49,3 +50,14 @@ class WindowTests(StoreTestCase):
         self.assertEqual(self.looks(41), [0])
         self.mailbox.save_prepared()
         self.assertEqual(self.looks(41), [1])
+
+    def test_what_is_ready(self) -> None:
+        """A message that nobody has read yet has nothing ready, and one that was read has, cached or not."""
+        self.append(self._open[0])
+        self.assertIsNone(self.mailbox.ready(41, "preview"))
+        self.assertEqual(self.mailbox.prepared(41, "preview"), b'"Text."')
+        for _ in range(2):
+            self.assertEqual(self.mailbox.ready(41, "preview"), b'"Text."')
+            self.assertEqual(self.mailbox.ready(1, "preview"), b'"Text."')
+            self.mailbox.save_prepared()
+        self.assertRaises(NoSuchMessage, self.mailbox.ready, 42, "preview")

@@ -1,4 +1,4 @@
-"""CREATE (RFC 3501 section 6.3.3)."""
+"""CREATE (RFC 3501 section 6.3.3), which tells the MAILBOXID (RFC 8474 section 4.1)."""
 
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
@@ -10,5 +10,5 @@ async def run(session: Session, text: str) -> Reply:
     Levels above are not made: they are listed with \\Noselect, and can be made at any time.
     """
     name = session.name(text.removesuffix(session.config.store.separator))
-    await session.lane(session.account.store.create, name)
-    return ok("Created")
+    made = await session.lane(session.account.store.create, name)
+    return ok("Created", b"MAILBOXID (%b)" % made.encode("ascii"))

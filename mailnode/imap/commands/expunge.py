@@ -56,6 +56,7 @@ async def remove_deleted(session: Session, view: Selected, uids: SequenceSet | N
 
     doomed = await session.lane(deleted)
     count = 0
+    session.progress.measure = lambda: (count, len(doomed))
     for start in range(0, len(doomed), BATCH):
         count += await session.lane(remove, doomed[start : start + BATCH])
     if count:

@@ -1,4 +1,7 @@
-"""FETCH and UID FETCH (RFC 3501 sections 6.4.5, 6.4.8), of what has changed too (RFC 7162 section 3.1.4)."""
+"""FETCH and UID FETCH (RFC 3501 sections 6.4.5, 6.4.8), with modifiers.
+
+RFC 4466 section 2.4; of what has changed (RFC 7162 section 3.1.4), and a range of it (RFC 9394 section 3.3).
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +18,9 @@ from mailnode.imap.subject import Subject
 from mailnode.store.errors import NoSuchMessage
 from mailnode.store.values import SEEN
 from mailnode.wire.errors import BadSyntax
+from mailnode.wire.imap import partial
 from mailnode.wire.imap.cursor import Cursor
+from mailnode.wire.imap.partial import Partial
 from mailnode.wire.imap.sequence import Positions, SequenceSet, runs
 
 BATCH = 100  # messages that are marked as seen at once, before their texts are sent
@@ -24,13 +29,14 @@ ROWS = 16384  # octets of prepared answers that are handed on at once
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """Messages and what of them."""
+    """Messages, what of them, and which of them only."""
 
     messages: SequenceSet
     items: tuple[Attribute | Text, ...]
     by_uid: bool
     changed_since: int | None = None
     vanished: bool = False  # the UIDs of what was expunged since are told too
+    partial: Partial | None = None
 
     @property
     def is_prepared(self) -> bool:
@@ -47,6 +53,7 @@ class Fetch:
 MODIFIERS: Mapping[str, Callable[[Cursor], Any]] = {
     "CHANGEDSINCE": lambda args: args.sp().modseq(),
     "VANISHED": arguments.flag,
+    "PARTIAL": lambda args: partial.parse(args.sp()),
 }
 
 
@@ -68,9 +75,12 @@ def _parse(args: Cursor, *, by_uid: bool) -> Fetch:
     since, vanished = modifiers.get("CHANGEDSINCE"), "VANISHED" in modifiers
     if vanished and (since is None or not by_uid):
         raise BadSyntax("VANISHED belongs to UID FETCH with CHANGEDSINCE")
+    wanted = modifiers.get("PARTIAL")
+    if wanted is not None and not by_uid:
+        raise BadSyntax("PARTIAL belongs to UID FETCH")
     implied = (UID,) if by_uid else ()
     asked = items if since is None else (*items, MODSEQ)
-    return Fetch(messages, tuple(dict.fromkeys((*implied, *asked))), by_uid, since, vanished)
+    return Fetch(messages, tuple(dict.fromkeys((*implied, *asked))), by_uid, since, vanished, wanted)
 
 
 async def run(session: Session, fetch: Fetch) -> Reply:
@@ -81,6 +91,8 @@ async def run(session: Session, fetch: Fetch) -> Reply:
     if MODSEQ in fetch.items:
         session.use_modseqs()
     positions = view.positions(fetch.messages, by_uid=fetch.by_uid)
+    if fetch.partial is not None:  # before CHANGEDSINCE (RFC 9394 section 3.4)
+        positions = fetch.partial.cut(positions)
     if fetch.changed_since is not None:
         positions = await session.lane(_changed, view, positions, fetch.changed_since)
     if fetch.vanished:

@@ -87,6 +87,7 @@ async def run(session: Session, search: Search) -> Reply:
         if search.refusal is not None:
             raise search.refusal
         findings = Findings(view, search, follow=contexts.wanted(session, returning))
+        session.progress.measure = findings.progress
         if returning is None:
             await session.send(findings.chunks())
         else:
@@ -132,24 +133,32 @@ class Findings:
         self._follow = follow
         self._matching = Matching(view, search.key)
 
+    def progress(self) -> tuple[int, int]:
+        """How many messages were looked at, and how many there are."""
+        return self._matching.looked, len(self.view.uids)
+
     @property
     def unreadable(self) -> int:
         """Messages that cannot be read now."""
         return self._matching.unreadable
 
     def chunks(self) -> Iterator[bytes]:
-        """mailbox-data = "SEARCH" *(SP nz-number)"""
-        yield b"* SEARCH"
+        """mailbox-data = "SEARCH" *(SP nz-number)
+
+        It begins with what is found first, so that progress can be told until then.
+        """
+        start = b"* SEARCH"
         uids = self.view.uids
         try:
             for position in self._matching.positions():
                 if position is None:
                     yield b""
                 else:
-                    yield b" %d" % (uids[position] if self.search.by_uid else position + 1)
+                    yield start + b" %d" % (uids[position] if self.search.by_uid else position + 1)
+                    start = b""
         except Exception as error:
             self.trouble = error
-        yield b"\r\n"
+        yield start + b"\r\n"
 
     def extended(self, returning: Returning, response: Response) -> Iterator[bytes]:
         """esearch-response; none where the search failed as a whole."""

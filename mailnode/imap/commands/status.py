@@ -1,4 +1,4 @@
-"""STATUS (RFC 3501 section 6.3.10)."""
+"""STATUS (RFC 3501 section 6.3.10), with MAILBOXID (RFC 8474 section 4.3)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,8 @@ from mailnode.store.synchronised import Status as Counts
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
-STATUS_ITEMS: Mapping[str, Callable[[Counts], int]] = {
+STATUS_ITEMS: Mapping[str, Callable[[Counts], int | str]] = {
+    "MAILBOXID": lambda counts: f"({counts.mailbox_id})",
     "MESSAGES": lambda counts: counts.messages,
     "RECENT": lambda counts: counts.recent,
     "UIDNEXT": lambda counts: counts.uid_next,
@@ -49,7 +50,7 @@ async def run(session: Session, status: Status) -> Reply:
         session.use_modseqs()
     counts = await session.lane(session.account.store.status, name)
     items = b" ".join(
-        b"%s %d" % (item.encode(), STATUS_ITEMS[item](counts)) for item in dict.fromkeys(status.items)
+        f"{item} {STATUS_ITEMS[item](counts)}".encode("ascii") for item in dict.fromkeys(status.items)
     )
     wire = names.encode(session.config.store.separator.join(name))
     session.untagged(b"STATUS %s (%s)" % (wire, items))

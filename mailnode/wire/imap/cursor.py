@@ -105,6 +105,14 @@ class Cursor:
         self._at = found.end()
         return True
 
+    def accept_all(self, pattern: "re.Pattern[bytes]") -> bool:
+        """Take all that the pattern matches, if that is next."""
+        found = pattern.match(self._text, self._at)
+        if found is None:
+            return False
+        self._at = found.end()
+        return True
+
     def at_digit(self) -> bool:
         """Whether a digit is next."""
         return _DIGITS.match(self._text, self._at) is not None
