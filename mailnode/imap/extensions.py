@@ -18,6 +18,10 @@ def _starttls_possible(session: Session) -> bool:
     return session.state is State.NOT_AUTHENTICATED and session.starttls_offered
 
 
+def _logged_in(session: Session) -> bool:
+    return session.state is not State.NOT_AUTHENTICATED
+
+
 @dataclass(frozen=True, slots=True)
 class Extension:
     """A capability, its RFC, the commands it brings, when it is announced, and whether ENABLE takes it."""
@@ -41,6 +45,7 @@ EXTENSIONS = (
     Extension("NAMESPACE", 2342, ("NAMESPACE",)),
     Extension("UIDPLUS", 4315, ("UID EXPUNGE",)),
     Extension("UNSELECT", 3691, ("UNSELECT",)),
+    Extension("UNAUTHENTICATE", 8437, ("UNAUTHENTICATE",), _logged_in),
 )
 
 

@@ -65,15 +65,19 @@ class Session:
         self.shared = shared
         self.connection = connection
         self.stream: Stream = connection.stream
-        self.selected: Selected | None = None
         self.tag = b"*"
         self.awaited: Announced | None = None  # a literal that the command itself reads
+        self.wake: Callable[[], None] | None = None  # in IDLE: there is something to tell
+        self._ended = False
+        self._begin()
+
+    def _begin(self) -> None:
+        """Know nothing of the client; UNAUTHENTICATE forgets all of this (RFC 8437 section 4.1)."""
+        self.selected: Selected | None = None
         self.bad_in_a_row = 0
         self.enabled: set[str] = set()  # the extensions that the client has asked for (RFC 5161)
         self._account: MailAccount | None = None
-        self._ended = False
-        self._started = shared.runtime.now()
-        self.wake: Callable[[], None] | None = None  # in IDLE: there is something to tell
+        self._started = self.shared.runtime.now()
         self._alerts: list[str] = []
         self._leave: Callable[[], None] = lambda: None
 
@@ -154,6 +158,14 @@ class Session:
         self._account = account
         self._leave = self.shared.sessions.join(account.address, self.tell)
         self.stream.timeout = self.patience()
+
+    def log_out(self) -> None:
+        """Be again what a new connection is. Raises Goodbye when there is no place for another stranger."""
+        self.alert()  # to those it was meant for
+        self._leave()
+        self._begin()
+        if self.connection.admission.unauthenticated():
+            raise Goodbye("Too many connections; try again later", b"UNAVAILABLE")
 
     def end(self) -> None:
         """No further command is read."""

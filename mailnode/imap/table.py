@@ -30,6 +30,7 @@ from mailnode.imap.commands import (
     status,
     store,
     subscribe,
+    unauthenticate,
 )
 from mailnode.imap.commands import list as listing
 from mailnode.imap.replies import Reply
@@ -70,6 +71,7 @@ COMMANDS: Mapping[str, Command] = {
     "STARTTLS": Command(arguments.nothing, starttls.run, _NEW),
     "AUTHENTICATE": Command(authenticate.parse, authenticate.run, _NEW),
     "LOGIN": Command(login.parse, login.run, _NEW),
+    "UNAUTHENTICATE": Command(arguments.nothing, unauthenticate.run, _LOGGED_IN, Rule.ENDS_ALONE),
     "ENABLE": Command(enable.parse, enable.run, _LOGGED_IN),
     "SELECT": Command(select.parse_select, select.run, _LOGGED_IN),
     "EXAMINE": Command(select.parse_examine, select.run, _LOGGED_IN),

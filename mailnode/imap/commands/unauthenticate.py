@@ -1,0 +1,15 @@
+"""UNAUTHENTICATE (RFC 8437): another person may log in on this connection."""
+
+from mailnode.imap.extensions import capabilities
+from mailnode.imap.replies import Reply, ok
+from mailnode.imap.session import Session
+
+
+async def run(session: Session, _: None) -> Reply:
+    """Nothing is kept but TLS, and how many logins have failed on this connection.
+
+    A mailbox that was selected is not expunged, and NO is no answer: another login may be pipelined behind
+    the command (section 3).
+    """
+    session.log_out()
+    return ok("Logged out; another login is possible", capabilities(session))
