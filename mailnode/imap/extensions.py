@@ -22,6 +22,10 @@ def _logged_in(session: Session) -> bool:
     return session.state is not State.NOT_AUTHENTICATED
 
 
+def _not_compressed(session: Session) -> bool:
+    return _logged_in(session) and not session.stream.compressed
+
+
 @dataclass(frozen=True, slots=True)
 class Extension:
     """A capability, its RFC, the commands it brings, when it is announced, and whether ENABLE takes it."""
@@ -45,6 +49,7 @@ EXTENSIONS = (
     Extension("NAMESPACE", 2342, ("NAMESPACE",)),
     Extension("UIDPLUS", 4315, ("UID EXPUNGE",)),
     Extension("UNSELECT", 3691, ("UNSELECT",)),
+    Extension("COMPRESS=DEFLATE", 4978, ("COMPRESS",), _not_compressed),
     Extension("UNAUTHENTICATE", 8437, ("UNAUTHENTICATE",), _logged_in),
 )
 

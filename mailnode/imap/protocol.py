@@ -18,7 +18,7 @@ from mailnode.imap.replies import SERVER_BUG, Goodbye, Refused, Reply, Torn, bad
 from mailnode.imap.session import Session, State, Surroundings
 from mailnode.imap.table import COMMANDS, Command, Rule
 from mailnode.net.listen import Connection
-from mailnode.net.stream import ConnectionClosed, TimedOut
+from mailnode.net.stream import BrokenCompression, ConnectionClosed, TimedOut
 from mailnode.wire.errors import BadSyntax, LineTooLong
 from mailnode.wire.imap.command import Announced, Assembler, tag_of
 from mailnode.wire.imap.sequence import LARGEST
@@ -49,6 +49,9 @@ class Imap:
             connection.stream.write(goodbye.reply.encode(b"*"))
         except TimedOut:
             connection.stream.write(b"* BYE Autologout; idle for too long\r\n")
+        except BrokenCompression:
+            connection.stream.write(b"* BYE This is not compressed as was agreed\r\n")
+            raise
         except Torn as torn:
             connection.log.warn("response cut off", reason=str(torn))
             connection.stream.abort()

@@ -230,9 +230,13 @@ class Session:
 
     async def reply(self, reply: Reply) -> None:
         """The tagged end of the command, and alerts before it."""
+        self.write(reply)
+        await self.stream.drain()
+
+    def write(self, reply: Reply) -> None:
+        """The same, without waiting for the client to take it."""
         self.alert()
         self.stream.write(reply.encode(self.tag))
-        await self.stream.drain()
 
     async def flush(self, *, expunge: bool = True) -> None:
         """Tell the client what has changed in the selected mailbox."""
