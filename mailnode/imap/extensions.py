@@ -50,6 +50,9 @@ EXTENSIONS = (
     Extension("UIDPLUS", 4315, ("UID EXPUNGE",)),
     Extension("UNSELECT", 3691, ("UNSELECT",)),
     Extension("COMPRESS=DEFLATE", 4978, ("COMPRESS",), _not_compressed),
+    Extension("QUOTA", 9208, ("GETQUOTA", "GETQUOTAROOT")),
+    Extension("QUOTA=RES-STORAGE", 9208),
+    Extension("QUOTA=RES-MESSAGE", 9208),
     Extension("UNAUTHENTICATE", 8437, ("UNAUTHENTICATE",), _logged_in),
 )
 

@@ -27,7 +27,7 @@ from mailnode.store.preparing import Piece, prepare_some
 from mailnode.store.synchronised import Synchronised
 from mailnode.store.uidlist import Record, UidList
 from mailnode.store.usage import NOTHING, Usage
-from mailnode.store.values import NO_FLAGS, Flags
+from mailnode.store.values import DELETED, NO_FLAGS, Flags
 from mailnode.wire.uidl import default_id, is_unique_id, unique_id
 
 Mode = Literal["add", "remove", "replace"]
@@ -363,6 +363,10 @@ class Mailbox(Synchronised):
                     continue
                 return [(one.uid, uid) for one, uid in zip(sources, made, strict=True)]
         raise NoSuchMessage
+
+    def deleted_octets(self) -> int:
+        r"""Octets on the disk that removing all messages with \Deleted would free, as of the last sync."""
+        return sum(self._octets_on_disk(one) for one in self._messages if DELETED in one.flags)
 
     def _octets_on_disk(self, message: Message) -> int:
         size = filenames.sizes(message.base)[0]

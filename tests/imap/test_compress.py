@@ -22,6 +22,15 @@ class CompressTests(SessionCase):
         self.assertEqual(client.say("c COMPRESS DEFLATE"), b"c OK DEFLATE active\r\n")
         return client
 
+    def test_announced(self) -> None:
+        """Where the command would be answered with OK, and nowhere else."""
+        client = self.client()
+        self.assertNotIn(b"COMPRESS", client.say("a CAPABILITY"))
+        self.assertIn(b" COMPRESS=DEFLATE", client.login().say("b CAPABILITY"))
+        client.say("c COMPRESS DEFLATE")
+        said = client.send(deflated(b"d CAPABILITY\r\n"))
+        self.assertNotIn(b"COMPRESS", zlib.decompressobj(-15).decompress(said))
+
     def test_bomb(self) -> None:
         """A line that inflates to 64 MiB is cut at the limit of lines (I12)."""
         client = self.compressing()
