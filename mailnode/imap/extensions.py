@@ -50,6 +50,7 @@ EXTENSIONS = (
     Extension("UIDPLUS", 4315, ("UID EXPUNGE",)),
     Extension("UNSELECT", 3691, ("UNSELECT",)),
     Extension("COMPRESS=DEFLATE", 4978, ("COMPRESS",), _not_compressed),
+    Extension("LANGUAGE", 5255, ("LANGUAGE",)),
     Extension("QUOTA", 9208, ("GETQUOTA", "GETQUOTAROOT")),
     Extension("QUOTA=RES-STORAGE", 9208),
     Extension("QUOTA=RES-MESSAGE", 9208),

@@ -46,11 +46,11 @@ class Imap:
             while session.state is not State.LOGOUT:
                 await _one_command(session)
         except Goodbye as goodbye:
-            connection.stream.write(goodbye.reply.encode(b"*"))
+            session.status(goodbye.reply)
         except TimedOut:
-            connection.stream.write(b"* BYE Autologout; idle for too long\r\n")
+            session.status(Reply(b"BYE", "Autologout; idle for too long"))
         except BrokenCompression:
-            connection.stream.write(b"* BYE This is not compressed as was agreed\r\n")
+            session.status(Reply(b"BYE", "This is not compressed as was agreed"))
             raise
         except Torn as torn:
             connection.log.warn("response cut off", reason=str(torn))

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from mailnode.auth.checker import LoginBusy
 from mailnode.auth.login import LoginFailed
+from mailnode.imap.words.languages import DEFAULT, resp_text
 from mailnode.store import errors
 
 
@@ -21,10 +22,10 @@ class Reply:
     text: str
     code: bytes = b""
 
-    def encode(self, tag: bytes) -> bytes:
-        """The line; `tag` is "*" for an untagged status response."""
+    def encode(self, tag: bytes, language: str = DEFAULT) -> bytes:
+        """The line; `tag` is "*" for an untagged status response. Texts are translated here and nowhere else."""
         code = b"[%s] " % self.code if self.code else b""
-        return b"%s %s %s%s\r\n" % (tag, self.status, code, self.text.encode("ascii", "replace"))
+        return b"%s %s %s%s\r\n" % (tag, self.status, code, resp_text(language, self.text))
 
 
 def ok(text: str, code: bytes = b"") -> Reply:

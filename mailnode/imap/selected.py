@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 
 from mailnode.imap.replies import Goodbye, flag_list, ok
+from mailnode.imap.words.languages import DEFAULT
 from mailnode.store.account import Account
 from mailnode.store.errors import NoSuchMailbox, NoSuchMessage
 from mailnode.store.mailbox import Mailbox
@@ -27,6 +28,7 @@ class Selected:
     def __init__(self, account: Account, name: Name, *, read_only: bool) -> None:
         self.mailbox: Mailbox = account.mailbox(name)
         self.read_only = read_only
+        self.language = DEFAULT  # of what is said to people
         self.recent: set[int] = set()
         self._claim_recent()
         self.uids: array[int] = self.mailbox.uids
@@ -42,10 +44,10 @@ class Selected:
         yield self._counts()
         unseen = next((n for n, uid in enumerate(self.uids, 1) if not self._seen(uid)), None)
         if unseen is not None:
-            yield ok("The first unseen message", b"UNSEEN %d" % unseen).encode(b"*")
+            yield ok("The first unseen message", b"UNSEEN %d" % unseen).encode(b"*", self.language)
         yield self._permanent_flags()
-        yield ok("The next UID", b"UIDNEXT %d" % self.mailbox.uid_next).encode(b"*")
-        yield ok("UIDs are valid", b"UIDVALIDITY %d" % self.mailbox.uid_validity).encode(b"*")
+        yield ok("The next UID", b"UIDNEXT %d" % self.mailbox.uid_next).encode(b"*", self.language)
+        yield ok("UIDs are valid", b"UIDVALIDITY %d" % self.mailbox.uid_validity).encode(b"*", self.language)
 
     def _seen(self, uid: int) -> bool:
         message = self.mailbox.get(uid)
@@ -56,10 +58,10 @@ class Selected:
 
     def _permanent_flags(self) -> bytes:
         if self.read_only:
-            return ok("No flags can be changed", b"PERMANENTFLAGS ()").encode(b"*")
+            return ok("No flags can be changed", b"PERMANENTFLAGS ()").encode(b"*", self.language)
         any_keyword = [] if self.mailbox.keywords_full else ["\\*"]
         flags = flag_list(frozenset((*SYSTEM_FLAGS, *self._keywords, *any_keyword)))
-        return ok("These flags are kept", b"PERMANENTFLAGS " + flags).encode(b"*")
+        return ok("These flags are kept", b"PERMANENTFLAGS " + flags).encode(b"*", self.language)
 
     def _counts(self) -> bytes:
         return b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(self.uids), len(self.recent))

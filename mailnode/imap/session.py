@@ -17,6 +17,7 @@ from mailnode.events.presence import LiveSessions
 from mailnode.imap import names
 from mailnode.imap.replies import Goodbye, Refused, Reply, no_target, ok
 from mailnode.imap.selected import Selected
+from mailnode.imap.words.languages import DEFAULT, resp_text
 from mailnode.net.blocking import send
 from mailnode.net.dirwatch import DirectoryWatches
 from mailnode.net.listen import Connection
@@ -76,6 +77,7 @@ class Session:
         self.selected: Selected | None = None
         self.bad_in_a_row = 0
         self.enabled: set[str] = set()  # the extensions that the client has asked for (RFC 5161)
+        self.language = DEFAULT  # a language tag (RFC 5255 section 3)
         self._account: MailAccount | None = None
         self._started = self.shared.runtime.now()
         self._alerts: list[str] = []
@@ -193,7 +195,7 @@ class Session:
         """Write the alerts that wait (RFC 3501 section 7.1): a client must show them."""
         alerts, self._alerts = self._alerts, []
         for text in alerts:
-            self.stream.write(ok(text, b"ALERT").encode(b"*"))
+            self.status(ok(text, b"ALERT"))
 
     # Names
 
@@ -224,6 +226,16 @@ class Session:
         """A response of its own line, without its "*" and CRLF."""
         self.stream.write(b"* " + response + b"\r\n")
 
+    def status(self, reply: Reply) -> None:
+        """An untagged status response."""
+        self.stream.write(reply.encode(b"*", self.language))
+
+    def speak(self, tag: str) -> None:
+        """All that is said to people is in this language from here on."""
+        self.language = tag
+        if self.selected is not None:
+            self.selected.language = tag
+
     async def send(self, chunks: Iterator[bytes]) -> None:
         """Stream what a generator makes in the account's lane; see net.blocking.send."""
         await send(self.stream, self.account.lane, chunks)
@@ -236,7 +248,7 @@ class Session:
     def write(self, reply: Reply) -> None:
         """The same, without waiting for the client to take it."""
         self.alert()
-        self.stream.write(reply.encode(self.tag))
+        self.stream.write(reply.encode(self.tag, self.language))
 
     async def flush(self, *, expunge: bool = True) -> None:
         """Tell the client what has changed in the selected mailbox."""
@@ -248,7 +260,7 @@ class Session:
     def go_ahead(self, announced: Announced, text: bytes = b"Ready for literal data") -> None:
         """Let the client send a literal, if it waits for that (RFC 3501 section 7.5)."""
         if announced.synchronizing:
-            self.stream.write(b"+ " + text + b"\r\n")
+            self.stream.write(b"+ " + resp_text(self.language, text.decode("ascii")) + b"\r\n")
 
     async def skip_awaited(self, refusal: Reply) -> None:
         """Read past what comes unasked of a refused command: literals (RFC 7888 section 4) and their lines.

@@ -41,6 +41,7 @@ async def run(session: Session, select: Select) -> Reply:
         return Selected(session.account.store, name, read_only=select.read_only)
 
     selected = await session.lane(view)
+    selected.language = session.language
     await session.send(selected.summary())
     session.selected = selected
     return ok("Selected", b"READ-ONLY" if select.read_only else b"READ-WRITE")
