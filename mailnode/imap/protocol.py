@@ -118,7 +118,7 @@ def _part(session: Session, give_up: bool) -> None:
         raise Goodbye("Too many failed logins")
     authenticated = session.state is not State.NOT_AUTHENTICATED
     if session.bad_in_a_row >= (_BAD_AFTER_LOGIN if authenticated else _BAD_BEFORE_LOGIN):
-        raise Goodbye("Too many bad commands")
+        raise Goodbye("Too many bad commands", b"CLIENTBUG")
 
 
 # Reading
