@@ -129,4 +129,4 @@ def wanted(session: Session, returning: Returning | None) -> bool:
 
 def refuse(session: Session, text: str) -> None:
     """resp-text-code = "NOUPDATE" SP quoted: the rest of the command is done (section 4.3.1)."""
-    session.stream.write(no(text, b"NOUPDATE " + string(session.tag)).encode(b"*"))
+    session.status(no(text, b"NOUPDATE " + string(session.tag)))

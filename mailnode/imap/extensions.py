@@ -18,6 +18,14 @@ def _starttls_possible(session: Session) -> bool:
     return session.state is State.NOT_AUTHENTICATED and session.starttls_offered
 
 
+def _logged_in(session: Session) -> bool:
+    return session.state is not State.NOT_AUTHENTICATED
+
+
+def _not_compressed(session: Session) -> bool:
+    return _logged_in(session) and not session.stream.compressed
+
+
 @dataclass(frozen=True, slots=True)
 class Extension:
     """A capability, its RFC, the commands it brings, when it is announced, and whether ENABLE takes it."""
@@ -61,6 +69,12 @@ EXTENSIONS = (
     Extension("SAVEDATE", 8514),
     Extension("PREVIEW", 8970),
     Extension("INPROGRESS", 9585),
+    Extension("COMPRESS=DEFLATE", 4978, ("COMPRESS",), _not_compressed),
+    Extension("LANGUAGE", 5255, ("LANGUAGE",)),
+    Extension("QUOTA", 9208, ("GETQUOTA", "GETQUOTAROOT")),
+    Extension("QUOTA=RES-STORAGE", 9208),
+    Extension("QUOTA=RES-MESSAGE", 9208),
+    Extension("UNAUTHENTICATE", 8437, ("UNAUTHENTICATE",), _logged_in),
 )
 
 

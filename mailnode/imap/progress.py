@@ -11,7 +11,7 @@ from typing import TypeVar
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 
-from mailnode.imap.replies import ok
+from mailnode.imap.replies import Reply, ok
 from mailnode.wire.imap.writer import NIL
 
 T = TypeVar("T")
@@ -24,10 +24,10 @@ Measure = Callable[[], tuple[int, int]]
 class Progress:
     """What one session tells. A command may set `measure`: what is done, and what is to be done."""
 
-    def __init__(self, clock: IReactorTime, write: Callable[[bytes], None]) -> None:
+    def __init__(self, clock: IReactorTime, tell: Callable[[Reply], None]) -> None:
         self.measure: Measure | None = None
         self._clock = clock
-        self._write = write
+        self._tell = tell
         self._tag = NIL
         self._due = 0.0
         self._working = 0
@@ -89,7 +89,7 @@ class Progress:
         if not self._working:
             return
         if self._clock.seconds() >= self._due and not self._responding:
-            self._write(ok("Still working", self._code()).encode(b"*"))
+            self._tell(ok("Still working", self._code()))
             self._due = self._clock.seconds() + PERIOD
         self._wait()
 

@@ -18,7 +18,7 @@ from mailnode.imap.replies import SERVER_BUG, Goodbye, Refused, Reply, Torn, bad
 from mailnode.imap.session import Session, State, Surroundings
 from mailnode.imap.table import COMMANDS, Command, Rule
 from mailnode.net.listen import Connection
-from mailnode.net.stream import ConnectionClosed, TimedOut
+from mailnode.net.stream import BrokenCompression, ConnectionClosed, TimedOut
 from mailnode.wire.errors import BadSyntax, LineTooLong
 from mailnode.wire.imap.command import Announced, Assembler, tag_of
 from mailnode.wire.imap.sequence import LARGEST
@@ -46,9 +46,12 @@ class Imap:
             while session.state is not State.LOGOUT:
                 await _one_command(session)
         except Goodbye as goodbye:
-            connection.stream.write(goodbye.reply.encode(b"*"))
+            session.status(goodbye.reply)
         except TimedOut:
-            connection.stream.write(b"* BYE Autologout; idle for too long\r\n")
+            session.status(Reply(b"BYE", "Autologout; idle for too long"))
+        except BrokenCompression:
+            session.status(Reply(b"BYE", "This is not compressed as was agreed"))
+            raise
         except Torn as torn:
             connection.log.warn("response cut off", reason=str(torn))
             connection.stream.abort()
@@ -116,7 +119,7 @@ def _part(session: Session, give_up: bool) -> None:
         raise Goodbye("Too many failed logins")
     authenticated = session.state is not State.NOT_AUTHENTICATED
     if session.bad_in_a_row >= (_BAD_AFTER_LOGIN if authenticated else _BAD_BEFORE_LOGIN):
-        raise Goodbye("Too many bad commands")
+        raise Goodbye("Too many bad commands", b"CLIENTBUG")
 
 
 # Reading

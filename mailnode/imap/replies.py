@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from mailnode.auth.checker import LoginBusy
 from mailnode.auth.login import LoginFailed
+from mailnode.imap.words.languages import DEFAULT, resp_text
 from mailnode.store import errors
 
 
@@ -21,10 +22,10 @@ class Reply:
     text: str
     code: bytes = b""
 
-    def encode(self, tag: bytes) -> bytes:
-        """The line; `tag` is "*" for an untagged status response."""
+    def encode(self, tag: bytes, language: str = DEFAULT) -> bytes:
+        """The line, its text translated; `tag` is "*" for an untagged status response."""
         code = b"[%s] " % self.code if self.code else b""
-        return b"%s %s %s%s\r\n" % (tag, self.status, code, self.text.encode("ascii", "replace"))
+        return b"%s %s %s%s\r\n" % (tag, self.status, code, resp_text(language, self.text))
 
 
 def ok(text: str, code: bytes = b"") -> Reply:
@@ -84,8 +85,11 @@ TABLE: tuple[tuple[type[Exception], Reply], ...] = (
     (LoginBusy, no("Too many logins or sessions; try again later", b"UNAVAILABLE")),
 )
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+_DAMAGED = (errno.EUCLEAN, errno.EBADMSG)  # the file system has found its own data to be wrong
 _DISK_FULL = no("There is no room for it", b"OVERQUOTA")
 _DISK_TROUBLE = no("The mailbox cannot be read or written now; try again later", b"UNAVAILABLE")
+_DISK_DAMAGE = no("The mailbox cannot be used; the administrator must look into it", b"CORRUPTION")
+_DISK_REFUSAL = replace(_DISK_DAMAGE, code=b"CONTACTADMIN")
 SERVER_BUG = no("Internal error; the administrator's log says more", b"SERVERBUG")
 
 
@@ -94,9 +98,13 @@ def for_error(error: Exception) -> Reply | None:
     for kind, reply in TABLE:
         if isinstance(error, kind):
             return reply if reply.text else replace(reply, text=str(error))
-    if isinstance(error, OSError):
-        return _DISK_FULL if error.errno in _NO_SPACE else _DISK_TROUBLE
-    return None
+    if not isinstance(error, OSError):
+        return None
+    if error.errno in _NO_SPACE:
+        return _DISK_FULL
+    if error.errno in _DAMAGED:
+        return _DISK_DAMAGE
+    return _DISK_REFUSAL if errors.is_lasting(error) else _DISK_TROUBLE
 
 
 @functools.lru_cache(maxsize=1024)

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from mailnode.imap.replies import Goodbye, Reply, flag_list, ok
 from mailnode.imap.runs import NONE
+from mailnode.imap.words.languages import DEFAULT
 from mailnode.store.account import Account
 from mailnode.store.errors import NoSuchMailbox, NoSuchMessage
 from mailnode.store.mailbox import Mailbox
@@ -59,6 +60,7 @@ class Selected:
         self.enabled = enabled
         self.mailbox: Mailbox = account.mailbox(name)
         self.read_only = read_only
+        self.language = DEFAULT  # of what is said to people
         self.recent: set[int] = set()
         self.contexts: dict[bytes, Follower] = {}  # by the tags of the searches (RFC 5267)
         self.saved = NONE  # the result of the last SEARCH that was to be saved (RFC 5182)
@@ -78,13 +80,13 @@ class Selected:
         if not self._rev2:
             unseen = next((n for n, uid in enumerate(self.uids, 1) if not self._seen(uid)), None)
             if unseen is not None:
-                yield ok("The first unseen message", b"UNSEEN %d" % unseen).encode(b"*")
+                yield ok("The first unseen message", b"UNSEEN %d" % unseen).encode(b"*", self.language)
         yield self._permanent_flags()
         lasting = self.mailbox.mailbox_id.encode("ascii")
-        yield ok("The mailbox's lasting name", b"MAILBOXID (%b)" % lasting).encode(b"*")
-        yield ok("The next UID", b"UIDNEXT %d" % self.mailbox.uid_next).encode(b"*")
-        yield ok("UIDs are valid", b"UIDVALIDITY %d" % self.mailbox.uid_validity).encode(b"*")
-        yield self.told().encode(b"*")
+        yield ok("The mailbox's lasting name", b"MAILBOXID (%b)" % lasting).encode(b"*", self.language)
+        yield ok("The next UID", b"UIDNEXT %d" % self.mailbox.uid_next).encode(b"*", self.language)
+        yield ok("UIDs are valid", b"UIDVALIDITY %d" % self.mailbox.uid_validity).encode(b"*", self.language)
+        yield self.told().encode(b"*", self.language)
 
     def told(self, text: str = "All is told up to here") -> Reply:
         """OK with HIGHESTMODSEQ: up to there the client knows everything (RFC 7162 section 3.1.2.1)."""
@@ -99,10 +101,10 @@ class Selected:
 
     def _permanent_flags(self) -> bytes:
         if self.read_only:
-            return ok("No flags can be changed", b"PERMANENTFLAGS ()").encode(b"*")
+            return ok("No flags can be changed", b"PERMANENTFLAGS ()").encode(b"*", self.language)
         any_keyword = [] if self.mailbox.keywords_full else ["\\*"]
         flags = flag_list(frozenset((*SYSTEM_FLAGS, *self._keywords, *any_keyword)))
-        return ok("These flags are kept", b"PERMANENTFLAGS " + flags).encode(b"*")
+        return ok("These flags are kept", b"PERMANENTFLAGS " + flags).encode(b"*", self.language)
 
     def _counts(self) -> bytes:
         return b"* %d EXISTS\r\n" % len(self.uids) + self._recent_count()
@@ -213,7 +215,7 @@ class Selected:
             self._in_step = self._modseq
         elif "QRESYNC" in self.enabled:
             # An expunge is not told so far; what was told may be of later, and must not count (section 3.2).
-            yield self.told().encode(b"*")
+            yield self.told().encode(b"*", self.language)
 
     def _expunged(self, *, expunge: bool) -> Iterator[bytes]:
         """From the last to the first, so that no number has to be corrected for one sent before."""

@@ -18,6 +18,7 @@ from mailnode.imap import names
 from mailnode.imap.progress import Progress
 from mailnode.imap.replies import Goodbye, Refused, Reply, no_target, ok
 from mailnode.imap.selected import Selected, uses_modseqs
+from mailnode.imap.words.languages import DEFAULT, resp_text
 from mailnode.net.blocking import send
 from mailnode.net.dirwatch import DirectoryWatches
 from mailnode.net.listen import Connection
@@ -66,16 +67,21 @@ class Session:
         self.shared = shared
         self.connection = connection
         self.stream: Stream = connection.stream
-        self.selected: Selected | None = None
         self.tag = b"*"
         self.awaited: Announced | None = None  # a literal that the command itself reads
+        self.wake: Callable[[], None] | None = None  # in IDLE: there is something to tell
+        self.progress = Progress(shared.runtime.clock, self.status)
+        self._ended = False
+        self._begin()
+
+    def _begin(self) -> None:
+        """Know nothing of the client; UNAUTHENTICATE forgets all of this (RFC 8437 section 4.1)."""
+        self.selected: Selected | None = None
         self.bad_in_a_row = 0
         self.enabled: set[str] = set()  # the extensions that the client has asked for (RFC 5161)
-        self.progress = Progress(shared.runtime.clock, self.stream.write)
+        self.language = DEFAULT  # a language tag (RFC 5255 section 3)
         self._account: MailAccount | None = None
-        self._ended = False
-        self._started = shared.runtime.now()
-        self.wake: Callable[[], None] | None = None  # in IDLE: there is something to tell
+        self._started = self.shared.runtime.now()
         self._alerts: list[str] = []
         self._leave: Callable[[], None] = lambda: None
 
@@ -157,6 +163,14 @@ class Session:
         self._leave = self.shared.sessions.join(account.address, self.tell)
         self.stream.timeout = self.patience()
 
+    def log_out(self) -> None:
+        """Be again what a new connection is. Raises Goodbye when there is no place for another stranger."""
+        self.alert()  # to those it was meant for
+        self._leave()
+        self._begin()
+        if self.connection.admission.unauthenticated():
+            raise Goodbye("Too many connections; try again later", b"UNAVAILABLE")
+
     def end(self) -> None:
         """No further command is read."""
         self._ended = True
@@ -184,7 +198,7 @@ class Session:
         """Write the alerts that wait (RFC 3501 section 7.1): a client must show them."""
         alerts, self._alerts = self._alerts, []
         for text in alerts:
-            self.stream.write(ok(text, b"ALERT").encode(b"*"))
+            self.status(ok(text, b"ALERT"))
 
     # Extensions that are on only for who asks
 
@@ -193,7 +207,7 @@ class Session:
         if not uses_modseqs(self.enabled):
             self.enabled.add("CONDSTORE")
             if self.selected is not None:
-                self.stream.write(self.selected.told().encode(b"*"))
+                self.status(self.selected.told())
 
     # Names
 
@@ -224,6 +238,16 @@ class Session:
         """A response of its own line, without its "*" and CRLF."""
         self.stream.write(b"* " + response + b"\r\n")
 
+    def status(self, reply: Reply) -> None:
+        """An untagged status response."""
+        self.stream.write(reply.encode(b"*", self.language))
+
+    def speak(self, tag: str) -> None:
+        """All that is said to people is in this language from here on."""
+        self.language = tag
+        if self.selected is not None:
+            self.selected.language = tag
+
     async def send(self, chunks: Iterator[bytes]) -> None:
         """Stream what a generator makes in the account's lane; see net.blocking.send."""
         with self.progress.sending() as writing:
@@ -231,9 +255,13 @@ class Session:
 
     async def reply(self, reply: Reply) -> None:
         """The tagged end of the command, and alerts before it."""
-        self.alert()
-        self.stream.write(reply.encode(self.tag))
+        self.write(reply)
         await self.stream.drain()
+
+    def write(self, reply: Reply) -> None:
+        """The same, without waiting for the client to take it."""
+        self.alert()
+        self.stream.write(reply.encode(self.tag, self.language))
 
     async def flush(self, *, expunge: bool = True) -> None:
         """Tell the client what has changed in the selected mailbox."""
@@ -245,7 +273,7 @@ class Session:
     def go_ahead(self, announced: Announced, text: bytes = b"Ready for literal data") -> None:
         """Let the client send a literal, if it waits for that (RFC 3501 section 7.5)."""
         if announced.synchronizing:
-            self.stream.write(b"+ " + text + b"\r\n")
+            self.stream.write(b"+ " + resp_text(self.language, text.decode("ascii")) + b"\r\n")
 
     async def skip_awaited(self, refusal: Reply) -> None:
         """Read past what comes unasked of a refused command: literals (RFC 7888 section 4) and their lines.

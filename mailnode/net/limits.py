@@ -73,22 +73,26 @@ class Gate:
         self.sessions += 1
         return Admission(self, source)
 
-    def _enter(self, source: str) -> str:
+    def _enter(self, source: str, *, new: bool = True) -> str:
         """Count a connection as one of this source that has not logged in; or why not."""
         if not source:
             return ""
-        if reason := self._refusal(source, self._limits()):
+        limits = self._limits()
+        if reason := self._full(source, limits) or (self._rate_exceeded(source, limits) if new else ""):
             return reason
         self._before_login += 1
         self._sources[source] += 1
         self._note_stress()
         return ""
 
-    def _refusal(self, source: str, limits: ConnectionLimits) -> str:
+    def _full(self, source: str, limits: ConnectionLimits) -> str:
         if self._before_login >= limits.before_login:
             return "too many connections before login"
         if self._sources[source] >= limits.per_address:
             return "too many connections from this address"
+        return ""
+
+    def _rate_exceeded(self, source: str, limits: ConnectionLimits) -> str:
         recent = self._recent_of(source)
         if len(recent) >= limits.rate:
             return "too many new connections from this address"
@@ -112,6 +116,13 @@ class Gate:
         self._leave(source, before)
         self._people[person] += 1
         return True
+
+    def logged_out(self, source: str, person: str) -> str:
+        """Move a connection from a person back to its source, where it is no new one; or why not."""
+        if reason := self._enter(source, new=False):
+            return reason
+        self._leave("", person)
+        return ""
 
     def moved(self, before: str, person: str, source: str) -> str:
         """Move a connection from the source `before`, or a person, to another source; or why not."""
@@ -168,6 +179,13 @@ class Admission:
             return False
         self.person = person
         return True
+
+    def unauthenticated(self) -> str:
+        """The person has logged out and the connection stays; gives why not, "" where it may."""
+        reason = self._gate.logged_out(self._source, self.person) if self.person else ""
+        if not reason:
+            self.person = ""
+        return reason
 
     def move(self, peer: str, *, trusted: bool) -> str:
         """Count the connection as this peer's, who has not logged in; gives why not, "" where it may stay."""

@@ -12,6 +12,8 @@ A session is one coroutine: `line = await stream.line(limit)`, straight on. The 
   ConnectionClosed. So what runs in a thread is always awaited, and clean-up is a `finally`.
 - start_tls() ends the old conversation: octets that came in clear behind the command are an attack
   (CVE-2011-0411 and its family) and close the connection; none of them is ever executed.
+- compress() puts DEFLATE between the transport and the buffer. What came in is inflated when it is wanted,
+  so that what is paused is what was sent; what goes out is flushed where the session waits.
 """
 
 from collections.abc import Callable
@@ -37,6 +39,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from mailnode.net.breath import Breather
+from mailnode.net.deflate import Deflater, Garbled, Inflater
 from mailnode.wire.dot import Decoder
 from mailnode.wire.framing import ByteQueue
 
@@ -59,6 +62,10 @@ class ConnectionClosed(Exception):
 
 class EndlessLine(ConnectionClosed):
     """A line goes on and on: nothing more is read. The peer may still be told so."""
+
+
+class BrokenCompression(ConnectionClosed):
+    """What came is not compressed as was agreed: nothing more is read. The peer may still be told so."""
 
 
 class TimedOut(Exception):
@@ -89,6 +96,8 @@ class Stream(Protocol):
         self._opened = opened
         self._write_timeout = write_timeout
         self._queue = ByteQueue()
+        self._inflater: Inflater | None = None
+        self._deflater: Deflater | None = None
         self._arrival: Deferred[None] | None = None
         self._room: Deferred[None] | None = None
         self._handshake: Deferred[None] | None = None
@@ -138,10 +147,11 @@ class Stream(Protocol):
 
     async def some(self, limit: int) -> bytes:
         """At least one octet and at most `limit`; `timeout` seconds for the first to come."""
-        if not self._queue:
-            await self._more(self._clock.seconds() + self.timeout)
-        elif self._breather.is_due(self._awake_since):
+        if self._queue and self._breather.is_due(self._awake_since):
             await self._breathe()
+        deadline = self._clock.seconds() + self.timeout
+        while not self._queue:
+            await self._more(deadline)
         octets = self._queue.some(limit)
         self._caught_up()
         return octets
@@ -163,14 +173,19 @@ class Stream(Protocol):
 
     @property
     def pending(self) -> int:
-        """Octets that have come and are not yet read."""
-        return len(self._queue)
+        """Octets that have come and are not yet read; of those that are not yet inflated, as many as came."""
+        return len(self._queue) + (len(self._inflater) if self._inflater is not None else 0)
 
     async def _more(self, deadline: float) -> None:
         if self._farewell:
             self._part()
+        if self._inflater is not None and not self._closing and self._inflates(self._inflater):
+            if self._breather.is_due(self._awake_since):
+                await self._breathe()
+            return
         if self.lost or self._closing or self._all_read:
             raise ConnectionClosed
+        self._flush()
         if self._paused:
             self._resume_reading()
         self._arrival = Deferred(self._forget_arrival)
@@ -181,8 +196,18 @@ class Stream(Protocol):
     def _forget_arrival(self, _: "Deferred[None]") -> None:
         self._arrival = None
 
+    def _inflates(self, inflater: Inflater) -> bool:
+        """Whether there is more to be read that has come before."""
+        try:
+            more = inflater.into(self._queue)
+        except Garbled:
+            raise BrokenCompression from None
+        if inflater.over:
+            self._inflater = None
+        return more
+
     def _caught_up(self) -> None:
-        if self._paused and len(self._queue) <= READ_BUFFER // 2:
+        if self._paused and self.pending <= READ_BUFFER // 2:
             self._resume_reading()
 
     def _resume_reading(self) -> None:
@@ -220,9 +245,17 @@ class Stream(Protocol):
     def write(self, data: bytes) -> None:
         """Hand octets to the transport; after much of it, `await drain()`."""
         if data and not self.lost and not self._closing:
-            sent = self._sent_at_once(data)
-            if sent < len(data):
-                cast(ITCPTransport, self.transport).write(data[sent:] if sent else data)
+            self._put(data if self._deflater is None else self._deflater.take(data))
+
+    def _put(self, data: bytes) -> None:
+        sent = self._sent_at_once(data) if data else 0
+        if sent < len(data):
+            cast(ITCPTransport, self.transport).write(data[sent:] if sent else data)
+
+    def _flush(self) -> None:
+        """Send what waits in the deflater."""
+        if self._deflater is not None and not self.lost and not self._closing:
+            self._put(self._deflater.flush())
 
     def _sent_at_once(self, data: bytes) -> int:
         """How many octets the kernel has taken at once.
@@ -248,6 +281,7 @@ class Stream(Protocol):
             await self._breathe()
         if self.lost or self._closing:
             raise ConnectionClosed
+        self._flush()
         if not self._full:
             return
         self._room = Deferred()
@@ -328,12 +362,34 @@ class Stream(Protocol):
         handle = getattr(self.transport, "getHandle", None) if self.secure else None
         return cast(SSL.Connection, handle()) if handle is not None else None
 
+    # Compression
+
+    @property
+    def compressed(self) -> bool:
+        """Whether what is written is compressed."""
+        return self._deflater is not None
+
+    def compress(self) -> None:
+        """From here on both sides compress; what is waiting in the stream is compressed already."""
+        self._inflater = Inflater(self._queue.some(len(self._queue)))
+        self._deflater = Deflater()
+
+    def end_compression(self) -> None:
+        """The last octets that were written, and those that were read, are the last that are compressed."""
+        if self._inflater is None or self._deflater is None:
+            return
+        deflater, self._deflater = self._deflater, None
+        if not self.lost and not self._closing:
+            self._put(deflater.finish())
+        self._inflater.end(self._queue)
+
     # Ends
 
     def close(self) -> None:
         """Send what was written, then close; a peer that does not take it is cut off after a while."""
         if self.lost or self._closing:
             return
+        self._flush()
         self._closing = True
         transport = cast(Any, self.transport)
         transport.unregisterProducer()
@@ -390,12 +446,12 @@ class Stream(Protocol):
         """Twisted's: octets came. What comes after the dismissal is not read."""
         if self._closing or self._farewell:
             return
-        self._queue.feed(data)
+        (self._queue if self._inflater is None else self._inflater).feed(data)
         arrival, self._arrival = self._arrival, None
         if arrival is not None:
             self._breather.wake(arrival)
         ended = self.lost or self._closing
-        if len(self._queue) > READ_BUFFER and not self._paused and not ended and self._arrival is None:
+        if self.pending > READ_BUFFER and not self._paused and not ended and self._arrival is None:
             self._paused = True
             cast(Any, self.transport).pauseProducing()
 

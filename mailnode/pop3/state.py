@@ -15,8 +15,9 @@ from mailnode.net.stream import Stream
 from mailnode.net.tls import TlsServer
 from mailnode.pop3.ahead import Ahead
 from mailnode.pop3.maildrop import Maildrop, Views
-from mailnode.pop3.words import ENGLISH, said
+from mailnode.pop3.words import PHRASES
 from mailnode.runtime import Runtime
+from mailnode.wire.language import ENGLISH
 
 
 class State(Flag):
@@ -78,7 +79,7 @@ class Session:
 
     def say(self, text: str, *values: object) -> str:
         """A text of words.py in the language of the session."""
-        return said(self.language, text, *values)
+        return PHRASES.said(self.language, text, *values)
 
     @property
     def stream(self) -> Stream:

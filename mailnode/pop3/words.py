@@ -1,14 +1,6 @@
-"""What POP3 says to people, in the languages there are (RFC 6856 section 3). English is the key.
+"""What POP3 says to people, in the languages there are (RFC 6856 section 3)."""
 
-What programs read, numbers and response codes, is the same in all of them.
-"""
-
-from collections.abc import Mapping
-
-ENGLISH = "en"
-
-# Tag, and the name of the language in itself.
-LANGUAGES: Mapping[str, str] = {ENGLISH: "English", "de": "Deutsch", "fr": "Français", "es": "Español"}
+from mailnode.wire.language import LANGUAGES, Phrases
 
 _ROWS: tuple[tuple[str, str, str, str], ...] = (  # English, German, French, Spanish
     ("Language changed", "Sprache geändert", "Langue changée", "Idioma cambiado"),
@@ -159,25 +151,4 @@ _ROWS: tuple[tuple[str, str, str, str], ...] = (  # English, German, French, Spa
         "TOP lleva un número de mensaje y un número de líneas",
     ),
 )
-_TEXTS: Mapping[str, Mapping[str, str]] = {
-    tag: {row[0]: row[column] for row in _ROWS} for column, tag in enumerate(LANGUAGES)
-}
-
-
-def said(tag: str, text: str, *values: object) -> str:
-    """A text with its values in a language; what nobody has translated is in English."""
-    found = _TEXTS[tag].get(text, text)
-    return found.format(*values) if values else found
-
-
-def chosen(wanted: str, preferred: str) -> str | None:
-    """The tag for a language range (RFC 4647 section 3.4): "de-AT" is "de"; "*" is what is preferred here.
-
-    None for a language that there is not.
-    """
-    if wanted == "*":
-        return preferred if preferred in LANGUAGES else ENGLISH
-    found = wanted.lower()
-    while found and found not in LANGUAGES:
-        found = found.rpartition("-")[0]
-    return found or None
+PHRASES = Phrases({tag: {row[0]: row[column] for row in _ROWS} for column, tag in enumerate(LANGUAGES)})

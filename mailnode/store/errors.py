@@ -1,5 +1,15 @@
 """What can go wrong in the store, as facts. Each protocol maps them to its replies in one table."""
 
+import errno
+
+# Nobody but the administrator can mend these: permissions, a wrong path, a disk that is mounted read-only.
+_LASTING = frozenset({errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.ELOOP, errno.EROFS})
+
+
+def is_lasting(trouble: Exception) -> bool:
+    """Whether the same will fail until somebody has mended something."""
+    return isinstance(trouble, OSError) and trouble.errno in _LASTING
+
 
 class StoreError(Exception):
     """The base of all: the request is refused, and nothing was changed."""

@@ -27,7 +27,7 @@ from mailnode.store.preparing import Piece, prepare_some
 from mailnode.store.synchronised import Synchronised
 from mailnode.store.uidlist import Record, UidList
 from mailnode.store.usage import NOTHING, Usage
-from mailnode.store.values import NO_FLAGS, Flags
+from mailnode.store.values import DELETED, NO_FLAGS, Flags
 from mailnode.wire.uidl import default_id, is_unique_id, unique_id
 
 Mode = Literal["add", "remove", "replace"]
@@ -407,6 +407,10 @@ class Mailbox(Synchronised):
             target.expunge([there for here, there in made if self.get(here) is not None])
             raise
         return made
+
+    def deleted_octets(self) -> int:
+        r"""Octets on the disk that removing all messages with \Deleted would free, as of the last sync."""
+        return sum(self._octets_on_disk(one) for one in self._messages if DELETED in one.flags)
 
     def _octets_on_disk(self, message: Message) -> int:
         size = filenames.sizes(message.base)[0]

@@ -54,6 +54,11 @@ class Quota:
         """Whether there is any limit."""
         return self._limit() != UNLIMITED
 
+    def state(self) -> tuple[Usage, Limit]:
+        """What there is, and what there may be. Raises OSError."""
+        with self._released:
+            return self._usage(), self._limit()
+
     def check(self, more: Usage) -> None:
         """Raise OverQuota when there is no room for so much more; what is only reserved may not come.
 

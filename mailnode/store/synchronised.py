@@ -26,7 +26,7 @@ from mailnode.store.index import UNKNOWN, Row
 from mailnode.store.messages import Message, Messages
 from mailnode.store.text_cache import FolderText
 from mailnode.store.uidlist import Record
-from mailnode.store.values import SEEN, Flags, Name
+from mailnode.store.values import DELETED, SEEN, Flags, Name
 from mailnode.store.vanished import Vanished
 from mailnode.wire.uidl import DEFAULT, default_id, names_copies_alike, unique_id
 
@@ -44,6 +44,7 @@ class Status:
     uid_validity: int
     unseen: int
     highest_modseq: int
+    deleted: int
 
 
 class Synchronised:
@@ -140,6 +141,7 @@ class Synchronised:
             uid_validity=self.uid_validity,
             unseen=sum(SEEN not in message.flags for message in self._messages),
             highest_modseq=self.highest_modseq,
+            deleted=sum(DELETED in message.flags for message in self._messages),
         )
 
     # Looking at the disk

@@ -14,6 +14,7 @@ SEEN = [
     "mailnode.wire",
     "mailnode.smtp",
     "mailnode.pop3",
+    "mailnode.imap",
     "mailnode.auth.sasl",
     "mailnode.auth.scram",
     "mailnode.delivery.route",
@@ -28,7 +29,11 @@ with atheris.instrument_imports(include=SEEN):
 
 HERE = Path(__file__).resolve().parent
 KEPT = HERE.parent.parent / ".fuzz"
-INPUT_LIMIT = {"session": 4096, "maildrop": 1200}  # octets; more than the limits of the session are
+INPUT_LIMIT = {
+    "session": 4096,
+    "maildrop": 1200,
+    "imap": 1500,
+}  # octets; more than the limits of the session are
 
 
 def main(name: str, options: list[str]) -> None:

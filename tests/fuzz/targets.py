@@ -16,6 +16,9 @@ from twisted.logger import LogLevel, globalLogPublisher
 
 from mailnode.auth.sasl import decode_base64
 from mailnode.config_messages import LiveMessages
+from mailnode.imap import protocol
+from mailnode.imap.replies import Reply
+from mailnode.imap.session import Session
 from mailnode.net.stream import READ_BUFFER
 from mailnode.wire.address import DOMAIN_LIMIT, LOCAL_LIMIT, parse_address, parse_path
 from mailnode.wire.dot import Decoder, Encoder
@@ -43,6 +46,7 @@ from mailnode.wire.smtp import (
 )
 from mailnode.wire.xclient import parse_xclient
 from tests.smtp.world import EHLO, World, auth_plain
+from tests.vectors.mailbox import OPENINGS, ImapWorld
 from tests.vectors.maildrop import MESSAGES, PopWorld
 from tests.vectors.people import logins, people
 from tests.vectors.player import replies_in
@@ -80,6 +84,13 @@ DOORS: Mapping[str, tuple[str, bytes, dict[str, Any]]] = {  # listener, what has
 }
 NAMES = tuple(DOORS)
 POP3_DOORS = (("connected", "stranger"), ("connected", "loopback"), ("login", "stranger"))
+IMAP_DOORS = (
+    ("connected", "stranger"),
+    ("connected", "loopback"),
+    ("login", "loopback"),
+    ("selected", "loopback"),
+)
+IMAP_LIMITS = {"imap_line": 1000, "imap_preauth_line": 500, "imap_literals": 1000, "message_size": 2000}
 POP3_LOGIN = b"USER anna@local.example\r\nPASS secret\r\n"
 END = b"\r\n.\r\n"
 PROMISE = re.compile(rb"250 2\.0\.0 Ok: (\S+)")
@@ -215,6 +226,65 @@ def maildrop(data: bytes) -> None:
         raise AssertionError(f"{statuses} replies")
 
 
+class _Counted:
+    """Holds IMAP sessions to one tagged reply for each command."""
+
+    def __init__(self) -> None:
+        self.replies = 0
+        self.wrong = 0
+        self._write, self._command = Session.write, protocol._one_command
+
+    def __enter__(self) -> "_Counted":
+        async def one_command(session: Session) -> None:
+            before = self.replies
+            await self._command(session)
+            self.wrong += self.replies != before + 1
+
+        def write(session: Session, reply: Reply) -> None:
+            self.replies += 1
+            self._write(session, reply)
+
+        Session.write, protocol._one_command = write, one_command  # type: ignore[method-assign]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        Session.write, protocol._one_command = self._write, self._command  # type: ignore[method-assign]
+
+
+def imap(data: bytes) -> None:
+    """A whole IMAP session. The first octet says from where and how far, the second how the rest is cut."""
+    if len(data) < 2:
+        return
+    _bugs.clear()
+    state, peer = IMAP_DOORS[data[0] % len(IMAP_DOORS)]
+    door = Vector(
+        "I1", "", (), "", listener="imap", state=state, peer=peer, limits=tuple(IMAP_LIMITS.items())
+    )
+    clock = Clock()
+    world = ImapWorld(door, clock=clock, tls=None, encrypted=False, cut=lambda octets: iter((octets,)))
+    for line in OPENINGS.get(state, ()):
+        world.feed(line)
+    world.transport.take()
+    sent = data[2:]
+    with _Counted() as counted:
+        for piece in pieces(sent, data[1]):
+            world.feed(piece)
+            if world.stream.pending > READ_BUFFER + len(piece):
+                raise AssertionError(f"{world.stream.pending} octets are waiting")
+        output = world.transport.take()
+        world.lose()
+    world.kept()
+    outside = world.outside()
+    world.clean_up()
+    bugs = "\n".join(_bugs)
+    if bugs or not world.outcome or clock.getDelayedCalls() or outside:
+        raise AssertionError(f"the session has failed, has not ended, or left something: {bugs} {outside}")
+    if counted.wrong or (counted.replies > sent.count(b"\n") + 2 and b"COMPRESS" not in sent.upper()):
+        raise AssertionError(f"{counted.replies} replies, {counted.wrong} commands without one, or with more")
+    if output and not output.endswith(b"\r\n") and b"COMPRESS" not in sent.upper():
+        raise AssertionError(f"a line without end: {output[-80:]!r}")
+
+
 def address(data: bytes) -> None:
     """The parser of paths and addresses: what it takes is within limits, and can be written again."""
     for utf8 in (False, True):
@@ -308,6 +378,7 @@ def base64(data: bytes) -> None:
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "session": session,
     "maildrop": maildrop,
+    "imap": imap,
     "address": address,
     "command": command,
     "dots": dots,
@@ -323,6 +394,10 @@ def seeds(vectors: list[Vector]) -> dict[str, set[bytes]]:
         if vector.listener == "pop3":
             door = POP3_DOORS.index((vector.state, vector.peer))
             found["maildrop"] |= {bytes([door, how]) + sent for how in (0, 1, 200)}
+            continue
+        if vector.listener == "imap":
+            known = [number for number, one in enumerate(IMAP_DOORS) if one[0] == vector.state]
+            found["imap"] |= {bytes([door, how]) + sent for door in known for how in (0, 1, 200)}
             continue
         doors, opening = _way_in(vector)
         for how in (0, 1, 200):

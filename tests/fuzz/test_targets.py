@@ -29,7 +29,7 @@ class Targets(SynchronousTestCase):
     def test_shares(self) -> None:
         """All targets together take the time there is, and a session half of it; each has some."""
         self.assertEqual(
-            shares(60, list(TARGETS)), {name: 30 if name == "session" else 6 for name in TARGETS}
+            shares(60, list(TARGETS)), {name: 30 if name == "session" else 5 for name in TARGETS}
         )
         self.assertEqual(shares(60, ["session"]), {"session": 60})
         self.assertEqual(shares(1, ["dots", "base64"]), {"dots": 2, "base64": 2})

@@ -12,6 +12,8 @@ The first line of a file is `# RFC <number> ...: <behaviour>`. Then, line by lin
     = quota 20 2    every mailbox may hold so many octets and messages
     ! handshake     the TLS handshake is done
     ! seconds 60    time passes
+    ! deflate       the first client compresses from here on, and what it hears is compressed
+    ! clear         that is over; what it has heard has ended properly
     ! tell text     there is something to be said to the person (LiveSessions)
     ! closed        the server has closed the connection
 
@@ -21,9 +23,11 @@ must be expected; the greeting and the `= login` are not part of the dialogue.
 
 import random
 import re
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from mailnode.config_quota import Quota
 from tests.imap.world import Client, World
@@ -60,6 +64,20 @@ class Party:
     client: Client
     heard: bytes = b""
     saying: list[bytes] = field(default_factory=list)
+    deflater: Any = None
+    inflater: Any = None
+
+    def say(self, octets: bytes, cut: Cut) -> None:
+        """Send all of this, in pieces."""
+        if self.deflater is not None and octets:
+            octets = self.deflater.compress(octets) + self.deflater.flush(zlib.Z_SYNC_FLUSH)
+        for piece in cut(octets):
+            self.hear(self.client.send(piece))
+        self.hear(self.client.heard())
+
+    def hear(self, octets: bytes) -> None:
+        """Add what came."""
+        self.heard += octets if self.inflater is None else self.inflater.decompress(octets)
 
 
 class Dialog:
@@ -89,7 +107,8 @@ class Dialog:
                 except AssertionError as error:
                     raise AssertionError(f"{self.name}, line {number}: {line}\n{error}") from None
             for party in parties.values():
-                assert not (party.heard + party.client.heard()), f"heard but not expected: {party.heard!r}"
+                party.hear(party.client.heard())
+                assert not party.heard, f"heard but not expected: {party.heard!r}"
                 assert party.client.failure is None, party.client.failure
         finally:
             world.close()
@@ -110,11 +129,10 @@ class Dialog:
 
     def _speak(self, party: Party, cut: Cut) -> None:
         octets, party.saying = b"".join(party.saying), []
-        for piece in cut(octets):
-            party.heard += party.client.send(piece)
+        party.say(octets, cut)
 
     def _hear(self, party: Party, expected: str) -> None:
-        party.heard += party.client.heard()
+        party.hear(party.client.heard())
         line, end, party.heard = party.heard.partition(b"\r\n")
         assert end, f"heard nothing more than {line!r}"
         start = re.escape("* ") if expected.startswith("* ") else ""
@@ -130,6 +148,11 @@ class Dialog:
                 world.clock.advance(1)
         elif word == "tell":
             world.sessions.tell("me@example.org", argument)
+        elif word == "deflate":
+            party.deflater, party.inflater = zlib.compressobj(wbits=-15), zlib.decompressobj(-15)
+        elif word == "clear":
+            assert party.inflater.eof and not party.inflater.unused_data, "compression has not ended"
+            party.deflater = party.inflater = None
         else:
             assert word == "closed", f"unknown action {word}"
             assert party.client.ended, "the session goes on"

@@ -17,7 +17,7 @@ class ProgressTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.clock = Clock()
         self.said: list[bytes] = []
-        self.progress = Progress(self.clock, self.said.append)
+        self.progress = Progress(self.clock, lambda reply: self.said.append(reply.encode(b"*")))
         self.addCleanup(self.progress.close)
         self.progress.begin(b"t1")
 

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.config_quota import Quota
 from mailnode.imap.selected import Selected
+from mailnode.net.limits import Admission
 from mailnode.store.account import Account
 from mailnode.store.errors import InUse, NoSuchMailbox, OverQuota, TooManyKeywords
 from mailnode.store.mailbox import Mailbox
@@ -68,6 +69,58 @@ class MechanismTests(SessionCase):
         """Who is logged in is told of no mechanism."""
         client = self.client().login(None)
         self.assertNotIn(b"AUTH=", client.say("a CAPABILITY"))
+
+
+class LoggedOutTests(SessionCase):
+    """UNAUTHENTICATE (RFC 8437): what the dialogue does not see."""
+
+    def test_another_person(self) -> None:
+        """Nothing of the first login is left: neither person nor presence, alerts, ENABLE or errors."""
+        client = self.client().login()
+        sessions = self.world.sessions
+        for number in range(19):
+            client.say(f"{number} BAD")
+        sessions.tell("me@example.org", "for me")
+        said = client.say("a UNAUTHENTICATE")
+        self.assertIn(b"* OK [ALERT] for me\r\na OK ", said)
+        self.assertEqual(sessions.count("me@example.org"), 0)
+        self.assertIn(b"b OK", client.say("b LOGIN you secret"))
+        self.assertEqual(sessions.tell("me@example.org", "not for you"), 0)
+        sessions.tell("you@example.org", "for you")
+        self.assertEqual(client.say("c BAD").count(b"[ALERT]"), 1)
+        client.hang_up()
+        self.assertEqual(sessions.count("you@example.org"), 0)
+
+    def test_time_to_log_in(self) -> None:
+        """It has the time of a new connection, and what a stranger may send."""
+        client = self.client().login()
+        self.world.clock.advance(1000)
+        client.say("a UNAUTHENTICATE")
+        self.world.clock.advance(59)
+        self.assertFalse(client.ended)
+        self.world.clock.advance(2)
+        self.assertIn(b"* BYE ", client.heard())
+        client = self.client().login()
+        client.say("a UNAUTHENTICATE")
+        self.assertIn(b"* BYE ", client.send(b"b NOOP " + b"x" * 9000))
+
+    def test_no_place(self) -> None:
+        """When strangers have all places, the connection ends: NO is not permitted (section 3)."""
+        client = self.client().login()
+        self.patch(Admission, "unauthenticated", lambda _: "too many connections before login")
+        self.assertEqual(
+            client.say("a UNAUTHENTICATE"), b"* BYE [UNAVAILABLE] Too many connections; try again later\r\n"
+        )
+        self.assertTrue(client.ended)
+
+    def test_failures_stay(self) -> None:
+        """Wrong passwords of one connection are counted together, or each would have three for each login."""
+        client = self.client()
+        for number in range(2):
+            self.assertIn(b"NO [AUTHENTICATIONFAILED]", client.say("a LOGIN me wrong"))
+            client.login(None)
+            self.assertIn(b"b OK", client.say("b UNAUTHENTICATE"), number)
+        self.assertIn(b"* BYE ", client.say("a LOGIN me wrong"))
 
 
 class LimitTests(SessionCase):

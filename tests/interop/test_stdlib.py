@@ -14,6 +14,7 @@ from email.message import EmailMessage
 
 from imapclient import IMAPClient
 
+from tests.interop.deflating import deflating
 from tests.interop.harness import (
     ANNA,
     BEN,
@@ -62,6 +63,15 @@ def _smtp(client: smtplib.SMTP, messages: list[Sample]) -> None:
 def imaplib_append(server: Server, messages: list[Sample]) -> None:
     """APPEND by imaplib."""
     client = imap_in_clear(server)
+    for message in messages:
+        status, _ = client.append("INBOX", "", "", message.octets)
+        assert status == "OK"
+    client.logout()
+
+
+def imaplib_deflate_append(server: Server, messages: list[Sample]) -> None:
+    """The same, compressed."""
+    client = deflating(imap_in_clear(server))
     for message in messages:
         status, _ = client.append("INBOX", "", "", message.octets)
         assert status == "OK"
@@ -136,6 +146,18 @@ def imaplib_tls(server: Server) -> list[bytes]:
     return _imaplib(client)
 
 
+def imaplib_deflate(server: Server) -> list[bytes]:
+    """Compressed."""
+    return _imaplib(deflating(imap_in_clear(server)))
+
+
+def imaplib_tls_deflate(server: Server) -> list[bytes]:
+    """Compressed, under TLS."""
+    client = imaplib.IMAP4_SSL(HOST, server.ports["imaps"], ssl_context=server.tls())
+    client.login(BEN, PASSWORD)
+    return _imaplib(deflating(client))
+
+
 def _imaplib(client: imaplib.IMAP4) -> list[bytes]:
     client.select("INBOX", readonly=True)
     _, data = client.fetch("1:*", "(RFC822.SIZE BODY.PEEK[])")
@@ -182,6 +204,7 @@ SENDERS: tuple[Callable[[Server, list[Sample]], None], ...] = (
     smtp_starttls,
     smtp_tls,
     imaplib_append,
+    imaplib_deflate_append,
     imapclient_append,
 )
 READERS: tuple[Callable[[Server], list[bytes]], ...] = (
@@ -191,6 +214,8 @@ READERS: tuple[Callable[[Server], list[bytes]], ...] = (
     imaplib_plain,
     imaplib_starttls,
     imaplib_tls,
+    imaplib_deflate,
+    imaplib_tls_deflate,
     imapclient_plain,
     imapclient_starttls,
     lambda server: _imapclient(imapclient_tls(server)),

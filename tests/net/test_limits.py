@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailnode.net import limits
 from mailnode.net.limits import Admission, ConnectionLimits, Gate, source_of
 
-STEPS = ("admit", "login", "move", "release")
+STEPS = ("admit", "login", "logout", "move", "release")
 
 
 class GateTests(SynchronousTestCase):
@@ -51,6 +51,21 @@ class GateTests(SynchronousTestCase):
         admissions[0].release()
         self.assertTrue(admissions[2].authenticated("anna"))
         self.assertTrue(admissions[2].authenticated("anna"))
+
+    def test_logged_out(self) -> None:
+        """Who has logged out takes a stranger's place, if there is one, and is no new connection."""
+        first = self.admit()
+        for _ in range(self.limits.rate + 1):
+            self.assertTrue(first.authenticated("anna"))
+            self.assertEqual(first.unauthenticated(), "")
+        self.assertEqual((first.person, first.unauthenticated()), ("", ""))
+        self.assertTrue(first.authenticated("anna"))
+        second, third = self.admit(), self.admit()
+        self.assertIn("from this address", first.unauthenticated())
+        self.assertEqual(first.person, "anna")
+        for one in (first, second, third):
+            one.release()
+        self.assertEqual((self.gate._people, self.gate._before_login), (Counter(), 0))
 
     def test_another_person(self) -> None:
         """Who logs in as somebody else on the same connection is counted there, and there only."""
@@ -165,6 +180,8 @@ class GateTests(SynchronousTestCase):
                 match step:
                     case "login":
                         there[number].authenticated(f"person{other}")
+                    case "logout":
+                        there[number].unauthenticated()
                     case "move":
                         there[number].move(peer, trusted=trusted)
                     case "release":

@@ -9,7 +9,8 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import mailnode.pop3
 from mailnode.config import MailboxEntry, Mailboxes
-from mailnode.pop3.words import _ROWS, LANGUAGES, chosen, said
+from mailnode.pop3.words import _ROWS, PHRASES
+from mailnode.wire.language import LANGUAGES
 from tests.pop3.talk import ADDRESS, MESSAGE, Pop3TestCase, Talk
 
 _SAYING = {"say", "Refused", "BadSyntax"}
@@ -42,26 +43,9 @@ class Words(SynchronousTestCase):
             self.assertTrue(all(one.isprintable() and len(one.encode()) < 200 for one in row), row)
             self.assertFalse(re.match(r"\[", row[0]), "it would look like a response code")
 
-    def test_chosen(self) -> None:
-        """RFC 4647 section 3.4: the range, or what is left of it without its last part."""
-        for wanted, tag in (
-            ("de", "de"),
-            ("DE", "de"),
-            ("de-AT", "de"),
-            ("fr-CA-x-private", "fr"),
-            ("*", "es"),
-            ("sv", None),
-            ("d", None),
-            ("deutsch", None),
-            ("-", None),
-            ("de de", None),
-        ):
-            self.assertEqual(chosen(wanted, "es"), tag, wanted)
-        self.assertEqual(chosen("*", "pl"), "en")
-
     def test_unknown_text(self) -> None:
         """What nobody has translated, braces in it or not, is said as it is."""
-        self.assertEqual(said("de", "Invalid {base64}"), "Invalid {base64}")
+        self.assertEqual(PHRASES.said("de", "Invalid {base64}"), "Invalid {base64}")
 
 
 class Lang(Pop3TestCase):

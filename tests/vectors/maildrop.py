@@ -5,7 +5,7 @@ import os
 import random
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, cast
@@ -13,6 +13,7 @@ from typing import Any, cast
 from twisted.internet.task import Clock
 
 from mailnode.auth.live import Live
+from mailnode.auth.login import Logins
 from mailnode.config import Limits, Listener, Store
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.life import Bus
@@ -56,8 +57,18 @@ def _filled() -> str:
     return root
 
 
-class PopWorld(Served):
-    """One connection."""
+class MaildropWorld(Served):
+    """One connection to a server that reads this maildrop."""
+
+    protocol: str
+    port: int
+    logged_in = ("login",)  # states that come after a login
+
+    def server(
+        self, live: Live, runtime: Runtime, logins: Logins, bus: Bus, tls: Any
+    ) -> Callable[[Connection], Awaitable[None]]:
+        """What serves a connection."""
+        raise NotImplementedError
 
     def __init__(
         self,
@@ -78,10 +89,10 @@ class PopWorld(Served):
         config = replace(CONFIG, limits=limits, store=place, **settings(vector.config))
         live = Live(config, people())
         runtime = Runtime(clock, random.Random(1), InlineExecutor())
-        loopback = vector.peer == "loopback" or (vector.state == "login" and not encrypted)
+        loopback = vector.peer == "loopback" or (vector.state in self.logged_in and not encrypted)
         peer = "127.0.0.1" if loopback else "192.0.2.7"
         gate = Gate(lambda: ConnectionLimits(9, 99, 99, 99, 9), clock.seconds)
-        listener = Listener("pop3", "tcp:110", "implicit" if encrypted else "starttls")
+        listener = Listener(self.protocol, f"tcp:{self.port}", "implicit" if encrypted else "starttls")
         bus = Bus()
         connection = Connection(
             "CONN",
@@ -94,8 +105,8 @@ class PopWorld(Served):
             admission=cast(Any, gate.admit(peer, trusted=False)),
             log=Log("test"),
         )
-        server = Pop3(live, runtime, logins(live, runtime, bus), ChangeFeed(), bus, tls)
-        self.serve(server.serve(connection), tls if encrypted else None)
+        serve = self.server(live, runtime, logins(live, runtime, bus), bus, tls)
+        self.serve(serve(connection), tls if encrypted else None)
         self.settle()
 
     def kept(self) -> list[bytes]:
@@ -109,10 +120,27 @@ class PopWorld(Served):
         account.close()
         return found
 
+    def outside(self) -> list[str]:
+        """What lies beside accounts; nothing should."""
+        return [name for name in os.listdir(self._directory.name) if name not in ("anna", "bob")]
+
     def clean_up(self) -> None:
         """End it."""
         self.lose()
         self._directory.cleanup()
+
+
+class PopWorld(MaildropWorld):
+    """By POP3."""
+
+    protocol = "pop3"
+    port = 110
+
+    def server(
+        self, live: Live, runtime: Runtime, logins: Logins, bus: Bus, tls: Any
+    ) -> Callable[[Connection], Awaitable[None]]:
+        """Pop3's."""
+        return Pop3(live, runtime, logins, ChangeFeed(), bus, tls).serve
 
 
 class PopPlayer(Player):

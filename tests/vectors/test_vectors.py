@@ -14,13 +14,15 @@ from mailnode.admin.certificates import write_certificates
 from mailnode.fs import FileSystem
 from mailnode.net.tls import TlsServer, make_context
 from tests.smtp.world import SmtpTestCase
-from tests.vectors.maildrop import PopWorld, pop_player
+from tests.vectors.mailbox import imap_player
+from tests.vectors.maildrop import MaildropWorld, pop_player
 from tests.vectors.player import WAYS, Player, Way, facts
 from tests.vectors.vector import EVERY_ID, HERE, Vector, in_all_files, parse, vectors
 
 ROOT = HERE.parent.parent
 PLACE = re.compile(r"(tests/[a-z0-9_/]+\.py) (\w+)\.(\w+)")
 WHOLE = WAYS[0]
+READERS: dict[str, Any] = {"pop3": pop_player, "imap": imap_player}
 ONE = 'id = "S1"\ntitle = "x"\nsource = "x"\n'
 MISTAKES = {  # what somebody may write, and what is said of it
     'id = "S99"\ntitle = "x"\nsource = "x"\nsteps = [{send = "x"}]': "'S99' is none of",
@@ -49,7 +51,7 @@ class Played(SmtpTestCase):
             Played.certificate = write_certificates(directory, "mx.local.example", FileSystem(), moment)
         self.tls = TlsServer(make_context(self.certificate.certificate, self.certificate.key))
         self.clock = Clock()
-        self.maildrops: list[PopWorld] = []
+        self.maildrops: list[MaildropWorld] = []
         # Twisted gathers small encrypted writes with a clock of its own.
         self.patch(tls, "_get_default_clock", lambda: self.clock)
 
@@ -63,8 +65,8 @@ class Played(SmtpTestCase):
     def player(self, vector: Vector, way: Way) -> Player:
         """A connection in the state of the vector."""
         self.clock = Clock()
-        if vector.listener == "pop3":
-            player = pop_player(vector, way, clock=self.clock, tls=self.tls)
+        if vector.listener in READERS:
+            player = READERS[vector.listener](vector, way, clock=self.clock, tls=self.tls)
             self.maildrops.append(player.world)
             return player
         world = self.world(vector.listener, clock=self.clock, **facts(vector, way, self.tls))

@@ -19,11 +19,11 @@ from mailnode.tomlfile import TomlFile
 
 HERE = Path(__file__).resolve().parent
 # By letter: how many vectors it has.
-FAMILIES = {"S": 20, "M": 20, "T": 19, "R": 34, "A": 14, "P": 7, "B": 11, "O": 5, "N": 8}
+FAMILIES = {"S": 20, "M": 20, "T": 19, "R": 34, "A": 14, "P": 7, "B": 11, "O": 5, "N": 8, "I": 22}
 EVERY_ID = frozenset(f"{letter}{number + 1}" for letter, last in FAMILIES.items() for number in range(last))
 
-LISTENERS = ("smtp", "submission", "lmtp", "pop3")
-STATES = ("early", "connected", "greeted", "tls", "implicit", "login", "mail", "rcpt", "data")
+LISTENERS = ("smtp", "submission", "lmtp", "pop3", "imap")
+STATES = ("early", "connected", "greeted", "tls", "implicit", "login", "selected", "mail", "rcpt", "data")
 PEERS = ("stranger", "loopback", "trusted")
 
 

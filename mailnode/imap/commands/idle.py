@@ -5,6 +5,7 @@ from twisted.python.failure import Failure
 
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
+from mailnode.imap.words.languages import resp_text
 from mailnode.wire.errors import BadSyntax
 
 POLL = 10.0  # seconds between looks at the disk, for what other programs do there and no hint tells
@@ -34,7 +35,7 @@ class Bell:
 
 async def run(session: Session, _: None) -> Reply:
     """Until DONE; the one read of that line has the whole autologout time, however much happens meanwhile."""
-    session.stream.write(b"+ idling\r\n")
+    session.stream.write(b"+ " + resp_text(session.language, "idling") + b"\r\n")
     bell = Bell()
     ended: list[bytes | Failure] = []
 

@@ -6,6 +6,6 @@ from mailnode.imap.session import Session
 
 async def run(session: Session, _: None) -> Reply:
     """BYE comes before the tagged OK."""
-    session.untagged(b"BYE Logging out")
+    session.status(Reply(b"BYE", "Logging out"))
     session.end()
     return ok("Logged out")

@@ -24,7 +24,7 @@ async def run(session: Session, move: Copy) -> Reply:
         moved = await session.lane(view.mailbox.move, uids, target)
     except NoSuchMailbox:  # should it be the selected one that is gone, the client hears BYE instead
         raise no_target() from None
-    session.stream.write(ok("Moved", copy_uid(target, moved)).encode(b"*"))
+    session.status(ok("Moved", copy_uid(target, moved)))
     for changed in (name, view.mailbox.name):
         session.announce(changed)
     address = session.account.address

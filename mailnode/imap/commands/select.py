@@ -56,6 +56,7 @@ async def run(session: Session, select: Select) -> Reply:
         return Selected(session.account.store, name, read_only=select.read_only, enabled=session.enabled)
 
     selected = await session.lane(view)
+    selected.language = session.language
     await session.send(selected.summary())
     if select.resync is not None:
         await session.send(resync.missed(selected, select.resync))

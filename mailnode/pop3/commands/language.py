@@ -2,7 +2,7 @@
 
 from mailnode.pop3.maildrop import dotted
 from mailnode.pop3.state import Refused, Session
-from mailnode.pop3.words import LANGUAGES, chosen
+from mailnode.wire.language import LANGUAGES, chosen
 from mailnode.wire.pop3 import ok
 
 
