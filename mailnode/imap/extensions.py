@@ -41,6 +41,10 @@ EXTENSIONS = (
     Extension("NAMESPACE", 2342, ("NAMESPACE",)),
     Extension("UIDPLUS", 4315, ("UID EXPUNGE",)),
     Extension("UNSELECT", 3691, ("UNSELECT",)),
+    Extension("CHILDREN", 3348),
+    Extension("LIST-EXTENDED", 5258, ("LIST",)),
+    Extension("LIST-STATUS", 5819),
+    Extension("STATUS=SIZE", 8438),
 )
 
 

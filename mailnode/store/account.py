@@ -27,6 +27,7 @@ from mailnode.store.mailbox import Mailbox
 from mailnode.store.quota import UNLIMITED, Limit, Quota, demand
 from mailnode.store.subscriptions import Subscriptions
 from mailnode.store.synchronised import Status
+from mailnode.store.trees import remove_tree, rename_all
 from mailnode.store.uidlist import UidList
 from mailnode.store.usage import Ledger, Usage
 from mailnode.store.values import INBOX, NO_FLAGS, Flags, Name
@@ -113,7 +114,7 @@ class Account:
                 if stat.S_ISREG(facts.st_mode):
                     self._files.unlink(path, missing_ok=True)
                 elif prefix and stat.S_ISDIR(facts.st_mode):
-                    self._remove_tree(path)
+                    remove_tree(self._files, path)
 
     def close(self) -> None:
         """Close the caches, with everything in them; the next use opens them again."""
@@ -179,10 +180,10 @@ class Account:
                 self._files.create(f"{building}/maildirfolder").close()
                 uids = UidList(next_validity(self._context), 1, self._context.new_guid())
                 self._files.replace(f"{building}/{uidlist.FILE_NAME}", uids.encode())
-                self._rename_all([(building, target)])
+                rename_all(self._files, self.root, [(building, target)])
             except BaseException:
                 with contextlib.suppress(OSError):  # what is left is swept up when it is old
-                    self._remove_tree(building)
+                    remove_tree(self._files, building)
                 raise
 
     def delete(self, name: Name) -> None:
@@ -196,11 +197,11 @@ class Account:
         path = self._existing(name)
         with self._context.locks.folder(self.root):
             trashed = f"{self.root}/{TRASHED}"
-            self._remove_tree(trashed)
-            self._rename_all([(path, trashed)])
+            remove_tree(self._files, trashed)
+            rename_all(self._files, self.root, [(path, trashed)])
             self._drop(name)
             with contextlib.suppress(OSError):  # it is deleted; what is left of it goes with the next one
-                self._remove_tree(trashed)
+                remove_tree(self._files, trashed)
 
     def _existing(self, name: Name) -> str:
         if name == INBOX:
@@ -214,28 +215,6 @@ class Account:
         if path is None:
             raise NoSuchMailbox(name)
         return path
-
-    def _remove_tree(self, path: str) -> None:
-        """Remove a folder with all in it; two levels deep is all a folder has, but be thorough.
-
-        What is no directory, such as a link to somebody else's mail, loses its name and nothing more.
-        """
-        if not self._files.is_directory(path):
-            self._files.unlink(path, missing_ok=True)
-            return
-        pending = [path]
-        emptied = []
-        while pending:
-            directory = pending.pop()
-            emptied.append(directory)
-            for entry, is_directory in self._files.entries(directory):
-                if is_directory:
-                    pending.append(f"{directory}/{entry}")
-                else:
-                    self._files.unlink(f"{directory}/{entry}", missing_ok=True)
-        for directory in reversed(emptied):
-            with contextlib.suppress(FileNotFoundError):
-                self._files.remove_directory(directory)
 
     def rename(self, old: Name, new: Name) -> None:
         """Rename a mailbox with its inferiors (RFC 3501 section 6.3.5); UIDs and UIDVALIDITY stay.
@@ -259,25 +238,10 @@ class Account:
             raise MailboxExists(new)
         paths = {name: naming.directory_of(target, utf8=utf8) for name, target in targets.items()}
         with self._context.locks.folder(self.root):
-            self._rename_all(
-                [(directories[name], f"{self.root}/{target}") for name, target in sorted(paths.items())]
-            )
+            pairs = [(directories[name], f"{self.root}/{target}") for name, target in sorted(paths.items())]
+            rename_all(self._files, self.root, pairs)
         for name in moving:
             self._drop(name)
-
-    def _rename_all(self, pairs: list[tuple[str, str]]) -> None:
-        """Rename directories in the root, durably, or none of them."""
-        done: list[tuple[str, str]] = []
-        try:
-            for old, new in pairs:
-                self._files.rename(old, new)
-                done.append((old, new))
-            self._files.sync_directory(self.root)
-        except BaseException:
-            for old, new in reversed(done):
-                with contextlib.suppress(OSError):
-                    self._files.rename(new, old)
-            raise
 
     def _empty_inbox_into(self, new: Name) -> None:
         self.create(new)

@@ -26,7 +26,7 @@ from mailnode.store.index import UNKNOWN, Row
 from mailnode.store.messages import Message, Messages
 from mailnode.store.text_cache import FolderText
 from mailnode.store.uidlist import Record
-from mailnode.store.values import SEEN, Flags, Name
+from mailnode.store.values import DELETED, SEEN, Flags, Name
 from mailnode.wire.uidl import DEFAULT, default_id, names_copies_alike, unique_id
 
 _DEAD_LINES = 64
@@ -41,6 +41,7 @@ class Status:
     uid_next: int
     uid_validity: int
     unseen: int
+    deleted: int
 
 
 class Synchronised:
@@ -120,6 +121,7 @@ class Synchronised:
             uid_next=self.uid_next,
             uid_validity=self.uid_validity,
             unseen=sum(SEEN not in message.flags for message in self._messages),
+            deleted=sum(DELETED in message.flags for message in self._messages),
         )
 
     # Looking at the disk

@@ -1,12 +1,18 @@
-"""STATUS (RFC 3501 section 6.3.10)."""
+"""STATUS (RFC 3501 section 6.3.10, RFC 9051 section 6.3.11).
 
-from collections.abc import Callable, Mapping
+With SIZE (RFC 8438) and APPENDLIMIT (RFC 7889 section 3.1).
+"""
+
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 from mailnode.imap import names
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
+from mailnode.store.errors import NoSuchMessage
+from mailnode.store.mailbox import Mailbox
 from mailnode.store.synchronised import Status as Counts
+from mailnode.store.values import Name
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
@@ -16,6 +22,22 @@ STATUS_ITEMS: Mapping[str, Callable[[Counts], int]] = {
     "UIDNEXT": lambda counts: counts.uid_next,
     "UIDVALIDITY": lambda counts: counts.uid_validity,
     "UNSEEN": lambda counts: counts.unseen,
+    "DELETED": lambda counts: counts.deleted,
+}
+
+
+def _octets(mailbox: Mailbox, uid: int) -> int:
+    """RFC822.SIZE; nothing for a message that has gone meanwhile."""
+    try:
+        return mailbox.octets(uid)
+    except NoSuchMessage:
+        return 0
+
+
+# Those that take more than the counts, or nothing of the mailbox at all.
+OTHER_ITEMS: Mapping[str, Callable[[Session, Mailbox], int]] = {
+    "SIZE": lambda _, mailbox: sum(_octets(mailbox, uid) for uid in mailbox.uids),
+    "APPENDLIMIT": lambda session, _: session.config.limits.message_size,
 }
 
 
@@ -29,25 +51,33 @@ class Status:
 
 def parse(args: Cursor) -> Status:
     """status = "STATUS" SP mailbox SP "(" status-att *(SP status-att) ")" """
-    status = Status(args.sp().mailbox(), tuple(args.sp().list_of(_item)))
+    status = Status(args.sp().mailbox(), tuple(args.sp().list_of(item)))
     args.end()
     return status
 
 
-def _item(args: Cursor) -> str:
-    item = args.keyword()
-    if item not in STATUS_ITEMS:
+def item(args: Cursor) -> str:
+    """status-att"""
+    name = args.keyword()
+    if name not in STATUS_ITEMS and name not in OTHER_ITEMS:
         raise BadSyntax("There is no such status item")
-    return item
+    return name
 
 
 async def run(session: Session, status: Status) -> Reply:
     """Each item once, in the order it was asked for."""
     name = session.name(status.mailbox)
-    counts = await session.lane(session.account.store.status, name)
-    items = b" ".join(
-        b"%s %d" % (item.encode(), STATUS_ITEMS[item](counts)) for item in dict.fromkeys(status.items)
-    )
-    wire = names.encode(session.config.store.separator.join(name))
-    session.untagged(b"STATUS %s (%s)" % (wire, items))
+    session.untagged(await session.lane(response, session, name, status.items))
     return ok("Done")
+
+
+def response(session: Session, name: Name, items: Iterable[str]) -> bytes:
+    """mailbox-data = "STATUS" SP mailbox SP "(" [status-att-list] ")"; in the lane. Raises NoSuchMailbox."""
+    mailbox = session.account.store.mailbox(name)
+    counts = mailbox.status()
+
+    def value(item: str) -> int:
+        return STATUS_ITEMS[item](counts) if item in STATUS_ITEMS else OTHER_ITEMS[item](session, mailbox)
+
+    said = b" ".join(b"%s %d" % (item.encode(), value(item)) for item in dict.fromkeys(items))
+    return b"STATUS %s (%s)" % (names.encode(session.config.store.separator.join(name)), said)
