@@ -45,6 +45,9 @@ EXTENSIONS = (
     Extension("LIST-EXTENDED", 5258, ("LIST",)),
     Extension("LIST-STATUS", 5819),
     Extension("STATUS=SIZE", 8438),
+    Extension("SPECIAL-USE", 6154),
+    Extension("CREATE-SPECIAL-USE", 6154, ("CREATE",)),
+    Extension("METADATA", 5464, ("GETMETADATA", "SETMETADATA")),
 )
 
 

@@ -1,7 +1,7 @@
 r"""LIST (RFC 3501 section 6.3.8, RFC 9051 section 6.3.9), extended as RFC 5258 has it.
 
-Return options: SUBSCRIBED and CHILDREN (RFC 5258), STATUS (RFC 5819). The attributes of children are in every
-answer, asked for or not: they cost next to nothing here.
+Return options: SUBSCRIBED and CHILDREN (RFC 5258), STATUS (RFC 5819), SPECIAL-USE (RFC 6154). The attributes
+of children and of special use are in every answer: there are clients that use them and do not ask.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +19,7 @@ from mailnode.wire.imap.cursor import Cursor
 
 PATTERNS = 50  # in one command
 
-_SELECTION_OPTIONS = ("SUBSCRIBED", "REMOTE", "RECURSIVEMATCH")
+_SELECTION_OPTIONS = ("SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE")
 _CHILD_INFO = b'"CHILDINFO" ("SUBSCRIBED")'  # the one base option there is
 
 
@@ -31,6 +31,7 @@ def _status_items(args: Cursor) -> list[str]:
 RETURN_OPTIONS: Mapping[str, Callable[[Cursor], Any]] = {
     "SUBSCRIBED": arguments.flag,
     "CHILDREN": arguments.flag,
+    "SPECIAL-USE": arguments.flag,
     "STATUS": _status_items,
 }
 
@@ -69,7 +70,11 @@ def _selection(args: Cursor) -> Selection:
         raise BadSyntax("There is no such selection option")
     if "RECURSIVEMATCH" in chosen and "SUBSCRIBED" not in chosen:
         raise BadSyntax("RECURSIVEMATCH needs another option to go with, such as SUBSCRIBED")
-    return Selection(subscribed="SUBSCRIBED" in chosen, recursive="RECURSIVEMATCH" in chosen)
+    return Selection(
+        subscribed="SUBSCRIBED" in chosen,
+        special_use="SPECIAL-USE" in chosen,
+        recursive="RECURSIVEMATCH" in chosen,
+    )
 
 
 def _returned(args: Cursor) -> dict[str, Any]:
@@ -122,7 +127,7 @@ class _Answer:
     def _tree(self) -> Tree:
         store = self._session.account.store
         subscribed = store.subscriptions() if self._subscribed else ()
-        return Tree(frozenset(store.names()), frozenset(subscribed))
+        return Tree(frozenset(store.names()), frozenset(subscribed), store.annotations.special_uses())
 
     def _responses(self, tree: Tree, found: Found) -> Iterator[bytes]:
         """What cannot be selected has no STATUS, and what only has inferiors that were asked for has none."""
