@@ -11,6 +11,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
 from mailnode.config_auth import Auth
+from mailnode.config_folders import SpecialUse
 from mailnode.config_lists import MailingList
 from mailnode.config_messages import LiveMessages
 from mailnode.config_quota import AS_DEFAULT, Messages, Octets, Quota, Room
@@ -86,11 +87,14 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Where the Maildirs lie, what separates the levels of IMAP folder names, whether texts are indexed."""
+    """Where the Maildirs lie, what separates the levels of IMAP folder names, whether texts are indexed, and
+    what the folders for drafts and so on are called.
+    """
 
     mail: Annotated[str, mail_template] = "{state}/mail/{domain}/{local}"
     separator: Literal["/", "."] = "/"
     text_index: bool = True
+    special_use: SpecialUse = field(default_factory=SpecialUse)
 
 
 @dataclass(frozen=True, slots=True)

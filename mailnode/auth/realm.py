@@ -117,6 +117,7 @@ class Realm:
             limit=lambda: self._limit(address),
             shared=lambda: self._shared(split_address(address)[1]),
             uidl=lambda: self._live.config.pop3.uidl,
+            special_use=lambda: self._live.config.store.special_use.names(),
         )
         return MailAccount(address, store, AccountLane(self._runtime.blocking, lambda: self._used(address)))
 

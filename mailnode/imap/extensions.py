@@ -75,6 +75,13 @@ EXTENSIONS = (
     Extension("QUOTA=RES-STORAGE", 9208),
     Extension("QUOTA=RES-MESSAGE", 9208),
     Extension("UNAUTHENTICATE", 8437, ("UNAUTHENTICATE",), _logged_in),
+    Extension("CHILDREN", 3348),
+    Extension("LIST-EXTENDED", 5258, ("LIST",)),
+    Extension("LIST-STATUS", 5819),
+    Extension("STATUS=SIZE", 8438),
+    Extension("SPECIAL-USE", 6154),
+    Extension("CREATE-SPECIAL-USE", 6154, ("CREATE",)),
+    Extension("METADATA", 5464, ("GETMETADATA", "SETMETADATA")),
 )
 
 

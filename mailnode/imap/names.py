@@ -23,10 +23,3 @@ def shown(name: Name, separator: str) -> str | None:
 def encode(text: str) -> bytes:
     """mailbox: the text in modified UTF-7, as an astring."""
     return astring(mutf7.encode(text))
-
-
-def with_parents(names: list[Name]) -> dict[Name, bool]:
-    """All names and all levels above them; the value says whether the name itself was among `names`."""
-    found = {name[:depth]: False for name in names for depth in range(1, len(name))}
-    found.update(dict.fromkeys(names, True))
-    return found

@@ -68,12 +68,15 @@ class Torn(Exception):
     """A literal could not be sent to its end: nothing after it would be understood, the connection is cut."""
 
 
-# RFC 3501 section 7.1, RFC 5530, RFC 9208 section 4.3.1. The first row that fits counts; "" stands for the
-# words of the error.
+# RFC 3501 section 7.1, RFC 5530, RFC 5464 section 5, RFC 6154 section 6, RFC 9208 section 4.3.1. The first
+# row that fits counts; "" stands for the words of the error.
 TABLE: tuple[tuple[type[Exception], Reply], ...] = (
+    (errors.HasInferiors, no("It is no mailbox and only has inferiors", b"HASCHILDREN")),
     (errors.NoSuchMailbox, no("There is no such mailbox", b"NONEXISTENT")),
     (errors.MailboxExists, no("There is a mailbox of that name already", b"ALREADYEXISTS")),
     (errors.BadMailboxName, no("", b"CANNOT")),
+    (errors.BadUse, no("", b"USEATTR")),
+    (errors.TooManyAnnotations, no("There are too many annotations", b"METADATA TOOMANY")),
     (errors.NoSuchMessage, no("Some of the messages are gone", b"EXPUNGEISSUED")),
     (errors.InUse, no("The mailbox is in use", b"INUSE")),
     (errors.OverQuota, no("The mailbox is full", b"OVERQUOTA")),

@@ -5,28 +5,33 @@ threads of their own.
 """
 
 import contextlib
+import functools
 import os
 import random
 import stat
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from weakref import WeakValueDictionary
 
 from mailnode.fs import FileSystem, Lock
 from mailnode.store import identity, subscriptions, uidlist
 from mailnode.store import names as naming
+from mailnode.store.annotations import Annotations
 from mailnode.store.context import Context
 from mailnode.store.directory import NEW, folders
 from mailnode.store.draft import Draft
-from mailnode.store.errors import BadMailboxName, InUse, MailboxExists, NoSuchMailbox
+from mailnode.store.errors import BadMailboxName, HasInferiors, InUse, MailboxExists, NoSuchMailbox
 from mailnode.store.filenames import UniqueNames
 from mailnode.store.folder import make_folder, next_validity
+from mailnode.store.homes import guid_at
 from mailnode.store.locks import Locks
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.quota import UNLIMITED, Limit, Quota, demand
+from mailnode.store.special_use import Uses
 from mailnode.store.subscriptions import Subscriptions
 from mailnode.store.synchronised import Status
+from mailnode.store.trees import remove_tree, rename_all
 from mailnode.store.uidlist import UidList
 from mailnode.store.usage import Ledger, Usage
 from mailnode.store.values import INBOX, NO_FLAGS, Flags, Name
@@ -43,7 +48,7 @@ class Account:
     """The mail of one person, in a Maildir++ tree at `root`.
 
     `limit` gives what it may hold at this moment, and `shared` a quota that it shares with others, or None.
-    `uidl` is the format of the POP3 unique-ids of messages that come from now on.
+    `uidl` is the format of POP3 unique-ids from now on, `special_use` says what mailboxes are usually called.
     """
 
     def __init__(
@@ -59,6 +64,7 @@ class Account:
         limit: Callable[[], Limit] = lambda: UNLIMITED,
         shared: Callable[[], Quota | None] = lambda: None,
         uidl: Callable[[], str] = lambda: DEFAULT,
+        special_use: Callable[[], Mapping[str, Name]] = dict,
     ) -> None:
         pid = os.getpid() if pid is None else pid
         self.root = root
@@ -76,6 +82,9 @@ class Account:
         )
         self._quota = Quota(root, limit=limit, usage=self.usage)
         self._shared = shared
+        self.usual_names = special_use
+        self.furnished = False  # whether it was looked whether it has them
+        self.annotations = Annotations(self._context, self._directories, self._guid, special_use)
         self._open: WeakValueDictionary[Name, Mailbox] = WeakValueDictionary()
         self._used: deque[Mailbox] = deque(maxlen=KEPT_OPEN)
         self._there = False
@@ -113,7 +122,7 @@ class Account:
                 if stat.S_ISREG(facts.st_mode):
                     self._files.unlink(path, missing_ok=True)
                 elif prefix and stat.S_ISDIR(facts.st_mode):
-                    self._remove_tree(path)
+                    remove_tree(self._files, path)
 
     def close(self) -> None:
         """Close the caches, with everything in them; the next use opens them again."""
@@ -160,10 +169,11 @@ class Account:
         """Counts of a mailbox, now. Raises NoSuchMailbox."""
         return self.mailbox(name).status()
 
-    def create(self, name: Name) -> str:
+    def create(self, name: Name, uses: Uses = ()) -> str:
         """Make a mailbox (RFC 3501 section 6.3.3); parents are not made, they need not exist.
 
-        Gives its MAILBOXID (RFC 8474). Raises MailboxExists, BadMailboxName.
+        It takes these special uses from all others. Gives its MAILBOXID (RFC 8474). Raises MailboxExists,
+        BadMailboxName.
         """
         name = naming.normal(name)
         directories = self._directories()
@@ -171,37 +181,57 @@ class Account:
             raise MailboxExists(name)
         utf8 = naming.wants_utf8(os.path.basename(path) for path in directories.values())
         target = f"{self.root}/{naming.directory_of(name, utf8=utf8)}"
+        guid = self._context.new_guid()
         with self._context.locks.folder(self.root):
+            if uses:
+                self.annotations.designate(guid, uses)
             # Built under a name nobody lists, then renamed: a mailbox is there whole, or not at all.
             building = f"{self.root}/{BUILDING}{self._context.new_guid()}"
             try:
                 make_folder(self._context, building)
                 self._files.create(f"{building}/maildirfolder").close()
-                uids = UidList(next_validity(self._context), 1, self._context.new_guid())
+                uids = UidList(next_validity(self._context), 1, guid)
                 self._files.replace(f"{building}/{uidlist.FILE_NAME}", uids.encode())
-                self._rename_all([(building, target)])
+                rename_all(self._files, self.root, [(building, target)])
             except BaseException:
                 with contextlib.suppress(OSError):  # what is left is swept up when it is old
-                    self._remove_tree(building)
+                    remove_tree(self._files, building)
+                    self.annotations.forget(guid)
                 raise
+            if uses:
+                with contextlib.suppress(OSError):  # the last one that was given a use has it anyway
+                    self.annotations.give_up(guid)
         return identity.mailbox_id(uids.guid, uids.validity)
 
     def delete(self, name: Name) -> None:
-        """Remove a mailbox and its messages (RFC 3501 section 6.3.4); inferiors stay.
+        """Remove a mailbox and its messages (RFC 3501 section 6.3.4); inferiors stay, annotations go.
 
-        Raises NoSuchMailbox; BadMailboxName for INBOX.
+        Raises NoSuchMailbox, HasInferiors; BadMailboxName for INBOX.
         """
         name = naming.normal(name)
         if name == INBOX:
             raise BadMailboxName("INBOX cannot be deleted")
-        path = self._existing(name)
+        path = self._deletable(name)
+        guid = guid_at(self._context, path)
         with self._context.locks.folder(self.root):
             trashed = f"{self.root}/{TRASHED}"
-            self._remove_tree(trashed)
-            self._rename_all([(path, trashed)])
+            remove_tree(self._files, trashed)
+            rename_all(self._files, self.root, [(path, trashed)])
             self._drop(name)
             with contextlib.suppress(OSError):  # it is deleted; what is left of it goes with the next one
-                self._remove_tree(trashed)
+                remove_tree(self._files, trashed)
+                self.annotations.forget(guid)
+
+    def _deletable(self, name: Name) -> str:
+        try:
+            return self._existing(name)
+        except NoSuchMailbox:
+            if any(other[: len(name)] == name for other in self._directories()):
+                raise HasInferiors(name) from None
+            raise
+
+    def _guid(self, name: Name) -> str:
+        return guid_at(self._context, self._existing(name)) or self.mailbox(name).guid
 
     def _existing(self, name: Name) -> str:
         if name == INBOX:
@@ -215,28 +245,6 @@ class Account:
         if path is None:
             raise NoSuchMailbox(name)
         return path
-
-    def _remove_tree(self, path: str) -> None:
-        """Remove a folder with all in it; two levels deep is all a folder has, but be thorough.
-
-        What is no directory, such as a link to somebody else's mail, loses its name and nothing more.
-        """
-        if not self._files.is_directory(path):
-            self._files.unlink(path, missing_ok=True)
-            return
-        pending = [path]
-        emptied = []
-        while pending:
-            directory = pending.pop()
-            emptied.append(directory)
-            for entry, is_directory in self._files.entries(directory):
-                if is_directory:
-                    pending.append(f"{directory}/{entry}")
-                else:
-                    self._files.unlink(f"{directory}/{entry}", missing_ok=True)
-        for directory in reversed(emptied):
-            with contextlib.suppress(FileNotFoundError):
-                self._files.remove_directory(directory)
 
     def rename(self, old: Name, new: Name) -> None:
         """Rename a mailbox with its inferiors (RFC 3501 section 6.3.5); UIDs and UIDVALIDITY stay.
@@ -252,36 +260,23 @@ class Account:
         moving = [name for name in directories if name[: len(old)] == old]
         if not moving:
             raise NoSuchMailbox(old)
-        if new[: len(old)] == old:
+        if new[: len(old)] == old and new != old:
             raise BadMailboxName("A mailbox cannot become its own inferior")
         utf8 = naming.wants_utf8(os.path.basename(path) for path in directories.values())
         targets = {name: new + name[len(old) :] for name in moving}
         if any(target in directories for target in targets.values()) or new in directories:
             raise MailboxExists(new)
         paths = {name: naming.directory_of(target, utf8=utf8) for name, target in targets.items()}
+        self.annotations.settle(moving)
         with self._context.locks.folder(self.root):
-            self._rename_all(
-                [(directories[name], f"{self.root}/{target}") for name, target in sorted(paths.items())]
-            )
+            pairs = [(directories[name], f"{self.root}/{target}") for name, target in sorted(paths.items())]
+            rename_all(self._files, self.root, pairs)
         for name in moving:
             self._drop(name)
 
-    def _rename_all(self, pairs: list[tuple[str, str]]) -> None:
-        """Rename directories in the root, durably, or none of them."""
-        done: list[tuple[str, str]] = []
-        try:
-            for old, new in pairs:
-                self._files.rename(old, new)
-                done.append((old, new))
-            self._files.sync_directory(self.root)
-        except BaseException:
-            for old, new in reversed(done):
-                with contextlib.suppress(OSError):
-                    self._files.rename(new, old)
-            raise
-
     def _empty_inbox_into(self, new: Name) -> None:
         self.create(new)
+        self.annotations.copy(INBOX, new)
         inbox, target = self.mailbox(INBOX), self.mailbox(new)
         inbox.move(list(inbox.uids), target)
 
@@ -299,11 +294,17 @@ class Account:
             data = b""
         return subscriptions.parse(data)
 
-    def subscribe(self, name: Name) -> None:
-        """Add a name; nothing happens when it is there. Raises BadMailboxName."""
-        name = naming.normal(name)
-        naming.directory_of(name)
-        self._edit_subscriptions(lambda listed: listed.with_name(name))
+    @property
+    def has_subscriptions(self) -> bool:
+        """Whether anybody has ever subscribed to anything."""
+        return self._files.stat(f"{self.root}/{subscriptions.FILE_NAME}") is not None
+
+    def subscribe(self, *names: Name) -> None:
+        """Add names; nothing happens to those that are there. Raises BadMailboxName."""
+        wanted = [naming.normal(name) for name in names]
+        for name in wanted:
+            naming.directory_of(name)
+        self._edit_subscriptions(lambda listed: functools.reduce(Subscriptions.with_name, wanted, listed))
 
     def unsubscribe(self, name: Name) -> None:
         """Take a name out; nothing happens when it is not there."""
@@ -373,8 +374,7 @@ class Account:
 
     def quotas(self) -> list[Quota]:
         """Those of its quotas that have a limit now."""
-        both = (self._quota, self._shared())
-        return [quota for quota in both if quota is not None and quota.limited]
+        return [quota for quota in (self._quota, self._shared()) if quota is not None and quota.limited]
 
     def check_room(self, octets: int) -> None:
         """Raise OverQuota when a message of that size would not fit now."""

@@ -41,3 +41,15 @@ class OverQuota(StoreError):
 
 class TooManyKeywords(StoreError):
     """The mailbox has as many keywords as its file names can carry."""
+
+
+class HasInferiors(NoSuchMailbox):
+    """The name is no mailbox and only has inferiors; there is nothing to be removed."""
+
+
+class BadUse(StoreError):
+    """There is no such special use here, or the mailbox cannot have it; the text says why."""
+
+
+class TooManyAnnotations(StoreError):
+    """The mailbox, or the account, has as many annotations as it may have."""

@@ -34,7 +34,7 @@ def is_copy(context: Context, path: str, guid: str) -> bool:
         return False
     for key in known:
         home = os.path.join(context.root, key.partition("/")[2])
-        if key != mine and _guid_at(context, home) == guid:
+        if key != mine and guid_at(context, home) == guid:
             return True
     for key in known:
         if key != mine and mine not in known:
@@ -43,13 +43,14 @@ def is_copy(context: Context, path: str, guid: str) -> bool:
     return False
 
 
-def _guid_at(context: Context, path: str) -> str | None:
+def guid_at(context: Context, path: str) -> str | None:
+    """The G of the folder in this directory; None where there is no uid list with one."""
     try:
         data = context.files.read(f"{path}/{uidlist.FILE_NAME}", limit=_HEADER)
     except OSError:
         return None
     header = uidlist.parse(data.partition(b"\n")[0] + b"\n")
-    return header.guid if header else None
+    return (header.guid or None) if header else None
 
 
 def _rename(context: Context, old: str, new: str) -> None:

@@ -9,14 +9,13 @@ found in, and its lines stay as they are, also those that no client can name.
 import unicodedata
 from dataclasses import dataclass
 
+from mailnode.store.tabbed import escape, unescape
 from mailnode.store.values import INBOX, Name
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap import mutf7
 
 FILE_NAME = "subscriptions"
 _HEADER = b"V\t2\n\n"
-
-_ESCAPES = {b"\0": b"\x010", b"\t": b"\x01t", b"\r": b"\x01r", b"\n": b"\x01n"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +45,7 @@ class Subscriptions:
     def _name(self, line: bytes) -> Name | None:
         try:
             if self.version == 2:
-                levels = [_text(_unescape(level)) for level in line.split(b"\t")]
+                levels = [_text(unescape(level)) for level in line.split(b"\t")]
             else:
                 levels = _text(line).split(".")
         except (BadSyntax, UnicodeDecodeError):
@@ -57,7 +56,7 @@ class Subscriptions:
 
     def _line(self, name: Name) -> bytes:
         if self.version == 2:
-            return b"\t".join(_escape(mutf7.encode(level)) for level in name)
+            return b"\t".join(escape(mutf7.encode(level)) for level in name)
         return mutf7.encode(".".join(name))
 
 
@@ -76,16 +75,3 @@ def _text(octets: bytes) -> str:
         if text.isascii():
             raise
     return unicodedata.normalize("NFC", text)
-
-
-def _escape(level: bytes) -> bytes:
-    level = level.replace(b"\x01", b"\x011")
-    for octet, escaped in _ESCAPES.items():
-        level = level.replace(octet, escaped)
-    return level
-
-
-def _unescape(level: bytes) -> bytes:
-    for octet, escaped in _ESCAPES.items():
-        level = level.replace(escaped, octet)
-    return level.replace(b"\x011", b"\x01")

@@ -9,6 +9,7 @@ The first line of a file is `# RFC <number> ...: <behaviour>`. Then, line by lin
     = remote        it does not come from this machine
     = tls           the server has a certificate
     = separator .   the hierarchy separator
+    = special-use   new accounts have folders for drafts, sent mail and so on
     = quota 20 2    every mailbox may hold so many octets and messages
     ! handshake     the TLS handshake is done
     ! seconds 60    time passes
@@ -29,6 +30,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from mailnode.config_folders import NONE, SpecialUse
 from mailnode.config_quota import Quota
 from tests.imap.world import Client, World
 
@@ -92,7 +94,8 @@ class Dialog:
         """Play it; AssertionError with the line that went wrong."""
         settings = dict(line[2:].partition(" ")[::2] for line in self.lines if line.startswith("= "))
         tls = object() if "tls" in settings else None
-        world = World(directory, separator=settings.get("separator", "/"), tls=tls)
+        uses = SpecialUse() if "special-use" in settings else NONE
+        world = World(directory, separator=settings.get("separator", "/"), tls=tls, special_use=uses)
         if "quota" in settings:
             octets, messages = map(int, settings["quota"].split())
             world.live.config = replace(world.config, quota=Quota(octets, messages))

@@ -10,6 +10,7 @@ from mailnode.auth.live import Live
 from mailnode.auth.login import LoginFailed
 from mailnode.auth.realm import MailAccount, Realm
 from mailnode.config import Config, Limits, Listener, Mailboxes, Store
+from mailnode.config_folders import NONE, SpecialUse
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.life import Bus, Event
 from mailnode.events.log import Log
@@ -129,7 +130,13 @@ class World:
     """The server."""
 
     def __init__(
-        self, directory: str, *, separator: str = "/", tls: TlsServer | None = None, **limits: int
+        self,
+        directory: str,
+        *,
+        separator: str = "/",
+        tls: TlsServer | None = None,
+        special_use: SpecialUse = NONE,
+        **limits: int,
     ) -> None:
         self.clock = Clock()
         self.clock.advance(NOON)
@@ -138,7 +145,7 @@ class World:
             hostname="mail.example.org",
             domains=("example.org",),
             state=directory,
-            store=Store(mail=directory + "/{domain}/{local}", separator=separator),
+            store=Store(mail=directory + "/{domain}/{local}", separator=separator, special_use=special_use),
             limits=Limits(**{"min_free_space": 0, **limits}),
         )
         self.live = Live(self.config, Mailboxes())

@@ -1,5 +1,6 @@
 """DELETE (RFC 3501 section 6.3.4)."""
 
+from mailnode.imap.old_name import tell_old_name
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
 
@@ -10,5 +11,6 @@ async def run(session: Session, text: str) -> Reply:
     await session.lane(session.account.store.delete, name)
     if session.selected is not None and session.selected.mailbox.name == name:
         session.selected = None
+    tell_old_name(session, text, name, ["\\NonExistent"])
     session.announce(name)
     return ok("Deleted")

@@ -1,93 +1,154 @@
-r"""LIST and LSUB (RFC 3501 sections 6.3.8 and 6.3.9).
+r"""LIST (RFC 3501 section 6.3.8, RFC 9051 section 6.3.9), extended as RFC 5258 has it.
 
-Levels above a mailbox that are no mailboxes themselves are shown with \Noselect.
+Return options: SUBSCRIBED and CHILDREN (RFC 5258), STATUS (RFC 5819), SPECIAL-USE (RFC 6154). The attributes
+of children and of special use are in every answer: there are clients that use them and do not ask.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from mailnode.imap import names
-from mailnode.imap.replies import Reply, ok
+from mailnode.imap.commands import arguments, status
+from mailnode.imap.listing import ALL, Found, Patterns, Selection, Tree, response
+from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.session import Session
-from mailnode.store.account import Account
-from mailnode.store.values import INBOX, Name
+from mailnode.store.errors import NoSuchMailbox, StoreError
+from mailnode.store.values import Name
+from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
-from mailnode.wire.imap.listpattern import ListPattern
+
+PATTERNS = 50  # in one command
+
+_SELECTION_OPTIONS = ("SUBSCRIBED", "REMOTE", "RECURSIVEMATCH", "SPECIAL-USE")
+_CHILD_INFO = b'"CHILDINFO" ("SUBSCRIBED")'  # the one base option there is
+
+
+def _status_items(args: Cursor) -> list[str]:
+    """status-option = "STATUS" SP "(" status-att *(SP status-att) ")" """
+    return args.sp().list_of(status.item)
+
+
+RETURN_OPTIONS: Mapping[str, Callable[[Cursor], Any]] = {
+    "SUBSCRIBED": arguments.flag,
+    "CHILDREN": arguments.flag,
+    "SPECIAL-USE": arguments.flag,
+    "STATUS": _status_items,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class List:
-    """A reference and a pattern, which make one pattern together."""
+    """A reference and patterns, what is selected and what is returned; options make it extended."""
 
     reference: str
-    pattern: str
+    patterns: tuple[str, ...]
+    selection: Selection = ALL
+    returned: Mapping[str, Any] = field(default_factory=dict)
+    extended: bool = False
 
 
 def parse(args: Cursor) -> List:
-    """list = "LIST" SP mailbox SP list-mailbox  ;  lsub = "LSUB" SP mailbox SP list-mailbox"""
-    parsed = List(args.sp().mailbox(), args.sp().list_mailbox())
+    """list = "LIST" [SP list-select-opts] SP mailbox SP mbox-or-pat [SP list-return-opts]"""
+    selects = args.sp().at(b"(")
+    selection = _selection(args) if selects else ALL
+    reference = args.sp().mailbox() if selects else args.mailbox()
+    several = args.sp().at(b"(")
+    patterns = args.list_of(Cursor.list_mailbox) if several else [args.list_mailbox()]
+    returns = args.accept(b" ")
+    returned = _returned(args) if returns else {}
     args.end()
-    return parsed
+    if len(patterns) > PATTERNS:
+        raise Refused(b"LIMIT", f"There may be {PATTERNS} patterns")
+    return List(reference, tuple(patterns), selection, returned, selects or several or returns)
 
 
-class _Pattern:
-    """A pattern over mailbox names of one separator; INBOX matches in any case of its letters."""
-
-    def __init__(self, parsed: List, separator: str) -> None:
-        self.separator = separator
-        self._pattern = ListPattern(parsed.reference + parsed.pattern, separator)
-
-    def matches(self, name: Name) -> bool:
-        shown = names.shown(name, self.separator)
-        caseless = len(INBOX[0]) if name[:1] == INBOX else 0
-        return shown is not None and self._pattern.matches(shown, caseless=caseless)
-
-    def line(self, command: bytes, name: Name, *, selectable: bool) -> bytes:
-        """mailbox-list = "(" [mbx-list-flags] ")" SP (DQUOTE QUOTED-CHAR DQUOTE / nil) SP mailbox"""
-        flags = b"" if selectable else b"\\Noselect"
-        wire = names.encode(self.separator.join(name))
-        return b'* %s (%s) "%s" %s\r\n' % (command, flags, self.separator.encode(), wire)
+def _selection(args: Cursor) -> Selection:
+    """list-select-opts = "(" [list-select-opt *(SP list-select-opt)] ")", with a base option to
+    RECURSIVEMATCH; one that stands there twice counts once"""
+    chosen = set(args.list_of(Cursor.keyword, empty=True))
+    if not chosen.issubset(_SELECTION_OPTIONS):
+        raise BadSyntax("There is no such selection option")
+    if "RECURSIVEMATCH" in chosen and "SUBSCRIBED" not in chosen:
+        raise BadSyntax("RECURSIVEMATCH needs another option to go with, such as SUBSCRIBED")
+    return Selection(
+        subscribed="SUBSCRIBED" in chosen,
+        special_use="SPECIAL-USE" in chosen,
+        recursive="RECURSIVEMATCH" in chosen,
+    )
 
 
-async def list_mailboxes(session: Session, parsed: List) -> Reply:
-    """An empty pattern asks for the separator and the root, which has no name here."""
+def _returned(args: Cursor) -> dict[str, Any]:
+    """list-return-opts = "RETURN" SP "(" [return-option *(SP return-option)] ")"; the same of two counts
+    once"""
+    if args.keyword() != "RETURN":
+        raise BadSyntax("RETURN expected")
+    found: dict[str, Any] = {}
+
+    def option(args: Cursor) -> None:
+        name = args.keyword()
+        if name not in RETURN_OPTIONS:
+            raise BadSyntax("There is no such return option")
+        found[name] = RETURN_OPTIONS[name](args)
+
+    args.sp().list_of(option, empty=True)
+    return found
+
+
+async def run(session: Session, parsed: List) -> Reply:
+    """An empty pattern asks for the separator and the root, which has no name; if extended, for nothing."""
     separator = session.config.store.separator
-    if not parsed.pattern:
-        session.untagged(b'LIST (\\Noselect) "%s" ""' % separator.encode())
-    else:
-        await session.send(_existing(session.account.store, _Pattern(parsed, separator)))
+    if not parsed.extended and not parsed.patterns[0]:
+        session.untagged(response(["\\Noselect"], "", separator))
+        return ok("Listed")
+    patterns = Patterns([parsed.reference + one for one in parsed.patterns if one], separator)
+    answer = _Answer(session, parsed, separator)
+    await session.send(answer.lines(patterns))
     return ok("Listed")
 
 
-async def list_subscribed(session: Session, parsed: List) -> Reply:
-    """The same over subscriptions."""
-    separator = session.config.store.separator
-    if not parsed.pattern:
-        session.untagged(b'LSUB (\\Noselect) "%s" ""' % separator.encode())
-    else:
-        await session.send(_subscribed(session.account.store, _Pattern(parsed, separator)))
-    return ok("Listed")
+class _Answer:
+    """The responses to one LIST, made in the account's lane."""
 
+    def __init__(self, session: Session, parsed: List, separator: str) -> None:
+        self._session = session
+        self._selection = parsed.selection
+        self._items: list[str] = parsed.returned.get("STATUS", [])
+        self._subscribed = parsed.selection.subscribed or "SUBSCRIBED" in parsed.returned
+        self._separator = separator
+        modern = parsed.extended or "IMAP4rev2" in session.enabled
+        self._absent = "\\NonExistent" if modern else "\\Noselect"
 
-def _existing(store: Account, pattern: _Pattern) -> Iterator[bytes]:
-    found = names.with_parents(store.names())
-    for name in sorted(found, key=lambda name: (name != INBOX, name)):
-        if pattern.matches(name):
-            yield pattern.line(b"LIST", name, selectable=found[name])
+    def lines(self, patterns: Patterns) -> Iterator[bytes]:
+        """A LIST response for each name, and its STATUS after it."""
+        tree = self._tree()
+        for found in tree.select(patterns, self._selection):
+            yield from self._responses(tree, found)
 
+    def _tree(self) -> Tree:
+        store = self._session.account.store
+        subscribed = store.subscriptions() if self._subscribed else ()
+        return Tree(frozenset(store.names()), frozenset(subscribed), store.annotations.special_uses())
 
-def _subscribed(store: Account, pattern: _Pattern) -> Iterator[bytes]:
-    r"""A parent that is not subscribed stands, with \Noselect, for what `%` keeps out of sight below it."""
-    subscribed = store.subscriptions()
-    existing = set(store.names())
-    shown = {name: name in existing for name in subscribed if pattern.matches(name)}
-    for name in subscribed:
-        if name not in shown:
-            shown.update(dict.fromkeys(_parents(name, pattern, shown), False))
-    for name in sorted(shown, key=lambda name: (name != INBOX, name)):
-        yield pattern.line(b"LSUB", name, selectable=shown[name])
+    def _responses(self, tree: Tree, found: Found) -> Iterator[bytes]:
+        """What cannot be selected has no STATUS, and what only has inferiors that were asked for has none."""
+        attributes = tree.attributes(found.name, absent=self._absent)
+        counted = b""
+        if self._items and found.selected and found.name in tree.existing:
+            try:
+                counted = self._counted(found.name)
+            except NoSuchMailbox:  # somebody has removed it meanwhile
+                attributes.insert(0, "\\Noselect")
+        if self._subscribed and found.name in tree.subscribed:
+            attributes.insert(0, "\\Subscribed")
+        extended = _CHILD_INFO if found.child_info else b""
+        text = self._separator.join(found.name)
+        yield b"* " + response(attributes, text, self._separator, extended) + b"\r\n" + counted
 
-
-def _parents(name: Name, pattern: _Pattern, shown: Iterable[Name]) -> list[Name]:
-    above = (name[:depth] for depth in range(1, len(name)))
-    return [parent for parent in above if parent not in shown and pattern.matches(parent)]
+    def _counted(self, name: Name) -> bytes:
+        """A STATUS response; nothing where it cannot be had (RFC 5819 section 2 lets it drop)."""
+        try:
+            return b"* " + status.response(self._session, name, self._items) + b"\r\n"
+        except NoSuchMailbox:
+            raise
+        except (OSError, StoreError):
+            return b""

@@ -3,10 +3,14 @@
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
+from twisted.python.failure import Failure
+
 from mailnode.auth.realm import MailAccount
 from mailnode.imap.extensions import capabilities
 from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.session import Session
+from mailnode.store.errors import StoreError
+from mailnode.store.furnishing import furnish
 from mailnode.wire.imap.cursor import Cursor
 
 
@@ -43,4 +47,10 @@ def require_privacy(session: Session) -> None:
 async def admit(session: Session, login: Awaitable[MailAccount]) -> Reply:
     """Let somebody in; what the session can do now is told at once. Raises what the login raises."""
     session.logged_in(await login)
+    store = session.account.store
+    try:
+        if not store.furnished:
+            await session.lane(furnish, store)
+    except (OSError, StoreError):  # what can be read can be read all the same
+        session.connection.log.bug("folders not made", Failure())
     return ok("Logged in", capabilities(session))

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from mailnode.imap.old_name import tell_old_name
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
-from mailnode.store.values import INBOX
+from mailnode.store.values import INBOX, Name
 from mailnode.wire.imap.cursor import Cursor
 
 
@@ -31,5 +32,13 @@ async def run(session: Session, rename: Rename) -> Reply:
     view = session.selected
     if view is not None and old != INBOX and view.mailbox.name[: len(old)] == old:
         view.mailbox = await session.lane(store.mailbox, new + view.mailbox.name[len(old) :])
+    _tell_names(session, rename, old, new)
     session.announce(old)
     return ok("Renamed")
+
+
+def _tell_names(session: Session, rename: Rename, old: Name, new: Name) -> None:
+    """OLDNAME where either name is written otherwise here: the old one as it was said (RFC 9051 6.3.6)."""
+    separator = session.config.store.separator
+    if (rename.old, rename.new) != (separator.join(old), separator.join(new)):
+        tell_old_name(session, rename.old, new)

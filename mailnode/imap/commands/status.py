@@ -1,4 +1,8 @@
-"""STATUS (RFC 3501 section 6.3.10), with MAILBOXID (RFC 8474) and the items of QUOTA (RFC 9208)."""
+"""STATUS (RFC 3501 section 6.3.10, RFC 9051 section 6.3.11).
+
+With SIZE (RFC 8438), APPENDLIMIT (RFC 7889 section 3.1), HIGHESTMODSEQ (RFC 7162 section 3.1.7), MAILBOXID
+(RFC 8474 section 4.3), and the items of QUOTA (RFC 9208 section 4.1.4).
+"""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -6,6 +10,7 @@ from dataclasses import dataclass
 from mailnode.imap import names
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
+from mailnode.store.errors import NoSuchMessage
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.synchronised import Status as Counts
 from mailnode.store.values import Name
@@ -13,19 +18,30 @@ from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
 STATUS_ITEMS: Mapping[str, Callable[[Counts], int | str]] = {
+    "HIGHESTMODSEQ": lambda counts: counts.highest_modseq,
     "MAILBOXID": lambda counts: f"({counts.mailbox_id})",
     "MESSAGES": lambda counts: counts.messages,
     "RECENT": lambda counts: counts.recent,
     "UIDNEXT": lambda counts: counts.uid_next,
     "UIDVALIDITY": lambda counts: counts.uid_validity,
     "UNSEEN": lambda counts: counts.unseen,
-    "HIGHESTMODSEQ": lambda counts: counts.highest_modseq,
     "DELETED": lambda counts: counts.deleted,
 }
 
-# Those that take more than the counts.
+
+def _octets(mailbox: Mailbox, uid: int) -> int:
+    """RFC822.SIZE; nothing for a message that has gone meanwhile."""
+    try:
+        return mailbox.octets(uid)
+    except NoSuchMessage:
+        return 0
+
+
+# Those that take more than the counts, or nothing of the mailbox at all.
 OTHER_ITEMS: Mapping[str, Callable[[Session, Mailbox], int]] = {
+    "SIZE": lambda _, mailbox: sum(_octets(mailbox, uid) for uid in mailbox.uids),
     "DELETED-STORAGE": lambda _, mailbox: mailbox.deleted_octets(),
+    "APPENDLIMIT": lambda session, _: session.config.limits.message_size,
 }
 
 
@@ -39,16 +55,17 @@ class Status:
 
 def parse(args: Cursor) -> Status:
     """status = "STATUS" SP mailbox SP "(" status-att *(SP status-att) ")" """
-    status = Status(args.sp().mailbox(), tuple(args.sp().list_of(_item)))
+    status = Status(args.sp().mailbox(), tuple(args.sp().list_of(item)))
     args.end()
     return status
 
 
-def _item(args: Cursor) -> str:
-    item = args.keyword()
-    if item not in STATUS_ITEMS and item not in OTHER_ITEMS:
+def item(args: Cursor) -> str:
+    """status-att"""
+    name = args.keyword()
+    if name not in STATUS_ITEMS and name not in OTHER_ITEMS:
         raise BadSyntax("There is no such status item")
-    return item
+    return name
 
 
 async def run(session: Session, status: Status) -> Reply:

@@ -11,12 +11,15 @@ async def subscribe(session: Session, text: str) -> Reply:
 
 
 async def unsubscribe(session: Session, text: str) -> Reply:
-    """A name that is not subscribed is refused (section 6.3.7: "can't unsubscribe that name")."""
+    """A name that is not subscribed is refused (section 6.3.7: "can't unsubscribe that name").
+
+    In IMAP4rev2 it is not (RFC 9051 section 6.3.8).
+    """
     name = session.name(text)
     store = session.account.store
 
     def remove() -> None:
-        if name not in store.subscriptions():
+        if "IMAP4rev2" not in session.enabled and name not in store.subscriptions():
             raise Refused(b"NONEXISTENT", "There is no subscription to that name")
         store.unsubscribe(name)
 

@@ -166,6 +166,14 @@ class Cursor:
             return None
         return self.string()
 
+    def nstring8(self) -> bytes | None:
+        """nstring / literal8 (RFC 3516 section 2): only the literal behind a "~" may hold NUL."""
+        if not self.accept(b"~"):
+            return self.nstring()
+        if not self.at_literal():
+            raise BadSyntax("Literal expected")
+        return self._octets()
+
     def list_mailbox(self) -> str:
         """list-mailbox = 1*list-char / string: a name pattern, decoded."""
         return mutf7.decode(self._atom_or_string(_LIST, "Mailbox pattern expected"))
@@ -253,11 +261,15 @@ class Cursor:
         return self._take(pattern, complaint)
 
     def _literal(self) -> bytes:
+        literal = self._octets()
+        if b"\0" in literal:
+            raise BadSyntax("A literal must not hold NUL")
+        return literal
+
+    def _octets(self) -> bytes:
         if self._index >= len(self._literals):
             raise BadSyntax("No literal is allowed here")
         literal = self._literals[self._index]
-        if b"\0" in literal:
-            raise BadSyntax("A literal must not hold NUL")
         self._index += 1
         self._text = self._texts[self._index]
         self._at = 0

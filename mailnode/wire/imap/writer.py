@@ -31,6 +31,13 @@ def nstring(text: bytes | None) -> bytes:
     return NIL if text is None else string(text)
 
 
+def nstring8(text: bytes | None) -> bytes:
+    """`nstring / literal8` (RFC 3516 section 7): octets with NUL as `"~{" number "}" CRLF *OCTET`."""
+    if text is not None and b"\0" in text:
+        return b"~{%d}\r\n" % len(text) + text
+    return nstring(text)
+
+
 def astring(text: bytes) -> bytes:
     """`astring = 1*ASTRING-CHAR / string`; an atom that reads NIL is quoted, to be safe with clients."""
     if text and is_all(text, ASTRING_CHAR) and text.upper() != NIL:
