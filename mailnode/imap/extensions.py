@@ -14,21 +14,31 @@ def _login_disabled(session: Session) -> bool:
     return session.state is State.NOT_AUTHENTICATED and not session.takes_passwords
 
 
+def _append_limit(session: Session) -> str:
+    """RFC 7889 section 2 (a): one limit for all mailboxes."""
+    return f"={session.config.limits.message_size}"
+
+
 def _starttls_possible(session: Session) -> bool:
     return session.state is State.NOT_AUTHENTICATED and session.starttls_offered
 
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """A capability, its RFC, the commands it brings, when it is announced, and whether ENABLE takes it."""
+    """A capability, its RFC, the commands it brings, when it is announced, and whether ENABLE takes it.
+
+    `value` gives what stands behind the name.
+    """
 
     name: str
     rfc: int
     commands: tuple[str, ...] = ()
     announced: Callable[[Session], bool] = _always
     enabled: bool = False
+    value: Callable[[Session], str] = lambda _: ""
 
 
+# LITERAL- must not stand beside LITERAL+ (RFC 7888 section 5), which allows all that it allows.
 EXTENSIONS = (
     Extension("IMAP4rev1", 3501),
     Extension("LITERAL+", 7888),
@@ -41,6 +51,8 @@ EXTENSIONS = (
     Extension("NAMESPACE", 2342, ("NAMESPACE",)),
     Extension("UIDPLUS", 4315, ("UID EXPUNGE",)),
     Extension("UNSELECT", 3691, ("UNSELECT",)),
+    Extension("MULTIAPPEND", 3502, ("APPEND",)),
+    Extension("APPENDLIMIT", 7889, ("STATUS",), value=_append_limit),
 )
 
 
@@ -49,7 +61,8 @@ def capabilities(session: Session) -> bytes:
 
     auth-type capabilities are those of the mechanisms, which are told to all protocols by one table.
     """
-    names = [extension.name for extension in EXTENSIONS if extension.announced(session)]
+    announced = (extension for extension in EXTENSIONS if extension.announced(session))
+    names = [extension.name + extension.value(session) for extension in announced]
     mechanisms = [f"AUTH={name}" for name in session.mechanisms]
     return " ".join(["CAPABILITY", *names, *mechanisms]).encode("ascii")
 

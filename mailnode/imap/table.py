@@ -42,18 +42,21 @@ class Rule(Enum):
 
     NONE = auto()
     USES_SEQUENCE_NUMBERS = auto()  # no EXPUNGE may be told while it runs (RFC 3501 section 7.4.1)
-    READS_LITERAL = auto()  # the command itself reads its last literal, see append.reads_literal
     ENDS_ALONE = auto()  # nothing is told between it and its tagged reply
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A row: `parse` reads what follows the name, `run` gets what it gives; None: the reply was sent."""
+    """A row: `parse` reads what follows the name, `run` gets what it gives; None: the reply was sent.
+
+    `reads` says of a literal that is awaited at the end whether the command itself reads it, and the rest.
+    """
 
     parse: Callable[[Cursor], Any]
     run: Callable[[Session, Any], Awaitable[Reply | None]]
     states: State
     rule: Rule = Rule.NONE
+    reads: Callable[[Cursor], bool] = lambda _: False
 
 
 _NEW = State.NOT_AUTHENTICATED
@@ -82,7 +85,7 @@ COMMANDS: Mapping[str, Command] = {
     "LSUB": Command(listing.parse, listing.list_subscribed, _LOGGED_IN),
     "STATUS": Command(status.parse, status.run, _LOGGED_IN),
     "NAMESPACE": Command(arguments.nothing, namespace.run, _LOGGED_IN),
-    "APPEND": Command(append.parse, append.run, _LOGGED_IN, Rule.READS_LITERAL),
+    "APPEND": Command(append.parse, append.run, _LOGGED_IN, reads=append.reads),
     "IDLE": Command(arguments.nothing, idle.run, _LOGGED_IN),
     "CHECK": Command(arguments.nothing, noop.run, _SELECTED),
     "CLOSE": Command(arguments.nothing, close.close, _SELECTED),

@@ -35,6 +35,10 @@ class HonestyTests(SynchronousTestCase):
             self.assertTrue(named or f"RFC {extension.rfc}" in titles, extension.name)
             self.assertTrue(shown, extension.name)
 
+    def test_one_kind_of_literals(self) -> None:
+        """LITERAL+ and LITERAL- are not announced together (RFC 7888 section 5)."""
+        self.assertEqual(len([one for one in EXTENSIONS if one.name in ("LITERAL+", "LITERAL-")]), 1)
+
     def test_every_command_of_a_capability_exists(self) -> None:
         """No row announces a command that there is not."""
         for extension in EXTENSIONS:

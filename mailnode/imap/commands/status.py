@@ -1,4 +1,4 @@
-"""STATUS (RFC 3501 section 6.3.10)."""
+"""STATUS (RFC 3501 section 6.3.10; APPENDLIMIT of RFC 7889 section 3.1)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +16,9 @@ STATUS_ITEMS: Mapping[str, Callable[[Counts], int]] = {
     "UIDNEXT": lambda counts: counts.uid_next,
     "UIDVALIDITY": lambda counts: counts.uid_validity,
     "UNSEEN": lambda counts: counts.unseen,
+}
+_LIMITS: Mapping[str, Callable[[Session], int]] = {
+    "APPENDLIMIT": lambda session: session.config.limits.message_size,
 }
 
 
@@ -36,7 +39,7 @@ def parse(args: Cursor) -> Status:
 
 def _item(args: Cursor) -> str:
     item = args.keyword()
-    if item not in STATUS_ITEMS:
+    if item not in STATUS_ITEMS and item not in _LIMITS:
         raise BadSyntax("There is no such status item")
     return item
 
@@ -46,7 +49,8 @@ async def run(session: Session, status: Status) -> Reply:
     name = session.name(status.mailbox)
     counts = await session.lane(session.account.store.status, name)
     items = b" ".join(
-        b"%s %d" % (item.encode(), STATUS_ITEMS[item](counts)) for item in dict.fromkeys(status.items)
+        b"%s %d" % (item.encode(), _LIMITS[item](session) if item in _LIMITS else STATUS_ITEMS[item](counts))
+        for item in dict.fromkeys(status.items)
     )
     wire = names.encode(session.config.store.separator.join(name))
     session.untagged(b"STATUS %s (%s)" % (wire, items))
