@@ -52,6 +52,7 @@ EXTENSIONS = (
     Extension("UIDPLUS", 4315, ("UID EXPUNGE",)),
     Extension("UNSELECT", 3691, ("UNSELECT",)),
     Extension("MULTIAPPEND", 3502, ("APPEND",)),
+    Extension("BINARY", 3516, ("APPEND", "FETCH")),
     Extension("APPENDLIMIT", 7889, ("STATUS",), value=_append_limit),
 )
 

@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from itertools import repeat
 from operator import attrgetter
 
-from mailnode.imap.replies import Torn, flag_list
+from mailnode.imap import binary_items
+from mailnode.imap.binary_items import Binary
+from mailnode.imap.literals import exactly
+from mailnode.imap.replies import flag_list
 from mailnode.imap.selected import Selected
 from mailnode.imap.subject import Subject
 from mailnode.message.date import internal_date
 from mailnode.message.section import Range, Section, What, header_fields, locate
-from mailnode.store.errors import StoreError
 from mailnode.store.index import Prepared
 from mailnode.store.messages import Message
 from mailnode.wire.errors import BadSyntax
@@ -87,6 +89,8 @@ class Text:
         return _literal(self.label + b" {%d}\r\n" % count, text, start, count)
 
 
+Item = Attribute | Text | Binary
+
 _uids = attrgetter("uid")
 
 
@@ -141,7 +145,7 @@ _OF_MESSAGE: Mapping[str, What] = {
 # Grammar
 
 
-def parse(args: Cursor) -> tuple[Attribute | Text, ...]:
+def parse(args: Cursor) -> tuple[Item, ...]:
     """ "ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")" """
     if args.at(b"("):
         return tuple(args.list_of(_fetch_att))
@@ -151,13 +155,15 @@ def parse(args: Cursor) -> tuple[Attribute | Text, ...]:
     return (_named(name, args),)
 
 
-def _fetch_att(args: Cursor) -> Attribute | Text:
+def _fetch_att(args: Cursor) -> Item:
     return _named(args.keyword(), args)
 
 
-def _named(name: str, args: Cursor) -> Attribute | Text:
+def _named(name: str, args: Cursor) -> Item:
     if name in ("BODY", "BODY.PEEK") and args.accept(b"["):
         return _section_item(args, peek=name == "BODY.PEEK")
+    if name in binary_items.NAMES and args.accept(b"["):
+        return binary_items.parse(name, args)
     if name not in ATTRIBUTES:
         raise BadSyntax("There is no such message data item")
     return ATTRIBUTES[name]
@@ -246,20 +252,5 @@ def _size(subject: Subject, place: Range) -> int:
 
 
 def _literal(announcement: bytes, chunks: Iterator[bytes], start: int, count: int) -> Iterator[bytes]:
-    """The announcement, then exactly `count` octets from the octet `start` on.
-
-    NUL, which no literal can hold, is sent as 0x80. Raises Torn when the file does not give that many.
-    """
-    yield announcement
-    try:
-        while count:
-            chunk = next(chunks, None)
-            if chunk is None:
-                raise Torn("a message is shorter than its size")
-            piece = chunk[start : start + count]
-            start = max(0, start - len(chunk))
-            count -= len(piece)
-            if piece:
-                yield piece.replace(b"\0", b"\x80")
-    except (OSError, StoreError) as error:
-        raise Torn("a message cannot be read to its end") from error
+    """NUL, which no literal can hold, is sent as 0x80."""
+    return (piece.replace(b"\0", b"\x80") for piece in exactly(announcement, chunks, start, count))

@@ -30,6 +30,7 @@ class Subject:
         self.number = position + 1
         self.message: Message = view.message(position)
         self.uid = self.message.uid
+        self.decoded: dict[tuple[int, ...], tuple[int, bool] | None] = {}  # see binary_items
         self.found: AbstractSet[Needle] | None = None  # in its texts, once they were read
         self._narrowing = narrowing
         self._values: dict[bytes, list[str]] = {}

@@ -63,22 +63,18 @@ async def read_message(incoming: Incoming) -> None:
     args = incoming.args
     flag_list = args.sp().flag_list() if args.at(b" (") else []
     internal_date = args.sp().date_time() if args.at(b' "') else None
-    args.sp()
-    _expect_message(args)
+    binary = args.sp().accept(b"~")
+    if not args.at_awaited():
+        raise BadSyntax("A literal with the message is expected")
     wanted = flags.checked(flag_list)
     incoming.begin()
-    await _data(incoming)
+    await _data(incoming, binary=binary)
     await incoming.end(wanted, internal_date)
 
 
-def _expect_message(args: Cursor) -> None:
-    if not args.at_awaited():
-        raise BadSyntax("A literal with the message is expected")
-
-
-async def _data(incoming: Incoming) -> None:
-    """append-data = literal"""
+async def _data(incoming: Incoming, *, binary: bool) -> None:
+    """append-data = literal / literal8  ;  literal8 = "~{" number ["+"] "}" CRLF *OCTET"""
     announced = incoming.session.awaited
     if announced is not None and not announced.size:
         raise empty()
-    await incoming.literal()
+    await incoming.literal(binary=binary)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from itertools import tee
 
 from mailnode.imap import fetch_items
-from mailnode.imap.fetch_items import FLAGS, UID, Attribute, Text
-from mailnode.imap.replies import Reply, no, ok
+from mailnode.imap.fetch_items import FLAGS, UID, Attribute, Item, Text
+from mailnode.imap.replies import Refused, Reply, no, ok
 from mailnode.imap.selected import Selected
 from mailnode.imap.session import Session
 from mailnode.imap.subject import Subject
@@ -24,7 +24,7 @@ class Fetch:
     """Messages and what of them."""
 
     messages: SequenceSet
-    items: tuple[Attribute | Text, ...]
+    items: tuple[Item, ...]
     by_uid: bool
 
     @property
@@ -35,7 +35,7 @@ class Fetch:
     @property
     def sees(self) -> bool:
         r"""Whether the client will have read the message, so that it gets \Seen."""
-        return any(isinstance(item, Text) and not item.peek for item in self.items)
+        return any(not isinstance(item, Attribute) and not item.peek for item in self.items)
 
 
 def parse(args: Cursor) -> Fetch:
@@ -59,6 +59,8 @@ async def run(session: Session, fetch: Fetch) -> Reply:
     await session.send(answers.chunks())
     if answers.newly_seen:
         session.announce(view.mailbox.name)
+    if answers.refused is not None:
+        raise answers.refused
     if answers.unreadable:
         return no("Some messages cannot be read now; try again later", b"UNAVAILABLE")
     if answers.gone and not fetch.by_uid:
@@ -76,6 +78,7 @@ class Answers:
     gone: int = 0
     unreadable: int = 0
     newly_seen: int = 0
+    refused: Refused | None = None  # of a message that was left out
     _changed: set[int] = field(default_factory=set)
 
     def chunks(self) -> Iterator[bytes]:
@@ -119,7 +122,8 @@ class Answers:
 
     def _columns(self, span: range) -> list[Iterator[bytes]]:
         messages = tee(self.view.messages(span), len(self.fetch.items))
-        return [item.column(self.view, some) for item, some in zip(self.fetch.items, messages, strict=True)]
+        items = [item for item in self.fetch.items if isinstance(item, Attribute | Text)]
+        return [item.column(self.view, some) for item, some in zip(items, messages, strict=True)]
 
     def _mark_seen(self, batch: range) -> None:
         mailbox = self.view.mailbox
@@ -149,6 +153,11 @@ class Answers:
             except OSError:
                 self.unreadable += 1
                 return
+            except Refused as refused:
+                self.refused = refused
+                return
+            if subject.uid in self._changed:
+                self.view.client_knows(subject.message)
             ready = b"* %d FETCH (" % subject.number
             for item in items:
                 if isinstance(item, bytes):
@@ -159,8 +168,7 @@ class Answers:
                     ready = b" "
             yield ready[:-1] + b")\r\n"
 
-    def _items(self, subject: Subject) -> tuple[Attribute | Text, ...]:
+    def _items(self, subject: Subject) -> tuple[Item, ...]:
         if subject.uid not in self._changed:
             return self.fetch.items
-        self.view.client_knows(subject.message)
         return self.fetch.items if FLAGS in self.fetch.items else (*self.fetch.items, FLAGS)
