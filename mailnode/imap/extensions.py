@@ -53,6 +53,7 @@ EXTENSIONS = (
     Extension("UNSELECT", 3691, ("UNSELECT",)),
     Extension("MULTIAPPEND", 3502, ("APPEND",)),
     Extension("BINARY", 3516, ("APPEND", "FETCH")),
+    Extension("UTF8=ACCEPT", 6855, ("APPEND", "ENABLE"), enabled=True),
     Extension("APPENDLIMIT", 7889, ("STATUS",), value=_append_limit),
 )
 

@@ -95,7 +95,7 @@ _uids = attrgetter("uid")
 
 
 def _prepared(what: Prepared) -> Column:
-    return lambda view, messages: map(view.mailbox.prepared, map(_uids, messages), repeat(what))
+    return lambda view, messages: map(view.reading.prepared, map(_uids, messages), repeat(what))
 
 
 def _internal_dates(view: Selected, messages: Iterable[Message]) -> Iterator[bytes]:
@@ -119,7 +119,7 @@ ATTRIBUTES: Mapping[str, Attribute | Text] = {
     "INTERNALDATE": Attribute(b"INTERNALDATE", _internal_dates),
     "RFC822.SIZE": Attribute(
         b"RFC822.SIZE",
-        lambda view, messages: map(b"%d".__mod__, map(view.mailbox.octets, map(_uids, messages))),
+        lambda view, messages: map(b"%d".__mod__, map(view.reading.octets, map(_uids, messages))),
     ),
     "ENVELOPE": Attribute(b"ENVELOPE", _prepared("envelope")),
     "BODY": Attribute(b"BODY", _prepared("body")),

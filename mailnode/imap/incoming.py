@@ -5,6 +5,7 @@ or that came unasked, are read to their end in any case: what went wrong meanwhi
 MEMORY_LIMIT octets are held in memory, more goes to a file in tmp/.
 """
 
+import re
 from collections.abc import Iterator
 
 from mailnode.imap.replies import Refused, no_target
@@ -18,6 +19,7 @@ from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.command import Assembler
 from mailnode.wire.imap.cursor import Cursor
 
+_EMPTY_LINE = re.compile(rb"\n\r?\n")
 _PIECE = 65536
 _PIECES = 2048  # small ones that are held
 _SLICE = 1 << 20  # octets of messages here that are copied before others in the lane have their turn
@@ -39,6 +41,7 @@ class Incoming:
         self._freed = freed
         self._draft: Draft | None = None
         self._octets = 0
+        self._header = _Header()
         self._held: list[bytes] = []
         self._held_octets = 0
         self._text_octets = 0
@@ -51,6 +54,7 @@ class Incoming:
         self.name = self.session.name(self._mailbox)
         self._draft = self.store.draft()
         self._octets = 0
+        self._header = _Header()
 
     async def literal(self, *, binary: bool = False) -> None:
         """The octets of the awaited literal belong to the message; reads the line behind it too.
@@ -86,9 +90,14 @@ class Incoming:
             pass
 
     async def end(self, flags: Flags, internal_date: float | None) -> None:
-        """The message is whole. Raises Refused for an empty one."""
+        """The message is whole. Raises Refused for an empty one.
+
+        Also for one with a header in UTF-8 by a client that could not read it (RFC 6855 section 4).
+        """
         if not self._octets:
             raise empty()
+        if not self._header.is_ascii and not self.session.utf8:
+            raise Refused(b"CANNOT", "For a header that is not ASCII, ENABLE UTF8=ACCEPT first")
         assert self._draft is not None
         self.arrived.append(Arriving(self._draft, flags, internal_date))
 
@@ -153,6 +162,7 @@ class Incoming:
 
     async def _keep(self, piece: bytes) -> None:
         self._octets += len(piece)
+        self._header.feed(piece)
         self._held.append(piece)
         self._held_octets += len(piece)
         if self._held_octets > MEMORY_LIMIT or len(self._held) > _PIECES:
@@ -171,6 +181,7 @@ class Incoming:
         until = self._octets + _SLICE
         for chunk in chunks:
             self._draft.write(chunk)
+            self._header.feed(chunk)
             self._octets += len(chunk)
             if self._octets >= until:
                 return False
@@ -184,13 +195,32 @@ class Incoming:
     async def _line(self) -> None:
         """The next line of the command becomes `args`."""
         session = self.session
-        assembler = Assembler()
+        assembler = Assembler(utf8=session.utf8)
         line = await session.stream.line(session.line_limit)
         session.awaited = assembler.line(line)
         self.args = assembler.arguments(awaited=session.awaited is not None)
         self._text_octets += len(line)
         if self._text_octets > session.line_limit:
             raise Refused(b"LIMIT", "The command has too many messages, or parts of them")
+
+
+class _Header:
+    """Whether the header is ASCII; it ends with the first empty line."""
+
+    def __init__(self) -> None:
+        self.is_ascii = True
+        self._before = b"\n"
+        self._ended = False
+
+    def feed(self, piece: bytes) -> None:
+        """The next octets of the message."""
+        if self._ended or not self.is_ascii:
+            return
+        text = self._before + piece
+        end = _EMPTY_LINE.search(text)
+        self._ended = end is not None
+        self.is_ascii = (text[: end.start()] if end else text).isascii()
+        self._before = text[-2:]
 
 
 def empty() -> Refused:

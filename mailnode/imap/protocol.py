@@ -122,7 +122,7 @@ def _part(session: Session, give_up: bool) -> None:
 
 async def _read(session: Session) -> tuple[Command, object]:
     """The next command with its arguments read; its last literal may still be awaited."""
-    assembler = Assembler()
+    assembler = Assembler(utf8=session.utf8)
     try:
         line = await session.stream.line(session.line_limit)
     except LineTooLong as error:

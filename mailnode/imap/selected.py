@@ -11,6 +11,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 
 from mailnode.imap.replies import Goodbye, flag_list, ok
+from mailnode.imap.surrogates import Surrogates
 from mailnode.store.account import Account
 from mailnode.store.errors import NoSuchMailbox, NoSuchMessage
 from mailnode.store.mailbox import Mailbox
@@ -27,6 +28,7 @@ class Selected:
     def __init__(self, account: Account, name: Name, *, read_only: bool) -> None:
         self.mailbox: Mailbox = account.mailbox(name)
         self.read_only = read_only
+        self.utf8 = False  # whether the client takes UTF-8 in headers
         self.recent: set[int] = set()
         self._claim_recent()
         self.uids: array[int] = self.mailbox.uids
@@ -35,6 +37,11 @@ class Selected:
         self._modseq = self.mailbox.highest_modseq
         self._keywords = self.mailbox.keywords()
         self._reported: dict[int, int] = {}  # UID -> modseq of flags the client knows already
+
+    @property
+    def reading(self) -> "Mailbox | Surrogates":
+        """The messages as FETCH tells them."""
+        return self.mailbox if self.utf8 else Surrogates(self.mailbox)
 
     def summary(self) -> Iterator[bytes]:
         """What SELECT and EXAMINE answer before the tagged OK (RFC 3501 section 6.3.1)."""

@@ -94,6 +94,16 @@ class Session:
         return State.AUTHENTICATED if self.selected is None else State.SELECTED
 
     @property
+    def utf8(self) -> bool:
+        """Whether the client takes UTF-8 in names and headers (RFC 6855 section 3, RFC 9051 section 5.1)."""
+        return not self.enabled.isdisjoint(("UTF8=ACCEPT", "IMAP4rev2"))
+
+    @property
+    def has_one_charset(self) -> bool:
+        """Whether SEARCH may name no charset (RFC 6855 section 3); RFC 9051 section 6.4.4 allows it again."""
+        return "UTF8=ACCEPT" in self.enabled and "IMAP4rev2" not in self.enabled
+
+    @property
     def account(self) -> MailAccount:
         """Whose mail it is; only after login."""
         assert self._account is not None

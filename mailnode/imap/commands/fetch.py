@@ -55,6 +55,7 @@ def parse_uid(args: Cursor) -> Fetch:
 async def run(session: Session, fetch: Fetch) -> Reply:
     """One FETCH response for each message; those that are gone are left out, and the NO says so."""
     view = session.view
+    view.utf8 = session.utf8
     answers = Answers(view, fetch, view.positions(fetch.messages, by_uid=fetch.by_uid))
     await session.send(answers.chunks())
     if answers.newly_seen:
@@ -140,7 +141,7 @@ class Answers:
     def _response(self, position: int) -> Iterator[bytes]:
         """message-data = nz-number SP "FETCH" SP msg-att"""
         try:
-            subject = Subject(self.view, position)
+            subject = Subject(self.view, position, reading=self.view.reading)
         except NoSuchMessage:
             self.gone += 1
             return

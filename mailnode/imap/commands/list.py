@@ -33,8 +33,9 @@ def parse(args: Cursor) -> List:
 class _Pattern:
     """A pattern over mailbox names of one separator; INBOX matches in any case of its letters."""
 
-    def __init__(self, parsed: List, separator: str) -> None:
+    def __init__(self, parsed: List, separator: str, *, utf8: bool) -> None:
         self.separator = separator
+        self._utf8 = utf8
         self._pattern = ListPattern(parsed.reference + parsed.pattern, separator)
 
     def matches(self, name: Name) -> bool:
@@ -45,7 +46,7 @@ class _Pattern:
     def line(self, command: bytes, name: Name, *, selectable: bool) -> bytes:
         """mailbox-list = "(" [mbx-list-flags] ")" SP (DQUOTE QUOTED-CHAR DQUOTE / nil) SP mailbox"""
         flags = b"" if selectable else b"\\Noselect"
-        wire = names.encode(self.separator.join(name))
+        wire = names.encode(self.separator.join(name), utf8=self._utf8)
         return b'* %s (%s) "%s" %s\r\n' % (command, flags, self.separator.encode(), wire)
 
 
@@ -55,7 +56,7 @@ async def list_mailboxes(session: Session, parsed: List) -> Reply:
     if not parsed.pattern:
         session.untagged(b'LIST (\\Noselect) "%s" ""' % separator.encode())
     else:
-        await session.send(_existing(session.account.store, _Pattern(parsed, separator)))
+        await session.send(_existing(session.account.store, _Pattern(parsed, separator, utf8=session.utf8)))
     return ok("Listed")
 
 
@@ -65,7 +66,7 @@ async def list_subscribed(session: Session, parsed: List) -> Reply:
     if not parsed.pattern:
         session.untagged(b'LSUB (\\Noselect) "%s" ""' % separator.encode())
     else:
-        await session.send(_subscribed(session.account.store, _Pattern(parsed, separator)))
+        await session.send(_subscribed(session.account.store, _Pattern(parsed, separator, utf8=session.utf8)))
     return ok("Listed")
 
 

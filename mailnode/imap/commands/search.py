@@ -14,6 +14,7 @@ from mailnode.imap.session import Session
 from mailnode.imap.subject import Subject
 from mailnode.message.text import texts
 from mailnode.store.errors import NoSuchMessage
+from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
 KEYS = 500  # in one command
@@ -27,6 +28,7 @@ class Search:
 
     key: Key
     by_uid: bool
+    charset: bool = False  # whether one was named
 
 
 def parse(args: Cursor) -> Search:
@@ -40,7 +42,8 @@ def parse_uid(args: Cursor) -> Search:
 
 
 def _parse(args: Cursor, *, by_uid: bool) -> Search:
-    if args.sp().accept_keyword("CHARSET"):
+    charset = args.sp().accept_keyword("CHARSET")
+    if charset:
         if args.sp().astring().upper() not in CHARSETS:
             raise Refused(b"BADCHARSET (%s)" % b" ".join(CHARSETS), "That charset is not known here")
         args.sp()
@@ -48,11 +51,13 @@ def _parse(args: Cursor, *, by_uid: bool) -> Search:
     args.end()
     if key.count > KEYS:
         raise Refused(b"LIMIT", f"A search has at most {KEYS} keys")
-    return Search(key, by_uid)
+    return Search(key, by_uid, charset)
 
 
 async def run(session: Session, search: Search) -> Reply:
     """One untagged response, also when nothing was found."""
+    if search.charset and session.has_one_charset:
+        raise BadSyntax("After ENABLE UTF8=ACCEPT everything is in UTF-8")
     found = Findings(session.view, search)
     await session.send(found.chunks())
     if found.trouble is not None:

@@ -52,6 +52,6 @@ async def run(session: Session, status: Status) -> Reply:
         b"%s %d" % (item.encode(), _LIMITS[item](session) if item in _LIMITS else STATUS_ITEMS[item](counts))
         for item in dict.fromkeys(status.items)
     )
-    wire = names.encode(session.config.store.separator.join(name))
+    wire = names.encode(session.config.store.separator.join(name), utf8=session.utf8)
     session.untagged(b"STATUS %s (%s)" % (wire, items))
     return ok("Done")
