@@ -54,6 +54,7 @@ EXTENSIONS = (
     Extension("MULTIAPPEND", 3502, ("APPEND",)),
     Extension("BINARY", 3516, ("APPEND", "FETCH")),
     Extension("UTF8=ACCEPT", 6855, ("APPEND", "ENABLE"), enabled=True),
+    Extension("CATENATE", 4469, ("APPEND",)),
     Extension("APPENDLIMIT", 7889, ("STATUS",), value=_append_limit),
 )
 

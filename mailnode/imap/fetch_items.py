@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import repeat
 from operator import attrgetter
+from typing import Any, Protocol
 
 from mailnode.imap import binary_items
 from mailnode.imap.binary_items import Binary
@@ -19,7 +20,9 @@ from mailnode.imap.replies import flag_list
 from mailnode.imap.selected import Selected
 from mailnode.imap.subject import Subject
 from mailnode.message.date import internal_date
+from mailnode.message.rendered import Rendered
 from mailnode.message.section import Range, Section, What, header_fields, locate
+from mailnode.store.body import Body
 from mailnode.store.index import Prepared
 from mailnode.store.messages import Message
 from mailnode.wire.errors import BadSyntax
@@ -78,7 +81,7 @@ class Text:
 
     def __call__(self, subject: Subject) -> bytes | Iterator[bytes]:
         """The section as a literal, in chunks; NIL where the message has none."""
-        found = _octets(subject, self.section)
+        found = section_octets(subject, self.section)
         if found is None:
             return self.label + b" " + NIL
         size, text = found
@@ -171,7 +174,7 @@ def _named(name: str, args: Cursor) -> Item:
 
 def _section_item(args: Cursor, *, peek: bool) -> Text:
     """ "BODY" [".PEEK"] section ["<" number "." nz-number ">"]"""
-    section = _section(args)
+    section = section_spec(args)
     args.expect(b"]")
     label = b"BODY[" + _written(section) + b"]"
     if not args.accept(b"<"):
@@ -181,7 +184,7 @@ def _section_item(args: Cursor, *, peek: bool) -> Text:
     return Text(label + b"<%d>" % start, section, peek, (start, count))
 
 
-def _section(args: Cursor) -> Section:
+def section_spec(args: Cursor) -> Section:
     """section-spec = section-msgtext / (section-part ["." section-text])"""
     if args.at(b"]"):
         return _WHOLE
@@ -212,7 +215,22 @@ def _written(section: Section) -> bytes:
 # Octets
 
 
-def _octets(subject: Subject, section: Section) -> tuple[int, bytes | Iterator[bytes]] | None:
+class Source(Protocol):
+    """A message whose sections are asked for."""
+
+    @property
+    def body(self) -> Body:
+        """Its open file."""
+
+    @property
+    def rendered(self) -> Rendered:
+        """Its prepared answers, with the tree of parts."""
+
+    def prepared(self, what: Prepared) -> Any:
+        """One of them, without the others."""
+
+
+def section_octets(subject: Source, section: Section) -> tuple[int, bytes | Iterator[bytes]] | None:
     """The size of a section on the wire, and its octets; None where there is no such section."""
     if section == _WHOLE:
         return _whole(subject)
@@ -228,7 +246,7 @@ def _octets(subject: Subject, section: Section) -> tuple[int, bytes | Iterator[b
     return _size(subject, place), subject.body.wire(place.start, place.end)
 
 
-def _whole(subject: Subject) -> tuple[int, bytes | Iterator[bytes]]:
+def _whole(subject: Source) -> tuple[int, bytes | Iterator[bytes]]:
     """Nobody has to have parsed a message for this; only of a large one the size is looked up."""
     body = subject.body
     if body.size <= _SHORT:
@@ -243,7 +261,7 @@ def _chosen(header: bytes, section: Section) -> bytes:
     return header_fields(header, section.fields, negate=section.what == "HEADER.FIELDS.NOT")
 
 
-def _size(subject: Subject, place: Range) -> int:
+def _size(subject: Source, place: Range) -> int:
     """From what was counted when the message was rendered; only headers inside it are counted now."""
     for part in subject.rendered.parts.walk():
         if (place.start, place.end) == (part.body_start, part.end):

@@ -5,6 +5,7 @@ or that came unasked, are read to their end in any case: what went wrong meanwhi
 MEMORY_LIMIT octets are held in memory, more goes to a file in tmp/.
 """
 
+import errno
 import re
 from collections.abc import Iterator
 
@@ -86,8 +87,11 @@ class Incoming:
         """Octets of messages here belong to the message; the generator runs in the lane."""
         await self._admit(size)
         await self.session.lane(self._write_held)
+        until = self._octets + size
         while not await self.session.lane(self._copy_slice, chunks):
             pass
+        if self._octets != until:
+            raise OSError(errno.EIO, "a message does not have the size that was counted")
 
     async def end(self, flags: Flags, internal_date: float | None) -> None:
         """The message is whole. Raises Refused for an empty one.

@@ -4,14 +4,12 @@ A message is a literal of any size: it goes from the connection to the disk piec
 read message by message; all of them are kept, or none.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
-from mailnode.imap import flags
-from mailnode.imap.incoming import Incoming, empty
+from mailnode.imap.append_data import read_message
+from mailnode.imap.incoming import Incoming
 from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.session import Session
-from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 from mailnode.wire.imap.sequence import encode
 
@@ -57,48 +55,3 @@ async def run(session: Session, append: Append) -> Reply:
 def appended(validity: int, uids: list[int]) -> bytes:
     """resp-code-apnd = "APPENDUID" SP nz-number SP append-uid"""
     return b"APPENDUID %d %s" % (validity, encode(uids))
-
-
-async def read_message(incoming: Incoming) -> None:
-    """append-message = append-opts SP append-data  ;  append-opts = [SP flag-list] [SP date-time]
-
-    append-data = literal / literal8 / utf8-literal
-    """
-    args = incoming.args
-    flag_list = args.sp().flag_list() if args.at(b" (") else []
-    internal_date = args.sp().date_time() if args.at(b' "') else None
-    args.sp()
-    named = not args.at_awaited() and not args.at(b"~")
-    kind = args.keyword() if named else ""
-    if kind not in _KINDS:
-        raise BadSyntax("A literal with the message is expected")
-    wanted = flags.checked(flag_list)
-    incoming.begin()
-    await _KINDS[kind](incoming)
-    await incoming.end(wanted, internal_date)
-
-
-async def _one_literal(incoming: Incoming) -> None:
-    """append-data = literal / literal8  ;  literal8 = "~{" number ["+"] "}" CRLF *OCTET"""
-    binary = incoming.args.accept(b"~")
-    announced = incoming.session.awaited
-    if announced is not None and not announced.size:
-        raise empty()
-    await expect_literal(incoming, binary=binary)
-
-
-async def utf8_literal(incoming: Incoming) -> None:
-    """utf8-literal = "UTF8" SP "(" literal8 ")"  (RFC 6855 section 4); "UTF8" has been read"""
-    incoming.args.sp().expect(b"(").expect(b"~")
-    await expect_literal(incoming, binary=True)
-    incoming.args.expect(b")")
-
-
-async def expect_literal(incoming: Incoming, *, binary: bool) -> None:
-    """A literal that belongs to the message."""
-    if not incoming.args.at_awaited():
-        raise BadSyntax("A literal with the message is expected")
-    await incoming.literal(binary=binary)
-
-
-_KINDS: Mapping[str, Callable[[Incoming], Awaitable[None]]] = {"": _one_literal, "UTF8": utf8_literal}
