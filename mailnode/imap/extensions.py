@@ -55,6 +55,7 @@ EXTENSIONS = (
     Extension("BINARY", 3516, ("APPEND", "FETCH")),
     Extension("UTF8=ACCEPT", 6855, ("APPEND", "ENABLE"), enabled=True),
     Extension("CATENATE", 4469, ("APPEND",)),
+    Extension("REPLACE", 8508, ("REPLACE", "UID REPLACE")),
     Extension("APPENDLIMIT", 7889, ("STATUS",), value=_append_limit),
 )
 

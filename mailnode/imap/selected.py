@@ -124,10 +124,10 @@ class Selected:
         self.mailbox.sync()
         newest = self._newest
         if self.mailbox.uids is not self._compared:
-            self._claim_recent()
-            current = self.mailbox.uids
             if expunge:
                 yield from self._expunged()
+            self._claim_recent()
+            current = self.mailbox.uids
             yield from self._arrived(current)
             if self.uids == current:
                 self.uids = self._compared = current

@@ -364,6 +364,10 @@ class Mailbox(Synchronised):
                 return [(one.uid, uid) for one, uid in zip(sources, made, strict=True)]
         raise NoSuchMessage
 
+    def usage_of(self, uid: int) -> Usage:
+        """What a message takes of the quota. Raises NoSuchMessage."""
+        return Usage(self._octets_on_disk(self._listed(uid)), 1)
+
     def _octets_on_disk(self, message: Message) -> int:
         size = filenames.sizes(message.base)[0]
         if size is not None:

@@ -573,6 +573,41 @@ class TroubleTests(SessionCase):
         self.world.live.config = self.world.config
         self.assertIn(b"* 2 EXISTS", client.append(MESSAGE))
 
+    def test_replace_that_cannot_remove(self) -> None:
+        """The old message stays and the new one goes; where the old one is gone, the new one stays."""
+        client = self.client().login()
+        client.append(MESSAGE)
+        unlink = FileSystem.unlink
+        command = b"a REPLACE 1 INBOX {1+}\r\nx\r\n"
+
+        def failing(files: FileSystem, path: str, *, missing_ok: bool = False) -> None:
+            if f",S={len(MESSAGE) - 4}," in path:
+                raise OSError(errno.EIO, "no")
+            unlink(files, path, missing_ok=missing_ok)
+
+        self.patch(FileSystem, "unlink", failing)
+        said = client.send(command)
+        self.assertIn(b"a NO [UNAVAILABLE] ", said)
+        self.assertNotIn(b"EXPUNGE", said)
+        self.assertNotIn(b"APPENDUID", said)
+        self.patch(FileSystem, "unlink", unlink)
+        self.assertIn(b"* 1 FETCH (UID 1)\r\nb OK", client.say("b FETCH 1:* UID"))
+        sync = FileSystem.sync_directory
+        synced: list[str] = []
+
+        def once(files: FileSystem, path: str) -> None:
+            synced.append(path)
+            if len(synced) == 2:  # of the removal
+                raise OSError(errno.EIO, "no")
+            sync(files, path)
+
+        self.patch(FileSystem, "sync_directory", once)
+        said = client.send(command)
+        self.assertIn(b"* 1 EXPUNGE\r\n", said)
+        self.assertIn(b"a OK", said)
+        self.assertIn(b"* 1 FETCH (RFC822.SIZE 1)\r\nb OK", client.say("b FETCH 1:* RFC822.SIZE"))
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+
     def test_unreadable_message(self) -> None:
         """One message that cannot be read costs the others nothing."""
         client = self.client().login()
