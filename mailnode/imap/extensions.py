@@ -14,6 +14,11 @@ def _login_disabled(session: Session) -> bool:
     return session.state is State.NOT_AUTHENTICATED and not session.takes_passwords
 
 
+def _append_limit(session: Session) -> str:
+    """RFC 7889 section 2 (a): one limit for all mailboxes."""
+    return f"={session.config.limits.message_size}"
+
+
 def _starttls_possible(session: Session) -> bool:
     return session.state is State.NOT_AUTHENTICATED and session.starttls_offered
 
@@ -28,15 +33,20 @@ def _not_compressed(session: Session) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Extension:
-    """A capability, its RFC, the commands it brings, when it is announced, and whether ENABLE takes it."""
+    """A capability, its RFC, the commands it brings, when it is announced, and whether ENABLE takes it.
+
+    `value` gives what stands behind the name.
+    """
 
     name: str
     rfc: int
     commands: tuple[str, ...] = ()
     announced: Callable[[Session], bool] = _always
     enabled: bool = False
+    value: Callable[[Session], str] = lambda _: ""
 
 
+# LITERAL- must not stand beside LITERAL+ (RFC 7888 section 5), which allows all that it allows.
 EXTENSIONS = (
     Extension("IMAP4rev1", 3501),
     Extension("LITERAL+", 7888),
@@ -82,6 +92,12 @@ EXTENSIONS = (
     Extension("SPECIAL-USE", 6154),
     Extension("CREATE-SPECIAL-USE", 6154, ("CREATE",)),
     Extension("METADATA", 5464, ("GETMETADATA", "SETMETADATA")),
+    Extension("MULTIAPPEND", 3502, ("APPEND",)),
+    Extension("BINARY", 3516, ("APPEND", "FETCH")),
+    Extension("UTF8=ACCEPT", 6855, ("APPEND", "ENABLE"), enabled=True),
+    Extension("CATENATE", 4469, ("APPEND",)),
+    Extension("REPLACE", 8508, ("REPLACE", "UID REPLACE")),
+    Extension("APPENDLIMIT", 7889, ("STATUS",), value=_append_limit),
 )
 
 
@@ -90,7 +106,8 @@ def capabilities(session: Session) -> bytes:
 
     auth-type capabilities are those of the mechanisms, which are told to all protocols by one table.
     """
-    names = [extension.name for extension in EXTENSIONS if extension.announced(session)]
+    announced = (extension for extension in EXTENSIONS if extension.announced(session))
+    names = [extension.name + extension.value(session) for extension in announced]
     mechanisms = [f"AUTH={name}" for name in session.mechanisms]
     return " ".join(["CAPABILITY", *names, *mechanisms]).encode("ascii")
 

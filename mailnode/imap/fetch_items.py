@@ -12,14 +12,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import repeat
 from operator import attrgetter
+from typing import Any, Protocol
 
-from mailnode.imap import identity
-from mailnode.imap.replies import Torn, flag_list
+from mailnode.imap import binary_items, identity
+from mailnode.imap.binary_items import Binary
+from mailnode.imap.literals import exactly
+from mailnode.imap.replies import flag_list
 from mailnode.imap.selected import Selected
 from mailnode.imap.subject import Subject
 from mailnode.message.date import internal_date
+from mailnode.message.rendered import Rendered
 from mailnode.message.section import Range, Section, What, header_fields, locate
-from mailnode.store.errors import StoreError
+from mailnode.store.body import Body
 from mailnode.store.index import Prepared
 from mailnode.store.messages import Message
 from mailnode.wire.errors import BadSyntax
@@ -78,7 +82,7 @@ class Text:
 
     def __call__(self, subject: Subject) -> bytes | Iterator[bytes]:
         """The section as a literal, in chunks; NIL where the message has none."""
-        found = _octets(subject, self.section)
+        found = section_octets(subject, self.section)
         if found is None:
             return self.label + b" " + NIL
         size, text = found
@@ -89,11 +93,13 @@ class Text:
         return _literal(self.label + b" {%d}\r\n" % count, text, start, count)
 
 
+Item = Attribute | Text | Binary
+
 _uids = attrgetter("uid")
 
 
 def _prepared(what: Prepared) -> Column:
-    return lambda view, messages: map(view.mailbox.prepared, map(_uids, messages), repeat(what))
+    return lambda view, messages: map(view.reading.prepared, map(_uids, messages), repeat(what))
 
 
 def _internal_dates(view: Selected, messages: Iterable[Message]) -> Iterator[bytes]:
@@ -141,7 +147,7 @@ ATTRIBUTES: Mapping[str, Attribute | Text] = {
     "INTERNALDATE": Attribute(b"INTERNALDATE", _internal_dates),
     "RFC822.SIZE": Attribute(
         b"RFC822.SIZE",
-        lambda view, messages: map(b"%d".__mod__, map(view.mailbox.octets, map(_uids, messages))),
+        lambda view, messages: map(b"%d".__mod__, map(view.reading.octets, map(_uids, messages))),
     ),
     "EMAILID": Attribute(b"EMAILID", _named_for_ever(identity.email_id)),
     "THREADID": Attribute(b"THREADID", _named_for_ever(identity.thread_id)),
@@ -171,7 +177,7 @@ _OF_MESSAGE: Mapping[str, What] = {
 # Grammar
 
 
-def parse(args: Cursor) -> tuple[Attribute | Text, ...]:
+def parse(args: Cursor) -> tuple[Item, ...]:
     """ "ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")" """
     if args.at(b"("):
         return tuple(args.list_of(_fetch_att))
@@ -181,13 +187,15 @@ def parse(args: Cursor) -> tuple[Attribute | Text, ...]:
     return (_named(name, args),)
 
 
-def _fetch_att(args: Cursor) -> Attribute | Text:
+def _fetch_att(args: Cursor) -> Item:
     return _named(args.keyword(), args)
 
 
-def _named(name: str, args: Cursor) -> Attribute | Text:
+def _named(name: str, args: Cursor) -> Item:
     if name in ("BODY", "BODY.PEEK") and args.accept(b"["):
         return _section_item(args, peek=name == "BODY.PEEK")
+    if name in binary_items.NAMES and args.accept(b"["):
+        return binary_items.parse(name, args)
     if name not in ATTRIBUTES:
         raise BadSyntax("There is no such message data item")
     if name == "PREVIEW" and args.accept_all(_LAZY):  # other lists behind it modify the command
@@ -197,7 +205,7 @@ def _named(name: str, args: Cursor) -> Attribute | Text:
 
 def _section_item(args: Cursor, *, peek: bool) -> Text:
     """ "BODY" [".PEEK"] section ["<" number "." nz-number ">"]"""
-    section = _section(args)
+    section = section_spec(args)
     args.expect(b"]")
     label = b"BODY[" + _written(section) + b"]"
     if not args.accept(b"<"):
@@ -207,7 +215,7 @@ def _section_item(args: Cursor, *, peek: bool) -> Text:
     return Text(label + b"<%d>" % start, section, peek, (start, count))
 
 
-def _section(args: Cursor) -> Section:
+def section_spec(args: Cursor) -> Section:
     """section-spec = section-msgtext / (section-part ["." section-text])"""
     if args.at(b"]"):
         return _WHOLE
@@ -238,7 +246,22 @@ def _written(section: Section) -> bytes:
 # Octets
 
 
-def _octets(subject: Subject, section: Section) -> tuple[int, bytes | Iterator[bytes]] | None:
+class Source(Protocol):
+    """A message whose sections are asked for."""
+
+    @property
+    def body(self) -> Body:
+        """Its open file."""
+
+    @property
+    def rendered(self) -> Rendered:
+        """Its prepared answers, with the tree of parts."""
+
+    def prepared(self, what: Prepared) -> Any:
+        """One of them, without the others."""
+
+
+def section_octets(subject: Source, section: Section) -> tuple[int, bytes | Iterator[bytes]] | None:
     """The size of a section on the wire, and its octets; None where there is no such section."""
     if section == _WHOLE:
         return _whole(subject)
@@ -254,7 +277,7 @@ def _octets(subject: Subject, section: Section) -> tuple[int, bytes | Iterator[b
     return _size(subject, place), subject.body.wire(place.start, place.end)
 
 
-def _whole(subject: Subject) -> tuple[int, bytes | Iterator[bytes]]:
+def _whole(subject: Source) -> tuple[int, bytes | Iterator[bytes]]:
     """Nobody has to have parsed a message for this; only of a large one the size is looked up."""
     body = subject.body
     if body.size <= _SHORT:
@@ -269,7 +292,7 @@ def _chosen(header: bytes, section: Section) -> bytes:
     return header_fields(header, section.fields, negate=section.what == "HEADER.FIELDS.NOT")
 
 
-def _size(subject: Subject, place: Range) -> int:
+def _size(subject: Source, place: Range) -> int:
     """From what was counted when the message was rendered; only headers inside it are counted now."""
     for part in subject.rendered.parts.walk():
         if (place.start, place.end) == (part.body_start, part.end):
@@ -278,20 +301,5 @@ def _size(subject: Subject, place: Range) -> int:
 
 
 def _literal(announcement: bytes, chunks: Iterator[bytes], start: int, count: int) -> Iterator[bytes]:
-    """The announcement, then exactly `count` octets from the octet `start` on.
-
-    NUL, which no literal can hold, is sent as 0x80. Raises Torn when the file does not give that many.
-    """
-    yield announcement
-    try:
-        while count:
-            chunk = next(chunks, None)
-            if chunk is None:
-                raise Torn("a message is shorter than its size")
-            piece = chunk[start : start + count]
-            start = max(0, start - len(chunk))
-            count -= len(piece)
-            if piece:
-                yield piece.replace(b"\0", b"\x80")
-    except (OSError, StoreError) as error:
-        raise Torn("a message cannot be read to its end") from error
+    """NUL, which no literal can hold, is sent as 0x80."""
+    return (piece.replace(b"\0", b"\x80") for piece in exactly(announcement, chunks, start, count))

@@ -97,9 +97,9 @@ def above(some: Iterable[Name]) -> Iterator[Name]:
     return (name[:depth] for name in some for depth in range(1, len(name)))
 
 
-def response(attributes: Iterable[str], name: str, separator: str, extended: bytes = b"") -> bytes:
+def response(attributes: Iterable[str], mailbox: bytes, separator: str, extended: bytes = b"") -> bytes:
     """mailbox-list = "(" [mbx-list-flags] ")" SP (DQUOTE QUOTED-CHAR DQUOTE / nil) SP mailbox
     [SP mbox-list-extended]"""
     said = " ".join(attributes).encode("ascii")
     more = b" (%s)" % extended if extended else b""
-    return b'LIST (%s) "%s" %s%s' % (said, separator.encode("ascii"), names.encode(name), more)
+    return b'LIST (%s) "%s" %s%s' % (said, separator.encode("ascii"), mailbox, more)

@@ -3,8 +3,7 @@
 from mailnode.imap.replies import Refused
 from mailnode.store.names import normal
 from mailnode.store.values import Name
-from mailnode.wire.imap import mutf7
-from mailnode.wire.imap.writer import astring
+from mailnode.wire.imap import mailbox_name
 
 
 def levels(text: str, separator: str) -> Name:
@@ -20,6 +19,6 @@ def shown(name: Name, separator: str) -> str | None:
     return None if any(separator in level for level in name) else separator.join(name)
 
 
-def encode(text: str) -> bytes:
-    """mailbox: the text in modified UTF-7, as an astring."""
-    return astring(mutf7.encode(text))
+def encode(text: str, *, utf8: bool = False) -> bytes:
+    """mailbox: the text in modified UTF-7, or in UTF-8 for a client that has enabled it."""
+    return mailbox_name.encode(text, utf8=utf8)

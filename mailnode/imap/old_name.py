@@ -16,5 +16,5 @@ def tell_old_name(session: Session, text: str, name: Name, attributes: Iterable[
     separator = session.config.store.separator
     known = separator.join(name)
     if "IMAP4rev2" in session.enabled and known != text:
-        old = b'"OLDNAME" (%s)' % names.encode(text)
-        session.untagged(response(attributes, known, separator, old))
+        old = b'"OLDNAME" (%s)' % names.encode(text, utf8=session.utf8)
+        session.untagged(response(attributes, session.wire_name(name), separator, old))

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from twisted.python.failure import Failure
 
 from mailnode.auth.login import LoginFailed
-from mailnode.imap.commands.append import reads_literal
 from mailnode.imap.extensions import capabilities
 from mailnode.imap.replies import SERVER_BUG, Goodbye, Refused, Reply, Torn, bad, for_error, ok
 from mailnode.imap.session import Session, State, Surroundings
@@ -127,7 +126,7 @@ def _part(session: Session, give_up: bool) -> None:
 
 async def _read(session: Session) -> tuple[Command, object]:
     """The next command with its arguments read; its last literal may still be awaited."""
-    assembler = Assembler()
+    assembler = Assembler(utf8=session.utf8)
     try:
         line = await session.stream.line(session.line_limit)
     except LineTooLong as error:
@@ -142,7 +141,7 @@ async def _read(session: Session) -> tuple[Command, object]:
         session.tag = assembler.tag
     command = _row(session, assembler.name)
     while (announced := session.awaited) is not None:
-        if command.rule is Rule.READS_LITERAL and reads_literal(assembler.arguments(awaited=True)):
+        if command.reads(assembler.arguments(awaited=True)):
             return command, command.parse(assembler.arguments(awaited=True))
         await _literal(session, assembler, announced)
     return command, command.parse(assembler.arguments())

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from mailnode.imap.replies import Goodbye, Reply, flag_list, ok
 from mailnode.imap.runs import NONE
+from mailnode.imap.surrogates import Surrogates
 from mailnode.imap.words.languages import DEFAULT
 from mailnode.store.account import Account
 from mailnode.store.errors import NoSuchMailbox, NoSuchMessage
@@ -61,6 +62,7 @@ class Selected:
         self.mailbox: Mailbox = account.mailbox(name)
         self.read_only = read_only
         self.language = DEFAULT  # of what is said to people
+        self.utf8 = False  # whether the client takes UTF-8 in headers
         self.recent: set[int] = set()
         self.contexts: dict[bytes, Follower] = {}  # by the tags of the searches (RFC 5267)
         self.saved = NONE  # the result of the last SEARCH that was to be saved (RFC 5182)
@@ -72,6 +74,11 @@ class Selected:
         self._in_step = self._modseq  # as of when all is told, expunges too
         self._keywords = self.mailbox.keywords()
         self._reported: dict[int, int] = {}  # UID -> modseq of flags the client knows already
+
+    @property
+    def reading(self) -> "Mailbox | Surrogates":
+        """The messages as FETCH tells them."""
+        return self.mailbox if self.utf8 else Surrogates(self.mailbox)
 
     def summary(self) -> Iterator[bytes]:
         """What SELECT and EXAMINE answer before the tagged OK (RFC 3501 section 6.3.1)."""
@@ -197,10 +204,10 @@ class Selected:
         self.mailbox.sync()
         newest = self._newest
         if self.mailbox.uids is not self._compared:
-            self._claim_recent()
-            current = self.mailbox.uids
             if expunge or self.contexts:
                 yield from self._expunged(expunge=expunge)
+            self._claim_recent()
+            current = self.mailbox.uids
             yield from self._arrived(current)
             if self.uids == current:
                 self.uids = self._compared = current

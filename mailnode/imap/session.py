@@ -102,6 +102,16 @@ class Session:
         return State.AUTHENTICATED if self.selected is None else State.SELECTED
 
     @property
+    def utf8(self) -> bool:
+        """Whether the client takes UTF-8 in names and headers (RFC 6855 section 3, RFC 9051 section 5.1)."""
+        return not self.enabled.isdisjoint(("UTF8=ACCEPT", "IMAP4rev2"))
+
+    @property
+    def has_one_charset(self) -> bool:
+        """Whether SEARCH may name no charset (RFC 6855 section 3); RFC 9051 section 6.4.4 allows it again."""
+        return "UTF8=ACCEPT" in self.enabled and "IMAP4rev2" not in self.enabled
+
+    @property
     def account(self) -> MailAccount:
         """Whose mail it is; only after login."""
         assert self._account is not None
@@ -214,6 +224,10 @@ class Session:
     def name(self, text: str) -> Name:
         """The levels of a mailbox name that the client sent. Raises Refused."""
         return names.levels(text, self.config.store.separator)
+
+    def wire_name(self, name: Name) -> bytes:
+        """mailbox: a name as this client reads it."""
+        return names.encode(self.config.store.separator.join(name), utf8=self.utf8)
 
     # Work on the disk
 

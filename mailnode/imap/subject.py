@@ -9,6 +9,7 @@ from typing import Any
 from mailnode.imap.narrowing import Narrowing
 from mailnode.imap.needles import Needle, TextsUnread
 from mailnode.imap.selected import Selected
+from mailnode.imap.surrogates import Surrogates
 from mailnode.message.collation import fold
 from mailnode.message.date import parse_date
 from mailnode.message.encoded import decode_words
@@ -16,32 +17,43 @@ from mailnode.message.header import values_of
 from mailnode.message.rendered import Rendered
 from mailnode.store.body import Body
 from mailnode.store.index import Prepared
+from mailnode.store.mailbox import Mailbox
 from mailnode.store.messages import Message
 
 
 class Subject:
     """A message of the selected mailbox, by its position; leaving the context closes its file.
 
-    A search says in `narrowing` what it knows of all messages. Raises NoSuchMessage when this one has gone.
+    A search says in `narrowing` what it knows of all messages; FETCH says by what it is `reading` them.
+    Raises NoSuchMessage when this one has gone.
     """
 
-    def __init__(self, view: Selected, position: int, narrowing: Narrowing | None = None) -> None:
+    def __init__(
+        self,
+        view: Selected,
+        position: int,
+        narrowing: Narrowing | None = None,
+        *,
+        reading: Mailbox | Surrogates | None = None,
+    ) -> None:
         self.view = view
+        self.reading = reading or view.mailbox
         self.number = position + 1
         self.message: Message = view.message(position)
         self.uid = self.message.uid
+        self.decoded: dict[tuple[int, ...], tuple[int, bool] | None] = {}  # see binary_items
         self.found: AbstractSet[Needle] | None = None  # in its texts, once they were read
         self._narrowing = narrowing
         self._values: dict[bytes, list[str]] = {}
 
     def prepared(self, what: Prepared) -> Any:
         """One of the prepared answers, without the others."""
-        return self.view.mailbox.prepared(self.uid, what)
+        return self.reading.prepared(self.uid, what)
 
     @cached_property
     def rendered(self) -> Rendered:
         """The prepared answers, with the tree of parts."""
-        return self.view.mailbox.rendered(self.uid)
+        return self.reading.rendered(self.uid)
 
     @cached_property
     def sent(self) -> date | None:
@@ -72,7 +84,7 @@ class Subject:
     @cached_property
     def body(self) -> Body:
         """The open message file."""
-        return self.view.mailbox.body(self.uid)
+        return self.reading.body(self.uid)
 
     @property
     def recent(self) -> bool:

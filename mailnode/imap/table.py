@@ -32,6 +32,7 @@ from mailnode.imap.commands import (
     noop,
     quota,
     rename,
+    replace,
     search,
     select,
     sort,
@@ -53,18 +54,21 @@ class Rule(Enum):
 
     NONE = auto()
     USES_SEQUENCE_NUMBERS = auto()  # no EXPUNGE may be told while it runs (RFC 3501 section 7.4.1)
-    READS_LITERAL = auto()  # the command itself reads its last literal, see append.reads_literal
     ENDS_ALONE = auto()  # nothing is told between it and its tagged reply
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A row: `parse` reads what follows the name, `run` gets what it gives; None: the reply was sent."""
+    """A row: `parse` reads what follows the name, `run` gets what it gives; None: the reply was sent.
+
+    `reads` says of a literal that is awaited at the end whether the command itself reads it, and the rest.
+    """
 
     parse: Callable[[Cursor], Any]
     run: Callable[[Session, Any], Awaitable[Reply | None]]
     states: State
     rule: Rule = Rule.NONE
+    reads: Callable[[Cursor], bool] = lambda _: False
 
 
 _NEW = State.NOT_AUTHENTICATED
@@ -101,7 +105,7 @@ COMMANDS: Mapping[str, Command] = {
     "ESEARCH": Command(esearch.parse, esearch.run, _LOGGED_IN),
     "GETQUOTA": Command(quota.parse, quota.get_quota, _LOGGED_IN),
     "GETQUOTAROOT": Command(arguments.mailbox, quota.get_quota_root, _LOGGED_IN),
-    "APPEND": Command(append.parse, append.run, _LOGGED_IN, Rule.READS_LITERAL),
+    "APPEND": Command(append.parse, append.run, _LOGGED_IN, reads=append.reads),
     "IDLE": Command(arguments.nothing, idle.run, _LOGGED_IN),
     "CHECK": Command(arguments.nothing, noop.run, _SELECTED),
     "CLOSE": Command(arguments.nothing, close.close, _SELECTED),
@@ -115,6 +119,7 @@ COMMANDS: Mapping[str, Command] = {
     "STORE": Command(store.parse, store.run, _SELECTED, _SEQ),
     "COPY": Command(copy.parse, copy.run, _SELECTED),
     "MOVE": Command(copy.parse, move.run, _SELECTED),
+    "REPLACE": Command(replace.parse, replace.run, _SELECTED, reads=replace.reads),
     "UID SEARCH": Command(search.parse_uid, search.run, _SELECTED),
     "UID SORT": Command(sort.parse_uid, sort.run, _SELECTED),
     "UID THREAD": Command(thread.parse_uid, thread.run, _SELECTED),
@@ -122,5 +127,6 @@ COMMANDS: Mapping[str, Command] = {
     "UID STORE": Command(store.parse_uid, store.run, _SELECTED),
     "UID COPY": Command(copy.parse_uid, copy.run, _SELECTED),
     "UID MOVE": Command(copy.parse_uid, move.run, _SELECTED),
+    "UID REPLACE": Command(replace.parse_uid, replace.run, _SELECTED, reads=replace.reads),
     "UID EXPUNGE": Command(expunge.parse_uid, expunge.run, _SELECTED),
 }

@@ -39,7 +39,7 @@ def locate(root: Part, section: Section) -> Range | None:
 
     For HEADER.FIELDS and HEADER.FIELDS.NOT it is the whole header, to be cut down by `header_fields`.
     """
-    part = _numbered(root, section.path)
+    part = part_at(root, section.path)
     if part is None:
         return None
     if section.what == "MIME":
@@ -54,8 +54,8 @@ def locate(root: Part, section: Section) -> Range | None:
     return Range(message.header_start, message.body_start)
 
 
-def _numbered(root: Part, path: tuple[int, ...]) -> Part | None:
-    """The part with that number, the root itself for no number."""
+def part_at(root: Part, path: tuple[int, ...]) -> Part | None:
+    """The part with that number, the root itself for no number; None where there is no such part."""
     part, inner = root, _parts_of_message(root)
     for number in path:
         if not 1 <= number <= len(inner):

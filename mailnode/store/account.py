@@ -376,9 +376,9 @@ class Account:
         """Those of its quotas that have a limit now."""
         return [quota for quota in (self._quota, self._shared()) if quota is not None and quota.limited]
 
-    def check_room(self, octets: int) -> None:
-        """Raise OverQuota when a message of that size would not fit now."""
-        for quota, more in demand([self.quotas()], Usage(octets, 1)).items():
+    def check_room(self, octets: int, messages: int = 1) -> None:
+        """Raise OverQuota when messages of that size would not fit now."""
+        for quota, more in demand([self.quotas()], Usage(octets, messages)).items():
             quota.check(more)
 
     @contextlib.contextmanager

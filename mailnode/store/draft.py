@@ -9,8 +9,10 @@ and goes on verbatim.
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from mailnode.fs import READ_SIZE, FileSystem, NewFile
+from mailnode.store.values import NO_FLAGS, Flags
 
 MEMORY_LIMIT = 262144
 
@@ -40,6 +42,7 @@ class Draft:
         self._buffer: list[bytes] = []
         self._buffered = 0
         self._file: NewFile | None = None
+        self._finished: tuple[str, str] | None = None
         self._consumed = False
 
     @property
@@ -117,8 +120,11 @@ class Draft:
         """Make the octets durable; gives the path in tmp/ and the base name the message is to have.
 
         `internal_date` becomes the file's modification time, in seconds since the epoch. The file still has
-        to be linked or moved into a folder; if that fails, abort() removes it.
+        to be linked or moved into a folder; if that fails, abort() removes it. Once finished it takes neither
+        memory nor a descriptor; asked again it gives the same.
         """
+        if self._finished is not None:
+            return self._finished
         if self._is_cut_off() and not self._verbatim:
             self._become_verbatim()
         held, self._held = self._held, b""
@@ -128,7 +134,8 @@ class Draft:
             file.set_time(internal_date)
         file.sync()
         file.close()
-        return self._path, f"{self.name},S={self._written},W={self.octets}"
+        self._finished = self._path, f"{self.name},S={self._written},W={self.octets}"
+        return self._finished
 
     def consumed(self) -> None:
         """The file has its place now, under another name; abort() does nothing any more."""
@@ -142,3 +149,12 @@ class Draft:
                 self._files.unlink(self._path, missing_ok=True)
             self._file = None
         self._buffer.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class Arriving:
+    """A message on its way into a mailbox, with the flags and the INTERNALDATE that it will have there."""
+
+    draft: Draft
+    flags: Flags = NO_FLAGS
+    internal_date: float | None = None

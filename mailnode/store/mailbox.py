@@ -17,7 +17,7 @@ from mailnode.store import filenames, identity
 from mailnode.store.body import Body
 from mailnode.store.directory import CUR, NEW
 from mailnode.store.download import Download, measure
-from mailnode.store.draft import Draft
+from mailnode.store.draft import Arriving, Draft
 from mailnode.store.errors import InUse, NoSuchMessage, TooManyKeywords
 from mailnode.store.folder import Place
 from mailnode.store.index import UNKNOWN, Prepared
@@ -412,6 +412,10 @@ class Mailbox(Synchronised):
         r"""Octets on the disk that removing all messages with \Deleted would free, as of the last sync."""
         return sum(self._octets_on_disk(one) for one in self._messages if DELETED in one.flags)
 
+    def usage_of(self, uid: int) -> Usage:
+        """What a message takes of the quota. Raises NoSuchMessage."""
+        return Usage(self._octets_on_disk(self._listed(uid)), 1)
+
     def _octets_on_disk(self, message: Message) -> int:
         size = filenames.sizes(message.base)[0]
         if size is not None:
@@ -463,32 +467,55 @@ class Mailbox(Synchronised):
         return [message.uid for message in admitted]
 
     def append(self, draft: Draft, flags: Flags = NO_FLAGS, internal_date: float | None = None) -> int:
-        """Put a finished message here, durably; gives its UID. The draft is used up, or aborted on error.
+        """Put one finished message here; see append_all."""
+        return self.append_all([Arriving(draft, flags, internal_date)])[0]
 
-        Raises OverQuota, TooManyKeywords.
+    def append_all(self, arriving: Sequence[Arriving], *, freed: Usage = NOTHING) -> list[int]:
+        """Put finished messages here, durably, all of them or none; gives their UIDs in order.
+
+        The drafts are used up, or aborted on error. What will be `freed` at once needs no room under the
+        quota. Raises OverQuota, TooManyKeywords.
         """
+        drafts = [one.draft for one in arriving]
+        octets = sum(draft.octets_on_disk for draft in drafts)
+        more = Usage(max(0, octets - freed.octets), max(0, len(drafts) - freed.messages))
         try:
-            with self._context.room(Usage(draft.octets_on_disk, 1)):
-                path, base = draft.finish(internal_date)
+            with self._context.room(more):
+                finished = [one.draft.finish(one.internal_date) for one in arriving]
                 with self._changing():
-                    flags = self._known_spelling(flags, may_add=True)
-                    place = _in_cur(self._folder.keywords.info(flags, "")) if flags else (True, "")
-                    self._put(path, base, place)
-                    draft.consumed()
-                    return self._arrived([(base, place)])[0]
+                    self._known_spelling(NO_FLAGS.union(*(one.flags for one in arriving)), may_add=True)
+                    places = [self._place_of_new(one.flags) for one in arriving]
+                    found = [(base, place) for (_, base), place in zip(finished, places, strict=True)]
+                    self._put([path for path, _ in finished], found)
+                    for draft in drafts:
+                        draft.consumed()
+                    return self._arrived(found)
         finally:
-            draft.abort()
+            for draft in drafts:
+                draft.abort()
 
-    def _put(self, path: str, base: str, place: Place) -> None:
-        """Move a finished file in here and list it; on any error it is not here."""
-        target = self._folder.file_path(base, place)
+    def _place_of_new(self, flags: Flags) -> Place:
+        spelt = frozenset(map(self._folder.keywords.canonical, flags))
+        return _in_cur(self._folder.keywords.info(spelt, "")) if spelt else (True, "")
+
+    def _put(self, paths: Sequence[str], found: Sequence[tuple[str, Place]]) -> None:
+        """Move finished files in here and list them; on any error none of them is here."""
+        targets = [self._folder.file_path(base, place) for base, place in found]
         try:
             with self._folder.own_change():
-                self._context.files.rename(path, target)
-                self._folder.moved(base, None, place)
-                self._sync_directories(NEW if place[0] else CUR)
-            saved = identity.saved_now(base, self._context.now())
-            self._folder.add_records([self._record(self.uid_next, base, saved)])
+                for path, target, (base, place) in zip(paths, targets, found, strict=True):
+                    self._context.files.rename(path, target)
+                    self._folder.moved(base, None, place)
+                self._sync_directories(*sorted({NEW if place[0] else CUR for _, place in found}))
+            now = self._context.now()
+            self._folder.add_records(
+                [
+                    self._record(uid, base, identity.saved_now(base, now))
+                    for uid, (base, _) in enumerate(found, self.uid_next)
+                ]
+            )
         except BaseException:
-            self._context.files.unlink(target, missing_ok=True)
+            for target in targets:
+                with suppress(OSError):
+                    self._context.files.unlink(target, missing_ok=True)
             raise

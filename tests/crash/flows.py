@@ -82,6 +82,12 @@ def _appends(world: World) -> None:
     world.append(ANNA, WORK, "big six", frozenset({FLAGGED}), 1_100_000_000.0)
 
 
+def _replaces(world: World) -> None:
+    """As REPLACE does it: the new message is there for good before the old one goes."""
+    world.append(ANNA, INBOX, "four", frozenset({SEEN}))
+    world.expunge(ANNA, INBOX, ["one"])
+
+
 def _delivery(world: World) -> None:
     world.deliver("four", ANNA)
     world.look(ANNA)
@@ -205,6 +211,10 @@ FLOWS: dict[str, Flow] = {
     "deliver to each": Flow(_accounts, lambda world: world.deliver_each("one", ANNA, BERT, CARL)),
     "append": Flow(_three, lambda world: world.append(ANNA, INBOX, "four")),
     "appends": Flow(_three, _appends),
+    "append of several": Flow(
+        _three, lambda world: world.append_all(ANNA, INBOX, "four", "big five", "bare six")
+    ),
+    "replace": Flow(_three, _replaces),
     "copy": Flow(_three, lambda world: world.copy(ANNA, INBOX, WORK, ["one", "two"]) and None),
     "copy in place": Flow(_three, lambda world: world.copy(ANNA, INBOX, INBOX, ["one", "two"]) and None),
     "move": Flow(_three, lambda world: world.move(ANNA, INBOX, WORK, ["one", "two"])),

@@ -22,6 +22,7 @@ from mailnode.queue.entry import new_entry
 from mailnode.queue.spool import Spool
 from mailnode.store.account import Account
 from mailnode.store.delivery import deliver, deliver_each
+from mailnode.store.draft import Arriving
 from mailnode.store.errors import StoreError
 from mailnode.store.index import Prepared
 from mailnode.store.mailbox import Mailbox, Mode
@@ -278,6 +279,38 @@ class World:
         if done:
             uid, validity = done
             self._show(who, validity, uid, label)
+        self.tell()
+
+    def append_all(self, who: str, name: Name, *labels: str) -> None:
+        """APPEND of several messages; answered with their UIDs, all of them or none when refused."""
+        all_copies = [
+            self.box(who, name).copies.setdefault(label, Copies(0, 0, {NO_FLAGS})) for label in labels
+        ]
+        for copies in all_copies:
+            copies.high += 1
+
+        def action() -> tuple[list[int], int]:
+            account = self.account(who)
+            mailbox = account.mailbox(name)
+            drafts = [account.draft() for _ in labels]
+            try:
+                for draft, label in zip(drafts, labels, strict=True):
+                    draft.write(message(label))
+                    if draft is not drafts[-1]:
+                        draft.finish()
+            except OSError:
+                for draft in drafts:
+                    draft.abort()
+                raise
+            return mailbox.append_all([Arriving(draft) for draft in drafts]), mailbox.uid_validity
+
+        done = self._try(action)
+        for copies in all_copies:
+            copies.low += bool(done)
+            copies.high -= not done
+        if done:
+            for uid, label in zip(done[0], labels, strict=True):
+                self._show(who, done[1], uid, label)
         self.tell()
 
     def _show(self, who: str, validity: int, uid: int, label: str) -> None:

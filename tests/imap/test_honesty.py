@@ -4,6 +4,7 @@ import re
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailnode.imap.binary_items import NAMES
 from mailnode.imap.extensions import EXTENSIONS
 from mailnode.imap.fetch_items import ATTRIBUTES, MACROS
 from mailnode.imap.search_keys import SEARCH_KEYS
@@ -35,6 +36,10 @@ class HonestyTests(SynchronousTestCase):
             self.assertTrue(named or f"RFC {extension.rfc}" in titles, extension.name)
             self.assertTrue(shown, extension.name)
 
+    def test_one_kind_of_literals(self) -> None:
+        """LITERAL+ and LITERAL- are not announced together (RFC 7888 section 5)."""
+        self.assertEqual(len([one for one in EXTENSIONS if one.name in ("LITERAL+", "LITERAL-")]), 1)
+
     def test_every_command_of_a_capability_exists(self) -> None:
         """No row announces a command that there is not."""
         for extension in EXTENSIONS:
@@ -48,7 +53,7 @@ class HonestyTests(SynchronousTestCase):
 
     def test_every_item_and_key_is_said(self) -> None:
         """Each FETCH item and SEARCH key is in a dialogue or in the tests of items."""
-        for name in (*MACROS, *SEARCH_KEYS):
+        for name in (*MACROS, *SEARCH_KEYS, *NAMES):
             self.assertRegex(self.said, rf"(?<![A-Z.]){re.escape(name)}(?![A-Z.])", name)
         for name in ATTRIBUTES:
             self.assertRegex(self.said, rf"(?<![A-Z.]){re.escape(name)}(?![A-Z.])", name)

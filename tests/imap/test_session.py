@@ -9,6 +9,7 @@ from dataclasses import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.config_quota import Quota
+from mailnode.fs import FileSystem
 from mailnode.imap.selected import Selected
 from mailnode.net.limits import Admission
 from mailnode.store.account import Account
@@ -334,10 +335,52 @@ class StreamingTests(SessionCase):
             start += step
         self.assertEqual(joined, body)
 
+    def test_many_messages_in_one_append(self) -> None:
+        """Each is on the disk before the next one comes; the command has at most 1000 (RFC 3502)."""
+        client = self.client().login()
+        tmp = f"{self.world.account().store.root}/tmp"
+        one = b" {%d+}\r\n" % len(MESSAGE) + MESSAGE
+        client.send(b"a APPEND INBOX" + one * 999)
+        self.assertEqual(len(os.listdir(tmp)), 998)
+        self.assertIn(b"a OK [APPENDUID 1700000000 1:1000] ", client.send(one + b"\r\n"))
+        self.assertEqual(os.listdir(tmp), [])
+        said = client.send(b"b APPEND INBOX" + one * 1001 + b"\r\nc STATUS INBOX (MESSAGES)\r\n")
+        self.assertIn(b"b NO [LIMIT] An APPEND has at most 1000 messages\r\n", said)
+        self.assertIn(b"(MESSAGES 1000)", said)
+        self.assertEqual(os.listdir(tmp), [])
+
+    def test_many_flags_in_one_append(self) -> None:
+        """All lines of the command together are as long as one may be; the rest is read past."""
+        client = self.client().login()
+        one = b" (%s) {%d+}\r\n" % (b" ".join([b"$Keyword"] * 700), len(MESSAGE)) + MESSAGE
+        said = client.send(b"a APPEND INBOX" + one * 20 + b"\r\nb NOOP\r\n")
+        self.assertEqual(
+            said, b"a NO [LIMIT] The command has too many messages, or parts of them\r\nb OK Done\r\n"
+        )
+
+    def test_trouble_with_one_of_several(self) -> None:
+        """Nothing stays of an APPEND whose second message cannot be put where the first one is already."""
+        client = self.client().login()
+        put = FileSystem.rename
+        names: list[str] = []
+
+        def rename(files: FileSystem, source: str, target: str) -> None:
+            names.append(target)
+            if len(names) == 2:
+                raise OSError(errno.EIO, "no")
+            put(files, source, target)
+
+        self.patch(FileSystem, "rename", rename)
+        one = b" {%d+}\r\n" % len(MESSAGE) + MESSAGE
+        self.assertIn(b"a NO [UNAVAILABLE] ", client.send(b"a APPEND INBOX" + one * 3 + b"\r\n"))
+        self.assertEqual(len(names), 2)
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        self.assertIn(b"(MESSAGES 0)", client.say("b STATUS INBOX (MESSAGES)"))
+
     def test_client_that_leaves_in_the_middle_of_append(self) -> None:
         """Nothing is left of the message, not even in tmp/."""
         client = self.client().login()
-        client.send(b"a APPEND INBOX {600000+}\r\n" + b"x" * 500_000)
+        client.send(b"a APPEND INBOX {1+}\r\nx {600000+}\r\n" + b"x" * 500_000)
         client.hang_up()
         root = self.world.account().store.root
         self.assertEqual(os.listdir(f"{root}/tmp"), [])
@@ -535,7 +578,7 @@ class TroubleTests(SessionCase):
         """A full disk is [OVERQUOTA], another error [UNAVAILABLE]; no path gets out, and the log has it."""
         client = self.client().login()
         for number, code in ((errno.ENOSPC, b"OVERQUOTA"), (errno.EIO, b"UNAVAILABLE")):
-            self.patch(Mailbox, "append", self.raising(OSError(number, "no", "/secret/path")))
+            self.patch(Mailbox, "append_all", self.raising(OSError(number, "no", "/secret/path")))
             said = client.append(MESSAGE)
             self.assertIn(b"ap NO [%s] " % code, said)
             self.assertNotIn(b"secret", said)
@@ -582,6 +625,41 @@ class TroubleTests(SessionCase):
         self.assertIn(b"a NO [OVERQUOTA] The mailbox is full", client.send(MESSAGE + b"\r\n"))
         self.world.live.config = self.world.config
         self.assertIn(b"* 2 EXISTS", client.append(MESSAGE))
+
+    def test_replace_that_cannot_remove(self) -> None:
+        """The old message stays and the new one goes; where the old one is gone, the new one stays."""
+        client = self.client().login()
+        client.append(MESSAGE)
+        unlink = FileSystem.unlink
+        command = b"a REPLACE 1 INBOX {1+}\r\nx\r\n"
+
+        def failing(files: FileSystem, path: str, *, missing_ok: bool = False) -> None:
+            if f",S={len(MESSAGE) - 4}," in path:
+                raise OSError(errno.EIO, "no")
+            unlink(files, path, missing_ok=missing_ok)
+
+        self.patch(FileSystem, "unlink", failing)
+        said = client.send(command)
+        self.assertIn(b"a NO [UNAVAILABLE] ", said)
+        self.assertNotIn(b"EXPUNGE", said)
+        self.assertNotIn(b"APPENDUID", said)
+        self.patch(FileSystem, "unlink", unlink)
+        self.assertIn(b"* 1 FETCH (UID 1)\r\nb OK", client.say("b FETCH 1:* UID"))
+        sync = FileSystem.sync_directory
+        synced: list[str] = []
+
+        def once(files: FileSystem, path: str) -> None:
+            synced.append(path)
+            if len(synced) == 2:  # of the removal
+                raise OSError(errno.EIO, "no")
+            sync(files, path)
+
+        self.patch(FileSystem, "sync_directory", once)
+        said = client.send(command)
+        self.assertIn(b"* 1 EXPUNGE\r\n", said)
+        self.assertIn(b"a OK", said)
+        self.assertIn(b"* 1 FETCH (RFC822.SIZE 1)\r\nb OK", client.say("b FETCH 1:* RFC822.SIZE"))
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
 
     def test_unreadable_message(self) -> None:
         """One message that cannot be read costs the others nothing."""

@@ -1,143 +1,57 @@
-r"""APPEND (RFC 3501 section 6.3.11) with APPENDUID (RFC 4315 section 3).
+r"""APPEND (RFC 3501 section 6.3.11; RFC 3502; grammar of RFC 4466) with APPENDUID (RFC 4315 section 3).
 
-The message is a literal of any size: it goes from the connection to the disk piece by piece. Everything that
-can be wrong with the rest is looked at before the client is told to send it.
+A message is a literal of any size: it goes from the connection to the disk piece by piece. The command is
+read message by message; all of them are kept, or none.
 """
 
 from dataclasses import dataclass
 
-from mailnode.imap import flags
-from mailnode.imap.replies import Refused, Reply, no_target, ok
+from mailnode.imap.append_data import read_message
+from mailnode.imap.incoming import Incoming
+from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.session import Session
-from mailnode.store.account import Account
-from mailnode.store.draft import MEMORY_LIMIT, Draft
-from mailnode.store.errors import NoSuchMailbox
-from mailnode.store.mailbox import Mailbox
-from mailnode.store.values import Flags, Name
-from mailnode.wire.errors import BadSyntax
-from mailnode.wire.imap.command import announcement
 from mailnode.wire.imap.cursor import Cursor
+from mailnode.wire.imap.sequence import encode
 
-_PIECE = 65536
+MESSAGES = 1000  # in one command
 
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """Where to, and with what; the message itself follows on the connection."""
+    """Where to; the messages are still to be read, from `args` on."""
 
     mailbox: str
-    flags: tuple[str, ...]
-    internal_date: float | None
+    args: Cursor
 
 
 def parse(args: Cursor) -> Append:
-    """append = "APPEND" SP mailbox [SP flag-list] [SP date-time] SP literal"""
-    mailbox = args.sp().mailbox()
-    flag_list = args.sp().flag_list() if args.at(b" (") else []
-    internal_date = args.sp().date_time() if args.at(b' "') else None
-    if not args.sp().at_awaited():
-        raise BadSyntax("A literal with the message is expected")
-    return Append(mailbox, tuple(flag_list), internal_date)
+    """append = "APPEND" SP mailbox 1*append-message"""
+    return Append(args.sp().mailbox(), args)
 
 
-def reads_literal(args: Cursor) -> bool:
-    """Whether the literal announced at the end is the message; the first may be the mailbox name."""
+def reads(args: Cursor) -> bool:
+    """Whether the literal announced at the end is for the command to read; the first may be the mailbox."""
     return not args.sp().at_awaited()
 
 
 async def run(session: Session, append: Append) -> Reply:
-    """A temporary file until all of it is here; the OK comes when it is durable."""
-    assert session.awaited is not None
-    announced = session.awaited
-    name = session.name(append.mailbox)
-    wanted = flags.checked(append.flags)
-    _check_size(session, announced.size)
-    await session.lane(_admit, session, name, announced.size)
-    session.go_ahead(announced)
-    session.awaited = None
-    draft = session.account.store.draft()
-    target = _Target(session.account.store, name, wanted, append.internal_date)
+    """Temporary files until all of it is here; the OK comes when all messages are durable."""
+    incoming = Incoming(session, append.args, append.mailbox)
     try:
-        rest = await _receive(session, draft, announced.size)
-        validity, uid = await session.lane(target.store, draft, rest)
+        await read_message(incoming)
+        while not incoming.args.at_end():
+            if len(incoming.arrived) == MESSAGES:
+                raise Refused(b"LIMIT", f"An APPEND has at most {MESSAGES} messages")
+            await incoming.set_aside()
+            await read_message(incoming)
+        validity, uids = await session.lane(incoming.put)
     except BaseException:
-        await session.lane(draft.abort)
+        await session.lane(incoming.abort)
         raise
-    session.announce(name)
-    return ok("Appended", b"APPENDUID %d %d" % (validity, uid))
+    session.announce(incoming.name)
+    return ok("Appended", appended(validity, uids))
 
 
-def _check_size(session: Session, size: int) -> None:
-    limit = session.config.limits.message_size
-    if size > limit:
-        raise Refused(b"TOOBIG", f"A message has at most {limit} octets")
-    if not size:
-        raise Refused(b"CANNOT", "A message cannot be empty")
-
-
-def _admit(session: Session, name: Name, size: int) -> None:
-    """Refuse before a single octet is sent for nothing; in the lane."""
-    store = session.account.store
-    _mailbox(store, name)
-    store.check_room(size)
-    if store.free_space() - size < session.config.limits.min_free_space:
-        raise Refused(b"OVERQUOTA", "There is no room for it")
-
-
-def _mailbox(store: Account, name: Name) -> Mailbox:
-    try:
-        return store.mailbox(name)
-    except NoSuchMailbox:
-        raise no_target() from None
-
-
-async def _receive(session: Session, draft: Draft, size: int) -> bytes:
-    """Read all octets of the literal and the end of the command, also when they can no longer be stored.
-
-    Gives those octets that were not written to the draft so far: of most messages, all.
-    """
-    left = size
-    held: list[bytes] = []
-    trouble: Exception | None = None
-    while left:
-        piece = await session.stream.some(min(left, _PIECE))
-        left -= len(piece)
-        if b"\0" in piece:
-            trouble = trouble or BadSyntax("A message must not hold NUL")
-        if trouble is not None:
-            continue
-        held.append(piece)
-        if len(held) * _PIECE > MEMORY_LIMIT:
-            try:
-                await session.lane(draft.write, b"".join(held))
-            except OSError as error:
-                trouble = error
-            held.clear()
-    await _end(session)
-    if trouble is not None:
-        raise trouble
-    return b"".join(held)
-
-
-async def _end(session: Session) -> None:
-    line = await session.stream.line(session.line_limit)
-    if line:
-        session.awaited = announcement(line)
-        raise BadSyntax("Unexpected text after the message")
-
-
-@dataclass(frozen=True, slots=True)
-class _Target:
-    """Where a message goes, and how."""
-
-    account: Account
-    name: Name
-    flags: Flags
-    internal_date: float | None
-
-    def store(self, draft: Draft, rest: bytes) -> tuple[int, int]:
-        """UIDVALIDITY and UID of the message, which is durable then; in the lane."""
-        draft.write(rest)
-        mailbox = _mailbox(self.account, self.name)
-        uid = mailbox.append(draft, self.flags, self.internal_date)
-        return mailbox.uid_validity, uid
+def appended(validity: int, uids: list[int]) -> bytes:
+    """resp-code-apnd = "APPENDUID" SP nz-number SP append-uid"""
+    return b"APPENDUID %d %s" % (validity, encode(uids))

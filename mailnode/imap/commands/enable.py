@@ -9,11 +9,11 @@ from mailnode.wire.imap.cursor import Cursor
 
 def parse(args: Cursor) -> list[str]:
     """capability-enable = "ENABLE" 1*(SP capability)"""
-    names = [args.sp().keyword()]
+    names = [args.sp().atom()]
     while args.accept(b" "):
-        names.append(args.keyword())
+        names.append(args.atom())
     args.end()
-    return names
+    return [name.decode("ascii").upper() for name in names]
 
 
 async def run(session: Session, names: list[str]) -> Reply:

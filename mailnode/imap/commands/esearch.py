@@ -126,7 +126,8 @@ class Everywhere:
             return None
 
     def _search(self, view: Selected, shown: str) -> Iterator[bytes]:
-        response = Response(self._tag, by_uid=True, mailbox=(names.encode(shown), view.mailbox.uid_validity))
+        mailbox = names.encode(shown, utf8=self._session.utf8), view.mailbox.uid_validity
+        response = Response(self._tag, by_uid=True, mailbox=mailbox)
         follow = self._follow and view is self._session.selected
         findings = Findings(view, self._command.search, follow=follow)
         yield from findings.extended(self._command.returning, response)

@@ -10,8 +10,8 @@ from typing import Any
 
 from mailnode.imap import fetch_items, resync
 from mailnode.imap.commands import arguments
-from mailnode.imap.fetch_items import FLAGS, MODSEQ, UID, Attribute, Text
-from mailnode.imap.replies import Reply, no, ok
+from mailnode.imap.fetch_items import FLAGS, MODSEQ, UID, Attribute, Item, Text
+from mailnode.imap.replies import Refused, Reply, no, ok
 from mailnode.imap.selected import Selected, uses_modseqs
 from mailnode.imap.session import Session
 from mailnode.imap.subject import Subject
@@ -32,7 +32,7 @@ class Fetch:
     """Messages, what of them, and which of them only."""
 
     messages: SequenceSet
-    items: tuple[Attribute | Text, ...]
+    items: tuple[Item, ...]
     by_uid: bool
     changed_since: int | None = None
     vanished: bool = False  # the UIDs of what was expunged since are told too
@@ -46,7 +46,7 @@ class Fetch:
     @property
     def sees(self) -> bool:
         r"""Whether the client will have read the message, so that it gets \Seen."""
-        return any(isinstance(item, Text) and not item.peek for item in self.items)
+        return any(not isinstance(item, Attribute) and not item.peek for item in self.items)
 
 
 # What may follow the items in parentheses, and how its value is read (RFC 4466 section 2.4).
@@ -86,6 +86,7 @@ def _parse(args: Cursor, *, by_uid: bool) -> Fetch:
 async def run(session: Session, fetch: Fetch) -> Reply:
     """One FETCH response for each message; those that are gone are left out, and the NO says so."""
     view = session.view
+    view.utf8 = session.utf8
     if fetch.vanished and "QRESYNC" not in session.enabled:
         raise BadSyntax("QRESYNC has to be enabled first")
     if MODSEQ in fetch.items:
@@ -102,6 +103,8 @@ async def run(session: Session, fetch: Fetch) -> Reply:
     await session.send(answers.chunks())
     if answers.newly_seen:
         session.announce(view.mailbox.name)
+    if answers.refused is not None:
+        raise answers.refused
     if answers.unreadable:
         return no("Some messages cannot be read now; try again later", b"UNAVAILABLE")
     if answers.gone and not fetch.by_uid:
@@ -123,6 +126,7 @@ class Answers:
     gone: int = 0
     unreadable: int = 0
     newly_seen: int = 0
+    refused: Refused | None = None  # of a message that was left out
     _changed: set[int] = field(default_factory=set)
 
     def chunks(self) -> Iterator[bytes]:
@@ -166,7 +170,8 @@ class Answers:
 
     def _columns(self, span: range) -> list[Iterator[bytes]]:
         messages = tee(self.view.messages(span), len(self.fetch.items))
-        return [item.column(self.view, some) for item, some in zip(self.fetch.items, messages, strict=True)]
+        items = [item for item in self.fetch.items if isinstance(item, Attribute | Text)]
+        return [item.column(self.view, some) for item, some in zip(items, messages, strict=True)]
 
     def _mark_seen(self, batch: range) -> None:
         mailbox = self.view.mailbox
@@ -183,7 +188,7 @@ class Answers:
     def _response(self, position: int) -> Iterator[bytes]:
         """message-data = nz-number SP "FETCH" SP msg-att"""
         try:
-            subject = Subject(self.view, position)
+            subject = Subject(self.view, position, reading=self.view.reading)
         except NoSuchMessage:
             self.gone += 1
             return
@@ -196,6 +201,11 @@ class Answers:
             except OSError:
                 self.unreadable += 1
                 return
+            except Refused as refused:
+                self.refused = refused
+                return
+            if subject.uid in self._changed:
+                self.view.client_knows(subject.message)
             ready = b"* %d FETCH (" % subject.number
             for item in items:
                 if isinstance(item, bytes):
@@ -206,10 +216,9 @@ class Answers:
                     ready = b" "
             yield ready[:-1] + b")\r\n"
 
-    def _items(self, subject: Subject) -> tuple[Attribute | Text, ...]:
+    def _items(self, subject: Subject) -> tuple[Item, ...]:
         if subject.uid not in self._changed:
             return self.fetch.items
-        self.view.client_knows(subject.message)
         enabled = self.view.enabled
         told = (
             (FLAGS, UID, MODSEQ)

@@ -98,7 +98,7 @@ async def run(session: Session, parsed: List) -> Reply:
     """An empty pattern asks for the separator and the root, which has no name; if extended, for nothing."""
     separator = session.config.store.separator
     if not parsed.extended and not parsed.patterns[0]:
-        session.untagged(response(["\\Noselect"], "", separator))
+        session.untagged(response(["\\Noselect"], b'""', separator))
         return ok("Listed")
     patterns = Patterns([parsed.reference + one for one in parsed.patterns if one], separator)
     answer = _Answer(session, parsed, separator)
@@ -141,8 +141,8 @@ class _Answer:
         if self._subscribed and found.name in tree.subscribed:
             attributes.insert(0, "\\Subscribed")
         extended = _CHILD_INFO if found.child_info else b""
-        text = self._separator.join(found.name)
-        yield b"* " + response(attributes, text, self._separator, extended) + b"\r\n" + counted
+        mailbox = self._session.wire_name(found.name)
+        yield b"* " + response(attributes, mailbox, self._separator, extended) + b"\r\n" + counted
 
     def _counted(self, name: Name) -> bytes:
         """A STATUS response; nothing where it cannot be had (RFC 5819 section 2 lets it drop)."""

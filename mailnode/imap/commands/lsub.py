@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mailnode.imap import names
 from mailnode.imap.listing import Patterns, above
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
@@ -48,5 +47,4 @@ def _lines(session: Session, separator: str, matches: Patterns) -> Iterator[byte
     shown.update({name: False for name in above(hidden) if name not in shown and matches(name)})
     for name in sorted(shown, key=lambda name: (name != INBOX, name)):
         said = b"" if shown[name] else b"\\Noselect"
-        wire = names.encode(separator.join(name))
-        yield b'* LSUB (%s) "%s" %s\r\n' % (said, separator.encode("ascii"), wire)
+        yield b'* LSUB (%s) "%s" %s\r\n' % (said, separator.encode("ascii"), session.wire_name(name))

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from mailnode.imap import names
 from mailnode.imap.commands import arguments
 from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.session import Session
@@ -150,7 +149,7 @@ def _administrator(session: Session) -> bytes:
 
 def _response(session: Session, name: Name | None, found: Mapping[str, bytes | None]) -> Iterator[bytes]:
     """metadata-resp = "METADATA" SP mailbox SP entry-values"""
-    mailbox = names.encode(session.config.store.separator.join(name or ()))
+    mailbox = session.wire_name(name or ())
     before = b"* METADATA " + mailbox + b" ("
     for entry, value in found.items():
         yield before + astring(entry.encode("ascii")) + b" " + nstring8(value)

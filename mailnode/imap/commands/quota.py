@@ -5,7 +5,6 @@ its domain, which it shares; each as far as there is a limit. The administrator 
 configuration: there is no SETQUOTA, and QUOTASET is not announced.
 """
 
-from mailnode.imap import names
 from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.session import Session
 from mailnode.store.quota import Quota
@@ -41,7 +40,7 @@ async def get_quota_root(session: Session, mailbox: str) -> Reply:
 
     def responses() -> list[bytes]:
         roots = _roots(session)
-        shown = names.encode(session.config.store.separator.join(name))
+        shown = session.wire_name(name)
         listed = b" ".join([b"QUOTAROOT", shown, *map(astring, roots)])
         return [listed, *(_quota(root, quota) for root, quota in roots.items())]
 

@@ -29,6 +29,7 @@ class Search:
     by_uid: bool
     returning: Returning | None = None
     refusal: Refused | None = None
+    charset: bool = False  # whether one was named
 
 
 def parse(args: Cursor) -> Search:
@@ -48,13 +49,14 @@ def _parse(args: Cursor, *, by_uid: bool) -> Search:
 def searching(args: Cursor, *, by_uid: bool) -> Search:
     """[search-return-opts] search-program, which end the command."""
     returning = results.parse(args)
+    charset = args.accept_keyword("CHARSET")
     try:
-        key = program(args)
+        key = in_charset(args.sp()) if charset else _keys(args)
     except Refused as refusal:  # it is said by run(), which can forget the saved result
-        return Search(search_keys.EVERY, by_uid, returning, refusal)
+        return Search(search_keys.EVERY, by_uid, returning, refusal, charset)
     if returning is not None and "RELEVANCY" in returning.options and not key.fuzzy:
         raise BadSyntax("RELEVANCY is that of FUZZY keys, and there is none")
-    return Search(key, by_uid, returning)
+    return Search(key, by_uid, returning, charset=charset)
 
 
 def program(args: Cursor) -> Key:
@@ -84,6 +86,8 @@ async def run(session: Session, search: Search) -> Reply:
         returning = EVERYTHING
     view = session.view
     with saving(view, returning) as saved:
+        if search.charset and session.has_one_charset:
+            raise BadSyntax("After ENABLE UTF8=ACCEPT everything is in UTF-8")
         if search.refusal is not None:
             raise search.refusal
         findings = Findings(view, search, follow=contexts.wanted(session, returning))

@@ -7,7 +7,6 @@ With SIZE (RFC 8438), APPENDLIMIT (RFC 7889 section 3.1), HIGHESTMODSEQ (RFC 716
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from mailnode.imap import names
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
 from mailnode.store.errors import NoSuchMessage
@@ -86,4 +85,4 @@ def response(session: Session, name: Name, items: Iterable[str]) -> bytes:
         return STATUS_ITEMS[item](counts) if item in STATUS_ITEMS else OTHER_ITEMS[item](session, mailbox)
 
     said = b" ".join(f"{item} {value(item)}".encode("ascii") for item in dict.fromkeys(items))
-    return b"STATUS %s (%s)" % (names.encode(session.config.store.separator.join(name)), said)
+    return b"STATUS %s (%s)" % (session.wire_name(name), said)

@@ -51,9 +51,13 @@ def _is_tag(text: bytes) -> bool:
 
 
 class Assembler:
-    """One command while it comes in. `tag` is "*" until one was read; `name` is in upper case."""
+    """One command while it comes in. `tag` is "*" until one was read; `name` is in upper case.
 
-    def __init__(self) -> None:
+    With `utf8` its mailbox names are in UTF-8.
+    """
+
+    def __init__(self, *, utf8: bool = False) -> None:
+        self._utf8 = utf8
         self.tag = b"*"
         self.name = ""
         self.text_octets = 0
@@ -89,4 +93,5 @@ class Assembler:
 
     def arguments(self, *, awaited: bool = False) -> Cursor:
         """What follows the name; with `awaited`, a literal at the end has been announced and is not here."""
-        return Cursor([*self._texts, b""] if awaited else self._texts, self._literals)
+        texts = [*self._texts, b""] if awaited else self._texts
+        return Cursor(texts, self._literals, utf8=self._utf8)

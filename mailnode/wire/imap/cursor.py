@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from mailnode.wire import abnf
 from mailnode.wire.errors import BadSyntax
-from mailnode.wire.imap import mutf7, sequence
+from mailnode.wire.imap import mailbox_name, sequence
 from mailnode.wire.imap.sequence import LARGEST, SequenceSet
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ _KEYWORD = re.compile(rb"[A-Za-z0-9.+-]+")
 _BASE64 = re.compile(rb"[A-Za-z0-9+/=]+")
 _DIGITS = re.compile(rb"[0-9]+")
 _SEQUENCE = re.compile(rb"[0-9,:*]*\$|[0-9,:*]+")
-_QUOTED = re.compile(rb'"((?:[^\x00\r\n"\\\x80-\xff]|\\["\\])*+)"')
+_QUOTED = re.compile(rb'"((?:[^\x00\r\n"\\]|\\["\\])*+)"')
 _ESCAPED = re.compile(rb'\\(["\\])')
 _DATE = re.compile(rb"([0-9]{1,2})-([A-Za-z]{3})-([0-9]{4})")
 _DATE_TIME = re.compile(
@@ -36,16 +36,20 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Cursor:
-    """A place in a command. A literal follows each of `texts` but the last; the last may be awaited still."""
+    """A place in a command. A literal follows each of `texts` but the last; the last may be awaited still.
 
-    __slots__ = ("_at", "_index", "_literals", "_text", "_texts")
+    With `utf8` mailbox names are in UTF-8, not in modified UTF-7.
+    """
 
-    def __init__(self, texts: Sequence[bytes], literals: Sequence[bytes] = ()) -> None:
+    __slots__ = ("_at", "_index", "_literals", "_text", "_texts", "_utf8")
+
+    def __init__(self, texts: Sequence[bytes], literals: Sequence[bytes] = (), *, utf8: bool = False) -> None:
         self._texts = texts
         self._literals = literals
         self._index = 0
         self._text = texts[0]
         self._at = 0
+        self._utf8 = utf8
 
     # Marks
 
@@ -146,13 +150,18 @@ class Cursor:
     # Strings
 
     def string(self) -> bytes:
-        """string = quoted / literal; neither holds NUL, and a quoted string neither 8-bit nor line ends."""
+        """string = quoted / literal; neither holds NUL, and a quoted string no line ends.
+
+        Octets above 127 in a quoted string are UTF-8 (RFC 6855 section 3).
+        """
         if self.at_literal():
             return self._literal()
         quoted = _QUOTED.match(self._text, self._at)
         if quoted is None:
             raise BadSyntax("Quoted string or literal expected")
         self._at = quoted.end()
+        if not quoted[1].isascii():
+            _check_utf8(quoted[1])
         return _ESCAPED.sub(rb"\1", quoted[1])
 
     def astring(self) -> bytes:
@@ -176,11 +185,12 @@ class Cursor:
 
     def list_mailbox(self) -> str:
         """list-mailbox = 1*list-char / string: a name pattern, decoded."""
-        return mutf7.decode(self._atom_or_string(_LIST, "Mailbox pattern expected"))
+        pattern = self._atom_or_string(_LIST, "Mailbox pattern expected")
+        return mailbox_name.decode(pattern, utf8=self._utf8)
 
     def mailbox(self) -> str:
-        """mailbox = "INBOX" / astring, decoded from modified UTF-7; levels and INBOX are not looked at."""
-        return mutf7.decode(self.astring())
+        """mailbox = "INBOX" / astring, decoded; levels and INBOX are not looked at."""
+        return mailbox_name.decode(self.astring(), utf8=self._utf8)
 
     # Lists
 
@@ -274,6 +284,13 @@ class Cursor:
         self._text = self._texts[self._index]
         self._at = 0
         return literal
+
+
+def _check_utf8(text: bytes) -> None:
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadSyntax("A quoted string is in UTF-8") from None
 
 
 def _digits(text: bytes, limit: int = LARGEST) -> int:

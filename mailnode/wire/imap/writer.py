@@ -6,6 +6,7 @@ NIL = b"NIL"
 
 # TEXT-CHAR except quoted-specials, which need a backslash: what a quoted string may carry.
 _QUOTABLE = frozenset(range(0x01, 0x80)) - frozenset(b"\r\n")
+_UNQUOTABLE = frozenset(b"\0\r\n")
 _QUOTED_LIMIT = 1024
 
 
@@ -19,6 +20,14 @@ def string(text: bytes) -> bytes:
             text = text.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
         return b'"%b"' % text
     return literal(text)
+
+
+def quoted_utf8(text: str) -> bytes:
+    """quoted =/ DQUOTE *uQUOTED-CHAR DQUOTE (RFC 6855 section 3); a literal where no quoted string can be."""
+    octets = text.encode("utf-8", "replace")
+    if len(octets) > _QUOTED_LIMIT or not _UNQUOTABLE.isdisjoint(octets):
+        return literal(octets)
+    return b'"%b"' % octets.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
 
 
 def literal(text: bytes) -> bytes:

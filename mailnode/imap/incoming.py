@@ -1,0 +1,208 @@
+"""A message that comes in with a command: octets from the connection, or from messages here, to the disk.
+
+All that can be wrong with a piece is looked at before the client is told to send it. Octets that were let in,
+or that came unasked, are read to their end in any case: what went wrong meanwhile is said behind them. Up to
+MEMORY_LIMIT octets are held in memory, more goes to a file in tmp/.
+"""
+
+import errno
+import re
+from collections.abc import Iterator
+
+from mailnode.imap.replies import Refused, no_target
+from mailnode.imap.session import Session
+from mailnode.store.draft import MEMORY_LIMIT, Arriving, Draft
+from mailnode.store.errors import NoSuchMailbox
+from mailnode.store.mailbox import Mailbox
+from mailnode.store.usage import NOTHING, Usage
+from mailnode.store.values import Flags, Name
+from mailnode.wire.errors import BadSyntax
+from mailnode.wire.imap.command import Assembler
+from mailnode.wire.imap.cursor import Cursor
+
+_EMPTY_LINE = re.compile(rb"\n\r?\n")
+_PIECE = 65536
+_PIECES = 2048  # small ones that are held
+_SLICE = 1 << 20  # octets of messages here that are copied before others in the lane have their turn
+
+
+class Incoming:
+    """The messages of one command, and what of the command is not read yet: `args`, then lines and literals.
+
+    What will be `freed` at once needs no room under the quota.
+    """
+
+    def __init__(self, session: Session, args: Cursor, mailbox: str, *, freed: Usage = NOTHING) -> None:
+        self.session = session
+        self.args = args
+        self.store = session.account.store
+        self.arrived: list[Arriving] = []
+        self.name: Name = ()
+        self._mailbox = mailbox
+        self._freed = freed
+        self._draft: Draft | None = None
+        self._octets = 0
+        self._held: list[bytes] = []
+        self._held_octets = 0
+        self._text_octets = 0
+        self._literal_octets = 0
+
+    # One message
+
+    def begin(self) -> None:
+        """Another message. Raises Refused for a mailbox name that cannot be."""
+        self.name = self.session.name(self._mailbox)
+        self._draft = self.store.draft()
+        self._octets = 0
+
+    async def literal(self, *, binary: bool = False) -> None:
+        """The octets of the awaited literal belong to the message; reads the line behind it too.
+
+        `binary` is a literal8, which may hold NUL (RFC 3516 section 4.4).
+        """
+        announced = self.session.awaited
+        assert announced is not None
+        await self._admit(announced.size)
+        self.session.go_ahead(announced)
+        self.session.awaited = None
+        trouble: Exception | None = None
+        left = announced.size
+        while left:
+            piece = await self.session.stream.some(min(left, _PIECE))
+            left -= len(piece)
+            if not binary and b"\0" in piece:
+                trouble = trouble or BadSyntax("A message must not hold NUL")
+            if trouble is None:
+                try:
+                    await self._keep(piece)
+                except OSError as error:
+                    trouble = error
+        await self._line()
+        if trouble is not None:
+            raise trouble
+
+    async def copied(self, chunks: Iterator[bytes], size: int) -> None:
+        """Octets of messages here belong to the message; the generator runs in the lane."""
+        await self._admit(size)
+        await self.session.lane(self._write_held)
+        until = self._octets + size
+        while not await self.session.lane(self._copy_slice, chunks):
+            pass
+        if self._octets != until:
+            raise OSError(errno.EIO, "a message does not have the size that was counted")
+
+    async def end(self, flags: Flags, internal_date: float | None) -> None:
+        """The message is whole. Raises Refused for an empty one.
+
+        RFC 6855 section 4 would have a header that is not ASCII refused of who has not enabled UTF8=ACCEPT.
+        Much old mail has one, and programs that bring it here would leave it behind.
+        """
+        if not self._octets:
+            raise empty()
+        assert self._draft is not None
+        self.arrived.append(Arriving(self._draft, flags, internal_date))
+
+    async def set_aside(self) -> None:
+        """Another message follows: this one is on the disk then, and takes no more memory."""
+        await self.session.lane(self._finish)
+
+    async def string(self) -> bytes:
+        """astring, also where its literal is still awaited: it is not part of the message."""
+        if not self.args.at_awaited():
+            return self.args.astring()
+        announced = self.session.awaited
+        assert announced is not None
+        self._literal_octets += announced.size
+        if self._literal_octets > self.session.literal_limit:
+            raise Refused(b"TOOBIG", "The literal is too large")
+        self.session.go_ahead(announced)
+        self.session.awaited = None
+        octets = await self.session.stream.exactly(announced.size)
+        await self._line()
+        if b"\0" in octets:
+            raise BadSyntax("A literal must not hold NUL")
+        return octets
+
+    # All of them; these run in the lane
+
+    def put(self) -> tuple[int, list[int]]:
+        """UIDVALIDITY of the mailbox, and the UIDs of the messages, which are durable then."""
+        self._write_held()
+        mailbox = self._target()
+        uids = mailbox.append_all(self.arrived, freed=self._freed)
+        return mailbox.uid_validity, uids
+
+    def abort(self) -> None:
+        """Forget all of them."""
+        for draft in (*(one.draft for one in self.arrived), self._draft):
+            if draft is not None:
+                draft.abort()
+
+    # Steps
+
+    async def _admit(self, size: int) -> None:
+        limit = self.session.config.limits.message_size
+        if self._octets + size > limit:
+            raise Refused(b"TOOBIG", f"A message has at most {limit} octets")
+        await self.session.lane(self._check_room, size)
+
+    def _check_room(self, size: int) -> None:
+        """Refuse before a single octet is sent for nothing."""
+        self._target()
+        octets = sum(one.draft.octets for one in self.arrived) + self._octets + size - self._freed.octets
+        messages = len(self.arrived) + 1 - self._freed.messages
+        self.store.check_room(max(0, octets), max(0, messages))
+        if self.store.free_space() - size < self.session.config.limits.min_free_space:
+            raise Refused(b"OVERQUOTA", "There is no room for it")
+
+    def _target(self) -> Mailbox:
+        try:
+            return self.store.mailbox(self.name)
+        except NoSuchMailbox:
+            raise no_target() from None
+
+    async def _keep(self, piece: bytes) -> None:
+        self._octets += len(piece)
+        self._held.append(piece)
+        self._held_octets += len(piece)
+        if self._held_octets > MEMORY_LIMIT or len(self._held) > _PIECES:
+            await self.session.lane(self._write_held)
+
+    def _write_held(self) -> None:
+        held, self._held = b"".join(self._held), []
+        self._held_octets = 0
+        if held:
+            assert self._draft is not None
+            self._draft.write(held)
+
+    def _copy_slice(self, chunks: Iterator[bytes]) -> bool:
+        """Whether that was all."""
+        assert self._draft is not None
+        until = self._octets + _SLICE
+        for chunk in chunks:
+            self._draft.write(chunk)
+            self._octets += len(chunk)
+            if self._octets >= until:
+                return False
+        return True
+
+    def _finish(self) -> None:
+        self._write_held()
+        last = self.arrived[-1]
+        last.draft.finish(last.internal_date)
+
+    async def _line(self) -> None:
+        """The next line of the command becomes `args`."""
+        session = self.session
+        assembler = Assembler(utf8=session.utf8)
+        line = await session.stream.line(session.line_limit)
+        session.awaited = assembler.line(line)
+        self.args = assembler.arguments(awaited=session.awaited is not None)
+        self._text_octets += len(line)
+        if self._text_octets > session.line_limit:
+            raise Refused(b"LIMIT", "The command has too many messages, or parts of them")
+
+
+def empty() -> Refused:
+    """A message of no octets: the way to take an APPEND back (RFC 3502 section 6.3.11)."""
+    return Refused(b"CANNOT", "A message cannot be empty")

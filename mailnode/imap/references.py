@@ -1,0 +1,85 @@
+"""What an IMAP URL in CATENATE refers to: a message here, or a section of it (RFC 4469 section 3)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from mailnode.imap.fetch_items import section_octets, section_spec
+from mailnode.imap.replies import Refused
+from mailnode.imap.session import Session
+from mailnode.imap.surrogates import Surrogates
+from mailnode.message.rendered import Rendered
+from mailnode.store.body import Body
+from mailnode.store.errors import NoSuchMailbox, NoSuchMessage
+from mailnode.store.index import Prepared
+from mailnode.store.mailbox import Mailbox
+from mailnode.wire.errors import BadSyntax
+from mailnode.wire.imap import url as urls
+from mailnode.wire.imap.cursor import Cursor
+
+
+class _Message:
+    """A message as FETCH would read it."""
+
+    def __init__(self, reading: Mailbox | Surrogates, uid: int) -> None:
+        self.body: Body = reading.body(uid)
+        self._reading = reading
+        self._uid = uid
+
+    def prepared(self, what: Prepared) -> Any:
+        return self._reading.prepared(self._uid, what)
+
+    @cached_property
+    def rendered(self) -> Rendered:
+        return self._reading.rendered(self._uid)
+
+
+@dataclass(frozen=True, slots=True)
+class Referred:
+    """The octets that a URL stands for, in chunks that are made in the account's lane."""
+
+    size: int
+    chunks: Iterator[bytes]
+    body: Body
+
+    def close(self) -> None:
+        """Close the message's file."""
+        self.body.close()
+
+
+def referred(session: Session, url: bytes) -> Referred:
+    """Look up a URL; in the lane. Raises Refused, with [BADURL], for one that refers to nothing here."""
+    try:
+        return _found(session, url)
+    except (BadSyntax, Refused, NoSuchMailbox, NoSuchMessage) as error:
+        raise Refused(b"BADURL " + urls.shown(url), "There is no such message, or part of one") from error
+
+
+def _found(session: Session, url: bytes) -> Referred:
+    parsed = urls.parse(url)
+    args = Cursor([parsed.section + b"]"])
+    section = section_spec(args)
+    args.expect(b"]").end()
+    mailbox = _mailbox(session, parsed)
+    if parsed.validity not in (None, mailbox.uid_validity) or mailbox.get(parsed.uid) is None:
+        raise NoSuchMessage(parsed.uid)
+    message = _Message(mailbox if session.utf8 else Surrogates(mailbox), parsed.uid)
+    try:
+        found = section_octets(message, section)
+        if found is None:
+            raise NoSuchMessage(parsed.uid)
+    except BaseException:
+        message.body.close()
+        raise
+    size, text = found
+    return Referred(size, iter((text,)) if isinstance(text, bytes) else text, message.body)
+
+
+def _mailbox(session: Session, parsed: urls.MessageUrl) -> Mailbox:
+    """That of the URL, or the selected one: the base URL of RFC 4469 section 3."""
+    if parsed.mailbox is not None:
+        return session.account.store.mailbox(session.name(parsed.mailbox))
+    if session.selected is None:
+        raise BadSyntax("No mailbox is selected")
+    return session.account.store.mailbox(session.view.mailbox.name)

@@ -1,0 +1,75 @@
+"""Messages as a client reads them that has not asked for UTF-8 in headers (RFC 6855 sections 7, 8; RFC 6858).
+
+A header in UTF-8 is replaced by a surrogate, in ENVELOPE, BODYSTRUCTURE, sizes and texts alike. What lies on
+the disk, and what is searched, stays as it is; so does a header in another charset, of the times before.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+from mailnode.message.envelope import envelope
+from mailnode.message.header import scan
+from mailnode.message.rendered import Rendered, render
+from mailnode.message.surrogate import surrogate
+from mailnode.store import filenames
+from mailnode.store.body import HEADER_LIMIT, Body
+from mailnode.store.index import Prepared
+from mailnode.store.mailbox import Mailbox
+from mailnode.store.spliced import with_header
+
+
+@dataclass(frozen=True, slots=True)
+class Surrogates:
+    """What FETCH reads of a mailbox, with the words of Mailbox."""
+
+    mailbox: Mailbox
+
+    def prepared(self, uid: int, what: Prepared) -> Any:
+        """One of the prepared answers."""
+        if what == "octets":
+            return self.octets(uid)
+        found = self.mailbox.prepared(uid, what)
+        if found.isascii() or not self._replaced(uid):
+            return found
+        if what in ("body", "bodystructure"):
+            return getattr(self.rendered(uid), what)
+        header = surrogate(self.mailbox.prepared(uid, "header"))
+        return header if what == "header" else envelope(scan(header))
+
+    def octets(self, uid: int) -> int:
+        """RFC822.SIZE."""
+        octets = self.mailbox.octets(uid)
+        if not self._replaced(uid):
+            return octets
+        header = self.mailbox.prepared(uid, "header")
+        return octets - len(header) + len(surrogate(header))
+
+    def rendered(self, uid: int) -> Rendered:
+        """The prepared answers, with the tree of parts."""
+        if not self._replaced(uid):
+            return self.mailbox.rendered(uid)
+        with self.body(uid) as body:
+            return render(body.data, body.verbatim)
+
+    def body(self, uid: int) -> Body:
+        """The open message."""
+        body = self.mailbox.body(uid)
+        if not self._replaced(uid):
+            return body
+        return with_header(body, surrogate(body.header()))
+
+    def _replaced(self, uid: int) -> bool:
+        """Whether the header is in UTF-8, and not ASCII; most messages' names say that theirs is."""
+        message = self.mailbox.get(uid)
+        if message is not None and filenames.is_plain(message.base):
+            return False
+        header = self.mailbox.prepared(uid, "header")
+        return not header.isascii() and len(header) <= HEADER_LIMIT and _is_utf8(header)
+
+
+def _is_utf8(header: bytes) -> bool:
+    try:
+        header.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
