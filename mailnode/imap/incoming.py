@@ -75,7 +75,7 @@ class Incoming:
             if trouble is None:
                 try:
                     await self._keep(piece)
-                except OSError as error:
+                except Exception as error:  # whatever it is, the octets are no commands
                     trouble = error
         await self._line()
         if trouble is not None:
@@ -149,9 +149,9 @@ class Incoming:
     def _check_room(self, size: int) -> None:
         """Refuse before a single octet is sent for nothing."""
         self._target()
-        octets = sum(one.draft.octets for one in self.arrived) + self._octets + size - self._freed.octets
+        octets = sum(one.draft.octets_on_disk for one in self.arrived) + self._octets + size
         messages = len(self.arrived) + 1 - self._freed.messages
-        self.store.check_room(max(0, octets), max(0, messages))
+        self.store.check_room(max(0, octets - self._freed.octets), max(0, messages))
         if self.store.free_space() - size < self.session.config.limits.min_free_space:
             raise Refused(b"OVERQUOTA", "There is no room for it")
 

@@ -15,7 +15,6 @@ from mailnode.store import filenames
 from mailnode.store.body import HEADER_LIMIT, Body
 from mailnode.store.index import Prepared
 from mailnode.store.mailbox import Mailbox
-from mailnode.store.spliced import with_header
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,11 @@ class Surrogates:
         body = self.mailbox.body(uid)
         if not self._replaced(uid):
             return body
-        return with_header(body, surrogate(body.header()))
+        try:
+            return body.with_header(surrogate(body.header()))
+        except BaseException:
+            body.close()
+            raise
 
     def _replaced(self, uid: int) -> bool:
         """Whether the header is in UTF-8, and not ASCII; most messages' names say that theirs is."""

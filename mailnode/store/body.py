@@ -2,27 +2,14 @@
 
 import os
 from collections.abc import Iterator
-from typing import Protocol
 
 from mailnode.fs import READ_SIZE
 from mailnode.message.header import extent
 from mailnode.message.wire_form import WireForm
+from mailnode.store.spliced import Readable, Spliced
 
 HEADER_LIMIT = 1 << 20  # octets
 _HEADER_USUAL = 8192
-
-
-class Readable(Protocol):
-    """What a body asks of a file."""
-
-    def read_at(self, offset: int, count: int) -> bytes:
-        """Up to `count` octets from `offset`; fewer only at the end of the file."""
-
-    def stat(self) -> os.stat_result:
-        """What fstat says."""
-
-    def close(self) -> None:
-        """Close it; may be called twice."""
 
 
 class Body:
@@ -34,7 +21,7 @@ class Body:
 
     def __init__(self, file: Readable, *, verbatim: bool) -> None:
         self.verbatim = verbatim
-        self.file = file
+        self._file = file
         self.size = file.stat().st_size
 
     @property
@@ -44,18 +31,25 @@ class Body:
         It is read, not mapped: whoever truncates a mapped file, as cp does with one it writes over, ends the
         process that reads it.
         """
-        whole = self.file.read_at(0, self.size)
+        whole = self._file.read_at(0, self.size)
         return whole if len(whole) == self.size else whole + b"".join(self._read(len(whole), self.size))
 
     def header(self) -> bytes:
         """The header with its empty line as it lies on disk; b"" where it is longer than HEADER_LIMIT."""
-        data = self.file.read_at(0, _HEADER_USUAL)
+        data = self._file.read_at(0, _HEADER_USUAL)
         while True:
             end = extent(data, 0, len(data))[1]
-            more = b"" if end < len(data) else self.file.read_at(len(data), READ_SIZE)
+            more = b"" if end < len(data) else self._file.read_at(len(data), READ_SIZE)
             if not more or len(data) > HEADER_LIMIT:
                 return b"" if more else data[:end]
             data += more
+
+    def with_header(self, header: bytes) -> "Body":
+        """The message with another header, which ends in its empty line, in wire form. Takes the file over.
+
+        The wire form of a wire form is itself: so it can stand before a body that lies there with LF alone.
+        """
+        return Body(Spliced(self._file, header, len(self.header())), verbatim=self.verbatim)
 
     def wire(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """The wire form of a disk range, in chunks; a range starts at the start of a line."""
@@ -74,17 +68,17 @@ class Body:
         return sum(map(len, self.wire(start, end)))
 
     def _read(self, start: int, end: int) -> Iterator[bytes]:
-        while start < end and (chunk := self.file.read_at(start, min(READ_SIZE, end - start))):
+        while start < end and (chunk := self._file.read_at(start, min(READ_SIZE, end - start))):
             yield chunk
             start += len(chunk)
 
     def stat(self) -> os.stat_result:
         """What fstat says of the file."""
-        return self.file.stat()
+        return self._file.stat()
 
     def close(self) -> None:
         """Close the file; may be called twice."""
-        self.file.close()
+        self._file.close()
 
     def __enter__(self) -> "Body":
         return self

@@ -1,13 +1,25 @@
-"""A message with another header than the one that lies on the disk."""
+"""A file whose first octets are others than those that lie on the disk."""
 
 import os
+import stat
+from typing import Protocol
 
-from mailnode.message.wire_form import to_wire
-from mailnode.store.body import Body, Readable
+
+class Readable(Protocol):
+    """What a body asks of a file."""
+
+    def read_at(self, offset: int, count: int) -> bytes:
+        """Up to `count` octets from `offset`; fewer only at the end of the file."""
+
+    def stat(self) -> os.stat_result:
+        """What fstat says."""
+
+    def close(self) -> None:
+        """Close it; may be called twice."""
 
 
-class _Spliced:
-    """A file whose first octets are others."""
+class Spliced:
+    """A Readable: the octets `instead` of the first `skipped`, then the file."""
 
     def __init__(self, file: Readable, instead: bytes, skipped: int) -> None:
         self._file = file
@@ -15,22 +27,18 @@ class _Spliced:
         self._moved = skipped - len(instead)
 
     def read_at(self, offset: int, count: int) -> bytes:
+        """Up to `count` octets from `offset`; fewer only at the end of the file."""
         start = self._instead[offset : offset + count]
         if len(start) == count:
             return start
         return start + self._file.read_at(offset + len(start) + self._moved, count - len(start))
 
     def stat(self) -> os.stat_result:
+        """What fstat says of the file, with this size."""
         facts = list(self._file.stat())
-        facts[6] -= self._moved  # st_size
+        facts[stat.ST_SIZE] -= self._moved
         return os.stat_result(facts)
 
     def close(self) -> None:
+        """Close the file."""
         self._file.close()
-
-
-def with_header(body: Body, header: bytes) -> Body:
-    """The message with this header, which ends in its empty line, in wire form. Takes the file over."""
-    instead = header if body.verbatim else header.replace(b"\r\n", b"\n")
-    assert to_wire(instead, body.verbatim) == header
-    return Body(_Spliced(body.file, instead, len(body.header())), verbatim=body.verbatim)

@@ -72,6 +72,20 @@ class SurrogateTests(SessionCase):
             self.assertIn(b"a NO [CANNOT] ", client.say(f'a CREATE "a{letter}é"'))
         self.assertIn(b"a BAD", client.say(b'a CREATE "a\xff"'))
 
+    def test_strange_line_ends(self) -> None:
+        """Those on the disk of a header are kept in its surrogate, and the sizes stay true."""
+        client = self.client().login()
+        root = self.world.account().store.root
+        for number, end in enumerate((b"\n", b"\r\n", b"\r\r\n", b"\r \r\n")):
+            header = "Subject: ü".encode() + end + b"a: b" + end + b"\n"
+            with open(f"{root}/new/{number}.M1.host", "wb") as file:
+                file.write(header + b"x\ny\r\n" + b"z\n" * 10_000 * number)
+            client.say("n NOOP")
+            whole = self.whole(client)
+            self.assertTrue(whole.startswith(b"Subject: =?utf-8?q?=C3=BC?=\r\na: b"))
+            self.assertTrue(whole.endswith(b"x\r\ny\r\n" + b"z\r\n" * 10_000 * number))
+            self.assertTrue(whole.isascii())
+
     def test_message_of_another_program(self) -> None:
         """One that lies on the disk with bare LF, as others write it."""
         client = self.client().login()

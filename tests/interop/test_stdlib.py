@@ -258,7 +258,10 @@ class International(InteropTestCase):
     """SMTPUTF8 with Python's own client (RFC 6531)."""
 
     def test_there_and_back(self) -> None:
-        """A message to a name in UTF-8, however it is spelled, is read back by the one who has that name."""
+        """A message to a name in UTF-8, however it is spelled, is read back by the one who has that name.
+
+        A client that has not enabled UTF-8 gets a header in ASCII (RFC 6855).
+        """
         mailbox = f"j\u00fcrgen@{DOMAIN}"
         self.server.add_mailbox(mailbox)
         self.server.reload()
@@ -270,6 +273,11 @@ class International(InteropTestCase):
         self.assertEqual(len(self.server.files(mailbox)), 1)
         client = imaplib.IMAP4_SSL(HOST, self.server.ports["imaps"], ssl_context=self.server.tls())
         client.authenticate("PLAIN", lambda _: f"\0J\u00fcrgen@{DOMAIN}\0{PASSWORD}".encode())
+        client.select()
+        _, ((_, header), *_) = client.fetch("1", "(BODY.PEEK[HEADER])")
+        self.assertIn("Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n", header.decode("ascii"))
+        client.unselect()
+        client.enable("UTF8=ACCEPT")
         client.select()
         _, ((_, header), *_) = client.fetch("1", "(BODY[HEADER])")
         for text in (f"Delivered-To: {mailbox}\r\n", " with UTF8SMTP id ", "Subject: Gr\u00fc\u00dfe\r\n"):

@@ -3,12 +3,16 @@
 import errno
 import os
 import sqlite3
+from collections.abc import Callable
 from unittest import mock
 
-from mailnode.store.errors import NoSuchMailbox, NoSuchMessage, TooManyKeywords
+from mailnode.store.draft import Arriving
+from mailnode.store.errors import NoSuchMailbox, NoSuchMessage, OverQuota, TooManyKeywords
 from mailnode.store.filenames import arrival_order
 from mailnode.store.index import FILE_NAME
-from mailnode.store.values import DELETED, FLAGGED, INBOX, SEEN
+from mailnode.store.quota import Limit
+from mailnode.store.usage import Usage
+from mailnode.store.values import DELETED, FLAGGED, INBOX, NO_FLAGS, SEEN
 from tests.store.support import MESSAGE, StoreTestCase
 
 OTHER = ("Other",)
@@ -37,6 +41,59 @@ class UidTests(StoreTestCase):
         self.files.fail = lambda operation, _: None
         mailbox.sync()
         self.assertEqual(mailbox.uids.tolist(), [1])
+
+    def failing(self, operation: str, nth: int) -> Callable[[str, int], OSError | None]:
+        """The n-th call of an operation fails."""
+        seen: list[str] = []
+
+        def fail(called: str, _: int) -> OSError | None:
+            seen.append(called)
+            if called == operation and seen.count(operation) == nth:
+                return OSError(errno.EIO, "io")
+            return None
+
+        return fail
+
+    def test_several_at_once(self) -> None:
+        """UIDs in their order, flags and date of each; when one cannot be put there, none is, nor in tmp/."""
+        account = self.account(limit=lambda: Limit(messages=3))
+        mailbox = account.mailbox(INBOX)
+
+        def arriving(*texts: bytes) -> list[Arriving]:
+            drafts = [account.draft() for _ in texts]
+            for draft, text in zip(drafts, texts, strict=True):
+                draft.write(text)
+            return [
+                Arriving(draft, frozenset((SEEN,)) if number else NO_FLAGS, 1e9 + number)
+                for number, draft in enumerate(drafts)
+            ]
+
+        for failing, nth in (("rename", 2), ("sync_directory", 2), ("append", 1)):
+            three = arriving(b"one\r\n", b"two\r\n", b"three\r\n")
+            self.files.fail = self.failing(failing, nth)
+            self.assertRaises(OSError, mailbox.append_all, three)
+            self.files.fail = lambda operation, _: None
+            mailbox.sync()
+            self.assertEqual(mailbox.uids.tolist(), [])
+            self.assertEqual(os.listdir(f"{account.root}/tmp"), [])
+        three = arriving(b"one\r\n", b"two\r\n", b"three\r\n")
+        self.assertEqual(three[0].draft.finish(1e9), three[0].draft.finish())
+        uids = mailbox.append_all(three)
+        self.assertEqual(uids, [uids[0], uids[0] + 1, uids[0] + 2])
+        self.assertEqual(
+            self.facts(mailbox),
+            [
+                (uids[0], NO_FLAGS, b"one\r\n"),
+                (uids[1], frozenset((SEEN,)), b"two\r\n"),
+                (uids[2], frozenset((SEEN,)), b"three\r\n"),
+            ],
+        )
+        self.assertEqual([mailbox.internal_date(uid) for uid in uids], [1e9, 1e9 + 1, 1e9 + 2])
+        self.assertRaises(OverQuota, mailbox.append_all, arriving(b"four\r\n"))
+        freed = mailbox.usage_of(uids[0])
+        self.assertEqual(freed, Usage(4, 1))
+        self.assertRaises(OverQuota, mailbox.append_all, arriving(b"4\r\n", b"5\r\n"), freed=freed)
+        self.assertEqual(len(mailbox.append_all(arriving(b"four\r\n"), freed=freed)), 1)
 
     def test_a_restart_changes_nothing(self) -> None:
         """A fresh process sees the same UIDs, UIDVALIDITY, flags and octets."""

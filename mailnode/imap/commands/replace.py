@@ -4,6 +4,7 @@ On the disk the new message is durable before the old one goes: a power cut betw
 the old one cannot be removed, the new one is taken back.
 """
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from mailnode.events.life import Expunged
@@ -12,7 +13,7 @@ from mailnode.imap.commands.append import appended
 from mailnode.imap.incoming import Incoming
 from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.session import Session
-from mailnode.store.errors import NoSuchMessage
+from mailnode.store.errors import NoSuchMailbox, NoSuchMessage, StoreError
 from mailnode.store.mailbox import Mailbox
 from mailnode.wire.imap import sequence
 from mailnode.wire.imap.cursor import Cursor
@@ -86,9 +87,15 @@ def _replace(incoming: Incoming, mailbox: Mailbox, uid: int) -> tuple[int, list[
     validity, uids = incoming.put()
     try:
         mailbox.expunge([uid])
-    except OSError:
-        mailbox.sync()
-        if mailbox.get(uid) is not None:
+    except (OSError, StoreError):
+        if _is_there(mailbox, uid):
             incoming.store.mailbox(incoming.name).expunge(uids)
             raise
     return validity, uids
+
+
+def _is_there(mailbox: Mailbox, uid: int) -> bool:
+    with suppress(NoSuchMailbox):
+        mailbox.sync()
+        return mailbox.get(uid) is not None
+    return False
