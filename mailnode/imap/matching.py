@@ -38,7 +38,7 @@ class Matching:
         self.begin()
         narrowing = Narrowing(self.view.mailbox.candidates)
         for turn, position in enumerate(self._possible(narrowing, newest_first=newest_first)):
-            if (yield from self.matches(position, narrowing)):
+            if (yield from self.look(position, narrowing)):
                 yield position
             elif not turn % TURNS:
                 yield None
@@ -59,8 +59,18 @@ class Matching:
         places = ((bisect_left(uids, uid), uid) for uid in ordered)
         return (place for place, uid in places if place < len(uids) and uids[place] == uid)
 
-    def matches(self, position: int, narrowing: Narrowing | None = None) -> Generator[None, None, bool]:
-        """Whether the message at a position does; one that has gone does not."""
+    def ask(self, position: int) -> Generator[bytes, None, bool]:
+        """Whether the message at a position matches; with empty chunks, for others to have their turn."""
+        looking = self.look(position)
+        while True:
+            try:
+                next(looking)
+            except StopIteration as answer:
+                return bool(answer.value)
+            yield b""
+
+    def look(self, position: int, narrowing: Narrowing | None = None) -> Generator[None, None, bool]:
+        """Whether the message at a position matches; one that has gone does not."""
         try:
             with Subject(self.view, position, narrowing) as subject:
                 try:

@@ -68,7 +68,7 @@ class Returning:
 
     def _looks_at(self, end: str, *, newest: bool) -> bool:
         """Whether all that is wanted stands at one end of the results."""
-        wanted = self.options - {"SAVE", "RELEVANCY"}
+        wanted = self.options - {"SAVE", "RELEVANCY", "CONTEXT"}
         if self.partial is None:
             return wanted == {end}
         return self.partial.newest is newest and wanted <= {end, "PARTIAL"}
@@ -122,6 +122,8 @@ RETURN_OPTIONS: Mapping[str, Callable[[Cursor], Any]] = {
     "SAVE": arguments.flag,
     "PARTIAL": _partial,
     "RELEVANCY": arguments.flag,
+    "UPDATE": arguments.flag,
+    "CONTEXT": arguments.flag,  # a hint, of which nothing is made
 }
 
 

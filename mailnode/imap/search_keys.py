@@ -43,7 +43,7 @@ class Key:
 
     `possible` gives the UIDs of a set of messages outside of which the key never matches; `sets` must be
     bound to a view before the key is asked for messages there. `parts` are the keys that AND and OR join,
-    `fuzzy` those that stand behind FUZZY.
+    `fuzzy` those that stand behind FUZZY. With `ages`, what matches changes as time goes by.
     """
 
     cost: Cost
@@ -54,6 +54,7 @@ class Key:
     sets: tuple[Members, ...] = ()
     parts: tuple["Key", ...] = ()
     fuzzy: tuple["Key", ...] = ()
+    ages: bool = False
 
     def hits(self, subject: Subject) -> int:
         """How many of the keys that it is made of match."""
@@ -157,6 +158,7 @@ def _made_of(keys: list[Key], matches: Callable[[Subject], bool]) -> Key:
         sets=tuple(members for key in keys for members in key.sets),
         parts=tuple(keys),
         fuzzy=tuple(fuzzy for key in keys for fuzzy in key.fuzzy),
+        ages=any(key.ages for key in keys),
     )
 
 
@@ -230,7 +232,7 @@ def _within(compare: Callable[[int, int], bool]) -> Parse:
             mailbox = subject.view.mailbox
             return compare(floor(mailbox.internal_date(subject.uid)), floor(mailbox.now) - age)
 
-        return Key(Cost.INODE, matches)
+        return Key(Cost.INODE, matches, ages=True)
 
     return parse
 

@@ -10,6 +10,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from heapq import merge
+from typing import Protocol
 
 from mailnode.imap.replies import Goodbye, flag_list, ok
 from mailnode.imap.runs import NONE
@@ -23,6 +24,18 @@ from mailnode.wire.imap.sequence import Positions, SequenceSet, joined
 _RECENT = frozenset(("\\Recent",))
 
 
+class Follower(Protocol):
+    """Who tells the client of changes in its own way; both give responses."""
+
+    def expunged(self, uids: Sequence[int]) -> Iterator[bytes]:
+        """These messages have gone; EXPUNGE was not told yet, and may not be told now."""
+        ...
+
+    def changed(self) -> Iterator[bytes]:
+        """All else was told; `uids` and the mailbox are what they are now."""
+        ...
+
+
 class Selected:
     """A view; `recent` are the UIDs that are \\Recent in this session."""
 
@@ -30,6 +43,7 @@ class Selected:
         self.mailbox: Mailbox = account.mailbox(name)
         self.read_only = read_only
         self.recent: set[int] = set()
+        self.contexts: dict[bytes, Follower] = {}  # by the tags of the searches (RFC 5267)
         self.saved = NONE  # the result of the last SEARCH that was to be saved (RFC 5182)
         self._claim_recent()
         self.uids: array[int] = self.mailbox.uids
@@ -125,8 +139,8 @@ class Selected:
         if self.mailbox.uids is not self._compared:
             self._claim_recent()
             current = self.mailbox.uids
-            if expunge:
-                yield from self._expunged()
+            if expunge or self.contexts:
+                yield from self._expunged(expunge=expunge)
             yield from self._arrived(current)
             if self.uids == current:
                 self.uids = self._compared = current
@@ -135,11 +149,18 @@ class Selected:
             yield self._flags_line()
             yield self._permanent_flags()
         yield from self._flags_changed(newest)
+        for context in tuple(self.contexts.values()):
+            yield from context.changed()
 
-    def _expunged(self) -> Iterator[bytes]:
+    def _expunged(self, *, expunge: bool) -> Iterator[bytes]:
         """From the last to the first, so that no number has to be corrected for one sent before."""
         gone = [index for index, uid in enumerate(self.uids) if self.mailbox.get(uid) is None]
         if not gone:
+            return
+        lost = [self.uids[index] for index in gone] if self.contexts else []
+        for context in tuple(self.contexts.values()):
+            yield from context.expunged(lost)
+        if not expunge:
             return
         recent = len(self.recent)
         self.recent.difference_update([self.uids[index] for index in gone])

@@ -2,9 +2,11 @@
 
 from array import array
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from mailnode.imap import results, search_keys
+from mailnode.imap import contexts, results, search_keys
+from mailnode.imap.contexts import Context
 from mailnode.imap.matching import Matching, numbers
 from mailnode.imap.replies import Refused, Reply, no, ok
 from mailnode.imap.results import EVERYTHING, Response, Returning
@@ -80,35 +82,60 @@ async def run(session: Session, search: Search) -> Reply:
     returning = search.returning
     if returning is None and "IMAP4rev2" in session.enabled:
         returning = EVERYTHING
-    view, save = session.view, returning is not None and returning.save
-    findings = Findings(view, search)
-    try:
+    view = session.view
+    with saving(view, returning) as saved:
         if search.refusal is not None:
             raise search.refusal
+        findings = Findings(view, search, follow=contexts.wanted(session, returning))
         if returning is None:
             await session.send(findings.chunks())
         else:
             await session.send(findings.extended(returning, Response(session.tag, search.by_uid)))
-        reply = findings.reply()
-    except Exception:
-        if save:
-            view.saved = NONE
+        if findings.trouble is not None:
+            raise findings.trouble
+        if findings.unreadable:
+            return no("Some messages cannot be read now; try again later", b"UNAVAILABLE")
+        if findings.context is not None:
+            view.contexts[session.tag] = findings.context
+        saved.append(findings.kept)
+    return ok("Searched")
+
+
+@contextmanager
+def saving(view: Selected | None, returning: Returning | None) -> Iterator[list[Runs]]:
+    """Gives a place for what is to be saved; a search that fails saves nothing (RFC 5182 section 2.1)."""
+    saved: list[Runs] = []
+    wanted = view if returning is not None and returning.save else None
+    try:
+        yield saved
+    except BadSyntax:
+        wanted = None
         raise
-    if save:
-        view.saved = findings.kept if reply.status == b"OK" else NONE
-    return reply
+    finally:
+        if wanted is not None:
+            wanted.saved = saved[0] if saved else NONE
 
 
 class Findings:
-    """The response, made in the account's lane while it is sent; what goes wrong ends it."""
+    """The response, made in the account's lane while it is sent; what goes wrong ends it.
 
-    def __init__(self, view: Selected, search: Search) -> None:
+    With `follow`, extended() leaves a context of what it has found.
+    """
+
+    def __init__(self, view: Selected, search: Search, *, follow: bool = False) -> None:
         self.view = view
         self.search = search
         self.positions = array("I")  # what extended() has found
         self.kept = NONE  # what is to be saved of it
-        self._matching = Matching(view, search.key)
+        self.context: Context | None = None
         self.trouble: Exception | None = None
+        self._follow = follow
+        self._matching = Matching(view, search.key)
+
+    @property
+    def unreadable(self) -> int:
+        """Messages that cannot be read now."""
+        return self._matching.unreadable
 
     def chunks(self) -> Iterator[bytes]:
         """mailbox-data = "SEARCH" *(SP nz-number)"""
@@ -127,6 +154,7 @@ class Findings:
     def extended(self, returning: Returning, response: Response) -> Iterator[bytes]:
         """esearch-response; none where the search failed as a whole."""
         self._matching.scored = "RELEVANCY" in returning.options
+        context = Context(Matching(self.view, self.search.key), response) if self._follow else None
         try:
             yield from self._matching.collect(
                 self.positions, newest_first=returning.newest_first, most=returning.most
@@ -134,16 +162,12 @@ class Findings:
         except Exception as error:
             self.trouble = error
             return
+        if context is not None:
+            context.found(self.positions)
+            self.context = context
         if returning.save:
             self.kept = Runs.at(returning.kept(self.positions), self.view.uids)
-        if not returning.silent:
+        nothing_to_say = response.mailbox is not None and not self.positions  # RFC 7377 section 2.1
+        if not returning.silent and not nothing_to_say:
             found = numbers(self.view, self.positions, by_uid=response.by_uid)
             yield from response.chunks(returning, found, self._matching.scores)
-
-    def reply(self) -> Reply:
-        """The end of the command. Raises what went wrong."""
-        if self.trouble is not None:
-            raise self.trouble
-        if self._matching.unreadable:
-            return no("Some messages cannot be read now; try again later", b"UNAVAILABLE")
-        return ok("Searched")

@@ -1,0 +1,137 @@
+"""ESEARCH (RFC 7377): one search of many mailboxes, in which the selected one stays selected."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from mailnode.imap import contexts, names, scopes
+from mailnode.imap.commands.search import Findings, Search, saving, searching
+from mailnode.imap.contexts import Context
+from mailnode.imap.replies import Reply, no, ok
+from mailnode.imap.results import EVERYTHING, Response, Returning
+from mailnode.imap.runs import NONE
+from mailnode.imap.scopes import SELECTED, Scope
+from mailnode.imap.selected import Selected
+from mailnode.imap.session import Session
+from mailnode.store.errors import NoSuchMailbox
+from mailnode.store.values import Name
+from mailnode.wire.errors import BadSyntax
+from mailnode.wire.imap.cursor import Cursor
+
+ONLY_SELECTED = (Scope(SELECTED),)
+
+
+@dataclass(frozen=True, slots=True)
+class Esearch:
+    """A search, and where."""
+
+    scopes: tuple[Scope, ...]
+    search: Search
+
+    @property
+    def returning(self) -> Returning:
+        """What is to be said."""
+        return self.search.returning or EVERYTHING
+
+
+def parse(args: Cursor) -> Esearch:
+    """esearch = "ESEARCH" [SP esearch-source-opts] [SP search-return-opts] SP search-program"""
+    where = _source(args.sp())
+    parsed = Esearch(where, searching(args, by_uid=True))
+    if parsed.returning.save and set(where) != set(ONLY_SELECTED):
+        raise BadSyntax("Only what was found in the selected mailbox can be saved")
+    return parsed
+
+
+def _source(args: Cursor) -> tuple[Scope, ...]:
+    """[ "IN" SP "(" source-mbox [SP "(" scope-options ")"] ")" SP ], where no scope-options are defined
+
+    source-mbox = filter-mailboxes *(SP filter-mailboxes)
+    """
+    if not args.accept_keyword("IN"):
+        return ONLY_SELECTED
+    found = args.sp().list_of(scopes.parse)
+    args.sp()
+    return tuple(dict.fromkeys(found))
+
+
+async def run(session: Session, command: Esearch) -> Reply:
+    """A response for each mailbox where something was found."""
+    selected = session.selected
+    if selected is None and (Scope(SELECTED) in command.scopes or "UPDATE" in command.returning.options):
+        raise BadSyntax("No mailbox is selected")
+    with saving(selected, command.returning) as saved:
+        if command.search.refusal is not None:
+            raise command.search.refusal
+        follow = contexts.wanted(session, command.returning)
+        everywhere = Everywhere(session, command, follow=follow)
+        await session.send(everywhere.chunks())
+        if everywhere.trouble is not None:
+            raise everywhere.trouble
+        if everywhere.unreadable:
+            return no("Some messages or mailboxes cannot be read now; try again later", b"UNAVAILABLE")
+        if selected is not None and everywhere.context is not None:
+            selected.contexts[session.tag] = everywhere.context
+        elif follow:
+            contexts.refuse(session, "Only the selected mailbox sends updates, and it was not searched")
+        saved.append(everywhere.kept)
+    return ok("Searched")
+
+
+class Everywhere:
+    """The responses, made in the account's lane, a mailbox after the other; only one is held open."""
+
+    def __init__(self, session: Session, command: Esearch, *, follow: bool) -> None:
+        self._session = session
+        self._command = command
+        self._tag = session.tag
+        self._separator = session.config.store.separator
+        self._follow = follow
+        self.context: Context | None = None  # of the selected mailbox; no other can be followed
+        self.kept = NONE
+        self.unreadable = 0
+        self.trouble: Exception | None = None
+
+    def chunks(self) -> Iterator[bytes]:
+        """All responses; what goes wrong as a whole ends them and stands in `trouble`."""
+        try:
+            for name in self._names():
+                shown = names.shown(name, self._separator)
+                view = self._view(name) if shown is not None else None
+                if shown is not None and view is not None:
+                    yield from self._search(view, shown)
+                yield b""
+            if self.context is not None:
+                self.context.bind()
+        except Exception as error:
+            self.trouble = error
+
+    def _names(self) -> Iterable[Name]:
+        view, session = self._session.selected, self._session
+        selected = None if view is None else view.mailbox.name
+        if selected is not None and self._command.scopes == ONLY_SELECTED:
+            return (selected,)
+        return scopes.resolve(self._command.scopes, session.account.store, selected, session.name)
+
+    def _view(self, name: Name) -> Selected | None:
+        """The mailbox; None when it has gone meanwhile, or cannot be read."""
+        selected = self._session.selected
+        if selected is not None and selected.mailbox.name == name:
+            return selected
+        try:
+            return Selected(self._session.account.store, name, read_only=True)
+        except NoSuchMailbox:
+            return None
+        except OSError:
+            self.unreadable += 1
+            return None
+
+    def _search(self, view: Selected, shown: str) -> Iterator[bytes]:
+        response = Response(self._tag, by_uid=True, mailbox=(names.encode(shown), view.mailbox.uid_validity))
+        follow = self._follow and view is self._session.selected
+        findings = Findings(view, self._command.search, follow=follow)
+        yield from findings.extended(self._command.returning, response)
+        if findings.trouble is not None:
+            raise findings.trouble
+        self.unreadable += findings.unreadable
+        self.kept = findings.kept
+        self.context = self.context or findings.context

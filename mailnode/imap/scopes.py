@@ -1,0 +1,100 @@
+"""Which mailboxes a command is about: RFC 5465 section 6, as RFC 7377 section 2.2 uses it."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+from mailnode.imap.replies import Refused
+from mailnode.store.account import Account
+from mailnode.store.errors import StoreError
+from mailnode.store.values import Name
+from mailnode.wire.errors import BadSyntax
+from mailnode.wire.imap.cursor import Cursor
+
+SELECTED = "SELECTED"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A kind of mailboxes, and the names that belong to it."""
+
+    kind: str
+    mailboxes: tuple[str, ...] = ()
+
+
+def parse(args: Cursor) -> Scope:
+    """filter-mailboxes = filter-mailboxes-selected / filter-mailboxes-other
+
+    filter-mailboxes-selected = "selected"
+    filter-mailboxes-other = "inboxes" / "personal" / "subscribed" / ("subtree" SP one-or-more-mailbox) /
+    ("mailboxes" SP one-or-more-mailbox) / ("subtree-one" SP one-or-more-mailbox)
+    """
+    kind = args.keyword()
+    if kind in NAMED:
+        return Scope(kind, tuple(_mailboxes(args.sp())))
+    if kind != SELECTED and kind not in GROUPS:
+        raise BadSyntax("There is no such set of mailboxes")
+    return Scope(kind)
+
+
+def _mailboxes(args: Cursor) -> list[str]:
+    """one-or-more-mailbox = mailbox / "(" mailbox *(SP mailbox) ")" """
+    return args.list_of(Cursor.mailbox) if args.at(b"(") else [args.mailbox()]
+
+
+def _itself(name: Name, roots: AbstractSet[Name]) -> bool:
+    return name in roots
+
+
+def _itself_or_child(name: Name, roots: AbstractSet[Name]) -> bool:
+    return name in roots or name[:-1] in roots
+
+
+def _itself_or_below(name: Name, roots: AbstractSet[Name]) -> bool:
+    return any(name[:depth] in roots for depth in range(1, len(name) + 1))
+
+
+# Whether a mailbox belongs to those that were named.
+NAMED: Mapping[str, Callable[[Name, AbstractSet[Name]], bool]] = {
+    "MAILBOXES": _itself,
+    "SUBTREE": _itself_or_below,
+    "SUBTREE-ONE": _itself_or_child,
+}
+
+# The mailboxes of a group, of all that exist. Inboxes cannot be told from the others, as any mailbox may be
+# that of a subaddress: so they are all (RFC 5465 section 6.3).
+GROUPS: Mapping[str, Callable[[Account, list[Name]], Iterable[Name]]] = {
+    "INBOXES": lambda account, existing: existing,
+    "PERSONAL": lambda account, existing: existing,
+    "SUBSCRIBED": lambda account, existing: account.subscriptions(),
+}
+
+
+def resolve(
+    scopes: Iterable[Scope], account: Account, selected: Name | None, levels: Callable[[str], Name]
+) -> Iterator[Name]:
+    """The existing mailboxes that are meant, each once, in the order of their names; in the account's lane.
+
+    Names of mailboxes that do not exist are passed over. `levels` reads a name.
+    """
+    existing = account.names()
+    wanted: set[Name] = set()
+    roots: dict[str, set[Name]] = {}
+    for scope in scopes:
+        if scope.kind in NAMED:
+            roots.setdefault(scope.kind, set()).update(_known(scope.mailboxes, levels))
+        elif scope.kind in GROUPS:
+            wanted.update(GROUPS[scope.kind](account, existing))
+        elif selected is not None:
+            wanted.add(selected)
+    for name in existing:
+        if name in wanted or any(NAMED[kind](name, named) for kind, named in roots.items()):
+            yield name
+
+
+def _known(mailboxes: Iterable[str], levels: Callable[[str], Name]) -> Iterator[Name]:
+    for text in mailboxes:
+        try:
+            yield levels(text)
+        except (Refused, StoreError):  # nothing can have such a name
+            continue
