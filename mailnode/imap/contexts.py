@@ -34,12 +34,11 @@ class Context:
         self._asked = self._view.mailbox.now
 
     def bind(self) -> None:
-        """Let the sets in the key stand for messages of this view; another may have been searched since."""
+        """Let the sets in the key stand for messages of this view, after another was searched with them."""
         self._matching.begin()
 
     def found(self, positions: Iterable[int]) -> None:
         """These are the messages that match, ascending."""
-        self.bind()
         self._uids = array("I", (self._view.uids[position] for position in positions))
 
     def expunged(self, uids: Iterable[int]) -> Iterator[bytes]:

@@ -197,9 +197,13 @@ class ContextTests(SessionCase):
         client.say("a CREATE zoo")
         for name in ("INBOX", "INBOX", "zoo"):
             client.append(MESSAGE, name)
-        client.say("b ESEARCH IN (personal) RETURN (UPDATE) 2 NOT SEEN")
+        client.say("b ESEARCH IN (personal) RETURN (UPDATE) 2 SEEN")
         self.assertNotIn(b"ESEARCH", client.say("c STORE 1 +FLAGS (\\Seen)"))
-        self.assertIn(b"REMOVEFROM (0 2)", client.say("d STORE 2 +FLAGS (\\Seen)"))
+        self.assertIn(b"ADDTO (0 2)", client.say("d STORE 2 +FLAGS (\\Seen)"))
+        client.say("e SELECT zoo")
+        client.say("f ESEARCH IN (personal) RETURN (UPDATE) SEEN")
+        said = client.say("g STORE 1 +FLAGS (\\Seen)")
+        self.assertRegex(said, rb'\* ESEARCH \(TAG "f" MAILBOX zoo UIDVALIDITY \d+\) UID ADDTO \(0 1\)')
 
     def test_nothing_is_narrowed_again(self) -> None:
         """A change is looked at, and the text index is not asked for each."""

@@ -40,6 +40,20 @@ class MultisearchTests(SessionCase):
         said = client.say("a ESEARCH IN (personal) ALL")
         self.assertRegex(said, rb"^\* ESEARCH [^\n]* a [^\n]*\n\* ESEARCH [^\n]* c [^\n]*\na OK ")
 
+    def test_mailbox_that_goes_while_it_is_searched(self) -> None:
+        """Also when a search has begun in it."""
+        client = self.prepared()
+        store, real = self.world.account().store, Mailbox.candidates
+
+        def candidates(mailbox: Mailbox, needle: str) -> object:
+            if mailbox.name == ("b",):
+                store.delete(("b",))
+            return real(mailbox, needle)
+
+        self.patch(Mailbox, "candidates", candidates)
+        said = client.say("a ESEARCH IN (personal) TEXT body")
+        self.assertRegex(said, rb"^\* ESEARCH [^\n]* a [^\n]*\n\* ESEARCH [^\n]* c [^\n]*\na OK ")
+
     def test_mailbox_that_cannot_be_read(self) -> None:
         """The others are searched, and the NO says that something is missing."""
         client = self.prepared()

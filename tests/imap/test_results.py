@@ -49,6 +49,37 @@ class ResultTests(SynchronousTestCase):
             with self.assertRaises(BadSyntax, msg=repr(text)):
                 results.parse(Cursor([text]))
 
+    @settings(deadline=None, max_examples=300)
+    @given(st.lists(st.sampled_from((*results.RETURN_OPTIONS, "(", ")", "1:2", "-3:-4", "-1:2", "0:1", "x"))))
+    def test_any_words(self, words: list[str]) -> None:
+        """Whatever stands there is read or refused; what is read goes together."""
+        try:
+            returning = results.parse(Cursor([f"RETURN ({' '.join(words)}) ALL".encode()]))
+        except BadSyntax:
+            return
+        assert returning is not None
+        self.assertEqual("PARTIAL" in returning.options, returning.partial is not None)
+        self.assertLessEqual(returning.options, set(results.RETURN_OPTIONS))
+        self.assertFalse({"PARTIAL", "ALL"} <= returning.options)
+
+    @settings(deadline=None, max_examples=100)
+    @given(st.integers(1, 2**32 - 1), st.integers(1, 2**32 - 1), st.booleans())
+    def test_range_is_repeated(self, one: int, other: int, newest: bool) -> None:
+        """The range of the response is the one that was asked for, as it was written."""
+        text = f"-{one}:-{other}" if newest else f"{one}:{other}"
+        returning = results.parse(Cursor([f"RETURN (PARTIAL {text}) ALL".encode()]))
+        assert returning is not None
+        self.assertIn(f" PARTIAL ({text} ".encode(), self.response(returning, [7]))
+
+    def test_more_data(self) -> None:
+        """Others add their data at the end, behind the scores."""
+        wanted = Returning(frozenset(("ALL", "RELEVANCY")))
+        response = Response(b"a", by_uid=False, mailbox=(b"INBOX", 7))
+        self.assertEqual(
+            b"".join(response.chunks(wanted, [1, 2], [40, 7], (b" MODSEQ 9",))),
+            b'* ESEARCH (TAG "a" MAILBOX INBOX UIDVALIDITY 7) ALL 1:2 RELEVANCY (40 7) MODSEQ 9\r\n',
+        )
+
     def test_order_is_kept(self) -> None:
         """What was sorted goes out as it was sorted; ranges only ascend (RFC 5267 section 3.2)."""
         everything = Returning(frozenset(("MIN", "MAX", "ALL", "COUNT")))

@@ -1,8 +1,11 @@
 """SEARCH where a dialogue does not reach: many keys, long texts, and trouble in the middle."""
 
 import time
+from array import array
+from types import SimpleNamespace
 
 from mailnode.imap.commands.search import Findings, Search
+from mailnode.imap.matching import TURNS, Matching
 from mailnode.imap.search_keys import parse_all
 from mailnode.imap.selected import Selected
 from mailnode.message import text as texts_of_messages
@@ -86,6 +89,31 @@ class SearchTests(SessionCase):
         chunks = list(Findings(view, Search(key, by_uid=True)).chunks())
         self.assertGreaterEqual(chunks.count(b""), 8)
         self.assertEqual(b"".join(chunks), b"* SEARCH 2\r\n")
+
+    def test_turns_in_a_large_mailbox(self) -> None:
+        """A few of 50,000 messages are looked at between two turns, and one where that is enough."""
+        looked: list[int] = []
+
+        class View:
+            uids = array("I", range(1, 50_001))
+            mailbox = SimpleNamespace(candidates=lambda needle: None)
+
+            def message(self, position: int) -> object:
+                looked.append(position)
+                return SimpleNamespace(uid=position + 1, flags=frozenset(("\\Seen",) if position % 2 else ()))
+
+        found = array("I")
+        seen = Matching(View(), parse_all(Cursor([b"SEEN"])))
+        before = 0
+        for chunk in seen.collect(found):
+            self.assertEqual(chunk, b"")
+            self.assertLessEqual(len(looked) - before, TURNS)
+            before = len(looked)
+        self.assertEqual(found, array("I", range(1, 50_000, 2)))
+        looked.clear()
+        newest = array("I")
+        self.assertEqual(list(seen.collect(newest, newest_first=True, most=1)), [])
+        self.assertEqual((looked, list(newest)), ([49_999], [49_999]))
 
     def test_many_keys_take_no_time(self) -> None:
         """500 keys of each kind on a message with a large header and a large text."""

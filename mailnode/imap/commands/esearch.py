@@ -130,6 +130,8 @@ class Everywhere:
         follow = self._follow and view is self._session.selected
         findings = Findings(view, self._command.search, follow=follow)
         yield from findings.extended(self._command.returning, response)
+        if isinstance(findings.trouble, NoSuchMailbox):
+            return  # it has gone meanwhile
         if findings.trouble is not None:
             raise findings.trouble
         self.unreadable += findings.unreadable
