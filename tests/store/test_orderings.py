@@ -33,7 +33,8 @@ class OrderingTests(StoreTestCase):
 
         with mock.patch.object(Index, "orderings", noting):
             found = [one for one in self.mailbox.orderings(uids) if one is not None]
-        self.assertEqual([text_key(one, Text.SUBJECT) for one in found], [b"HELLO"] * min(len(uids), sum(looked)))
+        subjects = [text_key(one, Text.SUBJECT) for one in found]
+        self.assertEqual(subjects, [b"HELLO"] * min(len(uids), sum(looked)))
         return looked
 
     def test_no_message_is_opened(self) -> None:
