@@ -105,9 +105,11 @@ class Context:
         """ret-data-addto = "ADDTO" SP "(" context-position SP sequence-set ")", and REMOVEFROM likewise."""
         if uids:
             yield b"%b %b (0 " % (self._response.start, item)
-            known = self._view.uids
-            yield from pieces(uids if self._response.by_uid else (bisect_right(known, uid) for uid in uids))
+            yield from pieces(uids if self._response.by_uid else map(self._number, uids))
             yield b")\r\n"
+
+    def _number(self, uid: int) -> int:
+        return bisect_right(self._view.uids, uid)
 
 
 def wanted(session: Session, returning: Returning | None) -> bool:

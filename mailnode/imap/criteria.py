@@ -19,10 +19,25 @@ from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
 RELEVANCY = "RELEVANCY"  # the search tells it
-TURN = 256  # messages that are looked at between two chances for others to have their turn
+TURN = 128  # messages that are looked at between two chances for others to have their turn
 
-# Of messages in order of UID. Raises NoSuchMessage or OSError where one of them has none.
+# Of messages in order of UID. Raises NoSuchMessage, OSError or Unread where one of several has none.
 Values = Callable[[Mailbox, Sequence[int]], list[Any]]
+
+
+class Unread(Exception):
+    """Some of the messages have to be read first: they are asked for one by one, as that takes time."""
+
+
+def orderings(mailbox: Mailbox, uids: Sequence[int]) -> list[bytes]:
+    """What is prepared of messages; a single one is read where it has to be."""
+    found = mailbox.orderings(uids)
+    known = [one for one in found if one is not None]
+    if len(known) == len(found):
+        return known
+    if len(uids) > 1:
+        raise Unread
+    return [mailbox.rendered(uids[0]).ordering]
 
 
 def arrived(mailbox: Mailbox, uids: Sequence[int]) -> list[int]:
@@ -34,12 +49,12 @@ def sent(mailbox: Mailbox, uids: Sequence[int]) -> list[int]:
     """The sent date (RFC 5256 section 2.2) in seconds since the epoch."""
     return [
         arrived(mailbox, (uid,))[0] if stated is None else stated
-        for uid, stated in zip(uids, map(ordering.sent, mailbox.orderings(uids)), strict=True)
+        for uid, stated in zip(uids, map(ordering.sent, orderings(mailbox, uids)), strict=True)
     ]
 
 
 def _text(text: Text) -> Values:
-    return lambda mailbox, uids: [ordering.text_key(one, text) for one in mailbox.orderings(uids)]
+    return lambda mailbox, uids: [ordering.text_key(one, text) for one in orderings(mailbox, uids)]
 
 
 def _sizes(mailbox: Mailbox, uids: Sequence[int]) -> list[int]:
@@ -105,7 +120,7 @@ class Columns:
             some = positions[start : start + TURN]
             try:
                 yield self._rows(some)
-            except (NoSuchMessage, OSError):
+            except (NoSuchMessage, OSError, Unread):
                 yield from self._one_by_one(some)
 
     def _rows(self, positions: "array[int]") -> list[list[Any]]:

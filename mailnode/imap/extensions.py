@@ -71,6 +71,7 @@ EXTENSIONS = (
     Extension("SEARCH=FUZZY", 6203),
     Extension("MULTISEARCH", 7377, ("ESEARCH",)),
     Extension("CONTEXT=SEARCH", 5267, ("CANCELUPDATE",)),
+    Extension("CONTEXT=SORT", 5267),
     Extension("IDLE", 2177, ("IDLE",)),
     Extension("NAMESPACE", 2342, ("NAMESPACE",)),
     Extension("UIDPLUS", 4315, ("UID EXPUNGE",)),

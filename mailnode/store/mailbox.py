@@ -222,19 +222,16 @@ class Mailbox(Synchronised):
         found = self._answers.one(self._listed(uid), what)
         return getattr(self.rendered(uid), what) if found is None else found
 
-    def orderings(self, uids: Sequence[int]) -> list[bytes]:
+    def orderings(self, uids: Sequence[int]) -> list[bytes | None]:
         """What SORT and THREAD compare of messages (message.ordering), which are named in order of UID.
 
-        Of neighbours all comes with one look at the cache. Raises NoSuchMessage, OSError.
+        None for those that have to be read first: rendered() has it too. Of neighbours all comes with one
+        look at the cache. Raises NoSuchMessage.
         """
         messages = [self._listed(uid) for uid in uids]
         between = bisect_right(self.uids, uids[-1]) - bisect_left(self.uids, uids[0]) if uids else 0
         parts = [messages] if between <= _FEW_BETWEEN * len(uids) else [[one] for one in messages]
-        found = [one for part in parts if part for one in self._answers.orderings(part)]
-        return [
-            self.rendered(message.uid).ordering if ordering is None else ordering
-            for message, ordering in zip(messages, found, strict=True)
-        ]
+        return [one for part in parts if part for one in self._answers.orderings(part)]
 
     def ready(self, uid: int, what: Prepared) -> Any | None:
         """The same, but None where the message would have to be read first."""

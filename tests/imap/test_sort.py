@@ -92,6 +92,14 @@ class PreparedTests(SessionCase):
             self.me.append(message(number))
         self.mailbox = self.world.account().store.mailbox(("INBOX",))
 
+    def forget(self) -> None:
+        """Throw the cache away."""
+        self.world.account().store.close()
+        for directory, _, names in os.walk(self.world.directory):
+            for name in names:
+                if name.startswith("mailnode-index.sqlite"):
+                    os.unlink(os.path.join(directory, name))
+
     def test_no_file_is_opened(self) -> None:
         """Once a message was read, its order is known, also to a server that starts anew."""
         self.mailbox.prepare_some(10_000)
@@ -101,14 +109,7 @@ class PreparedTests(SessionCase):
 
     def test_not_prepared(self) -> None:
         """What nobody has read is read."""
-        path = next(
-            os.path.join(directory, name)
-            for directory, _, names in os.walk(self.world.directory)
-            for name in names
-            if name == "mailnode-index.sqlite"
-        )
-        self.world.account().store.close()
-        os.unlink(path)
+        self.forget()
         said = self.me.say("a THREAD REFERENCES UTF-8 ALL")
         expected = b"* THREAD (" + b" ".join(b"%d" % n for n in range(1, 41)) + b")\r\na OK Threaded\r\n"
         self.assertEqual(said, expected)
@@ -158,6 +159,13 @@ class PreparedTests(SessionCase):
         ):
             chunks = list(work.chunks())
             self.assertGreaterEqual(chunks.count(b""), 40 // 4)
+
+    def test_turns_while_messages_are_read(self) -> None:
+        """What nobody has read so far takes time: there is a turn after each message."""
+        self.forget()
+        view = Selected(self.world.account().store, ("INBOX",), read_only=True)
+        work = Sorted(view, sort.parse(Cursor([b" (SUBJECT) UTF-8 ALL"])), b"a")
+        self.assertGreaterEqual(list(work.chunks()).count(b""), 40)
 
     def test_long_responses_come_in_pieces(self) -> None:
         """No piece has more than some thousand octets."""

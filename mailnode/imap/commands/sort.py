@@ -1,10 +1,10 @@
-"""SORT and UID SORT (RFC 5256), also with result options (ESORT, RFC 5267 section 3)."""
+"""SORT and UID SORT (RFC 5256), also with result options (ESORT and CONTEXT=SORT, RFC 5267)."""
 
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mailnode.imap import criteria, results, search_keys
+from mailnode.imap import contexts, criteria, results, search_keys
 from mailnode.imap.commands import search
 from mailnode.imap.criteria import RELEVANCY, Criterion, Sorting
 from mailnode.imap.matching import Matching, numbers
@@ -14,6 +14,7 @@ from mailnode.imap.runs import NONE, Runs
 from mailnode.imap.search_keys import Key
 from mailnode.imap.selected import Selected
 from mailnode.imap.session import Session
+from mailnode.imap.sorted_contexts import SortedContext, can_follow
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
@@ -61,43 +62,62 @@ def _parse(args: Cursor, *, by_uid: bool) -> Sort:
 
 async def run(session: Session, sort: Sort) -> Reply:
     """One untagged response, also when nothing was found; a failed command empties what it was to save."""
-    view, save = session.view, sort.returning is not None and sort.returning.save
-    found = Sorted(view, sort, session.tag)
-    try:
+    view = session.view
+    with search.saving(view, sort.returning) as saved:
         if sort.refusal is not None:
             raise sort.refusal
+        follow = contexts.wanted(session, sort.returning)
+        if follow and not can_follow(sort.criteria):
+            contexts.refuse(session, "What is sorted by relevancy sends no updates")
+            follow = False
+        found = Sorted(view, sort, session.tag, follow=follow)
         await session.send(found.chunks())
-        reply = found.reply()
-    except Exception:
-        if save:
-            view.saved = NONE
-        raise
-    if save:
-        view.saved = found.kept if reply.status == b"OK" else NONE
-    return reply
+        if found.trouble is not None:
+            raise found.trouble
+        if found.unreadable:
+            return no("Some messages cannot be read now; try again later", b"UNAVAILABLE")
+        if found.context is not None:
+            view.contexts[session.tag] = found.context
+        saved.append(found.kept)
+    return ok("Sorted")
 
 
 class Sorted:
-    """The response, made in the account's lane while it is sent; there is none if anything goes wrong."""
+    """The response, made in the account's lane while it is sent; there is none if anything goes wrong.
 
-    def __init__(self, view: Selected, sort: Sort, tag: bytes) -> None:
+    With `follow`, chunks() leaves a context of what it has found.
+    """
+
+    def __init__(self, view: Selected, sort: Sort, tag: bytes, *, follow: bool = False) -> None:
         self.kept = NONE  # what is to be saved
+        self.context: SortedContext | None = None
+        self.trouble: Exception | None = None
         self._view = view
         self._sort = sort
-        self._tag = tag
+        self._response = Response(tag, sort.by_uid)
+        self._follow = follow
         self._matching = Matching(view, sort.key, scored=sort.scored)
         self._sorting = Sorting(view, sort.criteria)
-        self._trouble: Exception | None = None
+
+    @property
+    def unreadable(self) -> int:
+        """Messages that cannot be read now."""
+        return self._matching.unreadable + self._sorting.unreadable
 
     def chunks(self) -> Iterator[bytes]:
         """sort-data = "SORT" *(SP nz-number), or an ESEARCH response."""
         positions = array("I")
+        followed = Matching(self._view, self._sort.key)
+        context = SortedContext(followed, self._response, self._sort.criteria) if self._follow else None
         try:
             yield from self._matching.collect(positions)
             positions, scores = yield from self._sorting.order(positions, self._matching.scores)
         except Exception as error:
-            self._trouble = error
+            self.trouble = error
             return
+        if context is not None:
+            context.found_in_order(positions)
+            self.context = context
         returning = self._sort.returning
         if returning is not None and returning.save:
             self.kept = Runs.at(sorted(returning.kept(positions)), self._view.uids)
@@ -105,15 +125,7 @@ class Sorted:
         if returning is None:
             yield from _response(found)
         elif not returning.silent:
-            yield from Response(self._tag, self._sort.by_uid).chunks(returning, found, scores)
-
-    def reply(self) -> Reply:
-        """The end of the command. Raises what went wrong."""
-        if self._trouble is not None:
-            raise self._trouble
-        if self._matching.unreadable or self._sorting.unreadable:
-            return no("Some messages cannot be read now; try again later", b"UNAVAILABLE")
-        return ok("Sorted")
+            yield from self._response.chunks(returning, found, scores)
 
 
 def _response(found: "array[int]") -> Iterator[bytes]:

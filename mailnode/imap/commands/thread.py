@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from mailnode.imap.commands import search
-from mailnode.imap.criteria import Columns, arrived
+from mailnode.imap.criteria import Columns, arrived, orderings
 from mailnode.imap.matching import Matching, numbers
 from mailnode.imap.replies import Reply, no, ok
 from mailnode.imap.search_keys import Key
@@ -63,7 +63,7 @@ async def run(session: Session, thread: Thread) -> Reply:
 def _known(mailbox: Mailbox, uids: Sequence[int], *, arrivals: bool) -> list[tuple[Facts, int, int]]:
     """Facts, sent date and INTERNALDATE of messages; the last where it is wanted."""
     rows = []
-    for uid, octets in zip(uids, mailbox.orderings(uids), strict=True):
+    for uid, octets in zip(uids, orderings(mailbox, uids), strict=True):
         known = facts(octets)
         (arrival,) = arrived(mailbox, (uid,)) if arrivals or known.sent is None else (0,)
         rows.append((known, arrival if known.sent is None else known.sent, arrival))
