@@ -79,6 +79,7 @@ EXTENSIONS = (
     Extension("OBJECTID", 8474),
     Extension("SAVEDATE", 8514),
     Extension("PREVIEW", 8970),
+    Extension("PARTIAL", 9394),
     Extension("INPROGRESS", 9585),
     Extension("COMPRESS=DEFLATE", 4978, ("COMPRESS",), _not_compressed),
     Extension("LANGUAGE", 5255, ("LANGUAGE",)),

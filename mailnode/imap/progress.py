@@ -29,7 +29,7 @@ class Progress:
         self._clock = clock
         self._tell = tell
         self._tag = NIL
-        self._due = 0.0
+        self._due: float | None = None  # when something is to be told; None where nothing is in progress
         self._working = 0
         self._responding = False  # some of a response was sent, and perhaps not all
         self._timer: IDelayedCall | None = None  # one, however many commands there are
@@ -39,6 +39,10 @@ class Progress:
         self._tag = NIL if b"]" in tag else b'"%b"' % tag
         self._due = self._clock.seconds() + PERIOD
         self.measure = None
+
+    def rest(self) -> None:
+        """The command has nothing to do but to wait, as IDLE."""
+        self._due = None
 
     def during(self, work: "Deferred[T]") -> "Deferred[T]":
         """The lane works at something, until this is fired; meanwhile nothing else is written."""
@@ -54,8 +58,8 @@ class Progress:
     def start(self) -> None:
         """The lane begins to work."""
         self._working += 1
-        if self._timer is None:
-            self._wait()
+        if self._timer is None and self._due is not None:
+            self._wait(self._due)
 
     def stop(self) -> None:
         """The lane has done its work."""
@@ -80,18 +84,18 @@ class Progress:
             self._timer.cancel()
             self._timer = None
 
-    def _wait(self) -> None:
-        left = self._due - self._clock.seconds()
+    def _wait(self, due: float) -> None:
+        left = due - self._clock.seconds()
         self._timer = self._clock.callLater(left if left > 0 else PERIOD, self._look)
 
     def _look(self) -> None:
         self._timer = None
-        if not self._working:
+        if not self._working or self._due is None:
             return
         if self._clock.seconds() >= self._due and not self._responding:
             self._tell(ok("Still working", self._code()))
             self._due = self._clock.seconds() + PERIOD
-        self._wait()
+        self._wait(self._due)
 
     def _code(self) -> bytes:
         """ "INPROGRESS" [SP "(" inprogress-tag SP inprogress-state ")"]; a goal is more than what is done."""

@@ -13,28 +13,13 @@ from typing import Any
 
 from mailnode.imap.commands import arguments
 from mailnode.wire.errors import BadSyntax
-from mailnode.wire.imap import sequence
+from mailnode.wire.imap import partial, sequence
 from mailnode.wire.imap.cursor import Cursor
+from mailnode.wire.imap.partial import Partial
 from mailnode.wire.imap.writer import string
 
 _ALL_FOUND = frozenset(("ALL", "COUNT"))
 _SOME_FOUND = frozenset(("MIN", "MAX", "PARTIAL"))
-
-
-@dataclass(frozen=True, slots=True)
-class Partial:
-    """The range of PARTIAL: from the `first` to the `last` result, counted from the end with `newest`."""
-
-    text: bytes
-    first: int
-    last: int
-    newest: bool
-
-    def indexes(self, count: int) -> range:
-        """Which of `count` results are in the range; it may be empty."""
-        last = min(self.last, count)
-        first = min(self.first, count + 1)
-        return range(count - last, count - first + 1) if self.newest else range(first - 1, last)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,28 +84,13 @@ EVERYTHING = Returning(frozenset(("ALL",)))
 # Options
 
 
-def _partial(args: Cursor) -> Partial:
-    """modifier-partial = "PARTIAL" SP partial-range
-
-    partial-range = nz-number ":" nz-number / "-" nz-number ":" "-" nz-number
-    """
-    newest = args.sp().accept(b"-")
-    one = args.nz_number()
-    args.expect(b":")
-    if newest:
-        args.expect(b"-")
-    other = args.nz_number()
-    text = (b"-%d:-%d" if newest else b"%d:%d") % (one, other)
-    return Partial(text, min(one, other), max(one, other), newest)
-
-
 RETURN_OPTIONS: Mapping[str, Callable[[Cursor], Any]] = {
     "MIN": arguments.flag,
     "MAX": arguments.flag,
     "ALL": arguments.flag,
     "COUNT": arguments.flag,
     "SAVE": arguments.flag,
-    "PARTIAL": _partial,
+    "PARTIAL": partial.parse,
     "RELEVANCY": arguments.flag,
     "UPDATE": arguments.flag,
     "CONTEXT": arguments.flag,  # a hint, of which nothing is made
@@ -196,10 +166,10 @@ class Response:
         yield b"\r\n"
 
 
-def _partial_results(partial: Partial, found: Sequence[int]) -> Iterator[bytes]:
+def _partial_results(wanted: Partial, found: Sequence[int]) -> Iterator[bytes]:
     """ret-data-partial = "PARTIAL" SP "(" partial-range SP partial-results ")" """
-    indexes = partial.indexes(len(found))
-    yield b" PARTIAL (%b " % partial.text
+    indexes = wanted.indexes(len(found))
+    yield b" PARTIAL (%b " % wanted.text
     yield from sequence.pieces(found[index] for index in indexes) if indexes else (b"NIL",)
     yield b")"
 

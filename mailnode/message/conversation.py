@@ -4,31 +4,21 @@ What this gives may be kept for ever under a name that must not change (RFC 8474
 nothing but the message's own header: not on which other messages are there, nor on what order they came in.
 """
 
-import re
-from collections.abc import Iterable
-
 from mailnode.message.header import values_of
+from mailnode.message.message_ids import message_ids
 
-_ID = re.compile(rb"<([^<>\s]++)>")
 _FIELDS = (b"references", b"in-reply-to", b"message-id")
 
 
 def root(header: bytes) -> bytes | None:
-    """The message that the conversation began with: its message-id without brackets; None where none is told.
+    """The message that the conversation began with, by its message-id; None where none is told.
 
     The first of References names it in all replies, however deep. Where that is missing the message answers
-    what In-Reply-To names, or begins a conversation. Quotes count for nothing in a message-id.
+    what In-Reply-To names, or begins a conversation.
     """
     for name in _FIELDS:
-        found = _first_id(values_of(header, name))
-        if found is not None:
-            return found
-    return None
-
-
-def _first_id(values: Iterable[bytes]) -> bytes | None:
-    for value in values:
-        found = _ID.search(value)
-        if found is not None:
-            return found[1].replace(b'"', b"")
+        for value in values_of(header, name):
+            found = next(message_ids(value), None)
+            if found is not None:
+                return found
     return None

@@ -60,6 +60,21 @@ class ProgressTests(SynchronousTestCase):
             self.clock.advance(1)
         self.assertGreaterEqual(len(self.said), 1)
 
+    def test_rest(self) -> None:
+        """IDLE works now and then, and is not in progress; the next command is."""
+        self.progress.start()
+        self.progress.rest()
+        self.clock.advance(PERIOD)
+        self.progress.stop()
+        self.progress.start()
+        self.clock.advance(PERIOD)
+        self.assertEqual((self.said, self.clock.getDelayedCalls()), ([], []))
+        self.progress.begin(b"t2")
+        self.progress.stop()
+        self.progress.start()
+        self.clock.advance(PERIOD)
+        self.assertEqual(len(self.said), 1)
+
     def test_not_inside_a_response(self) -> None:
         """Octets of a response are never torn apart."""
         with self.progress.sending() as writing:

@@ -5,10 +5,11 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.imap import protocol, results
-from mailnode.imap.results import EVERYTHING, Partial, Response, Returning
+from mailnode.imap.results import EVERYTHING, Response, Returning
 from mailnode.imap.session import Session
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
+from mailnode.wire.imap.partial import Partial
 from tests.imap.test_session import MESSAGE, SessionCase
 
 OPTIONS = st.frozensets(st.sampled_from(("MIN", "MAX", "ALL", "COUNT", "SAVE")), min_size=1)

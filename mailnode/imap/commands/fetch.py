@@ -53,7 +53,7 @@ class Fetch:
 MODIFIERS: Mapping[str, Callable[[Cursor], Any]] = {
     "CHANGEDSINCE": lambda args: args.sp().modseq(),
     "VANISHED": arguments.flag,
-    "PARTIAL": lambda args: partial.parse(args.sp()),
+    "PARTIAL": partial.parse,
 }
 
 

@@ -36,6 +36,7 @@ class Bell:
 async def run(session: Session, _: None) -> Reply:
     """Until DONE; the one read of that line has the whole autologout time, however much happens meanwhile."""
     session.stream.write(b"+ " + resp_text(session.language, "idling") + b"\r\n")
+    session.progress.rest()
     bell = Bell()
     ended: list[bytes | Failure] = []
 
