@@ -11,13 +11,16 @@ FRENCH: Mapping[str, str] = {
     ),
     "A mailbox cannot become its own inferior": "Une boîte ne peut pas être placée sous elle-même",
     "A mailbox name cannot have an empty level": "Un nom de boîte ne peut avoir de niveau vide",
+    "A mailbox name in a URL is in UTF-8": "Un nom de boîte dans une URL est en UTF-8",
     "A message cannot be empty": "Un message ne peut pas être vide",
     "A message has at most {} octets": "Un message a au plus {} octets",
     "A message must not hold NUL": "Un message ne doit pas contenir NUL",
     "A modification sequence is greater than 0": "Une séquence de modification est supérieure à 0",
     "A name, a blank and a digest are needed": "Il faut un nom, une espace et une empreinte",
+    "A quoted string is in UTF-8": "Une chaîne entre guillemets est en UTF-8",
     "A search has at most {} keys": "Une recherche a au plus {} critères",
     "A special use begins with a backslash": "Un usage spécial commence par une barre inverse",
+    "After ENABLE UTF8=ACCEPT everything is in UTF-8": "Après ENABLE UTF8=ACCEPT, tout est en UTF-8",
     "An APPEND has at most {} messages": "Un APPEND a au plus {} messages",
     "Appended": "Ajouté",
     "Atom expected": "Atome attendu",
@@ -65,6 +68,7 @@ FRENCH: Mapping[str, str] = {
     "Logged out": "Déconnecté",
     "Logged out; another login is possible": "Déconnecté ; une autre connexion est possible",
     "Logging out": "Au revoir",
+    "Mailbox name is not UTF-8": "Le nom de boîte n'est pas en UTF-8",
     "Mailbox name is not in the canonical form of modified UTF-7": (
         "Le nom de boîte n'est pas sous la forme canonique d'UTF-7"
     ),
@@ -81,9 +85,14 @@ FRENCH: Mapping[str, str] = {
     "Name expected": "Nom attendu",
     "Names must be UTF-8": "Les noms doivent être en UTF-8",
     "No flags can be changed": "Aucun indicateur ne peut être changé",
+    "No further updates": "Plus d'avis de changements",
     "No literal is allowed here": "Aucun littéral n'est permis ici",
     "No longer idle": "Fin de l'attente",
+    "No mailbox is selected": "Aucune boîte n'est choisie",
     "No message has that sequence number": "Aucun message n'a ce numéro",
+    "No search with such a tag sends updates": (
+        "Aucune recherche de cette étiquette ne signale de changements"
+    ),
     "Not now: already logged in": "Pas maintenant : déjà connecté",
     "Not now: logged in, and no mailbox is selected": "Pas maintenant : connecté, sans boîte choisie",
     "Nothing was to be expunged": "Il n'y avait rien à retirer",
@@ -91,7 +100,11 @@ FRENCH: Mapping[str, str] = {
     "Number must not start with 0": "Le nombre ne doit pas commencer par 0",
     "One bearer token is needed": "Un jeton « bearer » est nécessaire",
     "Only DEFLATE is known here": "Seul DEFLATE est connu ici",
+    "Only what was found in the selected mailbox can be saved": (
+        "Seul ce qui est trouvé dans la boîte choisie peut être retenu"
+    ),
     "PARTIAL and ALL exclude each other": "PARTIAL et ALL s'excluent",
+    "PARTIAL belongs to UID FETCH": "PARTIAL va avec UID FETCH",
     "PLAIN needs authzid, authcid and password, with NUL between them": (
         "PLAIN demande authzid, authcid et mot de passe, séparés par NUL"
     ),
@@ -100,6 +113,7 @@ FRENCH: Mapping[str, str] = {
     "Pleased to meet you": "Enchanté",
     "QRESYNC has to be enabled first": "QRESYNC doit d'abord être activé",
     "Quoted string or literal expected": "Chaîne ou littéral attendu",
+    "Quoted tag expected": "Étiquette entre guillemets attendue",
     "RECURSIVEMATCH needs another option to go with, such as SUBSCRIBED": (
         "RECURSIVEMATCH va avec une autre option, p. ex. SUBSCRIBED"
     ),
@@ -107,6 +121,8 @@ FRENCH: Mapping[str, str] = {
     "RETURN expected": "RETURN attendu",
     "Ready for literal data": "Le littéral peut venir",
     "Renamed": "Renommée",
+    "Replaced": "Remplacé",
+    "Replacement message ready": "Prêt pour le message de remplacement",
     "STARTTLS is not possible here": "STARTTLS n'est pas possible ici",
     "Searched": "Recherche faite",
     "Selected": "Choisie",
@@ -117,12 +133,17 @@ FRENCH: Mapping[str, str] = {
     "Some messages cannot be read now; try again later": (
         "Certains messages sont illisibles pour le moment ; réessayez plus tard"
     ),
+    "Some messages or mailboxes cannot be read now; try again later": (
+        "Certains messages ou boîtes sont illisibles pour le moment ; réessayez plus tard"
+    ),
     "Some of the messages are gone": "Certains des messages n'existent plus",
     "Sorted": "Trié",
     "Space expected": "Espace attendue",
+    "Still working": "Travail en cours",
     "Stored": "Enregistré",
     "Subscribed": "Abonné",
     "Supported languages have been enumerated": "Voici les langues",
+    "TEXT, UTF8 or URL expected": "TEXT, UTF8 ou URL attendu",
     "Tag expected": "Étiquette (tag) attendue",
     "That charset is not known here": "Ce jeu de caractères n'est pas connu ici",
     "That is all": "C'est tout",
@@ -131,6 +152,7 @@ FRENCH: Mapping[str, str] = {
     "That is not the name of an entry": "Ce n'est pas le nom d'une entrée",
     "That is the quota": "Voici le quota",
     "The command has too many messages, or parts of them": "La commande a trop de messages, ou de parties",
+    "The encoding of a part is not known here": "Le codage d'une partie n'est pas connu ici",
     "The entry is reserved": "L'entrée est réservée",
     "The first unseen message": "Le premier message non lu",
     "The keywords are too many for the mailbox, or too long": (
@@ -176,7 +198,9 @@ FRENCH: Mapping[str, str] = {
     "There is no such date and time": "Cette date et cette heure n'existent pas",
     "There is no such mailbox": "Cette boîte n'existe pas",
     "There is no such mailbox; create it first": "Cette boîte n'existe pas ; créez-la d'abord",
+    "There is no such message": "Ce message n'existe pas",
     "There is no such message data item": "Il n'y a pas cet élément de message",
+    "There is no such message, or part of one": "Ce message, ou cette partie, n'existe pas",
     "There is no such quota root, or it has no limit": (
         "Cette racine de quota n'existe pas, ou n'a pas de limite"
     ),
@@ -184,12 +208,14 @@ FRENCH: Mapping[str, str] = {
     "There is no such search key": "Ce critère n'existe pas",
     "There is no such section": "Cette section n'existe pas",
     "There is no such selection option": "Cette option de sélection n'existe pas",
+    "There is no such set of mailboxes": "Il n'y a pas cet ensemble de boîtes",
     "There is no such sort key": "Cette clé de tri n'existe pas",
     "There is no such status item": "Cet élément d'état n'existe pas",
     "There is no such system flag, or it cannot be changed": (
         "Cet indicateur système n'existe pas, ou ne peut être changé"
     ),
     "There is no such threading algorithm": "Cet algorithme de fils n'existe pas",
+    "There may be {} entries": "Il peut y avoir {} entrées",
     "There may be {} patterns": "Il peut y avoir {} motifs",
     "There was nothing to copy": "Il n'y avait rien à copier",
     "There was nothing to move": "Il n'y avait rien à déplacer",
@@ -201,12 +227,16 @@ FRENCH: Mapping[str, str] = {
     "This is no first message of SCRAM": "Ce n'est pas un premier message SCRAM",
     "This is not compressed as was agreed": "Ce n'est pas compressé comme convenu",
     "This language is not known here": "Cette langue n'est pas connue ici",
+    "This tag is that of a search that sends updates": (
+        "Cette étiquette est celle d'une recherche qui signale les changements"
+    ),
     "Threaded": "Fils faits",
     "Too many bad commands": "Trop de commandes fausses",
     "Too many connections; try again later": "Trop de connexions ; réessayez plus tard",
     "Too many failed logins": "Trop d'authentifications échouées",
     "Too many logins or sessions; try again later": "Trop de connexions ou de sessions ; réessayez plus tard",
     "UIDs are valid": "Les UID sont valables",
+    "URL of a message of this account expected": "URL d'un message de ce compte attendue",
     "Unexpected text after the arguments": "Texte inattendu après les arguments",
     "Unexpected text after the message": "Texte inattendu après le message",
     "Unknown command": "Commande inconnue",

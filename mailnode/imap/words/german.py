@@ -11,13 +11,16 @@ GERMAN: Mapping[str, str] = {
     ),
     "A mailbox cannot become its own inferior": "Ein Postfach kann nicht sich selbst untergeordnet werden",
     "A mailbox name cannot have an empty level": "Ein Postfachname darf keine leere Ebene haben",
+    "A mailbox name in a URL is in UTF-8": "Ein Postfachname in einer URL ist in UTF-8",
     "A message cannot be empty": "Eine Nachricht darf nicht leer sein",
     "A message has at most {} octets": "Eine Nachricht hat höchstens {} Oktette",
     "A message must not hold NUL": "Eine Nachricht darf kein NUL enthalten",
     "A modification sequence is greater than 0": "Eine Änderungsfolge ist größer als 0",
     "A name, a blank and a digest are needed": "Nötig sind ein Name, ein Leerzeichen und eine Prüfsumme",
+    "A quoted string is in UTF-8": "Eine Zeichenkette in Anführungszeichen ist in UTF-8",
     "A search has at most {} keys": "Eine Suche hat höchstens {} Kriterien",
     "A special use begins with a backslash": "Ein besonderer Zweck beginnt mit einem Backslash",
+    "After ENABLE UTF8=ACCEPT everything is in UTF-8": "Nach ENABLE UTF8=ACCEPT ist alles in UTF-8",
     "An APPEND has at most {} messages": "Ein APPEND hat höchstens {} Nachrichten",
     "Appended": "Angefügt",
     "Atom expected": "Atom erwartet",
@@ -65,6 +68,7 @@ GERMAN: Mapping[str, str] = {
     "Logged out": "Abgemeldet",
     "Logged out; another login is possible": "Abgemeldet; eine andere Anmeldung ist möglich",
     "Logging out": "Auf Wiedersehen",
+    "Mailbox name is not UTF-8": "Der Postfachname ist nicht UTF-8",
     "Mailbox name is not in the canonical form of modified UTF-7": (
         "Der Postfachname ist nicht in der kanonischen Form von UTF-7"
     ),
@@ -81,9 +85,12 @@ GERMAN: Mapping[str, str] = {
     "Name expected": "Name erwartet",
     "Names must be UTF-8": "Namen müssen UTF-8 sein",
     "No flags can be changed": "Keine Markierungen sind zu ändern",
+    "No further updates": "Keine weiteren Änderungsmeldungen",
     "No literal is allowed here": "Hier ist kein Literal erlaubt",
     "No longer idle": "Nicht mehr im Leerlauf",
+    "No mailbox is selected": "Kein Postfach ist gewählt",
     "No message has that sequence number": "Keine Nachricht hat diese Nummer",
+    "No search with such a tag sends updates": "Keine Suche mit diesem Tag meldet Änderungen",
     "Not now: already logged in": "Jetzt nicht: schon angemeldet",
     "Not now: logged in, and no mailbox is selected": "Jetzt nicht: angemeldet, aber kein Postfach gewählt",
     "Nothing was to be expunged": "Es war nichts zu entfernen",
@@ -91,7 +98,11 @@ GERMAN: Mapping[str, str] = {
     "Number must not start with 0": "Die Zahl darf nicht mit 0 beginnen",
     "One bearer token is needed": "Ein Bearer-Token ist nötig",
     "Only DEFLATE is known here": "Hier ist nur DEFLATE bekannt",
+    "Only what was found in the selected mailbox can be saved": (
+        "Nur was im gewählten Postfach gefunden wird, kann gemerkt werden"
+    ),
     "PARTIAL and ALL exclude each other": "PARTIAL und ALL schließen einander aus",
+    "PARTIAL belongs to UID FETCH": "PARTIAL gehört zu UID FETCH",
     "PLAIN needs authzid, authcid and password, with NUL between them": (
         "PLAIN braucht authzid, authcid und Passwort, durch NUL getrennt"
     ),
@@ -102,6 +113,7 @@ GERMAN: Mapping[str, str] = {
     "Pleased to meet you": "Angenehm",
     "QRESYNC has to be enabled first": "QRESYNC muss zuerst eingeschaltet werden",
     "Quoted string or literal expected": "Zeichenkette oder Literal erwartet",
+    "Quoted tag expected": "Tag in Anführungszeichen erwartet",
     "RECURSIVEMATCH needs another option to go with, such as SUBSCRIBED": (
         "RECURSIVEMATCH braucht eine weitere Option, etwa SUBSCRIBED"
     ),
@@ -109,6 +121,8 @@ GERMAN: Mapping[str, str] = {
     "RETURN expected": "RETURN erwartet",
     "Ready for literal data": "Das Literal kann kommen",
     "Renamed": "Umbenannt",
+    "Replaced": "Ersetzt",
+    "Replacement message ready": "Bereit für die ersetzende Nachricht",
     "STARTTLS is not possible here": "STARTTLS ist hier nicht möglich",
     "Searched": "Gesucht",
     "Selected": "Gewählt",
@@ -119,12 +133,17 @@ GERMAN: Mapping[str, str] = {
     "Some messages cannot be read now; try again later": (
         "Einige Nachrichten sind zurzeit nicht lesbar; bitte später noch einmal"
     ),
+    "Some messages or mailboxes cannot be read now; try again later": (
+        "Einige Nachrichten oder Postfächer sind zurzeit nicht lesbar; bitte später noch einmal"
+    ),
     "Some of the messages are gone": "Einige der Nachrichten gibt es nicht mehr",
     "Sorted": "Sortiert",
     "Space expected": "Leerzeichen erwartet",
+    "Still working": "Noch in Arbeit",
     "Stored": "Gespeichert",
     "Subscribed": "Abonniert",
     "Supported languages have been enumerated": "Das sind die Sprachen",
+    "TEXT, UTF8 or URL expected": "TEXT, UTF8 oder URL erwartet",
     "Tag expected": "Marke (tag) erwartet",
     "That charset is not known here": "Dieser Zeichensatz ist hier nicht bekannt",
     "That is all": "Das ist alles",
@@ -133,6 +152,7 @@ GERMAN: Mapping[str, str] = {
     "That is not the name of an entry": "Das ist nicht der Name eines Eintrags",
     "That is the quota": "Das ist das Kontingent",
     "The command has too many messages, or parts of them": "Der Befehl hat zu viele Nachrichten oder Teile",
+    "The encoding of a part is not known here": "Die Kodierung eines Teils ist hier nicht bekannt",
     "The entry is reserved": "Der Eintrag ist reserviert",
     "The first unseen message": "Die erste ungelesene Nachricht",
     "The keywords are too many for the mailbox, or too long": (
@@ -178,7 +198,9 @@ GERMAN: Mapping[str, str] = {
     "There is no such date and time": "Dieses Datum mit dieser Zeit gibt es nicht",
     "There is no such mailbox": "Dieses Postfach gibt es nicht",
     "There is no such mailbox; create it first": "Dieses Postfach gibt es nicht; zuerst ist es anzulegen",
+    "There is no such message": "Diese Nachricht gibt es nicht",
     "There is no such message data item": "Dieses Datenelement von Nachrichten gibt es nicht",
+    "There is no such message, or part of one": "Diese Nachricht oder diesen Teil gibt es nicht",
     "There is no such quota root, or it has no limit": (
         "Dieses Kontingent gibt es nicht, oder es hat keine Grenze"
     ),
@@ -186,12 +208,14 @@ GERMAN: Mapping[str, str] = {
     "There is no such search key": "Dieses Kriterium gibt es nicht",
     "There is no such section": "Diesen Abschnitt gibt es nicht",
     "There is no such selection option": "Diese Auswahloption gibt es nicht",
+    "There is no such set of mailboxes": "Diese Menge von Postfächern gibt es nicht",
     "There is no such sort key": "Diesen Sortierschlüssel gibt es nicht",
     "There is no such status item": "Dieses Statuselement gibt es nicht",
     "There is no such system flag, or it cannot be changed": (
         "Diese Systemmarkierung gibt es nicht, oder sie ist nicht zu ändern"
     ),
     "There is no such threading algorithm": "Dieses Verfahren für Gesprächsfäden gibt es nicht",
+    "There may be {} entries": "Es darf {} Einträge geben",
     "There may be {} patterns": "Es darf {} Muster geben",
     "There was nothing to copy": "Es war nichts zu kopieren",
     "There was nothing to move": "Es war nichts zu verschieben",
@@ -203,6 +227,9 @@ GERMAN: Mapping[str, str] = {
     "This is no first message of SCRAM": "Das ist keine erste Nachricht von SCRAM",
     "This is not compressed as was agreed": "Das ist nicht komprimiert wie vereinbart",
     "This language is not known here": "Diese Sprache gibt es hier nicht",
+    "This tag is that of a search that sends updates": (
+        "Dieses Tag gehört zu einer Suche, die Änderungen meldet"
+    ),
     "Threaded": "Nach Fäden geordnet",
     "Too many bad commands": "Zu viele falsche Befehle",
     "Too many connections; try again later": "Zu viele Verbindungen; bitte später noch einmal",
@@ -211,6 +238,7 @@ GERMAN: Mapping[str, str] = {
         "Zu viele Anmeldungen oder Sitzungen; bitte später noch einmal"
     ),
     "UIDs are valid": "Die UIDs gelten",
+    "URL of a message of this account expected": "URL einer Nachricht dieses Kontos erwartet",
     "Unexpected text after the arguments": "Unerwarteter Text nach den Argumenten",
     "Unexpected text after the message": "Unerwarteter Text nach der Nachricht",
     "Unknown command": "Unbekannter Befehl",

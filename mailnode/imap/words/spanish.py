@@ -11,13 +11,16 @@ SPANISH: Mapping[str, str] = {
     ),
     "A mailbox cannot become its own inferior": "Un buzón no puede quedar dentro de sí mismo",
     "A mailbox name cannot have an empty level": "El nombre de un buzón no puede tener un nivel vacío",
+    "A mailbox name in a URL is in UTF-8": "Un nombre de buzón en una URL está en UTF-8",
     "A message cannot be empty": "Un mensaje no puede estar vacío",
     "A message has at most {} octets": "Un mensaje tiene como máximo {} octetos",
     "A message must not hold NUL": "Un mensaje no puede contener NUL",
     "A modification sequence is greater than 0": "Una secuencia de modificación es mayor que 0",
     "A name, a blank and a digest are needed": "Hacen falta un nombre, un espacio y un resumen",
+    "A quoted string is in UTF-8": "Una cadena entre comillas está en UTF-8",
     "A search has at most {} keys": "Una búsqueda tiene como máximo {} criterios",
     "A special use begins with a backslash": "Un uso especial empieza con una barra invertida",
+    "After ENABLE UTF8=ACCEPT everything is in UTF-8": "Tras ENABLE UTF8=ACCEPT todo está en UTF-8",
     "An APPEND has at most {} messages": "Un APPEND tiene como máximo {} mensajes",
     "Appended": "Añadido",
     "Atom expected": "Se espera un átomo",
@@ -65,6 +68,7 @@ SPANISH: Mapping[str, str] = {
     "Logged out": "Sesión cerrada",
     "Logged out; another login is possible": "Sesión cerrada; es posible iniciar otra",
     "Logging out": "Adiós",
+    "Mailbox name is not UTF-8": "El nombre de buzón no está en UTF-8",
     "Mailbox name is not in the canonical form of modified UTF-7": (
         "El nombre del buzón no está en la forma canónica de UTF-7"
     ),
@@ -81,9 +85,12 @@ SPANISH: Mapping[str, str] = {
     "Name expected": "Se espera un nombre",
     "Names must be UTF-8": "Los nombres deben ser UTF-8",
     "No flags can be changed": "No se puede cambiar ninguna marca",
+    "No further updates": "No habrá más avisos de cambios",
     "No literal is allowed here": "Aquí no se admite un literal",
     "No longer idle": "Fin de la espera",
+    "No mailbox is selected": "No hay ningún buzón elegido",
     "No message has that sequence number": "Ningún mensaje tiene ese número",
+    "No search with such a tag sends updates": "Ninguna búsqueda con esa etiqueta avisa de cambios",
     "Not now: already logged in": "Ahora no: la sesión ya está iniciada",
     "Not now: logged in, and no mailbox is selected": "Ahora no: sesión iniciada, sin buzón elegido",
     "Nothing was to be expunged": "No había nada que eliminar",
@@ -91,7 +98,11 @@ SPANISH: Mapping[str, str] = {
     "Number must not start with 0": "El número no puede empezar por 0",
     "One bearer token is needed": "Hace falta un token «bearer»",
     "Only DEFLATE is known here": "Aquí solo se conoce DEFLATE",
+    "Only what was found in the selected mailbox can be saved": (
+        "Solo se puede guardar lo hallado en el buzón elegido"
+    ),
     "PARTIAL and ALL exclude each other": "PARTIAL y ALL se excluyen",
+    "PARTIAL belongs to UID FETCH": "PARTIAL va con UID FETCH",
     "PLAIN needs authzid, authcid and password, with NUL between them": (
         "PLAIN necesita authzid, authcid y contraseña, separados por NUL"
     ),
@@ -100,6 +111,7 @@ SPANISH: Mapping[str, str] = {
     "Pleased to meet you": "Mucho gusto",
     "QRESYNC has to be enabled first": "Primero hay que activar QRESYNC",
     "Quoted string or literal expected": "Se espera una cadena o un literal",
+    "Quoted tag expected": "Se espera una etiqueta entre comillas",
     "RECURSIVEMATCH needs another option to go with, such as SUBSCRIBED": (
         "RECURSIVEMATCH necesita otra opción, como SUBSCRIBED"
     ),
@@ -107,6 +119,8 @@ SPANISH: Mapping[str, str] = {
     "RETURN expected": "Se espera RETURN",
     "Ready for literal data": "Puede venir el literal",
     "Renamed": "Renombrado",
+    "Replaced": "Sustituido",
+    "Replacement message ready": "Listo para el mensaje sustituto",
     "STARTTLS is not possible here": "Aquí no es posible STARTTLS",
     "Searched": "Búsqueda hecha",
     "Selected": "Elegido",
@@ -119,12 +133,17 @@ SPANISH: Mapping[str, str] = {
     "Some messages cannot be read now; try again later": (
         "Algunos mensajes no se pueden leer ahora; inténtelo más tarde"
     ),
+    "Some messages or mailboxes cannot be read now; try again later": (
+        "Algunos mensajes o buzones no se pueden leer ahora; inténtelo más tarde"
+    ),
     "Some of the messages are gone": "Algunos de los mensajes ya no existen",
     "Sorted": "Ordenado",
     "Space expected": "Se espera un espacio",
+    "Still working": "Se sigue trabajando",
     "Stored": "Guardado",
     "Subscribed": "Suscrito",
     "Supported languages have been enumerated": "Estos son los idiomas",
+    "TEXT, UTF8 or URL expected": "Se espera TEXT, UTF8 o URL",
     "Tag expected": "Se espera una etiqueta (tag)",
     "That charset is not known here": "Ese juego de caracteres no se conoce aquí",
     "That is all": "Eso es todo",
@@ -133,6 +152,7 @@ SPANISH: Mapping[str, str] = {
     "That is not the name of an entry": "Ese no es el nombre de una entrada",
     "That is the quota": "Esta es la cuota",
     "The command has too many messages, or parts of them": "La orden tiene demasiados mensajes, o partes",
+    "The encoding of a part is not known here": "La codificación de una parte no se conoce aquí",
     "The entry is reserved": "La entrada está reservada",
     "The first unseen message": "El primer mensaje no leído",
     "The keywords are too many for the mailbox, or too long": (
@@ -178,18 +198,22 @@ SPANISH: Mapping[str, str] = {
     "There is no such date and time": "Esa fecha y hora no existen",
     "There is no such mailbox": "No existe ese buzón",
     "There is no such mailbox; create it first": "No existe ese buzón; créelo primero",
+    "There is no such message": "No existe ese mensaje",
     "There is no such message data item": "No existe ese dato de mensaje",
+    "There is no such message, or part of one": "No existe ese mensaje o esa parte",
     "There is no such quota root, or it has no limit": "No existe esa raíz de cuota, o no tiene límite",
     "There is no such return option": "No existe esa opción de RETURN",
     "There is no such search key": "No existe ese criterio",
     "There is no such section": "No existe esa sección",
     "There is no such selection option": "No existe esa opción de selección",
+    "There is no such set of mailboxes": "No existe ese conjunto de buzones",
     "There is no such sort key": "No existe esa clave de orden",
     "There is no such status item": "No existe ese dato de estado",
     "There is no such system flag, or it cannot be changed": (
         "No existe esa marca de sistema, o no se puede cambiar"
     ),
     "There is no such threading algorithm": "No existe ese algoritmo de hilos",
+    "There may be {} entries": "Puede haber {} entradas",
     "There may be {} patterns": "Puede haber {} patrones",
     "There was nothing to copy": "No había nada que copiar",
     "There was nothing to move": "No había nada que mover",
@@ -201,6 +225,9 @@ SPANISH: Mapping[str, str] = {
     "This is no first message of SCRAM": "Eso no es un primer mensaje de SCRAM",
     "This is not compressed as was agreed": "Esto no está comprimido como se acordó",
     "This language is not known here": "Este idioma no se conoce aquí",
+    "This tag is that of a search that sends updates": (
+        "Esta etiqueta es de una búsqueda que avisa de los cambios"
+    ),
     "Threaded": "Hilos hechos",
     "Too many bad commands": "Demasiadas órdenes erróneas",
     "Too many connections; try again later": "Demasiadas conexiones; inténtelo más tarde",
@@ -209,6 +236,7 @@ SPANISH: Mapping[str, str] = {
         "Demasiados inicios de sesión o sesiones; inténtelo más tarde"
     ),
     "UIDs are valid": "Los UID son válidos",
+    "URL of a message of this account expected": "Se espera la URL de un mensaje de esta cuenta",
     "Unexpected text after the arguments": "Texto inesperado tras los argumentos",
     "Unexpected text after the message": "Texto inesperado tras el mensaje",
     "Unknown command": "Orden desconocida",
