@@ -261,12 +261,12 @@ def imap(data: bytes) -> None:
         "I1", "", (), "", listener="imap", state=state, peer=peer, limits=tuple(IMAP_LIMITS.items())
     )
     clock = Clock()
-    world = ImapWorld(door, clock=clock, tls=None, encrypted=False, cut=lambda octets: iter((octets,)))
-    for line in OPENINGS.get(state, ()):
-        world.feed(line)
-    world.transport.take()
-    sent = data[2:]
     with _Counted() as counted:
+        world = ImapWorld(door, clock=clock, tls=None, encrypted=False, cut=lambda octets: iter((octets,)))
+        for line in OPENINGS.get(state, ()):
+            world.feed(line)
+        world.transport.take()
+        sent = data[2:]
         for piece in pieces(sent, data[1]):
             world.feed(piece)
             if world.stream.pending > READ_BUFFER + len(piece):
