@@ -70,7 +70,7 @@ class Session:
         self.tag = b"*"
         self.awaited: Announced | None = None  # a literal that the command itself reads
         self.wake: Callable[[], None] | None = None  # in IDLE: there is something to tell
-        self.progress = Progress(shared.runtime.clock, self.status)
+        self.progress = Progress(shared.runtime.clock, self._say_at_once)
         self._ended = False
         self._begin()
 
@@ -255,6 +255,9 @@ class Session:
     def status(self, reply: Reply) -> None:
         """An untagged status response."""
         self.stream.write(reply.encode(b"*", self.language))
+
+    def _say_at_once(self, reply: Reply) -> None:
+        self.stream.write_through(reply.encode(b"*", self.language))
 
     def speak(self, tag: str) -> None:
         """All that is said to people is in this language from here on."""

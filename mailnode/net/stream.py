@@ -247,6 +247,11 @@ class Stream(Protocol):
         if data and not self.lost and not self._closing:
             self._put(data if self._deflater is None else self._deflater.take(data))
 
+    def write_through(self, data: bytes) -> None:
+        """The same for what goes out although nobody will drain soon."""
+        self.write(data)
+        self._flush()
+
     def _put(self, data: bytes) -> None:
         sent = self._sent_at_once(data) if data else 0
         if sent < len(data):

@@ -5,9 +5,14 @@ TARGET-crash-...: mend it, and put the file into tests/fuzz/found, where the tes
 """
 
 import sys
+import tempfile
 from pathlib import Path
 
 import atheris
+
+MEMORY = Path("/dev/shm")  # where a disk's time is not spent on the mail of sessions
+if MEMORY.is_dir():
+    tempfile.tempdir = str(MEMORY)
 
 # What is here sees where the octets lead; the rest is not for the octets of a stranger.
 SEEN = [

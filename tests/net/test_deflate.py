@@ -186,6 +186,12 @@ class StreamTests(SynchronousTestCase):
         self.stream.connectionLost()
         self.failureResultOf(waiting, ConnectionClosed)
 
+    def test_written_through(self) -> None:
+        """What cannot wait for the session goes out at once."""
+        self.stream.write(b"1\r\n")
+        self.stream.write_through(b"2\r\n")
+        self.assertEqual(self.heard(), b"1\r\n2\r\n")
+
     def test_pipelined_behind_the_beginning(self) -> None:
         """What was waiting when compression began is compressed."""
         stream = Stream(self.clock, opened=lambda _: None)

@@ -47,7 +47,7 @@ async def run(session: Session, select: Select) -> Reply:
         raise BadSyntax("QRESYNC has to be enabled first")
     if session.selected is not None:
         session.selected = None
-        session.untagged(b"OK [CLOSED] The mailbox is closed")
+        session.status(ok("The mailbox is closed", b"CLOSED"))
     if select.condstore:
         session.use_modseqs()
     name = session.name(select.mailbox)

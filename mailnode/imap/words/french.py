@@ -167,6 +167,7 @@ FRENCH: Mapping[str, str] = {
     "The mailbox cannot be used; the administrator must look into it": (
         "La boîte n'est pas utilisable ; l'administrateur doit s'en occuper"
     ),
+    "The mailbox is closed": "La boîte est fermée",
     "The mailbox is full": "La boîte est pleine",
     "The mailbox is in use": "La boîte est en cours d'utilisation",
     "The mailbox is selected read-only": "La boîte est choisie en lecture seule",
@@ -244,6 +245,23 @@ FRENCH: Mapping[str, str] = {
     "Unsubscribed": "Désabonné",
     "VANISHED belongs to UID FETCH with CHANGEDSINCE": "VANISHED va avec UID FETCH et CHANGEDSINCE",
     "What a client knows has no *": "Ce qu'un client connaît n'a pas de *",
+    "No further updates": "Plus de mises à jour",
+    "No mailbox is selected": "Aucune boîte n'est choisie",
+    "No search with such a tag sends updates": "Aucune recherche de cette étiquette n'envoie de mises à jour",
+    "Only what was found in the selected mailbox can be saved": (
+        "Seul ce qui est trouvé dans la boîte choisie peut être gardé"
+    ),
+    "PARTIAL belongs to UID FETCH": "PARTIAL va avec UID FETCH",
+    "Quoted tag expected": "Étiquette (tag) entre guillemets attendue",
+    "Some messages or mailboxes cannot be read now; try again later": (
+        "Certains messages ou boîtes sont illisibles pour le moment ; réessayez plus tard"
+    ),
+    "Still working": "Encore en cours",
+    "There is no such set of mailboxes": "Cet ensemble de boîtes n'existe pas",
+    "This tag is that of a search that sends updates": (
+        "Cette étiquette est celle d'une recherche qui envoie des mises à jour"
+    ),
+    "All is told up to here": "Tout est dit jusqu'ici",
     "idling": "en attente",
     "number expected": "nombre attendu",
     "number too large": "nombre trop grand",
