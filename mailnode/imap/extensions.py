@@ -49,6 +49,7 @@ class Extension:
 # LITERAL- must not stand beside LITERAL+ (RFC 7888 section 5), which allows all that it allows.
 EXTENSIONS = (
     Extension("IMAP4rev1", 3501),
+    Extension("IMAP4rev2", 9051, enabled=True),
     Extension("LITERAL+", 7888),
     Extension("SASL-IR", 4959),
     Extension("ID", 2971, ("ID",)),
@@ -114,6 +115,5 @@ def capabilities(session: Session) -> bytes:
     return " ".join(["CAPABILITY", *names, *mechanisms]).encode("ascii")
 
 
-def enableable() -> frozenset[str]:
-    """What ENABLE takes (RFC 5161 section 3.1)."""
-    return frozenset(extension.name for extension in EXTENSIONS if extension.enabled)
+# What ENABLE takes (RFC 5161 section 3.1), by its name in upper case.
+ENABLEABLE = {extension.name.upper(): extension.name for extension in EXTENSIONS if extension.enabled}

@@ -81,6 +81,6 @@ class TreeTests(SynchronousTestCase):
     def test_response(self) -> None:
         """RFC 5258 section 6: mailbox-list."""
         self.assertEqual(
-            response(["\\NonExistent"], "a b", "/", b'"CHILDINFO" ("SUBSCRIBED")'),
+            response(["\\NonExistent"], b'"a b"', "/", b'"CHILDINFO" ("SUBSCRIBED")'),
             b'LIST (\\NonExistent) "/" "a b" ("CHILDINFO" ("SUBSCRIBED"))',
         )

@@ -4,10 +4,13 @@ from dataclasses import dataclass
 
 from mailnode.imap import resync
 from mailnode.imap.commands import arguments
+from mailnode.imap.listing import Tree, response
+from mailnode.imap.old_name import tell_old_name
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.resync import Resync
 from mailnode.imap.selected import Selected
 from mailnode.imap.session import Session
+from mailnode.store.values import Name
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
@@ -58,7 +61,18 @@ async def run(session: Session, select: Select) -> Reply:
     selected = await session.lane(view)
     selected.language = session.language
     await session.send(selected.summary())
+    if "IMAP4rev2" in session.enabled:
+        attributes = await session.lane(_attributes, session, name)
+        if not tell_old_name(session, select.mailbox, name, attributes):
+            session.untagged(response(attributes, session.wire_name(name), session.config.store.separator))
     if select.resync is not None:
         await session.send(resync.missed(selected, select.resync))
     session.selected = selected
     return ok("Selected", b"READ-ONLY" if select.read_only else b"READ-WRITE")
+
+
+def _attributes(session: Session, name: Name) -> list[str]:
+    """Those of the LIST response that IMAP4rev2 asks for (RFC 9051 section 6.3.2)."""
+    store = session.account.store
+    tree = Tree(frozenset(store.names()), uses=store.annotations.special_uses())
+    return tree.attributes(name, absent="\\NonExistent")

@@ -123,6 +123,7 @@ class Changes:
                     return
                 self.changed += len(changed)
                 yield from self._responses(batch, changed, failed)
+                yield b""  # a silent one says nothing, and others have their turn all the same
 
     def _fails(self, failed: set[int], message: Message) -> bool:
         """Whether the message has changed since; `0` asks for what is not there (RFC 7162 example 8)."""

@@ -245,22 +245,6 @@ FRENCH: Mapping[str, str] = {
     "Unsubscribed": "Désabonné",
     "VANISHED belongs to UID FETCH with CHANGEDSINCE": "VANISHED va avec UID FETCH et CHANGEDSINCE",
     "What a client knows has no *": "Ce qu'un client connaît n'a pas de *",
-    "No further updates": "Plus de mises à jour",
-    "No mailbox is selected": "Aucune boîte n'est choisie",
-    "No search with such a tag sends updates": "Aucune recherche de cette étiquette n'envoie de mises à jour",
-    "Only what was found in the selected mailbox can be saved": (
-        "Seul ce qui est trouvé dans la boîte choisie peut être gardé"
-    ),
-    "PARTIAL belongs to UID FETCH": "PARTIAL va avec UID FETCH",
-    "Quoted tag expected": "Étiquette (tag) entre guillemets attendue",
-    "Some messages or mailboxes cannot be read now; try again later": (
-        "Certains messages ou boîtes sont illisibles pour le moment ; réessayez plus tard"
-    ),
-    "Still working": "Encore en cours",
-    "There is no such set of mailboxes": "Cet ensemble de boîtes n'existe pas",
-    "This tag is that of a search that sends updates": (
-        "Cette étiquette est celle d'une recherche qui envoie des mises à jour"
-    ),
     "All is told up to here": "Tout est dit jusqu'ici",
     "idling": "en attente",
     "number expected": "nombre attendu",

@@ -247,22 +247,6 @@ GERMAN: Mapping[str, str] = {
     "Unsubscribed": "Nicht mehr abonniert",
     "VANISHED belongs to UID FETCH with CHANGEDSINCE": "VANISHED gehört zu UID FETCH mit CHANGEDSINCE",
     "What a client knows has no *": "Was ein Client kennt, hat kein *",
-    "No further updates": "Keine weiteren Neuigkeiten",
-    "No mailbox is selected": "Kein Postfach ist gewählt",
-    "No search with such a tag sends updates": "Keine Suche mit dieser Marke meldet Neuigkeiten",
-    "Only what was found in the selected mailbox can be saved": (
-        "Nur was im gewählten Postfach gefunden wurde, lässt sich merken"
-    ),
-    "PARTIAL belongs to UID FETCH": "PARTIAL gehört zu UID FETCH",
-    "Quoted tag expected": "Marke (tag) in Anführungszeichen erwartet",
-    "Some messages or mailboxes cannot be read now; try again later": (
-        "Einiges ist zurzeit nicht lesbar; bitte später noch einmal"
-    ),
-    "Still working": "Noch in Arbeit",
-    "There is no such set of mailboxes": "Diese Menge von Postfächern gibt es nicht",
-    "This tag is that of a search that sends updates": (
-        "Diese Marke gehört einer Suche, die Neuigkeiten meldet"
-    ),
     "All is told up to here": "Bis hierher ist alles gesagt",
     "idling": "im Leerlauf",
     "number expected": "Zahl erwartet",

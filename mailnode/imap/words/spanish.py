@@ -245,22 +245,6 @@ SPANISH: Mapping[str, str] = {
     "Unsubscribed": "Ya no está suscrito",
     "VANISHED belongs to UID FETCH with CHANGEDSINCE": "VANISHED va con UID FETCH y CHANGEDSINCE",
     "What a client knows has no *": "Lo que un cliente conoce no tiene *",
-    "No further updates": "No hay más novedades",
-    "No mailbox is selected": "No hay ningún buzón elegido",
-    "No search with such a tag sends updates": "Ninguna búsqueda con esa etiqueta envía novedades",
-    "Only what was found in the selected mailbox can be saved": (
-        "Solo se puede guardar lo hallado en el buzón elegido"
-    ),
-    "PARTIAL belongs to UID FETCH": "PARTIAL va con UID FETCH",
-    "Quoted tag expected": "Se espera una etiqueta (tag) entre comillas",
-    "Some messages or mailboxes cannot be read now; try again later": (
-        "Algunos mensajes o buzones no se pueden leer ahora; inténtelo más tarde"
-    ),
-    "Still working": "Todavía en curso",
-    "There is no such set of mailboxes": "No existe ese conjunto de buzones",
-    "This tag is that of a search that sends updates": (
-        "Esta etiqueta es la de una búsqueda que envía novedades"
-    ),
     "All is told up to here": "Hasta aquí está todo dicho",
     "idling": "en espera",
     "number expected": "se espera un número",
