@@ -1,8 +1,9 @@
 """What lies on both sides of a client that synchronises: an account on the server, and a tree of Maildirs.
 
-Messages are told apart by their Message-ID; a folder is a sorted list, so that one which is there twice shows.
+Messages are told apart by their Message-ID; a folder is a sorted list, so that one that is there twice shows.
 """
 
+import glob
 import os
 import re
 import smtplib
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from imapclient import IMAPClient
 from imapclient.imap_utf7 import encode
 
+from tests.interop.dovecot import Dovecot
 from tests.interop.harness import ANNA, BEN, HOST, PASSWORD, Sample, Server
 
 LETTERS = {b"\\Answered": "R", b"\\Draft": "D", b"\\Flagged": "F", b"\\Seen": "S"}
@@ -39,12 +41,21 @@ def kept(octets: bytes, letters: str) -> Kept:
     return Kept(found[1].decode(), "".join(sorted(letters)), octets)
 
 
-def login(server: Server, address: str = BEN) -> IMAPClient:
+def login(server: Server | Dovecot, address: str = BEN) -> IMAPClient:
     """A session that changes what a client finds on the server."""
     client = IMAPClient(HOST, server.ports["imap"], ssl=False)
     client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # it sends a command in pieces
     client.login(address, PASSWORD)
     return client
+
+
+def folders(client: IMAPClient) -> list[str]:
+    """The names of all mailboxes that can be selected."""
+    return [
+        name
+        for attributes, _, name in client.list_folders()
+        if {one.lower() for one in attributes}.isdisjoint((b"\\noselect", b"\\nonexistent"))
+    ]
 
 
 def uids_by_name(client: IMAPClient, folder: str) -> dict[str, int]:
@@ -54,11 +65,11 @@ def uids_by_name(client: IMAPClient, folder: str) -> dict[str, int]:
     return {kept(row[b"BODY[]"], "").name: uid for uid, row in found.items()}
 
 
-def far_side(server: Server, address: str = BEN) -> Side:
+def far_side(server: Server | Dovecot, address: str = BEN) -> Side:
     """All folders of an account."""
     side = {}
     with login(server, address) as client:
-        for _, _, folder in client.list_folders():
+        for folder in folders(client):
             client.select_folder(folder, readonly=True)
             rows = client.fetch(client.search(), ["FLAGS", "BODY.PEEK[]"]).values()
             side[encode(folder).decode()] = sorted(
@@ -67,11 +78,11 @@ def far_side(server: Server, address: str = BEN) -> Side:
     return side
 
 
-def known_to_clients(server: Server, address: str = BEN) -> dict[str, object]:
+def known_to_clients(server: Server | Dovecot, address: str = BEN) -> dict[str, object]:
     """What must not change by itself: UIDs with all flags and keywords, UIDVALIDITY and UIDNEXT."""
     found: dict[str, object] = {}
     with login(server, address) as client:
-        for _, _, folder in client.list_folders():
+        for folder in folders(client):
             said = client.select_folder(folder, readonly=True)
             rows = client.fetch(client.search(), ["FLAGS", "INTERNALDATE"])
             flags = {
@@ -136,6 +147,15 @@ class Tree:
     def remove(self, folder: str, name: str) -> None:
         """A message that the person does not want any more."""
         os.unlink(self.path_of(folder, name))
+
+
+def lose_caches(server: Server, address: str = BEN) -> None:
+    """Remove all that can be made again from the mail of a server that is down."""
+    tree = server.maildir(address)
+    found = glob.glob(f"{tree}/**/mailnode-*.sqlite*", recursive=True, include_hidden=True)
+    assert os.path.join(tree, "mailnode-index.sqlite") in found, found
+    for path in found:
+        os.unlink(path)
 
 
 def deliver(server: Server, messages: list[Sample]) -> None:

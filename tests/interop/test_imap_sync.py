@@ -1,10 +1,9 @@
 """Clients that keep an account and a tree of Maildirs the same: mbsync and offlineimap.
 
-Both sides change, the server restarts and loses its caches, mail comes in meanwhile; each message is on both sides
-in the end, once, with the same flags, and another run changes nothing.
+Both sides change, the server restarts and loses its caches, mail comes in meanwhile; each message is on both
+sides in the end, once, with the same flags, and another run changes nothing.
 """
 
-import glob
 import os
 import threading
 
@@ -14,6 +13,7 @@ from tests.interop.both_sides import (
     far_side,
     known_to_clients,
     login,
+    lose_caches,
     uids_by_name,
 )
 from tests.interop.harness import BEN, HOST, PASSWORD, Sample, program, run, sample, samples
@@ -150,11 +150,7 @@ class TwoSides(HouseTestCase):
     def crash(self) -> None:
         """No time for anything, and somebody removes all that can be made again."""
         self.server.kill()
-        tree = self.server.maildir(BEN)
-        found = glob.glob(f"{tree}/**/mailnode-*.sqlite*", recursive=True, include_hidden=True)
-        self.assertIn(os.path.join(tree, "mailnode-index.sqlite"), found)
-        for path in found:
-            os.unlink(path)
+        lose_caches(self.server)
         self.server.start()
 
     def test_while_mail_comes_in(self) -> None:
