@@ -18,7 +18,8 @@ from tests.interop.harness import ANNA, BEN, HOST, PASSWORD, Sample, Server
 
 LETTERS = {b"\\Answered": "R", b"\\Draft": "D", b"\\Flagged": "F", b"\\Seen": "S"}
 _MESSAGE_ID = re.compile(rb"^Message-ID: <([^@\r\n]*)@", re.MULTILINE | re.IGNORECASE)
-_OWN_FIELDS = re.compile(rb"^X-TUID: [^\r\n]*\r\n", re.MULTILINE)  # mbsync's
+# What clients add: mbsync, mutt, neomutt (which writes keywords so).
+_OWN_FIELDS = re.compile(rb"^(?:X-TUID|Content-Length|Lines|Tags): [^\r\n]*\r\n", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, order=True)
