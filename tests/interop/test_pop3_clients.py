@@ -37,7 +37,7 @@ def _port(house: House, way: str) -> int:
     return house.server.ports["pop3s" if way == TLS else "pop3"]
 
 
-def _home(house: House) -> dict[str, str]:
+def home(house: House) -> dict[str, str]:
     """The environment of a client; without the modules of our Python, as getmail has another one."""
     ours = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return {**ours, "HOME": house.folder}
@@ -91,7 +91,7 @@ def by_mpop(house: House, way: str, keep: bool) -> list[bytes]:
         "--received-header=off",
         f"--delivery=maildir,{name}",
     ]
-    run([program("mpop"), "-q", *place, *login, *tls, *manner], env=_home(house))
+    run([program("mpop"), "-q", *place, *login, *tls, *manner], env=home(house))
     return house.read_all(f"mpop-{way}-{keep}/new")
 
 
@@ -116,7 +116,7 @@ def by_getmail(house: House, way: str, keep: bool) -> list[bytes]:
         "read_all = true\nreceived = false\ndelivered_to = false",
     )
     path = house.write(f"{name}-data/getmailrc", "\n".join(lines) + "\n")
-    run([program("getmail"), "-q", "-g", data, "-r", path], env=_home(house))
+    run([program("getmail"), "-q", "-g", data, "-r", path], env=home(house))
     return house.read_all(name)
 
 
