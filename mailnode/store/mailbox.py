@@ -18,7 +18,7 @@ from mailnode.store.body import Body
 from mailnode.store.directory import CUR, NEW
 from mailnode.store.download import Download, measure
 from mailnode.store.draft import Arriving, Draft
-from mailnode.store.errors import InUse, NoSuchMessage, TooManyKeywords
+from mailnode.store.errors import InUse, NoSuchMailbox, NoSuchMessage, TooManyKeywords
 from mailnode.store.folder import Place
 from mailnode.store.index import UNKNOWN, Prepared
 from mailnode.store.keywords import NAME_LIMIT
@@ -393,17 +393,26 @@ class Mailbox(Synchronised):
         raise NoSuchMessage
 
     def move(self, uids: Sequence[int], target: "Mailbox") -> list[tuple[int, int]]:
-        """Copy messages, then remove them here; gives (UID here, UID there). All of them, or none.
+        """Copy messages, then remove them here; gives (UID here, UID there).
 
-        A power cut in between leaves a message in both. Raises as copy() does, and OSError.
+        Each is moved, or stays where it is; a power cut in between leaves a message in both, and so does an
+        error when it cannot be seen what has become of it. Raises as copy() does, and OSError.
         """
         made = self.copy(uids, target, moving=True)
         try:
             self.expunge([here for here, _ in made])
         except BaseException:
-            target.expunge([there for here, there in made if self.get(here) is not None])
+            target.expunge([there for here, there in made if self.is_there(here)])
             raise
         return made
+
+    def is_there(self, uid: int) -> bool:
+        """Whether the file of a message is there at this moment, whatever was known of it. Raises OSError."""
+        try:
+            self.body(uid).close()
+        except (NoSuchMessage, NoSuchMailbox):
+            return False
+        return True
 
     def deleted_octets(self) -> int:
         r"""Octets on the disk that removing all messages with \Deleted would free, as of the last sync."""
