@@ -279,17 +279,20 @@ class Mailbox(Synchronised):
     def claim_recent(self) -> set[int]:
         """Move new/ to cur/, as SELECT does; gives the UIDs that no session had claimed.
 
-        It is no loss if a power cut puts the files back into new/, so nobody waits for the disk.
+        It is no loss if a power cut puts the files back into new/, so nobody waits for the disk. Where there
+        is nothing to claim, nobody waits for the lock either.
         """
+        self.sync()
+        if not self._messages.recent:
+            return set()
         with self._changing():
-            unclaimed = [message for message in self._messages if message.recent]
-            in_new = [message for message in unclaimed if message.place[0]]
+            in_new = [one for one in self._messages.each(sorted(self._messages.recent)) if one.place[0]]
             if in_new:
                 self._each(in_new, self._claim, durable=False)
                 self._remember(in_new, [])
-            for message in unclaimed:
-                message.recent = False
-            return {message.uid for message in unclaimed if self._messages.get(message.uid) is message}
+            claimed = set(self._messages.recent)
+            self._messages.recent.clear()
+            return claimed
 
     def _claim(self, message: Message) -> None:
         try:
@@ -467,10 +470,10 @@ class Mailbox(Synchronised):
     def _arrived(self, found: list[tuple[str, Place]]) -> list[int]:
         """Messages that were put here by us, listed already; gives their UIDs."""
         admitted = self._admit(found)
-        for message in admitted:
-            message.recent = True
+        uids = [message.uid for message in admitted]
+        self._messages.recent.update(uids)
         self._remember(admitted, [])
-        return [message.uid for message in admitted]
+        return uids
 
     def append(self, draft: Draft, flags: Flags = NO_FLAGS, internal_date: float | None = None) -> int:
         """Put one finished message here; see append_all."""

@@ -12,6 +12,7 @@ import contextlib
 import stat
 from array import array
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from mailnode.store import filenames, homes, identity
@@ -92,6 +93,11 @@ class Synchronised:
         return self._context.now()
 
     @property
+    def recent(self) -> AbstractSet[int]:
+        """The UIDs that no session has claimed so far."""
+        return self._messages.recent
+
+    @property
     def directories(self) -> tuple[str, str]:
         """The paths where its messages lie."""
         return f"{self._folder.path}/{NEW}", f"{self._folder.path}/{CUR}"
@@ -136,7 +142,7 @@ class Synchronised:
         return Status(
             mailbox_id=self.mailbox_id,
             messages=len(self._messages),
-            recent=sum(message.recent for message in self._messages),
+            recent=len(self._messages.recent),
             uid_next=self.uid_next,
             uid_validity=self.uid_validity,
             unseen=sum(SEEN not in message.flags for message in self._messages),
@@ -297,7 +303,7 @@ class Synchronised:
         modseq = self._tick() if moved else 0
         for message in moved:
             if message.place[0] and not places[message.base][0]:
-                message.recent = False  # somebody else has claimed it
+                self._messages.recent.discard(message.uid)  # somebody else has claimed it
             message.place = places[message.base]
             flags = self._flags(message.place)
             if flags != message.flags:
@@ -375,8 +381,10 @@ class Synchronised:
         strange = []  # of which the cache knows nothing at all
         for base, place in found:
             uid = records[base].uid
-            message = Message(uid, base, place, self._flags(place), 0, recent=place[0])
+            message = Message(uid, base, place, self._flags(place), 0)
             admitted.append(message)
+            if place[0]:
+                self._messages.recent.add(uid)
             row = remembered.pop(uid, None)
             if row is not None and row.base == base:
                 message.octets, message.internal_date, message.modseq = row[4], row[5], row[3]

@@ -233,7 +233,7 @@ class OddFiles(ByHand):
         """A message that is cut short while it is looked at ends nobody's process."""
         uid = self.append(self.anna, message=text("long " * 400_000))
         with self.anna.mailbox(INBOX).body(uid) as body:
-            os.truncate(body.file.path, 10)
+            os.truncate(body._file.path, 10)
             self.assertEqual(len(body.data), 10)
 
 
