@@ -395,15 +395,23 @@ class Mailbox(Synchronised):
     def move(self, uids: Sequence[int], target: "Mailbox") -> list[tuple[int, int]]:
         """Copy messages, then remove them here; gives (UID here, UID there). All of them, or none.
 
-        A power cut in between leaves a message in both. Raises as copy() does, and OSError.
+        A power cut in between leaves a message in both. When some cannot be removed, only these are taken
+        back; where nobody can tell, all stay in both. Raises as copy() does, and OSError.
         """
         made = self.copy(uids, target, moving=True)
         try:
             self.expunge([here for here, _ in made])
         except BaseException:
-            target.expunge([there for here, there in made if self.get(here) is not None])
-            raise
+            left = self.left_of([here for here, _ in made])
+            target.expunge([there for here, there in made if here in left])
+            if left:
+                raise
         return made
+
+    def left_of(self, uids: Iterable[int]) -> set[int]:
+        """Those messages that are still here after an attempt to remove them, by a look at the disk."""
+        self.sync()
+        return {uid for uid in uids if self.get(uid) is not None}
 
     def deleted_octets(self) -> int:
         r"""Octets on the disk that removing all messages with \Deleted would free, as of the last sync."""

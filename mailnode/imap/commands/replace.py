@@ -65,7 +65,7 @@ async def run(session: Session, replace: Replace) -> Reply:
     except BaseException:
         await session.lane(incoming.abort)
         raise
-    session.stream.write(ok("Replacement message ready", appended(validity, uids)).encode(b"*"))
+    session.status(ok("Replacement message ready", appended(validity, uids)))
     name = mailbox.name
     session.shared.bus.publish(Expunged(session.connection.id, session.account.address, str(name), 1))
     for changed in {incoming.name, name}:
@@ -88,14 +88,10 @@ def _replace(incoming: Incoming, mailbox: Mailbox, uid: int) -> tuple[int, list[
     try:
         mailbox.expunge([uid])
     except (OSError, StoreError):
-        if _is_there(mailbox, uid):
+        left: set[int] = set()
+        with suppress(NoSuchMailbox):  # then it went with its mailbox
+            left = mailbox.left_of((uid,))
+        if left:
             incoming.store.mailbox(incoming.name).expunge(uids)
             raise
     return validity, uids
-
-
-def _is_there(mailbox: Mailbox, uid: int) -> bool:
-    with suppress(NoSuchMailbox):
-        mailbox.sync()
-        return mailbox.get(uid) is not None
-    return False
