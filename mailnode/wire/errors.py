@@ -5,7 +5,11 @@ class BadSyntax(ValueError):
     """The peer's bytes do not follow the grammar; the text is one line that may be shown to the peer."""
 
 
-class LineTooLong(BadSyntax):
+class BadLine(BadSyntax):
+    """A line that could not be taken at all."""
+
+
+class LineTooLong(BadLine):
     """A line did not end within its limit. The rest of it, up to its end, is dropped by the queue.
 
     `start` are its first octets, at most START of them: a protocol's tag may stand there.
