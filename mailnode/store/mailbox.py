@@ -405,8 +405,10 @@ class Mailbox(Synchronised):
         try:
             self.expunge([here for here, _ in made])
         except BaseException:
-            target.expunge([there for here, there in made if self.is_there(here)])
-            raise
+            left = {here for here, _ in made if self.is_there(here)}
+            target.expunge([there for here, there in made if here in left])
+            if left:
+                raise
         return made
 
     def is_there(self, uid: int) -> bool:

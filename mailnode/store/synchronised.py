@@ -229,10 +229,11 @@ class Synchronised:
     def _missing(self) -> set[str]:
         """The bases of messages that were there, or are listed, and that the last look did not see."""
         differing = self._folder.differing()
+        records = self._folder.list.records
         if self._folder.all_differ:
-            expected = self._folder.list.records.keys() | {row.base for row in self._remembered.values()}
+            expected = records.keys() | {row.base for row in self._remembered.values()}
             return (expected | self._messages.bases) - differing.keys()
-        return {base for base, place in differing.items() if place is None and base in self._messages.bases}
+        return {base for base, place in differing.items() if place is None and base in records}
 
     def _bury(self, bases: set[str]) -> None:
         """Lines of messages that went before we came: a file that comes back is another message."""
@@ -260,12 +261,17 @@ class Synchronised:
             self._text.stay_apart()
         else:
             self._text.open()
-        if not self._messages.modseq or self._context.first_time(self.guid):
-            # A power cut may have taken the end of the cache, and with it a sequence that a client has seen.
+        # A power cut may have taken the end of the cache, and with it a sequence that a client has seen, or
+        # what became of messages that have come and gone: the UIDs of these show it.
+        lagged = remembered.uid_next < folder.list.next_uid
+        if lagged or not self._messages.modseq or self._context.first_time(self.guid):
             self._messages.tick(max(self._context.now(), folder.newest_change()))
-        self._vanished = remembered.vanished or Vanished(self.highest_modseq)
-        if remembered.vanished is None and not self._blind:
-            self._cache.know_vanished(self.highest_modseq)
+        if lagged or remembered.vanished is None:
+            self._vanished = Vanished(self.highest_modseq)
+            if not self._blind:
+                self._cache.know_vanished(self.highest_modseq)
+        else:
+            self._vanished = remembered.vanished
         if remembered.uid_next > folder.list.next_uid:
             folder.list.next_uid = remembered.uid_next
             folder.rewrite_list()
@@ -406,16 +412,15 @@ class Synchronised:
         return not self._folder.list.sound or self._folder.lines - live > live // 3 + _DEAD_LINES
 
     def _remember(self, touched: Iterable[Message], gone: Iterable[int]) -> None:
-        """Tell the cache."""
-        if self._blind:
-            return
-        self._cache.save(
+        """Tell the cache. What it could not be told of expunges nobody is told any more."""
+        if not self._blind and not self._cache.save(
             uid_next=self.uid_next,
             modseq=self.highest_modseq,
             changed=map(_row, touched),
             gone=gone,
             vanished=self._vanished,
-        )
+        ):
+            self._vanished = Vanished(self.highest_modseq)
 
 
 def _row(message: Message) -> Row:

@@ -64,7 +64,7 @@ async def run(session: Session, replace: Replace) -> Reply:
     except BaseException:
         await session.lane(incoming.abort)
         raise
-    session.stream.write(ok("Replacement message ready", appended(validity, uids)).encode(b"*"))
+    session.status(ok("Replacement message ready", appended(validity, uids)))
     name = mailbox.name
     session.shared.bus.publish(Expunged(session.connection.id, session.account.address, str(name), 1))
     for changed in {incoming.name, name}:
