@@ -19,6 +19,7 @@ from mailnode.wire.imap.cursor import Cursor
 
 KEYS = 500  # in one command
 CHARSETS = (b"US-ASCII", b"UTF-8")
+_NICKNAMES = (b"ASCII", b"UTF8")  # what Python and its programs call them
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def program(args: Cursor) -> Key:
 
 def in_charset(args: Cursor) -> Key:
     """search-criteria = charset 1*(SP search-key), to the command's end (RFC 5256 section 5)."""
-    if args.astring().upper() not in CHARSETS:
+    if args.astring().upper() not in (*CHARSETS, *_NICKNAMES):
         raise Refused(b"BADCHARSET (%s)" % b" ".join(CHARSETS), "That charset is not known here")
     return _keys(args.sp())
 
