@@ -153,6 +153,18 @@ class SmtpPage(SynchronousTestCase):
         self.assertEqual([line for line in rows if "`tests/" not in line.split("|")[-2]], [])
 
 
+class ImapPage(SynchronousTestCase):
+    """docs/imap.md"""
+
+    def test_all_is_there(self) -> None:
+        """Each capability has its place, and nothing else has."""
+        page = (ROOT / "docs" / "imap.md").read_text(encoding="utf-8")
+        (found,) = (part for part in page.split("\n## ") if part.startswith("What the server offers\n"))
+        first = [line.split("|")[1] for line in found.splitlines() if line.startswith("| `")]
+        named = [word for cell in first for word in IN_CODE.findall(cell) if word != "AUTH="]
+        self.assertEqual(sorted(named), sorted(one.name for one in IMAP_EXTENSIONS))
+
+
 class Links(SynchronousTestCase):
     """README.md, CHANGES.md and docs/"""
 
