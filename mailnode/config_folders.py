@@ -24,6 +24,13 @@ def folder_name(text: str) -> str:
     return text
 
 
+def namespace(text: str) -> str:
+    """A folder's name of one level, or nothing."""
+    if _LEVELS.search(text):
+        raise Fault("has more than one level", 'Write one word, such as "Shared", or "" for none.')
+    return folder_name(text)
+
+
 FolderName = Annotated[str, folder_name]
 
 
