@@ -82,8 +82,8 @@ def resolve(
     """The existing mailboxes that are meant, each once, in the order of their names; in the account's lane.
 
     Names of mailboxes that do not exist are passed over. `levels` reads a name, and `read` one that stands in
-    the subscriptions. Those of `others` are no inboxes and not personal; where the client must not know of them
-    (False) they are searched only if they are named themselves (RFC 7377 section 2.2).
+    the subscriptions. Those of `others` are no inboxes and not personal. If the client must not know of one
+    (False) it is searched only where it is named itself (RFC 7377 section 2.2).
     """
     existing = account.names()
     wanted: set[Name] = set()

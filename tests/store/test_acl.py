@@ -42,9 +42,8 @@ class FileTests(SynchronousTestCase):
         found = acl.parse(text)
         self.assertEqual(found.encode(), text.replace(b"anonymous l", b"anyone l"))
         self.assertEqual(found.get(BEN, negative=False), Entry(BEN, frozenset("lrw"), named="custom other"))
-        self.assertEqual(
-            found.get("group=the team", negative=False), Entry("group=the team", frozenset("lr"))
-        )
+        group = Entry("group=the team", frozenset("lr"))
+        self.assertEqual(found.get("group=the team", negative=False), group)
         self.assertEqual(rights(text.decode("latin-1")), "lr")
 
     def test_lines_for_one(self) -> None:

@@ -1,0 +1,175 @@
+r"""Mailboxes of others: what is not open to somebody is not there, and the owner's world stays as it is."""
+
+import os
+import re
+from collections.abc import Iterator
+
+from mailnode.store.acl import FILE_NAME
+from tests.imap.test_session import MESSAGE, SessionCase
+from tests.imap.world import Client, people
+
+OPEN = "Shared/anna/Work"
+HIDDEN = "Shared/anna/Secret"
+ABSENT = ("Shared/anna/Nowhere", "Shared/carl/INBOX", "Shared/eve/INBOX", "Shared/me/INBOX")
+
+# Every command that names a mailbox; %s is the name.
+COMMANDS = (
+    "SELECT %s",
+    "EXAMINE %s",
+    "SELECT %s (QRESYNC (1 1))",
+    "CREATE %s/x",
+    "CREATE %s",
+    "CREATE %s (USE (\\Junk))",
+    "DELETE %s",
+    "RENAME %s x",
+    "RENAME %s %s/y",
+    "RENAME INBOX %s",
+    "RENAME Mine %s/x",
+    'LIST "" %s',
+    'LIST "" %s RETURN (STATUS (MESSAGES) MYRIGHTS)',
+    'LIST "" %s/%%',
+    'LSUB "" %s',
+    "STATUS %s (MESSAGES UNSEEN SIZE DELETED-STORAGE APPENDLIMIT)",
+    "GETMETADATA %s (/shared/comment /private/comment)",
+    "SETMETADATA %s (/private/comment {1+}\r\nx)",
+    "SETMETADATA %s (/shared/comment NIL)",
+    r'SETMETADATA %s (/private/specialuse "\\Junk")',
+    "ESEARCH IN (mailboxes %s) ALL",
+    "ESEARCH IN (subtree %s) ALL",
+    "ESEARCH IN (subtree-one %s) RETURN (COUNT) ALL",
+    "GETQUOTAROOT %s",
+    "APPEND %s {3+}\r\nabc",
+    "APPEND %s CATENATE (TEXT {3+}\r\nabc)",
+    'APPEND INBOX CATENATE (URL "/%s/;UID=1")',
+    "COPY 1 %s",
+    "UID COPY 1 %s",
+    "UID COPY 77 %s",
+    "MOVE 1 %s",
+    "UID MOVE 1 %s",
+    "REPLACE 1 %s {3+}\r\nabc",
+    "UID REPLACE 1 %s {3+}\r\nabc",
+    "SETACL %s me +l",
+    "SETACL %s nobody +l",
+    "DELETEACL %s me",
+    "GETACL %s",
+    "LISTRIGHTS %s me",
+    "MYRIGHTS %s",
+)
+
+
+class SharedCase(SessionCase):
+    """Anna and Ben, and some others."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.people("me", "anna", "carl", "dora@other.example")
+        self.anna = self.client().login("INBOX", who="anna")
+
+    def people(self, *names: str) -> None:
+        """These have mailboxes."""
+        self.world.live.mailboxes = people(*names)
+
+    def does(self, client: Client, *lines: str) -> bytes:
+        """All of it is done."""
+        heard = b""
+        for line in lines:
+            heard = client.say(f"x {line}")
+            self.assertIn(b"x OK", heard, line)
+        return heard
+
+    def share(self, *rights: str, mailbox: str = "Work") -> None:
+        """Anna opens a mailbox with a message in it to others."""
+        self.does(self.anna, f"CREATE {mailbox}")
+        self.anna.append(MESSAGE, mailbox)
+        self.does(self.anna, *(f"SETACL {mailbox} {one}" for one in rights))
+
+    def root(self, name: str = "anna") -> str:
+        """Where somebody's mail lies."""
+        return f"{self.world.directory}/example.org/{name}"
+
+
+class HiddenTests(SharedCase):
+    """I17: missing and forbidden are one."""
+
+    def answers(self, name: str, client: Client) -> Iterator[tuple[str, bytes]]:
+        """What every command says of a mailbox, whose name does not matter."""
+        for command in COMMANDS:
+            line = command.replace("%s", name).replace("%%", "%")
+            client.say("s SELECT INBOX")
+            heard = client.say(f"t {line}")
+            yield command, re.sub(rb"UIDVALIDITY \d+", b"", heard.replace(name.encode(), b"NAME"))
+
+    def test_missing_and_forbidden(self) -> None:
+        """Every command that names a mailbox answers alike for one that is not there and one not open."""
+        self.share(mailbox="Secret")
+        self.share("me lr", mailbox="Work")
+        carl = self.client().login("INBOX", who="carl")
+        self.does(carl, "SETACL INBOX anna lrs")
+        client = self.client().login()
+        self.does(client, "CREATE Mine", "ENABLE QRESYNC IMAP4rev2")
+        client.append(MESSAGE)
+        hidden = dict(self.answers(HIDDEN, client))
+        for place in ABSENT:
+            self.assertEqual(dict(self.answers(place, client)), hidden, place)
+        for command, heard in hidden.items():
+            self.assertNotIn(b"Secret", heard, command)
+            if not command.startswith(("LIST", "LSUB", "ESEARCH", "UID COPY 77", "UID MOVE 77")):
+                self.assertRegex(heard, rb"(?m)^t NO \[(NONEXISTENT|TRYCREATE|NOPERM|BADURL .*)\]", command)
+        self.assertNotEqual(dict(self.answers(OPEN, client)), hidden)
+
+    def test_forbidden_even_with_other_rights(self) -> None:
+        """Who has a right but not the right to know of the mailbox may use it, and hears nothing more."""
+        self.share("me i")
+        client = self.client().login()
+        client.append(MESSAGE)
+        self.assertRegex(client.append(MESSAGE, "Shared/anna/Work"), rb"^ap OK Appended\r\n$")
+        self.assertRegex(client.say("a COPY 1 Shared/anna/Work"), rb"^a OK Copied\r\n$")
+        self.assertIn(b"b NO [NONEXISTENT]", client.say("b STATUS Shared/anna/Work (MESSAGES)"))
+        self.assertIn(b"* MYRIGHTS Shared/anna/Work i\r\n", client.say("c MYRIGHTS Shared/anna/Work"))
+        self.assertNotIn(b"Shared", client.say('d LIST "" *'))
+        self.does(self.anna, "SETACL Work me p")
+        self.assertIn(b"e NO [NONEXISTENT]", client.say("e MYRIGHTS Shared/anna/Work"))
+        self.assertIn(b"(MESSAGES 3)", self.anna.say("f STATUS Work (MESSAGES)"))
+
+    def test_nobody_is_touched(self) -> None:
+        """Who asks for mailboxes of somebody who shares nothing does not even make their directory."""
+        client = self.client().login()
+        client.say("a SELECT Shared/carl/INBOX")
+        client.say("b APPEND Shared/carl/INBOX {3+}\r\nabc")
+        client.say("c ESEARCH IN (subtree Shared) ALL")
+        self.assertFalse(os.path.exists(self.root("carl")))
+
+    def test_a_list_that_cannot_be_read(self) -> None:
+        """It grants nothing to others, and the owner goes on."""
+        self.share("me lr")
+        client = self.client().login()
+        path = f"{self.root()}/.Work/{FILE_NAME}"
+        with open(path, "a", encoding="utf-8") as file:
+            file.write("# long\n" * 10_000)
+        self.assertIn(b"a NO [NONEXISTENT]", client.say("a SELECT Shared/anna/Work"))
+        self.does(self.anna, "SELECT Work", "CREATE Work/Below")
+        self.assertFalse(os.path.exists(f"{self.root()}/.Work.Below/{FILE_NAME}"))
+
+    def test_lookup_without_reading(self) -> None:
+        """Who may only know of a mailbox sees it in LIST, and cannot select it."""
+        self.share("me l")
+        client = self.client().login()
+        heard = client.say('a LIST "" Shared/anna/* RETURN (STATUS (MESSAGES))')
+        self.assertEqual(heard.count(b"\r\n"), 2)
+        self.assertIn(b'* LIST (\\Noselect \\HasNoChildren) "/" Shared/anna/Work\r\n', heard)
+        self.assertIn(b"b NO [NOPERM]", client.say("b SELECT Shared/anna/Work"))
+        self.assertIn(b"c OK", client.say("c ESEARCH IN (subtree Shared mailboxes Shared/anna/Work) ALL"))
+
+    def test_switched_off(self) -> None:
+        """Without a name for it there is no namespace, and nothing is announced."""
+        self.share("me lr")
+        store = self.world.config.store
+        from dataclasses import replace
+
+        self.world.live.config = replace(self.world.config, store=replace(store, shared_namespace=""))
+        client = self.client().login()
+        self.assertIn(b'* NAMESPACE (("" "/")) NIL NIL\r\n', client.say("a NAMESPACE"))
+        self.assertNotIn(b" ACL ", client.say("b CAPABILITY"))
+        self.assertIn(b"c NO [NONEXISTENT]", client.say("c SELECT Shared/anna/Work"))
+        self.assertNotIn(b"Shared", client.say('d LIST "" *'))
+        self.does(client, "CREATE Shared/anna/Work")
