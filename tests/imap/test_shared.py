@@ -1,9 +1,12 @@
-r"""Mailboxes of others: what is not open to somebody is not there, and the owner's world stays as it is."""
+r"""Mailboxes of others: what is not open is not there, and the owner's world stays as it is."""
 
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
+from mailnode.fs import FileSystem
 from mailnode.store.acl import FILE_NAME
 from tests.imap.test_session import MESSAGE, SessionCase
 from tests.imap.world import Client, people
@@ -164,8 +167,6 @@ class HiddenTests(SharedCase):
         """Without a name for it there is no namespace, and nothing is announced."""
         self.share("me lr")
         store = self.world.config.store
-        from dataclasses import replace
-
         self.world.live.config = replace(self.world.config, store=replace(store, shared_namespace=""))
         client = self.client().login()
         self.assertIn(b'* NAMESPACE (("" "/")) NIL NIL\r\n', client.say("a NAMESPACE"))
@@ -173,3 +174,172 @@ class HiddenTests(SharedCase):
         self.assertIn(b"c NO [NONEXISTENT]", client.say("c SELECT Shared/anna/Work"))
         self.assertNotIn(b"Shared", client.say('d LIST "" *'))
         self.does(client, "CREATE Shared/anna/Work")
+
+
+class NameTests(SharedCase):
+    """By what names mailboxes of others go."""
+
+    def test_owners(self) -> None:
+        """A local part, or an address where the domain is another one; INBOX in capitals."""
+        self.share("me lr", "dora@other.example lr")
+        self.does(self.anna, "SETACL INBOX me lr", "SETACL INBOX dora@other.example lr")
+        dora = self.client().login(who="dora@other.example")
+        self.assertIn(b'"/" Shared/anna@example.org/Work\r\n', dora.say('a LIST "" *'))
+        self.does(dora, "SELECT Shared/anna@example.org/inbox", "SETACL INBOX me lr")
+        me = self.client().login()
+        heard = me.say('a LIST "" Shared*')
+        self.assertEqual(
+            re.findall(rb'"/" (.*)\r\n', heard),
+            [b"Shared/anna/INBOX", b"Shared/anna/Work", b"Shared/dora@other.example/INBOX"],
+        )
+        self.does(me, "SELECT Shared/dora@other.example/INBOX")
+        for name in (
+            "Shared/anna@example.org/Work",
+            "Shared/dora/INBOX",
+            "shared/anna/Work",
+            "Shared/Anna/Work",
+        ):
+            self.assertIn(b"b NO [NONEXISTENT]", me.say(f"b SELECT {name}"), name)
+        self.assertIn(b'(("" "/")) (("Shared/" "/")) NIL', me.say("c NAMESPACE"))
+
+    def test_dots(self) -> None:
+        """Where the dot separates levels, ":" stands for it in an owner's name."""
+        self.people("me", "anna.b@other.example")
+        self.world.live.config = replace(
+            self.world.config, store=replace(self.world.config.store, separator=".")
+        )
+        anna = self.client().login(who="anna.b@other.example")
+        self.does(anna, "CREATE Work.Deep", "SETACL Work.Deep me lr")
+        me = self.client().login()
+        self.assertIn(b'"." Shared.anna:b@other:example.Work.Deep\r\n', me.say('a LIST "" *'))
+        self.does(me, "SELECT Shared.anna:b@other:example.Work.Deep")
+
+    def test_a_folder_of_that_name(self) -> None:
+        """Who has one keeps it, and sees nothing of others."""
+        self.share("me lr")
+        os.makedirs(f"{self.root('me')}/.Shared.anna.Work/cur")
+        me = self.client().login()
+        me.append(MESSAGE, "Shared/anna/Work")
+        self.assertIn(b"(MESSAGES 1 RECENT 1)", me.say("a STATUS Shared/anna/Work (MESSAGES RECENT)"))
+        self.assertIn(b'(("" "/")) NIL NIL', me.say("b NAMESPACE"))
+        self.assertEqual(me.say('c LIST "" Shared*').count(b"\r\n"), 2)
+        self.does(me, "RENAME Shared Mine")
+        me = self.client().login()
+        self.assertIn(b'(("" "/")) (("Shared/" "/")) NIL', me.say("d NAMESPACE"))
+        for line in (
+            "CREATE Shared",
+            "CREATE Shared/",
+            "CREATE Shared/x",
+            "RENAME Mine Shared",
+            "RENAME Mine Shared/x/y",
+        ):
+            self.assertIn(b"e NO [NOPERM]", me.say(f"e {line}"), line)
+
+    def test_subscriptions(self) -> None:
+        """They stand in the reader's own file, in both its versions; what is hidden counts as missing."""
+        self.share("me lr")
+        self.people("me", "anna", "carl", "dora@other.example")
+        dora = self.client().login(who="dora@other.example")
+        self.does(dora, "SETACL INBOX me lr")
+        for version in (b"", b"INBOX\n"):
+            me = self.client().login()
+            with open(f"{self.root('me')}/subscriptions", "wb") as file:
+                file.write(version)
+            self.does(
+                me,
+                *(
+                    f"SUBSCRIBE Shared/{one}"
+                    for one in ("anna/Work", "anna/Secret", "dora@other.example/INBOX")
+                ),
+            )
+            heard = self.does(me, 'LSUB "" Shared*')
+            self.assertIn(b'* LSUB () "/" Shared/anna/Work\r\n', heard)
+            self.assertIn(b'* LSUB (\\Noselect) "/" Shared/anna/Secret\r\n', heard)
+            self.assertIn(b'* LSUB () "/" Shared/dora@other.example/INBOX\r\n', heard)
+            heard = self.does(me, 'LIST (SUBSCRIBED) "" Shared*')
+            self.assertIn(
+                b'* LIST (\\Subscribed \\HasNoChildren) "/" Shared/dora@other.example/INBOX\r\n', heard
+            )
+            self.assertIn(
+                b'* LIST (\\Subscribed \\NonExistent \\HasNoChildren) "/" Shared/anna/Secret\r\n', heard
+            )
+            heard = self.does(me, "ESEARCH IN (subscribed) RETURN (COUNT) ALL")
+            self.assertIn(b"MAILBOX Shared/anna/Work UIDVALIDITY", heard)
+            self.does(me, "UNSUBSCRIBE Shared/dora@other.example/INBOX")
+            self.assertNotIn(b"dora", self.does(me, 'LSUB "" Shared*'))
+
+    def test_many_searches(self) -> None:
+        """ESEARCH goes through the accounts, and PERSONAL and INBOXES stay at home."""
+        self.share("me lr")
+        self.share("me r", mailbox="Unlisted")
+        me = self.client().login()
+        me.append(MESSAGE)
+        found = re.compile(rb"MAILBOX (\S+) ")
+        for where, names in (
+            ("subtree (Shared INBOX)", [b"INBOX", b"Shared/anna/Work"]),
+            ("subtree-one Shared/anna", [b"Shared/anna/Work"]),
+            (
+                "mailboxes (Shared/anna/Unlisted Shared/anna/Work)",
+                [b"Shared/anna/Unlisted", b"Shared/anna/Work"],
+            ),
+            ("personal inboxes", [b"INBOX"]),
+        ):
+            heard = self.does(me, f"ESEARCH IN ({where}) RETURN (COUNT) ALL")
+            self.assertEqual(found.findall(heard), names, where)
+        self.does(me, "SELECT Shared/anna/Unlisted")
+        heard = self.does(me, "ESEARCH IN (selected personal) RETURN (COUNT) ALL")
+        self.assertEqual(found.findall(heard), [b"INBOX", b"Shared/anna/Unlisted"])
+        self.assertEqual(found.findall(self.does(me, "ESEARCH ALL")), [b"Shared/anna/Unlisted"])
+
+
+class OwnersTests(SharedCase):
+    """Who has nothing to do with any of it pays nothing for it."""
+
+    def test_no_further_files(self) -> None:
+        """No command on mailboxes of one's own looks at a list, whether they are shared or not."""
+        self.share("me lrs")
+        looked: list[str] = []
+
+        def noting(original: Any) -> Any:
+            def call(files: FileSystem, path: str, *args: Any, **more: Any) -> Any:
+                looked.append(os.path.basename(path))
+                return original(files, path, *args, **more)
+
+            return call
+
+        for name in ("stat", "open", "read", "replace", "append"):
+            self.patch(FileSystem, name, noting(getattr(FileSystem, name)))
+        self.anna.append(MESSAGE, "Work", "(\\Seen)")
+        self.does(
+            self.anna,
+            "SELECT Work",
+            "FETCH 1:* (FLAGS BODY[])",
+            "STORE 1 +FLAGS (\\Flagged)",
+            "SEARCH SEEN",
+            "COPY 1 INBOX",
+            "STATUS INBOX (MESSAGES UNSEEN)",
+            "MOVE 1 INBOX",
+            "EXPUNGE",
+            "GETMETADATA Work (/private/comment)",
+            "CREATE Top",
+            "RENAME Top Other",
+            "DELETE Other",
+            "CLOSE",
+            "SUBSCRIBE Work",
+        )
+        self.assertFalse({FILE_NAME, "mailnode-seen", "shares"}.intersection(looked))
+
+    def test_letters_of_the_owner_stay(self) -> None:
+        r"""The \Seen of a reader is in no file name, and what somebody flags is in both views."""
+        self.share("me lrsw")
+        me = self.client().login(None)
+        self.does(me, "SELECT Shared/anna/Work", "FETCH 1 BODY[]")
+        self.assertEqual(os.listdir(f"{self.root()}/.Work/cur"), [])
+        self.does(me, "STORE 1 FLAGS (\\Flagged \\Seen)")
+        [name] = os.listdir(f"{self.root()}/.Work/cur")
+        self.assertTrue(name.endswith(":2,F"))
+        self.does(self.anna, "SELECT Work", "STORE 1 FLAGS (\\Seen \\Draft)")
+        self.does(me, "STORE 1 FLAGS ()")
+        [name] = os.listdir(f"{self.root()}/.Work/cur")
+        self.assertTrue(name.endswith(":2,S"))
+        self.assertIn(b"FLAGS ()", me.say("a FETCH 1 FLAGS"))
