@@ -8,6 +8,8 @@ from tests.imap.test_session import MESSAGE
 from tests.imap.test_shared import SharedCase
 from tests.imap.world import Client, World
 
+ITEMS = "MESSAGES UIDNEXT UIDVALIDITY HIGHESTMODSEQ MAILBOXID SIZE DELETED DELETED-STORAGE APPENDLIMIT"
+
 
 class ReaderTests(SharedCase):
     r"""The \Seen of each reader, and modification sequences."""
@@ -159,3 +161,26 @@ class ReaderTests(SharedCase):
         self.assertIn(b"ALL 1:2", me.say("u UID SEARCH RETURN (UPDATE ALL) UNSEEN"))
         self.does(again, "STORE 1 +FLAGS.SILENT (\\Seen)")
         self.assertIn(b'* ESEARCH (TAG "u") UID REMOVEFROM (0 1)\r\n', me.say("n NOOP"))
+
+    def test_reads_as_the_owner_does(self) -> None:
+        """Whatever is asked of messages, a reader hears what the owner hears, but for flags."""
+        self.does(self.anna, "SELECT Work", "STORE 2 +FLAGS ($Word)", "EXAMINE Work")
+        me = self.reader(select="EXAMINE Shared/anna/Work")
+        for line in (
+            "FETCH 1:* (UID INTERNALDATE RFC822.SIZE ENVELOPE BODY BODYSTRUCTURE)",
+            "FETCH 1:* (PREVIEW EMAILID THREADID SAVEDATE)",
+            "FETCH 1:* (RFC822 RFC822.HEADER RFC822.TEXT BODY[1] BODY[HEADER.FIELDS (FROM)] BINARY.SIZE[1])",
+            "UID FETCH 1:* (PREVIEW (LAZY) BINARY.PEEK[1])",
+            "SEARCH RETURN (ALL COUNT) TEXT body",
+            "SEARCH OR KEYWORD $Word EMAILID Mx",
+            "SEARCH FROM a@b LARGER 3 SINCE 1-Jan-2000 SENTBEFORE 1-Jan-2000",
+            "UID SORT RETURN (ALL) (FROM REVERSE ARRIVAL SIZE DISPLAYTO) UTF-8 ALL",
+            "THREAD REFERENCES UTF-8 ALL",
+            "UID THREAD REFS UTF-8 BODY body",
+            "UID FETCH 1:* (UID) (PARTIAL -1:-1)",
+        ):
+            mine = me.say(f"a {line}")
+            self.assertIn(b"a OK", mine, line)
+            self.assertEqual(mine, self.anna.say(f"a {line}"), line)
+        mine = me.say(f"b STATUS Shared/anna/Work ({ITEMS})")
+        self.assertEqual(mine.replace(b"Shared/anna/", b""), self.anna.say(f"b STATUS Work ({ITEMS})"))

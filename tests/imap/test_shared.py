@@ -7,7 +7,10 @@ from dataclasses import replace
 from typing import Any
 
 from mailnode.fs import FileSystem
+from mailnode.net.blocking import Lane
 from mailnode.store.acl import FILE_NAME
+from mailnode.store.sharing import Sharing
+from mailnode.store.synchronised import Synchronised
 from tests.imap.test_session import MESSAGE, SessionCase
 from tests.imap.world import Client, people
 
@@ -61,12 +64,42 @@ COMMANDS = (
 
 
 class SharedCase(SessionCase):
-    """Anna and Ben, and some others."""
+    """Anna, who shares, and others; whatever is done with a mailbox is done in the lane of its account."""
 
     def setUp(self) -> None:
         super().setUp()
+        self.inside: list[Lane] = []
+        self.patch(Lane, "run", self.noting(Lane.run))
+        self.patch(Synchronised, "sync", self.checking(Synchronised.sync))
+        self.patch(Sharing, "_at", self.checking(Sharing._at))
         self.people("me", "anna", "carl", "dora@other.example")
         self.anna = self.client().login("INBOX", who="anna")
+
+    def noting(self, run: Any) -> Any:
+        """Lane.run, where the lane is known while a job runs."""
+
+        def run_in(lane: Lane, function: Any, *args: Any) -> Any:
+            def job(*args: Any) -> Any:
+                self.inside.append(lane)
+                try:
+                    return function(*args)
+                finally:
+                    self.inside.pop()
+
+            return run(lane, job, *args)
+
+        return run_in
+
+    def checking(self, method: Any) -> Any:
+        """A method of the store, where the lane has to be that of its account."""
+
+        def checked(part: Any, *args: Any) -> Any:
+            root = part._context.root
+            [lane] = [one.lane for one in self.world.realm.accounts() if one.store.root == root]
+            self.assertIs(self.inside[-1] if self.inside else None, lane)
+            return method(part, *args)
+
+        return checked
 
     def people(self, *names: str) -> None:
         """These have mailboxes."""
