@@ -82,6 +82,11 @@ class ReaderTests(SharedCase):
         self.assertIn(b"FLAGS (\\Seen)", me.say("a FETCH 1 FLAGS"))
         self.assertEqual(self.modseq(me), modseq)
         self.assertGreater(self.modseq(me), self.modseq(me, 2))
+        self.does(me, "UNSELECT")
+        with open(f"{self.root()}/.Work/mailnode-seen", "a", encoding="utf-8") as file:
+            file.write(f"{modseq * 10} me@example.org + 2\n")
+        heard = me.say("b STATUS Shared/anna/Work (HIGHESTMODSEQ)")
+        self.assertIn(b"(HIGHESTMODSEQ %d)" % (modseq * 10), heard)
 
     def test_resynchronisation(self) -> None:
         """A client that was away hears what was read meanwhile, and of nothing twice (RFC 7162)."""

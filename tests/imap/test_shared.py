@@ -9,6 +9,7 @@ from typing import Any
 from mailnode.fs import FileSystem
 from mailnode.net.blocking import Lane
 from mailnode.store.acl import FILE_NAME
+from mailnode.store.mailbox import Mailbox
 from mailnode.store.sharing import Sharing
 from mailnode.store.synchronised import Synchronised
 from tests.imap.test_session import MESSAGE, SessionCase
@@ -72,6 +73,8 @@ class SharedCase(SessionCase):
         self.patch(Lane, "run", self.noting(Lane.run))
         self.patch(Synchronised, "sync", self.checking(Synchronised.sync))
         self.patch(Sharing, "_at", self.checking(Sharing._at))
+        for name in ("body", "octets", "prepared", "orderings"):
+            self.patch(Mailbox, name, self.checking(getattr(Mailbox, name)))
         self.people("me", "anna", "carl", "dora@other.example")
         self.anna = self.client().login("INBOX", who="anna")
 
@@ -94,7 +97,7 @@ class SharedCase(SessionCase):
         """A method of the store, where the lane has to be that of its account."""
 
         def checked(part: Any, *args: Any) -> Any:
-            root = part._context.root
+            root = getattr(part, "_lent", part)._context.root
             [lane] = [one.lane for one in self.world.realm.accounts() if one.store.root == root]
             self.assertIs(self.inside[-1] if self.inside else None, lane)
             return method(part, *args)
