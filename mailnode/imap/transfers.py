@@ -42,7 +42,8 @@ async def move(session: Session, uids: list[int], place: Place, target: Mailbox)
     except Exception:
         left = await session.lane(_those_left, view.mailbox, made, of=view.place.account)
         await session.lane(target.take_back, left, of=place.account)
-        raise
+        if left:
+            raise
     return made
 
 
@@ -53,4 +54,4 @@ def _is_own(view: Selected, place: Place) -> bool:
 
 def _those_left(mailbox: Mailbox, made: Pairs) -> list[int]:
     """The copies of messages that are still here."""
-    return [there for here, there in made if mailbox.get(here) is not None]
+    return [there for here, there in made if mailbox.is_there(here)]

@@ -10,6 +10,7 @@ left out, or raises NoRight. All methods run in the lane of the owner's account.
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -113,6 +114,10 @@ class Borrowed(Mailbox):
         unseen = sum(uid not in self._seen for uid in self.uids)
         return counts.of_reader(unseen=unseen)
 
+    @property
+    def recent(self) -> AbstractSet[int]:
+        return frozenset()
+
     # Messages
 
     def get(self, uid: int) -> Message | None:
@@ -123,16 +128,18 @@ class Borrowed(Mailbox):
         return map(self._as_seen, self._lent.each(uids))
 
     def _as_seen(self, message: Message) -> Message:
-        r"""A copy with what this reader knows of it."""
-        flags = message.flags | _READ if message.uid in self._seen else message.flags - _READ
+        r"""The message, or a copy with what this reader knows of it."""
+        seen = message.uid in self._seen
         modseq = max(message.modseq, self._seen.modseq(message.uid))
+        if (SEEN in message.flags) is seen and modseq == message.modseq:
+            return message
+        flags = message.flags | _READ if seen else message.flags - _READ
         return Message(
             message.uid,
             message.base,
             message.place,
             flags,
             modseq,
-            recent=False,
             octets=message.octets,
             internal_date=message.internal_date,
         )
@@ -240,6 +247,9 @@ class Borrowed(Mailbox):
     def move(self, uids: Sequence[int], target: Mailbox) -> list[tuple[int, int]]:
         """Messages of others go through store.transfer."""
         raise NotImplementedError
+
+    def is_there(self, uid: int) -> bool:
+        return self._lent.is_there(uid)
 
     def linked(self, uids: Sequence[int], link: Callable[[str], str]) -> list[Linked]:
         """Messages with a further name for each file, and the flags that they have for this reader."""

@@ -67,6 +67,8 @@ async def run(session: Session, command: Esearch) -> Reply:
         if command.search.refusal is not None:
             raise command.search.refusal
         follow = contexts.wanted(session, command.returning)
+        if command.search.key.modseqs:
+            session.use_modseqs()
         everywhere = Everywhere(session, command, follow=follow)
         for account, places in groupby(await everywhere.places(), key=lambda place: place.account):
             if everywhere.trouble is None:

@@ -7,6 +7,7 @@ from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
 from mailnode.imap.words.languages import resp_text
 from mailnode.wire.errors import BadSyntax
+from mailnode.wire.imap.command import announcement
 
 POLL = 10.0  # seconds between looks at the disk, for what other programs do there and no hint tells
 
@@ -54,6 +55,7 @@ async def run(session: Session, _: None) -> Reply:
     if isinstance(result, Failure):
         result.raiseException()
     if result.upper() != b"DONE":
+        session.awaited = announcement(result)
         raise BadSyntax("DONE expected")
     return ok("No longer idle")
 

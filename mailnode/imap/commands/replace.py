@@ -4,7 +4,6 @@ On the disk the new message is durable before the old one goes: a power cut betw
 the old one cannot be removed, the new one is taken back.
 """
 
-from contextlib import suppress
 from dataclasses import dataclass
 
 from mailnode.events.life import Expunged
@@ -13,7 +12,7 @@ from mailnode.imap.commands.append import appended
 from mailnode.imap.incoming import Incoming
 from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.session import Session
-from mailnode.store.errors import NoRight, NoSuchMailbox, NoSuchMessage, StoreError
+from mailnode.store.errors import NoRight, NoSuchMessage, StoreError
 from mailnode.store.mailbox import Mailbox
 from mailnode.wire.imap import sequence
 from mailnode.wire.imap.cursor import Cursor
@@ -70,7 +69,7 @@ async def run(session: Session, replace: Replace) -> Reply:
     except BaseException:
         await incoming.forget()
         raise
-    session.stream.write(ok("Replacement message ready", appended(incoming, validity, uids)).encode(b"*"))
+    session.status(ok("Replacement message ready", appended(incoming, validity, uids)))
     address = view.place.account.address
     session.shared.bus.publish(Expunged(session.connection.id, address, str(mailbox.name), 1))
     for changed in dict.fromkeys((incoming.place, view.place)):
@@ -91,7 +90,7 @@ def _replace(incoming: Incoming, mailbox: Mailbox, uid: int) -> tuple[int, list[
     try:
         mailbox.expunge([uid])
     except (OSError, StoreError):
-        if _is_there(mailbox, uid):
+        if mailbox.is_there(uid):
             incoming.take_back(uids)
             raise
     return validity, uids
@@ -107,7 +106,7 @@ async def _replace_afar(
     try:
         await session.lane(mailbox.expunge, [uid], of=account)
     except (OSError, StoreError):
-        if await session.lane(_is_there, mailbox, uid, of=account):
+        if await session.lane(mailbox.is_there, uid, of=account):
             await session.lane(incoming.take_back, uids, of=incoming.place.account)
             raise
     return validity, uids
@@ -117,10 +116,3 @@ def _require(mailbox: Mailbox, uid: int) -> None:
     mailbox.sync()
     if mailbox.get(uid) is None:
         raise NoSuchMessage(uid)
-
-
-def _is_there(mailbox: Mailbox, uid: int) -> bool:
-    with suppress(NoSuchMailbox):
-        mailbox.sync()
-        return mailbox.get(uid) is not None
-    return False
