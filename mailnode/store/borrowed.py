@@ -2,9 +2,10 @@ r"""A mailbox as somebody sees it who is not its owner: with their rights, and t
 
 It has the words of Mailbox, and may stand wherever one may. Other flags are those of everybody. The
 modification sequence of a message is that of its last change in the eyes of this reader, so it grows when
-they read it; all come from one counter, that of the mailbox, so HIGHESTMODSEQ is above them, and nobody else
-hears of a message that has not changed for them. \Recent is the owner's. What the reader has no right to is
-left out, or raises NoRight. All methods run in the lane of the owner's account.
+they read it; all come from one counter, that of the mailbox, so HIGHESTMODSEQ is above them. Nobody else
+hears of what one reader has read; only the owner's own \Seen is told to readers as a change that changes
+nothing. \Recent is the owner's. What the reader has no right to is left out, or raises NoRight. All methods
+run in the lane of the owner's account.
 """
 
 from array import array
@@ -111,8 +112,8 @@ class Borrowed(Mailbox):
 
     def status(self) -> Status:
         counts = self._lent.status()
-        unseen = sum(uid not in self._seen for uid in self.uids)
-        return counts.of_reader(unseen=unseen)
+        seen = sum(len(self._within(span)) for span in self._seen.spans)
+        return counts.of_reader(unseen=len(self.uids) - seen)
 
     @property
     def recent(self) -> AbstractSet[int]:
@@ -261,6 +262,7 @@ class Borrowed(Mailbox):
 
     def append_all(self, arriving: Sequence[Arriving], *, freed: Usage = NOTHING) -> list[int]:
         """Put finished messages here, with those flags that the reader may set."""
+        self._look()
         kept = [Arriving(one.draft, self._kept(one.flags), one.internal_date) for one in arriving]
         uids = self._lent.append_all(kept, freed=freed)
         self._mark_read(uids, arriving)
@@ -268,6 +270,7 @@ class Borrowed(Mailbox):
 
     def link_all(self, linked: Sequence[Linked], *, freed: Usage = NOTHING) -> list[int]:
         """Put messages here, with those flags that the reader may set."""
+        self._look()
         kept = [replace(one, flags=self._kept(one.flags)) for one in linked]
         uids = self._lent.link_all(kept, freed=freed)
         self._mark_read(uids, linked)

@@ -221,7 +221,7 @@ class NameTests(SharedCase):
         self.does(self.anna, "SETACL INBOX me lr", "SETACL INBOX dora@other.example lr")
         dora = self.client().login(who="dora@other.example")
         self.assertIn(b'"/" Shared/anna@example.org/Work\r\n', dora.say('a LIST "" *'))
-        self.does(dora, "SELECT Shared/anna@example.org/inbox", "SETACL INBOX me lr")
+        self.does(dora, "SELECT Shared/anna@example.org/inbox", "SETACL INBOX me@example.org lr")
         me = self.client().login()
         heard = me.say('a LIST "" Shared*')
         self.assertEqual(
@@ -238,6 +238,17 @@ class NameTests(SharedCase):
             self.assertIn(b"b NO [NONEXISTENT]", me.say(f"b SELECT {name}"), name)
         self.assertIn(b'(("" "/")) (("Shared/" "/")) NIL', me.say("c NAMESPACE"))
 
+    def test_modern(self) -> None:
+        """IMAP4rev2 tells by what name a mailbox is known (RFC 9051 section 6.3.9.7)."""
+        self.does(self.anna, "SETACL INBOX me lrx", "CREATE INBOX/Hidden", "DELETEACL INBOX/Hidden me")
+        me = self.client().login(None)
+        self.does(me, "ENABLE IMAP4rev2")
+        heard = me.say("a SELECT Shared/anna/inbox")
+        self.assertIn(
+            b'* LIST (\\HasNoChildren) "/" Shared/anna/INBOX ("OLDNAME" (Shared/anna/inbox))\r\n', heard
+        )
+        self.assertIn(b"a OK [READ-ONLY]", heard)
+
     def test_dots(self) -> None:
         """Where the dot separates levels, ":" stands for it in an owner's name."""
         self.people("me", "anna.b@other.example")
@@ -245,7 +256,7 @@ class NameTests(SharedCase):
             self.world.config, store=replace(self.world.config.store, separator=".")
         )
         anna = self.client().login(who="anna.b@other.example")
-        self.does(anna, "CREATE Work.Deep", "SETACL Work.Deep me lr")
+        self.does(anna, "CREATE Work.Deep", "SETACL Work.Deep me@example.org lr")
         me = self.client().login()
         self.assertIn(b'"." Shared.anna:b@other:example.Work.Deep\r\n', me.say('a LIST "" *'))
         self.does(me, "SELECT Shared.anna:b@other:example.Work.Deep")
@@ -276,7 +287,7 @@ class NameTests(SharedCase):
         self.share("me lr")
         self.people("me", "anna", "carl", "dora@other.example")
         dora = self.client().login(who="dora@other.example")
-        self.does(dora, "SETACL INBOX me lr")
+        self.does(dora, "SETACL INBOX me@example.org lr")
         for version in (b"", b"INBOX\n"):
             me = self.client().login()
             with open(f"{self.root('me')}/subscriptions", "wb") as file:

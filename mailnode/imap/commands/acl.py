@@ -1,15 +1,16 @@
 """SETACL, DELETEACL, GETACL, LISTRIGHTS and MYRIGHTS (RFC 4314 section 3).
 
-Identifiers are the addresses of people here, "anyone" and "authenticated", which is the same for all of them,
-and "owner"; with "-" before one of them for negative rights. The owner always has all rights. The virtual
-rights of section 2.1.1 are "c" for "kx" and "d" for "te". Groups that another server has left in a list are
-shown with "$", and can be taken out.
+Identifiers are the addresses of people here, or local parts in the client's own domain, "anyone" and
+"authenticated", which is the same for all of them, and "owner"; with "-" before one of them for negative
+rights. The owner always has all rights. The virtual rights of section 2.1.1 are "c" for "kx" and "d" for
+"te". Groups that another server has left in a list are shown with "$", and can be taken out.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from mailnode.auth.names import login_address
+from mailnode.config_rules import split_address
 from mailnode.imap.places import Place
 from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.session import Session
@@ -104,7 +105,8 @@ def _who(session: Session, place: Place, identifier: Identifier) -> str:
         return text
     if text.startswith(_GROUP_SIGN):
         return _GROUP + text.removeprefix(_GROUP_SIGN)
-    address = login_address(session.shared.live, text)
+    domain = split_address(session.account.address)[1]
+    address = login_address(session.shared.live, text if "@" in text else f"{text}@{domain}")
     if address == place.account.address:
         return OWNER
     return f"{USER}{address}" if address else ""
