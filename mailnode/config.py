@@ -11,7 +11,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
 from mailnode.config_auth import Auth
-from mailnode.config_folders import SpecialUse
+from mailnode.config_folders import SpecialUse, namespace
 from mailnode.config_lists import MailingList
 from mailnode.config_messages import LiveMessages
 from mailnode.config_quota import AS_DEFAULT, Messages, Octets, Quota, Room
@@ -87,13 +87,14 @@ class Tls:
 
 @dataclass(frozen=True, slots=True)
 class Store:
-    """Where the Maildirs lie, what separates the levels of IMAP folder names, whether texts are indexed, and
-    what the folders for drafts and so on are called.
+    """Where the Maildirs lie, what separates the levels of IMAP folder names, whether texts are indexed, what
+    the folders for drafts and so on are called, and below what name others' shared folders are.
     """
 
     mail: Annotated[str, mail_template] = "{state}/mail/{domain}/{local}"
     separator: Literal["/", "."] = "/"
     text_index: bool = True
+    shared_namespace: Annotated[str, namespace] = "Shared"
     special_use: SpecialUse = field(default_factory=SpecialUse)
 
 

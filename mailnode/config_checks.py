@@ -61,6 +61,7 @@ def check_config(file: TomlFile, config: Config, files: FileSystem) -> None:
     if len(config.domains) > 1 and "{domain}" not in config.store.mail:
         text = "has no {domain}, so equal names in two domains would share their mail"
         file.mistake(("store", "mail"), text, 'For example: mail = "{state}/mail/{domain}/{local}"')
+    _check_namespace(file, config)
     limits = config.limits
     if limits.errors_soft > limits.errors_hard:
         file.mistake(("limits", "errors_soft"), "is above errors_hard", "Make errors_soft the smaller one.")
@@ -72,6 +73,16 @@ def check_config(file: TomlFile, config: Config, files: FileSystem) -> None:
         if trusted.is_global:
             text = "holds public addresses, which no limit on connections, rates and messages holds for"
             file.warning(("trusted_networks", index), text, "Trust only networks that are yours.")
+
+
+def _check_namespace(file: TomlFile, config: Config) -> None:
+    """No folder of one's own is called as those that others share."""
+    word = config.store.shared_namespace
+    for use, levels in config.store.special_use.names().items():
+        if levels[0] == word:
+            text = f"is below {word}, where the folders are that others share"
+            remedy = "Choose another name, or another shared_namespace."
+            file.mistake(("store", "special_use", use[1:].lower()), text, remedy)
 
 
 def _check_listeners(file: TomlFile, config: Config) -> None:

@@ -1,6 +1,7 @@
 """What the folders for drafts, sent mail and so on are called: the [store.special_use] table."""
 
 import re
+import unicodedata
 from dataclasses import dataclass, fields
 from typing import Annotated
 
@@ -22,6 +23,13 @@ def folder_name(text: str) -> str:
             "is a name that has another meaning", 'Choose another one, such as "Sent", or "" for none.'
         )
     return text
+
+
+def namespace(text: str) -> str:
+    """A folder's name of one level, or nothing."""
+    if _LEVELS.search(text):
+        raise Fault("has more than one level", 'Write one word, such as "Shared", or "" for none.')
+    return unicodedata.normalize("NFC", folder_name(text))
 
 
 FolderName = Annotated[str, folder_name]

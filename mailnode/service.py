@@ -28,6 +28,7 @@ from mailnode.auth.checker import PasswordChecker, ProofChecker
 from mailnode.auth.keys import lasting_key
 from mailnode.auth.live import Live
 from mailnode.auth.login import Logins
+from mailnode.auth.neighbours import Neighbours
 from mailnode.auth.passwords import Hasher
 from mailnode.auth.realm import Realm
 from mailnode.auth.throttle import LoginThrottle
@@ -179,7 +180,8 @@ class MailNode(Service):
         submission = Smtp(live, runtime, logins, courier, bus, asking, free_space, *ways)
         pop3 = Pop3(live, runtime, logins, feed, bus, asking)
         self._watches = watches = DirectoryWatches(reactor, partial(KernelWatcher, reactor))
-        imap = Imap(Surroundings(live, runtime, logins, feed, bus, watches, asking, sessions))
+        neighbours = Neighbours(live, realm, files)
+        imap = Imap(Surroundings(live, runtime, logins, feed, bus, watches, asking, sessions, neighbours))
         self._factories = session_factories(
             live,
             runtime,

@@ -21,7 +21,7 @@ async def read_message(incoming: Incoming) -> None:
     if kind not in _DATA:
         raise BadSyntax("A literal with the message is expected")
     wanted = flags.checked(flag_list)
-    incoming.begin()
+    await incoming.begin()
     await _DATA[kind](incoming)
     await incoming.end(wanted, internal_date)
 
@@ -72,7 +72,7 @@ async def _url(incoming: Incoming) -> None:
     """url = "URL" SP astring; the name was read"""
     incoming.args.sp()
     session = incoming.session
-    found = await session.lane(referred, session, await incoming.string())
+    found = await referred(session, await incoming.string())
     try:
         await incoming.copied(found.chunks, found.size)
     finally:

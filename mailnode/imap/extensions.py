@@ -23,6 +23,11 @@ def _starttls_possible(session: Session) -> bool:
     return session.state is State.NOT_AUTHENTICATED and session.starttls_offered
 
 
+def _shares(session: Session) -> bool:
+    """Whether the administrator has given the mailboxes of others a name."""
+    return bool(session.config.store.shared_namespace)
+
+
 def _logged_in(session: Session) -> bool:
     return session.state is not State.NOT_AUTHENTICATED
 
@@ -95,6 +100,9 @@ EXTENSIONS = (
     Extension("SPECIAL-USE", 6154),
     Extension("CREATE-SPECIAL-USE", 6154, ("CREATE",)),
     Extension("METADATA", 5464, ("GETMETADATA", "SETMETADATA")),
+    Extension("ACL", 4314, ("SETACL", "DELETEACL", "GETACL", "LISTRIGHTS", "MYRIGHTS"), announced=_shares),
+    Extension("RIGHTS=texk", 4314, announced=_shares),
+    Extension("LIST-MYRIGHTS", 8440, ("LIST",), announced=_shares),
     Extension("MULTIAPPEND", 3502, ("APPEND",)),
     Extension("BINARY", 3516, ("APPEND", "FETCH")),
     Extension("UTF8=ACCEPT", 6855, ("APPEND", "ENABLE"), enabled=True),

@@ -7,18 +7,26 @@ MEMORY_LIMIT octets are held in memory, more goes to a file in tmp/.
 
 import errno
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any, TypeVar
 
+from twisted.internet.defer import Deferred
+
+from mailnode.auth.realm import MailAccount
+from mailnode.imap.places import Place
 from mailnode.imap.replies import Refused, no_target
 from mailnode.imap.session import Session
 from mailnode.store.draft import MEMORY_LIMIT, Arriving, Draft
 from mailnode.store.errors import NoSuchMailbox
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.usage import NOTHING, Usage
-from mailnode.store.values import Flags, Name
+from mailnode.store.values import Flags
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.command import Assembler
 from mailnode.wire.imap.cursor import Cursor
+
+T = TypeVar("T")
 
 _EMPTY_LINE = re.compile(rb"\n\r?\n")
 _PIECE = 65536
@@ -29,17 +37,26 @@ _SLICE = 1 << 20  # octets of messages here that are copied before others in the
 class Incoming:
     """The messages of one command, and what of the command is not read yet: `args`, then lines and literals.
 
-    What will be `freed` at once needs no room under the quota.
+    What will be `freed` at once, in the account of which it is, needs no room under the quota.
     """
 
-    def __init__(self, session: Session, args: Cursor, mailbox: str, *, freed: Usage = NOTHING) -> None:
+    def __init__(
+        self,
+        session: Session,
+        args: Cursor,
+        mailbox: str,
+        *,
+        freed: Usage = NOTHING,
+        of: MailAccount | None = None,
+    ) -> None:
         self.session = session
         self.args = args
-        self.store = session.account.store
+        self.place = Place(session.account, ())
         self.arrived: list[Arriving] = []
-        self.name: Name = ()
+        self.readable = False  # by the client, once all is there
         self._mailbox = mailbox
         self._freed = freed
+        self._freed_in = of
         self._draft: Draft | None = None
         self._octets = 0
         self._held: list[bytes] = []
@@ -49,11 +66,21 @@ class Incoming:
 
     # One message
 
-    def begin(self) -> None:
+    async def begin(self) -> None:
         """Another message. Raises Refused for a mailbox name that cannot be."""
-        self.name = self.session.name(self._mailbox)
-        self._draft = self.store.draft()
+        if not self.place.name:
+            name = self.session.name(self._mailbox)
+            try:
+                self.place = await self.session.place(self._mailbox)
+            except NoSuchMailbox:
+                self.place = replace(self.place, name=name)  # no mailbox of the client's own has such a name
+        if self.place.account is not self._freed_in:
+            self._freed = NOTHING
+        self._draft = self.place.account.store.draft()
         self._octets = 0
+
+    def _lane(self, function: Callable[..., T], *args: Any) -> "Deferred[T]":
+        return self.session.lane(function, *args, of=self.place.account)
 
     async def literal(self, *, binary: bool = False) -> None:
         """The octets of the awaited literal belong to the message; reads the line behind it too.
@@ -84,9 +111,9 @@ class Incoming:
     async def copied(self, chunks: Iterator[bytes], size: int) -> None:
         """Octets of messages here belong to the message; the generator runs in the lane."""
         await self._admit(size)
-        await self.session.lane(self._write_held)
+        await self._lane(self._write_held)
         until = self._octets + size
-        while not await self.session.lane(self._copy_slice, chunks):
+        while not await self._lane(self._copy_slice, chunks):
             pass
         if self._octets != until:
             raise OSError(errno.EIO, "a message does not have the size that was counted")
@@ -104,7 +131,7 @@ class Incoming:
 
     async def set_aside(self) -> None:
         """Another message follows: this one is on the disk then, and takes no more memory."""
-        await self.session.lane(self._finish)
+        await self._lane(self._finish)
 
     async def string(self) -> bytes:
         """astring, also where its literal is still awaited: it is not part of the message."""
@@ -123,14 +150,29 @@ class Incoming:
             raise BadSyntax("A literal must not hold NUL")
         return octets
 
-    # All of them; these run in the lane
+    # All of them
+
+    async def finish(self) -> tuple[int, list[int]]:
+        """Put all messages where they belong; see put()."""
+        return await self._lane(self.put)
+
+    async def forget(self) -> None:
+        """Forget all of them."""
+        await self._lane(self.abort)
+
+    # These run in the lane of the mailbox's account
 
     def put(self) -> tuple[int, list[int]]:
         """UIDVALIDITY of the mailbox, and the UIDs of the messages, which are durable then."""
         self._write_held()
         mailbox = self._target()
         uids = mailbox.append_all(self.arrived, freed=self._freed)
+        self.readable = "r" in mailbox.rights
         return mailbox.uid_validity, uids
+
+    def take_back(self, uids: list[int]) -> None:
+        """Remove what put() has put there."""
+        self.place.mailbox("i").take_back(uids)
 
     def abort(self) -> None:
         """Forget all of them."""
@@ -144,20 +186,21 @@ class Incoming:
         limit = self.session.config.limits.message_size
         if self._octets + size > limit:
             raise Refused(b"TOOBIG", f"A message has at most {limit} octets")
-        await self.session.lane(self._check_room, size)
+        await self._lane(self._check_room, size)
 
     def _check_room(self, size: int) -> None:
         """Refuse before a single octet is sent for nothing."""
         self._target()
         octets = sum(one.draft.octets_on_disk for one in self.arrived) + self._octets + size
         messages = len(self.arrived) + 1 - self._freed.messages
-        self.store.check_room(max(0, octets - self._freed.octets), max(0, messages))
-        if self.store.free_space() - size < self.session.config.limits.min_free_space:
+        store = self.place.account.store
+        store.check_room(max(0, octets - self._freed.octets), max(0, messages))
+        if store.free_space() - size < self.session.config.limits.min_free_space:
             raise Refused(b"OVERQUOTA", "There is no room for it")
 
     def _target(self) -> Mailbox:
         try:
-            return self.store.mailbox(self.name)
+            return self.place.mailbox("i")
         except NoSuchMailbox:
             raise no_target() from None
 
@@ -166,7 +209,7 @@ class Incoming:
         self._held.append(piece)
         self._held_octets += len(piece)
         if self._held_octets > MEMORY_LIMIT or len(self._held) > _PIECES:
-            await self.session.lane(self._write_held)
+            await self._lane(self._write_held)
 
     def _write_held(self) -> None:
         held, self._held = b"".join(self._held), []

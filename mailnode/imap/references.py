@@ -6,12 +6,13 @@ from functools import cached_property
 from typing import Any
 
 from mailnode.imap.fetch_items import section_octets, section_spec
+from mailnode.imap.places import Place
 from mailnode.imap.replies import Refused
 from mailnode.imap.session import Session
 from mailnode.imap.surrogates import Surrogates
 from mailnode.message.rendered import Rendered
 from mailnode.store.body import Body
-from mailnode.store.errors import NoSuchMailbox, NoSuchMessage
+from mailnode.store.errors import NoRight, NoSuchMailbox, NoSuchMessage
 from mailnode.store.index import Prepared
 from mailnode.store.mailbox import Mailbox
 from mailnode.wire.errors import BadSyntax
@@ -37,7 +38,7 @@ class _Message:
 
 @dataclass(frozen=True, slots=True)
 class Referred:
-    """The octets that a URL stands for, in chunks that are made in the account's lane."""
+    """The octets that a URL stands for, in chunks that are made in any lane: the file is open."""
 
     size: int
     chunks: Iterator[bytes]
@@ -48,20 +49,21 @@ class Referred:
         self.body.close()
 
 
-def referred(session: Session, url: bytes) -> Referred:
-    """Look up a URL; in the lane. Raises Refused, with [BADURL], for one that refers to nothing here."""
+async def referred(session: Session, url: bytes) -> Referred:
+    """Look up a URL. Raises Refused, with [BADURL], for one that refers to nothing here."""
     try:
-        return _found(session, url)
-    except (BadSyntax, Refused, NoSuchMailbox, NoSuchMessage) as error:
+        parsed = urls.parse(url)
+        place = await _place(session, parsed)
+        return await session.lane(_found, session, parsed, place, of=place.account)
+    except (BadSyntax, Refused, NoRight, NoSuchMailbox, NoSuchMessage) as error:
         raise Refused(b"BADURL " + urls.shown(url), "There is no such message, or part of one") from error
 
 
-def _found(session: Session, url: bytes) -> Referred:
-    parsed = urls.parse(url)
+def _found(session: Session, parsed: urls.MessageUrl, place: Place) -> Referred:
     args = Cursor([parsed.section + b"]"])
     section = section_spec(args)
     args.expect(b"]").end()
-    mailbox = _mailbox(session, parsed)
+    mailbox = place.mailbox()
     if parsed.validity not in (None, mailbox.uid_validity) or mailbox.get(parsed.uid) is None:
         raise NoSuchMessage(parsed.uid)
     message = _Message(mailbox if session.utf8 else Surrogates(mailbox), parsed.uid)
@@ -76,10 +78,10 @@ def _found(session: Session, url: bytes) -> Referred:
     return Referred(size, iter((text,)) if isinstance(text, bytes) else text, message.body)
 
 
-def _mailbox(session: Session, parsed: urls.MessageUrl) -> Mailbox:
+async def _place(session: Session, parsed: urls.MessageUrl) -> Place:
     """That of the URL, or the selected one: the base URL of RFC 4469 section 3."""
     if parsed.mailbox is not None:
-        return session.account.store.mailbox(session.name(parsed.mailbox))
+        return await session.place(parsed.mailbox)
     if session.selected is None:
         raise BadSyntax("No mailbox is selected")
-    return session.account.store.mailbox(session.view.mailbox.name)
+    return session.view.place

@@ -73,6 +73,8 @@ class Torn(Exception):
 TABLE: tuple[tuple[type[Exception], Reply], ...] = (
     (errors.HasInferiors, no("It is no mailbox and only has inferiors", b"HASCHILDREN")),
     (errors.NoSuchMailbox, no("There is no such mailbox", b"NONEXISTENT")),
+    (errors.NoRight, no("You have not been given the right to do that", b"NOPERM")),
+    (errors.TooManyEntries, no("The access control list is too long", b"LIMIT")),
     (errors.MailboxExists, no("There is a mailbox of that name already", b"ALREADYEXISTS")),
     (errors.BadMailboxName, no("", b"CANNOT")),
     (errors.BadUse, no("", b"USEATTR")),

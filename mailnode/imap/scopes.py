@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from mailnode.imap.replies import Refused
 from mailnode.store.account import Account
 from mailnode.store.errors import StoreError
-from mailnode.store.values import Name
+from mailnode.store.values import INBOX, Name
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
 SELECTED = "SELECTED"
+NO_OTHERS: Mapping[Name, bool] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +72,18 @@ GROUPS: Mapping[str, Callable[[Account, list[Name]], Iterable[Name]]] = {
 
 
 def resolve(
-    scopes: Iterable[Scope], account: Account, selected: Name | None, levels: Callable[[str], Name]
+    scopes: Iterable[Scope],
+    account: Account,
+    selected: Name | None,
+    levels: Callable[[str], Name],
+    others: Mapping[Name, bool] = NO_OTHERS,
+    read: Callable[[Name], Name] = lambda name: name,
 ) -> Iterator[Name]:
     """The existing mailboxes that are meant, each once, in the order of their names; in the account's lane.
 
-    Names of mailboxes that do not exist are passed over. `levels` reads a name.
+    Names of mailboxes that do not exist are passed over. `levels` reads a name, and `read` one that stands in
+    the subscriptions. Those of `others` are no inboxes and not personal. If the client must not know of one
+    (False) it is searched only where it is named itself (RFC 7377 section 2.2).
     """
     existing = account.names()
     wanted: set[Name] = set()
@@ -84,11 +92,15 @@ def resolve(
         if scope.kind in NAMED:
             roots.setdefault(scope.kind, set()).update(_known(scope.mailboxes, levels))
         elif scope.kind in GROUPS:
-            wanted.update(GROUPS[scope.kind](account, existing))
+            wanted.update(map(read, GROUPS[scope.kind](account, existing)))
         elif selected is not None:
             wanted.add(selected)
-    for name in existing:
-        if name in wanted or any(NAMED[kind](name, named) for kind, named in roots.items()):
+    for name in sorted((*existing, *others), key=lambda name: (name != INBOX, name)):
+        if others.get(name, True):
+            meant = name in wanted or any(NAMED[kind](name, named) for kind, named in roots.items())
+        else:
+            meant = (name == selected and name in wanted) or name in roots.get("MAILBOXES", ())
+        if meant:
             yield name
 
 

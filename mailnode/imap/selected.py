@@ -13,15 +13,16 @@ from collections.abc import Set as AbstractSet
 from heapq import merge
 from typing import Protocol
 
+from mailnode.imap.places import Place
 from mailnode.imap.replies import Goodbye, Reply, flag_list, ok
 from mailnode.imap.runs import NONE
 from mailnode.imap.surrogates import Surrogates
 from mailnode.imap.words.languages import DEFAULT
-from mailnode.store.account import Account
+from mailnode.store.acl import may_set
 from mailnode.store.errors import NoSuchMailbox, NoSuchMessage
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.messages import Message
-from mailnode.store.values import SEEN, SYSTEM_FLAGS, Name
+from mailnode.store.values import SEEN, SYSTEM_FLAGS
 from mailnode.wire.imap.sequence import Positions, SequenceSet, encode_in_parts, joined, runs
 
 _RECENT = frozenset(("\\Recent",))
@@ -50,16 +51,10 @@ class Selected:
     `enabled` are the extensions that the client has asked for; there may be more of them later.
     """
 
-    def __init__(
-        self,
-        account: Account,
-        name: Name,
-        *,
-        read_only: bool,
-        enabled: AbstractSet[str] = frozenset(),
-    ) -> None:
+    def __init__(self, place: Place, *, read_only: bool, enabled: AbstractSet[str] = frozenset()) -> None:
         self.enabled = enabled
-        self.mailbox: Mailbox = account.mailbox(name)
+        self.place = place
+        self.mailbox: Mailbox = place.mailbox()
         self.read_only = read_only
         self.language = DEFAULT  # of what is said to people
         self.utf8 = False  # whether the client takes UTF-8 in headers
@@ -73,7 +68,18 @@ class Selected:
         self._modseq = self.mailbox.highest_modseq
         self._in_step = self._modseq  # as of when all is told, expunges too
         self._keywords = self.mailbox.keywords()
+        self._rights = self.mailbox.rights
         self._reported: dict[int, int] = {}  # UID -> modseq of flags the client knows already
+
+    def follow(self, place: Place) -> None:
+        """The mailbox is there now, by a RENAME."""
+        self.place = place
+        self.mailbox = place.mailbox()
+
+    @property
+    def writable(self) -> bool:
+        """Whether anything that others see can be changed (RFC 4314 section 5.2)."""
+        return not (self.read_only or self.mailbox.rights.isdisjoint("iewt"))
 
     @property
     def reading(self) -> "Mailbox | Surrogates":
@@ -110,7 +116,10 @@ class Selected:
         if self.read_only:
             return ok("No flags can be changed", b"PERMANENTFLAGS ()").encode(b"*", self.language)
         any_keyword = [] if self.mailbox.keywords_full else ["\\*"]
-        flags = flag_list(frozenset((*SYSTEM_FLAGS, *self._keywords, *any_keyword)))
+        kept = (
+            flag for flag in (*SYSTEM_FLAGS, *self._keywords, *any_keyword) if may_set(self._rights, flag)
+        )
+        flags = flag_list(frozenset(kept))
         return ok("These flags are kept", b"PERMANENTFLAGS " + flags).encode(b"*", self.language)
 
     def _counts(self) -> bytes:
@@ -211,8 +220,8 @@ class Selected:
             yield from self._arrived(current)
             if self.uids == current:
                 self.uids = self._compared = current
-        if self._keywords != self.mailbox.keywords():
-            self._keywords = self.mailbox.keywords()
+        if (self._keywords, self._rights) != (self.mailbox.keywords(), self.mailbox.rights):
+            self._keywords, self._rights = self.mailbox.keywords(), self.mailbox.rights
             yield self._flags_line()
             yield self._permanent_flags()
         yield from self._flags_changed(newest)

@@ -9,12 +9,14 @@ from twisted.internet.defer import Deferred
 
 from mailnode.auth.live import Live
 from mailnode.auth.login import Logins, plaintext_allowed
+from mailnode.auth.neighbours import Neighbours
 from mailnode.auth.realm import MailAccount
 from mailnode.config import Config
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.life import Bus
 from mailnode.events.presence import LiveSessions
 from mailnode.imap import names
+from mailnode.imap.places import Place, Places
 from mailnode.imap.progress import Progress
 from mailnode.imap.replies import Goodbye, Refused, Reply, no_target, ok
 from mailnode.imap.selected import Selected, uses_modseqs
@@ -58,6 +60,7 @@ class Surroundings:
     watches: DirectoryWatches
     tls: TlsServer | None
     sessions: LiveSessions
+    neighbours: Neighbours
 
 
 class Session:
@@ -81,6 +84,7 @@ class Session:
         self.enabled: set[str] = set()  # the extensions that the client has asked for (RFC 5161)
         self.language = DEFAULT  # a language tag (RFC 5255 section 3)
         self._account: MailAccount | None = None
+        self._places: Places | None = None
         self._started = self.shared.runtime.now()
         self._alerts: list[str] = []
         self._leave: Callable[[], None] = lambda: None
@@ -116,6 +120,12 @@ class Session:
         """Whose mail it is; only after login."""
         assert self._account is not None
         return self._account
+
+    @property
+    def places(self) -> Places:
+        """Where mailboxes are; only after login."""
+        assert self._places is not None
+        return self._places
 
     @property
     def view(self) -> Selected:
@@ -170,6 +180,7 @@ class Session:
     def logged_in(self, account: MailAccount) -> None:
         """From here on the session may touch this account."""
         self._account = account
+        self._places = Places(account, self.shared.live, self.shared.neighbours)
         self._leave = self.shared.sessions.join(account.address, self.tell)
         self.stream.timeout = self.patience()
 
@@ -223,7 +234,17 @@ class Session:
 
     def name(self, text: str) -> Name:
         """The levels of a mailbox name that the client sent. Raises Refused."""
-        return names.levels(text, self.config.store.separator)
+        return self.places.name(names.levels(text, self.config.store.separator))
+
+    async def place(self, text: str) -> Place:
+        """Where a mailbox is that the client names; it need not exist.
+
+        Raises Refused, and NoSuchMailbox for one of others that nobody has opened to the client.
+        """
+        name = self.name(text)
+        if self.places.are_others(name):
+            return await self.lane(self.places.find, name)
+        return Place(self.account, name)
 
     def wire_name(self, name: Name) -> bytes:
         """mailbox: a name as this client reads it."""
@@ -231,20 +252,21 @@ class Session:
 
     # Work on the disk
 
-    def lane(self, function: Callable[..., T], *args: Any) -> "Deferred[T]":
-        """Run in the account's lane."""
-        return self.progress.during(self.account.lane.run(function, *args))
+    def lane(self, function: Callable[..., T], *args: Any, of: MailAccount | None = None) -> "Deferred[T]":
+        """Run in the lane of an account: of the client's own, or `of` the one whose mailbox it is about."""
+        return self.progress.during((of or self.account).lane.run(function, *args))
 
-    async def target(self, name: Name) -> Mailbox:
+    async def target(self, text: str) -> tuple[Place, Mailbox]:
         """The mailbox that a message is to go to; [TRYCREATE] when there is none."""
         try:
-            return await self.lane(self.account.store.mailbox, name)
+            place = await self.place(text)
+            return place, await self.lane(place.mailbox, "i", of=place.account)
         except NoSuchMailbox:
             raise no_target() from None
 
-    def announce(self, name: Name) -> None:
-        """Tell all sessions that a mailbox of this account has changed."""
-        self.shared.feed.announce(self.account.key(name))
+    def announce(self, place: Place) -> None:
+        """Tell all sessions that a mailbox has changed."""
+        self.shared.feed.announce(place.key)
 
     # Words to the client
 
@@ -265,10 +287,10 @@ class Session:
         if self.selected is not None:
             self.selected.language = tag
 
-    async def send(self, chunks: Iterator[bytes]) -> None:
-        """Stream what a generator makes in the account's lane; see net.blocking.send."""
+    async def send(self, chunks: Iterator[bytes], *, of: MailAccount | None = None) -> None:
+        """Stream what a generator makes in the lane of an account, as lane(); see net.blocking.send."""
         with self.progress.sending() as writing:
-            await send(self.stream, self.account.lane, chunks, writing)
+            await send(self.stream, (of or self.account).lane, chunks, writing)
 
     async def reply(self, reply: Reply) -> None:
         """The tagged end of the command, and alerts before it."""
@@ -283,7 +305,7 @@ class Session:
     async def flush(self, *, expunge: bool = True) -> None:
         """Tell the client what has changed in the selected mailbox."""
         if self.selected is not None:
-            await self.send(self.selected.updates(expunge=expunge))
+            await self.send(self.selected.updates(expunge=expunge), of=self.selected.place.account)
 
     # Literals
 

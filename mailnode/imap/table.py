@@ -6,6 +6,7 @@ from enum import Enum, auto
 from typing import Any
 
 from mailnode.imap.commands import (
+    acl,
     append,
     arguments,
     authenticate,
@@ -101,6 +102,11 @@ COMMANDS: Mapping[str, Command] = {
     "STATUS": Command(status.parse, status.run, _LOGGED_IN),
     "GETMETADATA": Command(metadata.parse_get, metadata.get, _LOGGED_IN),
     "SETMETADATA": Command(metadata.parse_set, metadata.set_entries, _LOGGED_IN),
+    "SETACL": Command(acl.parse_set, acl.set_acl, _LOGGED_IN),
+    "DELETEACL": Command(acl.parse_identifier, acl.delete_acl, _LOGGED_IN),
+    "GETACL": Command(arguments.mailbox, acl.get_acl, _LOGGED_IN),
+    "LISTRIGHTS": Command(acl.parse_identifier, acl.list_rights, _LOGGED_IN),
+    "MYRIGHTS": Command(arguments.mailbox, acl.run_my_rights, _LOGGED_IN),
     "NAMESPACE": Command(arguments.nothing, namespace.run, _LOGGED_IN),
     "ESEARCH": Command(esearch.parse, esearch.run, _LOGGED_IN),
     "GETQUOTA": Command(quota.parse, quota.get_quota, _LOGGED_IN),

@@ -28,6 +28,7 @@ from mailnode.store.homes import guid_at
 from mailnode.store.locks import Locks
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.quota import UNLIMITED, Limit, Quota, demand
+from mailnode.store.sharing import Sharing
 from mailnode.store.special_use import Uses
 from mailnode.store.subscriptions import Subscriptions
 from mailnode.store.synchronised import Status
@@ -68,7 +69,7 @@ class Account:
     ) -> None:
         pid = os.getpid() if pid is None else pid
         self.root = root
-        self._files = files
+        self.files = self._files = files
         self._context = Context(
             root=root,
             files=files,
@@ -85,6 +86,7 @@ class Account:
         self.usual_names = special_use
         self.furnished = False  # whether it was looked whether it has them
         self.annotations = Annotations(self._context, self._directories, self._guid, special_use)
+        self.sharing = Sharing(self._context, self._directories, self._existing, self.mailbox)
         self._open: WeakValueDictionary[Name, Mailbox] = WeakValueDictionary()
         self._used: deque[Mailbox] = deque(maxlen=KEPT_OPEN)
         self._there = False
@@ -192,6 +194,7 @@ class Account:
                 self._files.create(f"{building}/maildirfolder").close()
                 uids = UidList(next_validity(self._context), 1, guid)
                 self._files.replace(f"{building}/{uidlist.FILE_NAME}", uids.encode())
+                self.sharing.inherit(name, directories, building)
                 rename_all(self._files, self.root, [(building, target)])
             except BaseException:
                 with contextlib.suppress(OSError):  # what is left is swept up when it is old
@@ -324,6 +327,11 @@ class Account:
     def draft(self) -> Draft:
         """A new message for this account. Touches no disk; may be called outside the lane."""
         return Draft(self._files, f"{self.root}/tmp", self._context.names.next(), prepare=self._ensure_tmp)
+
+    def path_of_draft(self) -> str:
+        """Where the file of a message on its way in may lie; may be asked outside the lane."""
+        self._ensure_tmp()
+        return f"{self.root}/tmp/{self._context.names.next()}"
 
     def _ensure_tmp(self) -> None:
         """The Maildir is made, and made again where somebody has removed its empty directories."""

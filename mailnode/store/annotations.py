@@ -91,7 +91,9 @@ class Annotations:
         """
         wanted = dict(changes)
         uses = self._checked_uses(name, wanted) if name is not None else None
-        place = self._place(name)
+        self._change(self._place(name), wanted, uses)
+
+    def _change(self, place: Place, wanted: Mapping[str, bytes | None], uses: Uses | None = None) -> None:
         with self._lock():
             found = self._read().changed(place, wanted)
             if uses:
@@ -99,6 +101,18 @@ class Annotations:
             if any(value is not None for value in wanted.values()):
                 _check_room(found, place)
             self._write(found)
+
+    def guid(self, name: Name) -> str:
+        """By what annotations name a mailbox. Raises NoSuchMailbox."""
+        return self._guid(name)
+
+    def entries_of(self, guid: str) -> dict[str, bytes]:
+        """What the owner of this account has noted of a mailbox of somebody else."""
+        return self._read().of(Place(guid))
+
+    def change_of(self, guid: str, changes: Mapping[str, bytes | None]) -> None:
+        """Set all of these, or none; None takes an entry out. Raises TooManyAnnotations."""
+        self._change(Place(guid), changes)
 
     def _checked_uses(self, name: Name, wanted: dict[str, bytes | None]) -> Uses:
         if SPECIAL_USE not in wanted:

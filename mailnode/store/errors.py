@@ -19,6 +19,14 @@ class NoSuchMailbox(StoreError):
     """There is no mailbox of that name."""
 
 
+class NoRight(StoreError):
+    """The owner has not given the right to do that, to somebody who knows that there is the mailbox."""
+
+
+class TooManyEntries(StoreError):
+    """The list of who may do what with a mailbox is as long as it may be."""
+
+
 class MailboxExists(StoreError):
     """There is one already."""
 

@@ -9,11 +9,14 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from typing import Any, Literal
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, Literal, Protocol, TypeVar
 
 from mailnode.message.rendered import Rendered
 from mailnode.message.text import searchable
 from mailnode.store import filenames, identity
+from mailnode.store.acl import ALL, Rights
 from mailnode.store.body import Body
 from mailnode.store.directory import CUR, NEW
 from mailnode.store.download import Download, measure
@@ -32,6 +35,8 @@ from mailnode.wire.uidl import default_id, is_unique_id, unique_id
 
 Mode = Literal["add", "remove", "replace"]
 
+C = TypeVar("C", bound="Copied")
+
 _FEW_BETWEEN = 4  # messages for each that is asked for, which may be looked at for nothing
 _TRIES = 20  # how often a file that another program renames under our hands is looked for again
 
@@ -40,9 +45,30 @@ def _in_cur(info: str) -> Place:
     return False, filenames.suffix_of(info)
 
 
+class Copied(Protocol):
+    """What is asked of a message of which a copy is made."""
+
+    @property
+    def base(self) -> str: ...
+    @property
+    def flags(self) -> Flags: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """A message of another account on its way in: a link to its file, which nobody else knows, at `path`."""
+
+    path: str
+    base: str
+    flags: Flags
+    guid: str
+    octets: int
+
+
 class Mailbox(Synchronised):
     """An open mailbox; one object for all sessions of the process."""
 
+    rights: Rights = ALL  # of who looks at it: its owner
     _corrections = 0
 
     # Reading
@@ -373,6 +399,10 @@ class Mailbox(Synchronised):
             self._remember([], gone)
             return gone
 
+    def take_back(self, uids: Sequence[int]) -> None:
+        """Remove messages that were put here a moment ago, because something else went wrong."""
+        self.expunge(uids)
+
     def copy(self, uids: Sequence[int], target: "Mailbox", *, moving: bool = False) -> list[tuple[int, int]]:
         """Copy messages by hard link; gives (UID here, UID there) in order. All of them, or none.
 
@@ -437,7 +467,39 @@ class Mailbox(Synchronised):
     def _guid_of(self, message: Message) -> str:
         return identity.guid_of(self.record(message.uid))
 
-    def _link_all(self, sources: list[tuple[str, Message]], guid_of: Callable[[Message], str]) -> list[int]:
+    def linked(self, uids: Sequence[int], link: Callable[[str], str]) -> list[Linked]:
+        """Messages with a further name for each file, which `link` gives it. Raises NoSuchMessage.
+
+        After an error the caller removes the names that were given.
+        """
+        found = []
+        for uid in uids:
+            message = self._listed(uid)
+            for _ in range(_TRIES):
+                try:
+                    path = link(self._path(message))
+                    break
+                except FileNotFoundError:
+                    self._folder.forget()  # another program renamed or removed it
+                    self.sync()
+                    message = self._listed(uid)
+            else:
+                raise NoSuchMessage(uid)
+            octets = self._octets_on_disk(message)
+            found.append(Linked(path, message.base, message.flags, self._guid_of(message), octets))
+        return found
+
+    def link_all(self, linked: Sequence[Linked], *, freed: Usage = NOTHING) -> list[int]:
+        """Put messages here by hard link, durably, all of them or none; gives their UIDs in order.
+
+        What will be `freed` at once needs no room under the quota. Raises OverQuota, TooManyKeywords.
+        """
+        octets = sum(one.octets for one in linked)
+        more = Usage(max(0, octets - freed.octets), max(0, len(linked) - freed.messages))
+        with self._context.room(more), self._changing():
+            return self._link_all([(one.path, one) for one in linked], attrgetter("guid"))
+
+    def _link_all(self, sources: Sequence[tuple[str, C]], guid_of: Callable[[C], str]) -> list[int]:
         self._known_spelling(NO_FLAGS.union(*(message.flags for _, message in sources)), may_add=True)
         made: list[tuple[Record, Place]] = []
         taken: set[str] = set()

@@ -13,7 +13,7 @@ import stat
 from array import array
 from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailnode.store import filenames, homes, identity
 from mailnode.store.answers import Answers
@@ -46,6 +46,10 @@ class Status:
     unseen: int
     highest_modseq: int
     deleted: int
+
+    def of_reader(self, *, unseen: int) -> "Status":
+        r"""The same for somebody with a \Seen of their own, to whom nothing is \Recent."""
+        return replace(self, unseen=unseen, recent=0)
 
 
 class Synchronised:
@@ -101,6 +105,11 @@ class Synchronised:
     def directories(self) -> tuple[str, str]:
         """The paths where its messages lie."""
         return f"{self._folder.path}/{NEW}", f"{self._folder.path}/{CUR}"
+
+    @property
+    def directory(self) -> str:
+        """The folder's path."""
+        return self._folder.path
 
     @property
     def guid(self) -> str:
@@ -283,6 +292,16 @@ class Synchronised:
             (record := records.get(message.base)) is not None and record.uid == message.uid
             for message in self._messages
         )
+
+    def outdo(self, modseq: int) -> None:
+        """The mailbox's modification sequence is not below one that a reader has been told."""
+        self._messages.modseq = max(self.highest_modseq, modseq)
+
+    def advance(self) -> int:
+        """A new modification sequence, for a change that only one reader sees."""
+        modseq = self._tick()
+        self._remember([], [])
+        return modseq
 
     def _tick(self) -> int:
         return self._messages.tick(self._context.now())

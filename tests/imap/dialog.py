@@ -6,6 +6,8 @@ The first line of a file is `# RFC <number> ...: <behaviour>`. Then, line by lin
     D: text         a second client, logged in, INBOX selected, that appears with its first line
     T: text         what the second client hears
     = login         the first client is logged in and has selected INBOX, before the dialogue starts
+    = second anna   the second client logs in as anna, not as me
+    = people anna   there are mailboxes of these names, besides me
     = remote        it does not come from this machine
     = tls           the server has a certificate
     = separator .   the hierarchy separator
@@ -32,7 +34,7 @@ from typing import Any
 
 from mailnode.config_folders import NONE, SpecialUse
 from mailnode.config_quota import Quota
-from tests.imap.world import Client, World
+from tests.imap.world import Client, World, people
 
 DIRECTORY = Path(__file__).parent / "dialogs"
 
@@ -100,6 +102,8 @@ class Dialog:
             octets, messages = map(int, settings["quota"].split())
             world.live.config = replace(world.config, quota=Quota(octets, messages))
         first = Party(world.client(loopback="remote" not in settings))
+        world.live.mailboxes = people("me", *settings.get("people", "").split())
+        self.second = settings.get("second", "me")
         parties = {"C": first, "S": first}
         if "login" in settings:
             first.client.login()
@@ -119,7 +123,7 @@ class Dialog:
     def _step(self, world: World, parties: dict[str, Party], line: str, cut: Cut) -> None:
         who, text = line[0], line[3:]
         if who in "DT" and who not in parties:
-            parties["D"] = parties["T"] = Party(world.client().login())
+            parties["D"] = parties["T"] = Party(world.client().login(who=self.second))
         if who in "CD":
             parties[who].saying.append(text.encode("utf-8") + b"\r\n")
             return

@@ -3,8 +3,8 @@
 import errno
 
 from mailnode.imap.commands import esearch
+from mailnode.imap.places import Place
 from mailnode.imap.selected import Selected
-from mailnode.store.account import Account
 from mailnode.store.errors import NoSuchMailbox
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.values import Name
@@ -26,10 +26,10 @@ class MultisearchTests(SessionCase):
     def failing(self, error: Exception) -> None:
         """Opening b fails."""
 
-        def view(account: Account, name: Name, *, read_only: bool) -> Selected:
-            if name == ("b",):
+        def view(place: Place, *, read_only: bool) -> Selected:
+            if place.name == ("b",):
                 raise error
-            return Selected(account, name, read_only=read_only)
+            return Selected(place, read_only=read_only)
 
         self.patch(esearch, "Selected", view)
 
@@ -75,10 +75,10 @@ class MultisearchTests(SessionCase):
         client = self.prepared()
         opened: list[Name] = []
 
-        def view(account: Account, name: Name, *, read_only: bool) -> Selected:
-            opened.append(name)
+        def view(place: Place, *, read_only: bool) -> Selected:
+            opened.append(place.name)
             self.assertTrue(read_only)
-            return Selected(account, name, read_only=read_only)
+            return Selected(place, read_only=read_only)
 
         self.patch(esearch, "Selected", view)
         said = client.say("a ESEARCH IN (personal) RETURN (COUNT) NOT RECENT")

@@ -8,11 +8,14 @@ from array import array
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mailnode.auth.realm import MailAccount
 from mailnode.imap.commands.search import Findings, Search
 from mailnode.imap.narrowing import LOOKUPS, Narrowing, Possible, all_of, any_of
+from mailnode.imap.places import Place
 from mailnode.imap.search_keys import parse_all
 from mailnode.imap.selected import Selected
 from mailnode.imap.subject import Subject
+from mailnode.net.blocking import InlineExecutor, Lane
 from mailnode.store.mailbox import Mailbox
 from mailnode.wire.imap.cursor import Cursor
 from tests.imap.test_session import SessionCase
@@ -111,7 +114,8 @@ class NarrowingTests(SessionCase):
         """The numbers that are found."""
         literals = [argument.encode() for argument in arguments]
         key = parse_all(Cursor([text.encode() for text in program.split("{}")], literals))
-        view = Selected(self.store, mailbox.name, read_only=True)
+        account = MailAccount("me@example.org", self.store, Lane(InlineExecutor()))
+        view = Selected(Place(account, mailbox.name), read_only=True)
         found = Findings(view, Search(key, by_uid=False))
         response = b"".join(found.chunks())
         self.assertIsNone(found.trouble)

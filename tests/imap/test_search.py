@@ -6,11 +6,13 @@ from types import SimpleNamespace
 
 from mailnode.imap.commands.search import Findings, Search
 from mailnode.imap.matching import TURNS, Matching
+from mailnode.imap.places import Place
 from mailnode.imap.search_keys import parse_all
 from mailnode.imap.selected import Selected
 from mailnode.message import text as texts_of_messages
 from mailnode.message.collation import fold
 from mailnode.store.mailbox import Mailbox
+from mailnode.store.values import INBOX
 from mailnode.wire.imap.cursor import Cursor
 from tests.imap.test_session import MESSAGE, SessionCase
 
@@ -84,7 +86,7 @@ class SearchTests(SessionCase):
         client.append(b"\r\n" + b"x" * 100_000)
         client.append(MESSAGE)
         account = self.world.account()
-        view = Selected(account.store, ("INBOX",), read_only=True)
+        view = Selected(Place(account, INBOX), read_only=True)
         key = parse_all(Cursor([b"TEXT from TEXT body"]))
         chunks = list(Findings(view, Search(key, by_uid=True)).chunks())
         self.assertGreaterEqual(chunks.count(b""), 8)

@@ -10,11 +10,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.config_quota import Quota
 from mailnode.fs import FileSystem
+from mailnode.imap.places import Place
 from mailnode.imap.selected import Selected
 from mailnode.net.limits import Admission
 from mailnode.store.account import Account
 from mailnode.store.errors import InUse, NoSuchMailbox, OverQuota, TooManyKeywords
 from mailnode.store.mailbox import Mailbox
+from mailnode.store.values import INBOX
 from mailnode.wire.imap.sequence import SequenceSet
 from tests.imap.world import Client, FakeLogins, World
 
@@ -480,7 +482,7 @@ class ChangeTests(SessionCase):
     def test_unchanged_view_is_shared(self) -> None:
         """Sessions that have seen the same keep one list of UIDs, the store's own."""
         account = self.world.account()
-        views = [Selected(account.store, ("INBOX",), read_only=False) for _ in range(2)]
+        views = [Selected(Place(account, INBOX), read_only=False) for _ in range(2)]
         self.client().login().append(MESSAGE)
         for view in views:
             list(view.updates(expunge=True))

@@ -15,9 +15,11 @@ from mailnode.imap.commands import sort, thread
 from mailnode.imap.commands.sort import Sorted
 from mailnode.imap.commands.thread import Threaded
 from mailnode.imap.criteria import CRITERIA, Criterion, Sorting
+from mailnode.imap.places import Place
 from mailnode.imap.selected import Selected
 from mailnode.store.errors import NoSuchMessage
 from mailnode.store.mailbox import Mailbox
+from mailnode.store.values import INBOX
 from mailnode.wire.imap.cursor import Cursor
 from tests.imap.test_session import SessionCase
 from tests.message.test_threading import result_of
@@ -152,7 +154,7 @@ class PreparedTests(SessionCase):
     def test_turns(self) -> None:
         """Others have their turn while messages are looked at."""
         self.patch(criteria, "TURN", 4)
-        view = Selected(self.world.account().store, ("INBOX",), read_only=True)
+        view = Selected(Place(self.world.account(), INBOX), read_only=True)
         for work in (
             Sorted(view, sort.parse(Cursor([b" (SUBJECT) UTF-8 ALL"])), b"a"),
             Threaded(view, thread.parse(Cursor([b" REFERENCES UTF-8 ALL"]))),
@@ -163,7 +165,7 @@ class PreparedTests(SessionCase):
     def test_turns_while_messages_are_read(self) -> None:
         """What nobody has read so far takes time: there is a turn after each message."""
         self.forget()
-        view = Selected(self.world.account().store, ("INBOX",), read_only=True)
+        view = Selected(Place(self.world.account(), INBOX), read_only=True)
         work = Sorted(view, sort.parse(Cursor([b" (SUBJECT) UTF-8 ALL"])), b"a")
         self.assertGreaterEqual(list(work.chunks()).count(b""), 40)
 

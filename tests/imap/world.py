@@ -8,8 +8,9 @@ from twisted.internet.testing import StringTransport
 
 from mailnode.auth.live import Live
 from mailnode.auth.login import LoginFailed
+from mailnode.auth.neighbours import Neighbours
 from mailnode.auth.realm import MailAccount, Realm
-from mailnode.config import Config, Limits, Listener, Mailboxes, Store
+from mailnode.config import Config, Limits, Listener, MailboxEntry, Mailboxes, Store
 from mailnode.config_folders import NONE, SpecialUse
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.life import Bus, Event
@@ -42,7 +43,8 @@ class FakeLogins(PasswordLogins):
         if password != PASSWORD:
             connection.login_failures += 1
             raise LoginFailed(give_up=connection.login_failures >= 3)
-        return self._realm.account(f"{username.decode()}@example.org")
+        name = username.decode()
+        return self._realm.account(name if "@" in name else f"{name}@example.org")
 
 
 class Transport(StringTransport):
@@ -106,9 +108,9 @@ class Client:
         """Send one line."""
         return self.send((line.encode() if isinstance(line, str) else line) + b"\r\n")
 
-    def login(self, mailbox: str | None = "INBOX") -> "Client":
-        """Log in as "me", and select a mailbox."""
-        assert b"l OK" in self.say("l LOGIN me secret"), "login"
+    def login(self, mailbox: str | None = "INBOX", *, who: str = "me") -> "Client":
+        """Log in, and select a mailbox."""
+        assert b"l OK" in self.say(f"l LOGIN {who} secret"), "login"
         if mailbox is not None:
             assert b"s OK" in self.say(f"s SELECT {mailbox}"), "select"
         return self
@@ -124,6 +126,12 @@ class Client:
     def hang_up(self) -> None:
         """Close the connection from the client's side."""
         self.stream.connectionLost()
+
+
+def people(*names: str) -> Mailboxes:
+    """Mailboxes of these names, in example.org where no domain is named."""
+    addresses = [name if "@" in name else f"{name}@example.org" for name in names]
+    return Mailboxes({address: MailboxEntry("") for address in addresses})
 
 
 class World:
@@ -170,6 +178,7 @@ class World:
                 self.watches,
                 tls,
                 self.sessions,
+                Neighbours(self.live, self.realm, self.files),
             )
         )
 

@@ -8,9 +8,12 @@ from twisted.internet.task import Clock
 
 from mailnode.auth.live import Live
 from mailnode.auth.login import Logins
+from mailnode.auth.neighbours import Neighbours
+from mailnode.auth.realm import Realm
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.life import Bus
 from mailnode.events.presence import LiveSessions
+from mailnode.fs import FileSystem
 from mailnode.imap.protocol import Imap
 from mailnode.imap.session import Surroundings
 from mailnode.net.dirwatch import DirectoryWatches
@@ -39,8 +42,9 @@ class ImapWorld(MaildropWorld):
     ) -> Callable[[Connection], Awaitable[None]]:
         """Imap's."""
         watches = DirectoryWatches(self.clock, FakeWatcher)
+        neighbours = Neighbours(live, Realm(live, runtime, FileSystem(), rng=runtime.random), FileSystem())
         return Imap(
-            Surroundings(live, runtime, logins, ChangeFeed(), bus, watches, tls, LiveSessions())
+            Surroundings(live, runtime, logins, ChangeFeed(), bus, watches, tls, LiveSessions(), neighbours)
         ).serve
 
 

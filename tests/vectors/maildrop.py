@@ -86,7 +86,8 @@ class MaildropWorld(Served):
         limits = replace(Limits(), login_delay=0, **dict(vector.limits))
         self._root = f"{self._directory.name}/anna"
         place = Store(f"{self._directory.name}/{{local}}")
-        config = replace(CONFIG, limits=limits, store=place, **settings(vector.config))
+        state = f"{self._directory.name}/state"
+        config = replace(CONFIG, limits=limits, store=place, state=state, **settings(vector.config))
         live = Live(config, people())
         runtime = Runtime(clock, random.Random(1), InlineExecutor())
         loopback = vector.peer == "loopback" or (vector.state in self.logged_in and not encrypted)
@@ -122,7 +123,7 @@ class MaildropWorld(Served):
 
     def outside(self) -> list[str]:
         """What lies beside accounts; nothing should."""
-        return [name for name in os.listdir(self._directory.name) if name not in ("anna", "bob")]
+        return [name for name in os.listdir(self._directory.name) if name not in ("anna", "bob", "state")]
 
     def clean_up(self) -> None:
         """End it."""

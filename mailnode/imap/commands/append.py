@@ -44,14 +44,17 @@ async def run(session: Session, append: Append) -> Reply:
                 raise Refused(b"LIMIT", f"An APPEND has at most {MESSAGES} messages")
             await incoming.set_aside()
             await read_message(incoming)
-        validity, uids = await session.lane(incoming.put)
+        validity, uids = await incoming.finish()
     except BaseException:
-        await session.lane(incoming.abort)
+        await incoming.forget()
         raise
-    session.announce(incoming.name)
-    return ok("Appended", appended(validity, uids))
+    session.announce(incoming.place)
+    return ok("Appended", appended(incoming, validity, uids))
 
 
-def appended(validity: int, uids: list[int]) -> bytes:
-    """resp-code-apnd = "APPENDUID" SP nz-number SP append-uid"""
-    return b"APPENDUID %d %s" % (validity, encode(uids))
+def appended(incoming: Incoming, validity: int, uids: list[int]) -> bytes:
+    """resp-code-apnd = "APPENDUID" SP nz-number SP append-uid
+
+    Who may not read the mailbox learns nothing of it (RFC 4315 section 3).
+    """
+    return b"APPENDUID %d %s" % (validity, encode(uids)) if incoming.readable else b""

@@ -9,9 +9,9 @@ from mailnode.store.errors import NoSuchMailbox
 
 
 async def close(session: Session, _: None) -> Reply:
-    """Expunges without a word, unless the mailbox was opened read-only; then unselects."""
+    """Expunges without a word, unless the mailbox was opened read-only or the right is missing; unselects."""
     view, session.selected = session.view, None
-    if not view.read_only:
+    if not view.read_only and "e" in view.mailbox.rights:
         with contextlib.suppress(NoSuchMailbox):  # what is gone is closed; RFC 3501 knows no NO here
             await remove_deleted(session, view)
     return ok("Closed")

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mailnode.imap import transfers
 from mailnode.imap.replies import Reply, no_target, ok
 from mailnode.imap.session import Session
 from mailnode.store.errors import NoSuchMailbox
@@ -39,19 +40,23 @@ async def run(session: Session, copy: Copy) -> Reply:
     """All of the messages, or none. UIDs that nobody has are passed over."""
     view = session.view
     uids = view.named(copy.messages, by_uid=copy.by_uid)
-    name = session.name(copy.mailbox)
-    target = await session.target(name)
+    place, target = await session.target(copy.mailbox)
     if not uids:
         return ok("There was nothing to copy")
     try:
-        copied = await session.lane(view.mailbox.copy, uids, target)
+        copied = await transfers.copy(session, uids, place, target)
     except NoSuchMailbox:  # should it be the selected one that is gone, the client hears BYE instead
         raise no_target() from None
-    session.announce(name)
+    session.announce(place)
     return ok("Copied", copy_uid(target, copied))
 
 
 def copy_uid(target: Mailbox, copied: list[tuple[int, int]]) -> bytes:
-    """resp-code-copy = "COPYUID" SP nz-number SP uid-set SP uid-set (RFC 4315 section 3)."""
+    """resp-code-copy = "COPYUID" SP nz-number SP uid-set SP uid-set (RFC 4315 section 3).
+
+    Who may not read the target learns nothing of it.
+    """
+    if "r" not in target.rights:
+        return b""
     sources, made = zip(*copied, strict=True)
     return b"COPYUID %d %s %s" % (target.uid_validity, encode(sources), encode(made))

@@ -4,9 +4,12 @@ from dataclasses import dataclass
 
 from mailnode.imap.commands import arguments
 from mailnode.imap.old_name import tell_old_name
+from mailnode.imap.places import Place
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
 from mailnode.store import special_use
+from mailnode.store.errors import NoRight, NoSuchMailbox
+from mailnode.store.special_use import Uses
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
@@ -41,8 +44,19 @@ async def run(session: Session, create: Create) -> Reply:
     Levels above are not made: they are listed with \Noselect, and can be made at any time.
     """
     text = create.mailbox.removesuffix(session.config.store.separator)
-    name = session.name(text)
+    try:
+        place = await session.place(text)
+    except NoSuchMailbox:  # below what nobody has opened, whether it is there or not
+        raise NoRight from None
     uses = special_use.checked(create.uses)
-    made = await session.lane(session.account.store.create, name, uses)
-    tell_old_name(session, text, name)
+    made = await session.lane(_create, place, uses, of=place.account)
+    tell_old_name(session, text, session.places.shown(place))
     return ok("Created", b"MAILBOXID (%b)" % made.encode("ascii"))
+
+
+def _create(place: Place, uses: Uses) -> str:
+    """What mailboxes are for is for their owner to say."""
+    if place.reader and uses:
+        raise NoRight
+    place.check_new()
+    return place.account.store.create(place.name, uses)

@@ -1,16 +1,22 @@
 """DELETE (RFC 3501 section 6.3.4)."""
 
 from mailnode.imap.old_name import tell_old_name
+from mailnode.imap.places import Place
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
 
 
 async def run(session: Session, text: str) -> Reply:
     """Inferiors stay, and their parent is then a name that cannot be selected."""
-    name = session.name(text)
-    await session.lane(session.account.store.delete, name)
-    if session.selected is not None and session.selected.mailbox.name == name:
+    place = await session.place(text)
+    await session.lane(_delete, place, of=place.account)
+    if session.selected is not None and session.selected.place == place:
         session.selected = None
-    tell_old_name(session, text, name, ["\\NonExistent"])
-    session.announce(name)
+    tell_old_name(session, text, session.places.shown(place), ["\\NonExistent"])
+    session.announce(place)
     return ok("Deleted")
+
+
+def _delete(place: Place) -> None:
+    place.check("x")
+    place.account.store.delete(place.name)

@@ -2,22 +2,26 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby
 
 from mailnode.imap import contexts, names, scopes
 from mailnode.imap.commands.search import Findings, Search, saving, searching
 from mailnode.imap.contexts import Context
+from mailnode.imap.lent import of_others
+from mailnode.imap.places import Place
 from mailnode.imap.replies import Reply, no, ok
 from mailnode.imap.results import EVERYTHING, Response, Returning
 from mailnode.imap.runs import NONE
 from mailnode.imap.scopes import SELECTED, Scope
 from mailnode.imap.selected import Selected
 from mailnode.imap.session import Session
-from mailnode.store.errors import NoSuchMailbox
+from mailnode.store.errors import NoRight, NoSuchMailbox
 from mailnode.store.values import Name
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
 ONLY_SELECTED = (Scope(SELECTED),)
+_OWN = (SELECTED, "INBOXES", "PERSONAL")  # where nobody else's mailboxes are looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +70,15 @@ async def run(session: Session, command: Esearch) -> Reply:
         if command.search.key.modseqs:
             session.use_modseqs()
         everywhere = Everywhere(session, command, follow=follow)
-        await session.send(everywhere.chunks())
+        for account, places in groupby(await everywhere.places(), key=lambda place: place.account):
+            if everywhere.trouble is None:
+                await session.send(everywhere.chunks(places), of=account)
         if everywhere.trouble is not None:
             raise everywhere.trouble
         if everywhere.unreadable:
             return no("Some messages or mailboxes cannot be read now; try again later", b"UNAVAILABLE")
         if selected is not None and everywhere.context is not None:
+            await session.lane(everywhere.context.bind, of=selected.place.account)
             selected.contexts[session.tag] = everywhere.context
         elif follow:
             contexts.refuse(session, "Only the selected mailbox sends updates, and it was not searched")
@@ -80,7 +87,7 @@ async def run(session: Session, command: Esearch) -> Reply:
 
 
 class Everywhere:
-    """The responses, made in the account's lane, a mailbox after the other; only one is held open."""
+    """The responses, made in the accounts' lanes, a mailbox after the other; only one is held open."""
 
     def __init__(self, session: Session, command: Esearch, *, follow: bool) -> None:
         self._session = session
@@ -93,35 +100,51 @@ class Everywhere:
         self.unreadable = 0
         self.trouble: Exception | None = None
 
-    def chunks(self) -> Iterator[bytes]:
-        """All responses; what goes wrong as a whole ends them and stands in `trouble`."""
+    async def places(self) -> list[Place]:
+        """The mailboxes that are to be searched, in the order of their names."""
+        session, view, command = self._session, self._session.selected, self._command
+        selected = None if view is None else session.places.shown(view.place)
+        if view is not None and command.scopes == ONLY_SELECTED:
+            return [view.place]
+        wide = any(scope.kind not in _OWN for scope in command.scopes)
+        known = (
+            {name: one for name, one in (await of_others(session)).items() if "r" in one.rights}
+            if wide
+            else {}
+        )
+        places = {name: one.place for name, one in known.items()}
+        others = {name: one.listed for name, one in known.items()}
+        if view is not None and view.place.reader and selected is not None:
+            places[selected] = view.place
+            others.setdefault(selected, False)
+
+        def names() -> list[Name]:
+            store, read = session.account.store, session.places.read
+            return list(scopes.resolve(command.scopes, store, selected, session.name, others, read))
+
+        own = session.account
+        return [places.get(name) or Place(own, name) for name in await session.lane(names)]
+
+    def chunks(self, places: Iterable[Place]) -> Iterator[bytes]:
+        """Responses for mailboxes of one account; what goes wrong as a whole ends them: it is `trouble`."""
         try:
-            for name in self._names():
-                shown = names.shown(name, self._separator)
-                view = self._view(name) if shown is not None else None
+            for place in places:
+                shown = names.shown(self._session.places.shown(place), self._separator)
+                view = self._view(place) if shown is not None else None
                 if shown is not None and view is not None:
                     yield from self._search(view, shown)
                 yield b""
-            if self.context is not None:
-                self.context.bind()
         except Exception as error:
             self.trouble = error
 
-    def _names(self) -> Iterable[Name]:
-        view, session = self._session.selected, self._session
-        selected = None if view is None else view.mailbox.name
-        if selected is not None and self._command.scopes == ONLY_SELECTED:
-            return (selected,)
-        return scopes.resolve(self._command.scopes, session.account.store, selected, session.name)
-
-    def _view(self, name: Name) -> Selected | None:
+    def _view(self, place: Place) -> Selected | None:
         """The mailbox; None when it has gone meanwhile, or cannot be read."""
         selected = self._session.selected
-        if selected is not None and selected.mailbox.name == name:
+        if selected is not None and selected.place == place:
             return selected
         try:
-            return Selected(self._session.account.store, name, read_only=True)
-        except NoSuchMailbox:
+            return Selected(place, read_only=True)
+        except (NoSuchMailbox, NoRight):
             return None
         except OSError:
             self.unreadable += 1

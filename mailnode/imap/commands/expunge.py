@@ -4,6 +4,7 @@ from mailnode.events.life import Expunged
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.selected import Selected, uses_modseqs
 from mailnode.imap.session import Session
+from mailnode.store.errors import NoRight
 from mailnode.store.values import DELETED
 from mailnode.wire.imap.cursor import Cursor
 from mailnode.wire.imap.sequence import SequenceSet
@@ -27,6 +28,8 @@ def parse_uid(args: Cursor) -> SequenceSet:
 async def run(session: Session, uids: SequenceSet | None) -> Reply:
     """The EXPUNGE responses are part of what is told after every command."""
     session.require_writable()
+    if "e" not in session.view.mailbox.rights:
+        raise NoRight
     count = await remove_deleted(session, session.view, uids)
     return await after_expunge(session, "Expunged") if count else ok("Nothing was to be expunged")
 
@@ -44,7 +47,7 @@ async def remove_deleted(session: Session, view: Selected, uids: SequenceSet | N
 
     Gives how many.
     """
-    mailbox, name = view.mailbox, view.mailbox.name
+    mailbox, account = view.mailbox, view.place.account
     known = list(view.uids) if uids is None else view.named(uids, by_uid=True)
 
     def deleted() -> list[int]:
@@ -54,12 +57,12 @@ async def remove_deleted(session: Session, view: Selected, uids: SequenceSet | N
     def remove(batch: list[int]) -> int:
         return len(mailbox.expunge(batch, having=DELETED))
 
-    doomed = await session.lane(deleted)
+    doomed = await session.lane(deleted, of=account)
     count = 0
     session.progress.measure = lambda: (count, len(doomed))
     for start in range(0, len(doomed), BATCH):
-        count += await session.lane(remove, doomed[start : start + BATCH])
+        count += await session.lane(remove, doomed[start : start + BATCH], of=account)
     if count:
-        session.shared.bus.publish(Expunged(session.connection.id, session.account.address, str(name), count))
-        session.announce(name)
+        session.shared.bus.publish(Expunged(session.connection.id, account.address, str(mailbox.name), count))
+        session.announce(view.place)
     return count

@@ -15,6 +15,7 @@ from mailnode.imap.replies import Refused, Reply, no, ok
 from mailnode.imap.selected import Selected, uses_modseqs
 from mailnode.imap.session import Session
 from mailnode.imap.subject import Subject
+from mailnode.store.acl import may_set
 from mailnode.store.errors import NoSuchMessage
 from mailnode.store.values import SEEN
 from mailnode.wire.errors import BadSyntax
@@ -87,6 +88,7 @@ async def run(session: Session, fetch: Fetch) -> Reply:
     """One FETCH response for each message; those that are gone are left out, and the NO says so."""
     view = session.view
     view.utf8 = session.utf8
+    account = view.place.account
     if fetch.vanished and "QRESYNC" not in session.enabled:
         raise BadSyntax("QRESYNC has to be enabled first")
     if MODSEQ in fetch.items:
@@ -95,14 +97,14 @@ async def run(session: Session, fetch: Fetch) -> Reply:
     if fetch.partial is not None:  # before CHANGEDSINCE (RFC 9394 section 3.4)
         positions = fetch.partial.cut(positions)
     if fetch.changed_since is not None:
-        positions = await session.lane(_changed, view, positions, fetch.changed_since)
+        positions = await session.lane(_changed, view, positions, fetch.changed_since, of=account)
     if fetch.vanished:
         asked = iter(fetch.messages.spans(view.mailbox.uid_next - 1))
-        await session.send(resync.vanished(view, asked, fetch.changed_since or 0))
+        await session.send(resync.vanished(view, asked, fetch.changed_since or 0), of=account)
     answers = Answers(view, fetch, positions)
-    await session.send(answers.chunks())
+    await session.send(answers.chunks(), of=account)
     if answers.newly_seen:
-        session.announce(view.mailbox.name)
+        session.announce(view.place)
     if answers.refused is not None:
         raise answers.refused
     if answers.unreadable:
@@ -135,7 +137,7 @@ class Answers:
             for span in self.positions:
                 yield from self._prepared(span)
             return
-        sees = self.fetch.sees and not self.view.read_only
+        sees = self.fetch.sees and not self.view.read_only and may_set(self.view.mailbox.rights, SEEN)
         for span in self.positions:
             for start in range(span.start, span.stop, BATCH):
                 batch = range(start, min(start + BATCH, span.stop))

@@ -67,8 +67,7 @@ async def _watch(session: Session, bell: Bell, ended: list[bytes | Failure]) -> 
     watches = []
     session.wake = bell.ring
     if selected:
-        key = session.account.key(selected.mailbox.name)
-        watches.append(session.shared.feed.watch(key, bell.ring))
+        watches.append(session.shared.feed.watch(selected.place.key, bell.ring))
         watches += [session.shared.watches.watch(path, bell.ring) for path in selected.mailbox.directories]
     try:
         while not ended:

@@ -32,7 +32,7 @@ def _range(text: bytes) -> str:
 async def run(session: Session, ranges: list[str]) -> Reply:
     """The first of them that there is; without any, a list.
 
-    There is no NAMESPACE response: the one namespace has no prefix that could be translated (section 3.4).
+    There is no NAMESPACE response: the prefix of a namespace is the same in all languages (section 3.4).
     """
     if not ranges:
         session.untagged(b"LANGUAGE (%s)" % " ".join((*LANGUAGES, DEFAULT)).encode("ascii"))

@@ -1,17 +1,23 @@
 r"""LIST (RFC 3501 section 6.3.8, RFC 9051 section 6.3.9), extended as RFC 5258 has it.
 
-Return options: SUBSCRIBED and CHILDREN (RFC 5258), STATUS (RFC 5819), SPECIAL-USE (RFC 6154). The attributes
+Return options: SUBSCRIBED and CHILDREN (RFC 5258), STATUS (RFC 5819), SPECIAL-USE (RFC 6154) and
+MYRIGHTS (RFC 8440). The attributes
 of children and of special use are in every answer: there are clients that use them and do not ask.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
-from mailnode.imap.commands import arguments, status
+from mailnode.auth.realm import MailAccount
+from mailnode.imap.commands import acl, arguments, status
+from mailnode.imap.lent import Lent, of_others
 from mailnode.imap.listing import ALL, Found, Patterns, Selection, Tree, response
+from mailnode.imap.places import Place
 from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.session import Session
+from mailnode.store.acl import ALL as EVERY_RIGHT
 from mailnode.store.errors import NoSuchMailbox, StoreError
 from mailnode.store.values import Name
 from mailnode.wire.errors import BadSyntax
@@ -32,6 +38,7 @@ RETURN_OPTIONS: Mapping[str, Callable[[Cursor], Any]] = {
     "SUBSCRIBED": arguments.flag,
     "CHILDREN": arguments.flag,
     "SPECIAL-USE": arguments.flag,
+    "MYRIGHTS": arguments.flag,
     "STATUS": _status_items,
 }
 
@@ -101,33 +108,49 @@ async def run(session: Session, parsed: List) -> Reply:
         session.untagged(response(["\\Noselect"], b'""', separator))
         return ok("Listed")
     patterns = Patterns([parsed.reference + one for one in parsed.patterns if one], separator)
-    answer = _Answer(session, parsed, separator)
-    await session.send(answer.lines(patterns))
+    answer = _Answer(session, parsed, separator, await of_others(session))
+    tree, listed = await session.lane(answer.find, patterns)
+    for account, some in groupby(listed, key=answer.account):
+        await session.send(answer.lines(tree, some), of=account)
     return ok("Listed")
 
 
 class _Answer:
-    """The responses to one LIST, made in the account's lane."""
+    """The responses to one LIST, made in the lanes of the accounts whose mailboxes they are about."""
 
-    def __init__(self, session: Session, parsed: List, separator: str) -> None:
+    def __init__(self, session: Session, parsed: List, separator: str, lent: Mapping[Name, Lent]) -> None:
         self._session = session
+        self._lent = lent
         self._selection = parsed.selection
         self._items: list[str] = parsed.returned.get("STATUS", [])
+        self._my_rights = "MYRIGHTS" in parsed.returned
         self._subscribed = parsed.selection.subscribed or "SUBSCRIBED" in parsed.returned
         self._separator = separator
         modern = parsed.extended or "IMAP4rev2" in session.enabled
         self._absent = "\\NonExistent" if modern else "\\Noselect"
 
-    def lines(self, patterns: Patterns) -> Iterator[bytes]:
-        """A LIST response for each name, and its STATUS after it."""
+    def find(self, patterns: Patterns) -> tuple[Tree, list[Found]]:
+        """The names to be listed; in the lane of the client's account."""
         tree = self._tree()
-        for found in tree.select(patterns, self._selection):
+        return tree, list(tree.select(patterns, self._selection))
+
+    def account(self, found: Found) -> MailAccount | None:
+        """Whose mailbox it is; None for the client's own."""
+        lent = self._lent.get(found.name)
+        return None if lent is None else lent.place.account
+
+    def lines(self, tree: Tree, listed: Iterable[Found]) -> Iterator[bytes]:
+        """A LIST response for each name, and after it what else was asked for."""
+        for found in listed:
             yield from self._responses(tree, found)
 
     def _tree(self) -> Tree:
-        store = self._session.account.store
-        subscribed = store.subscriptions() if self._subscribed else ()
-        return Tree(frozenset(store.names()), frozenset(subscribed), store.annotations.special_uses())
+        store, places = self._session.account.store, self._session.places
+        subscribed = map(places.read, store.subscriptions()) if self._subscribed else ()
+        others = (name for name, lent in self._lent.items() if lent.listed)
+        return Tree(
+            frozenset((*store.names(), *others)), frozenset(subscribed), store.annotations.special_uses()
+        )
 
     def _responses(self, tree: Tree, found: Found) -> Iterator[bytes]:
         """What cannot be selected has no STATUS, and what only has inferiors that were asked for has none."""
@@ -138,16 +161,23 @@ class _Answer:
                 counted = self._counted(found.name)
             except NoSuchMailbox:  # somebody has removed it meanwhile
                 attributes.insert(0, "\\Noselect")
+        lent = self._lent.get(found.name)
+        if lent is not None and lent.listed and "r" not in lent.rights:
+            attributes.insert(0, "\\Noselect")
         if self._subscribed and found.name in tree.subscribed:
             attributes.insert(0, "\\Subscribed")
         extended = _CHILD_INFO if found.child_info else b""
         mailbox = self._session.wire_name(found.name)
         yield b"* " + response(attributes, mailbox, self._separator, extended) + b"\r\n" + counted
+        if self._my_rights and found.selected and found.name in tree.existing:
+            yield b"* " + acl.my_rights(mailbox, EVERY_RIGHT if lent is None else lent.rights) + b"\r\n"
 
     def _counted(self, name: Name) -> bytes:
         """A STATUS response; nothing where it cannot be had (RFC 5819 section 2 lets it drop)."""
         try:
-            return b"* " + status.response(self._session, name, self._items) + b"\r\n"
+            lent = self._lent.get(name)
+            place = Place(self._session.account, name) if lent is None else lent.place
+            return b"* " + status.response(self._session, place, self._items) + b"\r\n"
         except NoSuchMailbox:
             raise
         except (OSError, StoreError):

@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mailnode.imap.lent import of_others
 from mailnode.imap.listing import Patterns, above
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
-from mailnode.store.values import INBOX
+from mailnode.store.values import INBOX, Name
 from mailnode.wire.imap.cursor import Cursor
 
 
@@ -31,17 +32,18 @@ async def run(session: Session, parsed: Lsub) -> Reply:
     if not parsed.pattern:
         session.untagged(b'LSUB (\\Noselect) "%s" ""' % separator.encode())
     else:
-        await session.send(
-            _lines(session, separator, Patterns([parsed.reference + parsed.pattern], separator))
-        )
+        patterns = Patterns([parsed.reference + parsed.pattern], separator)
+        lent = await of_others(session)
+        others = {name for name, one in lent.items() if one.listed}
+        await session.send(_lines(session, separator, patterns, others))
     return ok("Listed")
 
 
-def _lines(session: Session, separator: str, matches: Patterns) -> Iterator[bytes]:
+def _lines(session: Session, separator: str, matches: Patterns, others: set[Name]) -> Iterator[bytes]:
     r"""A parent that is not subscribed stands, with \Noselect, for what `%` keeps out of sight below it."""
     store = session.account.store
-    subscribed = store.subscriptions()
-    existing = set(store.names())
+    subscribed = list(map(session.places.read, store.subscriptions()))
+    existing = others.union(store.names())
     shown = {name: name in existing for name in subscribed if matches(name)}
     hidden = [name for name in subscribed if name not in shown]
     shown.update({name: False for name in above(hidden) if name not in shown and matches(name)})

@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from mailnode.imap import annotated
 from mailnode.imap.commands import arguments
+from mailnode.imap.places import Place
 from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.session import Session
 from mailnode.store.annotations import ENTRY_OCTETS, VALUE_OCTETS
 from mailnode.store.attributes import RESERVED
-from mailnode.store.values import Name
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 from mailnode.wire.imap.writer import astring, nstring8
@@ -120,9 +121,9 @@ def _entry_value(args: Cursor) -> tuple[str, bytes | None]:
 
 async def get(session: Session, asked: Get) -> Reply:
     """An entry that is named and not there is NIL, unless more than the named ones is asked for."""
-    name = _place(session, asked.mailbox)
-    there = await session.lane(session.account.store.annotations.entries, name)
-    if name is None and (address := _administrator(session)):
+    place = await _place(session, asked.mailbox)
+    there = await annotated.entries(session, place)
+    if place is None and (address := _administrator(session)):
         there[ADMIN] = address
     found: dict[str, bytes | None] = {} if asked.depth != 0 else dict.fromkeys(asked.entries)
     found.update({entry: value for entry, value in there.items() if asked.asks_for(entry)})
@@ -130,14 +131,14 @@ async def get(session: Session, asked: Get) -> Reply:
     if asked.most is not None:
         found = {entry: value for entry, value in found.items() if len(value or b"") <= asked.most}
     if found:
-        await session.send(_response(session, name, found))
+        await session.send(_response(session, place, found))
     if len(found) == len(sizes):
         return ok("Done")
     return ok("Some entries are too long", b"METADATA LONGENTRIES %d" % max(sizes))
 
 
-def _place(session: Session, mailbox: str) -> Name | None:
-    return session.name(mailbox) if mailbox else None
+async def _place(session: Session, mailbox: str) -> Place | None:
+    return await session.place(mailbox) if mailbox else None
 
 
 def _administrator(session: Session) -> bytes:
@@ -147,9 +148,9 @@ def _administrator(session: Session) -> bytes:
     return f"mailto:{quote(config.postmaster or f'postmaster@{domain}', safe='@')}".encode("ascii")
 
 
-def _response(session: Session, name: Name | None, found: Mapping[str, bytes | None]) -> Iterator[bytes]:
+def _response(session: Session, place: Place | None, found: Mapping[str, bytes | None]) -> Iterator[bytes]:
     """metadata-resp = "METADATA" SP mailbox SP entry-values"""
-    mailbox = session.wire_name(name or ())
+    mailbox = session.wire_name(session.places.shown(place) if place is not None else ())
     before = b"* METADATA " + mailbox + b" ("
     for entry, value in found.items():
         yield before + astring(entry.encode("ascii")) + b" " + nstring8(value)
@@ -162,10 +163,10 @@ def _response(session: Session, name: Name | None, found: Mapping[str, bytes | N
 
 async def set_entries(session: Session, wanted: Set) -> Reply:
     """All of them, or none."""
-    name = _place(session, wanted.mailbox)
+    place = await _place(session, wanted.mailbox)
     for entry, value in wanted.values.items():
-        _check(entry, value, server=name is None)
-    await session.lane(session.account.store.annotations.change, name, wanted.values)
+        _check(entry, value, server=place is None)
+    await annotated.change(session, place, wanted.values)
     return ok("Set")
 
 

@@ -1,6 +1,7 @@
 """MOVE and UID MOVE (RFC 6851)."""
 
 from mailnode.events.life import Expunged
+from mailnode.imap import transfers
 from mailnode.imap.commands.copy import Copy, copy_uid
 from mailnode.imap.commands.expunge import after_expunge
 from mailnode.imap.replies import Reply, no_target, ok
@@ -16,17 +17,16 @@ async def run(session: Session, move: Copy) -> Reply:
     session.require_writable()
     view = session.view
     uids = view.named(move.messages, by_uid=move.by_uid)
-    name = session.name(move.mailbox)
-    target = await session.target(name)
+    place, target = await session.target(move.mailbox)
     if not uids:
         return ok("There was nothing to move")
     try:
-        moved = await session.lane(view.mailbox.move, uids, target)
+        moved = await transfers.move(session, uids, place, target)
     except NoSuchMailbox:  # should it be the selected one that is gone, the client hears BYE instead
         raise no_target() from None
     session.status(ok("Moved", copy_uid(target, moved)))
-    for changed in (name, view.mailbox.name):
+    for changed in (place, view.place):
         session.announce(changed)
-    address = session.account.address
+    address = view.place.account.address
     session.shared.bus.publish(Expunged(session.connection.id, address, str(view.mailbox.name), len(moved)))
     return await after_expunge(session, "Moved")

@@ -5,6 +5,7 @@ its domain, which it shares; each as far as there is a limit. The administrator 
 configuration: there is no SETQUOTA, and QUOTASET is not announced.
 """
 
+from mailnode.auth.realm import MailAccount
 from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.session import Session
 from mailnode.store.quota import Quota
@@ -25,7 +26,7 @@ async def get_quota(session: Session, name: bytes) -> Reply:
     """One quota root."""
 
     def response() -> bytes:
-        root = _roots(session).get(name)
+        root = _roots(session.account).get(name)
         if root is None:
             raise Refused(b"NONEXISTENT", "There is no such quota root, or it has no limit")
         return _quota(name, root)
@@ -35,23 +36,27 @@ async def get_quota(session: Session, name: bytes) -> Reply:
 
 
 async def get_quota_root(session: Session, mailbox: str) -> Reply:
-    """All quota roots of a mailbox, which need not be there."""
-    name = session.name(mailbox)
+    """All quota roots of a mailbox; one of the client's own need not be there.
+
+    They tell how much is in a mailbox, so that of others has to be readable (section 6).
+    """
+    place = await session.place(mailbox)
 
     def responses() -> list[bytes]:
-        roots = _roots(session)
-        shown = session.wire_name(name)
+        place.check("r")
+        roots = _roots(place.account)
+        shown = session.wire_name(session.places.shown(place))
         listed = b" ".join([b"QUOTAROOT", shown, *map(astring, roots)])
         return [listed, *(_quota(root, quota) for root, quota in roots.items())]
 
-    for response in await session.lane(responses):
+    for response in await session.lane(responses, of=place.account):
         session.untagged(response)
     return ok("These are the quotas")
 
 
-def _roots(session: Session) -> dict[bytes, Quota]:
+def _roots(account: MailAccount) -> dict[bytes, Quota]:
     """Those with a limit, by the names they have for the client; in the lane."""
-    address, store = session.account.address, session.account.store
+    address, store = account.address, account.store
     return {(address if quota.name == store.root else quota.name).encode(): quota for quota in store.quotas()}
 
 

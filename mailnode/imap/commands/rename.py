@@ -1,10 +1,12 @@
 """RENAME (RFC 3501 section 6.3.5)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailnode.imap.old_name import tell_old_name
+from mailnode.imap.places import Place
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
+from mailnode.store.errors import NoRight, NoSuchMailbox
 from mailnode.store.values import INBOX, Name
 from mailnode.wire.imap.cursor import Cursor
 
@@ -26,15 +28,43 @@ def parse(args: Cursor) -> Rename:
 
 async def run(session: Session, rename: Rename) -> Reply:
     """INBOX gives its messages to the new mailbox and stays; a selected mailbox is followed."""
-    old, new = session.name(rename.old), session.name(rename.new)
-    store = session.account.store
-    await session.lane(store.rename, old, new)
+    session.name(rename.new)  # that it cannot be one is said first
+    old = await session.place(rename.old)
+    if old.reader:
+        await session.lane(_check_old, old, of=old.account)
+    new = await _target(session, rename.new)
+    if new.account is not old.account:
+        raise NoRight
+    await session.lane(_rename, old, new, of=old.account)
     view = session.selected
-    if view is not None and old != INBOX and view.mailbox.name[: len(old)] == old:
-        view.mailbox = await session.lane(store.mailbox, new + view.mailbox.name[len(old) :])
-    _tell_names(session, rename, old, new)
+    if view is not None and view.place.account is old.account and old.name != INBOX:
+        name = view.mailbox.name
+        if name[: len(old.name)] == old.name:
+            moved = replace(view.place, name=new.name + name[len(old.name) :])
+            await session.lane(view.follow, moved, of=old.account)
+    _tell_names(session, rename, session.places.shown(old), session.places.shown(new))
     session.announce(old)
     return ok("Renamed")
+
+
+def _check_old(old: Place) -> None:
+    """The owner of INBOX may take its messages elsewhere, and nobody else."""
+    old.check("x")
+    if old.name == INBOX:
+        raise NoRight
+
+
+async def _target(session: Session, text: str) -> Place:
+    """Below what nobody has opened nothing can be made, whether it is there or not."""
+    try:
+        return await session.place(text)
+    except NoSuchMailbox:
+        raise NoRight from None
+
+
+def _rename(old: Place, new: Place) -> None:
+    new.check_new()
+    old.account.store.rename(old.name, new.name)
 
 
 def _tell_names(session: Session, rename: Rename, old: Name, new: Name) -> None:

@@ -12,7 +12,7 @@ from mailnode.imap.commands.append import appended
 from mailnode.imap.incoming import Incoming
 from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.session import Session
-from mailnode.store.errors import NoSuchMessage, StoreError
+from mailnode.store.errors import NoRight, NoSuchMessage, StoreError
 from mailnode.store.mailbox import Mailbox
 from mailnode.wire.imap import sequence
 from mailnode.wire.imap.cursor import Cursor
@@ -53,21 +53,26 @@ def _seq_number(args: Cursor) -> SequenceSet:
 async def run(session: Session, replace: Replace) -> Reply:
     """APPENDUID comes untagged, before the client hears that the old message is gone (section 4.3)."""
     session.require_writable()
-    mailbox = session.view.mailbox
+    view, mailbox = session.view, session.view.mailbox
+    if not mailbox.rights.issuperset("te"):  # as STORE and EXPUNGE (section 4.1)
+        raise NoRight
     uid = _only(session.view.named(replace.message, by_uid=replace.by_uid))
-    freed = await session.lane(mailbox.usage_of, uid)
-    incoming = Incoming(session, replace.args, replace.mailbox, freed=freed)
+    freed = await session.lane(mailbox.usage_of, uid, of=view.place.account)
+    incoming = Incoming(session, replace.args, replace.mailbox, freed=freed, of=view.place.account)
     try:
         await read_message(incoming)
         incoming.args.end()
-        validity, uids = await session.lane(_replace, incoming, mailbox, uid)
+        if incoming.place.account is view.place.account:
+            validity, uids = await session.lane(_replace, incoming, mailbox, uid, of=view.place.account)
+        else:
+            validity, uids = await _replace_afar(session, incoming, mailbox, uid)
     except BaseException:
-        await session.lane(incoming.abort)
+        await incoming.forget()
         raise
-    session.status(ok("Replacement message ready", appended(validity, uids)))
-    name = mailbox.name
-    session.shared.bus.publish(Expunged(session.connection.id, session.account.address, str(name), 1))
-    for changed in {incoming.name, name}:
+    session.status(ok("Replacement message ready", appended(incoming, validity, uids)))
+    address = view.place.account.address
+    session.shared.bus.publish(Expunged(session.connection.id, address, str(mailbox.name), 1))
+    for changed in dict.fromkeys((incoming.place, view.place)):
         session.announce(changed)
     return ok("Replaced")
 
@@ -80,14 +85,34 @@ def _only(uids: list[int]) -> int:
 
 def _replace(incoming: Incoming, mailbox: Mailbox, uid: int) -> tuple[int, list[int]]:
     """UIDVALIDITY of the target, and the UID of the new message; in the lane."""
-    mailbox.sync()
-    if mailbox.get(uid) is None:
-        raise NoSuchMessage(uid)
+    _require(mailbox, uid)
     validity, uids = incoming.put()
     try:
         mailbox.expunge([uid])
     except (OSError, StoreError):
         if mailbox.is_there(uid):
-            incoming.store.mailbox(incoming.name).expunge(uids)
+            incoming.take_back(uids)
             raise
     return validity, uids
+
+
+async def _replace_afar(
+    session: Session, incoming: Incoming, mailbox: Mailbox, uid: int
+) -> tuple[int, list[int]]:
+    """The same where the new message goes to another account: each step in its lane."""
+    account = session.view.place.account
+    await session.lane(_require, mailbox, uid, of=account)
+    validity, uids = await incoming.finish()
+    try:
+        await session.lane(mailbox.expunge, [uid], of=account)
+    except (OSError, StoreError):
+        if await session.lane(mailbox.is_there, uid, of=account):
+            await session.lane(incoming.take_back, uids, of=incoming.place.account)
+            raise
+    return validity, uids
+
+
+def _require(mailbox: Mailbox, uid: int) -> None:
+    mailbox.sync()
+    if mailbox.get(uid) is None:
+        raise NoSuchMessage(uid)

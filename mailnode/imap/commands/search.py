@@ -97,9 +97,10 @@ async def run(session: Session, search: Search) -> Reply:
         findings = Findings(view, search, follow=follow)
         session.progress.measure = findings.progress
         if returning is None:
-            await session.send(findings.chunks())
+            await session.send(findings.chunks(), of=view.place.account)
         else:
-            await session.send(findings.extended(returning, Response(session.tag, search.by_uid)))
+            response = Response(session.tag, search.by_uid)
+            await session.send(findings.extended(returning, response), of=view.place.account)
         if findings.trouble is not None:
             raise findings.trouble
         if findings.unreadable:

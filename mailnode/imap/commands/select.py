@@ -6,11 +6,11 @@ from mailnode.imap import resync
 from mailnode.imap.commands import arguments
 from mailnode.imap.listing import Tree, response
 from mailnode.imap.old_name import tell_old_name
+from mailnode.imap.places import Place
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.resync import Resync
 from mailnode.imap.selected import Selected
 from mailnode.imap.session import Session
-from mailnode.store.values import Name
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
@@ -53,26 +53,32 @@ async def run(session: Session, select: Select) -> Reply:
         session.status(ok("The mailbox is closed", b"CLOSED"))
     if select.condstore:
         session.use_modseqs()
-    name = session.name(select.mailbox)
+    place = await session.place(select.mailbox)
+    account, name = place.account, session.places.shown(place)
 
     def view() -> Selected:
-        return Selected(session.account.store, name, read_only=select.read_only, enabled=session.enabled)
+        return Selected(place, read_only=select.read_only, enabled=session.enabled)
 
-    selected = await session.lane(view)
+    selected = await session.lane(view, of=account)
     selected.language = session.language
-    await session.send(selected.summary())
+    await session.send(selected.summary(), of=account)
     if "IMAP4rev2" in session.enabled:
-        attributes = await session.lane(_attributes, session, name)
+        attributes = await session.lane(_attributes, session, place, of=account)
         if not tell_old_name(session, select.mailbox, name, attributes):
             session.untagged(response(attributes, session.wire_name(name), session.config.store.separator))
     if select.resync is not None:
-        await session.send(resync.missed(selected, select.resync))
+        await session.send(resync.missed(selected, select.resync), of=account)
     session.selected = selected
-    return ok("Selected", b"READ-ONLY" if select.read_only else b"READ-WRITE")
+    return ok("Selected", b"READ-WRITE" if selected.writable else b"READ-ONLY")
 
 
-def _attributes(session: Session, name: Name) -> list[str]:
+def _attributes(session: Session, place: Place) -> list[str]:
     """Those of the LIST response that IMAP4rev2 asks for (RFC 9051 section 6.3.2)."""
-    store = session.account.store
-    tree = Tree(frozenset(store.names()), uses=store.annotations.special_uses())
-    return tree.attributes(name, absent="\\NonExistent")
+    store = place.account.store
+    if place.reader:
+        tree = Tree(
+            frozenset(name for name, held in store.sharing.shown_to(place.reader).items() if "l" in held)
+        )
+    else:
+        tree = Tree(frozenset(store.names()), uses=store.annotations.special_uses())
+    return tree.attributes(place.name, absent="\\NonExistent")

@@ -73,7 +73,7 @@ async def run(session: Session, sort: Sort) -> Reply:
             contexts.refuse(session, "What is sorted by relevancy sends no updates")
             follow = False
         found = Sorted(view, sort, session.tag, follow=follow)
-        await session.send(found.chunks())
+        await session.send(found.chunks(), of=view.place.account)
         if found.trouble is not None:
             raise found.trouble
         if found.unreadable:

@@ -7,12 +7,12 @@ With SIZE (RFC 8438), APPENDLIMIT (RFC 7889 section 3.1), HIGHESTMODSEQ (RFC 716
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from mailnode.imap.places import Place
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
 from mailnode.store.errors import NoSuchMessage
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.synchronised import Status as Counts
-from mailnode.store.values import Name
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
@@ -69,20 +69,21 @@ def item(args: Cursor) -> str:
 
 async def run(session: Session, status: Status) -> Reply:
     """Each item once, in the order it was asked for."""
-    name = session.name(status.mailbox)
+    place = await session.place(status.mailbox)
     if "HIGHESTMODSEQ" in status.items:
         session.use_modseqs()
-    session.untagged(await session.lane(response, session, name, status.items))
+    session.untagged(await session.lane(response, session, place, status.items, of=place.account))
     return ok("Done")
 
 
-def response(session: Session, name: Name, items: Iterable[str]) -> bytes:
-    """mailbox-data = "STATUS" SP mailbox SP "(" [status-att-list] ")"; in the lane. Raises NoSuchMailbox."""
-    mailbox = session.account.store.mailbox(name)
+def response(session: Session, place: Place, items: Iterable[str]) -> bytes:
+    """mailbox-data = "STATUS" SP mailbox SP "(" [status-att-list] ")"; in the lane of the
+    account. Raises NoSuchMailbox, NoRight."""
+    mailbox = place.mailbox()
     counts = mailbox.status()
 
     def value(item: str) -> int | str:
         return STATUS_ITEMS[item](counts) if item in STATUS_ITEMS else OTHER_ITEMS[item](session, mailbox)
 
     said = b" ".join(f"{item} {value(item)}".encode("ascii") for item in dict.fromkeys(items))
-    return b"STATUS %s (%s)" % (session.wire_name(name), said)
+    return b"STATUS %s (%s)" % (session.wire_name(session.places.shown(place)), said)

@@ -9,7 +9,8 @@ from mailnode.imap.commands import arguments
 from mailnode.imap.replies import Reply, no, ok
 from mailnode.imap.selected import Selected, uses_modseqs
 from mailnode.imap.session import Session
-from mailnode.store.errors import StoreError
+from mailnode.store.acl import may_set
+from mailnode.store.errors import NoRight, StoreError
 from mailnode.store.mailbox import Mode
 from mailnode.store.messages import Message
 from mailnode.store.values import SYSTEM_FLAGS, Flags
@@ -77,12 +78,13 @@ async def run(session: Session, store: Store) -> Reply:
         session.use_modseqs()
     wanted = flags.checked(store.flags)
     view = session.view
+    _require_right(view, store.mode, wanted)
     changes = Changes(view, store, wanted, view.positions(store.messages, by_uid=store.by_uid))
     try:
-        await session.send(changes.chunks())
+        await session.send(changes.chunks(), of=view.place.account)
     finally:
         if changes.changed:
-            session.announce(view.mailbox.name)
+            session.announce(view.place)
     if changes.trouble is not None:
         raise changes.trouble
     if changes.modified:
@@ -91,6 +93,14 @@ async def run(session: Session, store: Store) -> Reply:
     if changes.gone and not store.by_uid:
         return no("Some of the messages are gone", b"EXPUNGEISSUED")
     return ok("Stored")
+
+
+def _require_right(view: Selected, mode: Mode, wanted: Flags) -> None:
+    """Raise NoRight for who can change none of the flags (RFC 4314 section 4, "Changing flags")."""
+    rights = view.mailbox.rights
+    may = not rights.isdisjoint("swt") if mode == "replace" else any(may_set(rights, flag) for flag in wanted)
+    if not may and (wanted or mode == "replace"):
+        raise NoRight
 
 
 @dataclass(slots=True)

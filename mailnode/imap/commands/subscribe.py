@@ -6,7 +6,8 @@ from mailnode.imap.session import Session
 
 async def subscribe(session: Session, text: str) -> Reply:
     """The name need not exist: section 6.3.6 leaves that check to the server."""
-    await session.lane(session.account.store.subscribe, session.name(text))
+    name = session.places.stored(session.name(text))
+    await session.lane(session.account.store.subscribe, name)
     return ok("Subscribed")
 
 
@@ -15,7 +16,7 @@ async def unsubscribe(session: Session, text: str) -> Reply:
 
     In IMAP4rev2 it is not (RFC 9051 section 6.3.8).
     """
-    name = session.name(text)
+    name = session.places.stored(session.name(text))
     store = session.account.store
 
     def remove() -> None:

@@ -58,7 +58,7 @@ async def run(session: Session, thread: Thread) -> Reply:
     if thread.key.modseqs:
         session.use_modseqs()
     threaded = Threaded(session.view, thread)
-    await session.send(threaded.chunks())
+    await session.send(threaded.chunks(), of=session.view.place.account)
     return threaded.reply()
 
 

@@ -124,6 +124,8 @@ FRENCH: Mapping[str, str] = {
     "Renamed": "Renommée",
     "Replaced": "Remplacé",
     "Replacement message ready": "Prêt pour le message de remplacement",
+    "Rights are deleted": "Les droits sont supprimés",
+    "Rights are set": "Les droits sont fixés",
     "STARTTLS is not possible here": "STARTTLS n'est pas possible ici",
     "Searched": "Recherche faite",
     "Selected": "Choisie",
@@ -152,10 +154,13 @@ FRENCH: Mapping[str, str] = {
     "That is not a language range": "Ce n'est pas une plage de langues",
     "That is not the name of an entry": "Ce n'est pas le nom d'une entrée",
     "That is the quota": "Voici le quota",
+    "The access control list is too long": "La liste des droits est trop longue",
     "The command has too many messages, or parts of them": "La commande a trop de messages, ou de parties",
     "The encoding of a part is not known here": "Le codage d'une partie n'est pas connu ici",
     "The entry is reserved": "L'entrée est réservée",
     "The first unseen message": "Le premier message non lu",
+    "The identifier is not UTF-8": "L'identifiant n'est pas en UTF-8",
+    "The identifier is too long": "L'identifiant est trop long",
     "The keywords are too many for the mailbox, or too long": (
         "Les mots-clés sont trop nombreux pour la boîte, ou trop longs"
     ),
@@ -181,6 +186,7 @@ FRENCH: Mapping[str, str] = {
     "The name of an entry has at most {} letters": "Le nom d'une entrée a au plus {} lettres",
     "The name of the entry has too few levels": "Le nom de l'entrée a trop peu de niveaux",
     "The next UID": "Le prochain UID",
+    "The owner always has all rights": "Le propriétaire a toujours tous les droits",
     "The search keys are nested too deep": "Les critères sont trop imbriqués",
     "The search string is not in the charset that was named": (
         "Le texte cherché n'est pas dans le jeu de caractères indiqué"
@@ -207,6 +213,7 @@ FRENCH: Mapping[str, str] = {
         "Cette racine de quota n'existe pas, ou n'a pas de limite"
     ),
     "There is no such return option": "Cette option RETURN n'existe pas",
+    "There is no such right": "Ce droit n'existe pas",
     "There is no such search key": "Ce critère n'existe pas",
     "There is no such section": "Cette section n'existe pas",
     "There is no such selection option": "Cette option de sélection n'existe pas",
@@ -217,12 +224,16 @@ FRENCH: Mapping[str, str] = {
         "Cet indicateur système n'existe pas, ou ne peut être changé"
     ),
     "There is no such threading algorithm": "Cet algorithme de fils n'existe pas",
+    "There is nobody of that name here": "Personne ne porte ce nom ici",
     "There may be {} entries": "Il peut y avoir {} entrées",
     "There may be {} patterns": "Il peut y avoir {} motifs",
     "There was nothing to copy": "Il n'y avait rien à copier",
     "There was nothing to move": "Il n'y avait rien à déplacer",
     "These are the quotas": "Voici les quotas",
+    "These are the rights": "Voici les droits",
+    "These are your rights": "Voici vos droits",
     "These flags are kept": "Ces indicateurs sont conservés",
+    "These rights can be granted": "Ces droits peuvent être accordés",
     "This is IMAP, and TLS begins with STARTTLS here": "Ici IMAP, et TLS commence par STARTTLS",
     "This is an IMAP server": "Ici un serveur IMAP",
     "This is no final message of SCRAM": "Ce n'est pas un dernier message SCRAM",
@@ -254,4 +265,5 @@ FRENCH: Mapping[str, str] = {
     "{} expected": "{} attendu",
     "{}; what follows is too long to be read past": "{} ; la suite est trop longue pour être ignorée",
     "{}; {}": "{} ; {}",
+    "You have not been given the right to do that": "Ce droit ne vous a pas été accordé",
 }

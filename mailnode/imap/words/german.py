@@ -124,6 +124,8 @@ GERMAN: Mapping[str, str] = {
     "Renamed": "Umbenannt",
     "Replaced": "Ersetzt",
     "Replacement message ready": "Bereit für die ersetzende Nachricht",
+    "Rights are deleted": "Die Rechte sind gelöscht",
+    "Rights are set": "Die Rechte sind gesetzt",
     "STARTTLS is not possible here": "STARTTLS ist hier nicht möglich",
     "Searched": "Gesucht",
     "Selected": "Gewählt",
@@ -152,10 +154,13 @@ GERMAN: Mapping[str, str] = {
     "That is not a language range": "Das ist keine Sprachangabe",
     "That is not the name of an entry": "Das ist nicht der Name eines Eintrags",
     "That is the quota": "Das ist das Kontingent",
+    "The access control list is too long": "Die Liste der Rechte ist zu lang",
     "The command has too many messages, or parts of them": "Der Befehl hat zu viele Nachrichten oder Teile",
     "The encoding of a part is not known here": "Die Kodierung eines Teils ist hier nicht bekannt",
     "The entry is reserved": "Der Eintrag ist reserviert",
     "The first unseen message": "Die erste ungelesene Nachricht",
+    "The identifier is not UTF-8": "Der Bezeichner ist kein UTF-8",
+    "The identifier is too long": "Der Bezeichner ist zu lang",
     "The keywords are too many for the mailbox, or too long": (
         "Die Schlüsselwörter sind zu viele für das Postfach oder zu lang"
     ),
@@ -181,6 +186,7 @@ GERMAN: Mapping[str, str] = {
     "The name of an entry has at most {} letters": "Der Name eines Eintrags hat höchstens {} Buchstaben",
     "The name of the entry has too few levels": "Der Name des Eintrags hat zu wenige Ebenen",
     "The next UID": "Die nächste UID",
+    "The owner always has all rights": "Der Eigentümer hat immer alle Rechte",
     "The search keys are nested too deep": "Die Kriterien sind zu tief verschachtelt",
     "The search string is not in the charset that was named": (
         "Der Suchtext ist nicht in dem genannten Zeichensatz"
@@ -207,6 +213,7 @@ GERMAN: Mapping[str, str] = {
         "Dieses Kontingent gibt es nicht, oder es hat keine Grenze"
     ),
     "There is no such return option": "Diese RETURN-Option gibt es nicht",
+    "There is no such right": "Ein solches Recht gibt es nicht",
     "There is no such search key": "Dieses Kriterium gibt es nicht",
     "There is no such section": "Diesen Abschnitt gibt es nicht",
     "There is no such selection option": "Diese Auswahloption gibt es nicht",
@@ -217,12 +224,16 @@ GERMAN: Mapping[str, str] = {
         "Diese Systemmarkierung gibt es nicht, oder sie ist nicht zu ändern"
     ),
     "There is no such threading algorithm": "Dieses Verfahren für Gesprächsfäden gibt es nicht",
+    "There is nobody of that name here": "Hier gibt es niemanden, der so heißt",
     "There may be {} entries": "Es darf {} Einträge geben",
     "There may be {} patterns": "Es darf {} Muster geben",
     "There was nothing to copy": "Es war nichts zu kopieren",
     "There was nothing to move": "Es war nichts zu verschieben",
     "These are the quotas": "Das sind die Kontingente",
+    "These are the rights": "Das sind die Rechte",
+    "These are your rights": "Das sind Ihre Rechte",
     "These flags are kept": "Diese Markierungen bleiben",
+    "These rights can be granted": "Diese Rechte können gegeben werden",
     "This is IMAP, and TLS begins with STARTTLS here": "Hier ist IMAP, und TLS beginnt mit STARTTLS",
     "This is an IMAP server": "Hier ist ein IMAP-Server",
     "This is no final message of SCRAM": "Das ist keine letzte Nachricht von SCRAM",
@@ -256,4 +267,5 @@ GERMAN: Mapping[str, str] = {
     "{} expected": "{} erwartet",
     "{}; what follows is too long to be read past": "{}; was folgt, ist zu lang, um es zu überlesen",
     "{}; {}": "{}; {}",
+    "You have not been given the right to do that": "Dieses Recht ist Ihnen nicht gegeben worden",
 }

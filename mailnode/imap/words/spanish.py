@@ -122,6 +122,8 @@ SPANISH: Mapping[str, str] = {
     "Renamed": "Renombrado",
     "Replaced": "Sustituido",
     "Replacement message ready": "Listo para el mensaje sustituto",
+    "Rights are deleted": "Los derechos están borrados",
+    "Rights are set": "Los derechos están fijados",
     "STARTTLS is not possible here": "Aquí no es posible STARTTLS",
     "Searched": "Búsqueda hecha",
     "Selected": "Elegido",
@@ -152,10 +154,13 @@ SPANISH: Mapping[str, str] = {
     "That is not a language range": "Eso no es un intervalo de idiomas",
     "That is not the name of an entry": "Ese no es el nombre de una entrada",
     "That is the quota": "Esta es la cuota",
+    "The access control list is too long": "La lista de derechos es demasiado larga",
     "The command has too many messages, or parts of them": "La orden tiene demasiados mensajes, o partes",
     "The encoding of a part is not known here": "La codificación de una parte no se conoce aquí",
     "The entry is reserved": "La entrada está reservada",
     "The first unseen message": "El primer mensaje no leído",
+    "The identifier is not UTF-8": "El identificador no es UTF-8",
+    "The identifier is too long": "El identificador es demasiado largo",
     "The keywords are too many for the mailbox, or too long": (
         "Las palabras clave son demasiadas para el buzón, o demasiado largas"
     ),
@@ -181,6 +186,7 @@ SPANISH: Mapping[str, str] = {
     "The name of an entry has at most {} letters": "El nombre de una entrada tiene como máximo {} letras",
     "The name of the entry has too few levels": "El nombre de la entrada tiene muy pocos niveles",
     "The next UID": "El próximo UID",
+    "The owner always has all rights": "El propietario siempre tiene todos los derechos",
     "The search keys are nested too deep": "Los criterios están demasiado anidados",
     "The search string is not in the charset that was named": (
         "El texto buscado no está en el juego de caracteres indicado"
@@ -205,6 +211,7 @@ SPANISH: Mapping[str, str] = {
     "There is no such message, or part of one": "No existe ese mensaje o esa parte",
     "There is no such quota root, or it has no limit": "No existe esa raíz de cuota, o no tiene límite",
     "There is no such return option": "No existe esa opción de RETURN",
+    "There is no such right": "No existe ese derecho",
     "There is no such search key": "No existe ese criterio",
     "There is no such section": "No existe esa sección",
     "There is no such selection option": "No existe esa opción de selección",
@@ -215,12 +222,16 @@ SPANISH: Mapping[str, str] = {
         "No existe esa marca de sistema, o no se puede cambiar"
     ),
     "There is no such threading algorithm": "No existe ese algoritmo de hilos",
+    "There is nobody of that name here": "Aquí no hay nadie con ese nombre",
     "There may be {} entries": "Puede haber {} entradas",
     "There may be {} patterns": "Puede haber {} patrones",
     "There was nothing to copy": "No había nada que copiar",
     "There was nothing to move": "No había nada que mover",
     "These are the quotas": "Estas son las cuotas",
+    "These are the rights": "Estos son los derechos",
+    "These are your rights": "Estos son sus derechos",
     "These flags are kept": "Estas marcas se conservan",
+    "These rights can be granted": "Estos derechos pueden concederse",
     "This is IMAP, and TLS begins with STARTTLS here": "Esto es IMAP, y TLS empieza con STARTTLS",
     "This is an IMAP server": "Esto es un servidor IMAP",
     "This is no final message of SCRAM": "Eso no es un mensaje final de SCRAM",
@@ -256,4 +267,5 @@ SPANISH: Mapping[str, str] = {
         "{}; lo que sigue es demasiado largo para pasarlo por alto"
     ),
     "{}; {}": "{}; {}",
+    "You have not been given the right to do that": "No se le ha concedido ese derecho",
 }

@@ -1,0 +1,49 @@
+"""All that others have opened to the client, for commands that look at many mailboxes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from twisted.python.failure import Failure
+
+from mailnode.imap.places import Place
+from mailnode.imap.session import Session
+from mailnode.store.acl import Rights
+from mailnode.store.values import Name
+
+
+@dataclass(frozen=True, slots=True)
+class Lent:
+    """A mailbox of somebody else, and what the client may do with it."""
+
+    place: Place
+    rights: Rights
+
+    @property
+    def listed(self) -> bool:
+        """Whether the client may know of it."""
+        return "l" in self.rights
+
+
+async def of_others(session: Session) -> Mapping[Name, Lent]:
+    """By the client's names. Who cannot be asked now is left out: that is nobody else's fault."""
+    found: dict[Name, Lent] = {}
+    for root in await _roots(session):
+        try:
+            shown = await session.lane(root.account.store.sharing.shown_to, root.reader, of=root.account)
+        except OSError:
+            session.connection.log.bug("mailboxes of others cannot be listed", Failure())
+            continue
+        for name, rights in shown.items():
+            place = Place(root.account, name, root.reader)
+            found[session.places.shown(place)] = Lent(place, rights)
+    return found
+
+
+async def _roots(session: Session) -> list[Place]:
+    if not session.places.word:
+        return []
+    try:
+        return await session.lane(session.places.roots)
+    except OSError:
+        session.connection.log.bug("it cannot be read who shares mailboxes", Failure())
+        return []
