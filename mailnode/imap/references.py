@@ -82,4 +82,5 @@ def _mailbox(session: Session, parsed: urls.MessageUrl) -> Mailbox:
         return session.account.store.mailbox(session.name(parsed.mailbox))
     if session.selected is None:
         raise BadSyntax("No mailbox is selected")
-    return session.account.store.mailbox(session.view.mailbox.name)
+    session.view.mailbox.sync()  # it is that one, and not another that has its name by now
+    return session.view.mailbox

@@ -104,6 +104,7 @@ FRENCH: Mapping[str, str] = {
         "Seul ce qui est trouvé dans la boîte choisie peut être retenu"
     ),
     "PARTIAL and ALL exclude each other": "PARTIAL et ALL s'excluent",
+    "PRIV, SHARED or ALL expected": "PRIV, SHARED ou ALL attendu",
     "PARTIAL belongs to UID FETCH": "PARTIAL va avec UID FETCH",
     "PLAIN needs authzid, authcid and password, with NUL between them": (
         "PLAIN demande authzid, authcid et mot de passe, séparés par NUL"
@@ -244,7 +245,7 @@ FRENCH: Mapping[str, str] = {
     "Unselected": "Plus choisie",
     "Unsubscribed": "Désabonné",
     "VANISHED belongs to UID FETCH with CHANGEDSINCE": "VANISHED va avec UID FETCH et CHANGEDSINCE",
-    "What a client knows has no *": "Ce qu'un client connaît n'a pas de *",
+    "What a client knows has neither * nor $": "Ce qu'un client connaît n'a ni * ni $",
     "All is told up to here": "Tout est dit jusqu'ici",
     "idling": "en attente",
     "number expected": "nombre attendu",

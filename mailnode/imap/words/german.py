@@ -102,6 +102,7 @@ GERMAN: Mapping[str, str] = {
         "Nur was im gewählten Postfach gefunden wird, kann gemerkt werden"
     ),
     "PARTIAL and ALL exclude each other": "PARTIAL und ALL schließen einander aus",
+    "PRIV, SHARED or ALL expected": "PRIV, SHARED oder ALL erwartet",
     "PARTIAL belongs to UID FETCH": "PARTIAL gehört zu UID FETCH",
     "PLAIN needs authzid, authcid and password, with NUL between them": (
         "PLAIN braucht authzid, authcid und Passwort, durch NUL getrennt"
@@ -246,7 +247,7 @@ GERMAN: Mapping[str, str] = {
     "Unselected": "Nicht mehr gewählt",
     "Unsubscribed": "Nicht mehr abonniert",
     "VANISHED belongs to UID FETCH with CHANGEDSINCE": "VANISHED gehört zu UID FETCH mit CHANGEDSINCE",
-    "What a client knows has no *": "Was ein Client kennt, hat kein *",
+    "What a client knows has neither * nor $": "Was ein Client kennt, hat weder * noch $",
     "All is told up to here": "Bis hierher ist alles gesagt",
     "idling": "im Leerlauf",
     "number expected": "Zahl erwartet",

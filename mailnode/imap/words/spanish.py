@@ -102,6 +102,7 @@ SPANISH: Mapping[str, str] = {
         "Solo se puede guardar lo hallado en el buzón elegido"
     ),
     "PARTIAL and ALL exclude each other": "PARTIAL y ALL se excluyen",
+    "PRIV, SHARED or ALL expected": "Se espera PRIV, SHARED o ALL",
     "PARTIAL belongs to UID FETCH": "PARTIAL va con UID FETCH",
     "PLAIN needs authzid, authcid and password, with NUL between them": (
         "PLAIN necesita authzid, authcid y contraseña, separados por NUL"
@@ -244,7 +245,7 @@ SPANISH: Mapping[str, str] = {
     "Unselected": "Ya no está elegido",
     "Unsubscribed": "Ya no está suscrito",
     "VANISHED belongs to UID FETCH with CHANGEDSINCE": "VANISHED va con UID FETCH y CHANGEDSINCE",
-    "What a client knows has no *": "Lo que un cliente conoce no tiene *",
+    "What a client knows has neither * nor $": "Lo que un cliente conoce no tiene ni * ni $",
     "All is told up to here": "Hasta aquí está todo dicho",
     "idling": "en espera",
     "number expected": "se espera un número",
