@@ -4,6 +4,7 @@ import errno
 
 from mailnode.imap.literals import exactly
 from mailnode.imap.selected import Selected
+from mailnode.net import blocking
 from mailnode.store.values import INBOX
 from tests.imap.test_session import MESSAGE, SessionCase
 
@@ -54,3 +55,28 @@ class MixedTests(SessionCase):
         """Octets that are passed over are given as empty chunks, and others have their turn."""
         chunks = list(exactly(b"{3}", iter([b"x" * 9] * 99 + [b"end"]), 891, 3))
         self.assertEqual(chunks, [b"{3}", *[b""] * 99, b"end"])
+
+    def test_sizes_take_turns(self) -> None:
+        """Messages whose sizes nobody knows are read one by one, and others have their turn between two."""
+        self.patch(blocking, "SLICE_SECONDS", -1)
+        self.client().login()
+        root = self.world.account().store.root
+        for number in range(5):
+            with open(f"{root}/new/{number}.other", "wb") as file:
+                file.write(MESSAGE)
+        lane = self.world.account().lane
+        jobs: list[object] = []
+        run = lane.run
+        self.patch(lane, "run", lambda *args: (jobs.append(args), run(*args))[1])
+        for command, quick in (
+            ("STATUS INBOX (%s)", "MESSAGES"),
+            ('LIST "" * RETURN (STATUS (%s))', "UNSEEN"),
+        ):
+            client = self.client()
+            client.say("l LOGIN me secret")
+            counts = []
+            for items in (quick, "SIZE"):
+                jobs.clear()
+                self.assertIn(b"a OK", client.say("a " + command % items))
+                counts.append(len(jobs))
+            self.assertGreaterEqual(counts[1], counts[0] + 5)

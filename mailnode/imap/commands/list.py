@@ -12,6 +12,7 @@ from mailnode.imap.commands import arguments, status
 from mailnode.imap.listing import ALL, Found, Patterns, Selection, Tree, response
 from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.session import Session
+from mailnode.message.slices import Steps
 from mailnode.store.errors import NoSuchMailbox, StoreError
 from mailnode.store.values import Name
 from mailnode.wire.errors import BadSyntax
@@ -135,7 +136,7 @@ class _Answer:
         counted = b""
         if self._items and found.selected and found.name in tree.existing:
             try:
-                counted = self._counted(found.name)
+                counted = yield from self._counted(found.name)
             except NoSuchMailbox:  # somebody has removed it meanwhile
                 attributes.insert(0, "\\Noselect")
         if self._subscribed and found.name in tree.subscribed:
@@ -144,10 +145,10 @@ class _Answer:
         mailbox = self._session.wire_name(found.name)
         yield b"* " + response(attributes, mailbox, self._separator, extended) + b"\r\n" + counted
 
-    def _counted(self, name: Name) -> bytes:
+    def _counted(self, name: Name) -> Steps[bytes]:
         """A STATUS response; nothing where it cannot be had (RFC 5819 section 2 lets it drop)."""
         try:
-            return b"* " + status.response(self._session, name, self._items) + b"\r\n"
+            return (yield from status.response(self._session, name, self._items))
         except NoSuchMailbox:
             raise
         except (OSError, StoreError):
