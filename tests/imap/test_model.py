@@ -348,8 +348,9 @@ class Machine(RuleBasedStateMachine):
         box = self.boxes[mailbox]
         if box.flags:
             uid = min(box.flags)
-            box.change(uid, "+", flag)
-            self._store(mailbox).set_flags([uid], "add", frozenset({flag}))
+            mode = "-" if flag in box.flags[uid] else "+"
+            box.change(uid, mode, flag)
+            self._store(mailbox).set_flags([uid], "add" if mode == "+" else "remove", frozenset({flag}))
 
     @rule(mailbox=MAILBOX, place=st.integers(0, 30))
     def another_program_removes(self, mailbox: str, place: int) -> None:
@@ -362,6 +363,22 @@ class Machine(RuleBasedStateMachine):
             assert message is not None
             os.unlink(store._path(message))
             del box.flags[uid]
+
+    @rule(who=WHO, place=st.integers(0, 6), flag=FLAG, follows=st.booleans(), goes=st.booleans())
+    def glimpse(self, who: int, place: int, flag: str, follows: bool, goes: bool) -> None:
+        """A message goes, another one changes, and a client hears of the latter only before it goes away."""
+        mirror, box = self._mirror(who)
+        self._say(mirror, "NOOP")
+        assume(len(box.flags) > 1)
+        if follows:
+            self.follow(who)
+        self.another_program_removes(mirror.mailbox, place)
+        self.another_program_changes(mirror.mailbox, flag)
+        self._say(mirror, "FETCH 1 (UID)")
+        if goes:
+            mirror.hang_up()
+            mirror.connect()
+        self._say(mirror, "NOOP")
 
     @rule()
     def delivery(self) -> None:
