@@ -20,7 +20,6 @@ def exactly(announcement: bytes, chunks: Iterator[bytes], start: int, count: int
             piece = chunk[start : start + count]
             start = max(0, start - len(chunk))
             count -= len(piece)
-            if piece:
-                yield piece
+            yield piece  # also where there is nothing of it: others have their turn
     except (OSError, StoreError) as error:
         raise Torn("a message cannot be read to its end") from error

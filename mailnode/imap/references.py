@@ -1,13 +1,13 @@
 """What an IMAP URL in CATENATE refers to: a message here, or a section of it (RFC 4469 section 3)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from mailnode.imap.fetch_items import section_octets, section_spec
-from mailnode.imap.places import Place
 from mailnode.imap.replies import Refused
+from mailnode.imap.selected import Selected
 from mailnode.imap.session import Session
 from mailnode.imap.surrogates import Surrogates
 from mailnode.message.rendered import Rendered
@@ -53,17 +53,33 @@ async def referred(session: Session, url: bytes) -> Referred:
     """Look up a URL. Raises Refused, with [BADURL], for one that refers to nothing here."""
     try:
         parsed = urls.parse(url)
-        place = await _place(session, parsed)
-        return await session.lane(_found, session, parsed, place, of=place.account)
+        if parsed.mailbox is not None:
+            place = await session.place(parsed.mailbox)
+            return await session.lane(_found, session, parsed, place.mailbox, of=place.account)
+        if session.selected is None:
+            raise BadSyntax("No mailbox is selected")
+        return await session.lane(
+            _found, session, parsed, _selected(session.view), of=session.view.place.account
+        )
     except (BadSyntax, Refused, NoRight, NoSuchMailbox, NoSuchMessage) as error:
         raise Refused(b"BADURL " + urls.shown(url), "There is no such message, or part of one") from error
 
 
-def _found(session: Session, parsed: urls.MessageUrl, place: Place) -> Referred:
+def _selected(view: Selected) -> Callable[[], Mailbox]:
+    """The base URL of RFC 4469 section 3: that mailbox, and not another that has its name by now."""
+
+    def look() -> Mailbox:
+        view.mailbox.sync()
+        return view.mailbox
+
+    return look
+
+
+def _found(session: Session, parsed: urls.MessageUrl, find: Callable[[], Mailbox]) -> Referred:
     args = Cursor([parsed.section + b"]"])
     section = section_spec(args)
     args.expect(b"]").end()
-    mailbox = place.mailbox()
+    mailbox = find()
     if parsed.validity not in (None, mailbox.uid_validity) or mailbox.get(parsed.uid) is None:
         raise NoSuchMessage(parsed.uid)
     message = _Message(mailbox if session.utf8 else Surrogates(mailbox), parsed.uid)
@@ -76,12 +92,3 @@ def _found(session: Session, parsed: urls.MessageUrl, place: Place) -> Referred:
         raise
     size, text = found
     return Referred(size, iter((text,)) if isinstance(text, bytes) else text, message.body)
-
-
-async def _place(session: Session, parsed: urls.MessageUrl) -> Place:
-    """That of the URL, or the selected one: the base URL of RFC 4469 section 3."""
-    if parsed.mailbox is not None:
-        return await session.place(parsed.mailbox)
-    if session.selected is None:
-        raise BadSyntax("No mailbox is selected")
-    return session.view.place

@@ -31,7 +31,7 @@ def parse(args: Cursor) -> Resync:
     known = pairs = None
     if args.accept(b" "):
         if not args.at(b"("):
-            known = _without_star(args.sequence_set())
+            known = _literally(args.sequence_set())
         if known is None or args.accept(b" "):
             pairs = _pairs(args)
     args.expect(b")")
@@ -40,17 +40,18 @@ def parse(args: Cursor) -> Resync:
 
 def _pairs(args: Cursor) -> tuple[SequenceSet, SequenceSet]:
     """seq-match-data = "(" known-sequence-set SP known-uid-set ")" """
-    numbers = _without_star(args.expect(b"(").sequence_set())
-    uids = _without_star(args.sp().sequence_set())
+    numbers = _literally(args.expect(b"(").sequence_set())
+    uids = _literally(args.sp().sequence_set())
     args.expect(b")")
     if sum(map(len, numbers.spans(0))) != sum(map(len, uids.spans(0))):
         raise BadSyntax("There are not as many message numbers as UIDs")
     return numbers, uids
 
 
-def _without_star(numbers: SequenceSet) -> SequenceSet:
-    if numbers.has_star:
-        raise BadSyntax("What a client knows has no *")
+def _literally(numbers: SequenceSet) -> SequenceSet:
+    """A set that means the same whatever is selected: known-uids and others have no "*", and so no "$"."""
+    if numbers.has_star or numbers.saved:
+        raise BadSyntax("What a client knows has neither * nor $")
     return numbers
 
 

@@ -65,6 +65,7 @@ class Selected:
         self.uids: array[int] = self.mailbox.uids
         self._compared = self.mailbox.uids
         self._newest = self.uids[-1] if self.uids else 0
+        self._uid_next = self.mailbox.uid_next  # as of when these were looked at
         self._modseq = self.mailbox.highest_modseq
         self._in_step = self._modseq  # as of when all is told, expunges too
         self._keywords = self.mailbox.keywords()
@@ -97,7 +98,7 @@ class Selected:
         yield self._permanent_flags()
         lasting = self.mailbox.mailbox_id.encode("ascii")
         yield ok("The mailbox's lasting name", b"MAILBOXID (%b)" % lasting).encode(b"*", self.language)
-        yield ok("The next UID", b"UIDNEXT %d" % self.mailbox.uid_next).encode(b"*", self.language)
+        yield ok("The next UID", b"UIDNEXT %d" % self._uid_next).encode(b"*", self.language)
         yield ok("UIDs are valid", b"UIDVALIDITY %d" % self.mailbox.uid_validity).encode(b"*", self.language)
         yield self.told().encode(b"*", self.language)
 

@@ -11,12 +11,12 @@ DIGEST: Final = 16
 REFERENCES: Final = 200  # of one message
 _FIELD_LIMIT: Final = 65536  # octets
 
-# msg-id = "<" id-left "@" id-right ">".
+# msg-id = "<" id-left "@" id-right ">". No "<" stands inside, quoted or not: so nothing is looked at twice.
 _MESSAGE_ID = re.compile(
-    rb"""<((?:[^<>"@]++|"(?:[^"\\]++|\\.)*+")++)@((?:[^<>"@\[\]]++|\[(?:[^<>\\\[\]]++|\\.)*+\])++)>""",
+    rb"""<((?:[^<>"@]++|"(?:[^<"\\]++|\\[^<])*+")++)@((?:[^<>"@\[\]]++|\[(?:[^<>\\\[\]]++|\\[^<])*+\])++)>""",
     re.DOTALL,
 )
-_UNQUOTED = re.compile(rb'"((?:[^"\\]++|\\.)*+)"|[ \t\r\n]+|\\(.)', re.DOTALL)
+_UNQUOTED = re.compile(rb'"((?:[^"\\]++|\\.)*+)(?:"|\Z)|[ \t\r\n]+|\\(.)', re.DOTALL)
 _ODD = re.compile(rb'["\\ \t\r\n]')
 
 

@@ -1,18 +1,21 @@
 """A disconnected client: what it believes of a mailbox, from nothing but the responses it has heard.
 
-It applies EXISTS, EXPUNGE, VANISHED and FETCH as RFC 3501 and RFC 7162 tell clients to, and raises
-AssertionError for a response that may not come, or that contradicts what it knows. It can go away, come back,
-and catch up.
+It applies EXISTS, EXPUNGE, VANISHED, FETCH, and the updates of a search, as RFC 3501, RFC 7162 and RFC 5267
+tell clients to, and raises AssertionError for a response that may not come, or that contradicts what it
+knows. It can go away, come back, and catch up.
 """
 
 import re
 
 from tests.imap.world import Client, World
 
-EXPUNGES_FORBIDDEN = ("FETCH", "STORE", "SEARCH")
+EXPUNGES_FORBIDDEN = ("FETCH", "STORE", "SEARCH", "SORT")
+FOLLOWED = "f"  # the tag of the search that is followed
 _FETCH = re.compile(r"\* (\d+) FETCH \((.*)\)$")
 _CODE = re.compile(r"\S+ OK \[HIGHESTMODSEQ (\d+)\]")
-VALIDITY = re.compile(r"\* OK \[UIDVALIDITY (\d+)\]")
+_VALIDITY = re.compile(r"\* OK \[UIDVALIDITY (\d+)\]")
+_UPDATE = re.compile(r"\* ESEARCH \(TAG \"f\"\) UID (ADDTO|REMOVEFROM) \(0 ([0-9:,]+)\)$")
+_LABEL = re.compile(rb"\{\d+\}\r\nSubject: (\d+)\r\n\r\n")
 
 
 def changed(flags: frozenset[str], mode: str, flag: str) -> frozenset[str]:
@@ -20,14 +23,31 @@ def changed(flags: frozenset[str], mode: str, flag: str) -> frozenset[str]:
     return frozenset(flags | {flag} if mode[0] == "+" else flags - {flag} if mode[0] == "-" else {flag})
 
 
-class Mirror:
-    """One client with INBOX open. `enables` is what it asks for: "", "CONDSTORE" or "QRESYNC"."""
+def numbers(text: str) -> set[int]:
+    """What a sequence-set names."""
+    found: set[int] = set()
+    for one in text.split(",") if text else ():
+        first, _, last = one.partition(":")
+        found.update(range(int(first), int(last or first) + 1))
+    return found
 
-    def __init__(self, world: World, enables: str) -> None:
+
+class Mirror:
+    """One client with a mailbox open. `enables` is what it asks for, such as "QRESYNC IMAP4rev2"."""
+
+    def __init__(self, world: World, enables: str = "", mailbox: str = "INBOX") -> None:
         self._world = world
-        self.enables = enables
+        self._enables = enables
+        self.mailbox = mailbox
+        self.resyncs = "QRESYNC" in enables
+        self.knows_modseqs = self.resyncs or "CONDSTORE" in enables
+        self._is_modern = "IMAP4rev2" in enables
         self.uids: list[int | None] = []  # by number; None where the UID was not told
         self.flags: dict[int, frozenset[str]] = {}
+        self.labels: dict[int, int] = {}  # the subjects, where they were asked for
+        self.found: set[int] = set()  # by the last SEARCH
+        self.followed: set[int] | None = None  # UIDs that a search has found, which is followed
+        self.saved: set[int] = set()  # UIDs that "$" stands for
         self.highest = 0
         self._validity = 0
         self._missing: set[int] = set()  # VANISHED (EARLIER), of messages that this client knew
@@ -37,19 +57,32 @@ class Mirror:
     # Conversations
 
     def connect(self) -> None:
-        """Log in, select INBOX, and catch up with what is known from the last time."""
-        self.client = self._world.client().login(None)
-        if self.enables:
-            self._hear("ENABLE", self.client.say(f"e ENABLE {self.enables}"))
+        """Open a connection, and catch up with what is known from the last time."""
+        self.client = self._world.client()
+        self.log_in()
+
+    def log_in(self) -> None:
+        """Log in, select the mailbox, and catch up."""
+        self._said("LOGIN me secret")
+        if self._enables:
+            self._said(f"ENABLE {self._enables}")
+        self.select()
+
+    def log_out(self) -> None:
+        """UNAUTHENTICATE: nothing of this session is known to the next one."""
+        self._said("UNAUTHENTICATE")
+
+    def select(self) -> None:
+        """Select the mailbox, and catch up."""
         self.uids = []
-        resync = ""
-        if self.enables == "QRESYNC" and self.highest:
-            resync = f" (QRESYNC ({self._validity} {self.highest}))"
+        self.followed = None
+        self.saved = set()
+        resync = f" (QRESYNC ({self._validity} {self.highest}))" if self.resyncs and self.highest else ""
         known = set(self.flags)
         self._missing = set()
         if not resync:
             self.flags = {}
-        self._hear("SELECT", self.client.say(f"s SELECT INBOX{resync}"))
+        self._said(f"SELECT {self.mailbox}{resync}")
         if resync:  # the numbers follow from what is left, in order; the rest of it is new, and was told
             left = sorted((known | set(self.flags)) - self._missing)
             assert len(left) == len(self.uids), f"{left}, but there are {len(self.uids)} messages"
@@ -68,32 +101,38 @@ class Mirror:
 
     def hang_up(self) -> None:
         """The connection is lost; what is known stays."""
-        assert self.client is not None
-        self.client.hang_up()
-        assert self.client.failure is None, self.client.failure
-        self.client = None
+        if self.client is not None:
+            self.client.hang_up()
+            assert self.client.failure is None, self.client.failure
+            self.client = None
 
-    def say(self, command: str) -> str:
+    def say(self, command: str, tag: str = "x") -> str:
         """Give a command, and believe its responses; gives the tagged one."""
-        assert self.client is not None
-        tagged = self._hear(command, self.client.say(f"x {command}"))
+        self.found = set()
+        tagged = self._said(command, tag)
         self._ask_for_unknown()
         return tagged
+
+    def _said(self, command: str, tag: str = "x") -> str:
+        assert self.client is not None
+        return self.hear(command, self.client.say(f"{tag} {command}"), tag)
 
     def _ask_for_unknown(self) -> None:
         unknown = [number for number, uid in enumerate(self.uids, 1) if uid is None or uid not in self.flags]
         if unknown:
-            assert self.client is not None
-            command = f"FETCH {unknown[0]}:{unknown[-1]} (UID FLAGS{' MODSEQ' if self.enables else ''})"
-            self._hear(command, self.client.say(f"u {command}"))
+            self._said(f"FETCH {unknown[0]}:{unknown[-1]} (UID FLAGS{' MODSEQ' * self.knows_modseqs})")
 
     # Responses
 
-    def _hear(self, command: str, said: bytes) -> str:
-        *untagged, tagged = said.decode().removesuffix("\r\n").split("\r\n")
+    def hear(self, command: str, said: bytes, tag: str = "x") -> str:
+        """Believe the responses to a command; gives the tagged one, which is the last and the only one."""
+        lines = _LABEL.sub(rb'"\1"', said).decode().removesuffix("\r\n").split("\r\n")
+        *untagged, tagged = lines
+        assert tagged.startswith(f"{tag} "), lines
+        assert all(line.startswith("* ") for line in untagged), lines
         modseqs = [0]
         stated: int | None = None
-        for line in [*untagged, tagged]:
+        for line in lines:
             code = _CODE.match(line)
             if code:
                 stated = int(code[1])
@@ -110,39 +149,56 @@ class Mirror:
             assert count >= len(self.uids), line
             self.uids += [None] * (count - len(self.uids))
         elif words[-1] == "EXPUNGE":
-            assert self.enables != "QRESYNC" and command.split(" ")[0] not in EXPUNGES_FORBIDDEN, line
+            assert not self.resyncs and command.split(" ")[0] not in EXPUNGES_FORBIDDEN, line
             uid = self.uids.pop(int(words[1]) - 1)
             self.flags.pop(uid or 0, None)
+        elif words[-1] == "RECENT":
+            assert not self._is_modern, line
         elif words[1] == "VANISHED":
             self._vanish(command, words[2:])
+        elif words[1] == "SEARCH":
+            assert not self._is_modern, line
+            self.found = set(map(int, line.partition(" (")[0].split(" ")[2:]))
+        elif update := _UPDATE.match(line):
+            self._follow(update[1], numbers(update[2]))
+        elif words[1] == "ESEARCH" and "ALL" in words:
+            self.found = numbers(words[words.index("ALL") + 1])
         elif found := _FETCH.match(line):
-            return self._update(int(found[1]), found[2])
-        elif validity := VALIDITY.match(line):
+            return self._update(command, int(found[1]), found[2])
+        elif validity := _VALIDITY.match(line):
             self._validity = int(validity[1])
         return 0
 
     def _vanish(self, command: str, words: list[str]) -> None:
-        assert self.enables == "QRESYNC" and command.split(" ")[0] not in EXPUNGES_FORBIDDEN, words
+        assert self.resyncs and command.split(" ")[0] not in EXPUNGES_FORBIDDEN, words
         earlier = words[0] == "(EARLIER)"
-        assert earlier == (command == "SELECT"), (command, words)
-        for one in words[-1].split(","):
-            first, _, last = one.partition(":")
-            for uid in range(int(first), int(last or first) + 1):
-                if earlier:
-                    self._missing.add(uid)
-                else:
-                    self.uids.remove(uid)  # only what was counted may vanish
-                self.flags.pop(uid, None)
+        assert earlier <= (command.startswith("SELECT") or "VANISHED" in command), (command, words)
+        for uid in numbers(words[-1]):
+            if earlier:
+                assert uid not in self.uids, f"{uid} is told to have vanished earlier, and is counted"
+                self._missing.add(uid)
+            else:
+                self.uids.remove(uid)  # only what was counted may vanish
+            self.flags.pop(uid, None)
 
-    def _update(self, number: int, items: str) -> int:
+    def _follow(self, what: str, uids: set[int]) -> None:
+        assert self.followed is not None and uids.isdisjoint(self.followed) == (what == "ADDTO"), (what, uids)
+        self.followed ^= uids
+
+    def _update(self, command: str, number: int, items: str) -> int:
         uid = re.search(r"UID (\d+)", items)
         flags = re.search(r"FLAGS \(([^)]*)\)", items)
         modseq = re.search(r"MODSEQ \((\d+)\)", items)
-        assert self.enables or modseq is None, items
+        label = re.search(r'"(\d+)"', items)
+        assert self.knows_modseqs or modseq is None, items
+        assert uid is not None or not self._is_modern or command.startswith("FETCH"), items
         known = self.uids[number - 1]
         if uid is not None:
             assert known in (None, int(uid[1])), f"{number} is {known}, not {uid[1]}"
             known = self.uids[number - 1] = int(uid[1])
         if flags is not None and known is not None:
+            assert "\\Recent" not in flags[1] or not self._is_modern, items
             self.flags[known] = frozenset(flags[1].split()) - {"\\Recent"}
+        if label is not None and known is not None:
+            self.labels[known] = int(label[1])
         return int(modseq[1]) if modseq else 0

@@ -36,15 +36,14 @@ PASSWORD = b"secret"
 class FakeLogins(PasswordLogins):
     """Lets in who knows the password; the third mistake of a connection ends it."""
 
-    def __init__(self, realm: Realm) -> None:
-        self._realm = realm
+    realm: Realm
 
     async def login(self, username: bytes, password: bytes, connection: Connection) -> MailAccount:
         if password != PASSWORD:
             connection.login_failures += 1
             raise LoginFailed(give_up=connection.login_failures >= 3)
         name = username.decode()
-        return self._realm.account(name if "@" in name else f"{name}@example.org")
+        return self.realm.account(name if "@" in name else f"{name}@example.org")
 
 
 class Transport(StringTransport):
@@ -166,17 +165,24 @@ class World:
         self.watches = DirectoryWatches(self.clock, lambda: self.watcher)
         self.events: list[Event] = []
         self.bus.subscribe(self.events.append)
-        self.realm = Realm(self.live, self.runtime, self.files, rng=random.Random(2))
+        self.logins = FakeLogins()
+        self._rng = random.Random(2)
         self.gate = Gate(lambda: ConnectionLimits(1000, 1000, 1000, 1000, 1000), self.clock.seconds)
+        self._tls = tls
+        self.start()
+
+    def start(self) -> None:
+        """Know nothing of any account, as after a restart."""
+        self.realm = self.logins.realm = Realm(self.live, self.runtime, self.files, rng=self._rng)
         self.imap = Imap(
             Surroundings(
                 self.live,
                 self.runtime,
-                FakeLogins(self.realm),
+                self.logins,
                 self.feed,
                 self.bus,
                 self.watches,
-                tls,
+                self._tls,
                 self.sessions,
                 Neighbours(self.live, self.realm, self.files),
             )

@@ -25,6 +25,7 @@ class MessageIdTests(SynchronousTestCase):
             (b"<A@b> <a@B>", [b"A@b", b"a@B"]),
             (b"a@b <a> <@b> <a@> <a@b@c> <> < @ > <a@b", []),
             (b"<<a@b>>", [b"a@b"]),
+            (b'<"a<b@c>', [b"b@c"]),
         ):
             self.assertEqual(list(message_ids(value)), found, value)
 
@@ -52,6 +53,21 @@ class MessageIdTests(SynchronousTestCase):
     def test_takes_linear_time(self) -> None:
         """Whatever a field is made of."""
         before = time.process_time()
-        for piece in (b"<", b'<"', b"<a@", b"<a@[", b'"<', b'<"\\', b"<a", b'<"a"', b'<"<""', b"< ", b"\\"):
-            list(message_ids(piece * 30_000))
+        for piece in (
+            b"<",
+            b'<"',
+            b"<a@",
+            b"<a@[",
+            b'"<',
+            b'<"\\',
+            b"<a",
+            b'<"a"',
+            b'<"<""',
+            b"< ",
+            b"\\",
+            b'<\\"',
+            b'\\"x"',
+        ):
+            for before_it, behind in ((b"", b""), (b'<"', b""), (b"<", b"@x>"), (b"<a@[", b"]>")):
+                list(message_ids(before_it + piece * 30_000 + behind))
         self.assertLess(time.process_time() - before, 5)

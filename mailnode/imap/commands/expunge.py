@@ -1,5 +1,7 @@
 """EXPUNGE (RFC 3501 section 6.4.3) and UID EXPUNGE (RFC 4315 section 2.1)."""
 
+from twisted.python.failure import Failure
+
 from mailnode.events.life import Expunged
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.selected import Selected, uses_modseqs
@@ -38,7 +40,10 @@ async def after_expunge(session: Session, text: str) -> Reply:
     """OK; who uses modification sequences gets the mailbox's, once all is told (RFC 7162 section 3.2.7)."""
     if not uses_modseqs(session.enabled):
         return ok(text)
-    await session.flush()
+    try:
+        await session.flush()
+    except OSError:  # what was done is done; the next look tells it
+        session.connection.log.bug("mailbox cannot be read", Failure())
     return session.view.told(text)
 
 

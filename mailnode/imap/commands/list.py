@@ -17,6 +17,7 @@ from mailnode.imap.listing import ALL, Found, Patterns, Selection, Tree, respons
 from mailnode.imap.places import Place
 from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.session import Session
+from mailnode.message.slices import Steps
 from mailnode.store.acl import ALL as EVERY_RIGHT
 from mailnode.store.errors import NoSuchMailbox, StoreError
 from mailnode.store.values import Name
@@ -158,7 +159,7 @@ class _Answer:
         counted = b""
         if self._items and found.selected and found.name in tree.existing:
             try:
-                counted = self._counted(found.name)
+                counted = yield from self._counted(found.name)
             except NoSuchMailbox:  # somebody has removed it meanwhile
                 attributes.insert(0, "\\Noselect")
         lent = self._lent.get(found.name)
@@ -172,12 +173,12 @@ class _Answer:
         if self._my_rights and found.selected and found.name in tree.existing:
             yield b"* " + acl.my_rights(mailbox, EVERY_RIGHT if lent is None else lent.rights) + b"\r\n"
 
-    def _counted(self, name: Name) -> bytes:
+    def _counted(self, name: Name) -> Steps[bytes]:
         """A STATUS response; nothing where it cannot be had (RFC 5819 section 2 lets it drop)."""
         try:
             lent = self._lent.get(name)
             place = Place(self._session.account, name) if lent is None else lent.place
-            return b"* " + status.response(self._session, place, self._items) + b"\r\n"
+            return (yield from status.response(self._session, place, self._items))
         except NoSuchMailbox:
             raise
         except (OSError, StoreError):

@@ -4,12 +4,13 @@ With SIZE (RFC 8438), APPENDLIMIT (RFC 7889 section 3.1), HIGHESTMODSEQ (RFC 716
 (RFC 8474 section 4.3), and the items of QUOTA (RFC 9208 section 4.1.4).
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from mailnode.imap.places import Place
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
+from mailnode.message.slices import Steps
 from mailnode.store.errors import NoSuchMessage
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.synchronised import Status as Counts
@@ -72,18 +73,27 @@ async def run(session: Session, status: Status) -> Reply:
     place = await session.place(status.mailbox)
     if "HIGHESTMODSEQ" in status.items:
         session.use_modseqs()
-    session.untagged(await session.lane(response, session, place, status.items, of=place.account))
+    await session.send(_line(session, place, status.items), of=place.account)
     return ok("Done")
 
 
-def response(session: Session, place: Place, items: Iterable[str]) -> bytes:
-    """mailbox-data = "STATUS" SP mailbox SP "(" [status-att-list] ")"; in the lane of the
-    account. Raises NoSuchMailbox, NoRight."""
+def _line(session: Session, place: Place, items: Collection[str]) -> Iterator[bytes]:
+    yield (yield from response(session, place, items))
+
+
+def response(session: Session, place: Place, items: Collection[str]) -> Steps[bytes]:
+    """mailbox-data = "STATUS" SP mailbox SP "(" [status-att-list] ")", as a line; in the account's lane.
+
+    Raises NoSuchMailbox, NoRight. Sizes that nobody knows so far are found out first, in steps.
+    """
     mailbox = place.mailbox()
+    for uid in mailbox.uids if "SIZE" in items else ():
+        _octets(mailbox, uid)
+        yield b""
     counts = mailbox.status()
 
     def value(item: str) -> int | str:
         return STATUS_ITEMS[item](counts) if item in STATUS_ITEMS else OTHER_ITEMS[item](session, mailbox)
 
     said = b" ".join(f"{item} {value(item)}".encode("ascii") for item in dict.fromkeys(items))
-    return b"STATUS %s (%s)" % (session.wire_name(session.places.shown(place)), said)
+    return b"* STATUS %s (%s)\r\n" % (session.wire_name(session.places.shown(place)), said)

@@ -256,7 +256,7 @@ FRENCH: Mapping[str, str] = {
     "Unselected": "Plus choisie",
     "Unsubscribed": "Désabonné",
     "VANISHED belongs to UID FETCH with CHANGEDSINCE": "VANISHED va avec UID FETCH et CHANGEDSINCE",
-    "What a client knows has no *": "Ce qu'un client connaît n'a pas de *",
+    "What a client knows has neither * nor $": "Ce qu'un client connaît n'a ni * ni $",
     "All is told up to here": "Tout est dit jusqu'ici",
     "idling": "en attente",
     "number expected": "nombre attendu",

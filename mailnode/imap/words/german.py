@@ -258,7 +258,7 @@ GERMAN: Mapping[str, str] = {
     "Unselected": "Nicht mehr gewählt",
     "Unsubscribed": "Nicht mehr abonniert",
     "VANISHED belongs to UID FETCH with CHANGEDSINCE": "VANISHED gehört zu UID FETCH mit CHANGEDSINCE",
-    "What a client knows has no *": "Was ein Client kennt, hat kein *",
+    "What a client knows has neither * nor $": "Was ein Client kennt, hat weder * noch $",
     "All is told up to here": "Bis hierher ist alles gesagt",
     "idling": "im Leerlauf",
     "number expected": "Zahl erwartet",

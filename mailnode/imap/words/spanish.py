@@ -256,7 +256,7 @@ SPANISH: Mapping[str, str] = {
     "Unselected": "Ya no está elegido",
     "Unsubscribed": "Ya no está suscrito",
     "VANISHED belongs to UID FETCH with CHANGEDSINCE": "VANISHED va con UID FETCH y CHANGEDSINCE",
-    "What a client knows has no *": "Lo que un cliente conoce no tiene *",
+    "What a client knows has neither * nor $": "Lo que un cliente conoce no tiene ni * ni $",
     "All is told up to here": "Hasta aquí está todo dicho",
     "idling": "en espera",
     "number expected": "se espera un número",

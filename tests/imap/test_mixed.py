@@ -1,0 +1,83 @@
+"""What extensions do to each other, where a dialogue does not reach."""
+
+import errno
+
+from mailnode.imap.literals import exactly
+from mailnode.imap.places import Place
+from mailnode.imap.selected import Selected
+from mailnode.net import blocking
+from mailnode.store.values import INBOX
+from tests.imap.test_session import MESSAGE, SessionCase
+
+
+class MixedTests(SessionCase):
+    """Two clients, or a disk that fails, in the midst of something."""
+
+    def test_url_of_a_mailbox_that_was_replaced(self) -> None:
+        """A relative URL names a message of the mailbox that is selected, not of another of that name."""
+        client, other = self.client().login(), self.client().login()
+        other.say("a CREATE Work")
+        other.append(MESSAGE, "Work")
+        client.say("a SELECT Work")
+        other.say("b DELETE Work")
+        other.say("c CREATE Work")
+        other.append(b"Subject: secret\r\n\r\n", "Work")
+        said = client.say('b APPEND INBOX CATENATE (URL ";UID=1")')
+        self.assertTrue(said.startswith(b"* BYE "), said)
+        self.assertIn(b"(MESSAGES 0)", other.say("d STATUS INBOX (MESSAGES)"))
+
+    def test_uidnext_is_of_the_view(self) -> None:
+        """A message that comes while SELECT is answered is announced later, and UIDNEXT is not above it."""
+        writer = self.client().login()
+        writer.append(MESSAGE)
+        view = Selected(Place(self.world.account(), INBOX), read_only=False)
+        writer.append(MESSAGE)
+        summary = b"".join(view.summary())
+        self.assertIn(b"* 1 EXISTS\r\n", summary)
+        self.assertIn(b"[UIDNEXT 2]", summary)
+
+    def test_what_is_done_is_done(self) -> None:
+        """An EXPUNGE or MOVE is OK, though the mailbox cannot be looked at to tell what has changed."""
+        client = self.client().login()
+        client.say("e ENABLE CONDSTORE")
+        client.say("e CREATE Work")
+        for _ in range(2):
+            client.append(MESSAGE)
+        client.say("s STORE 2 +FLAGS.SILENT (\\Deleted)")
+        for command in ("a EXPUNGE", "a MOVE 1 Work"):
+            patch = self.patch(Selected, "updates", self.raising(OSError(errno.EIO, "no")))
+            said = client.say(command)
+            patch.restore()
+            self.assertRegex(said, rb"a OK \[HIGHESTMODSEQ \d+\] ")
+            self.assertEqual(len(self.flushLoggedErrors(OSError)), 2)
+            self.assertIn(b" EXPUNGE", client.say("b NOOP"))
+
+    def test_turns_before_a_far_octet(self) -> None:
+        """Octets that are passed over are given as empty chunks, and others have their turn."""
+        chunks = list(exactly(b"{3}", iter([b"x" * 9] * 99 + [b"end"]), 891, 3))
+        self.assertEqual(chunks, [b"{3}", *[b""] * 99, b"end"])
+
+    def test_sizes_take_turns(self) -> None:
+        """Messages whose sizes nobody knows are read one by one, and others have their turn between two."""
+        self.patch(blocking, "SLICE_SECONDS", -1)
+        self.client().login()
+        root = self.world.account().store.root
+        for number in range(5):
+            with open(f"{root}/new/{number}.other", "wb") as file:
+                file.write(MESSAGE)
+        lane = self.world.account().lane
+        jobs: list[object] = []
+        run = lane.run
+        self.patch(lane, "run", lambda *args: (jobs.append(args), run(*args))[1])
+        for command, quick in (
+            ("STATUS INBOX (%s)", "MESSAGES"),
+            ('LIST "" * RETURN (STATUS (%s))', "UNSEEN"),
+        ):
+            client = self.client()
+            client.say("l LOGIN me secret")
+            counts = []
+            for items in (quick, "SIZE"):
+                jobs.clear()
+                self.assertIn(b"a OK", client.say("a " + command % items))
+                counts.append(len(jobs))
+            self.assertGreaterEqual(counts[1], counts[0] + 5)
