@@ -48,7 +48,7 @@ async def run(session: Session, append: Append) -> Reply:
     except BaseException:
         await session.lane(incoming.abort)
         raise
-    session.announce(incoming.name)
+    session.announce(incoming.name, uids)
     return ok("Appended", appended(validity, uids))
 
 

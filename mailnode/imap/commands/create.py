@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mailnode.imap.commands import arguments
 from mailnode.imap.old_name import tell_old_name
+from mailnode.imap.own import Created
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
 from mailnode.store import special_use
@@ -44,5 +45,6 @@ async def run(session: Session, create: Create) -> Reply:
     name = session.name(text)
     uses = special_use.checked(create.uses)
     made = await session.lane(session.account.store.create, name, uses)
+    session.announce_account(Created(name))
     tell_old_name(session, text, name)
     return ok("Created", b"MAILBOXID (%b)" % made.encode("ascii"))

@@ -1,6 +1,7 @@
 """DELETE (RFC 3501 section 6.3.4)."""
 
 from mailnode.imap.old_name import tell_old_name
+from mailnode.imap.own import Deleted
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
 
@@ -13,4 +14,5 @@ async def run(session: Session, text: str) -> Reply:
         session.selected = None
     tell_old_name(session, text, name, ["\\NonExistent"])
     session.announce(name)
+    session.announce_account(Deleted(name))
     return ok("Deleted")

@@ -1,6 +1,7 @@
 """ENABLE (RFC 5161): the client asks for responses that older clients would not understand."""
 
 from mailnode.imap.extensions import ENABLEABLE
+from mailnode.imap.news import tell_metadata
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.selected import uses_modseqs
 from mailnode.imap.session import Session
@@ -23,5 +24,7 @@ async def run(session: Session, names: list[str]) -> Reply:
     if uses_modseqs(frozenset(fresh)):
         session.use_modseqs()
     session.enabled.update(fresh)
+    if "METADATA" in fresh:
+        await tell_metadata(session)
     session.untagged(" ".join(["ENABLED", *fresh]).encode("ascii"))
     return ok("Enabled")

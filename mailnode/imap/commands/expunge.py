@@ -51,15 +51,16 @@ async def remove_deleted(session: Session, view: Selected, uids: SequenceSet | N
         mailbox.sync()
         return [uid for uid in known if (one := mailbox.get(uid)) and DELETED in one.flags]
 
-    def remove(batch: list[int]) -> int:
-        return len(mailbox.expunge(batch, having=DELETED))
+    def remove(batch: list[int]) -> list[int]:
+        return mailbox.expunge(batch, having=DELETED)
 
     doomed = await session.lane(deleted)
-    count = 0
-    session.progress.measure = lambda: (count, len(doomed))
+    gone: list[int] = []
+    session.progress.measure = lambda: (len(gone), len(doomed))
     for start in range(0, len(doomed), BATCH):
-        count += await session.lane(remove, doomed[start : start + BATCH])
-    if count:
-        session.shared.bus.publish(Expunged(session.connection.id, session.account.address, str(name), count))
-        session.announce(name)
-    return count
+        gone += await session.lane(remove, doomed[start : start + BATCH])
+    if gone:
+        address, count = session.account.address, len(gone)
+        session.shared.bus.publish(Expunged(session.connection.id, address, str(name), count))
+        session.announce(name, gone)
+    return len(gone)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from urllib.parse import quote
 
 from mailnode.imap.commands import arguments
+from mailnode.imap.own import Annotated
 from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.session import Session
 from mailnode.store.annotations import ENTRY_OCTETS, VALUE_OCTETS
@@ -166,6 +167,7 @@ async def set_entries(session: Session, wanted: Set) -> Reply:
     for entry, value in wanted.values.items():
         _check(entry, value, server=name is None)
     await session.lane(session.account.store.annotations.change, name, wanted.values)
+    session.announce_account(Annotated(name, wanted.values))
     return ok("Set")
 
 

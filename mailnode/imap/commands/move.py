@@ -25,8 +25,8 @@ async def run(session: Session, move: Copy) -> Reply:
     except NoSuchMailbox:  # should it be the selected one that is gone, the client hears BYE instead
         raise no_target() from None
     session.status(ok("Moved", copy_uid(target, moved)))
-    for changed in (name, view.mailbox.name):
-        session.announce(changed)
+    session.announce(name, [made for _, made in moved])
+    session.announce(view.mailbox.name, [gone for gone, _ in moved])
     address = session.account.address
     session.shared.bus.publish(Expunged(session.connection.id, address, str(view.mailbox.name), len(moved)))
     return await after_expunge(session, "Moved")

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from mailnode.imap.old_name import tell_old_name
+from mailnode.imap.own import Renamed
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
 from mailnode.store.values import INBOX, Name
@@ -34,6 +35,7 @@ async def run(session: Session, rename: Rename) -> Reply:
         view.mailbox = await session.lane(store.mailbox, new + view.mailbox.name[len(old) :])
     _tell_names(session, rename, old, new)
     session.announce(old)
+    session.announce_account(Renamed(old, new))
     return ok("Renamed")
 
 

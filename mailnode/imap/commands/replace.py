@@ -68,8 +68,8 @@ async def run(session: Session, replace: Replace) -> Reply:
     session.stream.write(ok("Replacement message ready", appended(validity, uids)).encode(b"*"))
     name = mailbox.name
     session.shared.bus.publish(Expunged(session.connection.id, session.account.address, str(name), 1))
-    for changed in {incoming.name, name}:
-        session.announce(changed)
+    session.announce(incoming.name, uids)
+    session.announce(name, [uid])
     return ok("Replaced")
 
 

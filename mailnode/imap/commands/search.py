@@ -167,7 +167,8 @@ class Findings:
     def extended(self, returning: Returning, response: Response) -> Iterator[bytes]:
         """esearch-response; none where the search failed as a whole."""
         self._matching.scored = "RELEVANCY" in returning.options
-        context = Context(Matching(self.view, self.search.key), response) if self._follow else None
+        followed = Matching(self.view, self.search.key)
+        context = Context(followed, response, returning.items) if self._follow else None
         try:
             yield from self._matching.collect(
                 self.positions, newest_first=returning.newest_first, most=returning.most

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mailnode.imap import resync
 from mailnode.imap.commands import arguments
+from mailnode.imap.commands.fetch import introduce
 from mailnode.imap.listing import Tree, response
 from mailnode.imap.old_name import tell_old_name
 from mailnode.imap.replies import Reply, ok
@@ -60,6 +61,7 @@ async def run(session: Session, select: Select) -> Reply:
 
     selected = await session.lane(view)
     selected.language = session.language
+    selected.introduce = introduce
     await session.send(selected.summary())
     if "IMAP4rev2" in session.enabled:
         attributes = await session.lane(_attributes, session, name)

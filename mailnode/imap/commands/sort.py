@@ -107,8 +107,7 @@ class Sorted:
     def chunks(self) -> Iterator[bytes]:
         """sort-data = "SORT" *(SP nz-number), or an ESEARCH response."""
         positions = array("I")
-        followed = Matching(self._view, self._sort.key)
-        context = SortedContext(followed, self._response, self._sort.criteria) if self._follow else None
+        context = self._context() if self._follow else None
         try:
             yield from self._matching.collect(positions)
             positions, scores = yield from self._sorting.order(positions, self._matching.scores)
@@ -126,6 +125,11 @@ class Sorted:
             yield from _response(found)
         elif not returning.silent:
             yield from self._response.chunks(returning, found, scores)
+
+    def _context(self) -> SortedContext:
+        sort = self._sort
+        items = sort.returning.items if sort.returning is not None else ()
+        return SortedContext(Matching(self._view, sort.key), self._response, sort.criteria, items)
 
 
 def _response(found: "array[int]") -> Iterator[bytes]:

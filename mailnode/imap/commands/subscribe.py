@@ -1,12 +1,15 @@
 """SUBSCRIBE and UNSUBSCRIBE (RFC 3501 sections 6.3.6 and 6.3.7)."""
 
+from mailnode.imap.own import Subscribed
 from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.session import Session
 
 
 async def subscribe(session: Session, text: str) -> Reply:
     """The name need not exist: section 6.3.6 leaves that check to the server."""
-    await session.lane(session.account.store.subscribe, session.name(text))
+    name = session.name(text)
+    await session.lane(session.account.store.subscribe, name)
+    session.announce_account(Subscribed(name, wanted=True))
     return ok("Subscribed")
 
 
@@ -24,4 +27,5 @@ async def unsubscribe(session: Session, text: str) -> Reply:
         store.unsubscribe(name)
 
     await session.lane(remove)
+    session.announce_account(Subscribed(name, wanted=False))
     return ok("Unsubscribed")

@@ -18,6 +18,7 @@ GERMAN: Mapping[str, str] = {
     "A modification sequence is greater than 0": "Eine Änderungsfolge ist größer als 0",
     "A name, a blank and a digest are needed": "Nötig sind ein Name, ein Leerzeichen und eine Prüfsumme",
     "A quoted string is in UTF-8": "Eine Zeichenkette in Anführungszeichen ist in UTF-8",
+    "A search has at most {} filters": "Eine Suche hat höchstens {} Filter",
     "A search has at most {} keys": "Eine Suche hat höchstens {} Kriterien",
     "A special use begins with a backslash": "Ein besonderer Zweck beginnt mit einem Backslash",
     "After ENABLE UTF8=ACCEPT everything is in UTF-8": "Nach ENABLE UTF8=ACCEPT ist alles in UTF-8",
@@ -49,6 +50,7 @@ GERMAN: Mapping[str, str] = {
     "Enabled": "Eingeschaltet",
     "Expunged": "Entfernt",
     "Fetched": "Geholt",
+    "FlagChange needs MessageNew and MessageExpunge": "FlagChange braucht MessageNew und MessageExpunge",
     "ID field too long": "Feld von ID zu lang",
     "ID takes at most {} fields": "ID nimmt höchstens {} Felder",
     "INBOX cannot be deleted": "INBOX kann nicht gelöscht werden",
@@ -57,6 +59,9 @@ GERMAN: Mapping[str, str] = {
     ),
     "Invalid base64": "Ungültiges Base64",
     "It is no mailbox and only has inferiors": "Es ist kein Postfach und hat nur untergeordnete",
+    "Items are told of messages in the selected mailbox only": (
+        "Angaben gibt es nur zu Nachrichten im gewählten Postfach"
+    ),
     "Language changed": "Sprache geändert",
     "Line too long": "Zeile zu lang",
     "Lines must end in CRLF, not in a bare LF": "Zeilen müssen mit CRLF enden, nicht mit LF allein",
@@ -76,6 +81,7 @@ GERMAN: Mapping[str, str] = {
     "Mailbox pattern expected": "Muster für Postfächer erwartet",
     "Message numbers start at 1 and have no leading zero": "Nachrichten zählen ab 1, ohne Null am Anfang",
     "Message set expected": "Menge von Nachrichten erwartet",
+    "MessageNew and MessageExpunge go together": "MessageNew und MessageExpunge gehören zusammen",
     "Modification sequence expected": "Änderungsfolge erwartet",
     "Month expected, such as Feb": "Monat erwartet, etwa Feb",
     "Moved": "Verschoben",
@@ -91,6 +97,7 @@ GERMAN: Mapping[str, str] = {
     "No mailbox is selected": "Kein Postfach ist gewählt",
     "No message has that sequence number": "Keine Nachricht hat diese Nummer",
     "No search with such a tag sends updates": "Keine Suche mit diesem Tag meldet Änderungen",
+    "Not all of these events are known here": "Nicht alle diese Ereignisse gibt es hier",
     "Not now: already logged in": "Jetzt nicht: schon angemeldet",
     "Not now: logged in, and no mailbox is selected": "Jetzt nicht: angemeldet, aber kein Postfach gewählt",
     "Nothing was to be expunged": "Es war nichts zu entfernen",
@@ -123,6 +130,7 @@ GERMAN: Mapping[str, str] = {
     "Renamed": "Umbenannt",
     "Replaced": "Ersetzt",
     "Replacement message ready": "Bereit für die ersetzende Nachricht",
+    "SET or NONE expected": "SET oder NONE erwartet",
     "STARTTLS is not possible here": "STARTTLS ist hier nicht möglich",
     "Searched": "Gesucht",
     "Selected": "Gewählt",
@@ -149,11 +157,13 @@ GERMAN: Mapping[str, str] = {
     "That is all": "Das ist alles",
     "That is no object identifier": "Das ist keine Objektkennung",
     "That is not a language range": "Das ist keine Sprachangabe",
+    "That is not the name of a filter": "Das ist kein Name eines Filters",
     "That is not the name of an entry": "Das ist nicht der Name eines Eintrags",
     "That is the quota": "Das ist das Kontingent",
     "The command has too many messages, or parts of them": "Der Befehl hat zu viele Nachrichten oder Teile",
     "The encoding of a part is not known here": "Die Kodierung eines Teils ist hier nicht bekannt",
     "The entry is reserved": "Der Eintrag ist reserviert",
+    "The filter is not a search that can be done": "Der Filter ist keine Suche, die möglich ist",
     "The first unseen message": "Die erste ungelesene Nachricht",
     "The keywords are too many for the mailbox, or too long": (
         "Die Schlüsselwörter sind zu viele für das Postfach oder zu lang"
@@ -184,11 +194,16 @@ GERMAN: Mapping[str, str] = {
     "The search string is not in the charset that was named": (
         "Der Suchtext ist nicht in dem genannten Zeichensatz"
     ),
+    "The selected mailbox has only events of messages": (
+        "Das gewählte Postfach hat nur Ereignisse von Nachrichten"
+    ),
+    "The selected mailbox stands there twice": "Das gewählte Postfach steht zweimal da",
     "The selected mailbox was deleted or renamed": "Das gewählte Postfach wurde gelöscht oder umbenannt",
     "The value is too large": "Der Wert ist zu groß",
     "The year is out of range": "Das Jahr ist außerhalb des Bereichs",
     "There are not as many message numbers as UIDs": "Es sind nicht so viele Nummern wie UIDs",
     "There are too many annotations": "Es sind zu viele Anmerkungen",
+    "There are too many mailboxes to be watched": "Es sind zu viele Postfächer, um sie zu beobachten",
     "There is a mailbox of that name already": "Es gibt schon ein Postfach dieses Namens",
     "There is no option {} here": "Eine Option {} gibt es hier nicht",
     "There is no room for it": "Dafür ist kein Platz",
@@ -197,6 +212,7 @@ GERMAN: Mapping[str, str] = {
     "There is no such data item to store": "Dieses Datenelement ist nicht zu speichern",
     "There is no such date": "Dieses Datum gibt es nicht",
     "There is no such date and time": "Dieses Datum mit dieser Zeit gibt es nicht",
+    "There is no such filter": "Es gibt keinen solchen Filter",
     "There is no such mailbox": "Dieses Postfach gibt es nicht",
     "There is no such mailbox; create it first": "Dieses Postfach gibt es nicht; zuerst ist es anzulegen",
     "There is no such message": "Diese Nachricht gibt es nicht",
@@ -231,6 +247,7 @@ GERMAN: Mapping[str, str] = {
     "This tag is that of a search that sends updates": (
         "Dieses Tag gehört zu einer Suche, die Änderungen meldet"
     ),
+    "Those are too many items to be remembered": "Das sind zu viele Angaben, um sie zu behalten",
     "Threaded": "Nach Fäden geordnet",
     "Too many bad commands": "Zu viele falsche Befehle",
     "Too many connections; try again later": "Zu viele Verbindungen; bitte später noch einmal",
@@ -255,4 +272,6 @@ GERMAN: Mapping[str, str] = {
     "{} expected": "{} erwartet",
     "{}; what follows is too long to be read past": "{}; was folgt, ist zu lang, um es zu überlesen",
     "{}; {}": "{}; {}",
+    "You will hear of it": "Das wird gemeldet",
+    "You will hear of nothing": "Es wird nichts gemeldet",
 }

@@ -18,6 +18,7 @@ SPANISH: Mapping[str, str] = {
     "A modification sequence is greater than 0": "Una secuencia de modificación es mayor que 0",
     "A name, a blank and a digest are needed": "Hacen falta un nombre, un espacio y un resumen",
     "A quoted string is in UTF-8": "Una cadena entre comillas está en UTF-8",
+    "A search has at most {} filters": "Una búsqueda tiene como máximo {} filtros",
     "A search has at most {} keys": "Una búsqueda tiene como máximo {} criterios",
     "A special use begins with a backslash": "Un uso especial empieza con una barra invertida",
     "After ENABLE UTF8=ACCEPT everything is in UTF-8": "Tras ENABLE UTF8=ACCEPT todo está en UTF-8",
@@ -49,6 +50,7 @@ SPANISH: Mapping[str, str] = {
     "Enabled": "Activado",
     "Expunged": "Eliminados",
     "Fetched": "Obtenido",
+    "FlagChange needs MessageNew and MessageExpunge": "FlagChange necesita MessageNew y MessageExpunge",
     "ID field too long": "Campo de ID demasiado largo",
     "ID takes at most {} fields": "ID admite como máximo {} campos",
     "INBOX cannot be deleted": "INBOX no se puede borrar",
@@ -57,6 +59,9 @@ SPANISH: Mapping[str, str] = {
     ),
     "Invalid base64": "Base64 no válido",
     "It is no mailbox and only has inferiors": "No es un buzón; solo tiene niveles inferiores",
+    "Items are told of messages in the selected mailbox only": (
+        "Solo hay elementos de los mensajes del buzón elegido"
+    ),
     "Language changed": "Idioma cambiado",
     "Line too long": "Línea demasiado larga",
     "Lines must end in CRLF, not in a bare LF": "Las líneas acaban en CRLF, no en LF solo",
@@ -76,6 +81,7 @@ SPANISH: Mapping[str, str] = {
     "Mailbox pattern expected": "Se espera un patrón de buzones",
     "Message numbers start at 1 and have no leading zero": "Los números empiezan en 1, sin cero inicial",
     "Message set expected": "Se espera un conjunto de mensajes",
+    "MessageNew and MessageExpunge go together": "MessageNew y MessageExpunge van juntos",
     "Modification sequence expected": "Se espera una secuencia de modificación",
     "Month expected, such as Feb": "Se espera un mes, como Feb",
     "Moved": "Movido",
@@ -91,6 +97,7 @@ SPANISH: Mapping[str, str] = {
     "No mailbox is selected": "No hay ningún buzón elegido",
     "No message has that sequence number": "Ningún mensaje tiene ese número",
     "No search with such a tag sends updates": "Ninguna búsqueda con esa etiqueta avisa de cambios",
+    "Not all of these events are known here": "No todos estos eventos se conocen aquí",
     "Not now: already logged in": "Ahora no: la sesión ya está iniciada",
     "Not now: logged in, and no mailbox is selected": "Ahora no: sesión iniciada, sin buzón elegido",
     "Nothing was to be expunged": "No había nada que eliminar",
@@ -121,6 +128,7 @@ SPANISH: Mapping[str, str] = {
     "Renamed": "Renombrado",
     "Replaced": "Sustituido",
     "Replacement message ready": "Listo para el mensaje sustituto",
+    "SET or NONE expected": "Se esperaba SET o NONE",
     "STARTTLS is not possible here": "Aquí no es posible STARTTLS",
     "Searched": "Búsqueda hecha",
     "Selected": "Elegido",
@@ -149,11 +157,13 @@ SPANISH: Mapping[str, str] = {
     "That is all": "Eso es todo",
     "That is no object identifier": "Eso no es un identificador de objeto",
     "That is not a language range": "Eso no es un intervalo de idiomas",
+    "That is not the name of a filter": "Eso no es el nombre de un filtro",
     "That is not the name of an entry": "Ese no es el nombre de una entrada",
     "That is the quota": "Esta es la cuota",
     "The command has too many messages, or parts of them": "La orden tiene demasiados mensajes, o partes",
     "The encoding of a part is not known here": "La codificación de una parte no se conoce aquí",
     "The entry is reserved": "La entrada está reservada",
+    "The filter is not a search that can be done": "El filtro no es una búsqueda posible",
     "The first unseen message": "El primer mensaje no leído",
     "The keywords are too many for the mailbox, or too long": (
         "Las palabras clave son demasiadas para el buzón, o demasiado largas"
@@ -184,11 +194,14 @@ SPANISH: Mapping[str, str] = {
     "The search string is not in the charset that was named": (
         "El texto buscado no está en el juego de caracteres indicado"
     ),
+    "The selected mailbox has only events of messages": "El buzón elegido solo tiene eventos de mensajes",
+    "The selected mailbox stands there twice": "El buzón elegido está dos veces",
     "The selected mailbox was deleted or renamed": "El buzón elegido se ha borrado o renombrado",
     "The value is too large": "El valor es demasiado grande",
     "The year is out of range": "El año está fuera de rango",
     "There are not as many message numbers as UIDs": "No hay tantos números como UID",
     "There are too many annotations": "Hay demasiadas anotaciones",
+    "There are too many mailboxes to be watched": "Hay demasiados buzones que vigilar",
     "There is a mailbox of that name already": "Ya hay un buzón con ese nombre",
     "There is no option {} here": "Aquí no hay una opción {}",
     "There is no room for it": "No hay sitio para ello",
@@ -197,6 +210,7 @@ SPANISH: Mapping[str, str] = {
     "There is no such data item to store": "No hay tal dato que guardar",
     "There is no such date": "Esa fecha no existe",
     "There is no such date and time": "Esa fecha y hora no existen",
+    "There is no such filter": "No hay tal filtro",
     "There is no such mailbox": "No existe ese buzón",
     "There is no such mailbox; create it first": "No existe ese buzón; créelo primero",
     "There is no such message": "No existe ese mensaje",
@@ -229,6 +243,7 @@ SPANISH: Mapping[str, str] = {
     "This tag is that of a search that sends updates": (
         "Esta etiqueta es de una búsqueda que avisa de los cambios"
     ),
+    "Those are too many items to be remembered": "Son demasiados elementos para recordarlos",
     "Threaded": "Hilos hechos",
     "Too many bad commands": "Demasiadas órdenes erróneas",
     "Too many connections; try again later": "Demasiadas conexiones; inténtelo más tarde",
@@ -255,4 +270,6 @@ SPANISH: Mapping[str, str] = {
         "{}; lo que sigue es demasiado largo para pasarlo por alto"
     ),
     "{}; {}": "{}; {}",
+    "You will hear of it": "Se avisará de ello",
+    "You will hear of nothing": "No se avisará de nada",
 }
