@@ -2,7 +2,12 @@
 
 It applies EXISTS, EXPUNGE, VANISHED and FETCH as RFC 3501 and RFC 7162 tell clients to, and raises
 AssertionError for a response that may not come, or that contradicts what it knows. It can go away, come back,
-and catch up.
+and catch up. With NOTIFY (RFC 5465) it hears outside of commands, in one of these ways:
+
+    all        everything, at once
+    delayed    everything, but expunges only with a command that allows them
+    messages   new messages and expunges at once, flags never
+    nothing    the mailbox stays as it was, but for what the client does itself
 """
 
 import re
@@ -10,6 +15,13 @@ import re
 from tests.imap.world import Client, World
 
 EXPUNGES_FORBIDDEN = ("FETCH", "STORE", "SEARCH")
+_ALL = "(MessageNew (UID FLAGS) MessageExpunge FlagChange)"
+NOTIFY = {
+    "all": f"(selected {_ALL})",
+    "delayed": f"(selected-delayed {_ALL})",
+    "messages": "(selected (MessageNew (UID FLAGS) MessageExpunge)) (personal (MailboxName))",
+    "nothing": "(selected NONE)",
+}
 _FETCH = re.compile(r"\* (\d+) FETCH \((.*)\)$")
 _CODE = re.compile(r"\S+ OK \[HIGHESTMODSEQ (\d+)\]")
 VALIDITY = re.compile(r"\* OK \[UIDVALIDITY (\d+)\]")
@@ -23,9 +35,10 @@ def changed(flags: frozenset[str], mode: str, flag: str) -> frozenset[str]:
 class Mirror:
     """One client with INBOX open. `enables` is what it asks for: "", "CONDSTORE" or "QRESYNC"."""
 
-    def __init__(self, world: World, enables: str) -> None:
+    def __init__(self, world: World, enables: str, notify: str = "") -> None:
         self._world = world
         self.enables = enables
+        self.notify = notify
         self.uids: list[int | None] = []  # by number; None where the UID was not told
         self.flags: dict[int, frozenset[str]] = {}
         self.highest = 0
@@ -60,6 +73,21 @@ class Mirror:
         else:
             self._ask_for_unknown()
 
+    def listen(self) -> None:
+        """Begin to use NOTIFY; nothing can have happened since connect()."""
+        assert self.client is not None
+        if self.notify:
+            said = self.client.say(f"n NOTIFY SET {NOTIFY[self.notify]}")
+            assert said == b"n OK You will hear of it\r\n", said
+
+    def hear(self) -> None:
+        """Believe what comes without having been asked for."""
+        assert self.client is not None
+        said = self.client.heard()
+        if said:
+            assert self.notify not in ("", "nothing"), said
+            self._hear_lines("", said.decode().removesuffix("\r\n").split("\r\n"))
+
     def believe_change(self, number: int, mode: str, flag: str) -> None:
         """What a silent STORE will do; the server need not say it, but must say what it has not done."""
         uid = self.uids[number - 1]
@@ -90,27 +118,36 @@ class Mirror:
     # Responses
 
     def _hear(self, command: str, said: bytes) -> str:
-        *untagged, tagged = said.decode().removesuffix("\r\n").split("\r\n")
+        lines = said.decode().removesuffix("\r\n").split("\r\n")
+        end = next(number for number, line in enumerate(lines, 1) if not line.startswith("* "))
+        self._hear_lines(command, lines[:end])
+        if lines[end:]:
+            assert self.notify == "all", lines
+            self._hear_lines("", lines[end:])
+        return lines[end - 1]
+
+    def _hear_lines(self, command: str, lines: list[str]) -> None:
+        """Those of a command, or of none; then its modification sequences count, or what was stated."""
         modseqs = [0]
         stated: int | None = None
-        for line in [*untagged, tagged]:
+        for line in lines:
             code = _CODE.match(line)
             if code:
                 stated = int(code[1])
             elif line.startswith("* "):
                 modseqs.append(self._believe(command, line))
         self.highest = stated if stated is not None else max(self.highest, *modseqs)
-        return tagged
 
     def _believe(self, command: str, line: str) -> int:
         """One untagged response; gives the modification sequence in it, or 0."""
         words = line.split(" ")
         if words[-1] == "EXISTS":
             count = int(words[1])
+            assert self.notify != "nothing" or command == "SELECT", line
             assert count >= len(self.uids), line
             self.uids += [None] * (count - len(self.uids))
         elif words[-1] == "EXPUNGE":
-            assert self.enables != "QRESYNC" and command.split(" ")[0] not in EXPUNGES_FORBIDDEN, line
+            assert self.enables != "QRESYNC" and self._may_expunge(command), line
             uid = self.uids.pop(int(words[1]) - 1)
             self.flags.pop(uid or 0, None)
         elif words[1] == "VANISHED":
@@ -121,8 +158,15 @@ class Mirror:
             self._validity = int(validity[1])
         return 0
 
+    def _may_expunge(self, command: str) -> bool:
+        if self.notify == "nothing":
+            return command.split(" ")[0] in ("EXPUNGE", "MOVE", "SELECT")
+        if not command:
+            return self.notify in ("all", "messages")
+        return command.split(" ")[0] not in EXPUNGES_FORBIDDEN
+
     def _vanish(self, command: str, words: list[str]) -> None:
-        assert self.enables == "QRESYNC" and command.split(" ")[0] not in EXPUNGES_FORBIDDEN, words
+        assert self.enables == "QRESYNC" and self._may_expunge(command), words
         earlier = words[0] == "(EARLIER)"
         assert earlier == (command == "SELECT"), (command, words)
         for one in words[-1].split(","):

@@ -1,7 +1,8 @@
 """Several clients at one mailbox against a model of it: numbers, flags and expunges are exact for each.
 
-One client knows RFC 3501 alone, one CONDSTORE, and two QRESYNC, who come and go. After every command each
-client's belief is compared with the truth, as far as the server may have told it by then.
+One client knows RFC 3501 alone, one CONDSTORE, and two QRESYNC, who come and go; others hear at any time what
+they have asked for with NOTIFY. After every command each client's belief is compared with the truth, as far
+as the server may have told it by then.
 """
 
 import shutil
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailnode.imap.lookout import POLL
 from mailnode.store.values import INBOX
 from tests.imap.mirror import EXPUNGES_FORBIDDEN, Mirror, changed
 from tests.imap.world import World
@@ -26,13 +28,17 @@ PLACES = st.lists(st.integers(0, 30), min_size=1, max_size=3)
 class Machine(RuleBasedStateMachine):
     """The mailbox as it must be: flags by UID."""
 
+    clients = (("", ""), ("CONDSTORE", ""), ("QRESYNC", ""), ("QRESYNC", ""))
+
     def __init__(self) -> None:
         super().__init__()
         self.directory = tempfile.mkdtemp(prefix="mailnode-")
         self.world = World(self.directory)
         self.truth: dict[int, frozenset[str]] = {}
         self.next_uid = 1
-        self.mirrors = [Mirror(self.world, one) for one in ("", "CONDSTORE", "QRESYNC", "QRESYNC")]
+        self.mirrors = [Mirror(self.world, *one) for one in self.clients]
+        for mirror in self.mirrors:
+            mirror.listen()
 
     def teardown(self) -> None:
         for mirror in self.mirrors:
@@ -45,17 +51,23 @@ class Machine(RuleBasedStateMachine):
         """Give a command; then the client must believe the truth, but for expunges it may not hear of."""
         tagged = mirror.say(command)
         assert not tagged.startswith("x BAD"), tagged
-        seen, true = set(mirror.uids), set(self.truth)
-        quiet = command.split(" ")[0] in EXPUNGES_FORBIDDEN
-        assert (true <= seen) if quiet else (seen == true), f"{command}: {seen}, not {true}"
-        for uid, flags in self.truth.items():
-            assert mirror.flags[uid] == flags, f"{command}: {uid} has {set(flags)}, not {mirror.flags[uid]}"
+        if mirror.notify != "nothing":
+            quiet = command.split(" ")[0] in EXPUNGES_FORBIDDEN and mirror.notify in ("", "delayed")
+            self._compare(mirror, command, expunges=not quiet, flags=mirror.notify != "messages")
         return tagged
+
+    def _compare(self, mirror: Mirror, when: str, *, expunges: bool = True, flags: bool = True) -> None:
+        seen, true = set(mirror.uids), set(self.truth)
+        assert (seen == true) if expunges else (true <= seen), f"{when}: {seen}, not {true}"
+        for uid, wanted in self.truth.items() if flags else ():
+            assert mirror.flags[uid] == wanted, f"{when}: {uid} has {set(wanted)}, not {mirror.flags[uid]}"
 
     def _mirror(self, who: int) -> Mirror:
         mirror = self.mirrors[who]
         if mirror.client is None:
             mirror.connect()
+            self._compare(mirror, "SELECT")
+            mirror.listen()
         return mirror
 
     def _chosen(self, mirror: Mirror, places: list[int]) -> list[int]:
@@ -89,12 +101,12 @@ class Machine(RuleBasedStateMachine):
         if uid in self.truth:
             self.truth[uid] = changed(self.truth[uid], mode, flag)
 
-    @rule(who=st.integers(1, 3), places=PLACES, flag=FLAG)
+    @rule(who=WHO, places=PLACES, flag=FLAG)
     def store_on_condition(self, who: int, places: list[int], flag: str) -> None:
         """With all the client knows as condition, what has changed meanwhile is left alone and named."""
         mirror = self._mirror(who)
         chosen = self._chosen(mirror, places)
-        if not chosen:
+        if not chosen or not mirror.enables:
             return
         stale = {
             number
@@ -174,6 +186,12 @@ class Machine(RuleBasedStateMachine):
         mirror = self._mirror(who)
         mirror.hang_up()
 
+    @rule(who=WHO)
+    def come_back(self, who: int) -> None:
+        """At once, so that the least that it has missed shows."""
+        self.go_away(who)
+        self._mirror(who)
+
     @rule(flag=FLAG)
     def another_program(self, flag: str) -> None:
         """Flags change on the disk, by nobody of ours."""
@@ -181,6 +199,17 @@ class Machine(RuleBasedStateMachine):
             uid = min(self.truth)
             self.truth[uid] |= {flag}
             self.world.account().store.mailbox(INBOX).set_flags([uid], "add", frozenset({flag}))
+            self.world.clock.advance(POLL)
+
+    @invariant()
+    def who_listens_knows(self) -> None:
+        for mirror in self.mirrors:
+            if mirror.client is not None:
+                mirror.hear()
+                if mirror.notify in ("all", "delayed", "messages"):
+                    at_once = mirror.notify != "delayed"
+                    assert set(mirror.uids) <= mirror.flags.keys(), "a new message without its FETCH"
+                    self._compare(mirror, "NOTIFY", expunges=at_once, flags=mirror.notify != "messages")
 
     @invariant()
     def nobody_has_failed(self) -> None:
@@ -188,12 +217,36 @@ class Machine(RuleBasedStateMachine):
             assert mirror.client is None or mirror.client.failure is None
 
 
-class ModelTests(SynchronousTestCase):
-    """The machine, some hundred steps of it."""
+class ListeningMachine(Machine):
+    """With clients that hear of everything outside of commands."""
 
-    def test_clients(self) -> None:
-        """Whatever they do, each believes what is true."""
+    clients = (("", "all"), ("QRESYNC", "all"), ("CONDSTORE", "delayed"), ("QRESYNC", "delayed"))
+
+
+class DeafMachine(Machine):
+    """With clients that do not want to hear of everything, and must not think that they had."""
+
+    clients = (("QRESYNC", "messages"), ("QRESYNC", "nothing"), ("QRESYNC", "nothing"), ("", "all"))
+
+
+class ModelTests(SynchronousTestCase):
+    """The machines, some hundred steps of each."""
+
+    def run_machine(self, machine: type[Machine]) -> None:
+        """Whatever the clients do, each believes what is true."""
         some: Any = settings(
             max_examples=40, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         )
-        run_state_machine_as_test(Machine, settings=some)
+        run_state_machine_as_test(machine, settings=some)
+
+    def test_clients(self) -> None:
+        """RFC 3501 and RFC 7162."""
+        self.run_machine(Machine)
+
+    def test_who_listens(self) -> None:
+        """RFC 5465."""
+        self.run_machine(ListeningMachine)
+
+    def test_who_does_not_want_to_know(self) -> None:
+        """RFC 5465, and what RFC 7162 section 3.2 says of a client that was not told of everything."""
+        self.run_machine(DeafMachine)
