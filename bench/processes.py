@@ -37,3 +37,12 @@ def cpu_seconds(pids: list[int]) -> float:
         except FileNotFoundError:
             pass
     return ticks / _TICKS
+
+
+def share(pid: int) -> int:
+    """What a process has for itself, and its share of what it has with others, in KiB; 0 when it is gone."""
+    try:
+        with open(f"/proc/{pid}/smaps_rollup", encoding="ascii") as maps:
+            return next((int(line.split()[1]) for line in maps if line.startswith("Pss:")), 0)
+    except (FileNotFoundError, ProcessLookupError):
+        return 0

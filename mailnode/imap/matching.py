@@ -2,7 +2,7 @@
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from mailnode.imap.narrowing import Narrowing
@@ -113,6 +113,13 @@ class Matching:
         if newest_first:
             found.reverse()
             self.scores.reverse()
+
+    def modseq(self, positions: Iterable[int]) -> int:
+        """The highest modification sequence of the messages there; 0 where nobody has asked for it."""
+        if not self.key.modseqs:
+            return 0
+        get, uids = self.view.mailbox.get, self.view.uids
+        return max((one.modseq for position in positions if (one := get(uids[position]))), default=0)
 
     def _everything(self, found: "array[int]") -> Iterator[bytes]:
         get = self.view.mailbox.get

@@ -18,9 +18,9 @@ from mailnode.imap.session import Session, State, Surroundings
 from mailnode.imap.table import COMMANDS, Command, Rule
 from mailnode.imap.waiting import next_line
 from mailnode.net.listen import Connection
-from mailnode.net.stream import BrokenCompression, ConnectionClosed, TimedOut
-from mailnode.wire.errors import BadSyntax, LineTooLong
-from mailnode.wire.imap.command import Announced, Assembler, tag_of
+from mailnode.net.stream import BrokenCompression, ConnectionClosed, EndlessLine, TimedOut
+from mailnode.wire.errors import BadLine, BadSyntax, LineTooLong
+from mailnode.wire.imap.command import Announced, Assembler, announcement, tag_of
 from mailnode.wire.imap.sequence import LARGEST
 
 # Commands of other protocols: a browser was led here to have its request answered (ALPACA).
@@ -79,6 +79,8 @@ async def _one_command(session: Session) -> None:
         session.bad_in_a_row = 0
     except BadSyntax as error:
         reply = _bad(session, error)
+        if isinstance(error, BadLine):
+            session.awaited = await _announced_by_bad_line(session)
     except Refused as refused:
         reply = refused.reply
     except (ConnectionClosed, TimedOut, Goodbye, Torn):
@@ -113,6 +115,14 @@ def _bad(session: Session, error: BadSyntax) -> Reply:
     return bad(str(error))
 
 
+async def _announced_by_bad_line(session: Session) -> Announced | None:
+    """The literal that follows a line which could not be taken."""
+    try:
+        return announcement(await session.stream.line_end())
+    except EndlessLine:
+        raise Goodbye("Line too long") from None
+
+
 def _part(session: Session, give_up: bool) -> None:
     """Raise Goodbye to a client with too many failed logins, or that does not speak IMAP."""
     if give_up:
@@ -130,7 +140,7 @@ async def _read(session: Session) -> tuple[Command, object]:
     assembler = Assembler(utf8=session.utf8)
     try:
         line = await _first_line(session)
-    except LineTooLong as error:
+    except BadLine as error:
         session.tag = tag_of(error.start)
         raise
     if session.state is State.NOT_AUTHENTICATED and line.upper().startswith(_FOREIGN):

@@ -150,12 +150,12 @@ class Response:
         returning: Returning,
         found: Sequence[int],
         scores: Sequence[int] = (),
-        more: Iterable[bytes] = (),
+        modseq: int = 0,
     ) -> Iterator[bytes]:
         """The whole line, in pieces.
 
-        `found` is in the order of the command, `scores` say how relevant each of them is, `more` is data
-        that others add, each with the space before it.
+        `found` is in the order of the command, `scores` say how relevant each of them is, `modseq` is the
+        highest modification sequence of those that `kept` gives, if it is to be told (RFC 4731 section 3.2).
         """
         yield self.start
         options = returning.options
@@ -172,8 +172,14 @@ class Response:
             yield from _partial_results(returning.partial, found)
         if "RELEVANCY" in options:
             yield from _score_list(returning.scored(scores))
-        yield from more
+        if modseq:
+            yield b" MODSEQ %d" % modseq
         yield b"\r\n"
+
+
+def mod_seq(modseq: int) -> bytes:
+    """[SP search-sort-mod-seq] = SP "(" "MODSEQ" SP mod-sequence-value ")" (RFC 7162 section 3.1.6)"""
+    return b" (MODSEQ %d)" % modseq if modseq else b""
 
 
 def _partial_results(wanted: Partial, found: Sequence[int]) -> Iterator[bytes]:

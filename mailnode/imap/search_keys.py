@@ -45,7 +45,8 @@ class Key:
 
     `possible` gives the UIDs of a set of messages outside of which the key never matches; `sets` must be
     bound to a view before the key is asked for messages there. `parts` are the keys that AND and OR join,
-    `fuzzy` those that stand behind FUZZY. With `ages`, what matches changes as time goes by.
+    `fuzzy` those that stand behind FUZZY. With `ages`, what matches changes as time goes by; with `modseqs`,
+    the client wants to hear modification sequences.
     """
 
     cost: Cost
@@ -57,6 +58,7 @@ class Key:
     parts: tuple["Key", ...] = ()
     fuzzy: tuple["Key", ...] = ()
     ages: bool = False
+    modseqs: bool = False
 
     def hits(self, subject: Subject) -> int:
         """How many of the keys that it is made of match."""
@@ -138,6 +140,27 @@ def _uid(args: Cursor, depth: int) -> Key:
     return _numbers(args.sp(), by_uid=True)
 
 
+def _modseq(args: Cursor, depth: int) -> Key:
+    """search-modsequence = "MODSEQ" [SP entry-name SP entry-type-req] SP mod-sequence-valzer (RFC 7162)
+
+    entry-name = DQUOTE "/flags/" attr-flag DQUOTE. A message has one sequence for all its flags: so entries
+    are read, and ignored (section 3.1.5).
+    """
+    if args.sp().at(b'"'):
+        _entry(args)
+        args.sp()
+    since = args.modseq(zero=True)
+    return Key(Cost.MEMORY, lambda subject: subject.message.modseq >= since, modseqs=True)
+
+
+def _entry(args: Cursor) -> None:
+    """entry-name SP entry-type-req"""
+    if not args.string().lower().startswith(b"/flags/"):
+        raise BadSyntax("That is not the name of an entry")
+    if args.sp().keyword() not in ("PRIV", "SHARED", "ALL"):
+        raise BadSyntax("PRIV, SHARED or ALL expected")
+
+
 def _object(cost: Cost, name: Callable[[Selected, int], str]) -> Parse:
     """EMAILID and THREADID <objectid> (RFC 8474 section 6)."""
 
@@ -171,6 +194,7 @@ def _made_of(keys: list[Key], matches: Callable[[Subject], bool]) -> Key:
         parts=tuple(keys),
         fuzzy=tuple(fuzzy for key in keys for fuzzy in key.fuzzy),
         ages=any(key.ages for key in keys),
+        modseqs=any(key.modseqs for key in keys),
     )
 
 
@@ -327,6 +351,7 @@ SEARCH_KEYS: Mapping[str, Parse] = {
     "HEADER": _header,
     "KEYWORD": _keyword(wanted=True),
     "LARGER": _size(lambda octets, limit: octets > limit),
+    "MODSEQ": _modseq,
     "NEW": _constant(lambda subject: subject.recent and SEEN not in subject.message.flags),
     "NOT": _not,
     "OLD": _constant(lambda subject: not subject.recent),

@@ -326,8 +326,7 @@ class Selected:
 
     def _claim_recent(self) -> None:
         if self.read_only:
-            uids = (uid for uid in self.mailbox.uids if (one := self.mailbox.get(uid)) and one.recent)
-            self.recent.update(uids)
+            self.recent.update(self.mailbox.recent)
         else:
             self.recent.update(self.mailbox.claim_recent())
 

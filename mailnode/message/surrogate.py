@@ -2,8 +2,9 @@
 
 What people read is kept, as encoded words and as parameters of RFC 2231. An address whose local part is not
 ASCII cannot be kept: it becomes part of the name of an address that is none, so that no reply goes astray. A
-domain becomes its A-labels. What only programs read is left out where it is not ASCII. Octets that are
-not UTF-8 either are taken for ISO-8859-1.
+domain becomes its A-labels. What only programs read is left out where it is not ASCII, and what is no field
+becomes encoded words: the message may have no header at all. Octets that are not UTF-8 either are taken for
+ISO-8859-1.
 
 Only the header of the message itself is replaced: octets above 127 in a body are allowed (RFC 6152).
 """
@@ -51,14 +52,22 @@ def surrogate(header: bytes) -> bytes:
     pieces: list[bytes] = []
     position = 0
     for name, start, value, stop in field_lines(header, 0, blank):
-        pieces += _kept(header[position:start])
-        pieces += _kept(header[start:stop]) or [_field(name, unfolded(header[value:stop]))]
+        pieces.append(_no_field(header[position:start]))
+        field = header[start:stop]
+        kept = field.isascii()
+        pieces.append(to_wire(field, False) if kept else _field(name, unfolded(header[value:stop])))
         position = stop
-    return b"".join([*pieces, *_kept(header[position:end])])
+    return b"".join([*pieces, _no_field(header[position:end])])
 
 
-def _kept(piece: bytes) -> list[bytes]:
-    return [to_wire(piece, verbatim=False)] if piece.isascii() else []
+def _no_field(piece: bytes) -> bytes:
+    """Lines that are no field, as of a text that has no header: they stay to be read."""
+    lines = to_wire(piece, False).split(b"\r\n")
+    return b"\r\n".join([line if line.isascii() else _words(line) for line in lines])
+
+
+def _words(line: bytes) -> bytes:
+    return "\r\n ".join(encode_words(decode_words(line))).encode("ascii")
 
 
 def _field(name: bytes, value: bytes) -> bytes:

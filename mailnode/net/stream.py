@@ -117,7 +117,7 @@ class Stream(Protocol):
     async def line(self, limit: int, *, endless: int = ENDLESS_LINE) -> bytes:
         """The next line without its CRLF; the whole line has `timeout` seconds to come.
 
-        Raises LineTooLong, BadSyntax (bare LF), TimedOut, ConnectionClosed. The rest of an over-long line is
+        Raises LineTooLong, BadLine (bare LF), TimedOut, ConnectionClosed. The rest of an over-long line is
         read past at the next call, which raises EndlessLine for more than `endless` octets of it.
         """
         if self._breather.is_due(self._awake_since):
@@ -129,6 +129,19 @@ class Stream(Protocol):
             raise EndlessLine
         self._caught_up()
         return line
+
+    async def line_end(self) -> bytes:
+        """The last octets of a line that line() could not take, when all of it has come.
+
+        Raises as line() does.
+        """
+        deadline = self._clock.seconds() + self.timeout
+        while not self._queue.passed() and self._queue.dropped <= ENDLESS_LINE:
+            await self._more(deadline)
+        if self._queue.dropped > ENDLESS_LINE:
+            raise EndlessLine
+        self._caught_up()
+        return self._queue.tail
 
     async def peek(self) -> bytes:
         """The next octet, which stays in the stream."""

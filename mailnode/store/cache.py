@@ -69,15 +69,17 @@ class FolderCache:
 
     def save(
         self, *, uid_next: int, modseq: int, changed: Iterable[Row], gone: Iterable[int], vanished: Vanished
-    ) -> None:
-        """Remember what changed, and the UIDs that are gone."""
+    ) -> bool:
+        """Remember what changed, and the UIDs that are gone; whether that was possible."""
         rows, uids = list(changed), list(gone)
-        self._tried(
-            lambda index, folder: index.save(
+
+        def work(index: Index, folder: FolderRow) -> bool:
+            index.save(
                 folder.id, uid_next=uid_next, modseq=modseq, changed=rows, gone=uids, vanished=vanished
-            ),
-            None,
-        )
+            )
+            return True
+
+        return self._tried(work, False)
 
     def rendered(self, uid: int, base: str) -> Rendered | None:
         """Prepared answers for the message that has this UID and base name."""

@@ -18,7 +18,7 @@ from mailnode.store.body import Body
 from mailnode.store.directory import CUR, NEW
 from mailnode.store.download import Download, measure
 from mailnode.store.draft import Arriving, Draft
-from mailnode.store.errors import InUse, NoSuchMessage, TooManyKeywords
+from mailnode.store.errors import InUse, NoSuchMailbox, NoSuchMessage, TooManyKeywords
 from mailnode.store.folder import Place
 from mailnode.store.index import UNKNOWN, Prepared
 from mailnode.store.keywords import NAME_LIMIT
@@ -279,17 +279,20 @@ class Mailbox(Synchronised):
     def claim_recent(self) -> set[int]:
         """Move new/ to cur/, as SELECT does; gives the UIDs that no session had claimed.
 
-        It is no loss if a power cut puts the files back into new/, so nobody waits for the disk.
+        It is no loss if a power cut puts the files back into new/, so nobody waits for the disk. Where there
+        is nothing to claim, nobody waits for the lock either.
         """
+        self.sync()
+        if not self._messages.recent:
+            return set()
         with self._changing():
-            unclaimed = [message for message in self._messages if message.recent]
-            in_new = [message for message in unclaimed if message.place[0]]
+            in_new = [one for one in self._messages.each(sorted(self._messages.recent)) if one.place[0]]
             if in_new:
                 self._each(in_new, self._claim, durable=False)
                 self._remember(in_new, [])
-            for message in unclaimed:
-                message.recent = False
-            return {message.uid for message in unclaimed if self._messages.get(message.uid) is message}
+            claimed = set(self._messages.recent)
+            self._messages.recent.clear()
+            return claimed
 
     def _claim(self, message: Message) -> None:
         try:
@@ -393,17 +396,28 @@ class Mailbox(Synchronised):
         raise NoSuchMessage
 
     def move(self, uids: Sequence[int], target: "Mailbox") -> list[tuple[int, int]]:
-        """Copy messages, then remove them here; gives (UID here, UID there). All of them, or none.
+        """Copy messages, then remove them here; gives (UID here, UID there).
 
-        A power cut in between leaves a message in both. Raises as copy() does, and OSError.
+        Each is moved, or stays where it is; a power cut in between leaves a message in both, and so does an
+        error when it cannot be seen what has become of it. Raises as copy() does, and OSError.
         """
         made = self.copy(uids, target, moving=True)
         try:
             self.expunge([here for here, _ in made])
         except BaseException:
-            target.expunge([there for here, there in made if self.get(here) is not None])
-            raise
+            left = {here for here, _ in made if self.is_there(here)}
+            target.expunge([there for here, there in made if here in left])
+            if left:
+                raise
         return made
+
+    def is_there(self, uid: int) -> bool:
+        """Whether the file of a message is there at this moment, whatever was known of it. Raises OSError."""
+        try:
+            self.body(uid).close()
+        except (NoSuchMessage, NoSuchMailbox):
+            return False
+        return True
 
     def deleted_octets(self) -> int:
         r"""Octets on the disk that removing all messages with \Deleted would free, as of the last sync."""
@@ -458,10 +472,10 @@ class Mailbox(Synchronised):
     def _arrived(self, found: list[tuple[str, Place]]) -> list[int]:
         """Messages that were put here by us, listed already; gives their UIDs."""
         admitted = self._admit(found)
-        for message in admitted:
-            message.recent = True
+        uids = [message.uid for message in admitted]
+        self._messages.recent.update(uids)
         self._remember(admitted, [])
-        return [message.uid for message in admitted]
+        return uids
 
     def append(self, draft: Draft, flags: Flags = NO_FLAGS, internal_date: float | None = None) -> int:
         """Put one finished message here; see append_all."""

@@ -20,8 +20,7 @@ _CHANGES_KEPT = 1024
 class Message:
     r"""What is known of one message.
 
-    `modseq` grows with each change of its flags. `recent` is true until a session that selected the mailbox
-    read-write has claimed it (\Recent of RFC 3501 section 2.3.2).
+    `modseq` grows with each change of its flags.
     """
 
     uid: int
@@ -29,7 +28,6 @@ class Message:
     place: Place
     flags: Flags
     modseq: int
-    recent: bool
     octets: int = UNKNOWN
     internal_date: float = UNKNOWN
     download: Download | None = None  # what POP3 sends; None as long as nobody has looked
@@ -41,10 +39,15 @@ class Message:
 
 
 class Messages:
-    """The table. `uids` is replaced, never changed in place: a reference to it is an unchanging view."""
+    r"""The table. `uids` is replaced, never changed in place: a reference to it is an unchanging view.
+
+    `recent` are the UIDs that no session which selected the mailbox read-write has claimed so far (\Recent of
+    RFC 3501 section 2.3.2).
+    """
 
     def __init__(self) -> None:
         self.uids = array("I")
+        self.recent: set[int] = set()
         self.modseq = 0
         self._by_uid: dict[int, Message] = {}
         self._by_base: dict[str, Message] = {}
@@ -119,6 +122,7 @@ class Messages:
         gone = [message.uid for message in messages]
         for uid in gone:
             del self._by_base[self._by_uid.pop(uid).base]
+        self.recent.difference_update(gone)
         if gone:
             self.uids = array("I", (uid for uid in self.uids if uid in self._by_uid))
         return gone

@@ -12,6 +12,7 @@ import contextlib
 import stat
 from array import array
 from collections.abc import Iterable, Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from mailnode.store import filenames, homes, identity
@@ -92,6 +93,11 @@ class Synchronised:
         return self._context.now()
 
     @property
+    def recent(self) -> AbstractSet[int]:
+        """The UIDs that no session has claimed so far."""
+        return self._messages.recent
+
+    @property
     def directories(self) -> tuple[str, str]:
         """The paths where its messages lie."""
         return f"{self._folder.path}/{NEW}", f"{self._folder.path}/{CUR}"
@@ -136,7 +142,7 @@ class Synchronised:
         return Status(
             mailbox_id=self.mailbox_id,
             messages=len(self._messages),
-            recent=sum(message.recent for message in self._messages),
+            recent=len(self._messages.recent),
             uid_next=self.uid_next,
             uid_validity=self.uid_validity,
             unseen=sum(SEEN not in message.flags for message in self._messages),
@@ -223,10 +229,11 @@ class Synchronised:
     def _missing(self) -> set[str]:
         """The bases of messages that were there, or are listed, and that the last look did not see."""
         differing = self._folder.differing()
+        records = self._folder.list.records
         if self._folder.all_differ:
-            expected = self._folder.list.records.keys() | {row.base for row in self._remembered.values()}
+            expected = records.keys() | {row.base for row in self._remembered.values()}
             return (expected | self._messages.bases) - differing.keys()
-        return {base for base, place in differing.items() if place is None and base in self._messages.bases}
+        return {base for base, place in differing.items() if place is None and base in records}
 
     def _bury(self, bases: set[str]) -> None:
         """Lines of messages that went before we came: a file that comes back is another message."""
@@ -254,12 +261,17 @@ class Synchronised:
             self._text.stay_apart()
         else:
             self._text.open()
-        if not self._messages.modseq or self._context.first_time(self.guid):
-            # A power cut may have taken the end of the cache, and with it a sequence that a client has seen.
+        # A power cut may have taken the end of the cache, and with it a sequence that a client has seen, or
+        # what became of messages that have come and gone: the UIDs of these show it.
+        lagged = remembered.uid_next < folder.list.next_uid
+        if lagged or not self._messages.modseq or self._context.first_time(self.guid):
             self._messages.tick(max(self._context.now(), folder.newest_change()))
-        self._vanished = remembered.vanished or Vanished(self.highest_modseq)
-        if remembered.vanished is None and not self._blind:
-            self._cache.know_vanished(self.highest_modseq)
+        if lagged or remembered.vanished is None:
+            self._vanished = Vanished(self.highest_modseq)
+            if not self._blind:
+                self._cache.know_vanished(self.highest_modseq)
+        else:
+            self._vanished = remembered.vanished
         if remembered.uid_next > folder.list.next_uid:
             folder.list.next_uid = remembered.uid_next
             folder.rewrite_list()
@@ -297,7 +309,7 @@ class Synchronised:
         modseq = self._tick() if moved else 0
         for message in moved:
             if message.place[0] and not places[message.base][0]:
-                message.recent = False  # somebody else has claimed it
+                self._messages.recent.discard(message.uid)  # somebody else has claimed it
             message.place = places[message.base]
             flags = self._flags(message.place)
             if flags != message.flags:
@@ -375,8 +387,10 @@ class Synchronised:
         strange = []  # of which the cache knows nothing at all
         for base, place in found:
             uid = records[base].uid
-            message = Message(uid, base, place, self._flags(place), 0, recent=place[0])
+            message = Message(uid, base, place, self._flags(place), 0)
             admitted.append(message)
+            if place[0]:
+                self._messages.recent.add(uid)
             row = remembered.pop(uid, None)
             if row is not None and row.base == base:
                 message.octets, message.internal_date, message.modseq = row[4], row[5], row[3]
@@ -398,16 +412,15 @@ class Synchronised:
         return not self._folder.list.sound or self._folder.lines - live > live // 3 + _DEAD_LINES
 
     def _remember(self, touched: Iterable[Message], gone: Iterable[int]) -> None:
-        """Tell the cache."""
-        if self._blind:
-            return
-        self._cache.save(
+        """Tell the cache. What it could not be told of expunges nobody is told any more."""
+        if not self._blind and not self._cache.save(
             uid_next=self.uid_next,
             modseq=self.highest_modseq,
             changed=map(_row, touched),
             gone=gone,
             vanished=self._vanished,
-        )
+        ):
+            self._vanished = Vanished(self.highest_modseq)
 
 
 def _row(message: Message) -> Row:

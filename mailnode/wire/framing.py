@@ -2,24 +2,26 @@
 
 Octets go in at the end and come out at the front, each once: a read offset and a search offset move
 forward, so that any number of small reads costs linear time. Only CRLF ends a line (RFC 5321 2.3.8,
-RFC 3501 2.2): a line that ends in a bare LF is taken out whole and raised as BadSyntax.
+RFC 3501 2.2): a line that ends in a bare LF is taken out whole and raised as BadLine.
 """
 
-from mailnode.wire.errors import BadSyntax, LineTooLong
+from mailnode.wire.errors import BadLine, LineTooLong
 
 _COMPACT = 65536
+_TAIL = 64
 
 
 class ByteQueue:
     """A queue of octets that gives out lines or counted pieces."""
 
-    __slots__ = ("_buffer", "_dropping", "_searched", "_start", "dropped")
+    __slots__ = ("_buffer", "_dropping", "_searched", "_start", "_tail", "dropped")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._start = 0
         self._searched = 0
         self._dropping = False
+        self._tail = b""
         self.dropped = 0  # octets that the last over-long line had beyond its limit, as far as it has come
 
     def __len__(self) -> int:
@@ -43,22 +45,16 @@ class ByteQueue:
         """The next line without its CRLF, or None while it has not ended.
 
         Raises LineTooLong once when more than `limit` octets come before the line end; what follows up to
-        the line end is then dropped as it comes. Raises BadSyntax for a line that ends in a bare LF.
+        the line end is then dropped as it comes. Raises BadLine for a line that ends in a bare LF.
         """
+        if not self.passed():
+            return None
         buffer = self._buffer
         end = buffer.find(b"\n", self._searched)
-        if self._dropping:
-            if end < 0:
-                self.dropped += len(self)
-                self.clear()
-                return None
-            self.dropped += end + 1 - self._start
-            self._dropping = False
-            self._take(end + 1)
-            return self.line(limit)
         if end < 0:
             if len(self) - buffer.endswith(b"\r") > limit:  # the CR may be half of the line end
                 self.dropped = len(self) - limit
+                self._tail = bytes(buffer[-_TAIL:])
                 start = self.some(LineTooLong.START)
                 self.clear()
                 self._dropping = True
@@ -69,10 +65,27 @@ class ByteQueue:
         text = line[:-2] if line.endswith(b"\r\n") else line[:-1]
         if len(text) > limit:
             self.dropped = len(line) - limit
+            self._tail = line[-_TAIL:]
             raise LineTooLong("Line too long", text)
         if len(line) - len(text) < 2:
-            raise BadSyntax("Lines must end in CRLF, not in a bare LF")
+            self._tail = line[-_TAIL:]
+            raise BadLine("Lines must end in CRLF, not in a bare LF", text)
         return text
+
+    def passed(self) -> bool:
+        """Whether the line that could not be taken has ended; what has come of it is dropped."""
+        if self._dropping:
+            end = self._buffer.find(b"\n", self._searched)
+            piece = self._take(end + 1 if end >= 0 else len(self._buffer))
+            self.dropped += len(piece)
+            self._tail = (self._tail + piece)[-_TAIL:]
+            self._dropping = end < 0
+        return not self._dropping
+
+    @property
+    def tail(self) -> bytes:
+        """The last octets of the line that could not be taken, without its end."""
+        return self._tail.removesuffix(b"\n").removesuffix(b"\r")
 
     def peek(self) -> bytes:
         """The next octet, which stays; b"" while there is none."""

@@ -454,12 +454,28 @@ class World:
         return bool(done)
 
     def move(self, who: str, source: Name, target: Name, labels: Iterable[str]) -> None:
-        """MOVE, as copy and then expunge: at no moment is a message in neither."""
-        labels = list(labels)
+        """MOVE: at no moment is a message in neither; after an error it may be in both."""
+        here, there = self.box(who, source), self.box(who, target)
+        labels = self._doom(here, self._known(here, labels))
+        for label in labels:
+            old = here.copies[label]
+            copies = there.copies.setdefault(label, Copies(0, 0, set(), old.date))
+            copies.flags |= old.flags
+            copies.high += 1
         self.told.somewhere |= {(who, label) for label in labels}
-        if self.copy(who, source, target, labels):
-            self.expunge(who, source, labels)
-        self.told.somewhere -= {(who, label) for label in labels}
+
+        def action() -> tuple[int, int, list[tuple[int, int]]]:
+            one, other = self.account(who).mailbox(source), self.account(who).mailbox(target)
+            return one.uid_validity, other.uid_validity, one.move(self._uids(who, one, labels), other)
+
+        if done := self._try(action):
+            validity, new_validity, pairs = done
+            for old_uid, uid in pairs:
+                self._show(who, new_validity, uid, self.told.shown[who, validity, old_uid])
+            self._bury(who, here, validity, labels, [old_uid for old_uid, _ in pairs])
+            for label in labels:
+                there.copies[label].low += 1
+        self.tell()
 
     def quit(self, who: str, labels: Iterable[str]) -> None:
         """A POP3 session with DELE and QUIT."""

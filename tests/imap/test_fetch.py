@@ -76,7 +76,7 @@ class FetchCase(SynchronousTestCase):
         self.world = World(self.mktemp())
         self.addCleanup(self.world.close)
         self.me: Client = self.world.client().login()
-        self.me.say("e ENABLE CONDSTORE")  # MODSEQ is among the items
+        self.me.say("e ENABLE CONDSTORE UTF8=ACCEPT")  # all items, and headers as they are
 
     def put(self, message: bytes) -> None:
         """Deliver a message, as that may be what APPEND refuses, and have it seen."""

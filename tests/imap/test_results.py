@@ -77,7 +77,7 @@ class ResultTests(SynchronousTestCase):
         wanted = Returning(frozenset(("ALL", "RELEVANCY")))
         response = Response(b"a", by_uid=False, mailbox=(b"INBOX", 7))
         self.assertEqual(
-            b"".join(response.chunks(wanted, [1, 2], [40, 7], (b" MODSEQ 9",))),
+            b"".join(response.chunks(wanted, [1, 2], [40, 7], 9)),
             b'* ESEARCH (TAG "a" MAILBOX INBOX UIDVALIDITY 7) ALL 1:2 RELEVANCY (40 7) MODSEQ 9\r\n',
         )
 

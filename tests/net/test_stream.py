@@ -31,7 +31,7 @@ from mailnode.net.stream import (
     TimedOut,
 )
 from mailnode.wire.dot import Decoder
-from mailnode.wire.errors import BadSyntax, LineTooLong
+from mailnode.wire.errors import BadLine, LineTooLong
 
 WRITE_TIMEOUT = 300.0
 SECONDS = 30.0  # till a test that hangs gives up
@@ -135,7 +135,7 @@ LINES: tuple[tuple[bytes, tuple[object, ...]], ...] = (
     (b"a\r\nbc\r\n", (b"a", b"bc")),
     (b"12345678\r\nx\r\n", (b"12345678", b"x")),
     (b"123456789\r\nx\r\n", (LineTooLong, b"x")),
-    (b"a\nb\r\nx\r\n", (BadSyntax, b"b", b"x")),
+    (b"a\nb\r\nx\r\n", (BadLine, b"b", b"x")),
     (b"a\rb\r\n\r\r\n", (b"a\rb", b"\r")),
 )
 
@@ -145,7 +145,7 @@ async def read_lines(stream: Stream, found: list[object], limit: int) -> None:
     while True:
         try:
             found.append(await stream.line(limit))
-        except BadSyntax as error:
+        except BadLine as error:
             found.append(type(error))
 
 

@@ -138,7 +138,7 @@ class Messages(Pop3TestCase):
         message = self.store.mailbox(INBOX).get(1)
         assert message is not None
         self.assertNotIn(SEEN, message.flags)
-        self.assertTrue(message.recent)
+        self.assertEqual(self.store.mailbox(INBOX).recent, {1})
 
     def test_slow_reader(self) -> None:
         """A peer that does not read gets no more than a piece ahead, and holds nobody's lane."""

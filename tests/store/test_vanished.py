@@ -1,13 +1,16 @@
 """The memory of expunges."""
 
+import sqlite3
 from itertools import pairwise
+from unittest import mock
 
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.store.context import Context
-from mailnode.store.index import FILE_NAME
+from mailnode.store.folder import Folder
+from mailnode.store.index import FILE_NAME, Index
 from mailnode.store.values import INBOX, SEEN
 from mailnode.store.vanished import RANGES, RECORDS, Vanished
 from tests.store.support import StoreTestCase
@@ -119,6 +122,60 @@ class KeptTests(StoreTestCase):
         account.close()
         again = self.account().mailbox(INBOX)
         self.assertIsNone(again.expunged(start))
+
+    def test_power_cut(self) -> None:
+        """Of a message that came and went behind the end of what is left of the cache, the UID tells."""
+        account = self.account()
+        self.append(account)
+        cache = f"{account.root}/{FILE_NAME}"
+        account.close()
+        with open(cache, "rb") as file:
+            before = file.read()
+        account = self.account()
+        self.append(account)
+        seen = account.mailbox(INBOX).highest_modseq
+        account.mailbox(INBOX).expunge([2])
+        account.close()
+        with open(cache, "wb") as file:
+            file.write(before)
+        again = self.account().mailbox(INBOX)
+        self.assertGreater(again.highest_modseq, seen)
+        self.assertIsNone(again.expunged(seen))
+
+    def test_cache_that_could_not_be_told(self) -> None:
+        """What was expunged while the cache was locked is not known, here and after a restart."""
+        account = self.account()
+        for _ in range(2):
+            self.append(account)
+        mailbox = account.mailbox(INBOX)
+        with mock.patch.object(Index, "save", side_effect=sqlite3.OperationalError("locked")):
+            self.append(account)
+            seen = mailbox.highest_modseq
+            mailbox.expunge([3])
+        self.append(account)
+        self.assertIsNone(mailbox.expunged(seen))
+        later = mailbox.highest_modseq
+        account.close()
+        again = self.account().mailbox(INBOX)
+        self.assertIsNone(again.expunged(seen))
+        self.assertEqual(again.expunged(later), [])
+
+    def test_restless_folder(self) -> None:
+        """A message that is missed at first, as the folder did not come to rest, is found gone later."""
+        account = self.account()
+        for _ in range(3):
+            self.append(account)
+        mailbox = account.mailbox(INBOX)
+        seen = mailbox.highest_modseq
+        gone = mailbox.get(2)
+        assert gone is not None
+        path = mailbox._path(gone)
+        account.close()
+        self.files.unlink(path)
+        account = self.account()
+        with mock.patch.object(Folder, "look_for_missing", lambda folder: folder.look(again=True) and False):
+            self.assertEqual(account.mailbox(INBOX).uids.tolist(), [1, 3])
+        self.assertEqual(account.mailbox(INBOX).expunged(seen), [range(2, 3)])
 
     def test_conditional_store(self) -> None:
         """What a message is asked is true of it when its flags change."""

@@ -1,12 +1,13 @@
 """mailnode.wire.framing: the same lines come out however the octets were cut, in linear time."""
 
+import contextlib
 from itertools import pairwise
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailnode.wire.errors import BadSyntax, LineTooLong
+from mailnode.wire.errors import BadLine, BadSyntax, LineTooLong
 from mailnode.wire.framing import ByteQueue
 
 LIMIT = 10
@@ -22,11 +23,11 @@ LINES: tuple[tuple[bytes, list[Outcome]], ...] = (
     (b"1234567890a\r\nb\r\n", [LineTooLong, b"b"]),
     (b"1234567890\r\r\nb\r\n", [LineTooLong, b"b"]),
     (b"123456789\r\r\nb\r\n", [b"123456789\r", b"b"]),
-    (b"a\nb\r\n", [BadSyntax, b"b"]),
-    (b"\n\r\n", [BadSyntax, b""]),
+    (b"a\nb\r\n", [BadLine, b"b"]),
+    (b"\n\r\n", [BadLine, b""]),
     (b"\r\r\n", [b"\r"]),
     (b"a\rb\r\n", [b"a\rb"]),
-    (b"1234567890\nb\r\n", [BadSyntax, b"b"]),
+    (b"1234567890\nb\r\n", [BadLine, b"b"]),
     (b"1234567890a\nb\r\n", [LineTooLong, b"b"]),
     (b"x" * 50 + b"\r\nb\r\n", [LineTooLong, b"b"]),
     (b"x" * 50 + b"\nb\r\n", [LineTooLong, b"b"]),
@@ -118,6 +119,21 @@ class Lines(SynchronousTestCase):
             queue.feed(b"tag " + b"x" * 1000 + end)
             error = self.assertRaises(LineTooLong, queue.line, LIMIT)
             self.assertEqual(error.start, b"tag " + b"x" * 60)
+
+    def test_end_of_a_bad_line(self) -> None:
+        """The last octets of a line that cannot be taken are known once it has ended, however it comes."""
+        for line in (b"x" * 50 + b" {5+}", b"x" * 11, b"{1}" * 40):
+            for end in (b"\r\n", b"\n"):
+                for size in (1, 7, 64, 1000):
+                    queue = ByteQueue()
+                    octets = line + end
+                    for start in range(0, len(octets), size):
+                        queue.feed(octets[start : start + size])
+                        with contextlib.suppress(BadLine):
+                            self.assertIsNone(queue.line(LIMIT))
+                    self.assertTrue(queue.passed())
+                    self.assertEqual(queue.tail[-50:], line[-50:], (line, end, size))
+                    self.assertEqual(len(queue), 0)
 
     def test_too_long_holds_nothing(self) -> None:
         """What belongs to a line that is too long is dropped as it comes, not kept."""

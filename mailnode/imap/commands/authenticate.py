@@ -11,6 +11,7 @@ from mailnode.imap.replies import Refused, Reply
 from mailnode.imap.session import Session
 from mailnode.wire.base64 import base64
 from mailnode.wire.errors import BadSyntax
+from mailnode.wire.imap.command import announcement
 from mailnode.wire.imap.cursor import Cursor
 
 
@@ -48,4 +49,5 @@ async def _ask(session: Session, challenge: bytes) -> bytes:
     line = await session.stream.line(session.config.limits.auth_line)
     if line == b"*":
         raise BadSyntax("Authentication cancelled")
+    session.awaited = announcement(line)
     return decode_base64(line)

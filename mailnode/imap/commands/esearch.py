@@ -63,6 +63,8 @@ async def run(session: Session, command: Esearch) -> Reply:
         if command.search.refusal is not None:
             raise command.search.refusal
         follow = contexts.wanted(session, command.returning)
+        if command.search.key.modseqs:
+            session.use_modseqs()
         everywhere = Everywhere(session, command, follow=follow)
         await session.send(everywhere.chunks())
         if everywhere.trouble is not None:

@@ -5,6 +5,7 @@ from mailnode.imap.session import Session
 from mailnode.imap.waiting import next_line
 from mailnode.imap.words.languages import resp_text
 from mailnode.wire.errors import BadSyntax
+from mailnode.wire.imap.command import announcement
 
 POLL = 10.0  # seconds between looks at the disk, for what other programs do there and no hint tells
 
@@ -33,5 +34,6 @@ async def run(session: Session, _: None) -> Reply:
         for stop in watches:
             stop()
     if line.upper() != b"DONE":
+        session.awaited = announcement(line)
         raise BadSyntax("DONE expected")
     return ok("No longer idle")

@@ -9,7 +9,7 @@ from mailnode.store.errors import NoSuchMailbox
 
 
 async def run(session: Session, move: Copy) -> Reply:
-    """All of the messages, or none; what could not be removed here is not left there either.
+    """Each is moved or stays; what could not be removed here is not left there either.
 
     COPYUID comes before the EXPUNGE responses (section 4.3), as a client could not use it afterwards.
     """

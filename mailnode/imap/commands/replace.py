@@ -4,7 +4,6 @@ On the disk the new message is durable before the old one goes: a power cut betw
 the old one cannot be removed, the new one is taken back.
 """
 
-from contextlib import suppress
 from dataclasses import dataclass
 
 from mailnode.events.life import Expunged
@@ -13,7 +12,7 @@ from mailnode.imap.commands.append import appended
 from mailnode.imap.incoming import Incoming
 from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.session import Session
-from mailnode.store.errors import NoSuchMailbox, NoSuchMessage, StoreError
+from mailnode.store.errors import NoSuchMessage, StoreError
 from mailnode.store.mailbox import Mailbox
 from mailnode.wire.imap import sequence
 from mailnode.wire.imap.cursor import Cursor
@@ -65,7 +64,7 @@ async def run(session: Session, replace: Replace) -> Reply:
     except BaseException:
         await session.lane(incoming.abort)
         raise
-    session.stream.write(ok("Replacement message ready", appended(validity, uids)).encode(b"*"))
+    session.status(ok("Replacement message ready", appended(validity, uids)))
     name = mailbox.name
     session.shared.bus.publish(Expunged(session.connection.id, session.account.address, str(name), 1))
     session.announce(incoming.name, uids)
@@ -88,14 +87,7 @@ def _replace(incoming: Incoming, mailbox: Mailbox, uid: int) -> tuple[int, list[
     try:
         mailbox.expunge([uid])
     except (OSError, StoreError):
-        if _is_there(mailbox, uid):
+        if mailbox.is_there(uid):
             incoming.store.mailbox(incoming.name).expunge(uids)
             raise
     return validity, uids
-
-
-def _is_there(mailbox: Mailbox, uid: int) -> bool:
-    with suppress(NoSuchMailbox):
-        mailbox.sync()
-        return mailbox.get(uid) is not None
-    return False

@@ -90,7 +90,10 @@ async def run(session: Session, search: Search) -> Reply:
             raise BadSyntax("After ENABLE UTF8=ACCEPT everything is in UTF-8")
         if search.refusal is not None:
             raise search.refusal
-        findings = Findings(view, search, follow=contexts.wanted(session, returning))
+        follow = contexts.wanted(session, returning)
+        if search.key.modseqs:
+            session.use_modseqs()
+        findings = Findings(view, search, follow=follow)
         session.progress.measure = findings.progress
         if returning is None:
             await session.send(findings.chunks())
@@ -147,12 +150,13 @@ class Findings:
         return self._matching.unreadable
 
     def chunks(self) -> Iterator[bytes]:
-        """mailbox-data = "SEARCH" *(SP nz-number)
+        """mailbox-data = "SEARCH" [1*(SP nz-number) [SP search-sort-mod-seq]]
 
         It begins with what is found first, so that progress can be told until then.
         """
         start = b"* SEARCH"
         uids = self.view.uids
+        modseq = 0
         try:
             for position in self._matching.positions():
                 if position is None:
@@ -160,9 +164,10 @@ class Findings:
                 else:
                     yield start + b" %d" % (uids[position] if self.search.by_uid else position + 1)
                     start = b""
+                    modseq = max(modseq, self._matching.modseq((position,)))
         except Exception as error:
             self.trouble = error
-        yield start + b"\r\n"
+        yield start + results.mod_seq(modseq) + b"\r\n"
 
     def extended(self, returning: Returning, response: Response) -> Iterator[bytes]:
         """esearch-response; none where the search failed as a whole."""
@@ -184,4 +189,5 @@ class Findings:
         nothing_to_say = response.mailbox is not None and not self.positions  # RFC 7377 section 2.1
         if not returning.silent and not nothing_to_say:
             found = numbers(self.view, self.positions, by_uid=response.by_uid)
-            yield from response.chunks(returning, found, self._matching.scores)
+            modseq = self._matching.modseq(returning.kept(self.positions))
+            yield from response.chunks(returning, found, self._matching.scores, modseq)

@@ -67,6 +67,8 @@ async def run(session: Session, sort: Sort) -> Reply:
         if sort.refusal is not None:
             raise sort.refusal
         follow = contexts.wanted(session, sort.returning)
+        if sort.key.modseqs:
+            session.use_modseqs()
         if follow and not can_follow(sort.criteria):
             contexts.refuse(session, "What is sorted by relevancy sends no updates")
             follow = False
@@ -105,7 +107,7 @@ class Sorted:
         return self._matching.unreadable + self._sorting.unreadable
 
     def chunks(self) -> Iterator[bytes]:
-        """sort-data = "SORT" *(SP nz-number), or an ESEARCH response."""
+        """A SORT or an ESEARCH response."""
         positions = array("I")
         context = self._context() if self._follow else None
         try:
@@ -122,9 +124,10 @@ class Sorted:
             self.kept = Runs.at(sorted(returning.kept(positions)), self._view.uids)
         found = numbers(self._view, positions, by_uid=self._sort.by_uid)
         if returning is None:
-            yield from _response(found)
+            yield from _response(found, self._matching.modseq(positions))
         elif not returning.silent:
-            yield from self._response.chunks(returning, found, scores)
+            modseq = self._matching.modseq(returning.kept(positions))
+            yield from self._response.chunks(returning, found, scores, modseq)
 
     def _context(self) -> SortedContext:
         sort = self._sort
@@ -132,8 +135,9 @@ class Sorted:
         return SortedContext(Matching(self._view, sort.key), self._response, sort.criteria, items)
 
 
-def _response(found: "array[int]") -> Iterator[bytes]:
+def _response(found: "array[int]", modseq: int) -> Iterator[bytes]:
+    """sort-data = "SORT" [1*(SP nz-number) [SP search-sort-mod-seq]]"""
     yield b"* SORT"
     for start in range(0, len(found), _PIECE):
         yield b"".join([b" %d" % number for number in found[start : start + _PIECE]])
-    yield b"\r\n"
+    yield results.mod_seq(modseq) + b"\r\n"

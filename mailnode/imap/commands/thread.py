@@ -55,6 +55,8 @@ def _parse(args: Cursor, *, by_uid: bool) -> Thread:
 
 async def run(session: Session, thread: Thread) -> Reply:
     """One untagged response, also when nothing was found."""
+    if thread.key.modseqs:
+        session.use_modseqs()
     threaded = Threaded(session.view, thread)
     await session.send(threaded.chunks())
     return threaded.reply()

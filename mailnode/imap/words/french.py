@@ -111,6 +111,7 @@ FRENCH: Mapping[str, str] = {
         "Seul ce qui est trouvé dans la boîte choisie peut être retenu"
     ),
     "PARTIAL and ALL exclude each other": "PARTIAL et ALL s'excluent",
+    "PRIV, SHARED or ALL expected": "PRIV, SHARED ou ALL attendu",
     "PARTIAL belongs to UID FETCH": "PARTIAL va avec UID FETCH",
     "PLAIN needs authzid, authcid and password, with NUL between them": (
         "PLAIN demande authzid, authcid et mot de passe, séparés par NUL"

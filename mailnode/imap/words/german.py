@@ -109,6 +109,7 @@ GERMAN: Mapping[str, str] = {
         "Nur was im gewählten Postfach gefunden wird, kann gemerkt werden"
     ),
     "PARTIAL and ALL exclude each other": "PARTIAL und ALL schließen einander aus",
+    "PRIV, SHARED or ALL expected": "PRIV, SHARED oder ALL erwartet",
     "PARTIAL belongs to UID FETCH": "PARTIAL gehört zu UID FETCH",
     "PLAIN needs authzid, authcid and password, with NUL between them": (
         "PLAIN braucht authzid, authcid und Passwort, durch NUL getrennt"

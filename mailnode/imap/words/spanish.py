@@ -109,6 +109,7 @@ SPANISH: Mapping[str, str] = {
         "Solo se puede guardar lo hallado en el buzón elegido"
     ),
     "PARTIAL and ALL exclude each other": "PARTIAL y ALL se excluyen",
+    "PRIV, SHARED or ALL expected": "Se espera PRIV, SHARED o ALL",
     "PARTIAL belongs to UID FETCH": "PARTIAL va con UID FETCH",
     "PLAIN needs authzid, authcid and password, with NUL between them": (
         "PLAIN necesita authzid, authcid y contraseña, separados por NUL"
