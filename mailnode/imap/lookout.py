@@ -117,7 +117,7 @@ class Lookout:
 
     def begin(self, names: Collection[Name]) -> None:
         """Somebody is about to see these mailboxes: what happens to them from here on is announced."""
-        fresh = [name for name in names if name not in self._marks]
+        fresh = [name for name in (THE_ACCOUNT, *names) if name not in self._marks]
         for name, mark in self._account.store.glance.marks(fresh).items() if fresh else ():
             self._marks.setdefault(name, mark)
 

@@ -118,6 +118,7 @@ class News:
 
     def begin(self, *, status: bool) -> Iterator[bytes]:
         """See for the first time what is watched, in the lane; tell it with `status`. Raises TooMany."""
+        self._lookout.begin(())
         self._census = self._lookout.census()
         view = self._session.selected
         for name in self._mailboxes.choose(self._census):

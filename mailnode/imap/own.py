@@ -64,15 +64,10 @@ Deed = Added | Created | Deleted | Renamed | Subscribed | Annotated
 def done(deeds: Iterable[Deed], known: Census, now: Census) -> Census:
     """What the client knows that knew `known`; of a mailbox that was made it knows all there is `now`."""
     guids, subscribed, entries = dict(known.guids), set(known.subscribed), dict(known.entries)
-
-    def make(name: Name) -> None:
-        guids[name] = now.guids.get(name, "")
-        entries.update({entry: value for entry, value in now.entries.items() if entry[0] == guids[name]})
-
     for deed in deeds:
         match deed:
             case Created(name) | Renamed(old=("INBOX",), new=name):  # INBOX stays, and gives its messages
-                make(name)
+                guids[name] = ""
             case Deleted(name):
                 guids.pop(name, None)
             case Renamed(old, new):
@@ -82,7 +77,9 @@ def done(deeds: Iterable[Deed], known: Census, now: Census) -> Census:
                 (subscribed.add if wanted else subscribed.discard)(name)
             case Annotated(place, values):
                 _annotate(entries, None if place is None else guids.get(place, ""), values, now)
-    return Census(guids, frozenset(subscribed), entries)
+    made = {name: now.guids.get(name, "") for name, guid in guids.items() if not guid}
+    entries.update({entry: value for entry, value in now.entries.items() if entry[0] in made.values()})
+    return Census({**guids, **made}, frozenset(subscribed), entries)
 
 
 def _annotate(
@@ -90,9 +87,9 @@ def _annotate(
 ) -> None:
     """A special use is kept in a form of its own."""
     for entry, value in values.items():
-        found = (
-            now.entries.get((guid, entry)) if entry == SPECIAL_USE else None if value is None else hash(value)
-        )
+        found = None if value is None else hash(value)
+        if entry == SPECIAL_USE:
+            found = now.entries.get((guid, entry))
         if found is None:
             entries.pop((guid, entry), None)
         else:

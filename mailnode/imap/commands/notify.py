@@ -1,5 +1,6 @@
 """NOTIFY (RFC 5465): of which events a client wants to hear, in which mailboxes, at any time."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,7 +149,8 @@ async def run(session: Session, notify: Notify) -> Reply:
     session.report_by(news)
     session.interest = Interest(delayed=notify.selected.delayed, items=notify.selected.items)
     try:
-        await session.flush()
+        with suppress(OSError):  # what cannot be looked at now is looked at with the next occasion
+            await session.flush()
     finally:
         session.interest = notify.selected
     return ok("You will hear of it")
