@@ -69,6 +69,7 @@ EXTENSIONS = (
     Extension("THREAD=REFS", 5256),  # draft-ietf-morg-inthread section 4
     Extension("I18NLEVEL=1", 5255),
     Extension("WITHIN", 5032),
+    Extension("FILTERS", 5466),
     Extension("SEARCH=FUZZY", 6203),
     Extension("MULTISEARCH", 7377, ("ESEARCH",)),
     Extension("CONTEXT=SEARCH", 5267, ("CANCELUPDATE",)),

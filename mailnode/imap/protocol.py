@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from mailnode.auth.login import LoginFailed
 from mailnode.imap.extensions import capabilities
-from mailnode.imap.replies import SERVER_BUG, Goodbye, Refused, Reply, Torn, bad, for_error, ok
+from mailnode.imap.replies import SERVER_BUG, BadCharset, Goodbye, Refused, Reply, Torn, bad, for_error, ok
 from mailnode.imap.session import Session, State, Surroundings
 from mailnode.imap.table import COMMANDS, Command, Rule
 from mailnode.imap.waiting import next_line
@@ -112,7 +112,7 @@ def _bad(session: Session, error: BadSyntax) -> Reply:
     if isinstance(error, LineTooLong) and session.state is State.NOT_AUTHENTICATED:
         raise Goodbye("Line too long")
     session.bad_in_a_row += 1
-    return bad(str(error))
+    return bad(str(error), error.code if isinstance(error, BadCharset) else b"")
 
 
 async def _announced_by_bad_line(session: Session) -> Announced | None:

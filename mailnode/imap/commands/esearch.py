@@ -1,9 +1,9 @@
 """ESEARCH (RFC 7377): one search of many mailboxes, in which the selected one stays selected."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from mailnode.imap import contexts, names, scopes
+from mailnode.imap import contexts, filters, names, scopes
 from mailnode.imap.commands.search import Findings, Search, saving, searching
 from mailnode.imap.contexts import Context
 from mailnode.imap.replies import Reply, no, ok
@@ -62,6 +62,9 @@ async def run(session: Session, command: Esearch) -> Reply:
     with saving(selected, command.returning) as saved:
         if command.search.refusal is not None:
             raise command.search.refusal
+        search = command.search
+        key = await filters.filled(session, search.key, scored=search.scored)
+        command = replace(command, search=replace(search, key=key))
         follow = contexts.wanted(session, command.returning)
         if command.search.key.modseqs:
             session.use_modseqs()

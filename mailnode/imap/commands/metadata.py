@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
+from mailnode.imap import filters
 from mailnode.imap.commands import arguments
 from mailnode.imap.own import Annotated
 from mailnode.imap.replies import Refused, Reply, ok
@@ -181,3 +182,5 @@ def _check(entry: str, value: bytes | None, *, server: bool) -> None:
         raise Refused(b"LIMIT", f"The name of an entry has at most {ENTRY_OCTETS} letters")
     if len(value or b"") > VALUE_OCTETS:
         raise Refused(b"METADATA MAXSIZE %d" % VALUE_OCTETS, "The value is too large")
+    if server and entry.startswith(filters.PRIVATE):
+        filters.check(entry.removeprefix(filters.PRIVATE), value)
