@@ -28,10 +28,10 @@ def account_news(session: Session, wanted: Wanted, changes: Changes, now: Census
     if listed:
         tree = Tree(frozenset(now.guids), now.subscribed, session.account.store.annotations.special_uses())
         for name in sorted(listed):
-            old = changes.renamed.get(name)
-            yield _listed(session, tree, name, old)
+            old = changes.renamed.get(name, ())
+            yield _listed(session, tree, name, old if names.shown(old, separator) else ())
     for place, entries in changes.entries.items():
-        if _concerns(wanted, place, subscribed):
+        if _concerns(wanted, place, subscribed) and names.shown(place or (), separator) is not None:
             yield _metadata(session, place, entries)
 
 
@@ -46,12 +46,12 @@ def _affected(wanted: Wanted, changes: Changes, subscribed: AbstractSet[Name]) -
     return found
 
 
-def _listed(session: Session, tree: Tree, name: Name, old: Name | None) -> bytes:
+def _listed(session: Session, tree: Tree, name: Name, old: Name) -> bytes:
     """oldname-extended-item = "OLDNAME" SP "(" mailbox ")" """
     attributes = tree.attributes(name, absent="\\NonExistent")
     if name in tree.subscribed:
         attributes.insert(0, "\\Subscribed")
-    extended = b"" if old is None else b'"OLDNAME" (%b)' % session.wire_name(old)
+    extended = b'"OLDNAME" (%b)' % session.wire_name(old) if old else b""
     said = response(attributes, session.wire_name(name), session.config.store.separator, extended)
     return b"* " + said + b"\r\n"
 

@@ -8,7 +8,7 @@ here runs in the account's lane.
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from heapq import merge
 from itertools import groupby
@@ -78,7 +78,7 @@ class Selected:
         self.language = DEFAULT  # of what is said to people
         self.utf8 = False  # whether the client takes UTF-8 in headers
         self.recent: set[int] = set()
-        self.own: set[int] = set()  # UIDs of what this session has added or removed since the last update
+        self._own: set[int] = set()  # UIDs of what this session has added or removed since the last update
         self.introduce: Introduce = _nobody
         self.newly_seen = False  # whether that has changed flags of which nobody else has heard
         self.contexts: dict[bytes, Follower] = {}  # by the tags of the searches (RFC 5267)
@@ -207,6 +207,11 @@ class Selected:
 
     # Changes
 
+    def did(self, uids: Iterable[int], interest: Interest) -> None:
+        """The client has added or removed these messages itself, which can make a difference."""
+        if not interest.messages or interest.items or self.contexts:
+            self._own.update(uids)
+
     @property
     def in_step(self) -> bool:
         """Whether the client was told of everything that the last look at the disk has found."""
@@ -232,7 +237,7 @@ class Selected:
         for response in self._changes(interest, expunge=expunge):
             told = told or response != b""
             yield response
-        self.own.clear()
+        self._own.clear()
         complete = self._compared is self.mailbox.uids
         if complete:
             self._in_step = self._modseq
@@ -251,8 +256,8 @@ class Selected:
         self.mailbox.sync()
         newest = self._newest
         if self.mailbox.uids is not self._compared:
-            if self.contexts or (expunge and (interest.messages or self.own)):
-                yield from self._expunged(None if interest.messages else self.own, expunge=expunge)
+            if self.contexts or (expunge and (interest.messages or self._own)):
+                yield from self._expunged(None if interest.messages else self._own, expunge=expunge)
             if interest.messages:
                 self._claim_recent()
                 current = self.mailbox.uids
@@ -311,10 +316,12 @@ class Selected:
         Section 5.2 has this after ESEARCH responses, section 7 before them; there is no third way.
         """
         contexts = tuple(self.contexts.values())
+        if not interest.items and not contexts:
+            return
 
         def wanted(position: int) -> tuple[Any, ...]:
             uid = self.uids[position]
-            if uid in self.own:
+            if uid in self._own:
                 return ()
             also = (item for context in contexts for item in context.items(uid))
             return tuple(dict.fromkeys((*interest.items, *also)))

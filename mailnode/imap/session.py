@@ -1,6 +1,6 @@
 """One IMAP session: what is known of the client, and what its commands work with (RFC 3501 section 3)."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from enum import Flag, auto
 from typing import Any, Protocol, TypeVar
@@ -291,13 +291,13 @@ class Session:
         except NoSuchMailbox:
             raise no_target() from None
 
-    def announce(self, name: Name, own: Iterable[int] = ()) -> None:
+    def announce(self, name: Name, own: Collection[int] = ()) -> None:
         """Tell all sessions that a mailbox of this account has changed.
 
         Of messages with the UIDs in `own` the client knows that it has added or removed them.
         """
         if self.selected is not None and self.selected.mailbox.name == name:
-            self.selected.own.update(own)
+            self.selected.did(own, self.interest)
         elif self.reporter is not None and own:
             self.reporter.did(Added(name, frozenset(own)))
         self.shared.feed.announce(self.account.key(name))

@@ -18,6 +18,7 @@ from mailnode.wire.imap.cursor import Cursor
 
 GROUPS = 50  # in one command
 NAMES = 1000  # in all of them
+LETTERS = 32768  # of all names
 
 _DELAYED = "SELECTED-DELAYED"
 
@@ -109,12 +110,12 @@ class _Reading:
 
     def result(self, *, status: bool) -> Notify:
         """All of it, or why it cannot be."""
-        names = sum(len(group.scope.mailboxes) for group in self._groups)
+        names = [name for group in self._groups for name in group.scope.mailboxes]
         refusal = None
         if not self._supported:
             code = b"BADEVENT (%b)" % " ".join(EVENTS.values()).encode("ascii")
             refusal = Refused(code, "Not all of these events are known here")
-        elif len(self._groups) > GROUPS or names > NAMES:
+        elif len(self._groups) > GROUPS or len(names) > NAMES or sum(map(len, names)) > LETTERS:
             refusal = _too_much()
         groups = tuple(group for group in self._groups if group.events)
         return Notify(self._selected or interest.NOTHING, groups, status, refusal)
