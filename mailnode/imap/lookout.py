@@ -22,7 +22,7 @@ from mailnode.store.values import Name
 
 POLL = 10.0  # seconds between looks at the disk, for what other programs do there
 
-Watched = Callable[[], Collection[Name]]
+Watched = Callable[[], Collection[Name]]  # called in the lane
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +82,7 @@ class Lookout:
     def _look(self) -> None:
         """The plain run() of a lane, which is no use of the account."""
         self._timer = None
-        names: frozenset[Name] = frozenset().union(*(watched() for watched in self._watching.values()))
-        looking = Lane.run(self._account.lane, self._changed, names)
+        looking = Lane.run(self._account.lane, self._changed)
         looking.addCallbacks(self._announce, self._failed)
         looking.addErrback(lambda failure: self._log.bug("changes not announced", failure))
         looking.addBoth(self._looked)
@@ -92,8 +91,9 @@ class Lookout:
         if self._watching and self._timer is None:
             self._wait()
 
-    def _changed(self, names: Collection[Name]) -> list[Name]:
+    def _changed(self) -> list[Name]:
         """In the lane: what may not be what it was at the last look."""
+        names: set[Name] = set().union(*(watched() for watched in list(self._watching.values())))
         known, self._marks = self._marks, self._account.store.glance.marks(names)
         self._sights = {name: sight for name, sight in self._sights.items() if name in self._marks}
         return [

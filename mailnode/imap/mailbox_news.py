@@ -67,20 +67,21 @@ class WatchedMailboxes:
         before, self._census = self._census, census
         meant = self._meant(census)
         old_names = {guid: name for name, guid in before.guids.items() if guid}
-        self._lookout.begin(meant)
+        there: set[Name] = set()
         for name in meant:
             old = old_names.get(census.guids[name], name)
             if name not in self._known and old in self._known:
                 self._known[name] = self._known.pop(old)
             elif name not in self._known:
                 self._known[name] = EMPTY  # so that what is announced from here on is heard
-                if before.guids and old not in before.guids:
-                    self._unseen.add(name)
-                else:
-                    self._see(name)
-            yield name
+                (self._unseen if before.guids and old not in before.guids else there).add(name)
         for name in self._known.keys() - set(meant):
             del self._known[name]
+        self._lookout.begin(meant)
+        for name in meant:
+            if name in there:
+                self._see(name)
+            yield name
 
     def _meant(self, census: Census) -> list[Name]:
         separator = self._session.config.store.separator

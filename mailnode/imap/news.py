@@ -12,6 +12,8 @@ not hear again when another one is selected.
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
+from twisted.python.failure import Failure
+
 from mailnode.imap.account_news import account_news
 from mailnode.imap.census_changes import compare
 from mailnode.imap.events import MAILBOX_METADATA_CHANGE, SERVER_METADATA_CHANGE, Group, Wanted
@@ -50,9 +52,17 @@ async def tell_metadata(session: Session) -> None:
     """
     if session.reporter is None and session.interest is EVERYTHING:
         events = frozenset((MAILBOX_METADATA_CHANGE, SERVER_METADATA_CHANGE))
-        news = News(session, [Group(Scope("PERSONAL"), events)], at_once=False)
-        session.report_by(news)
-        await session.send(news.begin(status=False))
+        await begin(session, News(session, [Group(Scope("PERSONAL"), events)], at_once=False))
+
+
+async def begin(session: Session, news: "News", *, status: bool = False) -> None:
+    """Let a session hear this from here on; with `status` also how mailboxes are now. Raises TooMany."""
+    try:
+        await session.send(news.begin(status=status))
+    except BaseException:
+        news.close()
+        raise
+    session.report_by(news)
 
 
 class News:
@@ -143,7 +153,7 @@ class News:
         if telling.too_many:
             self._overflow()
         if telling.trouble is not None:
-            raise telling.trouble
+            self._session.connection.log.bug("mailbox cannot be read", Failure(telling.trouble))
 
     def _overflow(self) -> None:
         """RFC 5465 section 5.8: as if NOTIFY NONE had been given."""
@@ -184,6 +194,8 @@ class News:
             return
         try:
             now = self._lookout.census()
+            changes = compare(done(deeds, self._census, now), now)
+            responses = list(account_news(self._session, self._wanted, changes, now))
             for _ in self._mailboxes.choose(now):
                 yield b""
         except OSError as error:
@@ -191,8 +203,8 @@ class News:
             return
         except TooMany:
             telling.too_many = True
-        known, self._census = done(deeds, self._census, now), now
+        self._census = now
         telling.heard |= self._mailboxes.take_unseen()
         telling.heard.discard(THE_ACCOUNT)
         telling.deeds[:] = [deed for deed in telling.deeds if isinstance(deed, Added)]
-        yield from account_news(self._session, self._wanted, compare(known, now), now)
+        yield from responses

@@ -9,6 +9,7 @@ from unittest import mock
 from mailnode.imap import mailbox_news
 from mailnode.imap.lookout import POLL
 from mailnode.net.blocking import Lane
+from mailnode.store.annotations import Annotations
 from mailnode.store.delivery import deliver
 from mailnode.store.glance import Glance
 from mailnode.store.mailbox import Mailbox
@@ -454,6 +455,9 @@ class TroubleTests(NotifyCase):
         client = self.listening("(personal (MailboxName))")
         with mock.patch.object(Glance, "census", self.raising(OSError(5, "no"))):
             self.client().login(None).say("c CREATE box")
+            self.assertEqual(client.heard(), b"")
+        with mock.patch.object(Annotations, "special_uses", self.raising(OSError(5, "no"))):
+            self.pass_time()
             self.assertEqual(client.heard(), b"")
         self.assertTrue(self.flushLoggedErrors(OSError))
         with mock.patch.object(Glance, "marks", self.raising(OSError(5, "no"))):

@@ -21,10 +21,10 @@ async def run(session: Session, names: list[str]) -> Reply:
     """What is unknown, or needs no ENABLE, is passed over; the response tells only what is new."""
     known = [ENABLEABLE[name] for name in dict.fromkeys(names) if name in ENABLEABLE]
     fresh = [name for name in known if name not in session.enabled]
+    if "METADATA" in fresh:
+        await tell_metadata(session)
     if uses_modseqs(frozenset(fresh)):
         session.use_modseqs()
     session.enabled.update(fresh)
-    if "METADATA" in fresh:
-        await tell_metadata(session)
     session.untagged(" ".join(["ENABLED", *fresh]).encode("ascii"))
     return ok("Enabled")

@@ -9,7 +9,7 @@ from mailnode.imap.events import EVENTS, FLAG_CHANGE, MESSAGE_EVENTS, MESSAGE_EX
 from mailnode.imap.fetch_items import MODSEQ
 from mailnode.imap.interest import Interest
 from mailnode.imap.mailbox_news import TooMany
-from mailnode.imap.news import News
+from mailnode.imap.news import News, begin
 from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.scopes import SELECTED, Scope
 from mailnode.imap.session import Session
@@ -137,17 +137,12 @@ async def run(session: Session, notify: Notify) -> Reply:
         session.report_by(None)
         session.interest = interest.NOTHING
         return ok("You will hear of nothing")
-    news = News(session, notify.groups, at_once=True)
     try:
-        await session.send(news.begin(status=notify.status))
-    except BaseException as error:
-        news.close()
-        if isinstance(error, TooMany):
-            raise _too_much() from None
-        raise
+        await begin(session, News(session, notify.groups, at_once=True), status=notify.status)
+    except TooMany:
+        raise _too_much() from None
     if MODSEQ in notify.selected.items:
         session.use_modseqs()
-    session.report_by(news)
     session.interest = Interest(delayed=notify.selected.delayed, items=notify.selected.items)
     try:
         with suppress(OSError):  # what cannot be looked at now is looked at with the next occasion
