@@ -72,6 +72,7 @@ class WatchedMailboxes:
             old = old_names.get(census.guids[name], name)
             if name not in self._known and old in self._known:
                 self._known[name] = self._known.pop(old)
+                self._unseen.add(name)  # what happened before it was renamed was told of another name
             elif name not in self._known:
                 self._known[name] = EMPTY  # so that what is announced from here on is heard
                 (self._unseen if before.guids and old not in before.guids else there).add(name)

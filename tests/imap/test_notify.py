@@ -294,6 +294,18 @@ class OtherProgramTests(NotifyCase):
         self.pass_time()
         self.assertEqual(client.heard(), b"")
 
+    def test_message_in_a_renamed_folder(self) -> None:
+        """What came in just before is told by the new name."""
+        maker = self.client().login(None)
+        maker.say("c CREATE box")
+        client = self.listening(f"(personal {COUNTS})")
+        store = self.world.account().store
+        with open(f"{store.root}/.box/new/1700000000.1.host", "wb") as file:
+            file.write(MESSAGE)
+        os.rename(f"{store.root}/.box", f"{store.root}/.crate")
+        self.pass_time()
+        self.assertIn(b"* STATUS crate (MESSAGES 1 ", client.heard())
+
     def test_removed_and_made_again(self) -> None:
         """Another mailbox of the same name: its UIDVALIDITY is told, and the name."""
         maker = self.client().login(None)
