@@ -1,7 +1,8 @@
 """The change feed: who wants to know that a mailbox is not what it was.
 
 The feed says only that something changed; what changed, each session finds by comparing its own view with
-the store (store.mailbox.changes). So a lost or doubled announcement does no harm.
+the store (store.mailbox.changes). So a lost or doubled announcement does no harm. Besides mailboxes there is
+what belongs to the account as a whole: which mailboxes it has, subscriptions, annotations.
 """
 
 from collections.abc import Callable
@@ -9,7 +10,10 @@ from functools import partial
 
 from mailnode.events.log import Log
 
-MailboxKey = tuple[str, tuple[str, ...]]  # account address, levels of the mailbox name
+MailboxName = tuple[str, ...]  # its levels
+MailboxKey = tuple[str, MailboxName]  # account address and mailbox
+THE_ACCOUNT: MailboxName = ()  # instead of a mailbox: what belongs to the account as a whole
+EVERYBODY = ""  # instead of an account: who has opened what to whom
 
 
 class ChangeFeed:
@@ -18,6 +22,7 @@ class ChangeFeed:
     def __init__(self) -> None:
         self._watchers: dict[MailboxKey, dict[object, Callable[[], None]]] = {}
         self._listeners: dict[object, Callable[[MailboxKey], None]] = {}
+        self._attentive: dict[str, dict[object, Callable[[MailboxName], None]]] = {}
 
     def watch(self, key: MailboxKey, wake: Callable[[], None]) -> Callable[[], None]:
         """Call `wake` after each announcement for `key`; gives a function that ends the watch."""
@@ -42,10 +47,34 @@ class ChangeFeed:
 
         return stop
 
+    def attend(self, address: str, hear: Callable[[MailboxName], None]) -> Callable[[], None]:
+        """Call `hear` with every mailbox of one account that is announced, and with THE_ACCOUNT.
+
+        Gives a function that ends it.
+        """
+        token = object()
+        self._attentive.setdefault(address, {})[token] = hear
+
+        def stop() -> None:
+            attentive = self._attentive.get(address, {})
+            attentive.pop(token, None)
+            if not attentive:
+                self._attentive.pop(address, None)
+
+        return stop
+
     def announce(self, key: MailboxKey) -> None:
         """Wake everybody who watches `key`, and tell those who listen to all. Raises nothing."""
         hears = [partial(hear, key) for hear in self._listeners.values()]
-        Log("mailnode.events").each("change not heard", [*hears, *self._watchers.get(key, {}).values()])
+        self._tell([*hears, *self._watchers.get(key, {}).values()], *key)
+
+    def announce_account(self, address: str) -> None:
+        """Tell those who attend to an account that it has other mailboxes, subscriptions or annotations."""
+        self._tell([], address, THE_ACCOUNT)
+
+    def _tell(self, hears: list[Callable[[], None]], address: str, name: MailboxName) -> None:
+        attentive = [partial(hear, name) for hear in self._attentive.get(address, {}).values()]
+        Log("mailnode.events").each("change not heard", [*hears, *attentive])
 
     def watched(self) -> list[MailboxKey]:
         """The mailboxes somebody watches now."""

@@ -8,7 +8,9 @@ that sequence numbers are still right. Positions are all 0: a client puts result
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from typing import Any
 
+from mailnode.imap.fetch_items import MODSEQ
 from mailnode.imap.matching import TURNS, Matching
 from mailnode.imap.replies import no
 from mailnode.imap.results import Response, Returning
@@ -22,11 +24,16 @@ AGEING = 300.0  # seconds after which a search by age is done anew, when somebod
 
 
 class Context:
-    """A search that is followed; it begins before the search does, and `found` is told when that is over."""
+    """A search that is followed; it begins before the search does, and `found` is told when that is over.
 
-    def __init__(self, matching: Matching, response: Response) -> None:
+    `items` are told of new messages that match (RFC 5465 section 7).
+    """
+
+    def __init__(self, matching: Matching, response: Response, items: tuple[Any, ...] = ()) -> None:
         self._matching = matching
         self._response = response
+        self._items = items
+        self._fresh = array("I")  # of the messages that came and matched at the last look, ascending
         self._uids = array("I")  # of the messages that match, ascending
         self._view = matching.view
         self._modseq = self._view.mailbox.highest_modseq
@@ -64,10 +71,16 @@ class Context:
                     removed.append(uid)
             if not turn % TURNS:
                 yield b""
+        self._fresh = added[bisect_right(added, known[1]) :] if self._items else self._fresh
         if self._matching.unreadable != unreadable:
             self._modseq, self._newest, self._asked = known  # the next look asks again
         yield from self._told(b"REMOVEFROM", removed)
         yield from self._told(b"ADDTO", added)
+
+    def items(self, uid: int) -> tuple[Any, ...]:
+        """What is to be told of this message, as it came and matched; nothing of others."""
+        place = bisect_left(self._fresh, uid)
+        return self._items if place < len(self._fresh) and self._fresh[place] == uid else ()
 
     def _doubtful(self) -> Sequence[int]:
         """UIDs, ascending, of those messages that may match by now, or not match any more."""
@@ -122,6 +135,8 @@ def wanted(session: Session, returning: Returning | None) -> bool:
     contexts = session.view.contexts
     if session.tag in contexts:
         raise BadSyntax("This tag is that of a search that sends updates")
+    if MODSEQ in returning.items:
+        session.use_modseqs()
     if len(contexts) >= CONTEXTS:
         refuse(session, "There are too many searches that send updates")
         return False

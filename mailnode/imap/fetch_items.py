@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from mailnode.imap import binary_items, identity
 from mailnode.imap.binary_items import Binary
 from mailnode.imap.literals import exactly
-from mailnode.imap.replies import flag_list
+from mailnode.imap.replies import Refused, flag_list
 from mailnode.imap.selected import Selected
 from mailnode.imap.subject import Subject
 from mailnode.message.date import internal_date
@@ -32,6 +32,7 @@ from mailnode.wire.imap.writer import NIL, astring
 
 _SHORT = 16384  # octets of a message that is sent in one piece; a FETCH may ask for some hundred items
 _SOON_COUNTED = 1 << 20
+_KEPT = 4096  # octets of the names of items that a session remembers
 
 _WHOLE = Section()
 _HEADER = Section(what="HEADER")
@@ -185,6 +186,14 @@ def parse(args: Cursor) -> tuple[Item, ...]:
     if name in MACROS:
         return tuple(ATTRIBUTES[item] for item in MACROS[name])
     return (_named(name, args),)
+
+
+def parse_kept(args: Cursor) -> tuple[Item, ...]:
+    """ "(" fetch-att *(SP fetch-att) ")", for a session to remember. Raises Refused where that is much."""
+    items = tuple(dict.fromkeys(args.list_of(_fetch_att)))
+    if sum(len(item.label) for item in items) > _KEPT:
+        raise Refused(b"LIMIT", "Those are too many items to be remembered")
+    return items
 
 
 def _fetch_att(args: Cursor) -> Item:

@@ -27,7 +27,7 @@ class Lent:
 async def of_others(session: Session) -> Mapping[Name, Lent]:
     """By the client's names. Who cannot be asked now is left out: that is nobody else's fault."""
     found: dict[Name, Lent] = {}
-    for root in await _roots(session):
+    for root in await roots(session):
         try:
             shown = await session.lane(root.account.store.sharing.shown_to, root.reader, of=root.account)
         except OSError:
@@ -39,7 +39,8 @@ async def of_others(session: Session) -> Mapping[Name, Lent]:
     return found
 
 
-async def _roots(session: Session) -> list[Place]:
+async def roots(session: Session) -> list[Place]:
+    """The accounts of those who may have opened something, without a mailbox's name."""
     if not session.places.word:
         return []
     try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from mailnode.imap.narrowing import Narrowing
 from mailnode.imap.needles import TextsUnread, seek
-from mailnode.imap.search_keys import EVERY, Key
+from mailnode.imap.search_key import EVERY, Key
 from mailnode.imap.selected import Selected
 from mailnode.imap.subject import Subject
 from mailnode.message.text import texts

@@ -13,9 +13,10 @@ from twisted.python.failure import Failure
 
 from mailnode.auth.login import LoginFailed
 from mailnode.imap.extensions import capabilities
-from mailnode.imap.replies import SERVER_BUG, Goodbye, Refused, Reply, Torn, bad, for_error, ok
+from mailnode.imap.replies import SERVER_BUG, BadCharset, Goodbye, Refused, Reply, Torn, bad, for_error, ok
 from mailnode.imap.session import Session, State, Surroundings
 from mailnode.imap.table import COMMANDS, Command, Rule
+from mailnode.imap.waiting import next_line
 from mailnode.net.listen import Connection
 from mailnode.net.stream import BrokenCompression, ConnectionClosed, EndlessLine, TimedOut
 from mailnode.wire.errors import BadLine, BadSyntax, LineTooLong
@@ -99,10 +100,10 @@ async def _one_command(session: Session) -> None:
     _part(session, give_up)
 
 
-async def _flush(session: Session, *, expunge: bool) -> None:
+async def _flush(session: Session, *, expunge: bool, unasked: bool = False) -> None:
     """Tell what has changed; that the mailbox cannot be looked at now does not undo the command."""
     try:
-        await session.flush(expunge=expunge)
+        await session.flush(expunge=expunge, unasked=unasked)
     except OSError:
         session.connection.log.bug("mailbox cannot be read", Failure())
 
@@ -111,7 +112,7 @@ def _bad(session: Session, error: BadSyntax) -> Reply:
     if isinstance(error, LineTooLong) and session.state is State.NOT_AUTHENTICATED:
         raise Goodbye("Line too long")
     session.bad_in_a_row += 1
-    return bad(str(error))
+    return bad(str(error), error.code if isinstance(error, BadCharset) else b"")
 
 
 async def _announced_by_bad_line(session: Session) -> Announced | None:
@@ -138,7 +139,7 @@ async def _read(session: Session) -> tuple[Command, object]:
     """The next command with its arguments read; its last literal may still be awaited."""
     assembler = Assembler(utf8=session.utf8)
     try:
-        line = await session.stream.line(session.line_limit)
+        line = await _first_line(session)
     except BadLine as error:
         session.tag = tag_of(error.start)
         raise
@@ -155,6 +156,20 @@ async def _read(session: Session) -> tuple[Command, object]:
             return command, command.parse(assembler.arguments(awaited=True))
         await _literal(session, assembler, announced)
     return command, command.parse(assembler.arguments())
+
+
+async def _first_line(session: Session) -> bytes:
+    """The line that begins a command; until it comes, who uses NOTIFY hears what happens (RFC 5465 3.1)."""
+    if not session.listens:
+        return await session.stream.line(session.line_limit)
+    session.progress.rest()
+
+    async def tell() -> None:
+        await _flush(session, expunge=not session.interest.delayed, unasked=True)
+        session.alert()
+        await session.stream.drain()
+
+    return await next_line(session, tell, at_once=session.has_news)
 
 
 def _row(session: Session, name: str) -> Command:

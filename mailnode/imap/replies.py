@@ -12,6 +12,7 @@ from mailnode.auth.checker import LoginBusy
 from mailnode.auth.login import LoginFailed
 from mailnode.imap.words.languages import DEFAULT, resp_text
 from mailnode.store import errors
+from mailnode.wire.errors import BadSyntax
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,14 @@ class Refused(Exception):
     def __init__(self, code: bytes, text: str) -> None:
         super().__init__(text)
         self.reply = no(text, code)
+
+
+class BadCharset(BadSyntax):
+    """The command is BAD, and there is a response code for it."""
+
+    def __init__(self, text: str, code: bytes) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 def no_target() -> Refused:

@@ -11,7 +11,9 @@ from heapq import merge
 from itertools import groupby
 from typing import Any
 
+from mailnode.imap import fetch_items
 from mailnode.imap.commands import arguments
+from mailnode.imap.fetch_items import Item
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap import partial, sequence
 from mailnode.wire.imap.cursor import Cursor
@@ -24,10 +26,11 @@ _SOME_FOUND = frozenset(("MIN", "MAX", "PARTIAL"))
 
 @dataclass(frozen=True, slots=True)
 class Returning:
-    """search-return-opts: the options by their names, and the range of PARTIAL."""
+    """search-return-opts: the options by their names, the range of PARTIAL, the items of UPDATE."""
 
     options: frozenset[str]
     partial: Partial | None = None
+    items: tuple[Item, ...] = ()
 
     @property
     def save(self) -> bool:
@@ -84,6 +87,11 @@ EVERYTHING = Returning(frozenset(("ALL",)))
 # Options
 
 
+def _update(args: Cursor) -> tuple[Item, ...]:
+    """modifier-update = "UPDATE" [SP "(" fetch-att *(SP fetch-att) ")"] (RFC 5465 section 8)"""
+    return fetch_items.parse_kept(args.sp()) if args.at(b" (") else ()
+
+
 RETURN_OPTIONS: Mapping[str, Callable[[Cursor], Any]] = {
     "MIN": arguments.flag,
     "MAX": arguments.flag,
@@ -92,7 +100,7 @@ RETURN_OPTIONS: Mapping[str, Callable[[Cursor], Any]] = {
     "SAVE": arguments.flag,
     "PARTIAL": partial.parse,
     "RELEVANCY": arguments.flag,
-    "UPDATE": arguments.flag,
+    "UPDATE": _update,
     "CONTEXT": arguments.flag,  # a hint, of which nothing is made
 }
 
@@ -108,7 +116,9 @@ def parse(args: Cursor, known: Mapping[str, Callable[[Cursor], Any]] = RETURN_OP
     args.sp()
     if "PARTIAL" in options and "ALL" in options:
         raise BadSyntax("PARTIAL and ALL exclude each other")
-    return Returning(frozenset(options), options.get("PARTIAL")) if options else EVERYTHING
+    if not options:
+        return EVERYTHING
+    return Returning(frozenset(options), options.get("PARTIAL"), options.get("UPDATE", ()))
 
 
 # The response

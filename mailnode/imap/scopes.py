@@ -1,6 +1,6 @@
 """Which mailboxes a command is about: RFC 5465 section 6, as RFC 7377 section 2.2 uses it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -102,6 +102,38 @@ def resolve(
             meant = (name == selected and name in wanted) or name in roots.get("MAILBOXES", ())
         if meant:
             yield name
+
+
+class Meant:
+    """The names that some scopes mean, whether or not there are such mailboxes; SELECTED means none.
+
+    Those for which `others` says so are not personal, and no inboxes.
+    """
+
+    def __init__(
+        self, scopes: Collection[Scope], levels: Callable[[str], Name], others: Callable[[Name], bool]
+    ) -> None:
+        kinds = {scope.kind for scope in scopes}
+        self._all = not kinds.isdisjoint(("PERSONAL", "INBOXES"))
+        self._subscribed = "SUBSCRIBED" in kinds
+        self._others = others
+        self._roots: dict[str, set[Name]] = {}
+        for scope in scopes:
+            if scope.kind in NAMED:
+                self._roots.setdefault(scope.kind, set()).update(_known(scope.mailboxes, levels))
+
+    @property
+    def reaches_others(self) -> bool:
+        """Whether any of those for which `others` says so may be meant."""
+        return self._subscribed or bool(self._roots)
+
+    def covers(self, name: Name, subscribed: AbstractSet[Name]) -> bool:
+        """Whether this is one of them, where those are subscribed."""
+        if self._subscribed and name in subscribed:
+            return True
+        if self._all and not self._others(name):
+            return True
+        return any(NAMED[kind](name, roots) for kind, roots in self._roots.items())
 
 
 def _known(mailboxes: Iterable[str], levels: Callable[[str], Name]) -> Iterator[Name]:

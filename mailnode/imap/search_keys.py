@@ -1,21 +1,16 @@
-"""SEARCH keys (RFC 3501 section 6.4.4): each a small predicate on a message.
+"""SEARCH keys (RFC 3501 section 6.4.4): which there are, how they are read, and which messages match.
 
-Keys say how dear they are, and the cheap ones of an AND are asked first: flags are in memory, sizes and dates
-come from the file's name and its inode, headers from the cache, and only texts open the file. A key that
-looks into texts raises TextsUnread until they were read, see needles.seek(). Keys with a needle know which
-messages can match, as far as the text index knows; AND and OR know it of their keys, and all others do not.
+A key that looks into texts raises TextsUnread until they were read, see needles.seek().
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
-from enum import IntEnum
 from math import floor
 
 from mailnode.imap import identity
 from mailnode.imap.members import Members
-from mailnode.imap.narrowing import Narrowing, Possible, all_of, any_of
 from mailnode.imap.needles import Needle
+from mailnode.imap.search_key import EVERY, Cost, Hole, Key, all_of, any_of, fuzzy_of, not_of
 from mailnode.imap.selected import Selected
 from mailnode.imap.subject import Subject
 from mailnode.message.collation import fold
@@ -24,55 +19,8 @@ from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
 DEPTH = 100
+KEYS = 500  # in one command
 
-
-class Cost(IntEnum):
-    """What has to be looked at."""
-
-    MEMORY = 0
-    INODE = 1
-    HEADER = 2
-    BODY = 3
-
-
-def _every(narrowing: Narrowing) -> Possible:
-    return None
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A predicate and its price, of how many keys it is made, and what it looks for in texts.
-
-    `possible` gives the UIDs of a set of messages outside of which the key never matches; `sets` must be
-    bound to a view before the key is asked for messages there. `parts` are the keys that AND and OR join,
-    `fuzzy` those that stand behind FUZZY. With `ages`, what matches changes as time goes by; with `modseqs`,
-    the client wants to hear modification sequences.
-    """
-
-    cost: Cost
-    matches: Callable[[Subject], bool]
-    count: int = 1
-    needles: frozenset[Needle] = frozenset()
-    possible: Callable[[Narrowing], Possible] = _every
-    sets: tuple[Members, ...] = ()
-    parts: tuple["Key", ...] = ()
-    fuzzy: tuple["Key", ...] = ()
-    ages: bool = False
-    modseqs: bool = False
-
-    def hits(self, subject: Subject) -> int:
-        """How many of the keys that it is made of match."""
-        if self.parts:
-            return sum(part.hits(subject) for part in self.parts)
-        return self.count if self.matches(subject) else 0
-
-    def relevancy(self, subject: Subject) -> int:
-        """score = 1*3DIGIT  ;; (1 <= n <= 100): how many in a hundred of the fuzzy keys match (RFC 6203)."""
-        hits = sum(key.hits(subject) for key in self.fuzzy)
-        return max(1, 100 * hits // sum(key.count for key in self.fuzzy))
-
-
-EVERY = Key(Cost.MEMORY, lambda subject: True)
 
 Parse = Callable[[Cursor, int], Key]
 
@@ -82,7 +30,7 @@ def parse_all(args: Cursor, depth: int = 0) -> Key:
     keys = [parse_key(args, depth)]
     while args.accept(b" "):
         keys.append(parse_key(args, depth))
-    return _all_of(keys)
+    return all_of(keys)
 
 
 def parse_key(args: Cursor, depth: int) -> Key:
@@ -174,50 +122,31 @@ def _object(cost: Cost, name: Callable[[Selected, int], str]) -> Parse:
 # Combinations
 
 
-def _all_of(keys: list[Key]) -> Key:
-    if len(keys) == 1:
-        return keys[0]
-    ordered = sorted(keys, key=lambda key: key.cost)
-    return replace(
-        _made_of(ordered, lambda subject: all(key.matches(subject) for key in ordered)),
-        possible=lambda narrowing: all_of(key.possible(narrowing) for key in ordered),
-    )
-
-
-def _made_of(keys: list[Key], matches: Callable[[Subject], bool]) -> Key:
-    return Key(
-        max(key.cost for key in keys),
-        matches,
-        sum(key.count for key in keys),
-        frozenset().union(*(key.needles for key in keys)),
-        sets=tuple(members for key in keys for members in key.sets),
-        parts=tuple(keys),
-        fuzzy=tuple(fuzzy for key in keys for fuzzy in key.fuzzy),
-        ages=any(key.ages for key in keys),
-        modseqs=any(key.modseqs for key in keys),
-    )
-
-
 def _not(args: Cursor, depth: int) -> Key:
     """NOT <search-key>"""
-    key = parse_key(args.sp(), depth + 1)
-    return replace(key, matches=lambda subject: not key.matches(subject), possible=_every, parts=())
+    return not_of(parse_key(args.sp(), depth + 1))
 
 
 def _or(args: Cursor, depth: int) -> Key:
     """OR <search-key1> <search-key2>"""
-    keys = [parse_key(args.sp(), depth + 1), parse_key(args.sp(), depth + 1)]
-    ordered = sorted(keys, key=lambda key: key.cost)
-    return replace(
-        _made_of(ordered, lambda subject: any(key.matches(subject) for key in ordered)),
-        possible=lambda narrowing: any_of(key.possible(narrowing) for key in ordered),
-    )
+    return any_of([parse_key(args.sp(), depth + 1), parse_key(args.sp(), depth + 1)])
 
 
 def _fuzzy(args: Cursor, depth: int) -> Key:
     """FUZZY <search-key> (RFC 6203): matched as exactly as without, as section 5 allows for every key."""
-    key = parse_key(args.sp(), depth + 1)
-    return replace(key, fuzzy=(key,))
+    return fuzzy_of(parse_key(args.sp(), depth + 1))
+
+
+def _filter(args: Cursor, depth: int) -> Key:
+    """FILTER <filter-name>  ;  filter-name = 1*<any ATOM-CHAR except "/">"""
+    name = args.sp().atom().decode("ascii")
+    if "/" in name:
+        raise BadSyntax("That is not the name of a filter")
+    return Key(Cost.MEMORY, _unfilled, holes=(Hole(name, depth),), filled=lambda put: put(Hole(name, depth)))
+
+
+def _unfilled(subject: Subject) -> bool:
+    raise AssertionError("a filter that nobody has looked up")
 
 
 # Sizes and dates
@@ -345,6 +274,7 @@ SEARCH_KEYS: Mapping[str, Parse] = {
     "DELETED": _with(DELETED),
     "DRAFT": _with(DRAFT),
     "EMAILID": _object(Cost.MEMORY, identity.email_id),
+    "FILTER": _filter,
     "FLAGGED": _with(FLAGGED),
     "FROM": _field(b"from"),
     "FUZZY": _fuzzy,

@@ -8,11 +8,13 @@ here runs in the account's lane.
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from heapq import merge
-from typing import Protocol
+from itertools import groupby
+from typing import Any, Protocol
 
+from mailnode.imap.interest import EVERYTHING, Interest
 from mailnode.imap.places import Place
 from mailnode.imap.replies import Goodbye, Reply, flag_list, ok
 from mailnode.imap.runs import NONE
@@ -44,6 +46,18 @@ class Follower(Protocol):
         """All else was told; `uids` and the mailbox are what they are now."""
         ...
 
+    def items(self, uid: int) -> tuple[Any, ...]:
+        """What the client wants to know of a message that is new, once changed() has told all."""
+        ...
+
+
+# FETCH responses with these items for messages at a stretch of positions.
+Introduce = Callable[["Selected", Sequence[Any], range], Iterator[bytes]]
+
+
+def _nobody(view: "Selected", items: Sequence[Any], positions: range) -> Iterator[bytes]:
+    return iter(())
+
 
 class Selected:
     """A view; `recent` are the UIDs that are \\Recent in this session.
@@ -59,6 +73,9 @@ class Selected:
         self.language = DEFAULT  # of what is said to people
         self.utf8 = False  # whether the client takes UTF-8 in headers
         self.recent: set[int] = set()
+        self._own: set[int] = set()  # UIDs of what this session has added or removed since the last update
+        self.introduce: Introduce = _nobody
+        self.newly_seen = False  # whether that has changed flags of which nobody else has heard
         self.contexts: dict[bytes, Follower] = {}  # by the tags of the searches (RFC 5267)
         self.saved = NONE  # the result of the last SEARCH that was to be saved (RFC 5182)
         self._claim_recent()
@@ -200,49 +217,87 @@ class Selected:
 
     # Changes
 
-    def updates(self, *, expunge: bool) -> Iterator[bytes]:
+    def did(self, uids: Iterable[int], interest: Interest) -> None:
+        """The client has added or removed these messages itself, which can make a difference."""
+        if not interest.messages or interest.items or self.contexts:
+            self._own.update(uids)
+
+    @property
+    def in_step(self) -> bool:
+        """Whether the client was told of everything that the last look at the disk has found."""
+        told = self._compared is self.mailbox.uids
+        return told and self._modseq == self.mailbox.highest_modseq
+
+    def updates(
+        self, *, expunge: bool, interest: Interest = EVERYTHING, unasked: bool = False
+    ) -> Iterator[bytes]:
         """Report what has changed since the last time; EXPUNGE responses only with `expunge`.
 
-        Raises Goodbye when the mailbox is not there any more (RFC 2180 section 3.3).
+        What the client has no interest in is left for later; what it does itself it hears all the same.
+        `unasked`: not at the end of a command. Raises Goodbye when the mailbox is not there any more (RFC
+        2180 section 3.3).
         """
         try:
-            yield from self._updates(expunge=expunge)
+            yield from self._updates(interest, expunge=expunge, unasked=unasked)
         except NoSuchMailbox:
             raise Goodbye("The selected mailbox was deleted or renamed") from None
 
-    def _updates(self, *, expunge: bool) -> Iterator[bytes]:
+    def _updates(self, interest: Interest, *, expunge: bool, unasked: bool) -> Iterator[bytes]:
+        told = not unasked
+        for response in self._changes(interest, expunge=expunge):
+            told = told or response != b""
+            yield response
+        self._own.clear()
+        complete = self._compared is self.mailbox.uids
+        if complete:
+            self._in_step = self._modseq
+        behind = not interest.flags and self._modseq != self.mailbox.highest_modseq
+        if told and (not complete or behind) and self._may_tell_too_much(behind=behind):
+            yield self.told().encode(b"*", self.language)
+
+    def _may_tell_too_much(self, *, behind: bool) -> bool:
+        """Whether the client could take a modification sequence that it hears for that of all it knows.
+
+        What was told may be of later than an expunge that was not (RFC 7162 section 3.2), or other flags.
+        """
+        return "QRESYNC" in self.enabled or (behind and uses_modseqs(self.enabled))
+
+    def _changes(self, interest: Interest, *, expunge: bool) -> Iterator[bytes]:
         self.mailbox.sync()
         newest = self._newest
         if self.mailbox.uids is not self._compared:
-            if expunge or self.contexts:
-                yield from self._expunged(expunge=expunge)
-            self._claim_recent()
-            current = self.mailbox.uids
-            yield from self._arrived(current)
-            if self.uids == current:
-                self.uids = self._compared = current
+            if self.contexts or (expunge and (interest.messages or self._own)):
+                yield from self._expunged(None if interest.messages else self._own, expunge=expunge)
+            if interest.messages:
+                self._claim_recent()
+                current = self.mailbox.uids
+                yield from self._arrived(current)
+                if self.uids == current:
+                    self.uids = self._compared = current
         if (self._keywords, self._rights) != (self.mailbox.keywords(), self.mailbox.rights):
             self._keywords, self._rights = self.mailbox.keywords(), self.mailbox.rights
             yield self._flags_line()
             yield self._permanent_flags()
-        yield from self._flags_changed(newest)
+        if interest.flags:
+            yield from self._flags_changed(newest)
+        else:
+            self._reported.clear()
         for context in tuple(self.contexts.values()):
             yield from context.changed()
-        if self._compared is self.mailbox.uids:
-            self._in_step = self._modseq
-        elif "QRESYNC" in self.enabled:
-            # An expunge is not told so far; what was told may be of later, and must not count (section 3.2).
-            yield self.told().encode(b"*", self.language)
+        yield from self._introduced(newest, interest)
 
-    def _expunged(self, *, expunge: bool) -> Iterator[bytes]:
-        """From the last to the first, so that no number has to be corrected for one sent before."""
+    def _expunged(self, only: AbstractSet[int] | None, *, expunge: bool) -> Iterator[bytes]:
+        """From the last to the first, so that no number has to be corrected for one sent before.
+
+        Of `only` some, where the client wants to hear of no others.
+        """
         gone = [index for index, uid in enumerate(self.uids) if self.mailbox.get(uid) is None]
-        if not gone:
-            return
         lost = [self.uids[index] for index in gone] if self.contexts else []
-        for context in tuple(self.contexts.values()):
+        for context in tuple(self.contexts.values()) if lost else ():
             yield from context.expunged(lost)
-        if not expunge:
+        if only is not None:
+            gone = [index for index in gone if self.uids[index] in only]
+        if not expunge or not gone:
             return
         recent = len(self.recent)
         uids = [self.uids[index] for index in gone]
@@ -264,6 +319,27 @@ class Selected:
         self._newest = current[-1]
         self.uids = self.uids + array("I", current[first:])
         yield self._counts()
+
+    def _introduced(self, newest: int, interest: Interest) -> Iterator[bytes]:
+        """What was asked for of new messages that others have brought (RFC 5465 sections 5.2 and 7).
+
+        Section 5.2 has this after ESEARCH responses, section 7 before them; there is no third way.
+        """
+        contexts = tuple(self.contexts.values())
+        if not interest.items and not contexts:
+            return
+
+        def wanted(position: int) -> tuple[Any, ...]:
+            uid = self.uids[position]
+            if uid in self._own:
+                return ()
+            also = (item for context in contexts for item in context.items(uid))
+            return tuple(dict.fromkeys((*interest.items, *also)))
+
+        for items, positions in groupby(range(bisect_right(self.uids, newest), len(self.uids)), wanted):
+            if items:
+                first, *others = positions
+                yield from self.introduce(self, items, range(first, first + 1 + len(others)))
 
     def _claim_recent(self) -> None:
         if self.read_only:

@@ -1,9 +1,9 @@
 """One IMAP session: what is known of the client, and what its commands work with (RFC 3501 section 3)."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field
 from enum import Flag, auto
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 
@@ -15,7 +15,9 @@ from mailnode.config import Config
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.life import Bus
 from mailnode.events.presence import LiveSessions
-from mailnode.imap import names
+from mailnode.imap import interest, names
+from mailnode.imap.lookout import Lookouts
+from mailnode.imap.own import Added, Deed
 from mailnode.imap.places import Place, Places
 from mailnode.imap.progress import Progress
 from mailnode.imap.replies import Goodbye, Refused, Reply, no_target, ok
@@ -61,6 +63,29 @@ class Surroundings:
     tls: TlsServer | None
     sessions: LiveSessions
     neighbours: Neighbours
+    lookouts: Lookouts = field(default_factory=Lookouts)
+
+
+class Reporter(Protocol):
+    """Who knows what a client wants to hear besides the changes of the selected mailbox, see imap.news.
+
+    `at_once`: also while no command is in progress.
+    """
+
+    at_once: bool
+
+    @property
+    def has_heard(self) -> bool:
+        """Whether there may be something to tell."""
+
+    def did(self, deed: Deed) -> None:
+        """This session has done something, of which it need not be told."""
+
+    async def tell(self, updates: Iterator[bytes]) -> None:
+        """Tell all there is, and what is new in the selected mailbox."""
+
+    def close(self) -> None:
+        """Hear nothing more."""
 
 
 class Session:
@@ -72,7 +97,7 @@ class Session:
         self.stream: Stream = connection.stream
         self.tag = b"*"
         self.awaited: Announced | None = None  # a literal that the command itself reads
-        self.wake: Callable[[], None] | None = None  # in IDLE: there is something to tell
+        self.wake: Callable[[], None] | None = None  # while it waits to hear, see imap.waiting
         self.progress = Progress(shared.runtime.clock, self._say_at_once)
         self._ended = False
         self._begin()
@@ -83,6 +108,8 @@ class Session:
         self.bad_in_a_row = 0
         self.enabled: set[str] = set()  # the extensions that the client has asked for (RFC 5161)
         self.language = DEFAULT  # a language tag (RFC 5255 section 3)
+        self.reporter: Reporter | None = None
+        self.interest = interest.EVERYTHING  # in the selected mailbox
         self._account: MailAccount | None = None
         self._places: Places | None = None
         self._started = self.shared.runtime.now()
@@ -187,6 +214,7 @@ class Session:
     def log_out(self) -> None:
         """Be again what a new connection is. Raises Goodbye when there is no place for another stranger."""
         self.alert()  # to those it was meant for
+        self.report_by(None)
         self._leave()
         self._begin()
         if self.connection.admission.unauthenticated():
@@ -199,7 +227,19 @@ class Session:
     def close(self) -> None:
         """The connection is at its end: nothing can be told any more."""
         self.progress.close()
+        self.report_by(None)
         self._leave()
+
+    def report_by(self, reporter: Reporter | None) -> None:
+        """What the client hears besides the changes of the selected mailbox comes from here."""
+        if self.reporter is not None:
+            self.reporter.close()
+        self.reporter = reporter
+
+    @property
+    def listens(self) -> bool:
+        """Whether the client wants to hear of changes also while no command is in progress."""
+        return self.reporter is not None and self.reporter.at_once
 
     # Alerts
 
@@ -211,9 +251,18 @@ class Session:
         if self._ended or self.stream.lost or len(self._alerts) >= _MOST_ALERTS:
             return False
         self._alerts.append(text)
+        self.awake()
+        return True
+
+    def awake(self) -> None:
+        """There is something to tell, if the client waits to hear it now."""
         if self.wake is not None:
             self.wake()
-        return True
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there may be something to tell at once."""
+        return bool(self._alerts) or (self.reporter is not None and self.reporter.has_heard)
 
     def alert(self) -> None:
         """Write the alerts that wait (RFC 3501 section 7.1): a client must show them."""
@@ -264,9 +313,22 @@ class Session:
         except NoSuchMailbox:
             raise no_target() from None
 
-    def announce(self, place: Place) -> None:
-        """Tell all sessions that a mailbox has changed."""
+    def announce(self, place: Place, own: Collection[int] = ()) -> None:
+        """Tell all sessions that a mailbox has changed.
+
+        Of messages with the UIDs in `own` the client knows that it has added or removed them.
+        """
+        if self.selected is not None and self.selected.place == place:
+            self.selected.did(own, self.interest)
+        elif self.reporter is not None and own:
+            self.reporter.did(Added(self.places.shown(place), frozenset(own)))
         self.shared.feed.announce(place.key)
+
+    def announce_account(self, account: MailAccount, deed: Deed) -> None:
+        """Tell all sessions that an account has other mailboxes, subscriptions or annotations."""
+        if self.reporter is not None:
+            self.reporter.did(deed)
+        self.shared.feed.announce_account(account.address)
 
     # Words to the client
 
@@ -302,10 +364,26 @@ class Session:
         self.alert()
         self.stream.write(reply.encode(self.tag, self.language))
 
-    async def flush(self, *, expunge: bool = True) -> None:
-        """Tell the client what has changed in the selected mailbox."""
-        if self.selected is not None:
-            await self.send(self.selected.updates(expunge=expunge), of=self.selected.place.account)
+    async def flush(self, *, expunge: bool = True, unasked: bool = False) -> None:
+        """Tell the client what has changed, as far as it wants to hear of it.
+
+        `unasked`: a command that is at its end tells what the client needs to know to understand the command.
+        """
+        updates = self._updates(expunge=expunge, unasked=unasked)
+        if self.reporter is not None:
+            await self.reporter.tell(updates)
+        elif self.selected is not None:
+            await self.send(updates, of=self.selected.place.account)
+        if self.selected is not None and self.selected.newly_seen:
+            self.selected.newly_seen = False
+            self.announce(self.selected.place)
+
+    def _updates(self, *, expunge: bool, unasked: bool) -> Iterator[bytes]:
+        view = self.selected
+        if view is None or (unasked and not self.interest.messages):
+            return iter(())
+        view.utf8 = self.utf8
+        return view.updates(expunge=expunge, interest=self.interest, unasked=unasked)
 
     # Literals
 

@@ -23,8 +23,14 @@ def can_follow(criteria: Sequence[Criterion]) -> bool:
 class SortedContext(Context):
     """A SORT that is followed."""
 
-    def __init__(self, matching: Matching, response: Response, criteria: Sequence[Criterion]) -> None:
-        super().__init__(matching, response)
+    def __init__(
+        self,
+        matching: Matching,
+        response: Response,
+        criteria: Sequence[Criterion],
+        items: tuple[Any, ...] = (),
+    ) -> None:
+        super().__init__(matching, response, items)
         self._criteria = criteria
         self._order = array("I")  # UIDs of the results, as the client has them
 

@@ -282,17 +282,23 @@ class Lane:
         self._go_on()
 
 
-def _gather(chunks: Iterator[bytes]) -> tuple[bytes, bool]:
-    """Take chunks until a piece is full, the slice of time is used up, or they end (then True)."""
+def _gather(chunks: Iterator[bytes]) -> tuple[bytes, bool, Exception | None]:
+    """Take chunks until a piece is full, the slice of time is used up, or they end (then True).
+
+    Where an error ends them it comes behind what was made before it: that is meant to be sent.
+    """
     taken: list[bytes] = []
     size = 0
     until = time.monotonic() + SLICE_SECONDS
-    for chunk in chunks:
-        taken.append(chunk)
-        size += len(chunk)
-        if size >= PIECE or time.monotonic() >= until:
-            return b"".join(taken), False
-    return b"".join(taken), True
+    try:
+        for chunk in chunks:
+            taken.append(chunk)
+            size += len(chunk)
+            if size >= PIECE or time.monotonic() >= until:
+                return b"".join(taken), False, None
+    except Exception as error:
+        return b"".join(taken), True, error
+    return b"".join(taken), True, None
 
 
 async def send(
@@ -305,10 +311,11 @@ async def send(
     lost half-way. `writing` is called before something is written.
     """
     finished = False
+    error: Exception | None = None
     gathering = lane.run(_gather, chunks)
     try:
         while not finished:
-            piece, finished = await gathering
+            piece, finished, error = await gathering
             if not finished:
                 gathering = lane.run(_gather, chunks)
             if piece:
@@ -320,3 +327,5 @@ async def send(
         if not finished and close is not None:
             gathering.addErrback(lambda _: None)  # nobody waits for that piece any more
             await lane.run(close)
+    if error is not None:
+        raise error

@@ -24,6 +24,7 @@ from mailnode.store.draft import Draft
 from mailnode.store.errors import BadMailboxName, HasInferiors, InUse, MailboxExists, NoSuchMailbox
 from mailnode.store.filenames import UniqueNames
 from mailnode.store.folder import make_folder, next_validity
+from mailnode.store.glance import Glance
 from mailnode.store.homes import guid_at
 from mailnode.store.locks import Locks
 from mailnode.store.mailbox import Mailbox
@@ -87,6 +88,7 @@ class Account:
         self.furnished = False  # whether it was looked whether it has them
         self.annotations = Annotations(self._context, self._directories, self._guid, special_use)
         self.sharing = Sharing(self._context, self._directories, self._existing, self.mailbox)
+        self.glance = Glance(self._context, self._directories, self.subscriptions)
         self._open: WeakValueDictionary[Name, Mailbox] = WeakValueDictionary()
         self._used: deque[Mailbox] = deque(maxlen=KEPT_OPEN)
         self._there = False

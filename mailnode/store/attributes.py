@@ -79,6 +79,12 @@ class Attributes:
         return b"".join(escape(key) + b"\n" + escape(value) + b"\n" for key, value in self.values.items())
 
 
+def guid_of(key: bytes) -> str:
+    """The G of the folder that an entry stands with; "" for what is no key."""
+    found = _KEY.fullmatch(key)
+    return found[2].decode() if found else ""
+
+
 def parse(data: bytes) -> Attributes:
     """Read the file; a last key without a value is left out."""
     lines = [unescape(line) for line in data.split(b"\n")[:-1]]

@@ -110,6 +110,22 @@ class FeedTests(SynchronousTestCase):
         self.assertEqual(woken, [1])
         self.assertEqual(feed.watched(), [])
 
+    def test_attend(self) -> None:
+        """Who attends to an account hears of its mailboxes, and of what belongs to it as a whole."""
+        feed, heard, all_heard = ChangeFeed(), [], []
+        feed.listen(all_heard.append)
+        stop = feed.attend("anna", heard.append)
+        feed.announce(("anna", ("INBOX",)))
+        feed.announce(("ben", ("INBOX",)))
+        feed.announce_account("anna")
+        feed.announce_account("ben")
+        self.assertEqual(heard, [("INBOX",), ()])
+        self.assertEqual(len(all_heard), 2)
+        stop()
+        stop()
+        feed.announce(("anna", ("INBOX",)))
+        self.assertEqual(len(heard), 2)
+
     def test_listen(self) -> None:
         """Who listens hears of all mailboxes, until that ends, and watches none."""
         feed, heard = ChangeFeed(), []

@@ -22,7 +22,7 @@ def fuzz(name: str, seconds: int) -> bool:
     """Whether the target held; says how many inputs it had, or what has failed."""
     command = [sys.executable, "-m", "tests.fuzz.one", name, f"-max_total_time={seconds}"]
     done = subprocess.run(command, check=False, capture_output=True, text=True, errors="replace")
-    said = done.stdout + done.stderr
+    said = done.stderr + done.stdout  # what has failed is said on stdout, and is to stand last
     executed = EXECUTED.search(said)
     if done.returncode or not executed:
         print(*said.splitlines()[-SHOWN:], f"{name}: FAILED", sep="\n", flush=True)

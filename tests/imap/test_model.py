@@ -312,7 +312,7 @@ class Machine(RuleBasedStateMachine):
         mirror, box = self._mirror(who)
         if mirror.followed is None:
             known = {uid for uid in mirror.uids if uid and "\\Flagged" in box.flags.get(uid, ())}
-            mirror.followed = known
+            mirror.followed = set(known)
             tagged = mirror.say("UID SEARCH RETURN (UPDATE ALL) FLAGGED", FOLLOWED)
             self._check(mirror, "UID SEARCH", tagged)
             assert mirror.found == known, (mirror.found, known)

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -587,6 +588,19 @@ class TroubleTests(SessionCase):
             self.assertNotIn(b"secret", said)
         self.assertEqual(len(self.flushLoggedErrors(OSError)), 2)
         self.assertIn(b"a OK", client.say("a NOOP"))
+
+    def test_trouble_behind_an_expunge(self) -> None:
+        """What was told before it went wrong has been told: numbers stay right."""
+        client, other = self.client().login(), self.client().login()
+        for _ in range(2):
+            other.append(MESSAGE)
+        client.say("a NOOP")
+        other.say(r"a STORE 1 FLAGS (\Deleted)")
+        other.say("a EXPUNGE")
+        with mock.patch.object(Mailbox, "claim_recent", self.raising(OSError(errno.EIO, "no"))):
+            self.assertIn(b"* 1 EXPUNGE\r\n", client.say("b NOOP"))
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
+        self.assertIn(b"* 1 FETCH (UID 2)", client.say("c FETCH 1 (UID)"))
 
     def test_a_bug(self) -> None:
         """An exception nobody expects is [SERVERBUG], and the session goes on."""

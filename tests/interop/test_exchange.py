@@ -11,6 +11,7 @@ from tests.interop.network import can_be_apart
 from tests.interop.nodes import DOMAINS
 
 MESSAGES, KILLS = 150, 1
+SECONDS = 300  # it takes a tenth of that where nothing else is done
 
 
 class TheExchange(SynchronousTestCase):
@@ -25,7 +26,8 @@ class TheExchange(SynchronousTestCase):
         if not can_be_apart():
             raise SkipTest("networks of their own are not allowed here")
         numbers = ["--messages", str(MESSAGES), "--kills", str(KILLS), "--json"]
-        found = json.loads(run([sys.executable, "-m", "tests.interop.exchange", *numbers], cwd=REPOSITORY))
+        command = [sys.executable, "-m", "tests.interop.exchange", *numbers]
+        found = json.loads(run(command, cwd=REPOSITORY, seconds=SECONDS))
         self.assertEqual(found["wrong"], [])
         self.assertEqual(found["kills"], dict.fromkeys(DOMAINS, KILLS))
         self.assertGreater(found["copies"], MESSAGES)

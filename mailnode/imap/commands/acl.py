@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from mailnode.auth.names import login_address
 from mailnode.config_rules import split_address
+from mailnode.events.feed import EVERYBODY
 from mailnode.imap.places import Place
 from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.session import Session
@@ -201,6 +202,7 @@ async def _change(
 
     await session.lane(change, of=place.account)
     session.announce(place)
+    session.shared.feed.announce_account(EVERYBODY)
 
 
 def _check(place: Place) -> Acl:

@@ -48,7 +48,7 @@ async def run(session: Session, append: Append) -> Reply:
     except BaseException:
         await incoming.forget()
         raise
-    session.announce(incoming.place)
+    session.announce(incoming.place, uids)
     return ok("Appended", appended(incoming, validity, uids))
 
 

@@ -47,7 +47,7 @@ async def run(session: Session, copy: Copy) -> Reply:
         copied = await transfers.copy(session, uids, place, target)
     except NoSuchMailbox:  # should it be the selected one that is gone, the client hears BYE instead
         raise no_target() from None
-    session.announce(place)
+    session.announce(place, [made for _, made in copied])
     return ok("Copied", copy_uid(target, copied))
 
 

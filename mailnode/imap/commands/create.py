@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mailnode.imap.commands import arguments
 from mailnode.imap.old_name import tell_old_name
+from mailnode.imap.own import Created
 from mailnode.imap.places import Place
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
@@ -50,7 +51,9 @@ async def run(session: Session, create: Create) -> Reply:
         raise NoRight from None
     uses = special_use.checked(create.uses)
     made = await session.lane(_create, place, uses, of=place.account)
-    tell_old_name(session, text, session.places.shown(place))
+    name = session.places.shown(place)
+    session.announce_account(place.account, Created(name))
+    tell_old_name(session, text, name)
     return ok("Created", b"MAILBOXID (%b)" % made.encode("ascii"))
 
 

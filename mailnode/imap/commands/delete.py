@@ -1,6 +1,7 @@
 """DELETE (RFC 3501 section 6.3.4)."""
 
 from mailnode.imap.old_name import tell_old_name
+from mailnode.imap.own import Deleted
 from mailnode.imap.places import Place
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
@@ -12,8 +13,10 @@ async def run(session: Session, text: str) -> Reply:
     await session.lane(_delete, place, of=place.account)
     if session.selected is not None and session.selected.place == place:
         session.selected = None
-    tell_old_name(session, text, session.places.shown(place), ["\\NonExistent"])
+    name = session.places.shown(place)
+    tell_old_name(session, text, name, ["\\NonExistent"])
     session.announce(place)
+    session.announce_account(place.account, Deleted(name))
     return ok("Deleted")
 
 

@@ -1,6 +1,7 @@
 """ENABLE (RFC 5161): the client asks for responses that older clients would not understand."""
 
 from mailnode.imap.extensions import ENABLEABLE
+from mailnode.imap.news import tell_metadata
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.selected import uses_modseqs
 from mailnode.imap.session import Session
@@ -20,6 +21,8 @@ async def run(session: Session, names: list[str]) -> Reply:
     """What is unknown, or needs no ENABLE, is passed over; the response tells only what is new."""
     known = [ENABLEABLE[name] for name in dict.fromkeys(names) if name in ENABLEABLE]
     fresh = [name for name in known if name not in session.enabled]
+    if "METADATA" in fresh:
+        await tell_metadata(session)
     if uses_modseqs(frozenset(fresh)):
         session.use_modseqs()
     session.enabled.update(fresh)

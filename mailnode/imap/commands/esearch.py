@@ -1,10 +1,10 @@
 """ESEARCH (RFC 7377): one search of many mailboxes, in which the selected one stays selected."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
-from mailnode.imap import contexts, names, scopes
+from mailnode.imap import contexts, filters, names, scopes
 from mailnode.imap.commands.search import Findings, Search, saving, searching
 from mailnode.imap.contexts import Context
 from mailnode.imap.lent import of_others
@@ -66,6 +66,9 @@ async def run(session: Session, command: Esearch) -> Reply:
     with saving(selected, command.returning) as saved:
         if command.search.refusal is not None:
             raise command.search.refusal
+        search = command.search
+        key = await filters.filled(session, search.key, scored=search.scored)
+        command = replace(command, search=replace(search, key=key))
         follow = contexts.wanted(session, command.returning)
         if command.search.key.modseqs:
             session.use_modseqs()

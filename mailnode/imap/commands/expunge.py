@@ -59,15 +59,16 @@ async def remove_deleted(session: Session, view: Selected, uids: SequenceSet | N
         mailbox.sync()
         return [uid for uid in known if (one := mailbox.get(uid)) and DELETED in one.flags]
 
-    def remove(batch: list[int]) -> int:
-        return len(mailbox.expunge(batch, having=DELETED))
+    def remove(batch: list[int]) -> list[int]:
+        return mailbox.expunge(batch, having=DELETED)
 
     doomed = await session.lane(deleted, of=account)
-    count = 0
-    session.progress.measure = lambda: (count, len(doomed))
+    gone: list[int] = []
+    session.progress.measure = lambda: (len(gone), len(doomed))
     for start in range(0, len(doomed), BATCH):
-        count += await session.lane(remove, doomed[start : start + BATCH], of=account)
-    if count:
-        session.shared.bus.publish(Expunged(session.connection.id, account.address, str(mailbox.name), count))
-        session.announce(view.place)
-    return count
+        gone += await session.lane(remove, doomed[start : start + BATCH], of=account)
+    if gone:
+        event = Expunged(session.connection.id, account.address, str(mailbox.name), len(gone))
+        session.shared.bus.publish(event)
+        session.announce(view.place, gone)
+    return len(gone)

@@ -3,7 +3,8 @@
 RFC 4466 section 2.4; of what has changed (RFC 7162 section 3.1.4), and a range of it (RFC 9394 section 3.3).
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import tee
 from typing import Any
@@ -114,6 +115,25 @@ async def run(session: Session, fetch: Fetch) -> Reply:
     return ok("Fetched")
 
 
+def introduce(view: Selected, items: Sequence[Item], positions: range) -> Iterator[bytes]:
+    """FETCH responses for messages that are new; what cannot be read is left out.
+
+    Who knows modification sequences gets those too, as with any FETCH that nobody has asked for (RFC 7162
+    section 3.2.4).
+    """
+    told = tuple(dict.fromkeys((*items, *_implied(view.enabled))))
+    answers = Answers(view, Fetch(SequenceSet(()), told, by_uid=False), [positions])
+    yield from answers.chunks()
+    view.newly_seen |= answers.newly_seen > 0
+
+
+def _implied(enabled: AbstractSet[str]) -> tuple[Item, ...]:
+    """What goes with the flags that a client hears of without having asked."""
+    if uses_modseqs(enabled):
+        return (UID, MODSEQ)
+    return (UID,) if "IMAP4rev2" in enabled else ()
+
+
 def _changed(view: Selected, positions: Positions, since: int) -> Positions:
     return list(runs(view.changed(positions, since)))
 
@@ -221,12 +241,4 @@ class Answers:
     def _items(self, subject: Subject) -> tuple[Item, ...]:
         if subject.uid not in self._changed:
             return self.fetch.items
-        enabled = self.view.enabled
-        told = (
-            (FLAGS, UID, MODSEQ)
-            if uses_modseqs(enabled)
-            else (FLAGS, UID)
-            if "IMAP4rev2" in enabled
-            else (FLAGS,)
-        )
-        return tuple(dict.fromkeys((*self.fetch.items, *told)))
+        return tuple(dict.fromkeys((*self.fetch.items, FLAGS, *_implied(self.view.enabled))))

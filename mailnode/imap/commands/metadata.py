@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote
 
-from mailnode.imap import annotated
+from mailnode.imap import annotated, filters
 from mailnode.imap.commands import arguments
+from mailnode.imap.own import Annotated
 from mailnode.imap.places import Place
 from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.session import Session
@@ -167,6 +168,9 @@ async def set_entries(session: Session, wanted: Set) -> Reply:
     for entry, value in wanted.values.items():
         _check(entry, value, server=place is None)
     await annotated.change(session, place, wanted.values)
+    account = session.account if place is None else place.account
+    name = None if place is None else session.places.shown(place)
+    session.announce_account(account, Annotated(name, wanted.values))
     return ok("Set")
 
 
@@ -180,3 +184,5 @@ def _check(entry: str, value: bytes | None, *, server: bool) -> None:
         raise Refused(b"LIMIT", f"The name of an entry has at most {ENTRY_OCTETS} letters")
     if len(value or b"") > VALUE_OCTETS:
         raise Refused(b"METADATA MAXSIZE %d" % VALUE_OCTETS, "The value is too large")
+    if server and entry.startswith(filters.PRIVATE):
+        filters.check(entry.removeprefix(filters.PRIVATE), value)

@@ -25,8 +25,8 @@ async def run(session: Session, move: Copy) -> Reply:
     except NoSuchMailbox:  # should it be the selected one that is gone, the client hears BYE instead
         raise no_target() from None
     session.status(ok("Moved", copy_uid(target, moved)))
-    for changed in (place, view.place):
-        session.announce(changed)
+    session.announce(place, [made for _, made in moved])
+    session.announce(view.place, [gone for gone, _ in moved])
     address = view.place.account.address
     session.shared.bus.publish(Expunged(session.connection.id, address, str(view.mailbox.name), len(moved)))
     return await after_expunge(session, "Moved")

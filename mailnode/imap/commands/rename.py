@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from mailnode.imap.old_name import tell_old_name
+from mailnode.imap.own import Renamed
 from mailnode.imap.places import Place
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
@@ -42,8 +43,10 @@ async def run(session: Session, rename: Rename) -> Reply:
         if name[: len(old.name)] == old.name:
             moved = replace(view.place, name=new.name + name[len(old.name) :])
             await session.lane(view.follow, moved, of=old.account)
-    _tell_names(session, rename, session.places.shown(old), session.places.shown(new))
+    names = session.places.shown(old), session.places.shown(new)
+    _tell_names(session, rename, *names)
     session.announce(old)
+    session.announce_account(old.account, Renamed(*names))
     return ok("Renamed")
 
 

@@ -72,8 +72,8 @@ async def run(session: Session, replace: Replace) -> Reply:
     session.status(ok("Replacement message ready", appended(incoming, validity, uids)))
     address = view.place.account.address
     session.shared.bus.publish(Expunged(session.connection.id, address, str(mailbox.name), 1))
-    for changed in dict.fromkeys((incoming.place, view.place)):
-        session.announce(changed)
+    session.announce(incoming.place, uids)
+    session.announce(view.place, [uid])
     return ok("Replaced")
 
 

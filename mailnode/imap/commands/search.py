@@ -2,22 +2,22 @@
 
 from array import array
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 
-from mailnode.imap import contexts, results, search_keys
+from mailnode.imap import contexts, filters, results, search_keys
 from mailnode.imap.contexts import Context
 from mailnode.imap.matching import Matching, numbers
-from mailnode.imap.replies import Refused, Reply, no, ok
+from mailnode.imap.replies import BadCharset, Refused, Reply, no, ok
 from mailnode.imap.results import EVERYTHING, Response, Returning
 from mailnode.imap.runs import NONE, Runs
-from mailnode.imap.search_keys import Key
+from mailnode.imap.search_key import EVERY, Key
+from mailnode.imap.search_keys import KEYS
 from mailnode.imap.selected import Selected
 from mailnode.imap.session import Session
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
-KEYS = 500  # in one command
 CHARSETS = (b"US-ASCII", b"UTF-8")
 _NICKNAMES = (b"ASCII", b"UTF8")  # what Python and its programs call them
 
@@ -31,6 +31,11 @@ class Search:
     returning: Returning | None = None
     refusal: Refused | None = None
     charset: bool = False  # whether one was named
+
+    @property
+    def scored(self) -> bool:
+        """Whether it asks how relevant each message is (RFC 6203 section 4)."""
+        return self.returning is not None and "RELEVANCY" in self.returning.options
 
 
 def parse(args: Cursor) -> Search:
@@ -54,10 +59,10 @@ def searching(args: Cursor, *, by_uid: bool) -> Search:
     try:
         key = in_charset(args.sp()) if charset else _keys(args)
     except Refused as refusal:  # it is said by run(), which can forget the saved result
-        return Search(search_keys.EVERY, by_uid, returning, refusal, charset)
-    if returning is not None and "RELEVANCY" in returning.options and not key.fuzzy:
-        raise BadSyntax("RELEVANCY is that of FUZZY keys, and there is none")
-    return Search(key, by_uid, returning, charset=charset)
+        return Search(EVERY, by_uid, returning, refusal, charset)
+    search = Search(key, by_uid, returning, charset=charset)
+    filters.check_relevancy(key, search.scored)
+    return search
 
 
 def program(args: Cursor) -> Key:
@@ -68,8 +73,17 @@ def program(args: Cursor) -> Key:
 def in_charset(args: Cursor) -> Key:
     """search-criteria = charset 1*(SP search-key), to the command's end (RFC 5256 section 5)."""
     if args.astring().upper() not in (*CHARSETS, *_NICKNAMES):
-        raise Refused(b"BADCHARSET (%s)" % b" ".join(CHARSETS), "That charset is not known here")
+        raise _bad_charset(args)
     return _keys(args.sp())
+
+
+def _bad_charset(args: Cursor) -> Refused | BadCharset:
+    """NO, but BAD with a filter, as that is in UTF-8 in any case (RFC 5466 section 3.1)."""
+    code, text = b"BADCHARSET (%s)" % b" ".join(CHARSETS), "That charset is not known here"
+    with suppress(BadSyntax):
+        if search_keys.parse_all(args.sp()).holes:
+            return BadCharset(text, code)
+    return Refused(code, text)
 
 
 def _keys(args: Cursor) -> Key:
@@ -91,6 +105,7 @@ async def run(session: Session, search: Search) -> Reply:
             raise BadSyntax("After ENABLE UTF8=ACCEPT everything is in UTF-8")
         if search.refusal is not None:
             raise search.refusal
+        search = replace(search, key=await filters.filled(session, search.key, scored=search.scored))
         follow = contexts.wanted(session, returning)
         if search.key.modseqs:
             session.use_modseqs()
@@ -174,7 +189,8 @@ class Findings:
     def extended(self, returning: Returning, response: Response) -> Iterator[bytes]:
         """esearch-response; none where the search failed as a whole."""
         self._matching.scored = "RELEVANCY" in returning.options
-        context = Context(Matching(self.view, self.search.key), response) if self._follow else None
+        followed = Matching(self.view, self.search.key)
+        context = Context(followed, response, returning.items) if self._follow else None
         try:
             yield from self._matching.collect(
                 self.positions, newest_first=returning.newest_first, most=returning.most

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from mailnode.imap import resync
 from mailnode.imap.commands import arguments
+from mailnode.imap.commands.fetch import introduce
 from mailnode.imap.listing import Tree, response
 from mailnode.imap.old_name import tell_old_name
 from mailnode.imap.places import Place
@@ -61,6 +62,7 @@ async def run(session: Session, select: Select) -> Reply:
 
     selected = await session.lane(view, of=account)
     selected.language = session.language
+    selected.introduce = introduce
     await session.send(selected.summary(), of=account)
     if "IMAP4rev2" in session.enabled:
         attributes = await session.lane(_attributes, session, place, of=account)

@@ -2,20 +2,19 @@
 
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from mailnode.imap import contexts, criteria, results, search_keys
+from mailnode.imap import contexts, criteria, filters, results
 from mailnode.imap.commands import search
 from mailnode.imap.criteria import RELEVANCY, Criterion, Sorting
 from mailnode.imap.matching import Matching, numbers
 from mailnode.imap.replies import Refused, Reply, no, ok
 from mailnode.imap.results import Response, Returning
 from mailnode.imap.runs import NONE, Runs
-from mailnode.imap.search_keys import Key
+from mailnode.imap.search_key import EVERY, Key
 from mailnode.imap.selected import Selected
 from mailnode.imap.session import Session
 from mailnode.imap.sorted_contexts import SortedContext, can_follow
-from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
 _PIECE = 1024  # numbers that are written at once
@@ -54,9 +53,8 @@ def _parse(args: Cursor, *, by_uid: bool) -> Sort:
     try:
         sort = Sort(order, search.in_charset(args.sp()), by_uid, returning)
     except Refused as refusal:  # it is said by run(), which can forget the saved result
-        return Sort(order, search_keys.EVERY, by_uid, returning, refusal)
-    if sort.scored and not sort.key.fuzzy:
-        raise BadSyntax("RELEVANCY is that of FUZZY keys, and there is none")
+        return Sort(order, EVERY, by_uid, returning, refusal)
+    filters.check_relevancy(sort.key, sort.scored)
     return sort
 
 
@@ -66,6 +64,7 @@ async def run(session: Session, sort: Sort) -> Reply:
     with search.saving(view, sort.returning) as saved:
         if sort.refusal is not None:
             raise sort.refusal
+        sort = replace(sort, key=await filters.filled(session, sort.key, scored=sort.scored))
         follow = contexts.wanted(session, sort.returning)
         if sort.key.modseqs:
             session.use_modseqs()
@@ -109,8 +108,7 @@ class Sorted:
     def chunks(self) -> Iterator[bytes]:
         """A SORT or an ESEARCH response."""
         positions = array("I")
-        followed = Matching(self._view, self._sort.key)
-        context = SortedContext(followed, self._response, self._sort.criteria) if self._follow else None
+        context = self._context() if self._follow else None
         try:
             yield from self._matching.collect(positions)
             positions, scores = yield from self._sorting.order(positions, self._matching.scores)
@@ -129,6 +127,11 @@ class Sorted:
         elif not returning.silent:
             modseq = self._matching.modseq(returning.kept(positions))
             yield from self._response.chunks(returning, found, scores, modseq)
+
+    def _context(self) -> SortedContext:
+        sort = self._sort
+        items = sort.returning.items if sort.returning is not None else ()
+        return SortedContext(Matching(self._view, sort.key), self._response, sort.criteria, items)
 
 
 def _response(found: "array[int]", modseq: int) -> Iterator[bytes]:

@@ -2,14 +2,15 @@
 
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
+from mailnode.imap import filters
 from mailnode.imap.commands import search
 from mailnode.imap.criteria import Columns, arrived, orderings
 from mailnode.imap.matching import Matching, numbers
 from mailnode.imap.replies import Reply, no, ok
-from mailnode.imap.search_keys import Key
+from mailnode.imap.search_key import Key
 from mailnode.imap.selected import Selected
 from mailnode.imap.session import Session
 from mailnode.imap.thread_lists import thread_list
@@ -55,6 +56,7 @@ def _parse(args: Cursor, *, by_uid: bool) -> Thread:
 
 async def run(session: Session, thread: Thread) -> Reply:
     """One untagged response, also when nothing was found."""
+    thread = replace(thread, key=await filters.filled(session, thread.key))
     if thread.key.modseqs:
         session.use_modseqs()
     threaded = Threaded(session.view, thread)

@@ -18,6 +18,7 @@ FRENCH: Mapping[str, str] = {
     "A modification sequence is greater than 0": "Une séquence de modification est supérieure à 0",
     "A name, a blank and a digest are needed": "Il faut un nom, une espace et une empreinte",
     "A quoted string is in UTF-8": "Une chaîne entre guillemets est en UTF-8",
+    "A search has at most {} filters": "Une recherche a au plus {} filtres",
     "A search has at most {} keys": "Une recherche a au plus {} critères",
     "A special use begins with a backslash": "Un usage spécial commence par une barre inverse",
     "After ENABLE UTF8=ACCEPT everything is in UTF-8": "Après ENABLE UTF8=ACCEPT, tout est en UTF-8",
@@ -49,6 +50,7 @@ FRENCH: Mapping[str, str] = {
     "Enabled": "Activé",
     "Expunged": "Messages retirés",
     "Fetched": "Récupéré",
+    "FlagChange needs MessageNew and MessageExpunge": "FlagChange demande MessageNew et MessageExpunge",
     "ID field too long": "Champ de ID trop long",
     "ID takes at most {} fields": "ID prend au plus {} champs",
     "INBOX cannot be deleted": "INBOX ne peut pas être supprimée",
@@ -57,6 +59,9 @@ FRENCH: Mapping[str, str] = {
     ),
     "Invalid base64": "Base64 invalide",
     "It is no mailbox and only has inferiors": "Ce n'est pas une boîte, il n'y a que des niveaux inférieurs",
+    "Items are told of messages in the selected mailbox only": (
+        "Il n'y a d'éléments que pour les messages de la boîte choisie"
+    ),
     "Language changed": "Langue changée",
     "Line too long": "Ligne trop longue",
     "Lines must end in CRLF, not in a bare LF": "Les lignes finissent par CRLF, pas par LF seul",
@@ -76,6 +81,7 @@ FRENCH: Mapping[str, str] = {
     "Mailbox pattern expected": "Motif de boîte attendu",
     "Message numbers start at 1 and have no leading zero": "Les numéros commencent à 1, sans zéro initial",
     "Message set expected": "Ensemble de messages attendu",
+    "MessageNew and MessageExpunge go together": "MessageNew et MessageExpunge vont ensemble",
     "Modification sequence expected": "Séquence de modification attendue",
     "Month expected, such as Feb": "Mois attendu, p. ex. Feb",
     "Moved": "Déplacé",
@@ -93,6 +99,7 @@ FRENCH: Mapping[str, str] = {
     "No search with such a tag sends updates": (
         "Aucune recherche de cette étiquette ne signale de changements"
     ),
+    "Not all of these events are known here": "Tous ces événements ne sont pas connus ici",
     "Not now: already logged in": "Pas maintenant : déjà connecté",
     "Not now: logged in, and no mailbox is selected": "Pas maintenant : connecté, sans boîte choisie",
     "Nothing was to be expunged": "Il n'y avait rien à retirer",
@@ -126,6 +133,7 @@ FRENCH: Mapping[str, str] = {
     "Replacement message ready": "Prêt pour le message de remplacement",
     "Rights are deleted": "Les droits sont supprimés",
     "Rights are set": "Les droits sont fixés",
+    "SET or NONE expected": "SET ou NONE attendu",
     "STARTTLS is not possible here": "STARTTLS n'est pas possible ici",
     "Searched": "Recherche faite",
     "Selected": "Choisie",
@@ -152,12 +160,14 @@ FRENCH: Mapping[str, str] = {
     "That is all": "C'est tout",
     "That is no object identifier": "Ce n'est pas un identifiant d'objet",
     "That is not a language range": "Ce n'est pas une plage de langues",
+    "That is not the name of a filter": "Ce n'est pas le nom d'un filtre",
     "That is not the name of an entry": "Ce n'est pas le nom d'une entrée",
     "That is the quota": "Voici le quota",
     "The access control list is too long": "La liste des droits est trop longue",
     "The command has too many messages, or parts of them": "La commande a trop de messages, ou de parties",
     "The encoding of a part is not known here": "Le codage d'une partie n'est pas connu ici",
     "The entry is reserved": "L'entrée est réservée",
+    "The filter is not a search that can be done": "Le filtre n'est pas une recherche possible",
     "The first unseen message": "Le premier message non lu",
     "The identifier is not UTF-8": "L'identifiant n'est pas en UTF-8",
     "The identifier is too long": "L'identifiant est trop long",
@@ -191,11 +201,16 @@ FRENCH: Mapping[str, str] = {
     "The search string is not in the charset that was named": (
         "Le texte cherché n'est pas dans le jeu de caractères indiqué"
     ),
+    "The selected mailbox has only events of messages": (
+        "La boîte choisie n'a que des événements de messages"
+    ),
+    "The selected mailbox stands there twice": "La boîte choisie s'y trouve deux fois",
     "The selected mailbox was deleted or renamed": "La boîte choisie a été supprimée ou renommée",
     "The value is too large": "La valeur est trop grande",
     "The year is out of range": "L'année est hors limites",
     "There are not as many message numbers as UIDs": "Il n'y a pas autant de numéros que d'UID",
     "There are too many annotations": "Il y a trop d'annotations",
+    "There are too many mailboxes to be watched": "Il y a trop de boîtes à surveiller",
     "There is a mailbox of that name already": "Il y a déjà une boîte de ce nom",
     "There is no option {} here": "Il n'y a pas d'option {} ici",
     "There is no room for it": "Il n'y a pas de place pour cela",
@@ -204,6 +219,7 @@ FRENCH: Mapping[str, str] = {
     "There is no such data item to store": "Il n'y a pas cet élément à enregistrer",
     "There is no such date": "Cette date n'existe pas",
     "There is no such date and time": "Cette date et cette heure n'existent pas",
+    "There is no such filter": "Il n'y a pas de tel filtre",
     "There is no such mailbox": "Cette boîte n'existe pas",
     "There is no such mailbox; create it first": "Cette boîte n'existe pas ; créez-la d'abord",
     "There is no such message": "Ce message n'existe pas",
@@ -243,6 +259,7 @@ FRENCH: Mapping[str, str] = {
     "This tag is that of a search that sends updates": (
         "Cette étiquette est celle d'une recherche qui signale les changements"
     ),
+    "Those are too many items to be remembered": "Ce sont trop d'éléments à retenir",
     "Threaded": "Fils faits",
     "Too many bad commands": "Trop de commandes fausses",
     "Too many connections; try again later": "Trop de connexions ; réessayez plus tard",
@@ -266,4 +283,6 @@ FRENCH: Mapping[str, str] = {
     "{}; what follows is too long to be read past": "{} ; la suite est trop longue pour être ignorée",
     "{}; {}": "{} ; {}",
     "You have not been given the right to do that": "Ce droit ne vous a pas été accordé",
+    "You will hear of it": "Ce sera signalé",
+    "You will hear of nothing": "Rien ne sera signalé",
 }
