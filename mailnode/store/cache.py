@@ -55,11 +55,24 @@ class FolderCache:
         """
 
         def work(index: Index, folder: FolderRow) -> Remembered:
-            rows = {row.uid: row for row in index.rows(folder.id)}
-            vanished = None
-            if folder.vanished_since != UNKNOWN:
-                vanished = Vanished(folder.vanished_since, index.vanished(folder.id))
-            return Remembered(folder.uid_next, folder.modseq, rows, vanished)
+            return _remembered(index, folder, index.rows(folder.id))
+
+        return self._tried(work, None)
+
+    def modseq(self) -> int:
+        """The modification sequence that was last told to it, by whatever process."""
+        return self._tried(lambda index, folder: folder.modseq, 0)
+
+    def news(self, since: int, uids: Iterable[int]) -> Remembered | None:
+        """What other processes have told it after modification sequence `since`; None if that is nothing.
+
+        `rows` are of those of the `uids` that it knows, `vanished` has what came after `since`.
+        """
+
+        def work(index: Index, folder: FolderRow) -> Remembered | None:
+            if folder.modseq <= since:
+                return None
+            return _remembered(index, folder, index.rows_of(folder.id, uids), since)
 
         return self._tried(work, None)
 
@@ -98,3 +111,10 @@ class FolderCache:
     def save_rendered(self, answers: list[tuple[int, str, Rendered]]) -> None:
         """Keep prepared answers of messages, each with its UID and base name."""
         self._tried(lambda index, folder: index.save_rendered(folder.id, answers), None)
+
+
+def _remembered(index: Index, folder: FolderRow, rows: Iterable[Row], since: int = 0) -> Remembered:
+    vanished = None
+    if folder.vanished_since != UNKNOWN:
+        vanished = Vanished(folder.vanished_since, index.vanished(folder.id, since))
+    return Remembered(folder.uid_next, folder.modseq, {row.uid: row for row in rows}, vanished)

@@ -38,16 +38,27 @@ class Context:
     uidl: Callable[[], str] = lambda: DEFAULT
     ledger: Ledger | None = None  # None as long as nobody has asked for the usage
     _index: Index | None = field(default=None)
+    _inode: int = 0  # of the cache that is open
     _text: TextIndex | None = field(default=None)
     _met: set[str] = field(default_factory=set)
 
     def index(self) -> Index:
-        """The cache, opened when first asked for; one that cannot be read is made anew."""
+        """The cache, opened when first asked for; one that cannot be read is made anew.
+
+        Another process may have thrown it away: then the file that is open is nobody's any more.
+        """
+        if self._index is not None and self._inode != self._inode_of(FILE_NAME):
+            self.close()
         if self._index is None:
             self._index = self._opened(FILE_NAME, self._index_at)
+            self._inode = self._inode_of(FILE_NAME)
             if not self.text_wanted and self._has_text_index():
                 self._index.renew_token(self.new_guid())  # nobody tells it now what UIDs come to mean
         return self._index
+
+    def _inode_of(self, name: str) -> int:
+        facts = self.files.stat(f"{self.root}/{name}")
+        return 0 if facts is None else facts.st_ino
 
     def open_index(self) -> Index:
         """The cache, opened once more. Raises sqlite3.Error, and OSError where there is no account yet."""

@@ -106,6 +106,11 @@ class FolderRow:
     vanished_since: int
 
 
+_ROWS = (
+    "SELECT uid, base, info, modseq, octets, internal_date, download, surrogate FROM message WHERE folder = ?"
+)
+
+
 class Index:
     """One open cache file, used by one thread at a time; others may have it open too.
 
@@ -184,14 +189,12 @@ class Index:
 
     def rows(self, folder: int) -> Iterator[Row]:
         """All messages of a folder, by UID."""
-        yield from map(
-            Row._make,
-            self._db.execute(
-                "SELECT uid, base, info, modseq, octets, internal_date, download, surrogate FROM message"
-                " WHERE folder = ? ORDER BY uid",
-                (folder,),
-            ),
-        )
+        yield from map(Row._make, self._db.execute(f"{_ROWS} ORDER BY uid", (folder,)))
+
+    def rows_of(self, folder: int, uids: Iterable[int]) -> Iterator[Row]:
+        """Those messages of a folder that it knows, in the order in which they are asked for."""
+        for uid in uids:
+            yield from map(Row._make, self._db.execute(f"{_ROWS} AND uid = ?", (folder, uid)))
 
     def save(
         self,
@@ -232,10 +235,14 @@ class Index:
                     self._db.execute(f"DELETE FROM {table} WHERE folder = ? AND uid = ?", (folder, uid))
             self._save_vanished(folder, vanished)
 
-    def vanished(self, folder: int) -> list[Record]:
-        """The expunges of a folder, the oldest first. Raises ValueError for a row that makes no sense."""
+    def vanished(self, folder: int, since: int = 0) -> list[Record]:
+        """The expunges of a folder after a modification sequence, the oldest first.
+
+        Raises ValueError for a row that makes no sense.
+        """
         rows = self._db.execute(
-            "SELECT modseq, uids FROM vanished WHERE folder = ? ORDER BY modseq", (folder,)
+            "SELECT modseq, uids FROM vanished WHERE folder = ? AND modseq > ? ORDER BY modseq",
+            (folder, since),
         ).fetchall()
         for row in rows:
             _check(row, (int, str))

@@ -202,6 +202,8 @@ class Synchronised:
         """Hold the lock over a change, with everything looked at."""
         with self._existing(), self._folder.lock():
             self.sync()
+            if not self._blind:
+                self.outdo(self._cache.modseq())
             yield
 
     def _synchronise(self) -> None:
@@ -223,8 +225,11 @@ class Synchronised:
         gone_twice = missing & still_missing if stable else set()
         places = {base: place for base, place in folder.differing().items() if place is not None}
         self._give_names(places)
+        heard_gone = set() if opening or self._blind else self._catch_up(places)
         touched = self._note_changes(places)
-        gone = self._forget([one for base in gone_twice if (one := self._messages.called(base))])
+        gone = self._forget(
+            [one for base in gone_twice if (one := self._messages.called(base))], but=heard_gone
+        )
         self._bury(gone_twice)
         touched += self._note_new(places)
         gone += self._lose()
@@ -294,7 +299,7 @@ class Synchronised:
         )
 
     def outdo(self, modseq: int) -> None:
-        """The mailbox's modification sequence is not below one that a reader has been told."""
+        """The mailbox's modification sequence is not below one that somebody has been told."""
         self._messages.modseq = max(self.highest_modseq, modseq)
 
     def advance(self) -> int:
@@ -318,31 +323,58 @@ class Synchronised:
     def _flags(self, place: Place) -> Flags:
         return self._folder.keywords.flags(filenames.info_of(place[1]))
 
+    def _catch_up(self, places: dict[str, Place]) -> set[int]:
+        """See as of when other processes have found changes; gives the UIDs of what they found gone.
+
+        All take them from one counter, that of the cache: who holds the folder's lock has caught up with it.
+        """
+        records = self._folder.list.records
+        uids = [record.uid for base in places if (record := records.get(base)) is not None]
+        news = self._cache.news(self.highest_modseq, uids)
+        if news is None:
+            return set()
+        self._messages.modseq = news.modseq
+        self._remembered.update(news.rows)
+        if news.vanished is None:
+            self._vanished = Vanished(news.modseq)
+            return set()
+        return self._vanished.hear(news.vanished)
+
     def _note_changes(self, places: dict[str, Place]) -> list[Message]:
+        """Gives the messages of which the cache has not heard."""
         known, renamed = self._messages.called, self._folder.renamed_keywords
         moved = [
             one
             for base, place in places.items()
             if (one := known(base)) is not None and (renamed or place != one.place)
         ]
-        modseq = self._tick() if moved else 0
+        fresh = []
+        logged: list[tuple[int, Message]] = []
         for message in moved:
             if message.place[0] and not places[message.base][0]:
                 self._messages.recent.discard(message.uid)  # somebody else has claimed it
             message.place = places[message.base]
-            flags = self._flags(message.place)
+            flags, row = self._flags(message.place), self._remembered.pop(message.uid, None)
+            noted = 0 if row is None or row[1:3] != (message.base, message.info) else row.modseq
+            if noted <= message.modseq:
+                noted = 0
+                fresh.append(message)
             if flags != message.flags:
                 message.flags = flags
-                self._messages.log(message, modseq)
+                logged.append((noted, message))
+        modseq = self._tick() if any(not noted for noted, _ in logged) else 0
+        for noted, message in sorted(logged, key=lambda one: (one[0] or modseq, one[1].uid)):
+            self._messages.log(message, noted or modseq)
         self._folder.renamed_keywords = False
-        return moved
+        return fresh
 
-    def _forget(self, messages: list[Message]) -> list[int]:
+    def _forget(self, messages: list[Message], *, but: AbstractSet[int] = frozenset()) -> list[int]:
+        """Let go of messages; those of `but` have vanished as of a sequence that was noted already."""
         for message in messages:
             self._folder.list.records.pop(message.base, None)
             self._dead.add(message.base)
         gone = self._messages.forget(messages)
-        self._vanish(gone)
+        self._vanish([uid for uid in gone if uid not in but])
         return gone
 
     def _lose(self) -> list[int]:

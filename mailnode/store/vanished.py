@@ -33,6 +33,14 @@ class Vanished:
         self._ranges += len(record[1])
         self._give_up()
 
+    def hear(self, others: "Vanished") -> set[int]:
+        """Take in expunges that others have written down, which are later than all here; gives the UIDs."""
+        self.since = max(self.since, others.since)
+        self._records += others._records
+        self._ranges += others._ranges
+        self._give_up()
+        return {uid for _, uids in others._records for span in uids for uid in span}
+
     def _give_up(self) -> None:
         while self._records and (len(self._records) > RECORDS or self._ranges > RANGES):
             self.since, uids = self._records.popleft()

@@ -1,0 +1,110 @@
+"""Two processes at one account: modification sequences and expunges are the same in both."""
+
+import os
+from typing import Any
+
+from mailnode.store.account import Account
+from mailnode.store.index import FILE_NAME
+from mailnode.store.values import DELETED, FLAGGED, INBOX, SEEN
+from tests.store.support import StoreTestCase
+
+
+class ProcessTests(StoreTestCase):
+    """The sequences are far ahead of the clock, so that only the cache's counter can give an order."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.one, self.other = self.account(), self.account()
+        for _ in range(3):
+            self.append(self.one)
+        self.one.mailbox(INBOX).outdo(10**17)
+        self.one.mailbox(INBOX).advance()
+        self.other.mailbox(INBOX).sync()
+
+    def states(self) -> list[dict[int, tuple[Any, ...]]]:
+        """What both know of each message, after a look."""
+        found = []
+        for account in (self.one, self.other, self.one):
+            mailbox = account.mailbox(INBOX)
+            mailbox.sync()
+            found.append({one.uid: (one.flags, one.modseq) for one in mailbox.each(mailbox.uids)})
+            found[-1][0] = (mailbox.highest_modseq,)
+        return found
+
+    def test_flags(self) -> None:
+        """A change has one sequence, whoever sees it; and those of two processes have an order."""
+        highest = 0
+        for number, account in enumerate((self.one, self.other, self.other, self.one)):
+            flag = (SEEN, FLAGGED)[number % 2]
+            before = account.mailbox(INBOX).highest_modseq
+            account.mailbox(INBOX).set_flags([1 + number % 3], "add", frozenset({flag, f"k{number}"}))
+            first, *others = self.states()
+            self.assertEqual(others, [first, first])
+            self.assertGreater(first[0][0], max(before, highest))
+            highest = first[0][0]
+
+    def test_changes_are_told_as_of_the_same(self) -> None:
+        """A session of the other process hears of it, and so does one that asks what came after."""
+        other = self.other.mailbox(INBOX)
+        since = other.highest_modseq
+        self.one.mailbox(INBOX).set_flags([2], "add", frozenset({SEEN}))
+        self.one.mailbox(INBOX).set_flags([1], "add", frozenset({SEEN}))
+        other.sync()
+        self.assertEqual(other.changes(since), [1, 2])
+        message = other.get(2)
+        assert message is not None
+        self.assertEqual(other.changes(message.modseq), [1])
+
+    def test_expunges(self) -> None:
+        """What vanished is known as of one modification sequence, and still after a restart."""
+        one, other = self.one.mailbox(INBOX), self.other.mailbox(INBOX)
+        since = other.highest_modseq
+        one.set_flags([2], "add", frozenset({DELETED}))
+        one.expunge([2])
+        at = one.highest_modseq
+        other.sync()
+        self.assertEqual(list(other.uids), [1, 3])
+        self.assertEqual(other.highest_modseq, at)
+        self.assertEqual(other.expunged(since), [range(2, 3)])
+        self.assertEqual(other.expunged(at), [])
+        other.expunge([3])
+        one.sync()
+        self.assertEqual(one.expunged(at), [range(3, 4)])
+        fresh = self.account().mailbox(INBOX)
+        fresh.sync()
+        self.assertEqual(fresh.expunged(since), [range(2, 4)])
+
+    def test_new_messages(self) -> None:
+        """One that arrived has the same UID and sequence in both."""
+        self.append(self.other)
+        self.deliver(self.one)
+        first, *others = self.states()
+        self.assertEqual(sorted(first), [0, 1, 2, 3, 4, 5])
+        self.assertEqual(others, [first, first])
+
+    def test_lost_cache(self) -> None:
+        """A cache that one has thrown away is not written to by the other."""
+        self.one.mailbox(INBOX).set_flags([1], "add", frozenset({SEEN}))
+        self.one._context.discard_index()
+        self.one.mailbox(INBOX).set_flags([1], "add", frozenset({FLAGGED}))
+        self.other.mailbox(INBOX).set_flags([2], "add", frozenset({FLAGGED}))
+        first, *others = self.states()
+        self.assertEqual(others, [first, first])
+        path = f"{self.one.root}/{FILE_NAME}"
+        descriptors = [
+            os.readlink(f"/proc/self/fd/{name}")
+            for name in os.listdir("/proc/self/fd")
+            if os.path.lexists(f"/proc/self/fd/{name}")
+        ]
+        self.assertNotIn(f"{path} (deleted)", descriptors)
+
+    def test_rights_to_be_first(self) -> None:
+        """An account that another process opens later, or anew, goes on from there."""
+        self.one.mailbox(INBOX).set_flags([1], "add", frozenset({SEEN}))
+        late: Account = self.account()
+        late.mailbox(INBOX).sync()
+        late.mailbox(INBOX).set_flags([1], "add", frozenset({FLAGGED}))
+        self.other.mailbox(INBOX).set_flags([1], "remove", frozenset({SEEN}))
+        first, *others = self.states()
+        self.assertEqual(others, [first, first])
+        self.assertEqual(first[1][0], frozenset({FLAGGED}))
