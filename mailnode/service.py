@@ -2,17 +2,13 @@
 
 import gc
 import os
-import random
 import signal
 import socket
 import sys
-from collections.abc import Callable, Sequence
-from functools import partial
-from threading import Thread
+from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.cred.portal import Portal
 from twisted.internet.defer import Deferred, DeferredList, FirstError, gatherResults
 from twisted.internet.endpoints import UNIXServerEndpoint, serverFromString
 from twisted.internet.error import CannotListenError
@@ -24,15 +20,7 @@ from mailnode import __version__
 from mailnode.admin.control import ControlFactory
 from mailnode.admin.queue_control import queue_commands
 from mailnode.auth.allowance import Senders
-from mailnode.auth.checker import PasswordChecker, ProofChecker
 from mailnode.auth.keys import lasting_key
-from mailnode.auth.live import Live
-from mailnode.auth.login import Logins
-from mailnode.auth.neighbours import Neighbours
-from mailnode.auth.passwords import Hasher
-from mailnode.auth.realm import Realm
-from mailnode.auth.throttle import LoginThrottle
-from mailnode.auth.tokens import JwtChecker
 from mailnode.checks.spf import Spf
 from mailnode.delivery.letters import Letters
 from mailnode.delivery.live import LiveCourier
@@ -43,41 +31,26 @@ from mailnode.delivery.reporting import Reporter
 from mailnode.delivery.tls_reporting import TlsReporting
 from mailnode.delivery.waiting import CalledFor
 from mailnode.delivery.way_out import make_way_out
-from mailnode.events.feed import ChangeFeed
-from mailnode.events.life import Bus, write_to
+from mailnode.events.life import write_to
 from mailnode.events.log import Log
 from mailnode.events.output import take_over
-from mailnode.events.presence import LiveSessions
 from mailnode.fs import FileSystem
-from mailnode.imap.protocol import Imap
-from mailnode.imap.session import Surroundings
-from mailnode.net.blocking import Lane, ThreadedExecutor
-from mailnode.net.dirwatch import DirectoryWatches, KernelWatcher
-from mailnode.net.tls import TlsServer
-from mailnode.pop3.session import Pop3
+from mailnode.net.listen import Serve
 from mailnode.queue.admission import Admission
 from mailnode.queue.changes import Change
 from mailnode.queue.entry import Entry
 from mailnode.queue.runner import Runner
 from mailnode.queue.spool import Spool
-from mailnode.runtime import Runtime
-from mailnode.service_listeners import make_room, session_factories
-from mailnode.service_reading import CANNOT_START, changed_people, read, waits_for_a_start
+from mailnode.service_entrance import Entrance
+from mailnode.service_listeners import make_gates, make_room, session_factories
+from mailnode.service_reading import CANNOT_START, read
+from mailnode.service_stopping import CHANGED, STOPPING, SWITCH_INTERVAL, Stopping
+from mailnode.service_together import Together
+from mailnode.service_workers import Workers, how_many
 from mailnode.smtp.server import Smtp
 from mailnode.upkeep.indexer import Indexer
 from mailnode.upkeep.memory import ShortCollections
 from mailnode.wire.srs import Srs
-
-STORE_THREADS = 8
-PASSWORD_THREADS = 1
-
-# Seconds a thread may keep the interpreter while another waits for it: what is dear for one session then
-# delays the others by this, at a cost that is hardly measured.
-SWITCH_INTERVAL = 0.001
-
-# Seconds when the server stops: first for the sessions to end what they work at, then for the disk.
-PATIENCE = 10.0
-DISK_PATIENCE = 5.0
 
 
 class Options(usage.Options):
@@ -106,10 +79,6 @@ def makeService(options: Options) -> Service:
         sys.exit(1)
 
 
-_STOPPING = b"The server is shutting down"
-_CHANGED = b"Your account has changed, log in again"
-
-
 class MailNode(Service):
     """The server."""
 
@@ -119,36 +88,17 @@ class MailNode(Service):
         self._reactor = reactor
         self._announce = announce
         self._log = Log("mailnode")
-        self._files = files = FileSystem(alarm=partial(reactor.callFromThread, self._disk_failed))
-        reading = read(path, files)
-        loaded = reading.loaded
-        for warning in loaded.warnings:
+        reading = read(path, FileSystem())
+        for warning in reading.loaded.warnings:
             self._log.warn("configuration", warning=warning)
-        self._started = loaded.config
-        self._live = live = Live(loaded.config, loaded.mailboxes)
-        # Other mail servers are never asked for a certificate: they would send theirs for nothing.
-        self._tls = [TlsServer(context) for context in reading.contexts]
-        tls, asking = self._tls or (None, None)
-
-        self._disk = ThreadedExecutor(reactor, STORE_THREADS, "store")
-        self._passwords = ThreadedExecutor(reactor, PASSWORD_THREADS, "passwords")
-        rng = random.SystemRandom()
-        self._runtime = runtime = Runtime(reactor, rng, self._disk)
-        self._reads = Lane(runtime.blocking)  # so that what was read last is what is in force
-        feed, bus, sessions = ChangeFeed(), Bus(), LiveSessions()
+        self._started = config = reading.loaded.config
+        self._stopping = Stopping(reactor, self._log)
+        self._entrance = entrance = Entrance(path, reading, reactor, self._disk_failed)
+        self._live = live = entrance.live
+        self._runtime = runtime = entrance.runtime
+        realm = entrance.realm
+        files, feed, bus = entrance.files, entrance.feed, entrance.bus
         bus.subscribe(write_to(Log("mailnode.mail")))
-
-        self._realm = realm = Realm(live, runtime, files, rng=rng)
-        checker = PasswordChecker(
-            live,
-            hasher=Hasher(loaded.config.auth),
-            executor=self._passwords,
-            clock=runtime.now,
-        )
-        self._tokens = tokens = JwtChecker(reading.issuer, runtime.blocking, runtime.now)
-        portal = Portal(realm, [checker, ProofChecker(live)])
-        throttle = LoginThrottle(runtime.now, lambda: live.config.limits)
-        self._logins = logins = Logins(live, runtime, portal, throttle, bus, tokens)
         self._indexer = Indexer(runtime, realm, feed, Log("mailnode.upkeep"))
         self._collections = ShortCollections(reactor, gc, quiet=lambda: not realm.crowded)
         courier = LocalCourier(runtime, realm, feed, bus, files)
@@ -173,26 +123,26 @@ class MailNode(Service):
             live, runtime, files, way_out.tls_reports, way_out.resolver, way_out.https, begin=queue.begin
         )
         self._senders = senders = Senders(live, runtime, files)
-        live_courier = LiveCourier(live, runtime, sessions, files, courier, bus)
+        live_courier = LiveCourier(live, runtime, entrance.sessions, files, courier, bus)
         waiting = CalledFor(live, runtime, spool, queue, queued, bus, way_out.connections)
         ways = (senders, live_courier, waiting, queue, reporter, moderation)
+        logins, tls, asking = entrance.logins, entrance.tls, entrance.asking
         smtp = Smtp(live, runtime, logins, courier, bus, tls, free_space, *ways)
         submission = Smtp(live, runtime, logins, courier, bus, asking, free_space, *ways)
-        pop3 = Pop3(live, runtime, logins, feed, bus, asking)
-        self._watches = watches = DirectoryWatches(reactor, partial(KernelWatcher, reactor))
-        neighbours = Neighbours(live, realm, files)
-        imap = Imap(Surroundings(live, runtime, logins, feed, bus, watches, asking, sessions, neighbours))
-        self._factories = session_factories(
-            live,
-            runtime,
-            {
-                "smtp": smtp.serve,
-                "submission": submission.serve,
-                "lmtp": smtp.serve,
-                "pop3": pop3.serve,
-                "imap": imap.serve,
-            },
-            {"smtp": tls, "submission": asking, "lmtp": tls, "pop3": asking, "imap": asking},
+        serve: dict[str, Serve] = {"smtp": smtp.serve, "submission": submission.serve, "lmtp": smtp.serve}
+        encrypted = {"smtp": tls, "submission": asking, "lmtp": tls, "pop3": asking, "imap": asking}
+        count = how_many(config.workers)
+        if count == 1:
+            serve.update(entrance.serve())
+        gates = make_gates(live, runtime, serve)
+        self._factories = session_factories(live, runtime, serve, encrypted, gates)
+        self._workers = Workers(
+            path,
+            count if count > 1 else 0,
+            reactor=reactor,
+            together=Together(entrance, gates),
+            bus=bus,
+            key=entrance.throttle.key,
         )
         self._ports: list[IListeningPort] = []
 
@@ -215,13 +165,12 @@ class MailNode(Service):
     def privilegedStartService(self) -> None:
         """twistd's: take the ports while that is still allowed."""
         super().privilegedStartService()
-        self._listening = gatherResults(
-            [
-                serverFromString(self._reactor, endpoint).listen(factory).addCallback(self._ports.append)
-                for endpoint, factory in self._factories.items()
-            ],
-            consumeErrors=True,
-        )
+        listening = [
+            serverFromString(self._reactor, endpoint).listen(factory).addCallback(self._ports.append)
+            for endpoint, factory in self._factories.items()
+        ]
+        others = [one.endpoint for one in self._started.listeners if one.endpoint not in self._factories]
+        self._listening = gatherResults([*listening, *self._workers.listen(others)], consumeErrors=True)
 
     def startService(self) -> None:
         """twistd's: begin to work."""
@@ -231,28 +180,32 @@ class MailNode(Service):
             remedy = "raise it (ulimit -n, LimitNOFILE of systemd), or lower the limits of sessions"
             self._log.warn("too few descriptors", reason=few, remedy=remedy)
         # Not earlier: what is made as root would not be the server's.
-        self._logins.verifiers.key = lasting_key(self._started.login_key, self._files)
-        self._live.srs = Srs(lasting_key(self._started.sender_key, self._files), self._runtime.now)
-        self._disk.start()
-        self._passwords.start()
+        entrance = self._entrance
+        entrance.logins.verifiers.key = lasting_key(self._started.login_key, entrance.files)
+        self._live.srs = Srs(lasting_key(self._started.sender_key, entrance.files), self._runtime.now)
+        entrance.disk.start()
+        entrance.passwords.start()
         self._indexer.start()
         self._queue.start().addErrback(lambda failure: self._log.bug("queue not started", failure))
         self._tls_reporting.start().addErrback(lambda why: self._log.bug("TLS reports not started", why))
         self._collections.start()
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._hang_up))
+        self._listening.addCallback(lambda _: Deferred.fromCoroutine(self._workers.start()))
         self._listening.addCallback(lambda _: Deferred.fromCoroutine(self._open_control_socket()))
         self._listening.addCallbacks(self._ready, self._cannot_listen)
 
     async def _open_control_socket(self) -> None:
         path = self._live.config.control_socket
-        await self._runtime.blocking.run(self._files.make_directories, self._live.config.state)
+        await self._runtime.blocking.run(self._entrance.files.make_directories, self._live.config.state)
         queue = queue_commands(self._queue, self._way_out.connections.hurry)
-        factory = ControlFactory({"reload": self._reload_command, **queue})
+        factory = ControlFactory({"reload": self._reload_command, "restart": self._restart_command, **queue})
         endpoint = UNIXServerEndpoint(self._reactor, path, mode=0o600, wantPID=True)
         self._ports.append(await endpoint.listen(factory))
 
     def _ready(self, _: object) -> None:
-        self._log.info("ready", version=__version__, listeners=",".join(self._factories))
+        self._log.info(
+            "ready", version=__version__, listeners=",".join(one.endpoint for one in self._started.listeners)
+        )
         if self._announce and sys.__stdout__ is not None:  # sys.stdout leads into the log
             sys.__stdout__.write("mailnode ready\n")
             sys.__stdout__.flush()
@@ -299,53 +252,15 @@ class MailNode(Service):
         self._indexer.stop()
         self._collections.stop()
         await DeferredList([stopped for port in self._ports if (stopped := port.stopListening())])
-        factories = self._factories.values()
-        for factory in factories:
-            factory.dismiss(_STOPPING)
-        sessions = [session for factory in factories for session in factory.sessions()]
         sending = [*self._queue.stop(), Deferred.fromCoroutine(self._way_out.connections.close())]
-        await self._ended("sessions", [*sessions, *sending], PATIENCE)
-        for factory in factories:
-            factory.close_all()
-        self._watches.close()
-        await self._ended("disk", [Deferred.fromCoroutine(self._put_away())], DISK_PATIENCE)
+        also = [*sending, *self._workers.stop()]
+        await self._stopping.send_away(self._factories.values(), STOPPING, also)
+        self._workers.kill()
+        self._entrance.watches.close()
+        last = [Deferred.fromCoroutine(one.stop()) for one in (self._senders, self._tls_reporting)]
+        await self._stopping.put_away(self._entrance, last)
         self._log.info("stopped")
         super().stopService()
-
-    async def _put_away(self) -> None:
-        """Close what the lanes have open, after the jobs that are in them; then end the threads."""
-        jobs = [Deferred.fromCoroutine(one.stop()) for one in (self._senders, self._tls_reporting)]
-        await DeferredList(jobs + [one.lane.run(one.store.close) for one in self._realm.accounts()])
-        await DeferredList([self._stopped(one) for one in (self._disk, self._passwords)])
-
-    def _stopped(self, threads: ThreadedExecutor) -> "Deferred[None]":
-        """Fires when all these threads have ended; waiting for them is a thread's work, not ours."""
-        stopped: Deferred[None] = Deferred()
-
-        def stop() -> None:
-            threads.stop()
-            self._reactor.callFromThread(stopped.callback, None)
-
-        Thread(target=stop, daemon=True).start()
-        return stopped
-
-    def _ended(self, what: str, work: "Sequence[Deferred[None]]", patience: float) -> "Deferred[None]":
-        """Fires when all of it has ended or has had its time; nothing is cancelled."""
-        over: Deferred[None] = Deferred()
-
-        def give_up() -> None:
-            self._log.warn("stopping without waiting longer", what=what)
-            over.callback(None)
-
-        late = self._reactor.callLater(patience, give_up)
-
-        def ended(_: object) -> None:
-            if late.active():
-                late.cancel()
-                over.callback(None)
-
-        DeferredList(work).addCallback(ended)
-        return over
 
     # Reloading
 
@@ -373,21 +288,18 @@ class MailNode(Service):
         DNS servers at the next start. Sessions of people whose mailbox is gone or has another password are
         sent away. Raises ConfigurationError, TlsError or TokenKeysError; then the old configuration stays.
         """
-        reading = await self._reads.run(read, self._path, self._files)
-        loaded = reading.loaded
-        for server, context in zip(self._tls, reading.contexts, strict=False):
-            server.context = context
-        self._tokens.issuer = reading.issuer
-        warnings = [str(warning) for warning in loaded.warnings]
-        warnings += waits_for_a_start(self._started, loaded.config)
+        warnings, changed = await self._entrance.reload()
         for warning in warnings:
             self._log.warn("configuration", warning=warning)
-        changed = changed_people(self._live.mailboxes, loaded.mailboxes)
-        self._live.config, self._live.mailboxes = loaded.config, loaded.mailboxes
         for factory in self._factories.values():
-            factory.dismiss(_CHANGED, changed)
-        self._log.info("reloaded", mailboxes=len(loaded.mailboxes.mailboxes))
+            factory.dismiss(CHANGED, changed)
+        self._workers.reload()
+        self._log.info("reloaded", mailboxes=len(self._live.mailboxes.mailboxes))
         return warnings
+
+    async def _restart_command(self, _: object) -> dict[str, object]:
+        """Put another process in the place of each in which people read their mail."""
+        return {"ok": True, "workers": await self._workers.restart()}
 
 
 def notify_systemd(state: bytes, environ: Callable[[str], str | None] = os.environ.get) -> None:

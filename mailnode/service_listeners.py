@@ -1,7 +1,7 @@
 """The listeners: how many connections each protocol may have, and what makes sessions of them."""
 
 import resource
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 from mailnode.auth.live import Live
@@ -48,12 +48,20 @@ def connection_limits(protocol: str, numbers: Limits) -> ConnectionLimits:
     )
 
 
+def make_gates(live: Live, runtime: Runtime, protocols: Iterable[str]) -> dict[str, Gate]:
+    """The limits of each protocol."""
+    return {protocol: _gate(protocol, live, runtime) for protocol in protocols}
+
+
 def session_factories(
-    live: Live, runtime: Runtime, serve: Mapping[str, Serve], tls: Mapping[str, TlsServer | None]
+    live: Live,
+    runtime: Runtime,
+    serve: Mapping[str, Serve],
+    tls: Mapping[str, TlsServer | None],
+    gates: Mapping[str, Gate],
 ) -> dict[str, SessionFactory]:
-    """A factory for each listener, by endpoint; listeners of one protocol share its limits."""
+    """A factory for each listener that is served, by endpoint; those of one protocol share its gate."""
     breather = Breather(runtime.clock)
-    gates = {protocol: _gate(protocol, live, runtime) for protocol in serve}
     return {
         listener.endpoint: SessionFactory(
             Door(
@@ -72,6 +80,7 @@ def session_factories(
             )
         )
         for listener in live.config.listeners
+        if listener.protocol in serve
     }
 
 

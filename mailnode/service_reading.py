@@ -22,6 +22,7 @@ _SETTLED = {
     "store.mail": attrgetter("store.mail"),
     "store.text_index": attrgetter("store.text_index"),
     "listener": attrgetter("listeners"),
+    "workers": attrgetter("workers"),
     "dns": attrgetter("dns"),
 }
 

@@ -66,7 +66,7 @@ class FloorTests(SynchronousTestCase):
         users = [
             module_name(path) for path in self.files if "twisted.internet.reactor" in list(imports(path))
         ]
-        self.assertEqual(users, ["mailnode.service"])
+        self.assertEqual(users, ["mailnode.service", "mailnode.worker"])
 
     def test_one_module_touches_files(self) -> None:
         """open(), os.rename() and their kind stand in fs.py only; sqlite3 and sockets are no files."""

@@ -46,6 +46,19 @@ def delay(failures: int, first: float = 2.0) -> float:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """What processes tell each other of a login: digests, by a key that they have together.
+
+    `source` is None for a UNIX socket, `attempt` for a right login; `ours` says that there is such a mailbox.
+    """
+
+    source: str | None
+    name: bytes
+    attempt: bytes | None = None
+    ours: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class _Failure:
     time: float
     name: bytes  # digests: what people type may be long, and is theirs
@@ -74,7 +87,8 @@ class LoginThrottle:
     def __init__(self, clock: Callable[[], float], limits: Callable[[], Limits]) -> None:
         self._limits = limits
         self._clock = clock
-        self._key = secrets.token_bytes(32)
+        self.key = secrets.token_bytes(32)  # the same in all processes that tell each other
+        self.tell: Callable[[Told], None] = lambda told: None
         self._sources: OrderedDict[str, deque[_Failure]] = OrderedDict()
         self._good: OrderedDict[tuple[str, bytes], _Good] = OrderedDict()
         self._days: OrderedDict[bytes, deque[float]] = OrderedDict()
@@ -82,7 +96,7 @@ class LoginThrottle:
     def blocked(self, address: str, name: str) -> bool:
         """Whether so much went wrong from this source that the name is not to be heard from there now."""
         source = _source(address)
-        if source is None or self._pair(source, name) is not None:
+        if source is None or self._pair(source, self._digest(name.encode())) is not None:
             return False
         limits, failures, now = self._limits(), self._sources.get(source, _failures()), self._clock()
         return any(
@@ -96,27 +110,39 @@ class LoginThrottle:
         Names that nobody has push out none that people are to be told of. Gives how many different ones of
         this name have come from there in a day, this one among them.
         """
-        source, digest, now = _source(address), self._digest(name.encode()), self._clock()
-        tried = self._digest(name.encode() + b"\0" + attempt)
-        pair = self._pair(source, name) if source is not None else None
+        digest, tried = self._digest(name.encode()), self._digest(name.encode() + b"\0" + attempt)
+        told = Told(_source(address), digest, tried, ours)
+        self.tell(told)
+        return self.hear(told)
+
+    def hear(self, told: "Told") -> int:
+        """The same for a login that another process has seen; also for a right one."""
+        if told.attempt is None:
+            self._forgive(told.source, told.name)
+            return 0
+        source, now = told.source, self._clock()
+        pair = self._pair(source, told.name) if source is not None else None
         if pair is not None:
             failures = pair.failures
         elif source is not None:
             failures = _latest(self._sources, source, _failures, _SOURCES)
         else:
             failures = _failures()
-        if all(failure.attempt != tried for failure in failures):
-            failures.append(_Failure(now, digest, tried))
-            if ours:
-                _latest(self._days, digest, lambda: deque(maxlen=ALARMING), _NAMES).append(now)
-        return sum(failure.name == digest and failure.time > now - _DAY for failure in failures)
+        if all(failure.attempt != told.attempt for failure in failures):
+            failures.append(_Failure(now, told.name, told.attempt))
+            if told.ours:
+                _latest(self._days, told.name, lambda: deque(maxlen=ALARMING), _NAMES).append(now)
+        return sum(failure.name == told.name and failure.time > now - _DAY for failure in failures)
 
     def succeeded(self, address: str, name: str) -> None:
         """Forget what this source did wrong under this name; the name is good there from now on."""
-        source = _source(address)
+        told = Told(_source(address), self._digest(name.encode()))
+        self.tell(told)
+        self._forgive(told.source, told.name)
+
+    def _forgive(self, source: str | None, digest: bytes) -> None:
         if source is None:
             return
-        digest = self._digest(name.encode())
         if source in self._sources:
             others = (failure for failure in self._sources[source] if failure.name != digest)
             self._sources[source] = deque(others, maxlen=KEPT)
@@ -135,13 +161,13 @@ class LoginThrottle:
         times.clear()
         return True
 
-    def _pair(self, source: str, name: str) -> _Good | None:
+    def _pair(self, source: str, digest: bytes) -> _Good | None:
         """What is known of a name at a source where it is good."""
-        pair = self._good.get((source, self._digest(name.encode())))
+        pair = self._good.get((source, digest))
         return pair if pair is not None and pair.last > self._clock() - GOOD_DAYS * _DAY else None
 
     def _digest(self, text: bytes) -> bytes:
-        return hmac.digest(self._key, text, "sha256")
+        return hmac.digest(self.key, text, "sha256")
 
 
 def _latest(table: OrderedDict[K, V], key: K, make: Callable[[], V], most: int) -> V:

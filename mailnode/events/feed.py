@@ -20,6 +20,7 @@ class ChangeFeed:
     """Announcements by account and mailbox. Used on the reactor thread only."""
 
     def __init__(self) -> None:
+        self.tell: Callable[[MailboxKey], None] = lambda key: None  # the other processes
         self._watchers: dict[MailboxKey, dict[object, Callable[[], None]]] = {}
         self._listeners: dict[object, Callable[[MailboxKey], None]] = {}
         self._attentive: dict[str, dict[object, Callable[[MailboxName], None]]] = {}
@@ -65,12 +66,20 @@ class ChangeFeed:
 
     def announce(self, key: MailboxKey) -> None:
         """Wake everybody who watches `key`, and tell those who listen to all. Raises nothing."""
+        self.tell(key)
+        self.hear(key)
+
+    def hear(self, key: MailboxKey) -> None:
+        """The same for what another process has announced."""
+        if key[1] == THE_ACCOUNT:
+            self._tell([], *key)
+            return
         hears = [partial(hear, key) for hear in self._listeners.values()]
         self._tell([*hears, *self._watchers.get(key, {}).values()], *key)
 
     def announce_account(self, address: str) -> None:
         """Tell those who attend to an account that it has other mailboxes, subscriptions or annotations."""
-        self._tell([], address, THE_ACCOUNT)
+        self.announce((address, THE_ACCOUNT))
 
     def _tell(self, hears: list[Callable[[], None]], address: str, name: MailboxName) -> None:
         attentive = [partial(hear, name) for hear in self._attentive.get(address, {}).values()]

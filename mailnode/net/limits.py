@@ -8,16 +8,21 @@ Stress begins when strangers have most of the places there are for them, and end
 are free again: so that a count that goes up and down by one does not begin it anew each time.
 """
 
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from mailnode.events.log import Log
+from mailnode.events.tally import Tally
 
 _MINUTE = 60.0
 _SOURCES = 4096  # whose new connections are remembered; the one heard of longest ago is forgotten first
+# What is counted: all connections, those of strangers, those of a source or a person, and the new ones.
+_SESSIONS, _STRANGERS = "sessions", "strangers"
+_SOURCE, _PERSON, _NEW = "source ", "person ", "new "
+
 _CALM = 0.75  # of the count at which stress begins: there it ends
 
 
@@ -53,15 +58,25 @@ class Gate:
     def __init__(
         self, limits: Callable[[], ConnectionLimits], clock: Callable[[], float], log: Log | None = None
     ) -> None:
-        self.sessions = 0
         self.stressed = False
+        self.tally = Tally()
         self._limits = limits
         self._clock = clock
         self._log = log or Log("mailnode.net")
-        self._before_login = 0
-        self._sources: Counter[str] = Counter()
-        self._people: Counter[str] = Counter()
         self._recent: OrderedDict[str, deque[float]] = OrderedDict()
+
+    @property
+    def sessions(self) -> int:
+        """How many connections there are."""
+        return self.tally[_SESSIONS]
+
+    def hear(self, name: str, by: int) -> None:
+        """Another process that serves this protocol has counted (events.tally)."""
+        if name.startswith(_NEW):
+            self._recent_of(name.removeprefix(_NEW)).append(self._clock())
+        else:
+            self.tally.hear(name, by)
+            self._note_stress()
 
     def admit(self, peer: str, *, trusted: bool) -> "Admission | str":
         """An Admission, to be released when the connection ends; or why not, for the log."""
@@ -70,7 +85,7 @@ class Gate:
             return "too many sessions"
         if reason := self._enter(source):
             return reason
-        self.sessions += 1
+        self.tally.add(_SESSIONS, 1)
         return Admission(self, source)
 
     def _enter(self, source: str, *, new: bool = True) -> str:
@@ -80,15 +95,15 @@ class Gate:
         limits = self._limits()
         if reason := self._full(source, limits) or (self._rate_exceeded(source, limits) if new else ""):
             return reason
-        self._before_login += 1
-        self._sources[source] += 1
+        self.tally.add(_STRANGERS, 1)
+        self.tally.add(_SOURCE + source, 1)
         self._note_stress()
         return ""
 
     def _full(self, source: str, limits: ConnectionLimits) -> str:
-        if self._before_login >= limits.before_login:
+        if self.tally[_STRANGERS] >= limits.before_login:
             return "too many connections before login"
-        if self._sources[source] >= limits.per_address:
+        if self.tally[_SOURCE + source] >= limits.per_address:
             return "too many connections from this address"
         return ""
 
@@ -97,6 +112,7 @@ class Gate:
         if len(recent) >= limits.rate:
             return "too many new connections from this address"
         recent.append(self._clock())
+        self.tally.tell(_NEW + source, 1)
         return ""
 
     def _recent_of(self, source: str) -> deque[float]:
@@ -111,10 +127,10 @@ class Gate:
 
     def logged_in(self, source: str, before: str, person: str) -> bool:
         """Move a connection from its address, or the person `before`, to a person who has not too many."""
-        if self._people[person] >= self._limits().per_person:
+        if self.tally[_PERSON + person] >= self._limits().per_person:
             return False
         self._leave(source, before)
-        self._people[person] += 1
+        self.tally.add(_PERSON + person, 1)
         return True
 
     def logged_out(self, source: str, person: str) -> str:
@@ -131,30 +147,27 @@ class Gate:
 
     def left(self, source: str, person: str) -> None:
         """A connection ended; `person` is "" when nobody had logged in."""
-        self.sessions -= 1
+        self.tally.add(_SESSIONS, -1)
         self._leave(source, person)
 
     def _leave(self, source: str, person: str) -> None:
         if person:
-            self._people[person] -= 1
-            if not self._people[person]:
-                del self._people[person]
+            self.tally.add(_PERSON + person, -1)
         elif source:
-            self._before_login -= 1
-            self._sources[source] -= 1
-            if not self._sources[source]:
-                del self._sources[source]
+            self.tally.add(_STRANGERS, -1)
+            self.tally.add(_SOURCE + source, -1)
             self._note_stress()
 
     def _note_stress(self) -> None:
         """See whether stress begins or ends; one line in the log for each."""
         limits = self._limits()
         least = limits.before_login * limits.stress_percent / 100 * (_CALM if self.stressed else 1.0)
-        if self.stressed == (self._before_login > least):
+        strangers = self.tally[_STRANGERS]
+        if self.stressed == (strangers > least):
             return
         self.stressed = not self.stressed
         event = "stress begins" if self.stressed else "stress is over"
-        self._log.warn(event, strangers=self._before_login, places=limits.before_login)
+        self._log.warn(event, strangers=strangers, places=limits.before_login)
 
 
 class Admission:

@@ -305,9 +305,13 @@ class InteropTestCase(SynchronousTestCase):
     """Tests against a server of their own; its log must stay free of bugs."""
 
     def setUp(self) -> None:
-        self.server = Server()
+        self.server = self.make_server()
         self.addCleanup(self.server.clean_up)
         self.server.start()
+
+    def make_server(self) -> Server:
+        """The server, not started."""
+        return Server()
 
     def tearDown(self) -> None:
         self.assert_sound(self.server)

@@ -20,9 +20,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailnode.config import Limits, MailboxEntry, Mailboxes
 from mailnode.fs import FileSystem
 from mailnode.net.blocking import InlineExecutor, ThreadedExecutor
-from mailnode.service import DISK_PATIENCE, PATIENCE, MailNode
+from mailnode.service import MailNode
 from mailnode.service_listeners import connection_limits, make_room
 from mailnode.service_reading import changed_people
+from mailnode.service_stopping import DISK_PATIENCE, PATIENCE
 from tests.interop.harness import ANNA, BEN, DOMAIN, HOSTNAME, PASSWORD, Server, free_ports, wait_until
 
 BIN = os.path.dirname(sys.executable)
@@ -257,7 +258,7 @@ class TlsTests(NodeTestCase):
         """Not other mail servers, on port 25; and a reload changes what both use."""
         node, _ = self.node()
         used = {factory._door.listener.protocol: factory._door for factory in node._factories.values()}
-        plain, asking = node._tls
+        plain, asking = node._entrance.tls, node._entrance.asking
         self.assertIs(used["smtp"].tls, plain)
         self.assertIs(used["smtp"].serve.__self__.tls, plain)
         for protocol in ("submission", "pop3", "imap"):
@@ -345,7 +346,7 @@ class StopTests(NodeTestCase):
     def test_disk_that_does_not_answer(self) -> None:
         """Jobs and threads that never end are waited for, but not for ever."""
         node, reactor = self.node()
-        node._realm.account(ANNA).lane.run(int, "1")
+        node._entrance.realm.account(ANNA).lane.run(int, "1")
         stopped = node.stopService()
         reactor.advance(DISK_PATIENCE - 1)
         self.assertNoResult(stopped)

@@ -65,7 +65,7 @@ class GateTests(SynchronousTestCase):
         self.assertEqual(first.person, "anna")
         for one in (first, second, third):
             one.release()
-        self.assertEqual((self.gate._people, self.gate._before_login), (Counter(), 0))
+        self.assertEqual(self.gate.tally._counts, Counter())
 
     def test_another_person(self) -> None:
         """Who logs in as somebody else on the same connection is counted there, and there only."""
@@ -189,8 +189,9 @@ class GateTests(SynchronousTestCase):
             people = [one.person for one in there if one.person]
             strangers = [one._source for one in there if one._source and not one.person]
             self.assertEqual(gate.sessions, len(there))
-            self.assertEqual((gate._people, gate._sources), (Counter(people), Counter(strangers)))
-            self.assertEqual(gate._before_login, len(strangers))
+            wanted = Counter([*(f"person {one}" for one in people), *(f"source {one}" for one in strangers)])
+            wanted.update(sessions=len(there), strangers=len(strangers))
+            self.assertEqual(gate.tally._counts, +wanted)
 
     def test_release_twice(self) -> None:
         """A connection leaves the counts once."""

@@ -41,8 +41,8 @@ from mailnode.queue.entry import Entry
 from mailnode.queue.runner import Runner
 from mailnode.queue.spool import Spool
 from mailnode.runtime import Runtime
-from mailnode.service import PATIENCE
-from mailnode.service_listeners import session_factories
+from mailnode.service_listeners import make_gates, session_factories
+from mailnode.service_stopping import PATIENCE
 from mailnode.smtp.server import Smtp
 from mailnode.wire.srs import Srs
 from tests.auth.fakes import PasswordLogins
@@ -181,7 +181,8 @@ class Life:
             moderation,
         )
         serve = {"smtp": smtp.serve, "submission": smtp.serve}
-        self.factories = session_factories(live, runtime, serve, {"smtp": None, "submission": None})
+        tls = {"smtp": None, "submission": None}
+        self.factories = session_factories(live, runtime, serve, tls, make_gates(live, runtime, serve))
         for port, factory in zip((SMTP, SUBMISSION), self.factories.values(), strict=True):
             network.listen(machine, port, factory)
 

@@ -1,0 +1,91 @@
+"""Between the processes of one server: a stream of short messages, each a JSON array on a line of its own.
+
+The first element is what kind of message it is. Both ends are this server, so a strange message is a bug, and
+is logged as one. Who does not read is not waited for: a link that holds back too much is closed, and whoever
+is at its other end is then taken for dead.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from twisted.internet.interfaces import ITransport
+from twisted.internet.protocol import connectionDone
+from twisted.protocols.basic import LineOnlyReceiver
+from twisted.python.failure import Failure
+
+from mailnode.events.log import Log
+
+LONGEST = 1_048_576  # octets of a message
+MOST_HELD_BACK = 33_554_432  # octets
+
+Hear = Callable[..., None]
+
+
+class Link(LineOnlyReceiver):
+    """One end. `hears` are called with the elements after the first one, by kind of message."""
+
+    delimiter = b"\n"
+    MAX_LENGTH = LONGEST
+
+    def __init__(self, hears: Mapping[str, Hear], lost: Callable[[], None]) -> None:
+        self._hears = hears
+        self._lost = lost
+        self._log = Log("mailnode.link")
+        self._held_back = 0
+
+    def connectionMade(self) -> None:
+        """Twisted's: the link is there."""
+        transport: Any = self.transport
+        transport.registerProducer(_Gauge(self), True)
+
+    def say(self, *message: object) -> None:
+        """Send a message; one that cannot be sent any more is lost with the process it was for."""
+        if self.transport is None or not self.connected:
+            return
+        line = json.dumps(message, separators=(",", ":")).encode()
+        if self._held_back:
+            self._held_back += len(line)
+            if self._held_back > MOST_HELD_BACK:
+                self._log.warn("the other process does not read")
+                self.close()
+                return
+        transport: Any = self.transport
+        transport.write(line + self.delimiter)
+
+    def lineReceived(self, line: bytes) -> None:
+        """Twisted's: a message has come."""
+        try:
+            kind, *message = json.loads(line)
+            self._hears[kind](*message)
+        except Exception:
+            self._log.bug("strange message", Failure())
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        """Twisted's: the other process has gone."""
+        self.connected = False
+        self._lost()
+
+    def close(self) -> None:
+        """End it at once."""
+        transport: ITransport | None = self.transport
+        if transport is not None:
+            transport.abortConnection()  # type: ignore[attr-defined]
+
+
+class _Gauge:
+    """Told by the transport whether it holds anything back."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def pauseProducing(self) -> None:
+        """Twisted's: it does."""
+        self._link._held_back = 1
+
+    def resumeProducing(self) -> None:
+        """Twisted's: it does not."""
+        self._link._held_back = 0
+
+    def stopProducing(self) -> None:
+        """Twisted's: it never will again."""

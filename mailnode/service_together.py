@@ -1,0 +1,86 @@
+"""What the processes of one server tell each other, so that they are one server (net.link).
+
+    feed      a mailbox is another
+    count     a counter of a limit went up or down, as `group` says of which
+    login     a login was right or wrong
+    say       a line for all sessions of somebody
+    event     something in the life of a message or of a login, for the one log
+
+Every process tells the main one, which tells the others.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import astuple
+from typing import Any
+
+from mailnode.auth.throttle import LoginThrottle, Told
+from mailnode.events import life
+from mailnode.events.feed import ChangeFeed, MailboxKey
+from mailnode.events.presence import LiveSessions
+from mailnode.net.limits import Gate
+from mailnode.net.link import Hear
+from mailnode.service_entrance import Entrance
+
+Say = Callable[..., None]
+
+PRESENT = "present"  # the group of counters that says who is there
+
+
+def event_message(event: life.Event) -> tuple[object, ...]:
+    """An event as a message."""
+    return ("event", type(event).__name__, *astuple(event))
+
+
+def event_of(name: str, *values: Any) -> life.Event:
+    """The event of a message; lists are tuples again."""
+    kind: Callable[..., life.Event] = getattr(life, name)
+    return kind(*(tuple(value) if isinstance(value, list) else value for value in values))
+
+
+class Together:
+    """The part of one process in all that they do together; `gates` are by protocol."""
+
+    def __init__(self, entrance: Entrance, gates: Mapping[str, Gate]) -> None:
+        self._feed: ChangeFeed = entrance.feed
+        self._sessions: LiveSessions = entrance.sessions
+        self._throttle: LoginThrottle = entrance.throttle
+        self._gates = gates
+        self.hears: dict[str, Hear] = {
+            "feed": self._hear_feed,
+            "count": self._hear_count,
+            "login": self._hear_login,
+            "say": self._hear_said,
+        }
+
+    def tell(self, say: Say) -> None:
+        """From here on tell the others by `say`."""
+
+        def feed(key: MailboxKey) -> None:
+            say("feed", key[0], key[1])
+
+        def login(told: Told) -> None:
+            attempt = None if told.attempt is None else told.attempt.hex()
+            say("login", told.source, told.name.hex(), attempt, told.ours)
+
+        self._feed.tell = feed
+        self._throttle.tell = login
+        self._sessions.say = lambda address, text: say("say", address, text)
+        tallies = {PRESENT: self._sessions.tally, **{name: gate.tally for name, gate in self._gates.items()}}
+        for group, tally in tallies.items():
+            tally.tell = lambda name, by, group=group: say("count", group, name, by)  # type: ignore[misc]
+
+    def _hear_feed(self, address: str, levels: list[str]) -> None:
+        self._feed.hear((address, tuple(levels)))
+
+    def _hear_count(self, group: str, name: str, by: int) -> None:
+        if group == PRESENT:
+            self._sessions.tally.hear(name, by)
+        elif group in self._gates:
+            self._gates[group].hear(name, by)
+
+    def _hear_login(self, source: str | None, name: str, attempt: str | None, ours: bool) -> None:
+        tried = None if attempt is None else bytes.fromhex(attempt)
+        self._throttle.hear(Told(source, bytes.fromhex(name), tried, ours))
+
+    def _hear_said(self, address: str, text: str) -> None:
+        self._sessions.hear(address, text)

@@ -1,0 +1,237 @@
+"""The main process and its workers: processes in which people read their mail, POP3 and IMAP.
+
+The main process holds the listening sockets, accepts nothing on them, and starts the workers, who do. What
+goes on in one of them the others hear through the main one (service_together). Mail comes in, waits and goes
+out in the main process alone, and so does what is done once: upkeep, the queue, the log.
+
+A worker that dies takes its sessions along, whose clients come again, and nothing else: what was written is
+on the disk, what was not was not acknowledged. Its place in the counts is given back, and another one is
+started. Connections that come meanwhile wait in the listening socket.
+"""
+
+import json
+import os
+import socket
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred, DeferredList
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.protocol import Factory, ProcessProtocol
+from twisted.logger import Logger, LogLevel
+from twisted.python.failure import Failure
+
+from mailnode.events.life import Bus
+from mailnode.events.log import Log
+from mailnode.net.link import Link
+from mailnode.service_together import Together, event_of
+
+MOST = 4  # workers, where the configuration leaves their number to the machine
+LINK, FIRST_PORT = 3, 4  # descriptors of a worker
+FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds before another one is started for one that died
+LONG_LIFE = 60.0  # seconds after which a death is no sign that the next one dies too
+
+
+def how_many(wanted: int) -> int:
+    """The number of workers; 1 means that there are none beside the main process."""
+    return wanted or min(MOST, len(os.sched_getaffinity(0)))
+
+
+class _Worker(ProcessProtocol):
+    """One process as the main one knows it."""
+
+    def __init__(self, began: float, over: Callable[["_Worker", str], None]) -> None:
+        self.began = began
+        self.link: Link | None = None
+        self.ready: Deferred[None] = Deferred()
+        self.ended: Deferred[None] = Deferred()
+        self.leaves = False
+        self.counts: Counter[tuple[str, str]] = Counter()
+        self._over = over
+
+    def say(self, *message: object) -> None:
+        """Tell it something."""
+        if self.link is not None:
+            self.link.say(*message)
+
+    def hang_up(self) -> None:
+        """Its end of the link is lost: it ends, or is ended."""
+        if self.transport is not None and self.transport.pid:
+            self.transport.signalProcess("KILL")
+
+    def processEnded(self, reason: Failure) -> None:
+        """Twisted's."""
+        self._over(self, reason.getErrorMessage())
+        self.ended.callback(None)
+
+
+class _Ends(Factory):
+    """Makes the main process's end of a link."""
+
+    noisy = False
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def buildProtocol(self, addr: object) -> Link:
+        """Twisted's."""
+        return self._link
+
+
+class Workers:
+    """All of them."""
+
+    def __init__(
+        self, path: str, count: int, *, reactor: Any, together: Together, bus: Bus, key: bytes
+    ) -> None:
+        self._path = path
+        self._count = count
+        self._reactor = reactor
+        self._together = together
+        self._bus = bus
+        self._key = key
+        self._log = Log("mailnode.workers")
+        self._ports: dict[str, Any] = {}
+        self._workers: list[_Worker] = []
+        self._pause = FIRST_PAUSE
+        self._stopping = False
+        self._waiting: list[Any] = []
+
+    # Listening
+
+    def listen(self, endpoints: Sequence[str]) -> "list[Deferred[IListeningPort]]":
+        """Take the ports; what comes there waits for the workers."""
+
+        def hold(endpoint: str) -> "Deferred[IListeningPort]":
+            def held(port: Any) -> IListeningPort:
+                port.stopReading()
+                self._ports[endpoint] = port
+                return port  # type: ignore[no-any-return]
+
+            listening: Deferred[Any] = serverFromString(self._reactor, endpoint).listen(Factory())
+            return listening.addCallback(held)
+
+        return [hold(endpoint) for endpoint in endpoints]
+
+    # Starting
+
+    async def start(self) -> None:
+        """Fires when all of them serve."""
+        self._together.tell(self._say_to_all)
+        await DeferredList([self._start_one().ready for _ in range(self._count)], fireOnOneErrback=True)
+
+    def _start_one(self) -> _Worker:
+        worker = _Worker(self._reactor.seconds(), self._over)
+        ours, theirs = socket.socketpair()
+        places = {endpoint: FIRST_PORT + number for number, endpoint in enumerate(self._ports)}
+        descriptors = {place: self._ports[endpoint].fileno() for endpoint, place in places.items()}
+        families = {endpoint: int(port.socket.family) for endpoint, port in self._ports.items()}
+        told = {"config": self._path, "ports": {name: [places[name], families[name]] for name in places}}
+        try:
+            self._reactor.spawnProcess(
+                worker,
+                sys.executable,
+                [sys.executable, "-m", "mailnode.worker", json.dumps(told)],
+                env=os.environ,
+                childFDs={0: 0, 1: 1, 2: 2, LINK: theirs.fileno(), **descriptors},
+            )
+        finally:
+            theirs.close()
+        hears = {**self._relayed(worker), "ready": lambda: worker.ready.callback(None)}
+        worker.link = Link({**hears, "event": self._publish, "log": _write}, worker.hang_up)
+        self._reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, _Ends(worker.link))
+        ours.close()
+        worker.say("hello", self._key.hex())
+        for other in self._workers:
+            for (group, name), number in other.counts.items():
+                worker.say("count", group, name, number)
+        self._workers.append(worker)
+        return worker
+
+    # Talking
+
+    def _say_to_all(self, *message: object) -> None:
+        for worker in self._workers:
+            worker.say(*message)
+
+    def _relayed(self, worker: _Worker) -> Mapping[str, Callable[..., None]]:
+        """What one says, the others and the main process hear."""
+
+        def relay(kind: str) -> Callable[..., None]:
+            def hear(*message: Any) -> None:
+                if kind == "count":
+                    group, name, by = message
+                    worker.counts[group, name] += by
+                    if not worker.counts[group, name]:
+                        del worker.counts[group, name]
+                self._relay(worker, kind, *message)
+
+            return hear
+
+        return {kind: relay(kind) for kind in self._together.hears}
+
+    def _relay(self, origin: _Worker, kind: str, *message: Any) -> None:
+        self._together.hears[kind](*message)
+        for other in self._workers:
+            if other is not origin:
+                other.say(kind, *message)
+
+    def _publish(self, name: str, *values: Any) -> None:
+        self._bus.publish(event_of(name, *values))
+
+    def reload(self) -> None:
+        """Have all of them read the configuration again."""
+        self._say_to_all("reload")
+
+    # Ending
+
+    def _over(self, worker: _Worker, reason: str) -> None:
+        self._workers.remove(worker)
+        for (group, name), number in worker.counts.items():
+            self._relay(worker, "count", group, name, -number)
+        if worker.leaves or self._stopping:
+            return
+        lived = self._reactor.seconds() - worker.began
+        self._pause = FIRST_PAUSE if lived > LONG_LIFE else self._pause
+        self._log.warn("worker died", reason=reason, lived=int(lived), next_in=self._pause)
+        self._waiting.append(self._reactor.callLater(self._pause, self._replace))
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+
+    def _replace(self) -> None:
+        self._waiting = [call for call in self._waiting if call.active()]
+        if not self._stopping:
+            self._start_one()
+
+    async def restart(self) -> int:
+        """Put another worker in the place of each, one after the other; sessions go on to their end."""
+        replaced = list(self._workers)
+        for worker in replaced:
+            fresh = self._start_one()
+            await DeferredList([fresh.ready, fresh.ended], fireOnOneCallback=True)
+            worker.leaves = True
+            worker.say("leave")
+        return len(replaced)
+
+    def stop(self) -> "list[Deferred[None]]":
+        """Have all of them end; gives what fires when they have."""
+        self._stopping = True
+        for call in self._waiting:
+            if call.active():
+                call.cancel()
+        for port in self._ports.values():
+            port.stopListening()
+        self._say_to_all("stop")
+        return [worker.ended for worker in self._workers]
+
+    def kill(self) -> None:
+        """End those that have not ended."""
+        for worker in self._workers:
+            worker.hang_up()
+
+
+def _write(namespace: str, level: str, text: str) -> None:
+    """A line of a worker's log."""
+    Logger(namespace=namespace).emit(LogLevel.levelWithName(level), "{line}", line=text)

@@ -1,0 +1,174 @@
+"""A process in which people read their mail, started by the main one (service_workers).
+
+    python -m mailnode.worker '{"config": PATH, "ports": {ENDPOINT: [DESCRIPTOR, FAMILY], ...}}'
+
+It takes connections from sockets that listen already, and does what the main process says. When that is gone,
+it ends.
+"""
+
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.protocol import Factory
+from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogBeginner
+from twisted.python.failure import Failure
+
+from mailnode.auth.keys import lasting_key
+from mailnode.events.log import Log
+from mailnode.fs import FileSystem
+from mailnode.net.link import Link
+from mailnode.service_entrance import READING, Entrance
+from mailnode.service_listeners import make_gates, make_room, session_factories
+from mailnode.service_reading import CANNOT_START, read
+from mailnode.service_stopping import CHANGED, STOPPING, SWITCH_INTERVAL, Stopping
+from mailnode.service_together import Together, event_message
+from mailnode.service_workers import LINK
+from mailnode.upkeep.memory import ShortCollections
+
+LINGER = 2.0  # seconds for the last words of sessions to go out
+DRAIN = 300.0  # seconds for sessions to end by themselves when another worker takes over
+
+
+class Worker:
+    """The process."""
+
+    def __init__(self, told: dict[str, Any], reactor: Any) -> None:
+        path, ports = str(told["config"]), told["ports"]
+        self._reactor = reactor
+        self._log = Log("mailnode.worker")
+        self._entrance = entrance = Entrance(
+            path, read(path, FileSystem()), reactor, lambda path: self._log.warn("the disk fails", path=path)
+        )
+        live, runtime = entrance.live, entrance.runtime
+        gates = make_gates(live, runtime, READING)
+        self._together = Together(entrance, gates)
+        tls = dict.fromkeys(READING, entrance.asking)
+        self._factories = session_factories(live, runtime, entrance.serve(), tls, gates)
+        self._ports = ports
+        self._listening: list[Any] = []
+        self._collections = ShortCollections(reactor, gc, quiet=lambda: not entrance.realm.crowded)
+        self._stopping = Stopping(reactor, self._log)
+        self._ends = False
+        self.link = Link(
+            {
+                **self._together.hears,
+                "hello": self._begin,
+                "reload": self._reload,
+                "leave": self._leave,
+                "stop": self.stop,
+            },
+            self.stop,
+        )
+
+    # Working
+
+    def _begin(self, key: str) -> None:
+        """The main process has said what all of them have together."""
+        entrance = self._entrance
+        sys.setswitchinterval(SWITCH_INTERVAL)
+        make_room(entrance.live.config.limits)
+        entrance.throttle.key = bytes.fromhex(key)
+        entrance.logins.verifiers.key = lasting_key(entrance.live.config.login_key, entrance.files)
+        self._together.tell(self.link.say)
+        entrance.bus.subscribe(lambda event: self.link.say(*event_message(event)))
+        entrance.disk.start()
+        entrance.passwords.start()
+        self._collections.start()
+        for endpoint, (descriptor, family) in self._ports.items():
+            factory = self._factories[endpoint]
+            self._listening.append(self._reactor.adoptStreamPort(descriptor, family, factory))
+            os.close(descriptor)
+        self.link.say("ready")
+
+    def _reload(self) -> None:
+        Deferred.fromCoroutine(self._take_configuration()).addErrback(self._not_reloaded)
+
+    async def _take_configuration(self) -> None:
+        _, changed = await self._entrance.reload()
+        for factory in self._factories.values():
+            factory.dismiss(CHANGED, changed)
+
+    def _not_reloaded(self, failure: Failure) -> None:
+        if failure.check(*CANNOT_START):
+            self._log.warn("reload refused", mistake=failure.getErrorMessage())
+        else:
+            self._log.bug("reload failed", failure)
+
+    # Ending
+
+    def _leave(self) -> None:
+        """Another one takes what comes from here on."""
+        self._stop_listening()
+        sessions = [session for factory in self._factories.values() for session in factory.sessions()]
+        ended = self._stopping.ended("sessions", sessions, DRAIN)
+        ended.addCallback(lambda _: self._reactor.callLater(LINGER, self.stop))
+
+    def _stop_listening(self) -> None:
+        for port in self._listening:
+            port.stopListening()
+        self._listening = []
+
+    def stop(self) -> None:
+        """Send everybody away, put everything away, and end."""
+        if not self._ends:
+            self._ends = True
+            Deferred.fromCoroutine(self._stop()).addBoth(lambda _: self._reactor.stop())
+
+    async def _stop(self) -> None:
+        self._stop_listening()
+        self._collections.stop()
+        await self._stopping.send_away(self._factories.values(), STOPPING, [])
+        self._entrance.watches.close()
+        await self._stopping.put_away(self._entrance, [])
+
+
+class _TheLink(Factory):
+    noisy = False
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def buildProtocol(self, addr: object) -> Link:
+        return self._link
+
+
+def _observer(link: Link) -> Any:
+    """The log goes to the main process."""
+
+    def observe(event: LogEvent) -> None:
+        level = event.get("log_level") or LogLevel.info
+        text = event.get("line") or formatEvent(event)
+        failure = event.get("log_failure")
+        if failure is not None:
+            text = f"{text}\n{failure.getTraceback()}"
+        if text and (level is not LogLevel.debug):
+            link.say("log", event.get("log_namespace", "mailnode"), level.name, text)
+
+    return observe
+
+
+def main() -> None:
+    """What the main process starts."""
+    from twisted.internet import reactor as running  # noqa: TID251
+
+    reactor: Any = running
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a keyboard: the main process gets it too
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    worker = Worker(json.loads(sys.argv[1]), reactor)
+    globalLogBeginner.beginLoggingTo([_observer(worker.link)], redirectStandardIO=False)
+    reactor.adoptStreamConnection(LINK, socket.AF_UNIX, _TheLink(worker.link))
+    os.close(LINK)
+    reactor.callWhenRunning(
+        lambda: signal.signal(signal.SIGTERM, lambda *_: reactor.callFromThread(worker.stop))
+    )
+    reactor.run()
+
+
+if __name__ == "__main__":
+    main()

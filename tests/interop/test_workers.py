@@ -1,0 +1,195 @@
+"""Several processes in which people read their mail: one server to everybody, whatever becomes of one."""
+
+import contextlib
+import imaplib
+import os
+import poplib
+import re
+import signal
+from contextlib import closing
+from functools import partial
+
+from imapclient import IMAPClient
+from imapclient.exceptions import IMAPClientError
+
+from mailnode.admin.control import ask
+from tests.interop.both_sides import deliver, login
+from tests.interop.harness import BEN, HOST, PASSWORD, InteropTestCase, Server, sample, wait_until
+
+WORKERS = 2
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return [int(one) for one in file.read().split()]
+
+
+def hang_up(client: IMAPClient) -> None:
+    """Close a connection, if it is open."""
+    with contextlib.suppress(OSError):
+        client.shutdown()
+
+
+class WorkerTests(InteropTestCase):
+    """A server of three processes."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.addCleanup(self.server.stop)  # when the main process is killed the others end a moment later
+
+    def make_server(self) -> Server:
+        """One with workers."""
+        return Server(head=f"workers = {WORKERS}\n")
+
+    def both(self) -> list[IMAPClient]:
+        """A client of each worker, logged in; which is whose the log says."""
+        clients: list[IMAPClient] = []
+        for _ in range(40):
+            client = IMAPClient(HOST, self.server.ports["imaps"], ssl_context=self.server.tls())
+            client.login(BEN, PASSWORD)
+            clients.append(client)
+            self.addCleanup(hang_up, client)
+            if len(self.busy()) == WORKERS:
+                return clients
+        raise AssertionError("all connections went to one worker")
+
+    def busy(self) -> set[int]:
+        """The workers that have a connection of a client."""
+        found = set()
+        for pid in children(self.server.pid):
+            sockets = {os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")}
+            with open(f"/proc/{pid}/net/tcp", encoding="ascii") as file:
+                rows = [line.split() for line in file.readlines()[1:]]
+            port = f"{self.server.ports['imaps']:04X}"
+            mine = {row[9] for row in rows if row[1].endswith(port) and row[3] == "01"}
+            if any(f"socket:[{inode}]" in sockets for inode in mine):
+                found.add(pid)
+        return found
+
+    def test_one_server(self) -> None:
+        """What one session does those of the other process hear, and modification sequences are the same."""
+        clients = self.both()
+        for client in clients:
+            client.select_folder("INBOX")
+        for client in clients:
+            client.idle()
+        deliver(self.server, [sample("one", b"text\r\n")])
+        for client in clients:
+            wait_until(lambda client=client: (1, b"EXISTS") in client.idle_check(timeout=1), "EXISTS")  # type: ignore[misc]
+            client.idle_done()
+        first, *others = clients
+        for number, client in enumerate(clients):
+            client.add_flags([1], [f"k{number}"])
+        known = {client.fetch([1], ["FLAGS", "MODSEQ"])[1][b"MODSEQ"] for client in clients}
+        self.assertEqual(len(known), 1)
+        for client in others:
+            client.idle()
+        first.delete_messages([1])
+        first.expunge()
+        for client in others:
+            wait_until(lambda client=client: (1, b"EXPUNGE") in client.idle_check(timeout=1), "EXPUNGE")  # type: ignore[misc]
+            client.idle_done()
+
+    def test_limits(self) -> None:
+        """A person has so many sessions in all processes together."""
+        self.server.stop()
+        self.server.write_config("\n[limits]\nsessions_per_user_imap = 5\n")
+        self.server.start()
+        clients = []
+        for _ in range(5):
+            clients.append(login(self.server))
+        with self.assertRaisesRegex(IMAPClientError, "UNAVAILABLE"):
+            login(self.server)
+        clients.pop().logout()
+        wait_until(partial(self.lets_in, clients), "a place that is free again")
+        for client in clients:
+            client.logout()
+
+    def lets_in(self, clients: list[IMAPClient]) -> bool:
+        """Whether another session is possible; then it is there."""
+        try:
+            clients.append(login(self.server))
+        except IMAPClientError:
+            return False
+        return True
+
+    def test_a_worker_dies(self) -> None:
+        """Its sessions are gone, all others go on, its places are free, and another one takes its place."""
+        clients = self.both()
+        before = set(children(self.server.pid))
+        victim = sorted(self.busy())[0]
+        deliver(self.server, [sample("one", b"text\r\n")])
+        os.kill(victim, signal.SIGKILL)
+        alive = 0
+        for client in clients:
+            try:
+                client.noop()
+                alive += 1
+            except (IMAPClientError, OSError, imaplib.IMAP4.abort):
+                continue
+        self.assertTrue(0 < alive < len(clients), (alive, len(clients)))
+        wait_until(
+            lambda: victim not in (now := children(self.server.pid)) and len(now) == WORKERS, "another"
+        )
+        self.assertEqual(len(set(children(self.server.pid)) & before), WORKERS - 1)
+        with login(self.server) as client:
+            self.assertEqual(client.select_folder("INBOX")[b"EXISTS"], 1)
+        self.assertRegex(self.server.log(), "worker died reason=.*signal 9")
+
+    def test_restart(self) -> None:
+        """One after the other is replaced; who is there stays until they go."""
+        clients = self.both()
+        before = set(children(self.server.pid))
+        answer = ask(self.server.config().control_socket, {"command": "restart"})
+        self.assertEqual(answer, {"ok": True, "workers": WORKERS})
+        with login(self.server) as client:
+            client.noop()
+        for client in clients:
+            client.noop()
+            client.logout()
+        wait_until(lambda: len(children(self.server.pid)) == WORKERS, "the old ones to be gone")
+        self.assertEqual(set(children(self.server.pid)) & before, set())
+
+    def test_pop3(self) -> None:
+        """The lock of a maildrop holds in all processes."""
+        deliver(self.server, [sample("one", b"text\r\n")])
+        port = self.server.ports["pop3s"]
+        first = poplib.POP3_SSL(HOST, port, context=self.server.tls(), timeout=30)
+        first.user(BEN)
+        first.pass_(PASSWORD)
+        for _ in range(6):
+            with closing(poplib.POP3_SSL(HOST, port, context=self.server.tls(), timeout=30)) as second:
+                second.user(BEN)
+                with self.assertRaisesRegex(poplib.error_proto, "IN-USE"):
+                    second.pass_(PASSWORD)
+        self.assertEqual(first.stat()[0], 1)
+        first.dele(1)
+        first.quit()
+        with login(self.server) as client:
+            self.assertEqual(client.select_folder("INBOX")[b"EXISTS"], 0)
+
+    def test_the_log(self) -> None:
+        """There is one, with the lines of all processes in the form of the main one's."""
+        with login(self.server) as client:
+            client.noop()
+        line = (
+            r"^\S+ \[mailnode\.mail#info\] LoggedIn connection=(\w+) address=ben@\S+ protocol=imap peer=\S+$"
+        )
+        wait_until(
+            lambda: re.search(line, self.server.log(), re.MULTILINE) is not None, "the login in the log"
+        )
+        self.assertRegex(self.server.log(), r"(?m)\[mailnode\.imap#info\] connected ")
+
+    def test_the_end(self) -> None:
+        """All processes end when the server is stopped, and when the main one is killed."""
+        clients = self.both()
+        before = children(self.server.pid)
+        self.server.stop()
+        self.assertFalse(any(os.path.exists(f"/proc/{pid}") for pid in before))
+        self.assertEqual(len(clients) > 0, True)
+        self.server.start()
+        before = children(self.server.pid)
+        self.server.kill()
+        wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in before), "the workers to end")
+        self.server.start()

@@ -1,0 +1,68 @@
+"""The link between two processes of a server."""
+
+from typing import Any
+
+from twisted.internet.testing import StringTransport
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailnode.net import link as module
+from mailnode.net.link import Link
+
+
+class Transport(StringTransport):
+    """One that says how it ends."""
+
+    aborted = False
+
+    def abortConnection(self) -> None:
+        self.aborted = True
+
+
+class LinkTests(SynchronousTestCase):
+    """One end, and what it hears."""
+
+    def setUp(self) -> None:
+        self.heard: list[Any] = []
+        hears = {"a": lambda *words: self.heard.append(words), "b": lambda: self.heard.append("b")}
+        self.link = Link(hears, lambda: self.heard.append("lost"))
+        self.transport = Transport()
+        self.link.makeConnection(self.transport)
+
+    def test_messages(self) -> None:
+        """Each is a line; text is told as it is, in any pieces."""
+        self.link.say("a", 1, "Grüße\n", None, ["x"])
+        line = self.transport.value()
+        self.assertEqual(line.count(b"\n"), 1)
+        for octet in line + line:
+            self.link.dataReceived(bytes([octet]))
+        self.assertEqual(self.heard, [(1, "Grüße\n", None, ["x"])] * 2)
+
+    def test_strange(self) -> None:
+        """What cannot be understood is a bug in the log, and costs nothing else."""
+        for line in (b"", b"x", b"{}", b'["c"]', b'["b", 1]', b"\xff", b"[]"):
+            self.link.dataReceived(line + b"\n")
+        self.link.dataReceived(b'["b"]\n')
+        self.assertEqual(self.heard, ["b"])
+        self.assertEqual(len(self.flushLoggedErrors()), 7)
+
+    def test_who_does_not_read(self) -> None:
+        """What is held back has an end, and then the link has."""
+        self.patch(module, "MOST_HELD_BACK", 1000)
+        producer = self.transport.producer
+        producer.pauseProducing()
+        for _ in range(5):
+            self.link.say("a", "x" * 100)
+        producer.resumeProducing()
+        for _ in range(20):
+            self.link.say("a", "x" * 100)
+        self.assertFalse(self.transport.aborted)
+        producer.pauseProducing()
+        for _ in range(20):
+            self.link.say("a", "x" * 100)
+        self.assertTrue(self.transport.aborted)
+
+    def test_lost(self) -> None:
+        """Whoever is told afterwards does not know."""
+        self.link.connectionLost()
+        self.link.say("a")
+        self.assertEqual((self.heard, self.transport.value()), (["lost"], b""))
