@@ -16,6 +16,7 @@ from mailnode.runtime import Runtime
 from mailnode.store.acl import USER, Acl, Entry
 from mailnode.store.sharing import Sharing
 from mailnode.store.values import INBOX
+from tests.scratch import room_of
 
 BEN = "ben@example.org"
 
@@ -24,7 +25,7 @@ class NeighbourTests(SynchronousTestCase):
     """Anna, who grants something to Ben."""
 
     def setUp(self) -> None:
-        directory = self.mktemp()
+        directory = room_of(self)
         store = Store(f"{directory}/{{local}}")
         config = Config("mail.example.org", ("example.org",), state=directory, store=store)
         people = Mailboxes({f"{name}@example.org": MailboxEntry("") for name in ("anna", "ben", "carl")})

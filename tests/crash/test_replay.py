@@ -18,7 +18,8 @@ from tests.scratch import scratch
 EACH = 50  # states of each story; all there are when thorough
 CACHED = 6  # one state in so many has the SQLite files of an earlier moment
 SECOND_CRASHES = 4  # states of each story whose recovery is cut off too
-WANTED = 3000  # states, all in all
+EACH_AGAIN = 15  # states of each recovery; all there are when thorough
+WANTED = 2000  # states, all in all
 SHOWN = 10
 
 
@@ -75,7 +76,7 @@ class Trial:
         self._rooms += 1
         return f"{self._base}/{self._rooms}"
 
-    def replay(self, story: Story, models: tuple[str, ...] = MODELS, age: int = 3) -> None:
+    def replay(self, story: Story, models: tuple[str, ...] = MODELS, age: int = 3, most: int = EACH) -> None:
         """Recover distinct states once each, and check them against all that was told when they can occur."""
         bench = Bench(self.room())
         accounts = sorted({box.account for _, told, _ in story.told for box in told.boxes})
@@ -85,7 +86,7 @@ class Trial:
                 occurring.setdefault(state, set()).add(moment)
         chosen = list(occurring.items())
         if not THOROUGH:
-            chosen = self._rng.sample(chosen, min(EACH, len(chosen)))
+            chosen = self._rng.sample(chosen, min(most, len(chosen)))
         for count, (state, moments) in enumerate(chosen):
             cached = story.told[self._rng.randrange(min(moments) + 1)][2] if count % CACHED == 0 else {}
             path = bench.lay_out(state, cached)
@@ -103,7 +104,7 @@ class Trial:
         for moment, state in self._rng.sample(states, min(SECOND_CRASHES, len(states))):
             second = Story(bench.lay_out(state, {}))
             second.act(Flow(lambda world: None, look_at_all), story.told[moment][1], 3)
-            self.replay(second, ("posix", "ext4"), 4)
+            self.replay(second, ("posix", "ext4"), 4, EACH_AGAIN)
 
 
 def look_at_all(world: World) -> None:

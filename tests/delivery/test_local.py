@@ -23,6 +23,7 @@ from mailnode.fs import FileSystem
 from mailnode.net.blocking import InlineExecutor
 from mailnode.runtime import Runtime
 from mailnode.store.errors import OverQuota
+from tests.scratch import room_of
 
 ANNA, BOB = "anna@a.example", "bob@a.example"
 HEAD = b"Return-Path: <>\r\n"
@@ -44,7 +45,7 @@ class Local(SynchronousTestCase):
     """LocalCourier and LocalDelivery."""
 
     def setUp(self) -> None:
-        self.base = os.path.abspath(self.mktemp())
+        self.base = room_of(self)
         os.makedirs(self.base)
         config = Config(
             hostname="mx.example",

@@ -15,10 +15,10 @@ class Targets(SynchronousTestCase):
     """Nothing here may raise."""
 
     def test_seeds(self) -> None:
-        """What the vectors send."""
+        """What the vectors send, every second of them; the fuzzer begins with all."""
         for name, inputs in seeds(vectors()).items():
             self.assertGreater(len(inputs), 20, name)
-            for data in sorted(inputs):
+            for data in sorted(inputs)[::2]:
                 TARGETS[name](data)
 
     def test_found(self) -> None:

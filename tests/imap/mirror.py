@@ -2,7 +2,13 @@
 
 It applies EXISTS, EXPUNGE, VANISHED, FETCH, and the updates of a search, as RFC 3501, RFC 7162 and RFC 5267
 tell clients to, and raises AssertionError for a response that may not come, or that contradicts what it
-knows. It can go away, come back, and catch up.
+knows. It can go away, come back, and catch up. With NOTIFY (RFC 5465) it hears outside of commands, in one of
+these ways:
+
+    all        everything, at once
+    delayed    everything, but expunges only with a command that allows them
+    messages   new messages and expunges at once, flags never
+    nothing    the mailbox stays as it was, but for what the client does itself
 """
 
 import re
@@ -11,6 +17,14 @@ from tests.imap.world import Client, World
 
 EXPUNGES_FORBIDDEN = ("FETCH", "STORE", "SEARCH", "SORT")
 FOLLOWED = "f"  # the tag of the search that is followed
+_ALL = "(MessageNew (UID FLAGS) MessageExpunge FlagChange)"
+NOTIFY = {
+    "all": f"(selected {_ALL})",
+    "delayed": f"(selected-delayed {_ALL})",
+    "messages": "(selected (MessageNew (UID FLAGS) MessageExpunge)) (personal (MailboxName))",
+    "nothing": "(selected NONE)",
+}
+_OWN_EXPUNGES = ("EXPUNGE", "MOVE", "REPLACE", "SELECT")  # commands that take messages away
 _FETCH = re.compile(r"\* (\d+) FETCH \((.*)\)$")
 _CODE = re.compile(r"\S+ OK \[HIGHESTMODSEQ (\d+)\]")
 _VALIDITY = re.compile(r"\* OK \[UIDVALIDITY (\d+)\]")
@@ -35,10 +49,11 @@ def numbers(text: str) -> set[int]:
 class Mirror:
     """One client with a mailbox open. `enables` is what it asks for, such as "QRESYNC IMAP4rev2"."""
 
-    def __init__(self, world: World, enables: str = "", mailbox: str = "INBOX") -> None:
+    def __init__(self, world: World, mailbox: str, enables: str = "", notify: str = "") -> None:
         self._world = world
-        self._enables = enables
         self.mailbox = mailbox
+        self._enables = enables
+        self.notify = notify
         self.resyncs = "QRESYNC" in enables
         self.knows_modseqs = self.resyncs or "CONDSTORE" in enables
         self._is_modern = "IMAP4rev2" in enables
@@ -67,6 +82,9 @@ class Mirror:
         if self._enables:
             self._said(f"ENABLE {self._enables}")
         self.select()
+        if self.notify:
+            said = self._said(f"NOTIFY SET {NOTIFY[self.notify]}")
+            assert said == "x OK You will hear of it", said
 
     def log_out(self) -> None:
         """UNAUTHENTICATE: nothing of this session is known to the next one."""
@@ -99,6 +117,14 @@ class Mirror:
         assert uid is not None
         self.flags[uid] = changed(self.flags[uid], mode, flag)
 
+    def overhear(self) -> None:
+        """Believe what comes without having been asked for."""
+        assert self.client is not None
+        said = self.client.heard()
+        if said:
+            assert self.notify not in ("", "nothing"), said
+            self._hear("", self._lines(said))
+
     def hang_up(self) -> None:
         """The connection is lost; what is known stays."""
         if self.client is not None:
@@ -125,11 +151,25 @@ class Mirror:
     # Responses
 
     def hear(self, command: str, said: bytes, tag: str = "x") -> str:
-        """Believe the responses to a command; gives the tagged one, which is the last and the only one."""
-        lines = _LABEL.sub(rb'"\1"', said).decode().removesuffix("\r\n").split("\r\n")
-        *untagged, tagged = lines
-        assert tagged.startswith(f"{tag} "), lines
-        assert all(line.startswith("* ") for line in untagged), lines
+        """Believe the responses to a command; gives the tagged one, which is the only one.
+
+        It is the last, but for what a client hears that wants to know of everything at once.
+        """
+        lines = self._lines(said)
+        end = next((number for number, line in enumerate(lines) if not line.startswith("* ")), 0)
+        assert lines[end].startswith(f"{tag} "), lines
+        self._hear(command, lines[: end + 1])
+        if lines[end + 1 :]:
+            assert self.notify in ("all", "messages"), lines
+            self._hear("", lines[end + 1 :])
+        return lines[end]
+
+    @staticmethod
+    def _lines(said: bytes) -> list[str]:
+        return _LABEL.sub(rb'"\1"', said).decode().removesuffix("\r\n").split("\r\n")
+
+    def _hear(self, command: str, lines: list[str]) -> None:
+        """Responses that come together: the highest modification sequence counts, or what was stated."""
         modseqs = [0]
         stated: int | None = None
         for line in lines:
@@ -139,17 +179,17 @@ class Mirror:
             elif line.startswith("* "):
                 modseqs.append(self._believe(command, line))
         self.highest = stated if stated is not None else max(self.highest, *modseqs)
-        return tagged
 
     def _believe(self, command: str, line: str) -> int:
         """One untagged response; gives the modification sequence in it, or 0."""
         words = line.split(" ")
         if words[-1] == "EXISTS":
             count = int(words[1])
+            assert self.notify != "nothing" or command.startswith("SELECT"), line
             assert count >= len(self.uids), line
             self.uids += [None] * (count - len(self.uids))
         elif words[-1] == "EXPUNGE":
-            assert not self.resyncs and command.split(" ")[0] not in EXPUNGES_FORBIDDEN, line
+            assert not self.resyncs and self._may_expunge(command), line
             uid = self.uids.pop(int(words[1]) - 1)
             self.flags.pop(uid or 0, None)
         elif words[-1] == "RECENT":
@@ -169,9 +209,16 @@ class Mirror:
             self._validity = int(validity[1])
         return 0
 
+    def _may_expunge(self, command: str) -> bool:
+        if self.notify == "nothing":
+            return command.removeprefix("UID ").split(" ")[0] in _OWN_EXPUNGES
+        if not command:
+            return self.notify != "delayed"
+        return command.split(" ")[0] not in EXPUNGES_FORBIDDEN
+
     def _vanish(self, command: str, words: list[str]) -> None:
-        assert self.resyncs and command.split(" ")[0] not in EXPUNGES_FORBIDDEN, words
         earlier = words[0] == "(EARLIER)"
+        assert self.resyncs and (earlier or self._may_expunge(command)), (command, words)
         assert earlier <= (command.startswith("SELECT") or "VANISHED" in command), (command, words)
         for uid in numbers(words[-1]):
             if earlier:
@@ -193,6 +240,7 @@ class Mirror:
         assert self.knows_modseqs or modseq is None, items
         assert uid is not None or not self._is_modern or command.startswith("FETCH"), items
         known = self.uids[number - 1]
+        assert command or self.notify != "messages" or known is None, items
         if uid is not None:
             assert known in (None, int(uid[1])), f"{number} is {known}, not {uid[1]}"
             known = self.uids[number - 1] = int(uid[1])

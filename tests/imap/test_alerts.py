@@ -3,6 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.imap.world import World
+from tests.scratch import room_of
 
 ME = "me@example.org"
 
@@ -11,7 +12,7 @@ class Alerts(SynchronousTestCase):
     """LiveSessions and a session's tell()."""
 
     def setUp(self) -> None:
-        self.world = World(self.mktemp())
+        self.world = World(room_of(self))
         self.addCleanup(self.world.close)
 
     def test_there(self) -> None:

@@ -7,6 +7,7 @@ from mailnode.imap import incoming
 from mailnode.store.body import Body
 from tests.imap.test_session import MESSAGE, SessionCase
 from tests.imap.world import World
+from tests.scratch import room_of
 
 PART = b"Content-Type: application/octet-stream\r\nContent-Transfer-Encoding: binary\r\n\r\n"
 
@@ -35,7 +36,7 @@ class CatenateTests(SessionCase):
 
     def test_too_large_together(self) -> None:
         """The sum of all parts has the limit of a message; a URL is refused before its octets are read."""
-        self.world.live.config = World(self.mktemp(), message_size=80).config
+        self.world.live.config = World(room_of(self), message_size=80).config
         client = self.client().login()
         self.assertIn(b"OK", client.append(MESSAGE))
         part = b' URL "/INBOX/;UID=1"'

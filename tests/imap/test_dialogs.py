@@ -3,6 +3,7 @@
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.imap.dialog import at_random, byte_by_byte, dialogs, whole
+from tests.scratch import room_of
 
 
 class DialogTests(SynchronousTestCase):
@@ -12,7 +13,7 @@ class DialogTests(SynchronousTestCase):
         wrong = []
         for dialog in dialogs():
             try:
-                dialog.run(self.mktemp(), cut)
+                dialog.run(room_of(self), cut)
             except AssertionError as error:
                 wrong.append(str(error))
         self.assertEqual(wrong, [], "\n\n" + "\n\n".join(wrong))

@@ -14,6 +14,7 @@ from mailnode.message.wire_form import to_wire
 from mailnode.store.delivery import deliver
 from tests.imap.world import Client, World
 from tests.message import corpus, strategies
+from tests.scratch import room_of
 
 _ITEM = re.compile(rb"BODY\[[^\]\r\n{]*\](?:<\d+>)?|[A-Z0-9.]+")
 _QUOTED = re.compile(rb'"(?:[^"\\\r\n\0\x80-\xff]|\\["\\])*"')
@@ -73,7 +74,7 @@ def responses(text: bytes, tag: bytes = b"f") -> tuple[list[dict[bytes, bytes]],
 
 class FetchCase(SynchronousTestCase):
     def setUp(self) -> None:
-        self.world = World(self.mktemp())
+        self.world = World(room_of(self))
         self.addCleanup(self.world.close)
         self.me: Client = self.world.client().login()
         self.me.say("e ENABLE CONDSTORE UTF8=ACCEPT")  # all items, and headers as they are

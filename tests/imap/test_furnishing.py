@@ -6,13 +6,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.config_folders import SpecialUse
 from tests.imap.world import World
+from tests.scratch import room_of
 
 
 class FirstLoginTests(SynchronousTestCase):
     """With folders configured."""
 
     def setUp(self) -> None:
-        self.world = World(self.mktemp(), special_use=SpecialUse(sent="INBOX.Gesendet", archive=""))
+        self.world = World(room_of(self), special_use=SpecialUse(sent="INBOX.Gesendet", archive=""))
         self.addCleanup(self.world.close)
 
     def test_names_of_the_configuration(self) -> None:

@@ -6,6 +6,7 @@ import re
 from twisted.trial.unittest import SynchronousTestCase
 
 from tests.imap.world import Client, World
+from tests.scratch import room_of
 
 
 def ids(client: Client, item: str) -> list[bytes]:
@@ -15,7 +16,7 @@ def ids(client: Client, item: str) -> list[bytes]:
 
 class IdentityTests(SynchronousTestCase):
     def setUp(self) -> None:
-        self.directory = self.mktemp()
+        self.directory = room_of(self)
         self.world = World(self.directory)
         self.addCleanup(self.world.close)
         self.me = self.world.client().login()

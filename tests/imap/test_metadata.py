@@ -11,6 +11,7 @@ from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.command import Assembler
 from mailnode.wire.imap.cursor import Cursor
 from tests.imap.world import World
+from tests.scratch import room_of
 
 _LEVELS = st.lists(st.sampled_from("ab"), min_size=1, max_size=4)
 
@@ -69,7 +70,7 @@ class SessionTests(SynchronousTestCase):
     """In a session."""
 
     def setUp(self) -> None:
-        self.world = World(self.mktemp())
+        self.world = World(room_of(self))
         self.addCleanup(self.world.close)
         self.client = self.world.client().login()
 

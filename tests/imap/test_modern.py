@@ -11,6 +11,7 @@ from mailnode.imap.commands.rename import Rename
 from mailnode.imap.replies import Refused
 from mailnode.imap.session import Session
 from tests.imap.world import World
+from tests.scratch import room_of
 
 COMPOSED, DECOMPOSED = "\u00e9", "e\u0301"
 
@@ -19,7 +20,7 @@ class ModernTests(SynchronousTestCase):
     """With "IMAP4rev2" in the set of what is enabled."""
 
     def setUp(self) -> None:
-        self.world = World(self.mktemp())
+        self.world = World(room_of(self))
         self.addCleanup(self.world.close)
         self.client = self.world.client()
         self.session = Session(self.world.imap.shared, self.client.connection)

@@ -9,6 +9,7 @@ from mailnode.imap.progress import PERIOD, Progress
 from mailnode.net import blocking
 from mailnode.net.blocking import Lane
 from tests.imap.world import World
+from tests.scratch import room_of
 
 
 class ProgressTests(SynchronousTestCase):
@@ -119,7 +120,7 @@ class SessionTests(SynchronousTestCase):
     """In a session."""
 
     def setUp(self) -> None:
-        self.world = World(self.mktemp())
+        self.world = World(room_of(self))
         self.addCleanup(self.world.close)
         self.me = self.world.client().login()
 

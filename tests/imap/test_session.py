@@ -20,6 +20,7 @@ from mailnode.store.mailbox import Mailbox
 from mailnode.store.values import INBOX
 from mailnode.wire.imap.sequence import SequenceSet
 from tests.imap.world import Client, FakeLogins, World
+from tests.scratch import room_of
 
 MESSAGE = b"From: a@b\r\nSubject: x\r\n\r\nbody\r\n"
 
@@ -28,7 +29,7 @@ class SessionCase(SynchronousTestCase):
     """A world for each test; no session may end in a bug, no timer may stay."""
 
     def setUp(self) -> None:
-        self.world = World(self.mktemp())
+        self.world = World(room_of(self))
         self.clients: list[Client] = []
 
     def tearDown(self) -> None:
@@ -279,7 +280,7 @@ class LimitTests(SessionCase):
 
     def test_clear_text_behind_starttls(self) -> None:
         """Octets behind STARTTLS are never executed; the connection is cut (T3)."""
-        world = World(self.mktemp(), tls=object())
+        world = World(room_of(self), tls=object())
         client = world.client(loopback=False)
         said = client.send(b"a STARTTLS\r\nb LOGIN me secret\r\n")
         self.assertEqual(said, b"a OK Begin TLS negotiation now\r\n")
@@ -628,7 +629,7 @@ class TroubleTests(SessionCase):
 
     def test_free_space_is_kept(self) -> None:
         """A message that would use up the last room is refused before it is sent."""
-        self.world.live.config = World(self.mktemp(), min_free_space=2**62).config
+        self.world.live.config = World(room_of(self), min_free_space=2**62).config
         client = self.client().login()
         self.assertIn(b"a NO [OVERQUOTA] ", client.say("a APPEND INBOX {10}"))
 

@@ -10,8 +10,8 @@ from tests.interop.harness import REPOSITORY, program, run
 from tests.interop.network import can_be_apart
 from tests.interop.nodes import DOMAINS
 
-MESSAGES, KILLS = 150, 1
-SECONDS = 300  # it takes a tenth of that where nothing else is done
+MESSAGES, KILLS = 100, 1
+SECONDS = 600  # it takes a twentieth of that where nothing else is done
 
 
 class TheExchange(SynchronousTestCase):

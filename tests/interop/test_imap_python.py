@@ -239,7 +239,7 @@ class ImapTools(InteropTestCase):
         thread = threading.Thread(target=deliver, args=(self.server, [sample("new", b"text\r\n")]))
         with self.box.idle as idle:
             thread.start()
-            self.assertIn(b"* 6 EXISTS", idle.poll(timeout=30))
+            self.assertIn(b"* 6 EXISTS", idle.poll(timeout=120))
         thread.join()
         (message,) = self.box.fetch(A(uid="6"))
         self.assertEqual(message.text, "text\r\n")

@@ -16,6 +16,7 @@ from tests.interop.harness import (
     _EXTRA,
     ANNA,
     BEN,
+    CLIENT_SECONDS,
     DOMAIN,
     HOST,
     PASSWORD,
@@ -35,7 +36,6 @@ from tests.interop.test_stdlib import TRACE_FIELDS
 
 WAYS = ("plain", "starttls", "wrapped", "submitted", "submitted-wrapped", "lmtp-tcp", "lmtp-unix")
 LOADS = ((5, 200), (5, 1), (5, 3000), (2, 100_000), (10, 70))  # sessions, octets of 20 messages each
-SECONDS = 30.0
 
 _LMTP = """
 [[listener]]
@@ -136,7 +136,7 @@ class Peers(InteropTestCase):
     def arrived(self, postfix: Postfix, address: str, messages: list[Sample]) -> None:
         """Each is there once, behind our trace fields and the one of Postfix."""
         try:
-            wait_until(lambda: len(self.server.files(address)) >= len(messages), address, SECONDS)
+            wait_until(lambda: len(self.server.files(address)) >= len(messages), address)
         except AssertionError as error:
             raise AssertionError(f"{error}: {postfix.log()[-3000:]}") from None
         found = stored(self.server, address)
@@ -163,7 +163,7 @@ class Peers(InteropTestCase):
         everything = len(small("")) + 1
         for way in WAYS:
             address = f"{way}@{DOMAIN}"
-            wait_until(lambda address=address: len(self.server.files(address)) == everything, way, SECONDS)
+            wait_until(lambda address=address: len(self.server.files(address)) == everything, way)
 
     # Load
 
@@ -218,6 +218,6 @@ class Peers(InteropTestCase):
             {"port": ports["submissions"], "use_tls": True, **login},
         )
         for index, way in enumerate(ways):
-            async with aiosmtplib.SMTP(hostname=HOST, timeout=SECONDS, **way) as client:
+            async with aiosmtplib.SMTP(hostname=HOST, timeout=CLIENT_SECONDS, **way) as client:
                 for message in messages[index::3]:
                     await client.sendmail(ANNA, [BEN], message.octets, mail_options=["BODY=8BITMIME"])

@@ -3,12 +3,12 @@
 import email
 import os
 import smtplib
-import subprocess
 from email import policy
 from email.message import EmailMessage
 
+from click.testing import Result
+
 from tests.interop.harness import ANNA, BEN, HOST, PASSWORD, InteropTestCase, sample, wait_until
-from tests.interop.test_service import mailnode
 
 LATER = sample("later", b"A text for later.\r\n")
 
@@ -23,9 +23,9 @@ class Later(InteropTestCase):
         client.login(ANNA, PASSWORD)
         return client
 
-    def command(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    def command(self, *arguments: str) -> Result:
         """`mailnode queue`."""
-        return mailnode("--config", self.server.config_path, "queue", *arguments)
+        return self.server.command("queue", *arguments)
 
     def send(self, *options: str, to: str = BEN, rcpt_options: tuple[str, ...] = ()) -> str:
         """Send the sample; gives its id."""
@@ -79,7 +79,7 @@ class Later(InteropTestCase):
         self.assertEqual(self.command("release", released).stdout, f"{released} is due now.\n")
         wait_until(lambda: bool(self.server.files(BEN)), "the message to be released")
         self.assertEqual(self.command("drop", dropped).stdout, f"{dropped} is gone.\n")
-        self.assertEqual(self.command("drop", dropped).returncode, 1)
+        self.assertEqual(self.command("drop", dropped).exit_code, 1)
         self.server.stop()
         self.assertIn(f"{last} is gone.", self.command("drop", last).stdout)
         self.assertEqual(os.listdir(self.server.config().queue_directory), [])
@@ -88,8 +88,8 @@ class Later(InteropTestCase):
     def test_gone_meanwhile(self) -> None:
         """A mailbox that is removed while its message waits: the sender gets a report with the message."""
         name = self.send("HOLDFOR=86400", "RET=FULL", "ENVID=x1")
-        removed = mailnode("--config", self.server.config_path, "mailbox", "remove", BEN)
-        self.assertEqual(removed.returncode, 0, removed.stderr)
+        removed = self.server.command("mailbox", "remove", BEN)
+        self.assertEqual(removed.exit_code, 0, removed.output)
         self.command("release", name)
         wait_until(lambda: bool(self.server.files(ANNA)), "the report")
         report = self.read(self.server.files(ANNA)[0])

@@ -24,7 +24,6 @@ from tests.interop.harness import (
     wait_until,
 )
 from tests.interop.sink import SmtpSink
-from tests.interop.test_service import mailnode
 
 CARL, DORA = "carl@other.test", "dora@other.test"
 TRACE = b"Received: from client.example by mail.example.test; Tue, 3 Feb 2026 04:05:06 +0000\r\n"
@@ -70,7 +69,7 @@ class RelayingTestCase(InteropTestCase):
 
     def queue(self, *arguments: str) -> str:
         """What `mailnode queue` prints."""
-        return mailnode("--config", self.server.config_path, "queue", *arguments).stdout
+        return self.server.command("queue", *arguments).stdout
 
     def wait_for_the_end(self, server: Server | None = None) -> None:
         """Until the queue is empty."""
@@ -116,7 +115,7 @@ class Relaying(RelayingTestCase):
         # The server whose peer was not there yet has to be told that it is now.
         if not self.server.files(ANNA):
             self.other.stop()
-            mailnode("--config", self.other.config_path, "queue", "release", "back")
+            self.other.command("queue", "release", "back")
             self.other.start()
         self.wait_for_the_end(self.other)
         self.assertEqual(len(self.server.files(ANNA)), 1)

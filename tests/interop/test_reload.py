@@ -5,8 +5,6 @@ import imaplib
 import os
 import smtplib
 import ssl
-import subprocess
-import sys
 from base64 import b64encode
 from threading import Thread
 
@@ -74,16 +72,8 @@ class Reload(InteropTestCase):
 
     def command(self, *arguments: str) -> tuple[int, str]:
         """Run the `mailnode` command; gives its exit code and all it says."""
-        start = "from mailnode.admin.cli import main; main()"
-        done = subprocess.run(
-            [sys.executable, "-c", start, "--config", self.server.config_path, *arguments],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        return done.returncode, done.stdout + done.stderr
+        done = self.server.command(*arguments)
+        return done.exit_code, done.output
 
     def test_mailbox_and_alias(self) -> None:
         """A mailbox and an alias that are new work after `mailnode reload`, and not before."""

@@ -131,10 +131,11 @@ class AnnotationTests(StoreTestCase):
             notes.change(INBOX, {"/private/0": b"x", "/private/more": b""})
         self.assertEqual(notes.entries(INBOX)["/private/0"], b"")
         notes.change(INBOX, {"/private/0": None, "/private/more": b""})
+        large = {f"/private/{n}": bytes(VALUE_OCTETS // 2) for n in range(ENTRIES // 2)}
         with self.assertRaises(TooManyAnnotations):
             for n in range(FILE_OCTETS // VALUE_OCTETS):
                 self.store.create((f"m{n}",))
-                notes.change((f"m{n}",), {ENTRY: bytes(VALUE_OCTETS // 2)})
+                notes.change((f"m{n}",), large)
 
     def test_refusals(self) -> None:
         """No mailbox, and no use."""

@@ -10,6 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailnode.fs import FileSystem
 from mailnode.store.seen import CHANGES, FILE_NAME, Seen, SeenFile
 from mailnode.wire.imap import sequence
+from tests.scratch import room_of
 
 UIDS = st.sets(st.integers(1, 30), min_size=1)
 G = "0" * 32
@@ -41,7 +42,7 @@ class FileTests(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.files = FileSystem()
-        self.directory = self.mktemp()
+        self.directory = room_of(self)
         os.mkdir(self.directory)
 
     def file(self, validity: int = 7) -> SeenFile:

@@ -7,6 +7,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.fs import FileSystem
 from mailnode.store.shares import FILE_NAME, Shares
+from tests.scratch import room_of
 
 EVERYBODY = ("anna@x", "ben@x", "carl@x")
 
@@ -15,7 +16,7 @@ class SharesTests(SynchronousTestCase):
     """The file."""
 
     def setUp(self) -> None:
-        self.directory = f"{self.mktemp()}/state"
+        self.directory = f"{room_of(self)}/state"
         self.granted: dict[str, set[str]] = {"anna@x": {"ben@x"}, "carl@x": {"anyone"}}
         self.looked: list[str] = []
         self.shares = self.begun()

@@ -23,6 +23,7 @@ from mailnode.store.errors import InUse
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.values import INBOX, Name
 from mailnode.upkeep.indexer import QUIET, WAIT, Indexer
+from tests.scratch import room_of
 
 MESSAGE = b"Subject: hello\r\n\r\nText.\r\n"
 NOON = 1_700_000_000.0
@@ -51,7 +52,7 @@ class IndexerTests(SynchronousTestCase):
         self.clock.advance(NOON)
         self.threads = Threads()
         self.files = FileSystem()
-        config = Config("mail.example.org", ("example.org",), store=Store(self.mktemp() + "/{local}"))
+        config = Config("mail.example.org", ("example.org",), store=Store(room_of(self) + "/{local}"))
         runtime = Runtime(self.clock, random.Random(1), self.threads)
         self.realm = Realm(Live(config, Mailboxes()), runtime, self.files, rng=random.Random(2))
         self.feed = ChangeFeed()
