@@ -13,7 +13,7 @@ from mailnode.imap.selected import Selected
 from mailnode.message import ordering
 from mailnode.message.ordering import Text
 from mailnode.message.slices import Steps, arranged
-from mailnode.store.errors import NoSuchMessage
+from mailnode.store.errors import NoSuchMessage, Unread
 from mailnode.store.mailbox import Mailbox
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
@@ -23,10 +23,6 @@ TURN = 128  # messages that are looked at between two chances for others to have
 
 # Of messages in order of UID. Raises NoSuchMessage, OSError or Unread where one of several has none.
 Values = Callable[[Mailbox, Sequence[int]], list[Any]]
-
-
-class Unread(Exception):
-    """Some of the messages have to be read first: they are asked for one by one, as that takes time."""
 
 
 def orderings(mailbox: Mailbox, uids: Sequence[int]) -> list[bytes]:

@@ -4,6 +4,7 @@ A header in UTF-8 is replaced by a surrogate, in ENVELOPE, BODYSTRUCTURE, sizes 
 the disk, and what is searched, stays as it is; so does a header in another charset, of the times before.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +14,8 @@ from mailnode.message.rendered import Rendered, render
 from mailnode.message.surrogate import surrogate
 from mailnode.store import filenames
 from mailnode.store.body import HEADER_LIMIT, Body
-from mailnode.store.index import Prepared
 from mailnode.store.mailbox import Mailbox
+from mailnode.store.prepared_tables import Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,16 @@ class Surrogates:
         header = surrogate(self.mailbox.prepared(uid, "header"))
         return header if what == "header" else envelope(scan(header))
 
+    def column(self, uids: Sequence[int], what: Prepared) -> Sequence[Any]:
+        """One of the prepared answers of each of some neighbours; raises as Mailbox.column."""
+        found = self.mailbox.column(uids, what)
+        if all(map(bytes.isascii, found)):
+            return found
+        return [
+            answer if answer.isascii() else self.prepared(uid, what)
+            for uid, answer in zip(uids, found, strict=True)
+        ]
+
     def octets(self, uid: int) -> int:
         """RFC822.SIZE."""
         octets = self.mailbox.octets(uid)
@@ -50,12 +61,17 @@ class Surrogates:
         with self.body(uid) as body:
             return render(body.data, body.verbatim)
 
+    def small(self, uid: int) -> bytes:
+        """All of a small message; raises as Mailbox.small."""
+        with self.body(uid) as body:
+            return body.text()
+
     def body(self, uid: int) -> Body:
         """The open message."""
         body = self.mailbox.body(uid)
-        if not self._replaced(uid):
-            return body
         try:
+            if (body.is_small and _begins_in_ascii(body.data)) or not self._replaced(uid):
+                return body
             return body.with_header(surrogate(body.header()))
         except BaseException:
             body.close()
@@ -68,6 +84,12 @@ class Surrogates:
             return False
         header = self.mailbox.prepared(uid, "header")
         return not header.isascii() and len(header) <= HEADER_LIMIT and _is_utf8(header)
+
+
+def _begins_in_ascii(data: bytes) -> bool:
+    """Whether the header is ASCII, and perhaps some of what follows it: a look that costs little."""
+    empty_line = data.find(b"\n\n")
+    return (data if empty_line < 0 else data[:empty_line]).isascii()
 
 
 def _is_utf8(header: bytes) -> bool:

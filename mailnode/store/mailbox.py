@@ -21,11 +21,12 @@ from mailnode.store.body import Body
 from mailnode.store.directory import CUR, NEW
 from mailnode.store.download import Download, measure
 from mailnode.store.draft import Arriving, Draft
-from mailnode.store.errors import InUse, NoSuchMailbox, NoSuchMessage, TooManyKeywords
+from mailnode.store.errors import InUse, NoSuchMailbox, NoSuchMessage, TooManyKeywords, Unread
 from mailnode.store.folder import Place
-from mailnode.store.index import UNKNOWN, Prepared
+from mailnode.store.index import UNKNOWN
 from mailnode.store.keywords import NAME_LIMIT
 from mailnode.store.messages import Message
+from mailnode.store.prepared_tables import Prepared
 from mailnode.store.preparing import Piece, prepare_some
 from mailnode.store.synchronised import Synchronised
 from mailnode.store.uidlist import Record, UidList
@@ -95,6 +96,11 @@ class Mailbox(Synchronised):
                 self.sync()
                 message = self._listed(uid)
         raise NoSuchMessage(uid)
+
+    def small(self, uid: int) -> bytes:
+        """The wire form of a small message. Raises Unread for a larger one, and NoSuchMessage."""
+        with self.body(uid) as body:
+            return body.text()
 
     def octets(self, uid: int) -> int:
         """RFC822.SIZE: the size of the wire form, exactly."""
@@ -247,6 +253,23 @@ class Mailbox(Synchronised):
         """One of the prepared answers (the fields of Rendered); messages are asked for in order of UID."""
         found = self._answers.one(self._listed(uid), what)
         return getattr(self.rendered(uid), what) if found is None else found
+
+    def column(self, uids: Sequence[int], what: Prepared) -> Sequence[Any]:
+        """One of the prepared answers of each of some neighbours, which are named in order of UID.
+
+        Raises Unread where one of them has to be read first, or is long, and NoSuchMessage.
+        """
+        found = self._answers.column(list(self._messages.each(uids)), what)
+        if found is None:
+            raise Unread
+        return found
+
+    def fields(self, uids: Sequence[int], names: Sequence[bytes]) -> Sequence[bytes | None]:
+        """The header fields of these names, of messages as column(); None for a header that is not ASCII."""
+        found = self._answers.fields(list(self._messages.each(uids)), names)
+        if found is None:
+            raise Unread
+        return found
 
     def orderings(self, uids: Sequence[int]) -> list[bytes | None]:
         """What SORT and THREAD compare of messages (message.ordering), which are named in order of UID.
