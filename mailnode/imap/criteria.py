@@ -7,6 +7,7 @@ import math
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Any
 
 from mailnode.imap.selected import Selected
@@ -19,6 +20,7 @@ from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
 RELEVANCY = "RELEVANCY"  # the search tells it
+_PASSING = (RELEVANCY, "SIZE")  # a size that a name has stated wrongly is put right when the message is read
 TURN = 128  # messages that are looked at between two chances for others to have their turn
 
 # Of messages in order of UID. Raises NoSuchMessage, OSError or Unread where one of several has none.
@@ -148,6 +150,10 @@ class Sorting:
 
         Scores, if there are any, are those of the positions, and are given in the same order.
         """
+        lasting = not scores and all(one.name not in _PASSING for one in self.criteria)
+        known = self.view.derived(self.criteria) if lasting else None
+        if known is not None:
+            return _those(known, positions, len(self.view.uids)), array("B")
         read = Columns(self.view, [CRITERIA[one.name] for one in self.criteria if one.name != RELEVANCY])
         columns: list[list[Any]] = [[] for _ in read.values]
         for rows in read.read(positions):
@@ -166,4 +172,17 @@ class Sorting:
             else:
                 order = yield from arranged(order, columns.pop().__getitem__, reverse=criterion.reverse)
         ordered_scores = array("B", map(kept_scores.__getitem__, order) if kept_scores else ())
-        return array("I", map(read.positions.__getitem__, order)), ordered_scores
+        found = array("I", map(read.positions.__getitem__, order))
+        if lasting and self.view.is_all(read.positions):
+            self.view.keep_derived(self.criteria, found)
+        return found, ordered_scores
+
+
+def _those(ordered: "array[int]", positions: "array[int]", count: int) -> "array[int]":
+    """Those of all `count` positions that are wanted, in their order."""
+    if len(positions) == len(ordered):
+        return ordered
+    wanted = bytearray(count)
+    for position in positions:
+        wanted[position] = True
+    return array("I", compress(ordered, map(wanted.__getitem__, ordered)))

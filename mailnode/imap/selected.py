@@ -151,6 +151,20 @@ class Selected:
         r"""Whether IMAP4rev2 is enabled, which knows neither \Recent nor UNSEEN (RFC 9051 appendix E)."""
         return "IMAP4rev2" in self.enabled
 
+    # What is made of all messages
+
+    def is_all(self, positions: Sequence[int]) -> bool:
+        """Whether these positions, which ascend, are of all messages that there are at this moment."""
+        return len(positions) == len(self.uids) and self.uids is self.mailbox.uids
+
+    def derived(self, name: object) -> Any | None:
+        """What was made of all of them before."""
+        return self.mailbox.derived.get(name, self.uids)
+
+    def keep_derived(self, name: object, value: Any) -> None:
+        """Remember it for all sessions that look at the same messages."""
+        self.mailbox.derived.keep(name, self.uids, value)
+
     # Messages
 
     def positions(self, messages: SequenceSet, *, by_uid: bool) -> Positions:

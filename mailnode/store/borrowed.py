@@ -44,6 +44,7 @@ class Borrowed(Mailbox):
     ) -> None:
         # Nothing of Mailbox itself is set up: what is not said here fails.
         self.name = mailbox.name
+        self.derived = mailbox.derived
         self._lent = mailbox
         self._reader = reader
         self._file = seen
