@@ -40,7 +40,7 @@ def orderings(mailbox: Mailbox, uids: Sequence[int]) -> list[bytes]:
 
 def arrived(mailbox: Mailbox, uids: Sequence[int]) -> list[int]:
     """INTERNALDATE in whole seconds, which is what a client can see of it."""
-    return [math.floor(mailbox.internal_date(uid)) for uid in uids]
+    return list(map(math.floor, mailbox.internal_dates(uids)))
 
 
 def sent(mailbox: Mailbox, uids: Sequence[int]) -> list[int]:
@@ -56,7 +56,7 @@ def _text(text: Text) -> Values:
 
 
 def _sizes(mailbox: Mailbox, uids: Sequence[int]) -> list[int]:
-    return [mailbox.octets(uid) for uid in uids]
+    return mailbox.sizes(uids)
 
 
 CRITERIA: Mapping[str, Values] = {
@@ -122,7 +122,7 @@ class Columns:
                 yield from self._one_by_one(some)
 
     def _rows(self, positions: "array[int]") -> list[list[Any]]:
-        uids = [self.view.uids[position] for position in positions]
+        uids = list(map(self.view.uids.__getitem__, positions))
         rows = [values(self.view.mailbox, uids) for values in self.values]
         self.positions.extend(positions)
         return rows

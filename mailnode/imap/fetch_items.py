@@ -122,7 +122,7 @@ def _prepared(name: bytes, what: Prepared) -> Attribute:
 
 
 def _internal_dates(view: Selected, messages: Sequence[Message]) -> Iterator[bytes]:
-    return map(internal_date, map(view.mailbox.internal_date, _uids(messages)))
+    return map(internal_date, view.mailbox.internal_dates(_uids(messages)))
 
 
 def _named_for_ever(name: Callable[[Selected, int], str]) -> Column:
@@ -166,7 +166,8 @@ ATTRIBUTES: Mapping[str, Attribute | Text] = {
     "INTERNALDATE": Attribute(b"INTERNALDATE", _internal_dates),
     "RFC822.SIZE": Attribute(
         b"RFC822.SIZE",
-        lambda view, messages: map(b"%d".__mod__, map(view.reading.octets, _uids(messages))),
+        lambda view, messages: map(b"%d".__mod__, view.reading.sizes(_uids(messages))),
+        lambda subject: b"%d" % subject.reading.octets(subject.uid),
     ),
     "EMAILID": Attribute(b"EMAILID", _named_for_ever(identity.email_id)),
     "THREADID": Attribute(b"THREADID", _named_for_ever(identity.thread_id)),

@@ -46,6 +46,17 @@ class Surrogates:
             for uid, answer in zip(uids, found, strict=True)
         ]
 
+    def sizes(self, uids: Sequence[int]) -> list[int]:
+        """RFC822.SIZE of each of some neighbours; raises as Mailbox.column."""
+        sizes = self.mailbox.sizes(uids)
+        headers = self.mailbox.column(uids, "header")
+        if all(map(bytes.isascii, headers)):
+            return sizes
+        return [
+            size if header.isascii() else self.octets(uid)
+            for uid, size, header in zip(uids, sizes, headers, strict=True)
+        ]
+
     def octets(self, uid: int) -> int:
         """RFC822.SIZE."""
         octets = self.mailbox.octets(uid)
@@ -63,6 +74,9 @@ class Surrogates:
 
     def small(self, uid: int) -> bytes:
         """All of a small message; raises as Mailbox.small."""
+        text = self.mailbox.small(uid)
+        if _begins_in_ascii(text) or not self._replaced(uid):
+            return text
         with self.body(uid) as body:
             return body.text()
 
@@ -70,7 +84,7 @@ class Surrogates:
         """The open message."""
         body = self.mailbox.body(uid)
         try:
-            if (body.is_small and _begins_in_ascii(body.data)) or not self._replaced(uid):
+            if not self._replaced(uid):
                 return body
             return body.with_header(surrogate(body.header()))
         except BaseException:
@@ -86,10 +100,10 @@ class Surrogates:
         return not header.isascii() and len(header) <= HEADER_LIMIT and _is_utf8(header)
 
 
-def _begins_in_ascii(data: bytes) -> bool:
+def _begins_in_ascii(text: bytes) -> bool:
     """Whether the header is ASCII, and perhaps some of what follows it: a look that costs little."""
-    empty_line = data.find(b"\n\n")
-    return (data if empty_line < 0 else data[:empty_line]).isascii()
+    empty_line = text.find(b"\n\r\n")
+    return (text if empty_line < 0 else text[:empty_line]).isascii()
 
 
 def _is_utf8(header: bytes) -> bool:

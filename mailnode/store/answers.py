@@ -76,7 +76,11 @@ class Answers:
 
     def orderings(self, messages: Sequence[Message]) -> list[bytes | None]:
         """What SORT and THREAD compare of messages in order of UID, where it is in the cache."""
-        found = self._cache.orderings(messages[0].uid, messages[-1].uid)
+        column = self._cache.orderings(messages[0].uid, messages[-1].uid)
+        known = _of(messages, column)
+        if known is not None:
+            return list(known)
+        found = dict(zip(column.uids, zip(column.bases, column.values, strict=True), strict=True))
         rows = ((message, found.get(message.uid)) for message in messages)
         return [row[1] if row and row[0] == message.base else None for message, row in rows]
 

@@ -162,6 +162,12 @@ class Borrowed(Mailbox):
     def octets(self, uid: int) -> int:
         return self._lent.octets(uid)
 
+    def sizes(self, uids: Sequence[int]) -> list[int]:
+        return self._lent.sizes(uids)
+
+    def internal_dates(self, uids: Sequence[int]) -> list[float]:
+        return self._lent.internal_dates(uids)
+
     def record(self, uid: int) -> Record:
         return self._lent.record(uid)
 

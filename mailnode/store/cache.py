@@ -103,10 +103,9 @@ class FolderCache:
         """Keep the fields of these names: UID, base name, fields."""
         self._tried(lambda index, folder: index.save_fields(folder.id, names, rows), None)
 
-    def orderings(self, first: int, last: int) -> dict[int, tuple[str, bytes]]:
-        """What SORT and THREAD compare of the messages from one UID to another, each with its base name."""
-        nothing: dict[int, tuple[str, bytes]] = {}
-        return self._tried(lambda index, folder: index.orderings(folder.id, first, last), nothing)
+    def orderings(self, first: int, last: int) -> Column:
+        """What SORT and THREAD compare of the messages from one UID to another."""
+        return self._tried(lambda index, folder: index.orderings(folder.id, first, last), NO_ROWS)
 
     def save_rendered(self, answers: list[tuple[int, str, Rendered]]) -> None:
         """Keep prepared answers of messages, each with its UID and base name."""

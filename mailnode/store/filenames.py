@@ -57,6 +57,12 @@ def sizes(base: str) -> tuple[int | None, int | None]:
     return on_disk, on_wire
 
 
+def is_verbatim(base: str) -> bool:
+    """Whether the name says that the message lies there as it goes over the wire."""
+    on_disk, on_wire = sizes(base)
+    return on_disk is not None and on_disk == on_wire
+
+
 def is_plain(base: str) -> bool:
     """Whether the name is one of ours and says that the message is plain (see `Draft`)."""
     on_disk, on_wire = sizes(base)

@@ -122,20 +122,16 @@ class PreparedTables:
         ).fetchall()
         return _column(rows, {int if what == "octets" else bytes})
 
-    def orderings(self, folder: int, first: int, last: int) -> dict[int, tuple[str, bytes]]:
-        """What SORT and THREAD compare, with its base, of the messages from one UID to another.
+    def orderings(self, folder: int, first: int, last: int) -> Column:
+        """What SORT and THREAD compare of the messages from one UID to another.
 
-        It is short, and has a table of its own, so that what is long need not be passed over for it. Raises
-        ValueError for a row that makes no sense.
+        Raises ValueError for a row that makes no sense.
         """
         rows = self._db.execute(
             "SELECT uid, base, ordering FROM ordering WHERE folder = ? AND uid BETWEEN ? AND ?",
             (folder, first, last),
         ).fetchall()
-        found = {uid: (base, octets) for uid, base, octets in rows if type(octets) is bytes}
-        if len(found) != len(rows):
-            raise ValueError("a row of the cache makes no sense")
-        return found
+        return _column(rows, {bytes})
 
     def save_rendered(self, folder: int, answers: Iterable[tuple[int, str, Rendered]]) -> None:
         """Keep prepared answers of messages, each with its UID and base name."""
