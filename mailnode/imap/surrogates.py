@@ -84,7 +84,7 @@ class Surrogates:
         """The open message."""
         body = self.mailbox.body(uid)
         try:
-            if not self._replaced(uid):
+            if (body.is_small and _begins_in_ascii(body.data)) or not self._replaced(uid):
                 return body
             return body.with_header(surrogate(body.header()))
         except BaseException:
@@ -102,8 +102,10 @@ class Surrogates:
 
 def _begins_in_ascii(text: bytes) -> bool:
     """Whether the header is ASCII, and perhaps some of what follows it: a look that costs little."""
-    empty_line = text.find(b"\n\r\n")
-    return (text if empty_line < 0 else text[:empty_line]).isascii()
+    end = text.find(b"\n\r\n")
+    if end < 0:
+        end = text.find(b"\n\n")
+    return (text if end < 0 else text[:end]).isascii()
 
 
 def _is_utf8(header: bytes) -> bool:

@@ -19,15 +19,19 @@ CREATE TABLE rendered (
     body BLOB, header BLOB, octets INTEGER, preview BLOB, parts BLOB,
     PRIMARY KEY (folder, uid)
 );
-CREATE TABLE told (
-    folder INTEGER NOT NULL, uid INTEGER NOT NULL, base TEXT NOT NULL, envelope BLOB, bodystructure BLOB,
+CREATE TABLE envelope (
+    folder INTEGER NOT NULL, uid INTEGER NOT NULL, base TEXT NOT NULL, envelope BLOB,
+    PRIMARY KEY (folder, uid)
+) WITHOUT ROWID;
+CREATE TABLE bodystructure (
+    folder INTEGER NOT NULL, uid INTEGER NOT NULL, base TEXT NOT NULL, bodystructure BLOB,
     PRIMARY KEY (folder, uid)
 ) WITHOUT ROWID;
 CREATE TABLE ordering (
     folder INTEGER NOT NULL, uid INTEGER NOT NULL, base TEXT NOT NULL, ordering BLOB,
     PRIMARY KEY (folder, uid)
 ) WITHOUT ROWID;
-CREATE TABLE choice (id INTEGER PRIMARY KEY AUTOINCREMENT, names TEXT NOT NULL UNIQUE);
+CREATE TABLE choice (id INTEGER PRIMARY KEY, names TEXT NOT NULL UNIQUE);
 CREATE TABLE fields (
     choice INTEGER NOT NULL, folder INTEGER NOT NULL, uid INTEGER NOT NULL, base TEXT NOT NULL, lines BLOB,
     PRIMARY KEY (choice, folder, uid)
@@ -36,7 +40,7 @@ CREATE TABLE fields (
 
 Prepared = Literal["envelope", "body", "bodystructure", "header", "octets", "preview"]
 
-_TABLE: Final = {"envelope": "told", "bodystructure": "told"}
+_NARROW: Final = ("envelope", "bodystructure", "ordering")  # tables of one answer, of that name
 
 _ANY_CHOICE: Final = "choice IN (SELECT id FROM choice)"
 
@@ -79,7 +83,8 @@ class PreparedTables:
         """The prepared answers for a message, or None; raises ValueError for a row that makes no sense."""
         found = self._db.execute(
             "SELECT ordering, envelope, body, bodystructure, header, octets, preview, parts"
-            " FROM rendered JOIN told USING (folder, uid, base) JOIN ordering USING (folder, uid, base)"
+            " FROM rendered JOIN envelope USING (folder, uid, base)"
+            " JOIN bodystructure USING (folder, uid, base) JOIN ordering USING (folder, uid, base)"
             " WHERE folder = ? AND uid = ? AND base = ?",
             (folder, uid, as_text(base)),
         ).fetchone()
@@ -98,8 +103,7 @@ class PreparedTables:
         kind = int if what == "octets" else bytes
         octets = 0
         for found, base, value in self._db.execute(
-            f"SELECT uid, base, {what} FROM {_TABLE.get(what, 'rendered')}"
-            " WHERE folder = ? AND uid >= ? ORDER BY uid",
+            f"SELECT uid, base, {what} FROM {_table(what)} WHERE folder = ? AND uid >= ? ORDER BY uid",
             (folder, uid),
         ):
             if type(value) is not kind:
@@ -116,7 +120,7 @@ class PreparedTables:
         Raises ValueError for a row that makes no sense.
         """
         rows = self._db.execute(
-            f"SELECT uid, base, {what} FROM {_TABLE.get(what, 'rendered')}"
+            f"SELECT uid, base, {what} FROM {_table(what)}"
             f" WHERE folder = ? AND uid BETWEEN ? AND ? AND length({what}) <= {SHORT} ORDER BY uid",
             (folder, first, last),
         ).fetchall()
@@ -128,7 +132,7 @@ class PreparedTables:
         Raises ValueError for a row that makes no sense.
         """
         rows = self._db.execute(
-            "SELECT uid, base, ordering FROM ordering WHERE folder = ? AND uid BETWEEN ? AND ?",
+            "SELECT uid, base, ordering FROM ordering WHERE folder = ? AND uid BETWEEN ? AND ? ORDER BY uid",
             (folder, first, last),
         ).fetchall()
         return _column(rows, {bytes})
@@ -137,17 +141,14 @@ class PreparedTables:
         """Keep prepared answers of messages, each with its UID and base name."""
         answers = list(answers)
         with self._transaction():
-            self._db.executemany(
-                "REPLACE INTO ordering VALUES (?, ?, ?, ?)",
-                ((folder, uid, as_text(base), rendered.ordering) for uid, base, rendered in answers),
-            )
-            self._db.executemany(
-                "REPLACE INTO told VALUES (?, ?, ?, ?, ?)",
-                (
-                    (folder, uid, as_text(base), rendered.envelope, rendered.bodystructure)
-                    for uid, base, rendered in answers
-                ),
-            )
+            for name in _NARROW:
+                self._db.executemany(
+                    f"REPLACE INTO {name} VALUES (?, ?, ?, ?)",
+                    (
+                        (folder, uid, as_text(base), getattr(rendered, name))
+                        for uid, base, rendered in answers
+                    ),
+                )
             self._db.executemany(
                 "REPLACE INTO rendered VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -172,13 +173,16 @@ class PreparedTables:
         """
         rows = self._db.execute(
             "SELECT uid, base, lines FROM fields WHERE folder = ? AND uid BETWEEN ? AND ?"
-            " AND choice = (SELECT id FROM choice WHERE names = ?)",
+            " AND choice = (SELECT id FROM choice WHERE names = ?) ORDER BY uid",
             (folder, first, last, names),
         ).fetchall()
         return _column(rows, {bytes, type(None)})
 
     def save_fields(self, folder: int, names: str, rows: Iterable[tuple[int, str, bytes | None]]) -> None:
-        """Keep them: UID, base name, fields. When there are too many choices the first is forgotten."""
+        """Keep them: UID, base name, fields. When there are too many choices the first is forgotten.
+
+        The last one stays, so no number is given twice.
+        """
         with self._transaction():
             self._db.execute("INSERT OR IGNORE INTO choice (names) VALUES (?)", (names,))
             kept = [one for (one,) in self._db.execute("SELECT id FROM choice ORDER BY id DESC").fetchall()]
@@ -191,16 +195,18 @@ class PreparedTables:
             )
 
     def _forget_prepared(self, folder: int) -> None:
-        for table in ("rendered", "told", "ordering"):
+        for table in ("rendered", *_NARROW):
             self._db.execute(f"DELETE FROM {table} WHERE folder = ?", (folder,))
-        self._db.execute(
-            "DELETE FROM fields WHERE choice IN (SELECT id FROM choice) AND folder = ?", (folder,)
-        )
+        self._db.execute(f"DELETE FROM fields WHERE {_ANY_CHOICE} AND folder = ?", (folder,))
 
     def _forget_message(self, folder: int, uid: int) -> None:
-        for table in ("rendered", "told", "ordering"):
+        for table in ("rendered", *_NARROW):
             self._db.execute(f"DELETE FROM {table} WHERE folder = ? AND uid = ?", (folder, uid))
         self._db.execute(f"DELETE FROM fields WHERE {_ANY_CHOICE} AND folder = ? AND uid = ?", (folder, uid))
+
+
+def _table(what: Prepared) -> str:
+    return what if what in _NARROW else "rendered"
 
 
 def _column(rows: list[tuple[int, str, Any]], kinds: set[type]) -> Column:

@@ -12,6 +12,8 @@ def check(values: Sequence[object], types: Sequence[type]) -> None:
 
 def as_text(name: str) -> bytes | str:
     """A name as SQLite takes it: as text, or as octets where it is not UTF-8."""
+    if name.isascii():
+        return name
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:

@@ -131,7 +131,7 @@ class NeighbourTests(FortyCase):
 
     def test_nonsense(self) -> None:
         """A row that makes no sense is made again, with the cache that it stood in."""
-        for damage in ("told SET envelope = 7", "fields SET lines = 7", "rendered SET header = 'text'"):
+        for damage in ("envelope SET envelope = 7", "fields SET lines = 7", "rendered SET header = 'text'"):
             self.fields(b"subject")
             self.mailbox._context.index()._db.execute(f"UPDATE {damage} WHERE uid = 3")
             for what in ("envelope", "header"):
@@ -146,3 +146,14 @@ class NeighbourTests(FortyCase):
                 self.mailbox.rendered(uid)
             self.mailbox.save_prepared()
             self.assertEqual(self.fields(b"subject"), [b"Subject: hello\r\n\r\n"] * 40, damage)
+
+    def test_a_cache_of_another_form(self) -> None:
+        """All tables are made anew, whatever they held."""
+        self.fields(b"subject")
+        self.mailbox._context.index()._db.execute("PRAGMA user_version = 1")
+        self._open[0].close()
+        mailbox = self.account().mailbox(INBOX)
+        self.assertRaises(Unread, mailbox.column, range(1, 41), "envelope")
+        while mailbox.prepare_some(10_000).more:
+            pass
+        self.assertEqual(list(mailbox.fields(range(1, 41), (b"subject",))), [b"Subject: hello\r\n\r\n"] * 40)
