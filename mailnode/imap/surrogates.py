@@ -29,7 +29,7 @@ class Surrogates:
         if what == "octets":
             return self.octets(uid)
         found = self.mailbox.prepared(uid, what)
-        if found.isascii() or not self._replaced(uid):
+        if what == "preview" or found.isascii() or not self._replaced(uid):  # RFC 8970 section 3.3: UTF-8
             return found
         if what in ("body", "bodystructure"):
             return getattr(self.rendered(uid), what)
@@ -39,7 +39,7 @@ class Surrogates:
     def column(self, uids: Sequence[int], what: Prepared) -> Sequence[Any]:
         """One of the prepared answers of each of some neighbours; raises as Mailbox.column."""
         found = self.mailbox.column(uids, what)
-        if all(map(bytes.isascii, found)):
+        if what == "preview" or all(map(bytes.isascii, found)):
             return found
         return [
             answer if answer.isascii() else self.prepared(uid, what)
