@@ -72,6 +72,7 @@ class FileSystemTests(SynchronousTestCase):
             path = self.write("file", data)
             self.assertEqual(self.files.read(path), data)
             self.assertEqual(self.files.read(path, limit=2), data[:2])
+            self.assertEqual(self.files.read_small(path, 100), data if len(data) <= 100 else None)
 
     def test_only_regular_files_are_opened(self) -> None:
         """Symlinks, FIFOs and directories are refused without waiting for anybody (X1)."""
@@ -81,6 +82,7 @@ class FileSystemTests(SynchronousTestCase):
         os.mkdir(self.path("directory"))
         for name in ("link", "fifo", "directory"):
             self.assertRaises(OSError, self.files.open, self.path(name))
+            self.assertRaises(OSError, self.files.read_small, self.path(name), 100)
         self.assertRaises(OSError, self.files.append, self.path("link"), b"x")
         self.assertRaises(OSError, self.files.create, self.path("link"))
         self.assertEqual(self.files.read(target), b"secret")
@@ -93,6 +95,7 @@ class FileSystemTests(SynchronousTestCase):
         os.close(free)
         with mock.patch("os.fstat", side_effect=broken):
             self.assertRaises(OSError, self.files.open, path)
+            self.assertRaises(OSError, self.files.read_small, path, 100)
         with mock.patch("fcntl.flock", side_effect=broken):
             self.assertRaises(OSError, self.files.try_lock, path)
         after = os.dup(0)

@@ -32,7 +32,7 @@ class Binary:
     counts: bool = False
     partial: tuple[int, int] | None = None
 
-    is_prepared: ClassVar[bool] = False
+    together: ClassVar[int] = 1
 
     def __call__(self, subject: Subject) -> bytes | Iterator[bytes]:
         """The part as a literal or literal8, in chunks; NIL, of no octets, where the message has none.

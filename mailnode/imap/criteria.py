@@ -7,26 +7,24 @@ import math
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Any
 
 from mailnode.imap.selected import Selected
 from mailnode.message import ordering
 from mailnode.message.ordering import Text
 from mailnode.message.slices import Steps, arranged
-from mailnode.store.errors import NoSuchMessage
+from mailnode.store.errors import NoSuchMessage, Unread
 from mailnode.store.mailbox import Mailbox
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
 RELEVANCY = "RELEVANCY"  # the search tells it
+_PASSING = (RELEVANCY, "SIZE")  # a size that a name has stated wrongly is put right when the message is read
 TURN = 128  # messages that are looked at between two chances for others to have their turn
 
 # Of messages in order of UID. Raises NoSuchMessage, OSError or Unread where one of several has none.
 Values = Callable[[Mailbox, Sequence[int]], list[Any]]
-
-
-class Unread(Exception):
-    """Some of the messages have to be read first: they are asked for one by one, as that takes time."""
 
 
 def orderings(mailbox: Mailbox, uids: Sequence[int]) -> list[bytes]:
@@ -42,7 +40,7 @@ def orderings(mailbox: Mailbox, uids: Sequence[int]) -> list[bytes]:
 
 def arrived(mailbox: Mailbox, uids: Sequence[int]) -> list[int]:
     """INTERNALDATE in whole seconds, which is what a client can see of it."""
-    return [math.floor(mailbox.internal_date(uid)) for uid in uids]
+    return list(map(math.floor, mailbox.internal_dates(uids)))
 
 
 def sent(mailbox: Mailbox, uids: Sequence[int]) -> list[int]:
@@ -58,7 +56,7 @@ def _text(text: Text) -> Values:
 
 
 def _sizes(mailbox: Mailbox, uids: Sequence[int]) -> list[int]:
-    return [mailbox.octets(uid) for uid in uids]
+    return mailbox.sizes(uids)
 
 
 CRITERIA: Mapping[str, Values] = {
@@ -124,7 +122,7 @@ class Columns:
                 yield from self._one_by_one(some)
 
     def _rows(self, positions: "array[int]") -> list[list[Any]]:
-        uids = [self.view.uids[position] for position in positions]
+        uids = list(map(self.view.uids.__getitem__, positions))
         rows = [values(self.view.mailbox, uids) for values in self.values]
         self.positions.extend(positions)
         return rows
@@ -152,6 +150,10 @@ class Sorting:
 
         Scores, if there are any, are those of the positions, and are given in the same order.
         """
+        lasting = not scores and all(one.name not in _PASSING for one in self.criteria)
+        known = self.view.derived(self.criteria) if lasting else None
+        if known is not None:
+            return _those(known, positions, len(self.view.uids)), array("B")
         read = Columns(self.view, [CRITERIA[one.name] for one in self.criteria if one.name != RELEVANCY])
         columns: list[list[Any]] = [[] for _ in read.values]
         for rows in read.read(positions):
@@ -170,4 +172,17 @@ class Sorting:
             else:
                 order = yield from arranged(order, columns.pop().__getitem__, reverse=criterion.reverse)
         ordered_scores = array("B", map(kept_scores.__getitem__, order) if kept_scores else ())
-        return array("I", map(read.positions.__getitem__, order)), ordered_scores
+        found = array("I", map(read.positions.__getitem__, order))
+        if lasting and self.view.is_all(read.positions):
+            self.view.keep_derived(self.criteria, found)
+        return found, ordered_scores
+
+
+def _those(ordered: "array[int]", positions: "array[int]", count: int) -> "array[int]":
+    """Those of all `count` positions that are wanted, in their order."""
+    if len(positions) == len(ordered):
+        return ordered
+    wanted = bytearray(count)
+    for position in positions:
+        wanted[position] = True
+    return array("I", compress(ordered, map(wanted.__getitem__, ordered)))

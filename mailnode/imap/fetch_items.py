@@ -8,11 +8,10 @@ such items alone costs a microsecond or two for each message.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
 from operator import attrgetter
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from mailnode.imap import binary_items, identity
 from mailnode.imap.binary_items import Binary
@@ -22,15 +21,16 @@ from mailnode.imap.selected import Selected
 from mailnode.imap.subject import Subject
 from mailnode.message.date import internal_date
 from mailnode.message.rendered import Rendered
-from mailnode.message.section import Range, Section, What, header_fields, locate
+from mailnode.message.section import Range, Section, What, can_be_kept, header_fields, locate
 from mailnode.store.body import Body
-from mailnode.store.index import Prepared
 from mailnode.store.messages import Message
+from mailnode.store.prepared_tables import Prepared
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 from mailnode.wire.imap.writer import NIL, astring
 
-_SHORT = 16384  # octets of a message that is sent in one piece; a FETCH may ask for some hundred items
+_MANY = 128  # messages whose prepared answers are got together
+_SOME = 8  # which are read together
 _SOON_COUNTED = 1 << 20
 _KEPT = 4096  # octets of the names of items that a session remembers
 
@@ -39,8 +39,9 @@ _HEADER = Section(what="HEADER")
 _TEXT = Section(what="TEXT")
 
 
-# The values of messages of a view, in order; raises NoSuchMessage or OSError at the first that has none.
-Column = Callable[[Selected, Iterable[Message]], Iterator[bytes]]
+# The values of messages of a view, which are neighbours. Raises NoSuchMessage, OSError, or Unread where they
+# are to be asked for one by one.
+Column = Callable[[Selected, Sequence[Message]], Iterable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +51,16 @@ class Attribute:
     label: bytes
     values: Column
 
-    def column(self, view: Selected, messages: Iterable[Message]) -> Iterator[bytes]:
-        """The item of each message."""
-        return map((self.label + b" ").__add__, self.values(view, messages))
+    alone: Callable[[Subject], bytes] | None = None  # how one message is asked, if otherwise
+
+    together: ClassVar[int] = _MANY  # of how many messages it is got at once
 
     def __call__(self, subject: Subject) -> bytes:
         """The item of one message."""
-        return next(self.column(subject.view, (subject.message,)))
+        if self.alone is not None:
+            return self.label + b" " + self.alone(subject)
+        (value,) = self.values(subject.view, (subject.message,))
+        return self.label + b" " + value
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,17 +73,25 @@ class Text:
     partial: tuple[int, int] | None = None  # first octet and how many
 
     @property
-    def is_prepared(self) -> bool:
-        """Whether no message file has to be opened for it."""
-        return self.section.what.startswith("HEADER") and not self.section.path
+    def together(self) -> int:
+        """Of how many messages it is got at once."""
+        if self.section == _WHOLE:
+            return _SOME
+        return _MANY if _is_header(self.section) else 1
 
-    def column(self, view: Selected, messages: Iterable[Message]) -> Iterator[bytes]:
-        """The item of each message, where it is prepared."""
-        start, most = self.partial or (0, None)
-        end = None if most is None else start + most
-        for header in _prepared("header")(view, messages):
-            text = _chosen(header, self.section)[start:end].replace(b"\0", b"\x80")
-            yield b"%b {%d}\r\n%b" % (self.label, len(text), text)
+    def values(self, view: Selected, messages: Sequence[Message]) -> Iterator[bytes]:
+        """The literal of each message, where it is short or prepared; raises as a Column."""
+        uids = _uids(messages)
+        if self.section == _WHOLE:
+            return map(self._literal, map(view.reading.small, uids))
+        return map(self._literal, _headers(view, uids, self.section))
+
+    def _literal(self, text: bytes) -> bytes:
+        """NUL, which no literal can hold, is sent as 0x80."""
+        if self.partial is not None:
+            start, most = self.partial
+            text = text[start : start + most]
+        return b"{%d}\r\n%b" % (len(text), text.replace(b"\0", b"\x80") if b"\0" in text else text)
 
     def __call__(self, subject: Subject) -> bytes | Iterator[bytes]:
         """The section as a literal, in chunks; NIL where the message has none."""
@@ -87,24 +99,30 @@ class Text:
         if found is None:
             return self.label + b" " + NIL
         size, text = found
+        if isinstance(text, bytes):
+            return self.label + b" " + self._literal(text)
         start, most = self.partial or (0, size)
         count = max(0, min(most, size - start))
-        if isinstance(text, bytes):
-            return b"%b {%d}\r\n%b" % (self.label, count, text[start : start + count].replace(b"\0", b"\x80"))
         return _literal(self.label + b" {%d}\r\n" % count, text, start, count)
 
 
 Item = Attribute | Text | Binary
 
-_uids = attrgetter("uid")
+
+def _uids(messages: Iterable[Message]) -> list[int]:
+    return list(map(attrgetter("uid"), messages))
 
 
-def _prepared(what: Prepared) -> Column:
-    return lambda view, messages: map(view.reading.prepared, map(_uids, messages), repeat(what))
+def _prepared(name: bytes, what: Prepared) -> Attribute:
+    return Attribute(
+        name,
+        lambda view, messages: view.reading.column(_uids(messages), what),
+        lambda subject: bytes(subject.prepared(what)),
+    )
 
 
-def _internal_dates(view: Selected, messages: Iterable[Message]) -> Iterator[bytes]:
-    return map(internal_date, map(view.mailbox.internal_date, map(_uids, messages)))
+def _internal_dates(view: Selected, messages: Sequence[Message]) -> Iterator[bytes]:
+    return map(internal_date, view.mailbox.internal_dates(_uids(messages)))
 
 
 def _named_for_ever(name: Callable[[Selected, int], str]) -> Column:
@@ -112,14 +130,14 @@ def _named_for_ever(name: Callable[[Selected, int], str]) -> Column:
     return lambda view, messages: (b"(%b)" % name(view, one.uid).encode("ascii") for one in messages)
 
 
-def _save_dates(view: Selected, messages: Iterable[Message]) -> Iterator[bytes]:
+def _save_dates(view: Selected, messages: Sequence[Message]) -> Iterator[bytes]:
     return (internal_date(identity.saved(view, one.uid)) for one in messages)
 
 
-UID = Attribute(b"UID", lambda view, messages: map(b"%d".__mod__, map(_uids, messages)))
+UID = Attribute(b"UID", lambda view, messages: map(b"%d".__mod__, _uids(messages)))
 
 
-def _flags(view: Selected, messages: Iterable[Message]) -> Iterator[bytes]:
+def _flags(view: Selected, messages: Sequence[Message]) -> Iterator[bytes]:
     if view.recent:
         return map(view.flags, messages)
     return map(flag_list, map(attrgetter("flags"), messages))
@@ -133,7 +151,7 @@ MODSEQ = Attribute(
 )
 
 
-def _at_hand(view: Selected, messages: Iterable[Message]) -> Iterator[bytes]:
+def _at_hand(view: Selected, messages: Sequence[Message]) -> Iterator[bytes]:
     """PREVIEW where it is prepared, else NIL (RFC 8970 section 4.1)."""
     return (view.mailbox.ready(one.uid, "preview") or NIL for one in messages)
 
@@ -148,15 +166,16 @@ ATTRIBUTES: Mapping[str, Attribute | Text] = {
     "INTERNALDATE": Attribute(b"INTERNALDATE", _internal_dates),
     "RFC822.SIZE": Attribute(
         b"RFC822.SIZE",
-        lambda view, messages: map(b"%d".__mod__, map(view.reading.octets, map(_uids, messages))),
+        lambda view, messages: map(b"%d".__mod__, view.reading.sizes(_uids(messages))),
+        lambda subject: b"%d" % subject.reading.octets(subject.uid),
     ),
     "EMAILID": Attribute(b"EMAILID", _named_for_ever(identity.email_id)),
     "THREADID": Attribute(b"THREADID", _named_for_ever(identity.thread_id)),
     "SAVEDATE": Attribute(b"SAVEDATE", _save_dates),
-    "ENVELOPE": Attribute(b"ENVELOPE", _prepared("envelope")),
-    "BODY": Attribute(b"BODY", _prepared("body")),
-    "BODYSTRUCTURE": Attribute(b"BODYSTRUCTURE", _prepared("bodystructure")),
-    "PREVIEW": Attribute(b"PREVIEW", _prepared("preview")),
+    "ENVELOPE": _prepared(b"ENVELOPE", "envelope"),
+    "BODY": _prepared(b"BODY", "body"),
+    "BODYSTRUCTURE": _prepared(b"BODYSTRUCTURE", "bodystructure"),
+    "PREVIEW": _prepared(b"PREVIEW", "preview"),
     "RFC822": Text(b"RFC822", _WHOLE, peek=False),
     "RFC822.HEADER": Text(b"RFC822.HEADER", _HEADER, peek=True),
     "RFC822.TEXT": Text(b"RFC822.TEXT", _TEXT, peek=False),
@@ -274,7 +293,7 @@ def section_octets(subject: Source, section: Section) -> tuple[int, bytes | Iter
     """The size of a section on the wire, and its octets; None where there is no such section."""
     if section == _WHOLE:
         return _whole(subject)
-    if section.what.startswith("HEADER") and not section.path:
+    if _is_header(section):
         header = _chosen(subject.prepared("header"), section)
         return len(header), header
     place = locate(subject.rendered.parts, section)
@@ -289,8 +308,8 @@ def section_octets(subject: Source, section: Section) -> tuple[int, bytes | Iter
 def _whole(subject: Source) -> tuple[int, bytes | Iterator[bytes]]:
     """Nobody has to have parsed a message for this; only of a large one the size is looked up."""
     body = subject.body
-    if body.size <= _SHORT:
-        text = b"".join(body.wire())
+    if body.is_small:
+        text = body.text()
         return len(text), text
     return body.octets() if body.size <= _SOON_COUNTED else subject.prepared("octets"), body.wire()
 
@@ -299,6 +318,22 @@ def _chosen(header: bytes, section: Section) -> bytes:
     if not section.fields:
         return header
     return header_fields(header, section.fields, negate=section.what == "HEADER.FIELDS.NOT")
+
+
+def _is_header(section: Section) -> bool:
+    """Whether it is of the header of the message itself, which is prepared."""
+    return section.what.startswith("HEADER") and not section.path
+
+
+def _headers(view: Selected, uids: Sequence[int], section: Section) -> Sequence[bytes]:
+    """The header of each of some neighbours, or what was chosen of it; raises as a Column."""
+    if not can_be_kept(section):
+        return [_chosen(header, section) for header in view.reading.column(uids, "header")]
+    found = view.mailbox.fields(uids, section.fields)
+    return [
+        _chosen(view.reading.prepared(uid, "header"), section) if fields is None else fields
+        for uid, fields in zip(uids, found, strict=True)
+    ]
 
 
 def _size(subject: Source, place: Range) -> int:

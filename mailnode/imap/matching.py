@@ -122,6 +122,9 @@ class Matching:
         return max((one.modseq for position in positions if (one := get(uids[position]))), default=0)
 
     def _everything(self, found: "array[int]") -> Iterator[bytes]:
+        if self.view.uids is self.view.mailbox.uids:
+            found.extend(range(len(self.view.uids)))
+            return
         get = self.view.mailbox.get
         for start in range(0, len(self.view.uids), _EVERY_TURN):
             uids = self.view.uids[start : start + _EVERY_TURN]
@@ -131,4 +134,4 @@ class Matching:
 
 def numbers(view: Selected, positions: Sequence[int], *, by_uid: bool) -> "array[int]":
     """The UIDs or sequence numbers of the messages at these positions, in their order."""
-    return array("I", (view.uids[one] for one in positions) if by_uid else (one + 1 for one in positions))
+    return array("I", map(view.uids.__getitem__ if by_uid else (1).__add__, positions))

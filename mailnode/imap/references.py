@@ -13,8 +13,8 @@ from mailnode.imap.surrogates import Surrogates
 from mailnode.message.rendered import Rendered
 from mailnode.store.body import Body
 from mailnode.store.errors import NoRight, NoSuchMailbox, NoSuchMessage
-from mailnode.store.index import Prepared
 from mailnode.store.mailbox import Mailbox
+from mailnode.store.prepared_tables import Prepared
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap import url as urls
 from mailnode.wire.imap.cursor import Cursor

@@ -151,6 +151,20 @@ class Selected:
         r"""Whether IMAP4rev2 is enabled, which knows neither \Recent nor UNSEEN (RFC 9051 appendix E)."""
         return "IMAP4rev2" in self.enabled
 
+    # What is made of all messages
+
+    def is_all(self, positions: Sequence[int]) -> bool:
+        """Whether these positions, which ascend, are of all messages that there are at this moment."""
+        return len(positions) == len(self.uids) and self.uids is self.mailbox.uids
+
+    def derived(self, name: object) -> Any | None:
+        """What was made of all of them before."""
+        return self.mailbox.derived.get(name, self.uids)
+
+    def keep_derived(self, name: object, value: Any) -> None:
+        """Remember it for all sessions that look at the same messages."""
+        self.mailbox.derived.keep(name, self.uids, value)
+
     # Messages
 
     def positions(self, messages: SequenceSet, *, by_uid: bool) -> Positions:
@@ -168,9 +182,9 @@ class Selected:
             for uid in self.uids[span.start : span.stop]
         ]
 
-    def messages(self, positions: range) -> Iterator[Message]:
-        """The messages at a stretch of `uids`. Raises NoSuchMessage at one that has gone."""
-        return self.mailbox.each(self.uids[positions.start : positions.stop])
+    def messages(self, positions: range) -> list[Message]:
+        """The messages at a stretch of `uids`. Raises NoSuchMessage where one has gone."""
+        return list(self.mailbox.each(self.uids[positions.start : positions.stop]))
 
     def message(self, position: int) -> Message:
         """The message at a position of `uids`. Raises NoSuchMessage when it has gone."""

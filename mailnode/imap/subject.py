@@ -16,9 +16,9 @@ from mailnode.message.encoded import decode_words
 from mailnode.message.header import values_of
 from mailnode.message.rendered import Rendered
 from mailnode.store.body import Body
-from mailnode.store.index import Prepared
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.messages import Message
+from mailnode.store.prepared_tables import Prepared
 
 
 class Subject:
@@ -43,6 +43,7 @@ class Subject:
         self.uid = self.message.uid
         self.decoded: dict[tuple[int, ...], tuple[int, bool] | None] = {}  # see binary_items
         self.found: AbstractSet[Needle] | None = None  # in its texts, once they were read
+        self._body: Body | None = None
         self._narrowing = narrowing
         self._values: dict[bytes, list[str]] = {}
 
@@ -81,10 +82,12 @@ class Subject:
             raise TextsUnread
         return needle in self.found
 
-    @cached_property
+    @property
     def body(self) -> Body:
         """The open message file."""
-        return self.reading.body(self.uid)
+        if self._body is None:
+            self._body = self.reading.body(self.uid)
+        return self._body
 
     @property
     def recent(self) -> bool:
@@ -97,6 +100,5 @@ class Subject:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        body = self.__dict__.get("body")
-        if body is not None:
-            body.close()
+        if self._body is not None:
+            self._body.close()

@@ -4,6 +4,7 @@ A header in UTF-8 is replaced by a surrogate, in ENVELOPE, BODYSTRUCTURE, sizes 
 the disk, and what is searched, stays as it is; so does a header in another charset, of the times before.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +14,8 @@ from mailnode.message.rendered import Rendered, render
 from mailnode.message.surrogate import surrogate
 from mailnode.store import filenames
 from mailnode.store.body import HEADER_LIMIT, Body
-from mailnode.store.index import Prepared
 from mailnode.store.mailbox import Mailbox
+from mailnode.store.prepared_tables import Prepared
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +29,33 @@ class Surrogates:
         if what == "octets":
             return self.octets(uid)
         found = self.mailbox.prepared(uid, what)
-        if found.isascii() or not self._replaced(uid):
+        if what == "preview" or found.isascii() or not self._replaced(uid):  # RFC 8970 section 3.3: UTF-8
             return found
         if what in ("body", "bodystructure"):
             return getattr(self.rendered(uid), what)
         header = surrogate(self.mailbox.prepared(uid, "header"))
         return header if what == "header" else envelope(scan(header))
+
+    def column(self, uids: Sequence[int], what: Prepared) -> Sequence[Any]:
+        """One of the prepared answers of each of some neighbours; raises as Mailbox.column."""
+        found = self.mailbox.column(uids, what)
+        if what == "preview" or all(map(bytes.isascii, found)):
+            return found
+        return [
+            answer if answer.isascii() else self.prepared(uid, what)
+            for uid, answer in zip(uids, found, strict=True)
+        ]
+
+    def sizes(self, uids: Sequence[int]) -> list[int]:
+        """RFC822.SIZE of each of some neighbours; raises as Mailbox.column."""
+        sizes = self.mailbox.sizes(uids)
+        headers = self.mailbox.column(uids, "header")
+        if all(map(bytes.isascii, headers)):
+            return sizes
+        return [
+            size if header.isascii() else self.octets(uid)
+            for uid, size, header in zip(uids, sizes, headers, strict=True)
+        ]
 
     def octets(self, uid: int) -> int:
         """RFC822.SIZE."""
@@ -50,12 +72,20 @@ class Surrogates:
         with self.body(uid) as body:
             return render(body.data, body.verbatim)
 
+    def small(self, uid: int) -> bytes:
+        """All of a small message; raises as Mailbox.small."""
+        text = self.mailbox.small(uid)
+        if _begins_in_ascii(text) or not self._replaced(uid):
+            return text
+        with self.body(uid) as body:
+            return body.text()
+
     def body(self, uid: int) -> Body:
         """The open message."""
         body = self.mailbox.body(uid)
-        if not self._replaced(uid):
-            return body
         try:
+            if (body.is_small and _begins_in_ascii(body.data)) or not self._replaced(uid):
+                return body
             return body.with_header(surrogate(body.header()))
         except BaseException:
             body.close()
@@ -68,6 +98,14 @@ class Surrogates:
             return False
         header = self.mailbox.prepared(uid, "header")
         return not header.isascii() and len(header) <= HEADER_LIMIT and _is_utf8(header)
+
+
+def _begins_in_ascii(text: bytes) -> bool:
+    """Whether the header is ASCII, and perhaps some of what follows it: a look that costs little."""
+    end = text.find(b"\n\r\n")
+    if end < 0:
+        end = text.find(b"\n\n")
+    return (text if end < 0 else text[:end]).isascii()
 
 
 def _is_utf8(header: bytes) -> bool:

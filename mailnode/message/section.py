@@ -90,6 +90,17 @@ def header_fields(header: bytes, fields: Sequence[bytes], negate: bool) -> bytes
     return b"".join([*lines, header[blank:end]])
 
 
+def can_be_kept(section: Section) -> bool:
+    """Whether it is fields of a message's header with a few real names: what clients show in lists."""
+    few = len(section.fields) <= _FEW and sum(map(len, section.fields)) <= _FEW * _FEW_OCTETS
+    return (
+        section.what == "HEADER.FIELDS"
+        and not section.path
+        and few
+        and all(map(_FIELD_NAME.fullmatch, section.fields))
+    )
+
+
 @functools.lru_cache(maxsize=256)
 def _fields_called(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
     """Fields of one of these names with their continuations, found as field_lines() finds them."""

@@ -12,7 +12,8 @@ def to_wire(data: bytes, verbatim: bool) -> bytes:
     if verbatim:
         return bytes(data)
     # Taking the CR of every CRLF away and putting one before every LF is R(F), at the speed of memchr.
-    return data.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    # Most have no CR at all, which is found out sooner than that they have no CRLF.
+    return (data.replace(b"\r\n", b"\n") if b"\r" in data else data).replace(b"\n", b"\r\n")
 
 
 class WireForm:

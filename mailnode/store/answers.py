@@ -6,13 +6,17 @@ UID. A search that is narrowed to messages far apart asks for few of them.
 """
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 from mailnode.message.rendered import Rendered, render
+from mailnode.message.section import header_fields
 from mailnode.store.body import Body
 from mailnode.store.cache import FolderCache
-from mailnode.store.index import WINDOW_ROWS, Prepared, Window
 from mailnode.store.messages import Message
+from mailnode.store.prepared_tables import WINDOW_ROWS, Column, Prepared, Window
+
+_uid, _base = attrgetter("uid"), attrgetter("base")
 
 _FRESH_KEPT = 64  # answers that are put into the cache at once
 _FRESH_OCTETS = 1 << 20  # or earlier, when they are so long together
@@ -46,9 +50,37 @@ class Answers:
         base, value = window.answers.get(uid, ("", None))
         return value if base == message.base else None
 
+    def column(self, messages: Sequence[Message], what: Prepared) -> Sequence[Any] | None:
+        """One of the answers of each of some neighbours in order of UID.
+
+        None where not all of them are in the cache, or where some are long.
+        """
+        return _of(messages, self._cache.column(what, messages[0].uid, messages[-1].uid))
+
+    def fields(self, messages: Sequence[Message], names: Sequence[bytes]) -> Sequence[bytes | None] | None:
+        """The header fields of these names of each of some neighbours; None for a header that is not ASCII.
+
+        They are kept for who asks again. Nothing where a header is not prepared, or long.
+        """
+        key = b" ".join(sorted({name.lower() for name in names})).decode("latin-1")
+        kept = _of(messages, self._cache.fields(key, messages[0].uid, messages[-1].uid))
+        if kept is not None:
+            return kept
+        headers = self.column(messages, "header")
+        if headers is None:
+            return None
+        made = [header_fields(one, names, negate=False) if one.isascii() else None for one in headers]
+        rows = [(one.uid, one.base, lines) for one, lines in zip(messages, made, strict=True)]
+        self._cache.save_fields(key, rows)
+        return made
+
     def orderings(self, messages: Sequence[Message]) -> list[bytes | None]:
         """What SORT and THREAD compare of messages in order of UID, where it is in the cache."""
-        found = self._cache.orderings(messages[0].uid, messages[-1].uid)
+        column = self._cache.orderings(messages[0].uid, messages[-1].uid)
+        known = _of(messages, column)
+        if known is not None:
+            return list(known)
+        found = dict(zip(column.uids, zip(column.bases, column.values, strict=True), strict=True))
         rows = ((message, found.get(message.uid)) for message in messages)
         return [row[1] if row and row[0] == message.base else None for message, row in rows]
 
@@ -77,3 +109,9 @@ class Answers:
         self._fresh.clear()
         self._fresh_octets = 0
         self._windows.clear()
+
+
+def _of(messages: Sequence[Message], column: Column) -> Sequence[Any] | None:
+    """The values, if they are those of these messages."""
+    known = column.uids == tuple(map(_uid, messages)) and column.bases == tuple(map(_base, messages))
+    return column.values if known else None

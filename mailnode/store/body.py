@@ -5,9 +5,11 @@ from collections.abc import Iterator
 
 from mailnode.fs import READ_SIZE
 from mailnode.message.header import extent
-from mailnode.message.wire_form import WireForm
+from mailnode.message.wire_form import WireForm, to_wire
+from mailnode.store.errors import Unread
 from mailnode.store.spliced import Readable, Spliced
 
+SMALL = 65536  # octets
 HEADER_LIMIT = 1 << 20  # octets
 _HEADER_USUAL = 8192
 
@@ -23,6 +25,7 @@ class Body:
         self.verbatim = verbatim
         self._file = file
         self.size = file.stat().st_size
+        self._small: bytes | None = None
 
     @property
     def data(self) -> bytes:
@@ -31,8 +34,25 @@ class Body:
         It is read, not mapped: whoever truncates a mapped file, as cp does with one it writes over, ends the
         process that reads it.
         """
+        if self._small is not None:
+            return self._small
         whole = self._file.read_at(0, self.size)
-        return whole if len(whole) == self.size else whole + b"".join(self._read(len(whole), self.size))
+        if len(whole) != self.size:
+            whole += b"".join(self._read(len(whole), self.size))
+        if self.is_small:
+            self._small = whole
+        return whole
+
+    @property
+    def is_small(self) -> bool:
+        """Whether it is read once and at once, for all who ask."""
+        return self.size <= SMALL
+
+    def text(self) -> bytes:
+        """The wire form of a small message. Raises Unread for a larger one."""
+        if not self.is_small:
+            raise Unread
+        return to_wire(self.data, self.verbatim)
 
     def header(self) -> bytes:
         """The header with its empty line as it lies on disk; b"" where it is longer than HEADER_LIMIT."""

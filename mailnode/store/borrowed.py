@@ -21,9 +21,9 @@ from mailnode.store.acl import Rights, may_set
 from mailnode.store.body import Body
 from mailnode.store.draft import Arriving
 from mailnode.store.errors import NoRight, NoSuchMailbox, StoreError
-from mailnode.store.index import Prepared
 from mailnode.store.mailbox import Linked, Mailbox, Mode
 from mailnode.store.messages import Message
+from mailnode.store.prepared_tables import Prepared
 from mailnode.store.seen import SeenFile
 from mailnode.store.synchronised import Status
 from mailnode.store.uidlist import Record
@@ -44,6 +44,7 @@ class Borrowed(Mailbox):
     ) -> None:
         # Nothing of Mailbox itself is set up: what is not said here fails.
         self.name = mailbox.name
+        self.derived = mailbox.derived
         self._lent = mailbox
         self._reader = reader
         self._file = seen
@@ -155,8 +156,17 @@ class Borrowed(Mailbox):
     def body(self, uid: int) -> Body:
         return self._lent.body(uid)
 
+    def small(self, uid: int) -> bytes:
+        return self._lent.small(uid)
+
     def octets(self, uid: int) -> int:
         return self._lent.octets(uid)
+
+    def sizes(self, uids: Sequence[int]) -> list[int]:
+        return self._lent.sizes(uids)
+
+    def internal_dates(self, uids: Sequence[int]) -> list[float]:
+        return self._lent.internal_dates(uids)
 
     def record(self, uid: int) -> Record:
         return self._lent.record(uid)
@@ -172,6 +182,12 @@ class Borrowed(Mailbox):
 
     def prepared(self, uid: int, what: Prepared) -> Any:
         return self._lent.prepared(uid, what)
+
+    def column(self, uids: Sequence[int], what: Prepared) -> Sequence[Any]:
+        return self._lent.column(uids, what)
+
+    def fields(self, uids: Sequence[int], names: Sequence[bytes]) -> Sequence[bytes | None]:
+        return self._lent.fields(uids, names)
 
     def orderings(self, uids: Sequence[int]) -> list[bytes | None]:
         return self._lent.orderings(uids)

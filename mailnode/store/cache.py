@@ -11,7 +11,8 @@ from typing import TypeVar
 
 from mailnode.message.rendered import Rendered
 from mailnode.store.context import Context
-from mailnode.store.index import UNKNOWN, FolderRow, Index, Prepared, Row, Window
+from mailnode.store.index import UNKNOWN, FolderRow, Index, Row
+from mailnode.store.prepared_tables import NO_ROWS, Column, Prepared, Window
 from mailnode.store.vanished import Vanished
 
 T = TypeVar("T")
@@ -103,10 +104,21 @@ class FolderCache:
         nothing = Window(uid, uid, {})
         return self._tried(lambda index, folder: index.prepared(folder.id, uid, what, rows), nothing)
 
-    def orderings(self, first: int, last: int) -> dict[int, tuple[str, bytes]]:
-        """What SORT and THREAD compare of the messages from one UID to another, each with its base name."""
-        nothing: dict[int, tuple[str, bytes]] = {}
-        return self._tried(lambda index, folder: index.orderings(folder.id, first, last), nothing)
+    def column(self, what: Prepared, first: int, last: int) -> Column:
+        """One of the prepared answers of the messages from one UID to another, but for long ones."""
+        return self._tried(lambda index, folder: index.column(folder.id, what, first, last), NO_ROWS)
+
+    def fields(self, names: str, first: int, last: int) -> Column:
+        """Their header fields of these names, where they were kept; None for a header that is not ASCII."""
+        return self._tried(lambda index, folder: index.fields(folder.id, names, first, last), NO_ROWS)
+
+    def save_fields(self, names: str, rows: list[tuple[int, str, bytes | None]]) -> None:
+        """Keep the fields of these names: UID, base name, fields."""
+        self._tried(lambda index, folder: index.save_fields(folder.id, names, rows), None)
+
+    def orderings(self, first: int, last: int) -> Column:
+        """What SORT and THREAD compare of the messages from one UID to another."""
+        return self._tried(lambda index, folder: index.orderings(folder.id, first, last), NO_ROWS)
 
     def save_rendered(self, answers: list[tuple[int, str, Rendered]]) -> None:
         """Keep prepared answers of messages, each with its UID and base name."""

@@ -39,6 +39,10 @@ class NoSuchMessage(StoreError):
     """The message has gone meanwhile."""
 
 
+class Unread(Exception):
+    """Some messages have to be read first: they are asked for one by one, as that takes time."""
+
+
 class InUse(StoreError):
     """Somebody else holds the maildrop or the folder; trying again later helps."""
 

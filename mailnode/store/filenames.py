@@ -18,6 +18,7 @@ _SORTED_AT_ONCE = 8192
 _CREDIBLE = range(10**8, 4_102_444_800)  # from 1973, when seconds have nine digits, to the year 2100
 
 _SIZES = re.compile(r",([SW])=([0-9]{1,15})(?=,|\Z)")
+_USUAL = re.compile(r"[^,]*+,S=([0-9]{1,15}),W=([0-9]{1,15})")
 _OURS = re.compile(r"\d+\.M\d+P\d+Q\d+\.")
 
 LETTER_OF_FLAG = {flag: letter for letter, flag in FLAG_OF_LETTER.items()}
@@ -48,9 +49,18 @@ def suffix_of(info: str) -> str:
 
 def sizes(base: str) -> tuple[int | None, int | None]:
     """The sizes (disk, wire) that a base carries as `,S=` and `,W=`; None where it does not."""
+    usual = _USUAL.fullmatch(base)
+    if usual is not None:
+        return int(usual[1]), int(usual[2])
     found = dict(_SIZES.findall(base))
     on_disk, on_wire = (int(found[key]) if key in found else None for key in "SW")
     return on_disk, on_wire
+
+
+def is_verbatim(base: str) -> bool:
+    """Whether the name says that the message lies there as it goes over the wire."""
+    on_disk, on_wire = sizes(base)
+    return on_disk is not None and on_disk == on_wire
 
 
 def is_plain(base: str) -> bool:

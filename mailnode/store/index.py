@@ -6,11 +6,12 @@ not, is not believed. Folders are known by the G of their uid list and their dir
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import NamedTuple
 
-from mailnode.message.rendered import Rendered, dump_parts, load_parts
+from mailnode.store.prepared_tables import SCHEMA, PreparedTables
+from mailnode.store.sql import as_text, check
 from mailnode.store.uidlist import UID_END
 from mailnode.store.vanished import Record, Vanished
 from mailnode.wire.errors import BadSyntax
@@ -18,8 +19,8 @@ from mailnode.wire.imap.sequence import encode_ranges, parse
 
 FILE_NAME = "mailnode-index.sqlite"
 
-_VERSION = 9
-_SCHEMA = """
+_VERSION = 10
+_SCHEMA = f"""{SCHEMA}
 CREATE TABLE origin (token TEXT NOT NULL);
 CREATE TABLE folder (
     id INTEGER PRIMARY KEY, guid TEXT NOT NULL UNIQUE, validity INTEGER NOT NULL,
@@ -33,16 +34,6 @@ CREATE TABLE message (
     download INTEGER NOT NULL, surrogate INTEGER NOT NULL,
     PRIMARY KEY (folder, uid)
 ) WITHOUT ROWID;
-CREATE TABLE rendered (
-    folder INTEGER NOT NULL, uid INTEGER NOT NULL, base TEXT NOT NULL,
-    envelope BLOB, body BLOB, bodystructure BLOB,
-    header BLOB, octets INTEGER, preview BLOB, parts BLOB,
-    PRIMARY KEY (folder, uid)
-);
-CREATE TABLE ordering (
-    folder INTEGER NOT NULL, uid INTEGER NOT NULL, base TEXT NOT NULL, ordering BLOB,
-    PRIMARY KEY (folder, uid)
-) WITHOUT ROWID;
 CREATE TABLE directory (
     name TEXT PRIMARY KEY, mtime INTEGER NOT NULL, stamp TEXT NOT NULL,
     octets INTEGER NOT NULL, messages INTEGER NOT NULL
@@ -50,23 +41,6 @@ CREATE TABLE directory (
 """
 
 UNKNOWN = -1
-
-Prepared = Literal["envelope", "body", "bodystructure", "header", "octets", "preview"]
-
-
-_MADE = ("rendered", "ordering")  # tables of what can be made again from a message
-
-WINDOW_ROWS = 256
-WINDOW_OCTETS = 262144
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """One of the prepared answers, with its base, for the UIDs from `first` to `last` that have one."""
-
-    first: int
-    last: int
-    answers: dict[int, tuple[str, Any]]
 
 
 class Row(NamedTuple):
@@ -111,14 +85,14 @@ _ROWS = (
 )
 
 
-class Index:
+class Index(PreparedTables):
     """One open cache file, used by one thread at a time; others may have it open too.
 
     `token` names this life of the cache for what was made beside it: `new_token` when it starts empty.
     """
 
     def __init__(self, path: str, new_token: str) -> None:
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10.0)
+        super().__init__(sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10.0))
         self._db.text_factory = bytes.decode  # a ValueError for what is no UTF-8: then it is made anew
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
@@ -139,9 +113,6 @@ class Index:
                 self._db.execute(statement)
             self._db.execute("INSERT INTO origin VALUES (?)", (token,))
             self._db.execute(f"PRAGMA user_version={_VERSION}")
-
-    def _transaction(self) -> "Transaction":
-        return Transaction(self._db)
 
     def renew_token(self, token: str) -> None:
         """Disown what was made beside the cache so far."""
@@ -184,8 +155,7 @@ class Index:
     def _forget(self, folder: int) -> None:
         for table, key in (("folder", "id"), ("message", "folder"), ("vanished", "folder")):
             self._db.execute(f"DELETE FROM {table} WHERE {key} = ?", (folder,))
-        for table in _MADE:
-            self._db.execute(f"DELETE FROM {table} WHERE folder = ?", (folder,))
+        self._forget_prepared(folder)
 
     def rows(self, folder: int) -> Iterator[Row]:
         """All messages of a folder, by UID."""
@@ -218,8 +188,8 @@ class Index:
                     (
                         folder,
                         row.uid,
-                        _text(row.base),
-                        _text(row.info),
+                        as_text(row.base),
+                        as_text(row.info),
                         row.modseq,
                         row.octets,
                         row.internal_date,
@@ -231,8 +201,7 @@ class Index:
             )
             for uid in gone:
                 self._db.execute("DELETE FROM message WHERE folder = ? AND uid = ?", (folder, uid))
-                for table in _MADE:
-                    self._db.execute(f"DELETE FROM {table} WHERE folder = ? AND uid = ?", (folder, uid))
+                self._forget_message(folder, uid)
             self._save_vanished(folder, vanished)
 
     def vanished(self, folder: int, since: int = 0) -> list[Record]:
@@ -245,7 +214,7 @@ class Index:
             (folder, since),
         ).fetchall()
         for row in rows:
-            _check(row, (int, str))
+            check(row, (int, str))
         try:
             return [(modseq, parse(uids.encode()).spans(UID_END)) for modseq, uids in rows]
         except BadSyntax as error:
@@ -274,87 +243,11 @@ class Index:
         count: int = self._db.execute("SELECT count(*) FROM message").fetchone()[0]
         return count
 
-    def rendered(self, folder: int, uid: int, base: str) -> Rendered | None:
-        """The prepared answers for a message, or None; raises ValueError for a row that makes no sense."""
-        found = self._db.execute(
-            "SELECT ordering, envelope, body, bodystructure, header, octets, preview, parts"
-            " FROM rendered JOIN ordering USING (folder, uid, base)"
-            " WHERE folder = ? AND uid = ? AND base = ?",
-            (folder, uid, _text(base)),
-        ).fetchone()
-        if found is None:
-            return None
-        _check(found, (bytes, bytes, bytes, bytes, bytes, int, bytes, bytes))
-        ordering, envelope, body, bodystructure, header, octets, preview, parts = found
-        return Rendered(ordering, envelope, body, bodystructure, header, octets, preview, load_parts(parts))
-
-    def prepared(self, folder: int, uid: int, what: Prepared, rows: int) -> Window:
-        """One column of the prepared answers of `uid` and those after it, at most `rows` of them.
-
-        Raises ValueError for a row that makes no sense.
-        """
-        answers: dict[int, tuple[str, Any]] = {}
-        kind = int if what == "octets" else bytes
-        octets = 0
-        for found, base, value in self._db.execute(
-            f"SELECT uid, base, {what} FROM rendered WHERE folder = ? AND uid >= ? ORDER BY uid",
-            (folder, uid),
-        ):
-            if type(value) is not kind:
-                raise ValueError("a row of the cache makes no sense")
-            answers[found] = base, value
-            octets += len(value) if isinstance(value, bytes) else 0
-            if len(answers) >= rows or octets >= WINDOW_OCTETS:
-                return Window(uid, found, answers)
-        return Window(uid, UID_END, answers)
-
-    def orderings(self, folder: int, first: int, last: int) -> dict[int, tuple[str, bytes]]:
-        """What SORT and THREAD compare, with its base, of the messages from one UID to another.
-
-        It is short, and has a table of its own, so that what is long need not be passed over for it. Raises
-        ValueError for a row that makes no sense.
-        """
-        rows = self._db.execute(
-            "SELECT uid, base, ordering FROM ordering WHERE folder = ? AND uid BETWEEN ? AND ?",
-            (folder, first, last),
-        ).fetchall()
-        found = {uid: (base, octets) for uid, base, octets in rows if type(octets) is bytes}
-        if len(found) != len(rows):
-            raise ValueError("a row of the cache makes no sense")
-        return found
-
-    def save_rendered(self, folder: int, answers: Iterable[tuple[int, str, Rendered]]) -> None:
-        """Keep prepared answers of messages, each with its UID and base name."""
-        answers = list(answers)
-        with self._transaction():
-            self._db.executemany(
-                "REPLACE INTO ordering VALUES (?, ?, ?, ?)",
-                ((folder, uid, _text(base), rendered.ordering) for uid, base, rendered in answers),
-            )
-            self._db.executemany(
-                "REPLACE INTO rendered VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    (
-                        folder,
-                        uid,
-                        _text(base),
-                        rendered.envelope,
-                        rendered.body,
-                        rendered.bodystructure,
-                        rendered.header,
-                        rendered.octets,
-                        rendered.preview,
-                        dump_parts(rendered.parts),
-                    )
-                    for uid, base, rendered in answers
-                ),
-            )
-
     def directories(self) -> list[DirectoryRow]:
         """What was counted, of each directory. Raises ValueError for a row that makes no sense."""
         rows = self._db.execute("SELECT name, mtime, stamp, octets, messages FROM directory").fetchall()
         for values in rows:
-            _check(values, (str, int, str, int, int))
+            check(values, (str, int, str, int, int))
         return [DirectoryRow(*values) for values in rows]
 
     def save_directories(self, rows: Iterable[DirectoryRow]) -> None:
@@ -363,34 +256,5 @@ class Index:
             self._db.execute("DELETE FROM directory")
             self._db.executemany(
                 "INSERT INTO directory VALUES (?, ?, ?, ?, ?)",
-                ((_text(row.name), row.mtime_ns, row.stamp, row.octets, row.messages) for row in rows),
+                ((as_text(row.name), row.mtime_ns, row.stamp, row.octets, row.messages) for row in rows),
             )
-
-
-def _check(values: Sequence[object], types: Sequence[type]) -> None:
-    """SQLite keeps no watch over types, and its pages may be damaged."""
-    if any(type(value) is not kind for value, kind in zip(values, types, strict=True)):
-        raise ValueError("a row of the cache makes no sense")
-
-
-def _text(name: str) -> bytes | str:
-    """A name as SQLite takes it: as text, or as octets where it is not UTF-8."""
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return name.encode("utf-8", "surrogateescape")
-    return name
-
-
-class Transaction:
-    """A transaction that takes its lock at once, or (DEFERRED) when it first needs it; an error undoes it."""
-
-    def __init__(self, db: sqlite3.Connection, kind: str = "IMMEDIATE") -> None:
-        self._db = db
-        self._kind = kind
-
-    def __enter__(self) -> None:
-        self._db.execute(f"BEGIN {self._kind}")
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._db.execute("COMMIT" if kind is None else "ROLLBACK")

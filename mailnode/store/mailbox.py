@@ -15,17 +15,19 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from mailnode.message.rendered import Rendered
 from mailnode.message.text import searchable
+from mailnode.message.wire_form import to_wire
 from mailnode.store import filenames, identity
 from mailnode.store.acl import ALL, Rights
-from mailnode.store.body import Body
+from mailnode.store.body import SMALL, Body
 from mailnode.store.directory import CUR, NEW
 from mailnode.store.download import Download, measure
 from mailnode.store.draft import Arriving, Draft
-from mailnode.store.errors import InUse, NoSuchMailbox, NoSuchMessage, TooManyKeywords
+from mailnode.store.errors import InUse, NoSuchMailbox, NoSuchMessage, TooManyKeywords, Unread
 from mailnode.store.folder import Place
-from mailnode.store.index import UNKNOWN, Prepared
+from mailnode.store.index import UNKNOWN
 from mailnode.store.keywords import NAME_LIMIT
 from mailnode.store.messages import Message
+from mailnode.store.prepared_tables import Prepared
 from mailnode.store.preparing import Piece, prepare_some
 from mailnode.store.synchronised import Synchronised
 from mailnode.store.uidlist import Record, UidList
@@ -85,8 +87,7 @@ class Mailbox(Synchronised):
     def body(self, uid: int) -> Body:
         """Open a message. Raises NoSuchMessage when it has gone."""
         message = self._listed(uid)
-        on_disk, on_wire = filenames.sizes(message.base)
-        verbatim = on_disk is not None and on_disk == on_wire
+        verbatim = filenames.is_verbatim(message.base)
         for _ in range(_TRIES):
             try:
                 return Body(self._context.files.open(self._path(message)), verbatim=verbatim)
@@ -95,6 +96,18 @@ class Mailbox(Synchronised):
                 self.sync()
                 message = self._listed(uid)
         raise NoSuchMessage(uid)
+
+    def small(self, uid: int) -> bytes:
+        """The wire form of a small message. Raises Unread for a larger one, and NoSuchMessage."""
+        message = self._listed(uid)
+        try:
+            data = self._context.files.read_small(self._path(message), SMALL)
+        except FileNotFoundError:
+            with self.body(uid) as body:  # which looks for it
+                return body.text()
+        if data is None:
+            raise Unread
+        return to_wire(data, filenames.is_verbatim(message.base))
 
     def octets(self, uid: int) -> int:
         """RFC822.SIZE: the size of the wire form, exactly."""
@@ -112,6 +125,19 @@ class Mailbox(Synchronised):
                     message.octets = body.octets()
                 self._remember([message], [])
         return message.octets
+
+    def sizes(self, uids: Sequence[int]) -> list[int]:
+        """The same of many messages. Raises NoSuchMessage."""
+        messages = self._messages.each(uids)
+        return [self.octets(one.uid) if one.octets == UNKNOWN else one.octets for one in messages]
+
+    def internal_dates(self, uids: Sequence[int]) -> list[float]:
+        """INTERNALDATE of many messages. Raises NoSuchMessage."""
+        messages = self._messages.each(uids)
+        return [
+            self.internal_date(one.uid) if one.internal_date == UNKNOWN else one.internal_date
+            for one in messages
+        ]
 
     def record(self, uid: int) -> Record:
         """What the uid list says of a message. Raises NoSuchMessage."""
@@ -248,13 +274,30 @@ class Mailbox(Synchronised):
         found = self._answers.one(self._listed(uid), what)
         return getattr(self.rendered(uid), what) if found is None else found
 
+    def column(self, uids: Sequence[int], what: Prepared) -> Sequence[Any]:
+        """One of the prepared answers of each of some neighbours, which are named in order of UID.
+
+        Raises Unread where one of them has to be read first, or is long, and NoSuchMessage.
+        """
+        found = self._answers.column(list(self._messages.each(uids)), what)
+        if found is None:
+            raise Unread
+        return found
+
+    def fields(self, uids: Sequence[int], names: Sequence[bytes]) -> Sequence[bytes | None]:
+        """The header fields of these names, of messages as column(); None for a header that is not ASCII."""
+        found = self._answers.fields(list(self._messages.each(uids)), names)
+        if found is None:
+            raise Unread
+        return found
+
     def orderings(self, uids: Sequence[int]) -> list[bytes | None]:
         """What SORT and THREAD compare of messages (message.ordering), which are named in order of UID.
 
         None for those that have to be read first: rendered() has it too. Of neighbours all comes with one
         look at the cache. Raises NoSuchMessage.
         """
-        messages = [self._listed(uid) for uid in uids]
+        messages = list(self._messages.each(uids))
         between = bisect_right(self.uids, uids[-1]) - bisect_left(self.uids, uids[0]) if uids else 0
         parts = [messages] if between <= _FEW_BETWEEN * len(uids) else [[one] for one in messages]
         return [one for part in parts if part for one in self._answers.orderings(part)]
@@ -280,6 +323,7 @@ class Mailbox(Synchronised):
         done: list[Message] = []
         for _ in range(_TRIES):
             missed = []
+            touched = {one.place[0] for one in messages}
             with self._folder.own_change():
                 for message in messages:
                     try:
@@ -288,7 +332,8 @@ class Mailbox(Synchronised):
                     except FileNotFoundError:
                         missed.append(message)
                 if durable:
-                    self._sync_directories(CUR, NEW)
+                    touched.update({one.place[0] for one in messages})
+                    self._sync_directories(*(NEW if is_new else CUR for is_new in sorted(touched)))
             if not missed:
                 return done
             self._folder.forget()
@@ -353,9 +398,15 @@ class Mailbox(Synchronised):
                 return {}
             before = {one.uid: one.modseq for one in wanted}
 
+            alike: dict[tuple[Flags, Place], tuple[Flags, Place]] = {}  # most have the same flags
+
             def rename(message: Message) -> None:
-                new = change[mode](message.flags)
-                self._rename(message, _in_cur(self._folder.keywords.info(new, message.info)))
+                old = message.flags, message.place
+                if old not in alike:
+                    new = change[mode](message.flags)
+                    alike[old] = new, _in_cur(self._folder.keywords.info(new, message.info))
+                new, place = alike[old]
+                self._rename(message, place)
                 message.flags = new
 
             done = self._each(wanted, rename)

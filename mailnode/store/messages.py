@@ -65,12 +65,10 @@ class Messages:
 
     def each(self, uids: Iterable[int]) -> Iterator[Message]:
         """The messages with these UIDs, one after the other. Raises NoSuchMessage at one that has gone."""
-        get = self._by_uid.get
-        for uid in uids:
-            message = get(uid)
-            if message is None:
-                raise NoSuchMessage(uid)
-            yield message
+        try:
+            yield from map(self._by_uid.__getitem__, uids)
+        except KeyError as missing:
+            raise NoSuchMessage(*missing.args) from None
 
     def called(self, base: str) -> Message | None:
         """By base name."""

@@ -19,6 +19,7 @@ from mailnode.store import filenames, homes, identity
 from mailnode.store.answers import Answers
 from mailnode.store.cache import FolderCache, Remembered
 from mailnode.store.context import Context
+from mailnode.store.derived import Derived
 from mailnode.store.directory import CUR, NEW
 from mailnode.store.download import UNSEEN, Download
 from mailnode.store.errors import NoSuchMailbox
@@ -57,6 +58,7 @@ class Synchronised:
 
     def __init__(self, context: Context, name: Name, path: str) -> None:
         self.name = name
+        self.derived = Derived()
         self._context = context
         self._folder = Folder(context, path)
         self._messages = Messages()

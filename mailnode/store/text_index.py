@@ -18,7 +18,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mailnode.store.index import Transaction
+from mailnode.store.sql import Transaction
 
 FILE_NAME = "mailnode-text.sqlite"
 

@@ -24,8 +24,8 @@ from mailnode.store.account import Account
 from mailnode.store.delivery import deliver, deliver_each
 from mailnode.store.draft import Arriving
 from mailnode.store.errors import StoreError
-from mailnode.store.index import Prepared
 from mailnode.store.mailbox import Mailbox, Mode
+from mailnode.store.prepared_tables import Prepared
 from mailnode.store.values import INBOX, NO_FLAGS, Flags, Name
 from mailnode.wire.address import Address
 from tests.crash.oracle import QUEUE, Box, Copies, Found, Told, message, messages_in, open_account, take_out

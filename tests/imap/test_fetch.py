@@ -3,15 +3,18 @@
 Each row names the attack (I and C) or the rule of IMAP (T) that it is for.
 """
 
+import os
 import re
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailnode.imap.commands import fetch
 from mailnode.imap.fetch_items import ATTRIBUTES, MACROS
 from mailnode.message.wire_form import to_wire
 from mailnode.store.delivery import deliver
+from mailnode.wire.imap.cursor import Cursor
 from tests.imap.world import Client, World
 from tests.message import corpus, strategies
 from tests.scratch import room_of
@@ -285,3 +288,81 @@ class EveryItemTests(FetchCase):
 
     if corpus.ABSENT:
         test_corpus.skip = corpus.ABSENT  # type: ignore[attr-defined]
+
+
+class TogetherTests(FetchCase):
+    """What is got of many messages at once is what is got of each alone."""
+
+    ITEMS = (
+        "FLAGS",
+        "UID RFC822.SIZE INTERNALDATE",
+        "ENVELOPE BODYSTRUCTURE BODY",
+        "BODY.PEEK[]",
+        "BODY.PEEK[]<3.70000> UID",
+        "BODY.PEEK[HEADER]",
+        'BODY.PEEK[HEADER.FIELDS (Subject From "b%d")] FLAGS',
+        "BODY.PEEK[HEADER.FIELDS (Subject)]<2.3>",
+        "BODY.PEEK[HEADER.FIELDS.NOT (Subject)] BODY.PEEK[]",
+        "RFC822.HEADER BODY.PEEK[TEXT]",
+        "EMAILID THREADID SAVEDATE PREVIEW",
+    )
+    MESSAGES = (
+        PLAIN,
+        EIGHT_BIT,
+        NESTED,
+        b"",
+        b"a: b",
+        b"Subject: " + b"x" * 20000 + b"\r\n\r\n",
+        PLAIN + b"y" * 70000,
+        "Subject: gr\u00fc\u00df\r\nFrom: \u00e4 <a@x>\r\n\r\n\u00e4\r\n".encode(),
+        b"Subject: a\n\nb\r\n",
+        b"Subject: \0\r\n\r\n\0",
+        PLAIN,
+        PLAIN,
+    )
+
+    def setUp(self) -> None:
+        super().setUp()
+        for one in self.MESSAGES:
+            self.put(one)
+
+    def compare(self, client: Client) -> None:
+        """All items, before anything was prepared and after."""
+        for items in self.ITEMS * 2:
+            together = client.say(f"f FETCH 1:12 ({items})")
+            alone = [client.say(f"f FETCH {number} ({items})") for number in range(1, 13)]
+            end = b"f OK Fetched\r\n"
+            self.assertEqual(together, b"".join(one.removesuffix(end) for one in alone) + end, items)
+            if items == self.ITEMS[4]:
+                self.world.account().store.mailbox(("INBOX",)).prepare_some(10_000)
+
+    def test_with_utf8(self) -> None:
+        """For a client that takes UTF-8 in headers."""
+        self.compare(self.me)
+
+    def test_without(self) -> None:
+        """For one that does not."""
+        self.compare(self.world.client().login())
+
+    def test_gone_in_the_middle(self) -> None:
+        """Those that another program has removed are left out, and no others."""
+        gone = (2, 7, 11)
+        for uid in gone:
+            mailbox = self.world.account().store.mailbox(("INBOX",))
+            message = mailbox.get(uid)
+            assert message is not None
+            os.unlink(mailbox._path(message))
+        for items in ("BODY.PEEK[]", "BODY.PEEK[HEADER] RFC822"):
+            said = self.me.say(f"f FETCH 1:12 ({items})")
+            numbers = [int(one) for one in re.findall(rb"\* (\d+) FETCH", said)]
+            self.assertEqual(numbers, [n for n in range(1, 13) if n not in gone], items)
+            self.assertIn(b"f NO [EXPUNGEISSUED]", said)
+            break  # the end of the command has told of it
+
+    def test_what_is_asked_bounds_how_much_is_held(self) -> None:
+        """Who wants many texts of each message gets them of one message after the other."""
+        parsed = fetch.parse(
+            Cursor([b" 1:* (FLAGS %b)" % b" ".join(b"BODY.PEEK[]<%d.9>" % n for n in range(9))])
+        )
+        self.assertLessEqual(parsed.together, 1)
+        self.assertEqual(fetch.parse(Cursor([b" 1:* (BODY.PEEK[] UID)"])).together, 8)

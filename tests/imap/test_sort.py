@@ -1,6 +1,7 @@
 """SORT and THREAD where a dialogue does not reach: order, what is prepared, and trouble in the middle."""
 
 import os
+import re
 from array import array
 from collections.abc import Sequence
 from types import SimpleNamespace
@@ -31,6 +32,8 @@ _COMMANDS = (
     "THREAD REFERENCES UTF-8 ALL",
     "UID SORT RETURN (ALL) (REVERSE DISPLAYTO) UTF-8 ALL",
 )
+
+_SOME = (b"3", b"5", b"7", b"40")
 
 
 def message(number: int) -> bytes:
@@ -65,7 +68,13 @@ class OrderTests(SynchronousTestCase):
             return of
 
         self.patch(criteria, "CRITERIA", {name: value(column) for column, name in enumerate("ABC")})
-        view = cast(Selected, SimpleNamespace(mailbox=None, uids=list(range(len(rows)))))
+        uids = list(range(len(rows)))
+        view = cast(
+            Selected,
+            SimpleNamespace(
+                mailbox=None, uids=uids, derived=lambda name: None, is_all=lambda positions: False
+            ),
+        )
         steps = Sorting(view, tuple(wanted)).order(array("I", range(len(rows))), array("B"))
         found, scores = cast("tuple[array[int], array[int]]", result_of(cast(Any, steps)))
 
@@ -115,6 +124,30 @@ class PreparedTests(SessionCase):
         said = self.me.say("a THREAD REFERENCES UTF-8 ALL")
         expected = b"* THREAD (" + b" ".join(b"%d" % n for n in range(1, 41)) + b")\r\na OK Threaded\r\n"
         self.assertEqual(said, expected)
+
+    def test_asked_again(self) -> None:
+        """What was sorted and threaded before is not looked up again, and new mail, or less mail, is seen."""
+        known = {command: self.me.say("a " + command) for command in _COMMANDS}
+        self.patch(Mailbox, "orderings", self.raising(ValueError("looked up")))
+        for command, said in known.items():
+            self.assertEqual(self.me.say("a " + command), said, command)
+            if command.startswith("SORT"):
+                some = self.me.say("a " + command.replace("ALL", "7,3,5,40"))
+                numbers = [n for n in re.findall(rb"\d+", said.partition(b"\r\n")[0]) if n in _SOME]
+                self.assertTrue(some.startswith(b"* SORT " + b" ".join(numbers) + b"\r\n"), some)
+        other = self.client().login()
+        self.assertEqual(other.say("a " + _COMMANDS[0]), known[_COMMANDS[0]])
+
+    def test_asked_again_of_others(self) -> None:
+        """When messages have come or gone it is made anew."""
+        for command in _COMMANDS:
+            self.me.say("a " + command)
+        self.me.append(b"Subject: 0\r\nDate: 1 Jan 1990 00:00:00 +0000\r\n\r\n")
+        self.assertTrue(self.me.say("a SORT (DATE) UTF-8 ALL").startswith(b"* SORT 41 "))
+        self.me.say("s STORE 41 +FLAGS (\\Deleted)")
+        self.me.say("e EXPUNGE")
+        self.assertNotIn(b"41", self.me.say("a SORT (DATE) UTF-8 ALL"))
+        self.assertNotIn(b"41", self.me.say("a THREAD REFERENCES UTF-8 ALL"))
 
     def test_gone(self) -> None:
         """A message that another program has removed is in no response."""

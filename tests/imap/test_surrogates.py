@@ -65,6 +65,16 @@ class SurrogateTests(SessionCase):
             )
             self.assertNotRegex(said.replace("Grüße".encode(), b""), rb"[\x80-\xff]")
 
+    def test_preview(self) -> None:
+        """What is shown of the text is the same for everybody, and in UTF-8 (RFC 8970 section 3.3)."""
+        modern, old = self.both(HEADER + "Grüße\r\n".encode())
+        for client in (modern, old):
+            self.assertIn("Grüße".encode() + b")\r\na OK", client.say("a FETCH * PREVIEW"))
+        for _ in range(5):
+            old.append(HEADER + "Grüße\r\n".encode())
+        previews = re.findall("Grüße\\)".encode(), old.say("a FETCH 1:* PREVIEW"))
+        self.assertEqual(len(previews), 6)
+
     def test_names_nobody_may_have(self) -> None:
         """No control character, line or paragraph separator in a mailbox name (RFC 6855 section 3)."""
         client = self.client().login(None)

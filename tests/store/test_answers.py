@@ -1,14 +1,16 @@
 """Prepared answers: how much of the cache is read for whom."""
 
+import contextlib
 from unittest import mock
 
-from mailnode.store.errors import NoSuchMessage
+from mailnode.store.errors import NoSuchMessage, Unread
 from mailnode.store.index import Index
+from mailnode.store.prepared_tables import CHOICES, SHORT
 from mailnode.store.values import INBOX
 from tests.store.support import StoreTestCase
 
 
-class WindowTests(StoreTestCase):
+class FortyCase(StoreTestCase):
     """Forty messages in the cache."""
 
     def setUp(self) -> None:
@@ -19,6 +21,10 @@ class WindowTests(StoreTestCase):
         self.mailbox = account.mailbox(INBOX)
         while self.mailbox.prepare_some(10_000).more:
             pass
+
+
+class WindowTests(FortyCase):
+    """Answers of one message after the other."""
 
     def looks(self, *uids: int) -> list[int]:
         """Ask for the envelopes of messages; gives how many came with each look at the cache."""
@@ -61,3 +67,93 @@ class WindowTests(StoreTestCase):
             self.assertEqual(self.mailbox.ready(1, "preview"), b'"Text."')
             self.mailbox.save_prepared()
         self.assertRaises(NoSuchMessage, self.mailbox.ready, 42, "preview")
+
+
+class NeighbourTests(FortyCase):
+    """Answers of many messages that follow each other."""
+
+    def fields(self, *names: bytes, last: int = 40) -> list[bytes | None]:
+        return list(self.mailbox.fields(range(1, last + 1), names))
+
+    def looked_up(self, *names: bytes) -> bool:
+        """Ask for fields; gives whether headers had to be looked at."""
+        with mock.patch.object(Index, "column", side_effect=AssertionError):
+            try:
+                self.fields(*names)
+            except AssertionError:
+                return True
+        return False
+
+    def test_column(self) -> None:
+        """One look at the cache; where it does not know all of them, or one is long, nobody gets anything."""
+        self.assertEqual(len(self.mailbox.column(range(1, 41), "envelope")), 40)
+        self.assertEqual(set(self.mailbox.column(range(3, 9), "octets")), {self.mailbox.octets(1)})
+        self.append(self._open[0])
+        self.assertRaises(Unread, self.mailbox.column, range(1, 42), "envelope")
+        self.append(self._open[0], message=b"Subject: " + b"x" * SHORT + b"\r\n\r\n")
+        self.mailbox.prepare_some(10_000)
+        self.assertEqual(len(self.mailbox.column(range(1, 42), "header")), 41)
+        self.assertRaises(Unread, self.mailbox.column, range(1, 43), "header")
+        self.assertRaises(NoSuchMessage, self.mailbox.column, range(1, 44), "octets")
+
+    def test_fields_are_kept(self) -> None:
+        """Who asks again, for the same names in whatever order, has no header looked at."""
+        self.assertEqual(self.fields(b"Subject", b"none"), [b"Subject: hello\r\n\r\n"] * 40)
+        self.assertFalse(self.looked_up(b"NONE", b"subject", b"none"))
+        self.assertTrue(self.looked_up(b"subject"))
+        self.assertEqual(self.fields(b"none", b"Subject"), [b"Subject: hello\r\n\r\n"] * 40)
+
+    def test_few_choices_are_kept(self) -> None:
+        """The one that came first goes for one too many."""
+        for number in range(CHOICES + 1):
+            self.fields(b"subject", b"x%d" % number)
+        looked = [self.looked_up(b"subject", b"x%d" % number) for number in range(CHOICES + 1)]
+        self.assertEqual(looked, [True] + [False] * CHOICES)
+
+    def test_not_ascii(self) -> None:
+        """Of a header that is not ASCII nothing is kept: it depends on the client what is read."""
+        self.append(self._open[0], message=b"Subject: hi\r\nX: \xc3\xa4\r\n\r\n")
+        self.mailbox.prepare_some(10_000)
+        for _ in range(2):
+            self.assertEqual(self.fields(b"subject", last=41)[39:], [b"Subject: hello\r\n\r\n", None])
+
+    def test_go_with_the_message(self) -> None:
+        """No row stays of a message that is gone, and another message is not taken for it."""
+        self.fields(b"subject")
+        index = self.mailbox._context.index()
+        self.mailbox.set_flags([40], "add", frozenset(("\\Deleted",)))
+        self.mailbox.expunge([40])
+        self.assertEqual(len(index.fields(1, "subject", 1, 100).uids), 39)
+        index._db.execute("UPDATE fields SET base = 'other' WHERE uid = 3")
+        with mock.patch.object(Index, "column", side_effect=AssertionError):
+            self.assertRaises(AssertionError, self.mailbox.fields, range(1, 40), (b"subject",))
+            self.assertEqual(len(self.mailbox.fields(range(4, 40), (b"subject",))), 36)
+
+    def test_nonsense(self) -> None:
+        """A row that makes no sense is made again, with the cache that it stood in."""
+        for damage in ("envelope SET envelope = 7", "fields SET lines = 7", "rendered SET header = 'text'"):
+            self.fields(b"subject")
+            self.mailbox._context.index()._db.execute(f"UPDATE {damage} WHERE uid = 3")
+            for what in ("envelope", "header"):
+                with contextlib.suppress(Unread):
+                    self.mailbox.column(range(1, 41), what)
+            with contextlib.suppress(Unread):
+                self.fields(b"subject")
+            self.mailbox = self._open[0].mailbox(INBOX)
+            while self.mailbox.prepare_some(10_000).more:
+                pass
+            for uid in range(1, 41):
+                self.mailbox.rendered(uid)
+            self.mailbox.save_prepared()
+            self.assertEqual(self.fields(b"subject"), [b"Subject: hello\r\n\r\n"] * 40, damage)
+
+    def test_a_cache_of_another_form(self) -> None:
+        """All tables are made anew, whatever they held."""
+        self.fields(b"subject")
+        self.mailbox._context.index()._db.execute("PRAGMA user_version = 1")
+        self._open[0].close()
+        mailbox = self.account().mailbox(INBOX)
+        self.assertRaises(Unread, mailbox.column, range(1, 41), "envelope")
+        while mailbox.prepare_some(10_000).more:
+            pass
+        self.assertEqual(list(mailbox.fields(range(1, 41), (b"subject",))), [b"Subject: hello\r\n\r\n"] * 40)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailnode.store.index import Prepared
 from mailnode.store.mailbox import Mailbox
+from mailnode.store.prepared_tables import Prepared
 from mailnode.store.values import INBOX
 from tests.message.corpus import ABSENT, messages
 from tests.store.support import StoreTestCase

@@ -6,7 +6,6 @@ RFC 4466 section 2.4; of what has changed (RFC 7162 section 3.1.4), and a range 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from itertools import tee
 from typing import Any
 
 from mailnode.imap import fetch_items, resync
@@ -17,7 +16,7 @@ from mailnode.imap.selected import Selected, uses_modseqs
 from mailnode.imap.session import Session
 from mailnode.imap.subject import Subject
 from mailnode.store.acl import may_set
-from mailnode.store.errors import NoSuchMessage
+from mailnode.store.errors import NoSuchMessage, Unread
 from mailnode.store.values import SEEN
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap import partial
@@ -25,8 +24,9 @@ from mailnode.wire.imap.cursor import Cursor
 from mailnode.wire.imap.partial import Partial
 from mailnode.wire.imap.sequence import Positions, SequenceSet, runs
 
-BATCH = 100  # messages that are marked as seen at once, before their texts are sent
-ROWS = 16384  # octets of prepared answers that are handed on at once
+BATCH = 128  # messages that are marked as seen at once, before their texts are sent
+_FEW = 4  # messages that are asked for one by one
+ROWS = 16  # responses that are handed on at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,10 @@ class Fetch:
     partial: Partial | None = None
 
     @property
-    def is_prepared(self) -> bool:
-        """Whether no message file has to be opened."""
-        return not self.sees and all(isinstance(item, Attribute) or item.is_prepared for item in self.items)
+    def together(self) -> int:
+        """How many messages are asked at once: fewer, where much is asked of each."""
+        texts = sum(isinstance(item, Text) for item in self.items)
+        return min(item.together for item in self.items) // max(1, texts)
 
     @property
     def sees(self) -> bool:
@@ -153,47 +154,46 @@ class Answers:
 
     def chunks(self) -> Iterator[bytes]:
         """All responses."""
-        if self.fetch.is_prepared:
-            for span in self.positions:
-                yield from self._prepared(span)
-            return
         sees = self.fetch.sees and not self.view.read_only and may_set(self.view.mailbox.rights, SEEN)
         for span in self.positions:
             for start in range(span.start, span.stop, BATCH):
                 batch = range(start, min(start + BATCH, span.stop))
                 if sees:
                     self._mark_seen(batch)
-                for position in batch:
-                    yield from self._response(position)
+                alone = len(batch) <= _FEW or self.fetch.together <= 1 or self._changed
+                yield from self._one_by_one(batch) if alone else self._together(batch)
 
-    def _prepared(self, span: range) -> Iterator[bytes]:
-        """The responses for a stretch of messages, many at once; one that fails is left out."""
-        at = span.start
-        ready: list[bytes] = []
-        size = 0
-        while at < span.stop:
-            try:
-                for row in zip(*self._columns(range(at, span.stop)), strict=False):
-                    at += 1
-                    response = b"* %d FETCH (%b)\r\n" % (at, b" ".join(row))
-                    ready.append(response)
-                    size += len(response)
-                    if size >= ROWS:
-                        yield b"".join(ready)
-                        ready.clear()
-                        size = 0
-            except NoSuchMessage:
-                self.gone += 1
-                at += 1
-            except OSError:
-                self.unreadable += 1
-                at += 1
-        yield b"".join(ready)
+    def _one_by_one(self, positions: range) -> Iterator[bytes]:
+        for position in positions:
+            yield from self._response(position)
 
-    def _columns(self, span: range) -> list[Iterator[bytes]]:
-        messages = tee(self.view.messages(span), len(self.fetch.items))
+    def _together(self, batch: range) -> Iterator[bytes]:
+        """The responses for some neighbours, many at once where that can be."""
+        at = batch.start
+        while at < batch.stop:
+            rows, alone = self._rows(range(at, min(at + self.fetch.together, batch.stop)))
+            for start in range(0, len(rows), ROWS):
+                yield b"".join(rows[start : start + ROWS])
+            yield from self._one_by_one(alone)
+            at += len(rows) + len(alone)
+
+    def _rows(self, positions: range) -> tuple[list[bytes], range]:
+        """The responses for the first of some neighbours, and what positions come next, to be asked alone."""
+        rows: list[bytes] = []
         items = [item for item in self.fetch.items if isinstance(item, Attribute | Text)]
-        return [item.column(self.view, some) for item, some in zip(items, messages, strict=True)]
+        named = b" ".join(item.label.replace(b"%", b"%%") + b" %b" for item in items)
+        try:
+            messages = self.view.messages(positions)
+            columns = [item.values(self.view, messages) for item in items]
+        except (NoSuchMessage, OSError, Unread):
+            return rows, positions
+        numbers = range(positions.start + 1, positions.stop + 1)
+        try:
+            for row in map((b"* %d FETCH (" + named + b")\r\n").__mod__, zip(numbers, *columns, strict=True)):
+                rows.append(row)  # those before an error are kept
+        except (NoSuchMessage, OSError, Unread):
+            return rows, positions[len(rows) : len(rows) + 1]
+        return rows, positions[:0]
 
     def _mark_seen(self, batch: range) -> None:
         mailbox = self.view.mailbox
@@ -228,15 +228,17 @@ class Answers:
                 return
             if subject.uid in self._changed:
                 self.view.client_knows(subject.message)
-            ready = b"* %d FETCH (" % subject.number
+            ready: list[bytes] = []
+            before = b"* %d FETCH (" % subject.number
             for item in items:
                 if isinstance(item, bytes):
-                    ready += item + b" "
+                    ready.append(item)
                 else:
-                    yield ready
+                    yield before + b" ".join([*ready, b""])
                     yield from item
-                    ready = b" "
-            yield ready[:-1] + b")\r\n"
+                    before = b""
+                    ready = [b""]
+            yield b"%b%b)\r\n" % (before, b" ".join(ready))
 
     def _items(self, subject: Subject) -> tuple[Item, ...]:
         if subject.uid not in self._changed:

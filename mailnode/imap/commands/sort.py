@@ -138,5 +138,5 @@ def _response(found: "array[int]", modseq: int) -> Iterator[bytes]:
     """sort-data = "SORT" [1*(SP nz-number) [SP search-sort-mod-seq]]"""
     yield b"* SORT"
     for start in range(0, len(found), _PIECE):
-        yield b"".join([b" %d" % number for number in found[start : start + _PIECE]])
+        yield (" " + " ".join(map(str, found[start : start + _PIECE]))).encode("ascii")
     yield results.mod_seq(modseq) + b"\r\n"

@@ -15,7 +15,8 @@ from mailnode.imap.selected import Selected
 from mailnode.imap.session import Session
 from mailnode.imap.thread_lists import thread_list
 from mailnode.message.ordering import Facts, facts
-from mailnode.message.threading import Algorithm, OrderedSubject, References, Refs
+from mailnode.message.slices import Steps
+from mailnode.message.threading import Algorithm, OrderedSubject, References, Refs, Threads
 from mailnode.store.mailbox import Mailbox
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
@@ -90,18 +91,29 @@ class Threaded:
         found = array("I")
         try:
             yield from self._matching.collect(found)
-            yield from self._add(found)
-            threads = yield from self._algorithm.threads()
+            positions, threads = yield from self._threads(found)
         except Exception as error:
             self._trouble = error
             return
-        names = numbers(self._view, self._columns.positions, by_uid=self._thread.by_uid)
+        names = numbers(self._view, positions, by_uid=self._thread.by_uid)
         yield b"* THREAD"
         if threads.roots:
             yield b" "
         for root in threads.roots:
             yield from thread_list(threads, root, names)
         yield b"\r\n"
+
+    def _threads(self, found: "array[int]") -> "Steps[tuple[array[int], Threads]]":
+        """The positions of the messages that are there, and their threads; those of all are kept."""
+        everything = self._view.is_all(found)
+        known: Threads | None = self._view.derived(self._thread.algorithm) if everything else None
+        if known is not None:
+            return found, known
+        yield from self._add(found)
+        threads = yield from self._algorithm.threads()
+        if everything and self._view.is_all(self._columns.positions):
+            self._view.keep_derived(self._thread.algorithm, threads)
+        return self._columns.positions, threads
 
     def _add(self, found: "array[int]") -> Iterator[bytes]:
         """Tell the algorithm of the messages, without those that are gone."""
