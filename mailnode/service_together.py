@@ -65,16 +65,16 @@ class Together:
         self._feed.tell = feed
         self._throttle.tell = login
         self._sessions.say = lambda address, text: say("say", address, text)
-        tallies = {PRESENT: self._sessions.tally, **{name: gate.tally for name, gate in self._gates.items()}}
-        for group, tally in tallies.items():
-            tally.tell = lambda name, by, group=group: say("count", group, name, by)  # type: ignore[misc]
+        groups = {PRESENT: self._sessions.counts, **{name: gate.counts for name, gate in self._gates.items()}}
+        for group, counts in groups.items():
+            counts.tell = lambda name, by, group=group: say("count", group, name, by)  # type: ignore[misc]
 
     def _hear_feed(self, address: str, levels: list[str]) -> None:
         self._feed.hear((address, tuple(levels)))
 
     def _hear_count(self, group: str, name: str, by: int) -> None:
         if group == PRESENT:
-            self._sessions.tally.hear(name, by)
+            self._sessions.counts.hear(name, by)
         elif group in self._gates:
             self._gates[group].hear(name, by)
 

@@ -80,7 +80,7 @@ class TogetherTests(SynchronousTestCase):
         self.assertEqual((self.one.gate.sessions, self.other.gate.sessions), (3, 3))
         for one in (first, second, third):
             one.release()
-        self.assertEqual((self.one.gate.tally._counts, self.other.gate.tally._counts), ({}, {}))
+        self.assertEqual((self.one.gate.counts._counts, self.other.gate.counts._counts), ({}, {}))
 
     def test_logins(self) -> None:
         """Who was wrong too often in one is not heard in the other; who was right is good in both."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from mailnode.events.tally import Tally
+from mailnode.events.counts import Counts
 
 Tell = Callable[[str], bool]  # takes one line of text; whether it will be heard
 
@@ -11,7 +11,7 @@ class LiveSessions:
     """Sessions by the address of their account. Used on the reactor thread only."""
 
     def __init__(self) -> None:
-        self.tally = Tally()  # of all processes
+        self.counts = Counts()  # of all processes
         self.say: Callable[[str, str], None] = lambda address, text: None  # to the sessions of others
         self._sessions: dict[str, dict[object, Tell]] = {}
 
@@ -19,12 +19,12 @@ class LiveSessions:
         """Have `tell` called with what is said to the account; gives a function that ends it."""
         token = object()
         self._sessions.setdefault(address, {})[token] = tell
-        self.tally.add(address, 1)
+        self.counts.add(address, 1)
 
         def leave() -> None:
             sessions = self._sessions.get(address, {})
             if sessions.pop(token, None) is not None:
-                self.tally.add(address, -1)
+                self.counts.add(address, -1)
             if not sessions:
                 self._sessions.pop(address, None)
 
@@ -32,14 +32,14 @@ class LiveSessions:
 
     def count(self, address: str) -> int:
         """How many sessions the account has."""
-        return self.tally[address]
+        return self.counts[address]
 
     def tell(self, address: str, text: str) -> int:
         """Say one line to all sessions of the account; how many of them hear it.
 
         Those of other processes, which are only told, count as hearing it.
         """
-        elsewhere = self.tally[address] - len(self._sessions.get(address, {}))
+        elsewhere = self.counts[address] - len(self._sessions.get(address, {}))
         if elsewhere > 0:
             self.say(address, text)
         return elsewhere + self.hear(address, text)

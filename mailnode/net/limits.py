@@ -15,7 +15,7 @@ from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from mailnode.events.log import Log
-from mailnode.events.tally import Tally
+from mailnode.events.counts import Counts
 
 _MINUTE = 60.0
 _SOURCES = 4096  # whose new connections are remembered; the one heard of longest ago is forgotten first
@@ -59,7 +59,7 @@ class Gate:
         self, limits: Callable[[], ConnectionLimits], clock: Callable[[], float], log: Log | None = None
     ) -> None:
         self.stressed = False
-        self.tally = Tally()
+        self.counts = Counts()
         self._limits = limits
         self._clock = clock
         self._log = log or Log("mailnode.net")
@@ -68,14 +68,14 @@ class Gate:
     @property
     def sessions(self) -> int:
         """How many connections there are."""
-        return self.tally[_SESSIONS]
+        return self.counts[_SESSIONS]
 
     def hear(self, name: str, by: int) -> None:
-        """Another process that serves this protocol has counted (events.tally)."""
+        """Another process that serves this protocol has counted (events.counts)."""
         if name.startswith(_NEW):
             self._recent_of(name.removeprefix(_NEW)).append(self._clock())
         else:
-            self.tally.hear(name, by)
+            self.counts.hear(name, by)
             self._note_stress()
 
     def admit(self, peer: str, *, trusted: bool) -> "Admission | str":
@@ -85,7 +85,7 @@ class Gate:
             return "too many sessions"
         if reason := self._enter(source):
             return reason
-        self.tally.add(_SESSIONS, 1)
+        self.counts.add(_SESSIONS, 1)
         return Admission(self, source)
 
     def _enter(self, source: str, *, new: bool = True) -> str:
@@ -95,15 +95,15 @@ class Gate:
         limits = self._limits()
         if reason := self._full(source, limits) or (self._rate_exceeded(source, limits) if new else ""):
             return reason
-        self.tally.add(_STRANGERS, 1)
-        self.tally.add(_SOURCE + source, 1)
+        self.counts.add(_STRANGERS, 1)
+        self.counts.add(_SOURCE + source, 1)
         self._note_stress()
         return ""
 
     def _full(self, source: str, limits: ConnectionLimits) -> str:
-        if self.tally[_STRANGERS] >= limits.before_login:
+        if self.counts[_STRANGERS] >= limits.before_login:
             return "too many connections before login"
-        if self.tally[_SOURCE + source] >= limits.per_address:
+        if self.counts[_SOURCE + source] >= limits.per_address:
             return "too many connections from this address"
         return ""
 
@@ -112,7 +112,7 @@ class Gate:
         if len(recent) >= limits.rate:
             return "too many new connections from this address"
         recent.append(self._clock())
-        self.tally.tell(_NEW + source, 1)
+        self.counts.tell(_NEW + source, 1)
         return ""
 
     def _recent_of(self, source: str) -> deque[float]:
@@ -127,10 +127,10 @@ class Gate:
 
     def logged_in(self, source: str, before: str, person: str) -> bool:
         """Move a connection from its address, or the person `before`, to a person who has not too many."""
-        if self.tally[_PERSON + person] >= self._limits().per_person:
+        if self.counts[_PERSON + person] >= self._limits().per_person:
             return False
         self._leave(source, before)
-        self.tally.add(_PERSON + person, 1)
+        self.counts.add(_PERSON + person, 1)
         return True
 
     def logged_out(self, source: str, person: str) -> str:
@@ -147,22 +147,22 @@ class Gate:
 
     def left(self, source: str, person: str) -> None:
         """A connection ended; `person` is "" when nobody had logged in."""
-        self.tally.add(_SESSIONS, -1)
+        self.counts.add(_SESSIONS, -1)
         self._leave(source, person)
 
     def _leave(self, source: str, person: str) -> None:
         if person:
-            self.tally.add(_PERSON + person, -1)
+            self.counts.add(_PERSON + person, -1)
         elif source:
-            self.tally.add(_STRANGERS, -1)
-            self.tally.add(_SOURCE + source, -1)
+            self.counts.add(_STRANGERS, -1)
+            self.counts.add(_SOURCE + source, -1)
             self._note_stress()
 
     def _note_stress(self) -> None:
         """See whether stress begins or ends; one line in the log for each."""
         limits = self._limits()
         least = limits.before_login * limits.stress_percent / 100 * (_CALM if self.stressed else 1.0)
-        strangers = self.tally[_STRANGERS]
+        strangers = self.counts[_STRANGERS]
         if self.stressed == (strangers > least):
             return
         self.stressed = not self.stressed

@@ -65,7 +65,7 @@ class GateTests(SynchronousTestCase):
         self.assertEqual(first.person, "anna")
         for one in (first, second, third):
             one.release()
-        self.assertEqual(self.gate.tally._counts, Counter())
+        self.assertEqual(self.gate.counts._counts, Counter())
 
     def test_another_person(self) -> None:
         """Who logs in as somebody else on the same connection is counted there, and there only."""
@@ -191,7 +191,7 @@ class GateTests(SynchronousTestCase):
             self.assertEqual(gate.sessions, len(there))
             wanted = Counter([*(f"person {one}" for one in people), *(f"source {one}" for one in strangers)])
             wanted.update(sessions=len(there), strangers=len(strangers))
-            self.assertEqual(gate.tally._counts, +wanted)
+            self.assertEqual(gate.counts._counts, +wanted)
 
     def test_release_twice(self) -> None:
         """A connection leaves the counts once."""

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 
 
-class Tally:
+class Counts:
     """Counters by name. `tell` is called with each step of ours."""
 
     def __init__(self) -> None:
