@@ -59,7 +59,7 @@ class Listener:
     With `proxy`, each begins with a PROXY header.
     """
 
-    protocol: Literal["smtp", "submission", "lmtp", "pop3", "imap"]
+    protocol: Literal["smtp", "submission", "lmtp", "pop3", "imap", "metrics"]
     endpoint: Annotated[str, endpoint]
     tls: Literal["starttls", "implicit", "none"] = "starttls"
     proxy: bool = False
@@ -99,6 +99,13 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
+class Logging:
+    """What the log on the standard output looks like: lines of text, or each a JSON object."""
+
+    format: Literal["text", "json"] = "text"
+
+
+@dataclass(frozen=True, slots=True)
 class Pop3:
     """Whether one session has a maildrop for itself or several read it at once; the form of unique-ids."""
 
@@ -124,6 +131,7 @@ class Limits:
     smtp_sessions: Positive = 500
     imap_sessions: Positive = 4000
     pop3_sessions: Positive = 200
+    http_sessions: Positive = 100
     sessions_per_user_imap: Positive = 32
     sessions_per_user_pop3: Positive = 4
     sessions_per_user_submission: Positive = 8
@@ -181,6 +189,7 @@ class Config:
     listeners: tuple[Listener, ...] = field(default=DEFAULT_LISTENERS, metadata={"key": "listener"})
     tls: Tls = Tls()
     auth: Auth = field(default_factory=Auth)
+    log: Logging = Logging()
     store: Store = Store()
     pop3: Pop3 = Pop3()
     quota: Quota = field(default_factory=Quota)

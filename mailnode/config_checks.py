@@ -12,6 +12,11 @@ from mailnode.fs import FileSystem
 from mailnode.tomlfile import TomlFile
 
 _ON_THIS_MACHINE = ("unix:", "systemd:domain=UNIX")
+# Protocols that only trusted networks may use, and who may be meant.
+_FOR_TRUSTED = {
+    "lmtp": ("LMTP is", "servers that hand over mail"),
+    "metrics": ("metrics are", "machines that collect them"),
+}
 _SOCKET_PATH = 107  # octets that fit in sockaddr_un
 
 # Below these a limit breaks a promise of the protocol: limit, least value, where it is written.
@@ -98,8 +103,11 @@ def _check_listeners(file: TomlFile, config: Config) -> None:
             text = "nobody's PROXY header is believed, as proxy_networks is empty"
             file.mistake(("listener", index, "proxy"), text, "Name the networks of your proxies there.")
         _check_people(file, index, listener, config.auth)
-        if listener.protocol == "lmtp":
-            _check_lmtp(file, index, listener, config.trusted_networks)
+        if listener.protocol in ("lmtp", "metrics"):
+            _check_trusted(file, index, listener, config.trusted_networks)
+        if listener.protocol in ("http", "metrics") and listener.tls == "starttls":
+            remedy = 'Write tls = "none", or tls = "implicit" for HTTPS.'
+            file.mistake(("listener", index, "tls"), "HTTP has no STARTTLS", remedy)
     if not config.listeners:
         file.mistake(
             ("listener",), "nothing to listen on", "Remove the line to have the seven standard ports."
@@ -108,7 +116,7 @@ def _check_listeners(file: TomlFile, config: Config) -> None:
 
 def _check_people(file: TomlFile, index: int, listener: Listener, auth: Auth) -> None:
     """Where nothing is encrypted nobody is asked for a password, but by require_tls on this machine."""
-    if listener.protocol in ("smtp", "lmtp") or listener.tls != "none":
+    if listener.protocol not in ("submission", "pop3", "imap") or listener.tls != "none":
         return
     key = ("listener", index, "tls")
     if auth.require_tls == "always":
@@ -121,14 +129,15 @@ def _check_people(file: TomlFile, index: int, listener: Listener, auth: Auth) ->
         )
 
 
-def _check_lmtp(file: TomlFile, index: int, listener: Listener, trusted: tuple[Network, ...]) -> None:
-    """LMTP is for trusted networks only."""
+def _check_trusted(file: TomlFile, index: int, listener: Listener, trusted: tuple[Network, ...]) -> None:
+    """LMTP and metrics are for trusted networks only."""
     key, here = ("listener", index, "endpoint"), listener.endpoint.startswith(_ON_THIS_MACHINE)
+    what, who = _FOR_TRUSTED[listener.protocol]
     if not trusted and not here:
-        remedy = "Name the servers that hand over mail there, or use a UNIX socket."
-        file.mistake(key, "LMTP is for trusted networks only, and trusted_networks is empty", remedy)
+        text = f"{what} for trusted networks only, and trusted_networks is empty"
+        file.mistake(key, text, f"Name the {who} there, or use a UNIX socket.")
     elif reachable(listener.endpoint) and all(network.is_loopback for network in trusted):
-        text = "other machines can connect, but LMTP is for trusted networks only, and these are on this one"
+        text = f"other machines can connect, but {what} for trusted networks only, and these are on this one"
         file.warning(key, text, "Add interface=127.0.0.1, or name the servers in trusted_networks.")
 
 

@@ -48,6 +48,7 @@ from mailnode.events.life import Bus, write_to
 from mailnode.events.log import Log
 from mailnode.events.output import take_over
 from mailnode.events.presence import LiveSessions
+from mailnode.events.tally import Tally
 from mailnode.fs import FileSystem
 from mailnode.imap.protocol import Imap
 from mailnode.imap.session import Surroundings
@@ -63,9 +64,12 @@ from mailnode.queue.spool import Spool
 from mailnode.runtime import Runtime
 from mailnode.service_listeners import make_room, session_factories
 from mailnode.service_reading import CANNOT_START, changed_people, read, waits_for_a_start
+from mailnode.service_web import web_side
 from mailnode.smtp.server import Smtp
+from mailnode.upkeep.figures import Parts
 from mailnode.upkeep.indexer import Indexer
 from mailnode.upkeep.memory import ShortCollections
+from mailnode.upkeep.pulse import Pulse
 from mailnode.wire.srs import Srs
 
 STORE_THREADS = 8
@@ -124,6 +128,7 @@ class MailNode(Service):
         loaded = reading.loaded
         for warning in loaded.warnings:
             self._log.warn("configuration", warning=warning)
+        self._warnings = [str(warning) for warning in loaded.warnings]
         self._started = loaded.config
         self._live = live = Live(loaded.config, loaded.mailboxes)
         # Other mail servers are never asked for a certificate: they would send theirs for nothing.
@@ -135,8 +140,10 @@ class MailNode(Service):
         rng = random.SystemRandom()
         self._runtime = runtime = Runtime(reactor, rng, self._disk)
         self._reads = Lane(runtime.blocking)  # so that what was read last is what is in force
-        feed, bus, sessions = ChangeFeed(), Bus(), LiveSessions()
+        feed, bus, sessions, tally = ChangeFeed(), Bus(), LiveSessions(), Tally()
         bus.subscribe(write_to(Log("mailnode.mail")))
+        bus.subscribe(tally.hear)
+        self._pulse = Pulse(reactor, tally.minute_is_over)
 
         self._realm = realm = Realm(live, runtime, files, rng=rng)
         checker = PasswordChecker(
@@ -182,19 +189,35 @@ class MailNode(Service):
         self._watches = watches = DirectoryWatches(reactor, partial(KernelWatcher, reactor))
         neighbours = Neighbours(live, realm, files)
         imap = Imap(Surroundings(live, runtime, logins, feed, bus, watches, asking, sessions, neighbours))
+        pools = {"store": self._disk, "passwords": self._passwords}
+        self._certificates = reading.certificates
+        parts = Parts(
+            live,
+            realm,
+            queue,
+            tally,
+            self._pulse,
+            factories=lambda: self._factories.values(),
+            threads=pools,
+            certificates=lambda: self._certificates,
+        )
+        self._web = web_side(parts, runtime, files, self._silent, lambda: self._warnings)
         self._factories = session_factories(
             live,
             runtime,
             {
+                **self._web.serve,
                 "smtp": smtp.serve,
                 "submission": submission.serve,
                 "lmtp": smtp.serve,
                 "pop3": pop3.serve,
                 "imap": imap.serve,
             },
-            {"smtp": tls, "submission": asking, "lmtp": tls, "pop3": asking, "imap": asking},
+            {"submission": asking, "pop3": asking, "imap": asking},
+            tls,
         )
         self._ports: list[IListeningPort] = []
+        self._listens: dict[str, IListeningPort] = {}  # by endpoint
 
     def _queue_letter(self, entry: Entry, head: bytes) -> Admission:
         """The way of reports into the queue, which itself asks for reports."""
@@ -210,18 +233,28 @@ class MailNode(Service):
         """twistd's: become a part of the application, whose log has not begun yet."""
         super().setServiceParent(parent)
         if self._twistd is not None:
-            take_over(parent, self._twistd, sys.stdout)
+            form = self._started.log.format
+            if not take_over(parent, self._twistd, sys.stdout, form) and form != "text":
+                self._warnings.append("log.format has no effect: twistd does not log on standard output")
 
     def privilegedStartService(self) -> None:
         """twistd's: take the ports while that is still allowed."""
         super().privilegedStartService()
         self._listening = gatherResults(
             [
-                serverFromString(self._reactor, endpoint).listen(factory).addCallback(self._ports.append)
+                serverFromString(self._reactor, endpoint).listen(factory).addCallback(self._took, endpoint)
                 for endpoint, factory in self._factories.items()
             ],
             consumeErrors=True,
         )
+
+    def _took(self, port: IListeningPort, endpoint: str) -> None:
+        self._ports.append(port)
+        self._listens[endpoint] = port
+
+    def _silent(self) -> list[str]:
+        """The endpoints on which nothing listens, though it should."""
+        return [one for one in self._factories if not getattr(self._listens.get(one), "connected", False)]
 
     def startService(self) -> None:
         """twistd's: begin to work."""
@@ -239,6 +272,7 @@ class MailNode(Service):
         self._queue.start().addErrback(lambda failure: self._log.bug("queue not started", failure))
         self._tls_reporting.start().addErrback(lambda why: self._log.bug("TLS reports not started", why))
         self._collections.start()
+        self._pulse.start()
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._hang_up))
         self._listening.addCallback(lambda _: Deferred.fromCoroutine(self._open_control_socket()))
         self._listening.addCallbacks(self._ready, self._cannot_listen)
@@ -247,7 +281,7 @@ class MailNode(Service):
         path = self._live.config.control_socket
         await self._runtime.blocking.run(self._files.make_directories, self._live.config.state)
         queue = queue_commands(self._queue, self._way_out.connections.hurry)
-        factory = ControlFactory({"reload": self._reload_command, **queue})
+        factory = ControlFactory({"reload": self._reload_command, **queue, **self._web.commands})
         endpoint = UNIXServerEndpoint(self._reactor, path, mode=0o600, wantPID=True)
         self._ports.append(await endpoint.listen(factory))
 
@@ -298,6 +332,7 @@ class MailNode(Service):
         notify_systemd(b"STOPPING=1")
         self._indexer.stop()
         self._collections.stop()
+        self._pulse.stop()
         await DeferredList([stopped for port in self._ports if (stopped := port.stopListening())])
         factories = self._factories.values()
         for factory in factories:
@@ -377,11 +412,12 @@ class MailNode(Service):
         loaded = reading.loaded
         for server, context in zip(self._tls, reading.contexts, strict=False):
             server.context = context
-        self._tokens.issuer = reading.issuer
+        self._tokens.issuer, self._certificates = reading.issuer, reading.certificates
         warnings = [str(warning) for warning in loaded.warnings]
         warnings += waits_for_a_start(self._started, loaded.config)
         for warning in warnings:
             self._log.warn("configuration", warning=warning)
+        self._warnings = warnings
         changed = changed_people(self._live.mailboxes, loaded.mailboxes)
         self._live.config, self._live.mailboxes = loaded.config, loaded.mailboxes
         for factory in self._factories.values():

@@ -20,16 +20,21 @@ _SENT_AWAY = {
     "lmtp": b"421 4.3.2 ",
     "pop3": b"-ERR [SYS/TEMP] ",
     "imap": b"* BYE [UNAVAILABLE] ",
+    "http": b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\n",
 }
 
-_OTHER_DESCRIPTORS = 1000  # caches of the accounts in use, listeners, the log, files that are being written
+_SENT_AWAY["metrics"] = _SENT_AWAY["http"]
+
+_WITH_LOGIN = ("submission", "pop3", "imap")
+
+_OTHER_DESCRIPTORS = 1000  # caches of the accounts in use, listeners, the log, files, connections of HTTP
 
 
 def connection_limits(protocol: str, numbers: Limits) -> ConnectionLimits:
     """How many connections a protocol may have.
 
-    Other mail servers never log in: on the port for them the limit before login is that of all sessions.
-    Stress is SMTP's: the other protocols give strangers little time anyway.
+    Other mail servers never log in, nor does who asks by HTTP: there the limit before login is that of all
+    sessions. Stress is SMTP's: the other protocols give strangers little time anyway.
     """
     sessions, per_person = {
         "smtp": (numbers.smtp_sessions, numbers.smtp_sessions),
@@ -37,11 +42,13 @@ def connection_limits(protocol: str, numbers: Limits) -> ConnectionLimits:
         "lmtp": (numbers.smtp_sessions, numbers.smtp_sessions),
         "pop3": (numbers.pop3_sessions, numbers.sessions_per_user_pop3),
         "imap": (numbers.imap_sessions, numbers.sessions_per_user_imap),
+        "http": (numbers.http_sessions, numbers.http_sessions),
+        "metrics": (numbers.http_sessions, numbers.http_sessions),
     }[protocol]
     return ConnectionLimits(
         per_address=numbers.connections_per_address,
         rate=numbers.connection_rate,
-        before_login=sessions if protocol in ("smtp", "lmtp") else numbers.preauth_connections,
+        before_login=numbers.preauth_connections if protocol in _WITH_LOGIN else sessions,
         sessions=sessions,
         per_person=per_person,
         stress_percent=numbers.stress_percent if protocol in ("smtp", "submission") else 100,
@@ -49,9 +56,16 @@ def connection_limits(protocol: str, numbers: Limits) -> ConnectionLimits:
 
 
 def session_factories(
-    live: Live, runtime: Runtime, serve: Mapping[str, Serve], tls: Mapping[str, TlsServer | None]
+    live: Live,
+    runtime: Runtime,
+    serve: Mapping[str, Serve],
+    people: Mapping[str, TlsServer | None],
+    others: TlsServer | None,
 ) -> dict[str, SessionFactory]:
-    """A factory for each listener, by endpoint; listeners of one protocol share its limits."""
+    """A factory for each listener, by endpoint; listeners of one protocol share its limits.
+
+    `people` is the TLS of the protocols at which people log in, `others` that of the rest.
+    """
     breather = Breather(runtime.clock)
     gates = {protocol: _gate(protocol, live, runtime) for protocol in serve}
     return {
@@ -63,7 +77,7 @@ def session_factories(
                 gate=gates[listener.protocol],
                 serve=serve[listener.protocol],
                 sent_away=_SENT_AWAY[listener.protocol],
-                tls=tls[listener.protocol],
+                tls=people.get(listener.protocol, others),
                 trusted_networks=lambda: live.config.trusted_networks,
                 proxy_networks=lambda: live.config.proxy_networks,
                 handshake_timeout=lambda: float(live.config.limits.tls_handshake_timeout),

@@ -1,6 +1,7 @@
 """What the server reads when it starts and at each reload: the configuration, and the files that it names."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -10,6 +11,7 @@ from mailnode.auth.tokens import Issuer, TokenKeysError, read_issuer
 from mailnode.config import Config, Loaded, Mailboxes
 from mailnode.config_reading import load
 from mailnode.fs import FileSystem
+from mailnode.net.shown import expiry
 from mailnode.net.tls import TlsError, make_context
 from mailnode.tomlfile import ConfigurationError
 
@@ -23,16 +25,21 @@ _SETTLED = {
     "store.text_index": attrgetter("store.text_index"),
     "listener": attrgetter("listeners"),
     "dns": attrgetter("dns"),
+    "log.format": attrgetter("log.format"),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """All of it at one moment; `contexts` are TLS for other servers and for people, empty without TLS."""
+    """All of it at one moment; `contexts` are TLS for other servers and for people, empty without TLS.
+
+    `certificates` are the times at which they run out, in seconds since the epoch, by file.
+    """
 
     loaded: Loaded
     contexts: tuple[SSL.Context, ...]
     issuer: Issuer | None  # whose tokens count
+    certificates: Mapping[str, float]
 
 
 def read(path: str, files: FileSystem) -> Reading:
@@ -42,7 +49,9 @@ def read(path: str, files: FileSystem) -> Reading:
     authorities = ("", tls.client_ca) if tls.certificate else ()
     contexts = tuple(make_context(tls.certificate, tls.key, one) for one in authorities)
     issuer = read_issuer(auth.oauth, lambda name: files.read(os.path.realpath(name)))
-    return Reading(loaded, contexts, issuer)
+    shown = (tls.certificate,) if tls.certificate else ()
+    certificates = {one: expiry(files.read(os.path.realpath(one))) for one in shown}
+    return Reading(loaded, contexts, issuer, certificates)
 
 
 def waits_for_a_start(started: Config, now: Config) -> list[str]:

@@ -21,6 +21,7 @@ from mailnode.admin.mailbox_commands import mailbox
 from mailnode.admin.outside import Outside
 from mailnode.admin.queue_commands import queue
 from mailnode.admin.route_command import route
+from mailnode.admin.status_command import status
 from mailnode.admin.store_commands import store
 from mailnode.auth.tokens import TokenKeysError, read_issuer
 from mailnode.config import Config
@@ -63,6 +64,7 @@ main.add_command(mailbox)
 main.add_command(store)
 main.add_command(queue)
 main.add_command(route)
+main.add_command(status)
 
 
 @main.command()

@@ -55,6 +55,7 @@ class Gate:
     ) -> None:
         self.sessions = 0
         self.stressed = False
+        self.refused: Counter[str] = Counter()  # connections, by the reason
         self._limits = limits
         self._clock = clock
         self._log = log or Log("mailnode.net")
@@ -66,9 +67,9 @@ class Gate:
     def admit(self, peer: str, *, trusted: bool) -> "Admission | str":
         """An Admission, to be released when the connection ends; or why not, for the log."""
         source = "" if trusted else source_of(peer)
-        if self.sessions >= self._limits().sessions:
-            return "too many sessions"
-        if reason := self._enter(source):
+        full = self.sessions >= self._limits().sessions
+        if reason := "too many sessions" if full else self._enter(source):
+            self.refused[reason] += 1
             return reason
         self.sessions += 1
         return Admission(self, source)

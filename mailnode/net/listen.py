@@ -4,7 +4,7 @@ On a listener behind a proxy a connection is nobody's until the proxy has said w
 counted, as that peer's, and only that peer's address decides what it may do.
 """
 
-from collections.abc import Awaitable, Callable, Container, Iterable
+from collections.abc import Awaitable, Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -219,6 +219,16 @@ class SessionFactory(Factory):
         return Connection(
             name, stream, ends.peer, ends.local, trusted, ends.loopback, door.listener, admission, log
         )
+
+    @property
+    def speaks(self) -> str:
+        """The protocol that is spoken here."""
+        return self._door.listener.protocol
+
+    @property
+    def refused(self) -> Mapping[str, int]:
+        """How many connections of the protocol found no place, by the reason."""
+        return self._door.gate.refused
 
     def sessions(self) -> list["Deferred[None]"]:
         """The sessions that are still running; each fires when it has ended."""

@@ -181,7 +181,7 @@ class Life:
             moderation,
         )
         serve = {"smtp": smtp.serve, "submission": smtp.serve}
-        self.factories = session_factories(live, runtime, serve, {"smtp": None, "submission": None})
+        self.factories = session_factories(live, runtime, serve, {}, None)
         for port, factory in zip((SMTP, SUBMISSION), self.factories.values(), strict=True):
             network.listen(machine, port, factory)
 

@@ -1,0 +1,176 @@
+"""How the server is at a moment, in numbers: what its metrics and `mailnode status` are made of."""
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from mailnode import __version__
+from mailnode.auth.live import Live
+from mailnode.auth.realm import Realm
+from mailnode.events.tally import Key, Tally
+from mailnode.fs import FileSystem
+from mailnode.net.blocking import ThreadedExecutor
+from mailnode.net.listen import SessionFactory
+from mailnode.queue.runner import Runner
+from mailnode.queue.state import QueueState
+from mailnode.runtime import Runtime
+from mailnode.upkeep.pulse import Delay, Pulse
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """The sessions of a protocol: of each person who has logged in, and of all others together.
+
+    `refused` are connections there was no place for, by the reason.
+    """
+
+    protocol: str
+    people: Mapping[str, int] = field(default_factory=dict)
+    others: int = 0
+    refused: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def total(self) -> int:
+        """All of them."""
+        return self.others + sum(self.people.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Mailboxes that there are and whose caches are open, caches that were broken, jobs of the lanes, and the
+    free octets of the disk, None where they cannot be found out.
+    """
+
+    mailboxes: int = 0
+    open: int = 0
+    discarded: int = 0
+    busy: int = 0
+    waiting: int = 0
+    free: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Threads:
+    """Those of an executor that work, and the jobs that wait for one."""
+
+    name: str
+    busy: int
+    waiting: int
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """Octets of memory and open descriptors of the process; 0 where the system does not tell."""
+
+    memory: int = 0
+    descriptors: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """All of it; times are seconds since the epoch.
+
+    `totals` count since the start, `lately` in the last hour; `certificates` are the times at which they run
+    out, by file.
+    """
+
+    now: float
+    started: float
+    version: str = __version__
+    hostname: str = ""
+    sessions: Sequence[Sessions] = ()
+    queue: QueueState = field(default_factory=QueueState)
+    totals: Mapping[Key, int] = field(default_factory=dict)
+    lately: Mapping[Key, int] = field(default_factory=dict)
+    store: Store = Store()
+    threads: Sequence[Threads] = ()
+    delay: Delay = field(default_factory=Delay)
+    process: Process = Process()
+    certificates: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What is looked at."""
+
+    live: Live
+    realm: Realm
+    queue: Runner
+    tally: Tally
+    pulse: Pulse
+    factories: Callable[[], Iterable[SessionFactory]]
+    threads: Mapping[str, ThreadedExecutor]
+    certificates: Callable[[], Mapping[str, float]]
+
+
+class Observer:
+    """Looks at all of it, on the reactor thread; what needs the system is asked for in a thread."""
+
+    def __init__(self, parts: Parts, runtime: Runtime, files: FileSystem) -> None:
+        self._parts = parts
+        self._runtime = runtime
+        self._files = files
+        self._started = runtime.now()
+
+    async def look(self) -> Figures:
+        """How things are now. Raises nothing."""
+        parts = self._parts
+        free, process = await self._runtime.blocking.run(_measure, self._files, parts.realm.mail_root)
+        return Figures(
+            now=self._runtime.now(),
+            started=self._started,
+            hostname=parts.live.config.hostname,
+            sessions=sessions(parts.factories()),
+            queue=parts.queue.state(),
+            totals=parts.tally.totals(),
+            lately=parts.tally.lately(),
+            store=self._store(free),
+            threads=[Threads(name, pool.busy, pool.waiting) for name, pool in parts.threads.items()],
+            delay=parts.pulse.delay(),
+            process=process,
+            certificates=parts.certificates(),
+        )
+
+    def _store(self, free: int | None) -> Store:
+        realm = self._parts.realm
+        accounts = realm.accounts()
+        return Store(
+            mailboxes=len(self._parts.live.mailboxes.mailboxes),
+            open=realm.open_stores,
+            discarded=sum(one.store.caches_discarded for one in accounts),
+            busy=sum(one.lane.busy for one in accounts),
+            waiting=sum(one.lane.waiting for one in accounts),
+            free=free,
+        )
+
+
+def sessions(factories: Iterable[SessionFactory]) -> list[Sessions]:
+    """The sessions of each protocol that there is a listener for, in the order of the listeners."""
+    people: dict[str, dict[str, int]] = {}
+    refused: dict[str, Mapping[str, int]] = {}
+    for factory in factories:
+        refused[factory.speaks] = dict(factory.refused)
+        counts = people.setdefault(factory.speaks, {})
+        for connection in factory.open.values():
+            person = connection.admission.person
+            counts[person] = counts.get(person, 0) + 1
+    return [
+        Sessions(protocol, counts, counts.pop("", 0), refused[protocol])
+        for protocol, counts in people.items()
+    ]
+
+
+def _measure(files: FileSystem, path: str) -> tuple[int | None, Process]:
+    """In a thread: the free octets where the mail lies, and what the process has."""
+    free: int | None = None
+    memory = descriptors = 0
+    with suppress(OSError):
+        free = files.free_space(path)
+    with suppress(OSError, ValueError, IndexError):
+        memory = int(files.read("/proc/self/statm").split()[1]) * _PAGE
+    with suppress(OSError):
+        descriptors = len(files.names("/proc/self/fd"))
+    return free, Process(memory, descriptors)
