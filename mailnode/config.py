@@ -56,13 +56,15 @@ _LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 class Listener:
     """One place where connections come in; `endpoint` is a Twisted server endpoint string.
 
-    With `proxy`, each begins with a PROXY header.
+    With `proxy`, each begins with a PROXY header. `public_port` is the port by which mail clients find it, 0
+    for that of the endpoint.
     """
 
-    protocol: Literal["smtp", "submission", "lmtp", "pop3", "imap", "metrics"]
+    protocol: Literal["smtp", "submission", "lmtp", "pop3", "imap", "http", "metrics"]
     endpoint: Annotated[str, endpoint]
     tls: Literal["starttls", "implicit", "none"] = "starttls"
     proxy: bool = False
+    public_port: Annotated[int, between(0, 65535)] = 0
 
 
 DEFAULT_LISTENERS = (

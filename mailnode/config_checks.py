@@ -7,6 +7,7 @@ from mailnode.config import Config, Listener, Tls
 from mailnode.config_auth import Auth, OAuth
 from mailnode.config_rules import Network, domain_name, looked_up, reachable
 from mailnode.config_sending import FILES, check_routes, check_sender_routes
+from mailnode.config_services import client_services
 from mailnode.config_submission import SOLICITATION_LIMIT
 from mailnode.fs import FileSystem
 from mailnode.tomlfile import TomlFile
@@ -105,9 +106,8 @@ def _check_listeners(file: TomlFile, config: Config) -> None:
         _check_people(file, index, listener, config.auth)
         if listener.protocol in ("lmtp", "metrics"):
             _check_trusted(file, index, listener, config.trusted_networks)
-        if listener.protocol in ("http", "metrics") and listener.tls == "starttls":
-            remedy = 'Write tls = "none", or tls = "implicit" for HTTPS.'
-            file.mistake(("listener", index, "tls"), "HTTP has no STARTTLS", remedy)
+        if listener.protocol in ("http", "metrics"):
+            _check_http(file, index, listener, config)
     if not config.listeners:
         file.mistake(
             ("listener",), "nothing to listen on", "Remove the line to have the seven standard ports."
@@ -127,6 +127,18 @@ def _check_people(file: TomlFile, index: int, listener: Listener, auth: Auth) ->
         file.warning(
             key, text, 'Write tls = "starttls" or "implicit", or interface=127.0.0.1 at the endpoint.'
         )
+
+
+def _check_http(file: TomlFile, index: int, listener: Listener, config: Config) -> None:
+    """HTTP begins with TLS or has none; and there is something to tell mail clients."""
+    if listener.tls == "starttls":
+        remedy = 'Write tls = "none", or tls = "implicit" for HTTPS.'
+        file.mistake(("listener", index, "tls"), "HTTP has no STARTTLS", remedy)
+    on_its_own = any(one.endpoint.startswith("systemd:") for one in config.listeners)
+    if listener.protocol == "http" and not on_its_own and not client_services(config):
+        text = "there is nothing to tell mail clients: no listener for people is reached from elsewhere"
+        remedy = "Write public_port = 993, or whatever it is, at those behind a proxy."
+        file.warning(("listener", index, "protocol"), text, remedy)
 
 
 def _check_trusted(file: TomlFile, index: int, listener: Listener, trusted: tuple[Network, ...]) -> None:

@@ -13,10 +13,9 @@ from typing import Any
 
 from twisted.application.service import Service
 from twisted.cred.portal import Portal
-from twisted.internet.defer import Deferred, DeferredList, FirstError, gatherResults
-from twisted.internet.endpoints import UNIXServerEndpoint, serverFromString
+from twisted.internet.defer import Deferred, DeferredList, FirstError
+from twisted.internet.endpoints import UNIXServerEndpoint
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort
 from twisted.python import usage
 from twisted.python.failure import Failure
 
@@ -62,7 +61,7 @@ from mailnode.queue.entry import Entry
 from mailnode.queue.runner import Runner
 from mailnode.queue.spool import Spool
 from mailnode.runtime import Runtime
-from mailnode.service_listeners import make_room, session_factories
+from mailnode.service_listeners import Ports, make_room, session_factories
 from mailnode.service_reading import CANNOT_START, changed_people, read, waits_for_a_start
 from mailnode.service_web import web_side
 from mailnode.smtp.server import Smtp
@@ -189,6 +188,7 @@ class MailNode(Service):
         self._watches = watches = DirectoryWatches(reactor, partial(KernelWatcher, reactor))
         neighbours = Neighbours(live, realm, files)
         imap = Imap(Surroundings(live, runtime, logins, feed, bus, watches, asking, sessions, neighbours))
+        self._ports = Ports(reactor)
         pools = {"store": self._disk, "passwords": self._passwords}
         self._certificates = reading.certificates
         parts = Parts(
@@ -201,7 +201,7 @@ class MailNode(Service):
             threads=pools,
             certificates=lambda: self._certificates,
         )
-        self._web = web_side(parts, runtime, files, self._silent, lambda: self._warnings)
+        self._web = web_side(parts, runtime, files, self._ports, lambda: self._warnings)
         self._factories = session_factories(
             live,
             runtime,
@@ -216,8 +216,6 @@ class MailNode(Service):
             {"submission": asking, "pop3": asking, "imap": asking},
             tls,
         )
-        self._ports: list[IListeningPort] = []
-        self._listens: dict[str, IListeningPort] = {}  # by endpoint
 
     def _queue_letter(self, entry: Entry, head: bytes) -> Admission:
         """The way of reports into the queue, which itself asks for reports."""
@@ -240,21 +238,7 @@ class MailNode(Service):
     def privilegedStartService(self) -> None:
         """twistd's: take the ports while that is still allowed."""
         super().privilegedStartService()
-        self._listening = gatherResults(
-            [
-                serverFromString(self._reactor, endpoint).listen(factory).addCallback(self._took, endpoint)
-                for endpoint, factory in self._factories.items()
-            ],
-            consumeErrors=True,
-        )
-
-    def _took(self, port: IListeningPort, endpoint: str) -> None:
-        self._ports.append(port)
-        self._listens[endpoint] = port
-
-    def _silent(self) -> list[str]:
-        """The endpoints on which nothing listens, though it should."""
-        return [one for one in self._factories if not getattr(self._listens.get(one), "connected", False)]
+        self._listening = self._ports.listen(self._factories)
 
     def startService(self) -> None:
         """twistd's: begin to work."""
@@ -283,7 +267,7 @@ class MailNode(Service):
         queue = queue_commands(self._queue, self._way_out.connections.hurry)
         factory = ControlFactory({"reload": self._reload_command, **queue, **self._web.commands})
         endpoint = UNIXServerEndpoint(self._reactor, path, mode=0o600, wantPID=True)
-        self._ports.append(await endpoint.listen(factory))
+        self._ports.add(await endpoint.listen(factory))
 
     def _ready(self, _: object) -> None:
         self._log.info("ready", version=__version__, listeners=",".join(self._factories))
@@ -333,7 +317,7 @@ class MailNode(Service):
         self._indexer.stop()
         self._collections.stop()
         self._pulse.stop()
-        await DeferredList([stopped for port in self._ports if (stopped := port.stopListening())])
+        await DeferredList(self._ports.stop())
         factories = self._factories.values()
         for factory in factories:
             factory.dismiss(_STOPPING)

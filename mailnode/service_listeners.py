@@ -1,15 +1,20 @@
-"""The listeners: how many connections each protocol may have, and what makes sessions of them."""
+"""The listeners: how many connections each protocol may have, what makes sessions of them, and the ports."""
 
 import resource
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IListeningPort
 
 from mailnode.auth.live import Live
 from mailnode.config import Limits
 from mailnode.events.log import Log
 from mailnode.net.breath import Breather
 from mailnode.net.limits import ConnectionLimits, Gate
-from mailnode.net.listen import Door, Serve, SessionFactory
+from mailnode.net.listen import Door, Serve, SessionFactory, is_loopback
 from mailnode.net.tls import TlsServer
 from mailnode.runtime import Runtime
 
@@ -87,6 +92,52 @@ def session_factories(
         )
         for listener in live.config.listeners
     }
+
+
+class Ports:
+    """The listeners as they are: what listens, and on which ports."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._endpoints: frozenset[str] = frozenset()
+        self._taken: dict[str, IListeningPort] = {}  # by endpoint
+        self._others: list[IListeningPort] = []
+
+    def listen(self, factories: Mapping[str, SessionFactory]) -> "Deferred[list[None]]":
+        """Begin on all these endpoints; fires when all listen, or one cannot."""
+        self._endpoints = frozenset(factories)
+        return gatherResults(
+            [
+                serverFromString(self._reactor, endpoint).listen(factory).addCallback(self._took, endpoint)
+                for endpoint, factory in factories.items()
+            ],
+            consumeErrors=True,
+        )
+
+    def _took(self, port: IListeningPort, endpoint: str) -> None:
+        self._taken[endpoint] = port
+
+    def add(self, port: IListeningPort) -> None:
+        """Another one, of which nobody is told."""
+        self._others.append(port)
+
+    def stop(self) -> "list[Deferred[None]]":
+        """Listen no more."""
+        ports = [*self._taken.values(), *self._others]
+        return [stopped for port in ports if (stopped := port.stopListening())]
+
+    def silent(self) -> list[str]:
+        """The endpoints on which nothing listens, though it should."""
+        return sorted(one for one in self._endpoints if not getattr(self._taken.get(one), "connected", False))
+
+    def taken(self) -> dict[str, int]:
+        """The TCP ports of endpoints that systemd has made, where others than this machine may reach them."""
+        found = {endpoint: port.getHost() for endpoint, port in self._taken.items()}
+        return {
+            endpoint: int(getattr(host, "port", 0))
+            for endpoint, host in found.items()
+            if endpoint.startswith("systemd:") and not is_loopback(str(getattr(host, "host", "")))
+        }
 
 
 def make_room(limits: Limits) -> str:

@@ -8,9 +8,11 @@ from mailnode.admin.status_control import status_command
 from mailnode.fs import FileSystem
 from mailnode.net.listen import Serve
 from mailnode.runtime import Runtime
+from mailnode.service_listeners import Ports
 from mailnode.upkeep.figures import Observer, Parts
 from mailnode.upkeep.health import Health
 from mailnode.web.exchange import Web
+from mailnode.web.setting_up import SettingUp
 from mailnode.web.watching import watching
 
 
@@ -26,12 +28,13 @@ def web_side(
     parts: Parts,
     runtime: Runtime,
     files: FileSystem,
-    silent: Callable[[], list[str]],
+    ports: Ports,
     warnings: Callable[[], Sequence[str]],
 ) -> WebSide:
-    """All of it; `silent` gives the endpoints that do not listen, `warnings` those of the configuration."""
+    """All of it; `warnings` gives those of the configuration."""
     observer = Observer(parts, runtime, files)
-    health = Health(parts.live, runtime, files, silent)
+    health = Health(parts.live, runtime, files, ports.silent)
     metrics = Web(runtime, watching(observer, health), trusted_only=True)
     status = status_command(observer, health, warnings)
-    return WebSide({"metrics": metrics.serve}, {"status": status})
+    clients = Web(runtime, SettingUp(parts.live, runtime.now, ports.taken).routes())
+    return WebSide({"metrics": metrics.serve, "http": clients.serve}, {"status": status})
