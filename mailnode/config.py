@@ -79,12 +79,32 @@ DEFAULT_LISTENERS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate chain and its private key; PEM files."""
+
+    certificate: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tls:
-    """The server's certificate chain and private key, and the authorities of its clients; PEM files."""
+    """The server's certificate chain and private key, and the authorities of its clients; PEM files.
+
+    `further` are certificates for clients that name another host; with `tickets` other servers may resume
+    sessions.
+    """
 
     certificate: str = ""
     key: str = ""
     client_ca: str = ""
+    tickets: bool = False
+    further: tuple[Certificate, ...] = ()
+
+    @property
+    def certificates(self) -> tuple[Certificate, ...]:
+        """All of them, what clients see who name no other host first; none without TLS."""
+        first = (Certificate(self.certificate, self.key),) if self.certificate and self.key else ()
+        return (*first, *self.further) if first else ()
 
 
 @dataclass(frozen=True, slots=True)

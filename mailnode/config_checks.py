@@ -1,7 +1,6 @@
 """What is wrong in mailnode.toml as a whole, and with the files it names."""
 
 import os
-from dataclasses import fields
 
 from mailnode.config import Config, Listener, Tls
 from mailnode.config_auth import Auth, OAuth
@@ -13,6 +12,8 @@ from mailnode.fs import FileSystem
 from mailnode.tomlfile import TomlFile
 
 _ON_THIS_MACHINE = ("unix:", "systemd:domain=UNIX")
+Key = tuple[str | int, ...]  # where something is written
+
 # Protocols that only trusted networks may use, and who may be meant.
 _FOR_TRUSTED = {
     "lmtp": ("LMTP is", "servers that hand over mail"),
@@ -171,18 +172,29 @@ def _check_domains(file: TomlFile, path: tuple[str, ...], config: Config) -> Non
 
 def _check_tls(file: TomlFile, config: Config, files: FileSystem) -> None:
     wanted = [listener for listener in config.listeners if listener.tls != "none"]
-    for part in fields(Tls):
-        path: str = getattr(config.tls, part.name)
-        key = ("tls", part.name)
-        if not path and wanted and part.name != "client_ca":
+    for part in ("certificate", "key", "client_ca"):
+        path: str = getattr(config.tls, part)
+        key = ("tls", part)
+        if not path and wanted and part != "client_ca":
             text = f"is missing, and {len(wanted)} of {len(config.listeners)} listeners offer TLS"
             file.mistake(
                 key, text, 'Name a PEM file here (`mailnode init` makes one), or set tls = "none" there.'
             )
-        elif path and files.stat(os.path.realpath(path)) is None:
-            file.mistake(key, f"there is no file {path}", "Put the PEM file there, or correct the path.")
-        elif path:
-            check_mode(file, key, path, 0o077 if part.name == "key" else 0o022, files)
+        _check_pem(file, key, path, files)
+    for index, pair in enumerate(config.tls.further):
+        for part in ("certificate", "key"):
+            _check_pem(file, ("tls", "further", index, part), getattr(pair, part), files)
+    if config.tls.further and not config.tls.certificate:
+        text = "is there without a first certificate, which is for clients that name no other host"
+        file.mistake(("tls", "further"), text, "Name that one in certificate and key of [tls].")
+
+
+def _check_pem(file: TomlFile, key: Key, path: str, files: FileSystem) -> None:
+    """A file that is named is there; a key is for its owner only, and nobody else changes the others."""
+    if path and files.stat(os.path.realpath(path)) is None:
+        file.mistake(key, f"there is no file {path}", "Put the PEM file there, or correct the path.")
+    elif path:
+        check_mode(file, key, path, 0o077 if key[-1] == "key" else 0o022, files)
 
 
 def _check_auth(file: TomlFile, auth: Auth, tls: Tls, files: FileSystem) -> None:
@@ -217,7 +229,7 @@ def _check_file(file: TomlFile, key: tuple[str, ...], path: str, forbidden: int,
         check_mode(file, key, path, forbidden, files)
 
 
-def check_mode(file: TomlFile, key: tuple[str, ...], path: str, forbidden: int, files: FileSystem) -> None:
+def check_mode(file: TomlFile, key: Key, path: str, forbidden: int, files: FileSystem) -> None:
     """A mistake if others than the owner have more access to a file than they may."""
     facts = files.stat(os.path.realpath(path))
     if facts is None or not facts.st_mode & forbidden:

@@ -40,6 +40,13 @@ def client_services(config: Config, taken: Mapping[str, int] | None = None) -> l
     return sorted(found, key=lambda one: (_ORDER.index(one.name), not one.implicit, one.port))
 
 
+def client_hosts(config: Config) -> list[str]:
+    """The names by which clients ask for this server under TLS; autoconfig's where they ask by HTTPS."""
+    secure = any(one.protocol == "http" and one.tls == "implicit" for one in config.listeners)
+    asked = [f"{name}.{domain}" for domain in config.domains for name in ("autoconfig", "autodiscover")]
+    return [config.hostname, *(asked if secure else ())]
+
+
 def _port(listener: Listener, taken: Mapping[str, int]) -> int:
     """Where the world finds it; 0 for nowhere."""
     if listener.public_port:

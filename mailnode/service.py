@@ -53,7 +53,6 @@ from mailnode.imap.protocol import Imap
 from mailnode.imap.session import Surroundings
 from mailnode.net.blocking import Lane, ThreadedExecutor
 from mailnode.net.dirwatch import DirectoryWatches, KernelWatcher
-from mailnode.net.tls import TlsServer
 from mailnode.pop3.session import Pop3
 from mailnode.queue.admission import Admission
 from mailnode.queue.changes import Change
@@ -61,6 +60,7 @@ from mailnode.queue.entry import Entry
 from mailnode.queue.runner import Runner
 from mailnode.queue.spool import Spool
 from mailnode.runtime import Runtime
+from mailnode.service_certificates import Certificates
 from mailnode.service_listeners import Ports, make_room, session_factories
 from mailnode.service_reading import CANNOT_START, changed_people, read, waits_for_a_start
 from mailnode.service_web import web_side
@@ -130,15 +130,14 @@ class MailNode(Service):
         self._warnings = [str(warning) for warning in loaded.warnings]
         self._started = loaded.config
         self._live = live = Live(loaded.config, loaded.mailboxes)
-        # Other mail servers are never asked for a certificate: they would send theirs for nothing.
-        self._tls = [TlsServer(context) for context in reading.contexts]
-        tls, asking = self._tls or (None, None)
 
         self._disk = ThreadedExecutor(reactor, STORE_THREADS, "store")
         self._passwords = ThreadedExecutor(reactor, PASSWORD_THREADS, "passwords")
         rng = random.SystemRandom()
         self._runtime = runtime = Runtime(reactor, rng, self._disk)
         self._reads = Lane(runtime.blocking)  # so that what was read last is what is in force
+        self._certificates = Certificates(live, reactor, files, self._reads, reading.tls)
+        tls, asking = self._certificates.others, self._certificates.people
         feed, bus, sessions, tally = ChangeFeed(), Bus(), LiveSessions(), Tally()
         bus.subscribe(write_to(Log("mailnode.mail")))
         bus.subscribe(tally.hear)
@@ -190,7 +189,6 @@ class MailNode(Service):
         imap = Imap(Surroundings(live, runtime, logins, feed, bus, watches, asking, sessions, neighbours))
         self._ports = Ports(reactor)
         pools = {"store": self._disk, "passwords": self._passwords}
-        self._certificates = reading.certificates
         parts = Parts(
             live,
             realm,
@@ -199,7 +197,7 @@ class MailNode(Service):
             self._pulse,
             factories=lambda: self._factories.values(),
             threads=pools,
-            certificates=lambda: self._certificates,
+            certificates=self._certificates.ends,
         )
         self._web = web_side(parts, runtime, files, self._ports, lambda: self._warnings)
         self._factories = session_factories(
@@ -257,6 +255,7 @@ class MailNode(Service):
         self._tls_reporting.start().addErrback(lambda why: self._log.bug("TLS reports not started", why))
         self._collections.start()
         self._pulse.start()
+        self._certificates.renewal.start()
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._hang_up))
         self._listening.addCallback(lambda _: Deferred.fromCoroutine(self._open_control_socket()))
         self._listening.addCallbacks(self._ready, self._cannot_listen)
@@ -317,6 +316,7 @@ class MailNode(Service):
         self._indexer.stop()
         self._collections.stop()
         self._pulse.stop()
+        self._certificates.renewal.stop()
         await DeferredList(self._ports.stop())
         factories = self._factories.values()
         for factory in factories:
@@ -394,9 +394,8 @@ class MailNode(Service):
         """
         reading = await self._reads.run(read, self._path, self._files)
         loaded = reading.loaded
-        for server, context in zip(self._tls, reading.contexts, strict=False):
-            server.context = context
-        self._tokens.issuer, self._certificates = reading.issuer, reading.certificates
+        self._certificates.show(reading.tls)
+        self._tokens.issuer = reading.issuer
         warnings = [str(warning) for warning in loaded.warnings]
         warnings += waits_for_a_start(self._started, loaded.config)
         for warning in warnings:
