@@ -183,7 +183,10 @@ def _check_tls(file: TomlFile, config: Config, files: FileSystem) -> None:
         _check_pem(file, key, path, files)
     for index, pair in enumerate(config.tls.further):
         for part in ("certificate", "key"):
-            _check_pem(file, ("tls", "further", index, part), getattr(pair, part), files)
+            path, at = getattr(pair, part), ("tls", "further", index, part)
+            if not path:
+                file.mistake(at, "is empty", "Name a PEM file here.")
+            _check_pem(file, at, path, files)
     if config.tls.further and not config.tls.certificate:
         text = "is there without a first certificate, which is for clients that name no other host"
         file.mistake(("tls", "further"), text, "Name that one in certificate and key of [tls].")

@@ -29,21 +29,21 @@ def status(command: "Command", watch: bool, as_json: bool) -> None:
     """
     path = examine(command.path, command.outside.files).loaded.config.control_socket
     before: Mapping[str, Any] | None = None
-    while True:
-        found = _asked(path)
-        if as_json:
-            click.echo(json.dumps(found, indent=None if watch else 2))
-        else:
-            if watch:
-                click.clear()
-            click.echo("\n".join(screen(found, before)))
-        if not watch:
-            return
-        before = found
-        try:
+    try:
+        while True:
+            found = _asked(path)
+            if as_json:
+                click.echo(json.dumps(found, indent=None if watch else 2))
+            else:
+                if watch:
+                    click.clear()
+                click.echo("\n".join(screen(found, before)))
+            if not watch:
+                return
+            before = found
             command.outside.sleep(EVERY)
-        except KeyboardInterrupt:
-            return
+    except KeyboardInterrupt:
+        return
 
 
 def _asked(path: str) -> Mapping[str, Any]:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from twisted.internet.defer import Deferred
+
 from mailnode import __version__
 from mailnode.auth.live import Live
 from mailnode.auth.realm import Realm
@@ -15,8 +17,10 @@ from mailnode.net.listen import SessionFactory
 from mailnode.queue.runner import Runner
 from mailnode.queue.state import QueueState
 from mailnode.runtime import Runtime
+from mailnode.upkeep.in_time import done_in_time
 from mailnode.upkeep.pulse import Delay, Pulse
 
+PATIENCE = 2.0  # seconds that the system has for its answer
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -107,18 +111,25 @@ class Parts:
 
 
 class Observer:
-    """Looks at all of it, on the reactor thread; what needs the system is asked for in a thread."""
+    """Looks at all of it, on the reactor thread; what needs the system is asked for in a thread.
+
+    Where that does not answer, the figures have what it said last.
+    """
 
     def __init__(self, parts: Parts, runtime: Runtime, files: FileSystem) -> None:
         self._parts = parts
         self._runtime = runtime
         self._files = files
         self._started = runtime.now()
+        self._measuring = False
+        self._measured: tuple[int | None, Process] = (None, Process())
+        self._measurement: Deferred[None]
 
     async def look(self) -> Figures:
         """How things are now. Raises nothing."""
         parts = self._parts
-        free, process = await self._runtime.blocking.run(_measure, self._files, parts.realm.mail_root)
+        await self._measure()
+        free, process = self._measured
         return Figures(
             now=self._runtime.now(),
             started=self._started,
@@ -133,6 +144,16 @@ class Observer:
             process=process,
             certificates=parts.certificates(),
         )
+
+    async def _measure(self) -> None:
+        if not self._measuring:
+            self._measuring = True
+            work = self._runtime.blocking.run(_measure, self._files, self._parts.realm.mail_root)
+            self._measurement = work.addCallback(self._take)
+        await done_in_time(self._measurement, PATIENCE, self._runtime.clock)
+
+    def _take(self, measured: tuple[int | None, Process]) -> None:
+        self._measuring, self._measured = False, measured
 
     def _store(self, free: int | None) -> Store:
         realm = self._parts.realm

@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred
 from mailnode.auth.live import Live
 from mailnode.fs import FileSystem
 from mailnode.runtime import Runtime
+from mailnode.upkeep.in_time import done_in_time
 
 REMEMBERED = 10.0  # seconds for which a trial counts
 PATIENCE = 5.0  # seconds till a disk does not answer
@@ -27,8 +28,8 @@ class Health:
         self._runtime = runtime
         self._files = files
         self._listening = listening
-        self._waiting: list[Deferred[None]] = []
         self._trying = False
+        self._trial: Deferred[None]
         self._until = 0.0
         self._problem = ""
 
@@ -41,38 +42,20 @@ class Health:
             await self._tried()
         return [*problems, self._problem] if self._problem else problems
 
-    def _tried(self) -> "Deferred[None]":
-        """Fires when the disk was tried, or has not answered in time."""
-        waiting: Deferred[None] = Deferred()
+    async def _tried(self) -> None:
+        """Try the disk, together with all who ask meanwhile."""
         if not self._trying:
             self._trying = True
-            self._runtime.blocking.run(_try, self._files, self._live.config.state, self._least).addBoth(
-                self._over
-            )
-            if not self._trying:
-                waiting.callback(None)
-                return waiting
-        self._waiting.append(waiting)
-        late = self._runtime.clock.callLater(PATIENCE, self._late, waiting)
-        waiting.addCallback(lambda _: late.cancel() if late.active() else None)
-        return waiting
-
-    @property
-    def _least(self) -> int:
-        return self._live.config.limits.min_free_space
+            least = self._live.config.limits.min_free_space
+            trial = self._runtime.blocking.run(_try, self._files, self._live.config.state, least)
+            self._trial = trial.addBoth(self._over)
+        if not await done_in_time(self._trial, PATIENCE, self._runtime.clock):
+            self._problem = "the disk does not answer"
 
     def _over(self, found: object) -> None:
         self._trying = False
         self._problem = found if isinstance(found, str) else "the disk could not be tried"
         self._until = self._runtime.now() + REMEMBERED
-        waiting, self._waiting = self._waiting, []
-        for one in waiting:
-            one.callback(None)
-
-    def _late(self, waiting: "Deferred[None]") -> None:
-        self._waiting.remove(waiting)
-        self._problem = "the disk does not answer"
-        waiting.callback(None)
 
 
 def _try(files: FileSystem, directory: str, least: int) -> str:

@@ -11,7 +11,7 @@ from typing import Any, cast
 from twisted.internet.interfaces import IAddress
 from twisted.internet.protocol import connectionDone
 from twisted.python.failure import Failure
-from twisted.web.http import HTTPChannel, Request
+from twisted.web.http import HTTPChannel, Request, datetimeToString
 
 from mailnode.net.listen import Connection
 from mailnode.net.stream import Stream
@@ -46,7 +46,7 @@ class Web:
             if asked is not None:
                 answer = await self._answer(connection, asked)
                 if channel.complete is not None:
-                    _respond(channel.complete, answer)
+                    _respond(channel.complete, answer, self._runtime.now())
                 await stream.drain()
         finally:
             channel.connectionLost(Failure(connectionDone.value))
@@ -147,11 +147,12 @@ def _text(octets: bytes) -> str:
     return octets.decode("utf-8", "backslashreplace")
 
 
-def _respond(request: Request, answer: Answer) -> None:
+def _respond(request: Request, answer: Answer, now: float) -> None:
     request.setResponseCode(answer.status)
     fields = {
         "Content-Type": answer.kind,
         "Content-Length": str(len(answer.body)),
+        "Date": datetimeToString(now).decode("ascii"),
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",
         **answer.fields,

@@ -94,7 +94,7 @@ class ExchangeTests(WebTestCase):
         transport.deliver(GET)
         head, _, body = transport.value().partition(b"\r\n\r\n")
         self.assertEqual((head.splitlines()[0], body), (b"HTTP/1.1 200 OK", b"here\n"))
-        for field in (b"Connection: close", b"Content-Length: 5", b"Cache-Control: no-store"):
+        for field in (b"Content-Length: 5", b"Connection: close", b"Date: Thu, 01 Jan 1970 00:00:00 GMT"):
             self.assertIn(field, head.splitlines())
         self.assertFalse(transport.connected)
         self.assertEqual(self.asked, [Asked("GET", "/page", {"a": "1", "b": "\u00e4"}, "example.test")])
