@@ -40,11 +40,21 @@ def client_services(config: Config, taken: Mapping[str, int] | None = None) -> l
     return sorted(found, key=lambda one: (_ORDER.index(one.name), not one.implicit, one.port))
 
 
+def https_base(config: Config, taken: Mapping[str, int] | None = None) -> str:
+    """Where clients may ask by HTTPS under our own name, "https://mail.example.org"; "" for nowhere."""
+    secure = (one for one in config.listeners if one.protocol == "http" and one.tls == "implicit")
+    port = next(filter(None, (_port(one, taken or {}) for one in secure)), 0)
+    return f"https://{config.hostname}{'' if port == 443 else f':{port}'}" if port else ""
+
+
 def client_hosts(config: Config) -> list[str]:
-    """The names by which clients ask for this server under TLS; autoconfig's where they ask by HTTPS."""
-    secure = any(one.protocol == "http" and one.tls == "implicit" for one in config.listeners)
+    """The names by which clients ask for this server under TLS.
+
+    Those with which they set themselves up are among them where they can do so by HTTPS only.
+    """
+    kinds = {one.tls for one in config.listeners if one.protocol == "http"}
     asked = [f"{name}.{domain}" for domain in config.domains for name in ("autoconfig", "autodiscover")]
-    return [config.hostname, *(asked if secure else ())]
+    return [config.hostname, *(asked if kinds == {"implicit"} else ())]
 
 
 def _port(listener: Listener, taken: Mapping[str, int]) -> int:

@@ -5,12 +5,14 @@ nobody learns here.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from mailnode.auth.live import Live
-from mailnode.config_services import ClientService, client_services
+from mailnode.config import Config
+from mailnode.config_services import ClientService, client_services, https_base
 from mailnode.web import apple, outlook, thunderbird
-from mailnode.web.pages import Answer, Asked, Route, Routes
+from mailnode.web.pages import READING, Answer, Asked, Route, Routes
 from mailnode.wire.address import Address, parse_address
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.international import a_labels
@@ -20,11 +22,20 @@ NOT_OURS = Answer(
 )
 
 
+ONLY_POST = Answer(b"Only: POST\n", status=405, fields={"Allow": "POST"})
+
+OUTLOOK = "/autodiscover/autodiscover.xml"
+
+
 class SettingUp:
-    """The pages. `taken` gives the ports of endpoints that do not say themselves; `now` is the time."""
+    """The pages. `taken` gives the ports of endpoints that do not say themselves; `now` is the time.
+
+    The listeners are those with which the server started: a reload makes no others.
+    """
 
     def __init__(self, live: Live, now: Callable[[], float], taken: Callable[[], Mapping[str, int]]) -> None:
         self._live = live
+        self._listeners = live.config.listeners
         self._now = now
         self._taken = taken
 
@@ -33,12 +44,16 @@ class SettingUp:
         return {
             "/mail/config-v1.1.xml": Route(self.thunderbird),
             "/.well-known/autoconfig/mail/config-v1.1.xml": Route(self.thunderbird),
-            "/autodiscover/autodiscover.xml": Route(self.outlook, ("POST",)),
+            OUTLOOK: Route(self.outlook, ("POST", *READING)),
             "/mail.mobileconfig": Route(self.apple),
         }
 
+    @property
+    def _config(self) -> Config:
+        return replace(self._live.config, listeners=self._listeners)
+
     def _services(self) -> list[ClientService]:
-        return client_services(self._live.config, self._taken())
+        return client_services(self._config, self._taken())
 
     def _ours(self, text: str) -> Address | None:
         """The address, if its domain is one of ours."""
@@ -71,7 +86,15 @@ class SettingUp:
         return Answer(text, thunderbird.KIND)
 
     async def outlook(self, asked: Asked) -> Answer:
-        """autodiscover.xml; refusals are answers like others, as MS-OXDSCLI has them."""
+        """autodiscover.xml; refusals are answers like others, as MS-OXDSCLI has them.
+
+        Outlook trusts nothing that comes without TLS, but asks there whither to go: so one certificate, for
+        our own name, does for all domains.
+        """
+        if asked.method != "POST":
+            base = https_base(self._config, self._taken())
+            away = base and asked.host != self._live.config.hostname
+            return Answer(b"", status=302, fields={"Location": base + OUTLOOK}) if away else ONLY_POST
         text, schema = outlook.asked_for(asked.body)
         address, services = self._ours(text), self._services()
         if not text:

@@ -208,6 +208,8 @@ class LimitTests(SynchronousTestCase):
             ("submission", 50, 7),
             ("imap", 60, 7),
             ("pop3", 70, 7),
+            ("http", 100, 100),
+            ("metrics", 100, 100),
         ):
             limits = connection_limits(protocol, numbers)
             self.assertEqual((limits.sessions, limits.before_login), (sessions, before_login), protocol)

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailnode.auth.live import Live
 from mailnode.config import Config, Listener, Mailboxes
 from mailnode.config_auth import Auth
-from mailnode.config_services import client_services
+from mailnode.config_services import client_hosts, client_services
 from mailnode.web.outlook import SCHEMA, asked_for
 from mailnode.web.pages import Answer, Asked, answered
 from mailnode.web.setting_up import NOT_OURS, SettingUp
@@ -69,6 +69,13 @@ class Services(SynchronousTestCase):
             config = replace(CONFIG, listeners=(listener, listener))
             found = client_services(config, {"systemd:domain=INET6:index=0": 777})
             self.assertEqual([one.port for one in found], [port] if port else [], listener.endpoint)
+
+    def test_hosts(self) -> None:
+        """The names for certificates: autoconfig's only where nothing can be asked for without TLS."""
+        plain, secure = Listener("http", "tcp:80", "none"), Listener("http", "tcp:443", "implicit")
+        self.assertEqual(client_hosts(CONFIG), [HOST])
+        for listeners, count in (((plain,), 1), ((secure,), 5), ((plain, secure), 1)):
+            self.assertEqual(len(client_hosts(replace(CONFIG, listeners=listeners))), count)
 
 
 class Pages(SynchronousTestCase):
@@ -193,6 +200,26 @@ class Pages(SynchronousTestCase):
         self.assertIn(b'Time="01:00:00"', self.ask("/autodiscover/autodiscover.xml", "<x/>").body)
         self.assertEqual(self.ask("/autodiscover/autodiscover.xml").status, 405)
 
+    def test_outlook_is_sent_on(self) -> None:
+        """Who asks without TLS, or by a name of a domain, is sent to the name that the certificate is for."""
+        page, hosted = "/autodiscover/autodiscover.xml", "autodiscover.example.org"
+        self.assertEqual(self.ask(page, host=hosted).status, 405)
+        for listener, base in (
+            (Listener("http", "tcp:443", "implicit"), f"https://{HOST}"),
+            (Listener("http", "tcp:8443", "implicit"), f"https://{HOST}:8443"),
+            (
+                Listener("http", "tcp:8443:interface=127.0.0.1", "implicit", public_port=443),
+                f"https://{HOST}",
+            ),
+        ):
+            listeners = (Listener("http", "tcp:80", "none"), listener, *CONFIG.listeners)
+            self.live.config = replace(CONFIG, listeners=listeners)
+            answer = self.ask(page, host=hosted)
+            self.assertEqual((answer.status, answer.fields), (302, {"Location": base + page}))
+            self.assertEqual(self.ask(page, host=HOST).status, 405)
+        self.live.config = replace(CONFIG, listeners=(Listener("http", "tcp:80", "none"),))
+        self.assertEqual(self.ask(page, host=hosted).status, 405)
+
     def test_apple(self) -> None:
         """A profile with one account, whose identifiers are the same each time."""
         answer = self.ask("/mail.mobileconfig", email="anna shop@example.org")  # a + in a query
@@ -213,6 +240,17 @@ class Pages(SynchronousTestCase):
         (mail,) = plistlib.loads(self.ask("/mail.mobileconfig", email="a@example.org").body)["PayloadContent"]
         self.assertEqual(mail["EmailAccountType"], "EmailTypePOP")
         self.assertEqual(mail["IncomingMailServerPortNumber"], 110)
+
+    def test_reload(self) -> None:
+        """A reload brings other names and mechanisms at once, and no listener before the next start."""
+        pages = SettingUp(self.live, lambda: 0.0, dict)
+        self.live.config = replace(
+            CONFIG, hostname="mx.example.org", listeners=(Listener("imap", "tcp:1143"),)
+        )
+        answer = self.successResultOf(Deferred.fromCoroutine(pages.thunderbird(Asked("GET", "/"))))
+        (provider,) = fromstring(answer.body)
+        self.assertEqual(len(list(provider.iter("port"))), 6)
+        self.assertEqual({one.text for one in provider.iter("hostname")}, {"mx.example.org"})
 
     def test_not_ours(self) -> None:
         """Other domains, and what is no address, get nothing; nobody does where there is no service."""
