@@ -56,13 +56,15 @@ _LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 class Listener:
     """One place where connections come in; `endpoint` is a Twisted server endpoint string.
 
-    With `proxy`, each begins with a PROXY header.
+    With `proxy`, each begins with a PROXY header. `public_port` is the port by which mail clients find it, 0
+    for that of the endpoint.
     """
 
-    protocol: Literal["smtp", "submission", "lmtp", "pop3", "imap"]
+    protocol: Literal["smtp", "submission", "lmtp", "pop3", "imap", "http", "metrics"]
     endpoint: Annotated[str, endpoint]
     tls: Literal["starttls", "implicit", "none"] = "starttls"
     proxy: bool = False
+    public_port: Annotated[int, between(0, 65535)] = 0
 
 
 DEFAULT_LISTENERS = (
@@ -77,12 +79,32 @@ DEFAULT_LISTENERS = (
 
 
 @dataclass(frozen=True, slots=True)
+class Certificate:
+    """A certificate chain and its private key; PEM files."""
+
+    certificate: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tls:
-    """The server's certificate chain and private key, and the authorities of its clients; PEM files."""
+    """The server's certificate chain and private key, and the authorities of its clients; PEM files.
+
+    `further` are certificates for clients that name another host; with `tickets` other servers may resume
+    sessions.
+    """
 
     certificate: str = ""
     key: str = ""
     client_ca: str = ""
+    tickets: bool = False
+    further: tuple[Certificate, ...] = ()
+
+    @property
+    def certificates(self) -> tuple[Certificate, ...]:
+        """All of them, what clients see who name no other host first; none without TLS."""
+        first = (Certificate(self.certificate, self.key),) if self.certificate and self.key else ()
+        return (*first, *self.further) if first else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +118,13 @@ class Store:
     text_index: bool = True
     shared_namespace: Annotated[str, namespace] = "Shared"
     special_use: SpecialUse = field(default_factory=SpecialUse)
+
+
+@dataclass(frozen=True, slots=True)
+class Logging:
+    """What the log on the standard output looks like: lines of text, or each a JSON object."""
+
+    format: Literal["text", "json"] = "text"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +153,7 @@ class Limits:
     smtp_sessions: Positive = 500
     imap_sessions: Positive = 4000
     pop3_sessions: Positive = 200
+    http_sessions: Positive = 100
     sessions_per_user_imap: Positive = 32
     sessions_per_user_pop3: Positive = 4
     sessions_per_user_submission: Positive = 8
@@ -182,6 +212,7 @@ class Config:
     listeners: tuple[Listener, ...] = field(default=DEFAULT_LISTENERS, metadata={"key": "listener"})
     tls: Tls = Tls()
     auth: Auth = field(default_factory=Auth)
+    log: Logging = Logging()
     store: Store = Store()
     pop3: Pop3 = Pop3()
     quota: Quota = field(default_factory=Quota)

@@ -1,17 +1,24 @@
 """What is wrong in mailnode.toml as a whole, and with the files it names."""
 
 import os
-from dataclasses import fields
 
 from mailnode.config import Config, Listener, Tls
 from mailnode.config_auth import Auth, OAuth
 from mailnode.config_rules import Network, domain_name, looked_up, reachable
 from mailnode.config_sending import FILES, check_routes, check_sender_routes
+from mailnode.config_services import client_services
 from mailnode.config_submission import SOLICITATION_LIMIT
 from mailnode.fs import FileSystem
 from mailnode.tomlfile import TomlFile
 
 _ON_THIS_MACHINE = ("unix:", "systemd:domain=UNIX")
+Key = tuple[str | int, ...]  # where something is written
+
+# Protocols that only trusted networks may use, and who may be meant.
+_FOR_TRUSTED = {
+    "lmtp": ("LMTP is", "servers that hand over mail"),
+    "metrics": ("metrics are", "machines that collect them"),
+}
 _SOCKET_PATH = 107  # octets that fit in sockaddr_un
 
 # Below these a limit breaks a promise of the protocol: limit, least value, where it is written.
@@ -98,8 +105,10 @@ def _check_listeners(file: TomlFile, config: Config) -> None:
             text = "nobody's PROXY header is believed, as proxy_networks is empty"
             file.mistake(("listener", index, "proxy"), text, "Name the networks of your proxies there.")
         _check_people(file, index, listener, config.auth)
-        if listener.protocol == "lmtp":
-            _check_lmtp(file, index, listener, config.trusted_networks)
+        if listener.protocol in ("lmtp", "metrics"):
+            _check_trusted(file, index, listener, config.trusted_networks)
+        if listener.protocol in ("http", "metrics"):
+            _check_http(file, index, listener, config)
     if not config.listeners:
         file.mistake(
             ("listener",), "nothing to listen on", "Remove the line to have the seven standard ports."
@@ -108,7 +117,7 @@ def _check_listeners(file: TomlFile, config: Config) -> None:
 
 def _check_people(file: TomlFile, index: int, listener: Listener, auth: Auth) -> None:
     """Where nothing is encrypted nobody is asked for a password, but by require_tls on this machine."""
-    if listener.protocol in ("smtp", "lmtp") or listener.tls != "none":
+    if listener.protocol not in ("submission", "pop3", "imap") or listener.tls != "none":
         return
     key = ("listener", index, "tls")
     if auth.require_tls == "always":
@@ -121,14 +130,27 @@ def _check_people(file: TomlFile, index: int, listener: Listener, auth: Auth) ->
         )
 
 
-def _check_lmtp(file: TomlFile, index: int, listener: Listener, trusted: tuple[Network, ...]) -> None:
-    """LMTP is for trusted networks only."""
+def _check_http(file: TomlFile, index: int, listener: Listener, config: Config) -> None:
+    """HTTP begins with TLS or has none; and there is something to tell mail clients."""
+    if listener.tls == "starttls":
+        remedy = 'Write tls = "none", or tls = "implicit" for HTTPS.'
+        file.mistake(("listener", index, "tls"), "HTTP has no STARTTLS", remedy)
+    on_its_own = any(one.endpoint.startswith("systemd:") for one in config.listeners)
+    if listener.protocol == "http" and not on_its_own and not client_services(config):
+        text = "there is nothing to tell mail clients: no listener for people is reached from elsewhere"
+        remedy = "Write public_port = 993, or whatever it is, at those behind a proxy."
+        file.warning(("listener", index, "protocol"), text, remedy)
+
+
+def _check_trusted(file: TomlFile, index: int, listener: Listener, trusted: tuple[Network, ...]) -> None:
+    """LMTP and metrics are for trusted networks only."""
     key, here = ("listener", index, "endpoint"), listener.endpoint.startswith(_ON_THIS_MACHINE)
+    what, who = _FOR_TRUSTED[listener.protocol]
     if not trusted and not here:
-        remedy = "Name the servers that hand over mail there, or use a UNIX socket."
-        file.mistake(key, "LMTP is for trusted networks only, and trusted_networks is empty", remedy)
+        text = f"{what} for trusted networks only, and trusted_networks is empty"
+        file.mistake(key, text, f"Name the {who} there, or use a UNIX socket.")
     elif reachable(listener.endpoint) and all(network.is_loopback for network in trusted):
-        text = "other machines can connect, but LMTP is for trusted networks only, and these are on this one"
+        text = f"other machines can connect, but {what} for trusted networks only, and these are on this one"
         file.warning(key, text, "Add interface=127.0.0.1, or name the servers in trusted_networks.")
 
 
@@ -150,18 +172,32 @@ def _check_domains(file: TomlFile, path: tuple[str, ...], config: Config) -> Non
 
 def _check_tls(file: TomlFile, config: Config, files: FileSystem) -> None:
     wanted = [listener for listener in config.listeners if listener.tls != "none"]
-    for part in fields(Tls):
-        path: str = getattr(config.tls, part.name)
-        key = ("tls", part.name)
-        if not path and wanted and part.name != "client_ca":
+    for part in ("certificate", "key", "client_ca"):
+        path: str = getattr(config.tls, part)
+        key = ("tls", part)
+        if not path and wanted and part != "client_ca":
             text = f"is missing, and {len(wanted)} of {len(config.listeners)} listeners offer TLS"
             file.mistake(
                 key, text, 'Name a PEM file here (`mailnode init` makes one), or set tls = "none" there.'
             )
-        elif path and files.stat(os.path.realpath(path)) is None:
-            file.mistake(key, f"there is no file {path}", "Put the PEM file there, or correct the path.")
-        elif path:
-            check_mode(file, key, path, 0o077 if part.name == "key" else 0o022, files)
+        _check_pem(file, key, path, files)
+    for index, pair in enumerate(config.tls.further):
+        for part in ("certificate", "key"):
+            path, at = getattr(pair, part), ("tls", "further", index, part)
+            if not path:
+                file.mistake(at, "is empty", "Name a PEM file here.")
+            _check_pem(file, at, path, files)
+    if config.tls.further and not config.tls.certificate:
+        text = "is there without a first certificate, which is for clients that name no other host"
+        file.mistake(("tls", "further"), text, "Name that one in certificate and key of [tls].")
+
+
+def _check_pem(file: TomlFile, key: Key, path: str, files: FileSystem) -> None:
+    """A file that is named is there; a key is for its owner only, and nobody else changes the others."""
+    if path and files.stat(os.path.realpath(path)) is None:
+        file.mistake(key, f"there is no file {path}", "Put the PEM file there, or correct the path.")
+    elif path:
+        check_mode(file, key, path, 0o077 if key[-1] == "key" else 0o022, files)
 
 
 def _check_auth(file: TomlFile, auth: Auth, tls: Tls, files: FileSystem) -> None:
@@ -196,7 +232,7 @@ def _check_file(file: TomlFile, key: tuple[str, ...], path: str, forbidden: int,
         check_mode(file, key, path, forbidden, files)
 
 
-def check_mode(file: TomlFile, key: tuple[str, ...], path: str, forbidden: int, files: FileSystem) -> None:
+def check_mode(file: TomlFile, key: Key, path: str, forbidden: int, files: FileSystem) -> None:
     """A mistake if others than the owner have more access to a file than they may."""
     facts = files.stat(os.path.realpath(path))
     if facts is None or not facts.st_mode & forbidden:

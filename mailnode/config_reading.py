@@ -5,12 +5,12 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Any
 
 from mailnode import config_messages
-from mailnode.config import Config, Loaded, MailboxEntry, Mailboxes, Tls
+from mailnode.config import Certificate, Config, Loaded, MailboxEntry, Mailboxes
 from mailnode.config_checks import check_config, check_mode
 from mailnode.config_lists import check_lists
 from mailnode.config_names import as_written, check_names, check_targets
@@ -102,12 +102,18 @@ def _resolve(config: Config, base: str) -> Config:
         files: Any = {key: absolute(getattr(one, key)) for key in FILES}
         return replace(one, **files)
 
-    state = absolute(config.state)
+    state, tls = absolute(config.state), config.tls
     return replace(
         config,
         state=state,
         mailboxes=absolute(config.mailboxes),
-        tls=Tls(*(absolute(getattr(config.tls, part.name)) for part in fields(Tls))),
+        tls=replace(
+            tls,
+            certificate=absolute(tls.certificate),
+            key=absolute(tls.key),
+            client_ca=absolute(tls.client_ca),
+            further=tuple(Certificate(absolute(one.certificate), absolute(one.key)) for one in tls.further),
+        ),
         auth=replace(config.auth, oauth=replace(config.auth.oauth, keys=absolute(config.auth.oauth.keys))),
         store=replace(config.store, mail=absolute(config.store.mail.replace("{state}", state))),
         routes={name: relay(one) for name, one in config.routes.items()},

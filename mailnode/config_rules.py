@@ -255,6 +255,14 @@ def reachable(endpoint: str) -> bool:
         return interface != "localhost"
 
 
+def endpoint_port(endpoint: str) -> int:
+    """The TCP port of an endpoint; 0 where it has none, or systemd alone knows."""
+    kind, *arguments = _endpoint_parts(endpoint)
+    named = dict(part.split("=", 1) for part in arguments if "=" in part)
+    plain = [part for part in arguments if "=" not in part]
+    return int(named.get("port", plain[0] if plain else "0")) if kind in ("tcp", "tcp6") else 0
+
+
 def _endpoint_parts(text: str) -> list[str]:
     """The parts between colons; a backslash takes its meaning from the character behind it."""
     parts = re.findall(r"((?:[^:\\]|\\.)*)(?::|$)", text)

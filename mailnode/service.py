@@ -9,10 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred, DeferredList, FirstError, gatherResults
-from twisted.internet.endpoints import UNIXServerEndpoint, serverFromString
+from twisted.internet.defer import Deferred, DeferredList, FirstError
+from twisted.internet.endpoints import UNIXServerEndpoint
 from twisted.internet.error import CannotListenError
-from twisted.internet.interfaces import IListeningPort
 from twisted.python import usage
 from twisted.python.failure import Failure
 
@@ -34,6 +33,7 @@ from mailnode.delivery.way_out import make_way_out
 from mailnode.events.life import write_to
 from mailnode.events.log import Log
 from mailnode.events.output import take_over
+from mailnode.events.tally import Tally
 from mailnode.fs import FileSystem
 from mailnode.net.listen import Serve
 from mailnode.queue.admission import Admission
@@ -41,15 +41,18 @@ from mailnode.queue.changes import Change
 from mailnode.queue.entry import Entry
 from mailnode.queue.runner import Runner
 from mailnode.queue.spool import Spool
-from mailnode.service_entrance import Entrance
-from mailnode.service_listeners import make_gates, make_room, session_factories
+from mailnode.service_entrance import READING, Entrance
+from mailnode.service_listeners import PROTOCOLS, Ports, make_gates, make_room, session_factories
 from mailnode.service_reading import CANNOT_START, read
 from mailnode.service_stopping import CHANGED, STOPPING, SWITCH_INTERVAL, Stopping
 from mailnode.service_together import Together
+from mailnode.service_web import web_side
 from mailnode.service_workers import Workers, how_many
 from mailnode.smtp.server import Smtp
+from mailnode.upkeep.figures import Parts
 from mailnode.upkeep.indexer import Indexer
 from mailnode.upkeep.memory import ShortCollections
+from mailnode.upkeep.pulse import Pulse
 from mailnode.wire.srs import Srs
 
 
@@ -91,6 +94,7 @@ class MailNode(Service):
         reading = read(path, FileSystem())
         for warning in reading.loaded.warnings:
             self._log.warn("configuration", warning=warning)
+        self._warnings = [str(warning) for warning in reading.loaded.warnings]
         self._started = config = reading.loaded.config
         self._stopping = Stopping(reactor, self._log)
         self._entrance = entrance = Entrance(path, reading, reactor, self._disk_failed)
@@ -98,7 +102,10 @@ class MailNode(Service):
         self._runtime = runtime = entrance.runtime
         realm = entrance.realm
         files, feed, bus = entrance.files, entrance.feed, entrance.bus
+        tally = Tally()
         bus.subscribe(write_to(Log("mailnode.mail")))
+        bus.subscribe(tally.hear)
+        self._pulse = Pulse(reactor, tally.minute_is_over)
         self._indexer = Indexer(runtime, realm, feed, Log("mailnode.upkeep"))
         self._collections = ShortCollections(reactor, gc, quiet=lambda: not realm.crowded)
         courier = LocalCourier(runtime, realm, feed, bus, files)
@@ -130,21 +137,33 @@ class MailNode(Service):
         smtp = Smtp(live, runtime, logins, courier, bus, tls, free_space, *ways)
         submission = Smtp(live, runtime, logins, courier, bus, asking, free_space, *ways)
         serve: dict[str, Serve] = {"smtp": smtp.serve, "submission": submission.serve, "lmtp": smtp.serve}
-        encrypted = {"smtp": tls, "submission": asking, "lmtp": tls, "pop3": asking, "imap": asking}
+        gates = make_gates(live, runtime, PROTOCOLS)
+        self._ports = Ports(reactor)
+        parts = Parts(
+            live,
+            realm,
+            queue,
+            tally,
+            self._pulse,
+            gates=gates,
+            threads={"store": entrance.disk, "passwords": entrance.passwords},
+            certificates=entrance.certificates.ends,
+        )
+        self._web = web_side(parts, runtime, files, self._ports, lambda: self._warnings)
+        serve.update(self._web.serve)
         count = how_many(config.workers)
         if count == 1:
             serve.update(entrance.serve())
-        gates = make_gates(live, runtime, serve)
-        self._factories = session_factories(live, runtime, serve, encrypted, gates)
+        people = dict.fromkeys(("submission", *READING), asking)
+        self._factories = session_factories(live, runtime, serve, people, tls, gates)
         self._workers = Workers(
             path,
             count if count > 1 else 0,
             reactor=reactor,
-            together=Together(entrance, gates),
+            together=Together(entrance, {protocol: gates[protocol] for protocol in READING}),
             bus=bus,
             key=entrance.throttle.key,
         )
-        self._ports: list[IListeningPort] = []
 
     def _queue_letter(self, entry: Entry, head: bytes) -> Admission:
         """The way of reports into the queue, which itself asks for reports."""
@@ -160,17 +179,15 @@ class MailNode(Service):
         """twistd's: become a part of the application, whose log has not begun yet."""
         super().setServiceParent(parent)
         if self._twistd is not None:
-            take_over(parent, self._twistd, sys.stdout)
+            form = self._started.log.format
+            if not take_over(parent, self._twistd, sys.stdout, form) and form != "text":
+                self._warnings.append("log.format has no effect: twistd does not log on standard output")
 
     def privilegedStartService(self) -> None:
         """twistd's: take the ports while that is still allowed."""
         super().privilegedStartService()
-        listening = [
-            serverFromString(self._reactor, endpoint).listen(factory).addCallback(self._ports.append)
-            for endpoint, factory in self._factories.items()
-        ]
-        others = [one.endpoint for one in self._started.listeners if one.endpoint not in self._factories]
-        self._listening = gatherResults([*listening, *self._workers.listen(others)], consumeErrors=True)
+        held = [one.endpoint for one in self._started.listeners if one.endpoint not in self._factories]
+        self._listening = self._ports.listen(self._factories, held)
 
     def startService(self) -> None:
         """twistd's: begin to work."""
@@ -189,8 +206,10 @@ class MailNode(Service):
         self._queue.start().addErrback(lambda failure: self._log.bug("queue not started", failure))
         self._tls_reporting.start().addErrback(lambda why: self._log.bug("TLS reports not started", why))
         self._collections.start()
+        self._pulse.start()
+        entrance.certificates.renewal.start()
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._hang_up))
-        self._listening.addCallback(lambda _: Deferred.fromCoroutine(self._workers.start()))
+        self._listening.addCallback(lambda _: Deferred.fromCoroutine(self._workers.start(self._ports.held())))
         self._listening.addCallback(lambda _: Deferred.fromCoroutine(self._open_control_socket()))
         self._listening.addCallbacks(self._ready, self._cannot_listen)
 
@@ -198,9 +217,11 @@ class MailNode(Service):
         path = self._live.config.control_socket
         await self._runtime.blocking.run(self._entrance.files.make_directories, self._live.config.state)
         queue = queue_commands(self._queue, self._way_out.connections.hurry)
-        factory = ControlFactory({"reload": self._reload_command, "restart": self._restart_command, **queue})
+        factory = ControlFactory(
+            {"reload": self._reload_command, "restart": self._restart_command, **queue, **self._web.commands}
+        )
         endpoint = UNIXServerEndpoint(self._reactor, path, mode=0o600, wantPID=True)
-        self._ports.append(await endpoint.listen(factory))
+        self._ports.add(await endpoint.listen(factory))
 
     def _ready(self, _: object) -> None:
         self._log.info(
@@ -251,7 +272,9 @@ class MailNode(Service):
         notify_systemd(b"STOPPING=1")
         self._indexer.stop()
         self._collections.stop()
-        await DeferredList([stopped for port in self._ports if (stopped := port.stopListening())])
+        self._pulse.stop()
+        self._entrance.certificates.renewal.stop()
+        await DeferredList(self._ports.stop())
         sending = [*self._queue.stop(), Deferred.fromCoroutine(self._way_out.connections.close())]
         also = [*sending, *self._workers.stop()]
         await self._stopping.send_away(self._factories.values(), STOPPING, also)
@@ -291,6 +314,7 @@ class MailNode(Service):
         warnings, changed = await self._entrance.reload()
         for warning in warnings:
             self._log.warn("configuration", warning=warning)
+        self._warnings = warnings
         for factory in self._factories.values():
             factory.dismiss(CHANGED, changed)
         self._workers.reload()

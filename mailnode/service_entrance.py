@@ -25,9 +25,9 @@ from mailnode.imap.session import Surroundings
 from mailnode.net.blocking import Lane, ThreadedExecutor
 from mailnode.net.dirwatch import DirectoryWatches, KernelWatcher
 from mailnode.net.listen import Serve
-from mailnode.net.tls import TlsServer
 from mailnode.pop3.session import Pop3
 from mailnode.runtime import Runtime
+from mailnode.service_certificates import Certificates
 from mailnode.service_reading import Reading, changed_people, read, waits_for_a_start
 
 STORE_THREADS = 8
@@ -46,15 +46,13 @@ class Entrance:
         self._started = loaded.config
         self.files = files = FileSystem(alarm=partial(reactor.callFromThread, alarm))
         self.live = live = Live(loaded.config, loaded.mailboxes)
-        # Other mail servers are never asked for a certificate: they would send theirs for nothing.
-        self._contexts = [TlsServer(context) for context in reading.contexts]
-        self.tls: TlsServer | None = self._contexts[0] if self._contexts else None
-        self.asking: TlsServer | None = self._contexts[-1] if self._contexts else None
         self.disk = ThreadedExecutor(reactor, STORE_THREADS, "store")
         self.passwords = ThreadedExecutor(reactor, PASSWORD_THREADS, "passwords")
         self.rng = random.SystemRandom()
         self.runtime = runtime = Runtime(reactor, self.rng, self.disk)
         self._reads = Lane(runtime.blocking)  # so that what was read last is what is in force
+        self.certificates = Certificates(live, reactor, files, self._reads, reading.tls)
+        self.tls, self.asking = self.certificates.others, self.certificates.people
         self.feed, self.bus, self.sessions = ChangeFeed(), Bus(), LiveSessions()
         self.realm = realm = Realm(live, runtime, files, rng=self.rng)
         checker = PasswordChecker(
@@ -91,8 +89,7 @@ class Entrance:
         """
         reading = await self._reads.run(read, self._path, self.files)
         loaded = reading.loaded
-        for server, context in zip(self._contexts, reading.contexts, strict=False):
-            server.context = context
+        self.certificates.show(reading.tls)
         self._tokens.issuer = reading.issuer
         warnings = [str(warning) for warning in loaded.warnings]
         warnings += waits_for_a_start(self._started, loaded.config)

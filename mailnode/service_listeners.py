@@ -1,15 +1,21 @@
-"""The listeners: how many connections each protocol may have, and what makes sessions of them."""
+"""The listeners: how many connections each protocol may have, what makes sessions of them, and the ports."""
 
 import resource
 from collections.abc import Iterable, Mapping
 from functools import partial
+from typing import Any
+
+from twisted.internet.defer import Deferred, gatherResults
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.interfaces import IListeningPort
+from twisted.internet.protocol import Factory
 
 from mailnode.auth.live import Live
 from mailnode.config import Limits
 from mailnode.events.log import Log
 from mailnode.net.breath import Breather
 from mailnode.net.limits import ConnectionLimits, Gate
-from mailnode.net.listen import Door, Serve, SessionFactory
+from mailnode.net.listen import Door, Serve, SessionFactory, is_loopback
 from mailnode.net.tls import TlsServer
 from mailnode.runtime import Runtime
 
@@ -20,16 +26,23 @@ _SENT_AWAY = {
     "lmtp": b"421 4.3.2 ",
     "pop3": b"-ERR [SYS/TEMP] ",
     "imap": b"* BYE [UNAVAILABLE] ",
+    "http": b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\n",
 }
 
-_OTHER_DESCRIPTORS = 1000  # caches of the accounts in use, listeners, the log, files that are being written
+_SENT_AWAY["metrics"] = _SENT_AWAY["http"]
+
+PROTOCOLS = tuple(_SENT_AWAY)
+
+_WITH_LOGIN = ("submission", "pop3", "imap")
+
+_OTHER_DESCRIPTORS = 1000  # caches of the accounts in use, listeners, the log, files, connections of HTTP
 
 
 def connection_limits(protocol: str, numbers: Limits) -> ConnectionLimits:
     """How many connections a protocol may have.
 
-    Other mail servers never log in: on the port for them the limit before login is that of all sessions.
-    Stress is SMTP's: the other protocols give strangers little time anyway.
+    Other mail servers never log in, nor does who asks by HTTP: there the limit before login is that of all
+    sessions. Stress is SMTP's: the other protocols give strangers little time anyway.
     """
     sessions, per_person = {
         "smtp": (numbers.smtp_sessions, numbers.smtp_sessions),
@@ -37,11 +50,13 @@ def connection_limits(protocol: str, numbers: Limits) -> ConnectionLimits:
         "lmtp": (numbers.smtp_sessions, numbers.smtp_sessions),
         "pop3": (numbers.pop3_sessions, numbers.sessions_per_user_pop3),
         "imap": (numbers.imap_sessions, numbers.sessions_per_user_imap),
+        "http": (numbers.http_sessions, numbers.http_sessions),
+        "metrics": (numbers.http_sessions, numbers.http_sessions),
     }[protocol]
     return ConnectionLimits(
         per_address=numbers.connections_per_address,
         rate=numbers.connection_rate,
-        before_login=sessions if protocol in ("smtp", "lmtp") else numbers.preauth_connections,
+        before_login=numbers.preauth_connections if protocol in _WITH_LOGIN else sessions,
         sessions=sessions,
         per_person=per_person,
         stress_percent=numbers.stress_percent if protocol in ("smtp", "submission") else 100,
@@ -57,10 +72,14 @@ def session_factories(
     live: Live,
     runtime: Runtime,
     serve: Mapping[str, Serve],
-    tls: Mapping[str, TlsServer | None],
+    people: Mapping[str, TlsServer | None],
+    others: TlsServer | None,
     gates: Mapping[str, Gate],
 ) -> dict[str, SessionFactory]:
-    """A factory for each listener that is served, by endpoint; those of one protocol share its gate."""
+    """A factory for each listener that is served, by endpoint; those of one protocol share its gate.
+
+    `people` is the TLS of the protocols at which people log in, `others` that of the rest.
+    """
     breather = Breather(runtime.clock)
     return {
         listener.endpoint: SessionFactory(
@@ -71,7 +90,7 @@ def session_factories(
                 gate=gates[listener.protocol],
                 serve=serve[listener.protocol],
                 sent_away=_SENT_AWAY[listener.protocol],
-                tls=tls[listener.protocol],
+                tls=people.get(listener.protocol, others),
                 trusted_networks=lambda: live.config.trusted_networks,
                 proxy_networks=lambda: live.config.proxy_networks,
                 handshake_timeout=lambda: float(live.config.limits.tls_handshake_timeout),
@@ -82,6 +101,66 @@ def session_factories(
         for listener in live.config.listeners
         if listener.protocol in serve
     }
+
+
+class Ports:
+    """The listeners as they are: what listens, and on which ports."""
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._endpoints: frozenset[str] = frozenset()
+        self._held: frozenset[str] = frozenset()
+        self._taken: dict[str, IListeningPort] = {}  # by endpoint
+        self._others: list[IListeningPort] = []
+
+    def listen(
+        self, factories: Mapping[str, SessionFactory], held: Iterable[str] = ()
+    ) -> "Deferred[list[None]]":
+        """Begin on all these endpoints; fires when all listen, or one cannot.
+
+        On those that are `held` connections wait in the socket, for whoever accepts them there.
+        """
+        everything: dict[str, Factory] = {**factories, **{endpoint: Factory() for endpoint in held}}
+        self._held = frozenset(held)
+        self._endpoints = frozenset(everything)
+        return gatherResults(
+            [
+                serverFromString(self._reactor, endpoint).listen(factory).addCallback(self._took, endpoint)
+                for endpoint, factory in everything.items()
+            ],
+            consumeErrors=True,
+        )
+
+    def _took(self, port: Any, endpoint: str) -> None:
+        if endpoint in self._held:
+            port.stopReading()
+        self._taken[endpoint] = port
+
+    def held(self) -> dict[str, Any]:
+        """The ports where connections wait, by endpoint."""
+        return {endpoint: port for endpoint, port in self._taken.items() if endpoint in self._held}
+
+    def add(self, port: IListeningPort) -> None:
+        """Another one, of which nobody is told."""
+        self._others.append(port)
+
+    def stop(self) -> "list[Deferred[None]]":
+        """Listen no more."""
+        ports = [*self._taken.values(), *self._others]
+        return [stopped for port in ports if (stopped := port.stopListening())]
+
+    def silent(self) -> list[str]:
+        """The endpoints on which nothing listens, though it should."""
+        return sorted(one for one in self._endpoints if not getattr(self._taken.get(one), "connected", False))
+
+    def taken(self) -> dict[str, int]:
+        """The TCP ports of endpoints that systemd has made, where others than this machine may reach them."""
+        found = {endpoint: port.getHost() for endpoint, port in self._taken.items()}
+        return {
+            endpoint: int(getattr(host, "port", 0))
+            for endpoint, host in found.items()
+            if endpoint.startswith("systemd:") and not is_loopback(str(getattr(host, "host", "")))
+        }
 
 
 def make_room(limits: Limits) -> str:

@@ -1,15 +1,17 @@
 """What the server reads when it starts and at each reload: the configuration, and the files that it names."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 
 from OpenSSL import SSL
 
 from mailnode.auth.tokens import Issuer, TokenKeysError, read_issuer
-from mailnode.config import Config, Loaded, Mailboxes
+from mailnode.config import Config, Loaded, Mailboxes, Tls
 from mailnode.config_reading import load
 from mailnode.fs import FileSystem
+from mailnode.net.shown import Shown, choosing, shown
 from mailnode.net.tls import TlsError, make_context
 from mailnode.tomlfile import ConfigurationError
 
@@ -24,15 +26,29 @@ _SETTLED = {
     "listener": attrgetter("listeners"),
     "workers": attrgetter("workers"),
     "dns": attrgetter("dns"),
+    "log.format": attrgetter("log.format"),
 }
 
 
 @dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """What the files of [tls] hold: the contexts for other servers and for people, none without TLS.
+
+    `ends` are the times at which certificates run out, in seconds since the epoch, by file, as far as they
+    can be read; `stamp` tells this state of the files from others.
+    """
+
+    contexts: tuple[SSL.Context, ...]
+    ends: Mapping[str, float]
+    stamp: tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
-    """All of it at one moment; `contexts` are TLS for other servers and for people, empty without TLS."""
+    """All of it at one moment."""
 
     loaded: Loaded
-    contexts: tuple[SSL.Context, ...]
+    tls: TlsFiles
     issuer: Issuer | None  # whose tokens count
 
 
@@ -40,10 +56,37 @@ def read(path: str, files: FileSystem) -> Reading:
     """The configuration in the file at `path`, whole. Raises one of CANNOT_START."""
     loaded = load(path, files)
     tls, auth = loaded.config.tls, loaded.config.auth
-    authorities = ("", tls.client_ca) if tls.certificate else ()
-    contexts = tuple(make_context(tls.certificate, tls.key, one) for one in authorities)
     issuer = read_issuer(auth.oauth, lambda name: files.read(os.path.realpath(name)))
-    return Reading(loaded, contexts, issuer)
+    return Reading(loaded, read_tls(tls, files), issuer)
+
+
+def read_tls(tls: Tls, files: FileSystem) -> TlsFiles:
+    """The files of [tls]. Raises TlsError."""
+    stamp = stamp_of(tls, files)  # first: what changes meanwhile is read again
+    facts = {one: _facts(one.certificate, files) for one in tls.certificates}
+
+    def context(authorities: str, *, tickets: bool) -> SSL.Context:
+        made = [make_context(one.certificate, one.key, authorities, tickets=tickets) for one in facts]
+        return choosing([(each, fact.names) for each, fact in zip(made, facts.values(), strict=True)])
+
+    contexts = (context("", tickets=tls.tickets), context(tls.client_ca, tickets=False)) if facts else ()
+    ends = {one.certificate: fact.ends for one, fact in facts.items() if fact.ends is not None}
+    return TlsFiles(contexts, ends, stamp)
+
+
+def _facts(path: str, files: FileSystem) -> Shown:
+    """What a certificate says; nothing where that cannot be read, which OpenSSL may take all the same."""
+    try:
+        return shown(files.read(os.path.realpath(path)))
+    except (OSError, ValueError):
+        return Shown(frozenset(), None)
+
+
+def stamp_of(tls: Tls, files: FileSystem) -> tuple[object, ...]:
+    """What tells one state of the files of [tls] from another."""
+    paths = [tls.client_ca] + [path for one in tls.certificates for path in (one.certificate, one.key)]
+    found = [files.stat(os.path.realpath(path)) for path in paths if path]
+    return tuple(one and (one.st_ino, one.st_mtime_ns, one.st_size) for one in found)
 
 
 def waits_for_a_start(started: Config, now: Config) -> list[str]:

@@ -14,12 +14,10 @@ import os
 import socket
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.endpoints import serverFromString
-from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory, ProcessProtocol
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
@@ -94,33 +92,19 @@ class Workers:
         self._bus = bus
         self._key = key
         self._log = Log("mailnode.workers")
-        self._ports: dict[str, Any] = {}
+        self._ports: dict[str, Any] = {}  # by endpoint
         self._workers: list[_Worker] = []
         self._pause = FIRST_PAUSE
         self._stopping = False
         self._waiting: list[Any] = []
 
-    # Listening
-
-    def listen(self, endpoints: Sequence[str]) -> "list[Deferred[IListeningPort]]":
-        """Take the ports; what comes there waits for the workers."""
-
-        def hold(endpoint: str) -> "Deferred[IListeningPort]":
-            def held(port: Any) -> IListeningPort:
-                port.stopReading()
-                self._ports[endpoint] = port
-                return port  # type: ignore[no-any-return]
-
-            listening: Deferred[Any] = serverFromString(self._reactor, endpoint).listen(Factory())
-            return listening.addCallback(held)
-
-        return [hold(endpoint) for endpoint in endpoints]
-
     # Starting
 
-    async def start(self) -> None:
-        """Fires when all of them serve."""
-        self._together.tell(self._say_to_all)
+    async def start(self, ports: Mapping[str, Any]) -> None:
+        """Have all of them accept on these ports, by endpoint; fires when they do."""
+        self._ports = dict(ports)
+        if self._count:
+            self._together.tell(self._say_to_all)
         await DeferredList([self._start_one().ready for _ in range(self._count)], fireOnOneErrback=True)
 
     def _start_one(self) -> _Worker:
@@ -221,8 +205,6 @@ class Workers:
         for call in self._waiting:
             if call.active():
                 call.cancel()
-        for port in self._ports.values():
-            port.stopListening()
         self._say_to_all("stop")
         return [worker.ended for worker in self._workers]
 

@@ -48,8 +48,8 @@ class Worker:
         live, runtime = entrance.live, entrance.runtime
         gates = make_gates(live, runtime, READING)
         self._together = Together(entrance, gates)
-        tls = dict.fromkeys(READING, entrance.asking)
-        self._factories = session_factories(live, runtime, entrance.serve(), tls, gates)
+        people = dict.fromkeys(READING, entrance.asking)
+        self._factories = session_factories(live, runtime, entrance.serve(), people, None, gates)
         self._ports = ports
         self._listening: list[Any] = []
         self._collections = ShortCollections(reactor, gc, quiet=lambda: not entrance.realm.crowded)
@@ -80,6 +80,7 @@ class Worker:
         entrance.disk.start()
         entrance.passwords.start()
         self._collections.start()
+        entrance.certificates.renewal.start()
         for endpoint, (descriptor, family) in self._ports.items():
             factory = self._factories[endpoint]
             self._listening.append(self._reactor.adoptStreamPort(descriptor, family, factory))
@@ -123,6 +124,7 @@ class Worker:
     async def _stop(self) -> None:
         self._stop_listening()
         self._collections.stop()
+        self._entrance.certificates.renewal.stop()
         await self._stopping.send_away(self._factories.values(), STOPPING, [])
         self._entrance.watches.close()
         await self._stopping.put_away(self._entrance, [])

@@ -422,6 +422,10 @@ class Around(Folder):
             ("lmtp", "tcp:24", "", "LMTP"),
             ("lmtp", "tcp:24:interface=127.0.0.1", "", ""),
             ("lmtp", "unix:/run/x.sock", "", ""),
+            ("metrics", "tcp:9090", "", "metrics are for trusted networks"),
+            ("metrics", "tcp:9090:interface=127.0.0.1", "", ""),
+            ("http", "tcp:80", "", "nothing to tell mail clients"),
+            ("http", "tcp:80", '[[listener]]\nprotocol = "imap"\nendpoint = "tcp:993"\n', ""),
         ):
             head = 'postmaster = "anna@example.org"\n' + SIX_LINES
             self.write("mailnode.toml", head + more + listener.format(protocol, endpoint))

@@ -7,6 +7,7 @@ ca.pem trusts exactly one certificate by it.
 
 import ipaddress
 import os
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -14,13 +15,18 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from mailnode.config import Tls
+from mailnode.config import Certificate, Tls
 from mailnode.fs import FileSystem
+from mailnode.net.shown import covers, names_of
 from mailnode.tomlfile import Mistake
 
 _AUTHORITY_DAYS = 3650
 _SERVER_DAYS = 825  # what Apple's systems accept at most
 _SOON = timedelta(days=21)
+
+NO_CERTIFICATE = "holds no certificate"
+NO_KEY = "holds no private key that can be used"
+RENEW = "Renew it: a running server takes it within a minute."
 
 
 def write_certificates(directory: str, hostname: str, files: FileSystem, now: datetime) -> Tls:
@@ -106,29 +112,52 @@ def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
 # Looking at the ones in use
 
 
-def inspect(tls: Tls, hostname: str, files: FileSystem, now: datetime) -> tuple[list[Mistake], list[Mistake]]:
-    """Mistakes and warnings about the configured certificate and key; none where none are configured."""
-    if not tls.certificate or not tls.key:
-        return [], []
+def inspect(
+    tls: Tls, hosts: Sequence[str], files: FileSystem, now: datetime
+) -> tuple[list[Mistake], list[Mistake]]:
+    """Mistakes and warnings about the configured certificates and keys; none where none are configured.
+
+    `hosts` are the names by which clients ask for this server.
+    """
+    mistakes, warnings = [], []
+    covered: set[str] = set()
+    for pair in tls.certificates:
+        certificate, mistake = _looked_at(pair, files)
+        if mistake is not None:
+            mistakes.append(mistake)
+        if certificate is not None:
+            covered |= names_of(certificate)
+            doubts = _doubts(certificate, now.astimezone(UTC))
+            warnings += [Mistake(pair.certificate, 1, "", text, remedy) for text, remedy in doubts]
+    if not tls.certificates or any(one.text in (NO_CERTIFICATE, NO_KEY) for one in mistakes):
+        return mistakes, []
+    mistakes = [*_authorities(tls.client_ca, files), *mistakes]
+    missing = ", ".join(host for host in hosts if not covers(covered, host))
+    if missing and len(tls.certificates) == 1:
+        remedy = "Get one whose names include it, or name a further one in [tls]."
+        warnings.append(Mistake(tls.certificate, 1, "", f"is not for {missing}", remedy))
+    elif missing:
+        remedy = "Get one whose names include it, and name it under further in [tls]."
+        warnings.append(Mistake(tls.certificate, 1, "", f"and further ones are not for {missing}", remedy))
+    return mistakes, warnings
+
+
+def _looked_at(pair: Certificate, files: FileSystem) -> tuple[x509.Certificate | None, Mistake | None]:
+    """The certificate, as far as it can be read, and what is wrong with it and its key."""
     try:
-        certificate = x509.load_pem_x509_certificate(_read(tls.certificate, files))
+        certificate = x509.load_pem_x509_certificate(_read(pair.certificate, files))
     except (OSError, ValueError):
         remedy = "Put a PEM certificate there, the server's own first."
-        return [Mistake(tls.certificate, 1, "", "holds no certificate", remedy)], []
+        return None, Mistake(pair.certificate, 1, "", NO_CERTIFICATE, remedy)
     try:
-        key = serialization.load_pem_private_key(_read(tls.key, files), password=None)
+        key = serialization.load_pem_private_key(_read(pair.key, files), password=None)
     except (OSError, ValueError, TypeError):
         remedy = "Put the PEM private key there, without a passphrase."
-        return [Mistake(tls.key, 1, "", "holds no private key that can be used", remedy)], []
-    mistakes = _authorities(tls.client_ca, files)
+        return certificate, Mistake(pair.key, 1, "", NO_KEY, remedy)
     if key.public_key() != certificate.public_key():
-        remedy = f"Put the key there that belongs to {tls.certificate}."
-        mistakes.append(Mistake(tls.key, 1, "", "belongs to another certificate", remedy))
-    warnings = [
-        Mistake(tls.certificate, 1, "", text, remedy)
-        for text, remedy in _doubts(certificate, hostname, now.astimezone(UTC))
-    ]
-    return mistakes, warnings
+        remedy = f"Put the key there that belongs to {pair.certificate}."
+        return certificate, Mistake(pair.key, 1, "", "belongs to another certificate", remedy)
+    return certificate, None
 
 
 def _authorities(path: str, files: FileSystem) -> list[Mistake]:
@@ -138,7 +167,7 @@ def _authorities(path: str, files: FileSystem) -> list[Mistake]:
             x509.load_pem_x509_certificates(_read(path, files))
     except (OSError, ValueError):
         remedy = "Put the PEM certificates of the authorities there."
-        return [Mistake(path, 1, "", "holds no certificate", remedy)]
+        return [Mistake(path, 1, "", NO_CERTIFICATE, remedy)]
     return []
 
 
@@ -146,21 +175,13 @@ def _read(path: str, files: FileSystem) -> bytes:
     return files.read(os.path.realpath(path))
 
 
-def _doubts(certificate: x509.Certificate, hostname: str, now: datetime) -> list[tuple[str, str]]:
-    """What mail clients will complain about: a text and a remedy each."""
-    doubts = []
+def _doubts(certificate: x509.Certificate, now: datetime) -> list[tuple[str, str]]:
+    """What mail clients will complain about, whatever their names for it: a text and a remedy each."""
     end = certificate.not_valid_after_utc
     if now < certificate.not_valid_before_utc:
-        doubts.append(("is not valid yet", "Check the clock of this machine."))
-    elif now > end:
-        doubts.append((f"ran out on {end:%Y-%m-%d}", "Renew it, then run: mailnode reload"))
-    elif end - now < _SOON:
-        doubts.append((f"runs out on {end:%Y-%m-%d}", "Renew it, then run: mailnode reload"))
-    try:
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        covered = {name.lower() for name in names.get_values_for_type(x509.DNSName)}
-    except x509.ExtensionNotFound:
-        covered = set()
-    if hostname not in covered and "*." + hostname.partition(".")[2] not in covered:
-        doubts.append((f"is not for {hostname}", "Get one whose names include the hostname."))
-    return doubts
+        return [("is not valid yet", "Check the clock of this machine.")]
+    if now > end:
+        return [(f"ran out on {end:%Y-%m-%d}", RENEW)]
+    if end - now < _SOON:
+        return [(f"runs out on {end:%Y-%m-%d}", RENEW)]
+    return []

@@ -21,11 +21,13 @@ from mailnode.admin.mailbox_commands import mailbox
 from mailnode.admin.outside import Outside
 from mailnode.admin.queue_commands import queue
 from mailnode.admin.route_command import route
+from mailnode.admin.status_command import status
 from mailnode.admin.store_commands import store
 from mailnode.auth.tokens import TokenKeysError, read_issuer
 from mailnode.config import Config
 from mailnode.config_reading import examine
 from mailnode.config_rules import domain_name
+from mailnode.config_services import client_hosts
 from mailnode.tomlfile import ConfigurationError, Fault, Mistake
 
 
@@ -63,6 +65,7 @@ main.add_command(mailbox)
 main.add_command(store)
 main.add_command(queue)
 main.add_command(route)
+main.add_command(status)
 
 
 @main.command()
@@ -160,7 +163,7 @@ def check(command: Command, as_json: bool) -> None:
     config = found.loaded.config
     mistakes, warnings = list(found.mistakes), list(found.loaded.warnings)
     if not any(one.key.startswith("tls.") for one in mistakes):
-        tls_mistakes, tls_warnings = inspect(config.tls, config.hostname, outside.files, outside.now())
+        tls_mistakes, tls_warnings = inspect(config.tls, client_hosts(config), outside.files, outside.now())
         mistakes += tls_mistakes
         warnings += tls_warnings
     if not mistakes:

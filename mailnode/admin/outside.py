@@ -1,6 +1,7 @@
 """What the `mailnode` command needs from the world, as one argument."""
 
 import os
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,9 +28,10 @@ def _find(loaded: Loaded, files: FileSystem, domains: Sequence[str], sender: Add
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """Files, the time, becoming another program (path and argument list, as os.execv), and the DNS."""
+    """Files, the time, waiting, becoming another program (path and argument list, as os.execv), the DNS."""
 
     files: FileSystem = field(default_factory=FileSystem)
     now: Callable[[], datetime] = _now
+    sleep: Callable[[float], None] = time.sleep
     execute: Callable[[str, list[str]], object] = os.execv
     find: "Callable[[Loaded, FileSystem, Sequence[str], Address | None], Found]" = _find

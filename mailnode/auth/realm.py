@@ -192,6 +192,11 @@ class Realm:
             raise NotImplementedError("only IMailAccount is given here, and to nobody anonymous")
         return IMailAccount, self.account(avatarId.decode()), lambda: None
 
+    @property
+    def open_stores(self) -> int:
+        """How many accounts have their caches open."""
+        return len(self._open)
+
     def accounts(self) -> list[MailAccount]:
         """All accounts that were made so far."""
         return list(self._accounts.values())

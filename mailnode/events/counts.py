@@ -5,7 +5,7 @@ is asked for. So a limit is kept everywhere, but for steps that two processes ta
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 
 class Counts:
@@ -18,6 +18,12 @@ class Counts:
     def __getitem__(self, name: str) -> int:
         """How many there are in all processes."""
         return self._counts[name]
+
+    def named(self, beginning: str) -> Iterator[tuple[str, int]]:
+        """Those whose names have this beginning, without it."""
+        for name, number in self._counts.items():
+            if name.startswith(beginning):
+                yield name.removeprefix(beginning), number
 
     def add(self, name: str, by: int) -> None:
         """Count here, and tell the others."""

@@ -12,7 +12,20 @@ from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
 _LIMIT = 512
+_ITEMS = 100
 _PLAIN = re.compile(rf"[!#-<>-\[\]-~]{{1,{_LIMIT}}}")  # what is written as it is
+
+
+def cut(value: object) -> object:
+    """The value as JSON can hold it; a text has at most as many characters as one that is escaped."""
+    if value is None or isinstance(value, int | float):
+        return value
+    if isinstance(value, tuple | list):
+        return [cut(one) for one in value[:_ITEMS]]
+    if isinstance(value, bytes | bytearray):
+        value = bytes(value[: _LIMIT + 1]).decode("utf-8", "backslashreplace")
+    text = str(value)
+    return text if len(text) <= _LIMIT else text[:_LIMIT] + "..."
 
 
 def escape(value: object) -> str:
@@ -69,7 +82,7 @@ class Log:
 
     def _emit(self, level: Any, event: str, fields: dict[str, object]) -> None:
         line = event + self._ending + _pairs(fields)
-        self._logger.emit(level, "{line}", line=line, **self._structured, event_name=event)
+        self._logger.emit(level, "{line}", line=line, **self._structured, event_name=event, fields=fields)
 
     def each(self, event: str, calls: Iterable[Callable[[], None]]) -> None:
         """Make all these calls; one that fails is a bug of its own, and of nobody who is called after it."""

@@ -153,6 +153,16 @@ class ThreadedExecutor:
             if worker.thread.is_alive():
                 worker.thread.join()
 
+    @property
+    def waiting(self) -> int:
+        """Jobs that no thread has begun with."""
+        return len(self._backlog)
+
+    @property
+    def busy(self) -> int:
+        """Threads that are working."""
+        return len(self._workers) - len(self._idle)
+
     def run(self, function: Callable[..., T], *args: Any) -> "Deferred[T]":
         """Run in one of the threads; the result may be there already."""
         job = _Job(function, args)
@@ -261,9 +271,9 @@ class Lane:
         return self._busy
 
     @property
-    def waiting(self) -> bool:
-        """Whether jobs wait for the one that is running."""
-        return bool(self._jobs)
+    def waiting(self) -> int:
+        """How many jobs wait for the one that is running."""
+        return len(self._jobs)
 
     def _go_on(self) -> None:
         """Run what waits, in a loop: a job may be over at once, and what follows it may bring the next."""

@@ -52,6 +52,7 @@ class ServerConnection(SSL.Connection):
     """OpenSSL's side of a connection, which knows what came of looking at the client's certificate."""
 
     verified: bool | None = None  # None where the client was not asked, or has none
+    begun_with: SSL.Context | None = None  # kept as long as OpenSSL may call back into it, whatever SNI chose
 
 
 def note(connection: SSL.Connection, _certificate: object, _error: int, _depth: int, good: int) -> bool:

@@ -8,14 +8,14 @@ Stress begins when strangers have most of the places there are for them, and end
 are free again: so that a count that goes up and down by one does not begin it anew each time.
 """
 
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
-from mailnode.events.log import Log
 from mailnode.events.counts import Counts
+from mailnode.events.log import Log
 
 _MINUTE = 60.0
 _SOURCES = 4096  # whose new connections are remembered; the one heard of longest ago is forgotten first
@@ -60,6 +60,7 @@ class Gate:
     ) -> None:
         self.stressed = False
         self.counts = Counts()
+        self.refused: Counter[str] = Counter()  # connections, by the reason
         self._limits = limits
         self._clock = clock
         self._log = log or Log("mailnode.net")
@@ -69,6 +70,10 @@ class Gate:
     def sessions(self) -> int:
         """How many connections there are."""
         return self.counts[_SESSIONS]
+
+    def people(self) -> dict[str, int]:
+        """How many connections each person has who has logged in."""
+        return dict(self.counts.named(_PERSON))
 
     def hear(self, name: str, by: int) -> None:
         """Another process that serves this protocol has counted (events.counts)."""
@@ -81,9 +86,9 @@ class Gate:
     def admit(self, peer: str, *, trusted: bool) -> "Admission | str":
         """An Admission, to be released when the connection ends; or why not, for the log."""
         source = "" if trusted else source_of(peer)
-        if self.sessions >= self._limits().sessions:
-            return "too many sessions"
-        if reason := self._enter(source):
+        full = self.sessions >= self._limits().sessions
+        if reason := "too many sessions" if full else self._enter(source):
+            self.refused[reason] += 1
             return reason
         self.counts.add(_SESSIONS, 1)
         return Admission(self, source)

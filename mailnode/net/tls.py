@@ -3,8 +3,9 @@
 TLS 1.2 and newer, no compression, no renegotiation, buffers given back while a connection idles (26 KiB a
 connection instead of 46). A connection keeps the context it started with; the next one gets the new.
 
-No session is ever resumed: there is neither a cache nor a ticket. So what one listener has found out about a
-client, such as its certificate, can never be brought to another one, and tls-unique is unique.
+No session of somebody who may log in is ever resumed: there is neither a cache nor a ticket. So what one
+listener has found out about a client, such as its certificate, can never be brought to another one, and
+tls-unique is unique. Other servers may be given tickets, which are good for their own context only.
 
 A client looks at the server's certificates when the handshake is done. Who insists has the connection cut off
 before an octet is sent; everybody may ask what was wrong.
@@ -33,13 +34,16 @@ class TlsError(Exception):
     """The certificate or its key cannot be used; the text says which and why."""
 
 
-def make_context(certificate: str, key: str, client_ca: str = "") -> SSL.Context:
+def make_context(certificate: str, key: str, client_ca: str = "", *, tickets: bool = False) -> SSL.Context:
     """A server context from a PEM chain and a PEM key. Raises TlsError.
 
-    With a PEM file of authorities it asks clients for a certificate, and takes those without a good one too.
+    With a PEM file of authorities it asks clients for a certificate, and takes those without a good one too;
+    then, and without `tickets`, it lets nobody resume a session.
     """
     context = _context(SSL.TLS_SERVER_METHOD)
-    context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE | SSL.OP_NO_TICKET)
+    context.set_options(SSL.OP_CIPHER_SERVER_PREFERENCE)
+    if client_ca or not tickets:
+        context.set_options(SSL.OP_NO_TICKET)
     _load(context, certificate, key)
     if client_ca:
         _ask_for_certificate(context, client_ca)
@@ -111,7 +115,9 @@ class TlsServer:
 
     def serverConnectionForTLS(self, protocol: TLSMemoryBIOProtocol) -> SSL.Connection:
         """Twisted's: a new TLS connection."""
-        return ServerConnection(self.context, None)
+        connection = ServerConnection(self.context, None)
+        connection.begun_with = self.context
+        return connection
 
 
 class WrongServer(Exception):

@@ -208,6 +208,7 @@ class Glance(NamedTuple):
     due: float
     release: float
     priority: int
+    came: float
 
 
 def glance(data: bytes) -> Glance:
@@ -223,6 +224,7 @@ def glance(data: bytes) -> Glance:
             _number(content["due"], float),
             _number(envelope.get("release", 0.0), float),
             int(_number(envelope.get("priority", 0), int)),
+            _number(content["came"], float),
         )
 
 

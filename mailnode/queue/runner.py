@@ -30,6 +30,7 @@ from mailnode.queue.admission import Admission
 from mailnode.queue.changes import Change, release
 from mailnode.queue.entry import Approval, Delay, Entry, Proof
 from mailnode.queue.spool import Found, Spool, Unreadable
+from mailnode.queue.state import QueueState, state
 from mailnode.runtime import Runtime
 
 T = TypeVar("T")
@@ -111,6 +112,7 @@ class Runner:
         self._order: list[tuple[float, str]] = []  # a heap of the same, and of what was true once
         self._ready: list[tuple[int, float, str]] = []  # of what is due: the most important, the oldest first
         self._priority: dict[str, int] = {}  # of what is not as important as all else
+        self._came: dict[str, float] = {}  # when, in seconds since the epoch
         self._running: dict[str, Deferred[None]] = {}
         self._arriving: set[str] = set()  # what comes in, and may be on the disk before it is to be started
         self._unsaved: dict[str, Entry] = {}  # what happened and could not be written
@@ -146,6 +148,7 @@ class Runner:
             self._log.warn("strange file in the queue", file=found.name, outcome=found.wrong)
         elif not any(found.name in known for known in (self._due, self._running, self._arriving)):
             latest = max(found.release, self._runtime.now() + WAITS[-1] * (1 + JITTER))
+            self._came[found.name] = found.came
             self._wait(found.name, min(found.due, latest), found.priority)
 
     # What others ask for
@@ -161,6 +164,7 @@ class Runner:
         if accepted:
             if entry.due <= self._runtime.now() and len(self._fresh) < TOGETHER:
                 self._fresh[entry.id] = entry
+            self._came[entry.id] = entry.came
             self._wait(entry.id, entry.due, entry.envelope.priority)
             self._plan()
 
@@ -212,9 +216,8 @@ class Runner:
     async def drop(self, name: str) -> None:
         """Remove a message; nobody is told. Raises as change() does."""
         await self._alone(name, self._forget)
-        self._due.pop(name, None)
-        self._priority.pop(name, None)
-        self._unsaved.pop(name, None)
+        for known in (self._due, self._priority, self._came, self._unsaved):
+            known.pop(name, None)
 
     def _forget(self, name: str) -> None:
         self._spool.read(name)
@@ -234,6 +237,13 @@ class Runner:
                 self._wait(name, self._due[name])
             self._plan()
             ended.callback(None)
+
+    def state(self) -> QueueState:
+        """How much waits at this moment, and since when."""
+        known = self._due.keys() | self._running.keys()
+        self._came = {name: came for name, came in self._came.items() if name in known}
+        waiting = (due for name, due in self._due.items() if name not in self._running)
+        return state(waiting, self._came.values(), active=len(self._running), now=self._runtime.now())
 
     # Time
 
@@ -367,6 +377,7 @@ class Runner:
         else:
             await self._runtime.blocking.run(self._spool.remove, entry.id)
             self._priority.pop(entry.id, None)
+            self._came.pop(entry.id, None)
             self._bus.publish(Ended("", entry.id))
         del self._unsaved[entry.id]
 

@@ -49,14 +49,15 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A message that waits, until when and how important it is; or, with `wrong`, the name of a file and what
-    was done to it.
+    """A message that waits, until when, how important it is and when it came; or, with `wrong`, the name of a
+    file and what was done to it.
     """
 
     name: str
     due: float = 0.0
     release: float = 0.0
     priority: int = 0
+    came: float = 0.0
     wrong: str = ""
 
 
@@ -225,7 +226,7 @@ class Spool:
                 raise Unreadable("its message is missing")
         except Unreadable as why:
             return self.put_aside(name, str(why))
-        return Found(name, found.due, found.release, found.priority)
+        return Found(name, *found[1:])
 
     def put_aside(self, name: str, why: str) -> Found:
         """Move an envelope nobody understands out of the way, with its body. Raises OSError."""

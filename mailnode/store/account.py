@@ -128,6 +128,11 @@ class Account:
                 elif prefix and stat.S_ISDIR(facts.st_mode):
                     remove_tree(self._files, path)
 
+    @property
+    def caches_discarded(self) -> int:
+        """How often a cache or text index was made anew after an error in it."""
+        return self._context.discarded
+
     def close(self) -> None:
         """Close the caches, with everything in them; the next use opens them again."""
         for mailbox in list(self._open.values()):

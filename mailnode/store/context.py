@@ -37,6 +37,7 @@ class Context:
     quotas: Callable[[], Sequence[Quota]] = lambda: ()
     uidl: Callable[[], str] = lambda: DEFAULT
     ledger: Ledger | None = None  # None as long as nobody has asked for the usage
+    discarded: int = 0  # caches and text indexes that were made anew after an error in them
     _index: Index | None = field(default=None)
     _inode: int = 0  # of the cache that is open
     _text: TextIndex | None = field(default=None)
@@ -91,7 +92,7 @@ class Context:
         except sqlite3.OperationalError:
             raise  # locked, or no room or descriptor for it: it may be all right later
         except sqlite3.DatabaseError:
-            self._remove(name)
+            self._discard(name)
             return opening(path)
 
     def _made(self, name: str) -> str:
@@ -107,12 +108,12 @@ class Context:
     def discard_index(self) -> None:
         """Throw the cache away after an error in it; the next use starts an empty one."""
         self.close()
-        self._remove(FILE_NAME)
+        self._discard(FILE_NAME)
 
     def discard_text_index(self) -> None:
         """Throw the text index away after an error in it; the next use starts an empty one."""
         self.close()
-        self._remove(TEXT_FILE_NAME)
+        self._discard(TEXT_FILE_NAME)
 
     def close(self) -> None:
         """Close the cache and the text index."""
@@ -131,6 +132,10 @@ class Context:
     def new_guid(self) -> str:
         """32 hex digits, as the G of a uid list."""
         return f"{self.rng.getrandbits(128):032x}"
+
+    def _discard(self, name: str) -> None:
+        self.discarded += 1
+        self._remove(name)
 
     def _remove(self, name: str) -> None:
         for suffix in ("", "-wal", "-shm"):

@@ -3,6 +3,7 @@
 import os
 import shutil
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from cryptography.x509.verification import PolicyBuilder, Store
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.admin.certificates import inspect, write_certificates
-from mailnode.config import Tls
+from mailnode.config import Certificate, Tls
 from mailnode.fs import FileSystem
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -31,8 +32,8 @@ class Certificates(SynchronousTestCase):
     def read(self, name: str) -> x509.Certificate:
         return x509.load_pem_x509_certificate((self.folder / "tls" / name).read_bytes())
 
-    def inspected(self, *, days: int = 1, hostname: str = NAME) -> tuple[list[str], list[str]]:
-        mistakes, warnings = inspect(self.tls, hostname, FileSystem(), NOW + timedelta(days=days))
+    def inspected(self, *hosts: str, days: int = 1) -> tuple[list[str], list[str]]:
+        mistakes, warnings = inspect(self.tls, [*hosts], FileSystem(), NOW + timedelta(days=days))
         return [one.text for one in mistakes], [one.text for one in warnings]
 
     def test_files(self) -> None:
@@ -70,7 +71,26 @@ class Certificates(SynchronousTestCase):
         self.assertEqual(self.inspected(days=810), ([], ["runs out on 2028-04-06"]))
         self.assertEqual(self.inspected(days=830), ([], ["ran out on 2028-04-06"]))
         self.assertEqual(self.inspected(days=-2), ([], ["is not valid yet"]))
-        self.assertEqual(self.inspected(hostname="mx.example.net"), ([], ["is not for mx.example.net"]))
+        self.assertEqual(self.inspected(NAME, "mx.example.net"), ([], ["is not for mx.example.net"]))
+
+    def test_further(self) -> None:
+        """All certificates together are for the names; what is wrong with a further one is told."""
+        other = write_certificates(str(self.folder / "other"), "mx.example.net", FileSystem(), NOW)
+        self.tls = replace(self.tls, further=(Certificate(other.certificate, other.key),))
+        self.assertEqual(self.inspected(NAME, "mx.example.net"), ([], []))
+        self.assertEqual(self.inspected(NAME, "x.y")[1], ["and further ones are not for x.y"])
+        self.assertEqual(self.inspected(NAME, days=830)[1], ["ran out on 2028-04-06"] * 2)
+        self.tls = replace(self.tls, further=(Certificate(other.certificate, self.tls.key),))
+        mistakes, _ = inspect(self.tls, [], FileSystem(), NOW)
+        self.assertEqual(
+            [(one.file, one.text) for one in mistakes], [(self.tls.key, "belongs to another certificate")]
+        )
+
+    def test_wildcard(self) -> None:
+        """A wildcard is for one label."""
+        self.tls = write_certificates(str(self.folder / "tls"), "*.example.net", FileSystem(), NOW)
+        for host, good in (("mx.example.net", True), ("a.mx.example.net", False), ("example.net", False)):
+            self.assertEqual(self.inspected(host)[1] == [], good, host)
 
     def test_mismatch(self) -> None:
         """A key of another certificate is a mistake."""

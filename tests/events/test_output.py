@@ -1,17 +1,19 @@
 """The log on the standard output."""
 
+import json
+from datetime import datetime
 from io import StringIO
 from typing import Any
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.application.service import Application
-from twisted.logger import ILogObserver, Logger, LogPublisher, textFileLogObserver
+from twisted.logger import ILogObserver, Logger, LogLevel, LogPublisher, textFileLogObserver
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.events.log import Log
-from mailnode.events.output import Lines, take_over
+from mailnode.events.output import JsonLines, Lines, take_over
 
 
 class LinesTests(SynchronousTestCase):
@@ -54,6 +56,62 @@ class LinesTests(SynchronousTestCase):
         self.assertEqual(ours.getvalue(), twistds.getvalue())
 
 
+class JsonTests(SynchronousTestCase):
+    """Each event as an object."""
+
+    def setUp(self) -> None:
+        self.output = StringIO()
+        observer = JsonLines(self.output)
+        self.log = Log("mailnode.test")
+        self.other = Logger(namespace="elsewhere", observer=observer)
+        self.log._logger = Logger(namespace="mailnode.test", observer=observer)
+
+    def lines(self) -> list[dict[str, Any]]:
+        """What was written, without the times."""
+        text = self.output.getvalue()
+        self.assertTrue(text.isascii())
+        found = [json.loads(line) for line in text.splitlines()]
+        for one in found:
+            self.assertIsNotNone(datetime.fromisoformat(one.pop("time")).tzinfo)
+        return found
+
+    def test_fields(self) -> None:
+        """The fields of a fact are those of the object, with the ids; numbers stay numbers."""
+        self.log.bind(connection="K1").warn("moved here", to=b"\xff\n", count=3, people=("a", "b"))
+        start = {"level": "warn", "source": "mailnode.test", "event": "moved here", "connection": "K1"}
+        self.assertEqual(self.lines(), [{**start, "to": "\\xff\n", "count": 3, "people": ["a", "b"]}])
+
+    def test_own_names(self) -> None:
+        """A field does not take the place of what every line has."""
+        self.log.info("moved", level="high", time="never")
+        self.assertEqual(self.lines(), [{"level": "info", "source": "mailnode.test", "event": "moved"}])
+
+    def test_others(self) -> None:
+        """What is not ours, and a bug with its traceback, is one line each too."""
+        self.other.info("somebody says {what}", what="this\nand that")
+        self.other.emit(LogLevel.info)  # nothing to say
+        try:
+            raise ValueError("bad\x1b[2J")
+        except ValueError:
+            self.log.bind(connection="K1").bug("failed", Failure())
+        said, bug = self.lines()
+        self.assertEqual((said["source"], said["event"]), ("elsewhere", "somebody says this\nand that"))
+        self.assertEqual((bug["level"], bug["connection"]), ("critical", "K1"))
+        self.assertIn("ValueError: bad", bug["traceback"])
+
+    @given(st.text() | st.binary())
+    @example("\r\n\u2028\u202e\x1b[2J")
+    @example("x" * 1_000_000)
+    @settings(deadline=None, max_examples=50)
+    def test_anything(self, value: str | bytes) -> None:
+        """Whatever a peer has sent is one line of ASCII, and cut."""
+        self.output.truncate(0)
+        self.output.seek(0)
+        self.log.info("said", text=value)
+        (line,) = self.lines()
+        self.assertLessEqual(len(line["text"]), 515)
+
+
 class TakingOver(SynchronousTestCase):
     """Where twistd would not log on the standard output, nothing is changed."""
 
@@ -68,7 +126,10 @@ class TakingOver(SynchronousTestCase):
         ):
             application = Application("mailnode")
             twistd = {"nodaemon": True, "syslog": False, "logfile": None, **options}
-            take_over(application, twistd, StringIO())
+            self.assertEqual(take_over(application, twistd, StringIO(), "json"), taken)
+            found = application.getComponent(ILogObserver, None)
+            self.assertEqual(isinstance(found, JsonLines), taken, str(options))
+            self.assertEqual(take_over(application, twistd, StringIO()), taken)
             found = application.getComponent(ILogObserver, None)
             self.assertEqual(isinstance(found, Lines), taken, str(options))
         take_over(None, {"nodaemon": True, "syslog": False, "logfile": None}, StringIO())

@@ -209,6 +209,8 @@ class LimitTests(SynchronousTestCase):
             ("submission", 50, 7),
             ("imap", 60, 7),
             ("pop3", 70, 7),
+            ("http", 100, 100),
+            ("metrics", 100, 100),
         ):
             limits = connection_limits(protocol, numbers)
             self.assertEqual((limits.sessions, limits.before_login), (sessions, before_login), protocol)
@@ -242,11 +244,15 @@ class Reactor(MemoryReactorClock):
 class NodeTestCase(SynchronousTestCase):
     """A server that does not listen and whose threads do no work."""
 
+    def setUp(self) -> None:
+        self.servers: list[Server] = []
+
     def node(self, more: str = "") -> tuple[MailNode, Reactor]:
         """The server, with more lines in its configuration."""
         server = Server()
         self.addCleanup(server.clean_up)
         server.write_config(server.extra + more)
+        self.servers.append(server)
         reactor = Reactor()
         return MailNode(server.config_path, reactor), reactor
 
@@ -258,7 +264,7 @@ class TlsTests(NodeTestCase):
         """Not other mail servers, on port 25; and a reload changes what both use."""
         node, _ = self.node()
         used = {factory._door.listener.protocol: factory._door for factory in node._factories.values()}
-        plain, asking = node._entrance.tls, node._entrance.asking
+        plain, asking = node._entrance.certificates._servers
         self.assertIs(used["smtp"].tls, plain)
         self.assertIs(used["smtp"].serve.__self__.tls, plain)
         for protocol in ("submission", "pop3", "imap"):
@@ -270,6 +276,21 @@ class TlsTests(NodeTestCase):
         self.patch(ThreadedExecutor, "run", InlineExecutor.run)
         self.successResultOf(Deferred.fromCoroutine(node.reload()))
         self.assertFalse({plain.context, asking.context} & set(before))
+
+    def test_renewed(self) -> None:
+        """Certificates that were renewed are taken within a minute, without a reload."""
+        self.patch(ThreadedExecutor, "run", InlineExecutor.run)
+        node, reactor = self.node()
+        server = self.servers[-1]
+        certificates = node._entrance.certificates
+        before = [one.context for one in certificates._servers]
+        certificates.renewal.start()
+        self.addCleanup(certificates.renewal.stop)
+        reactor.advance(60)
+        self.assertEqual([one.context for one in certificates._servers], before)
+        server.write_certificates()
+        reactor.advance(60)
+        self.assertFalse({one.context for one in certificates._servers} & set(before))
 
 
 class DescriptorTests(SynchronousTestCase):

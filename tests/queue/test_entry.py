@@ -93,7 +93,8 @@ class Texts(SynchronousTestCase):
         """What is read is what was written, in every field."""
         self.assertEqual(decode(encode(entry)), entry)
         self.assertEqual(
-            glance(encode(entry)), (entry.id, entry.due, entry.envelope.release, entry.envelope.priority)
+            glance(encode(entry)),
+            (entry.id, entry.due, entry.envelope.release, entry.envelope.priority, entry.came),
         )
 
     def test_every_field_is_written(self) -> None:
@@ -117,7 +118,7 @@ class Texts(SynchronousTestCase):
         for name in ("solicitation", "priority", "utf8", "release"):
             del content["envelope"][name]
         self.assertEqual(decode(json.dumps(content).encode()), entry)
-        self.assertEqual(glance(json.dumps(content).encode()), ("ID", 2.0, 0.0, 0))
+        self.assertEqual(glance(json.dumps(content).encode()), ("ID", 2.0, 0.0, 0, 1.0))
 
     @settings(derandomize=True, database=None, deadline=None)
     @given(st.data())

@@ -34,6 +34,7 @@ from mailnode.queue.runner import (
     Runner,
 )
 from mailnode.queue.spool import Spool
+from mailnode.queue.state import QueueState
 from mailnode.runtime import Runtime
 from mailnode.wire.address import Address
 from mailnode.wire.esmtp import Notify
@@ -392,6 +393,30 @@ class Running(SynchronousTestCase):
         self.assertRaises(FileNotFoundError, self.runner.retry, "A1")
         self.pass_time(HOUR, 10)
         self.assertEqual([entry.id for _, entry in self.tried], ["A1", "B2"])
+
+    def test_state(self) -> None:
+        """How much waits, and since when; a restart knows the same, and what has ended counts no more."""
+        self.assertEqual(self.runner.state(), QueueState())
+        self.accept("A1", NOW + HOUR)
+        self.clock.advance(10)
+        self.accept("B2", NOW + HOUR)
+        self.accept("C3", NOW + HOUR)
+        self.do(self.runner.change("C3", CHANGES["hold"]))
+        for runner in (self.runner, self.begin()):
+            self.assertEqual(runner.state(), QueueState(waiting=2, held=1, oldest=NOW))
+            runner.stop()
+        self.runner = self.begin()
+        trying: Deferred[Entry] = Deferred()
+        self.answer = lambda entry: trying if entry.id == "A1" else self.everybody(entry, LATER)
+        self.runner.retry("A1")
+        self.assertEqual(self.runner.state(), QueueState(due=1, waiting=1, held=1, oldest=NOW))
+        self.clock.advance(0)
+        self.assertEqual(self.runner.state(), QueueState(waiting=1, held=1, active=1, oldest=NOW))
+        trying.callback(self.everybody(self.tried[-1][1], DONE))
+        self.assertEqual(self.runner.state(), QueueState(waiting=1, held=1, oldest=NOW + 10))
+        self.do(self.runner.drop("B2"))
+        self.do(self.runner.drop("C3"))
+        self.assertEqual(self.runner.state(), QueueState())
 
     def test_priority(self) -> None:
         """RFC 6710: of what is due the most important goes first, then the oldest; also after a restart."""

@@ -81,7 +81,7 @@ class Spools(SynchronousTestCase):
             self.assertEqual(body.read_at(0, 1000), BODY)
         self.spool.save(entry("A1", 9.0))
         again = Spool(FileSystem(), self.path)
-        self.assertEqual(list(again.scan()), [Found("A1", 9.0)])
+        self.assertEqual(list(again.scan()), [Found("A1", 9.0, came=1.0)])
         self.assertEqual(again.names(), ["A1"])
         again.remove("A1")
         self.assertEqual((self.listed(), list(again.scan()), again.names()), ([], [], []))
@@ -170,7 +170,7 @@ class Spools(SynchronousTestCase):
         self.plant("B2.body", b"half")
         self.plant("A1.envelope.new.123", b"{")
         self.plant("C3.envelope.new.5", b"{")
-        self.assertEqual(list(self.spool.scan()), [Found("A1", 5.0)])
+        self.assertEqual(list(self.spool.scan()), [Found("A1", 5.0, came=1.0)])
         self.assertEqual(self.listed(), ["A1.body", "A1.envelope"])
 
     def test_what_comes_in_is_no_stray(self) -> None:

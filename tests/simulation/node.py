@@ -181,8 +181,8 @@ class Life:
             moderation,
         )
         serve = {"smtp": smtp.serve, "submission": smtp.serve}
-        tls = {"smtp": None, "submission": None}
-        self.factories = session_factories(live, runtime, serve, tls, make_gates(live, runtime, serve))
+        gates = make_gates(live, runtime, serve)
+        self.factories = session_factories(live, runtime, serve, {}, None, gates)
         for port, factory in zip((SMTP, SUBMISSION), self.factories.values(), strict=True):
             network.listen(machine, port, factory)
 
