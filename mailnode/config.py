@@ -213,6 +213,11 @@ class Config:
         return os.path.join(self.state, "queue")
 
     @property
+    def log_directory(self) -> str:
+        """The folder of what happened to messages."""
+        return os.path.join(self.state, "log")
+
+    @property
     def sts_directory(self) -> str:
         """The folder of the MTA-STS policies of other domains."""
         return os.path.join(self.state, "mta-sts")

@@ -247,12 +247,26 @@ def endpoint(text: str) -> str:
 
 def reachable(endpoint: str) -> bool:
     """Whether other machines can connect to an endpoint; False also where systemd alone knows that."""
-    kind, *arguments = _endpoint_parts(endpoint)
-    interface = next((part[10:] for part in arguments if part.startswith("interface=")), "")
+    kind, interface = _endpoint_parts(endpoint)[0], endpoint_interface(endpoint)
     try:
         return kind in ("tcp", "tcp6") and not (interface and ip_address(interface).is_loopback)
     except ValueError:
         return interface != "localhost"
+
+
+def endpoint_port(endpoint: str) -> int:
+    """The TCP port of an endpoint string that `endpoint` has let pass; 0 for one of another kind."""
+    kind, *arguments = _endpoint_parts(endpoint)
+    named = dict(part.split("=", 1) for part in arguments if "=" in part)
+    if kind not in ("tcp", "tcp6"):
+        return 0
+    return int(named.get("port") or next(part for part in arguments if "=" not in part))
+
+
+def endpoint_interface(endpoint: str) -> str:
+    """The address that an endpoint listens on; "" where it is all of them, or none."""
+    arguments = _endpoint_parts(endpoint)[1:]
+    return next((part[10:] for part in arguments if part.startswith("interface=")), "")
 
 
 def _endpoint_parts(text: str) -> list[str]:

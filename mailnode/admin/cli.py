@@ -17,6 +17,8 @@ from mailnode.admin import templates
 from mailnode.admin.certificates import inspect, write_certificates
 from mailnode.admin.command import Command, checked, failed
 from mailnode.admin.control import ControlError, ask
+from mailnode.admin.dns_command import dns
+from mailnode.admin.doctor_command import doctor
 from mailnode.admin.mailbox_commands import mailbox
 from mailnode.admin.outside import Outside
 from mailnode.admin.queue_commands import queue
@@ -63,6 +65,8 @@ main.add_command(mailbox)
 main.add_command(store)
 main.add_command(queue)
 main.add_command(route)
+main.add_command(dns)
+main.add_command(doctor)
 
 
 @main.command()
