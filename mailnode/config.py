@@ -107,6 +107,14 @@ class Pop3:
 
 
 @dataclass(frozen=True, slots=True)
+class EventLog:
+    """How large the file of events gets, in octets, and how many older ones are kept; 0 octets for none."""
+
+    events_size: Annotated[int, between(0, 2**40)] = 10_485_760
+    events_keep: Annotated[int, between(0, 1000)] = 9
+
+
+@dataclass(frozen=True, slots=True)
 class Limits:
     """Every limit; sizes in octets, times in seconds, a rate in octets a second, the rest counts."""
 
@@ -188,6 +196,7 @@ class Config:
     messages: LiveMessages = field(default_factory=LiveMessages)
     on_demand: Mapping[Domain, tuple[MailAddress, ...]] = field(default_factory=dict)
     dns: Dns = field(default_factory=Dns)
+    log: EventLog = EventLog()
     routes: Routes = field(default_factory=dict)
     sender_routes: SenderRoutes = field(default_factory=dict)
     limits: Limits = Limits()

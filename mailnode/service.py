@@ -43,7 +43,9 @@ from mailnode.delivery.reporting import Reporter
 from mailnode.delivery.tls_reporting import TlsReporting
 from mailnode.delivery.waiting import CalledFor
 from mailnode.delivery.way_out import make_way_out
+from mailnode.events.deeds import EVERYDAY
 from mailnode.events.feed import ChangeFeed
+from mailnode.events.journal import Journal
 from mailnode.events.life import Bus, write_to
 from mailnode.events.log import Log
 from mailnode.events.output import take_over
@@ -66,6 +68,7 @@ from mailnode.service_reading import CANNOT_START, changed_people, read, waits_f
 from mailnode.smtp.server import Smtp
 from mailnode.upkeep.indexer import Indexer
 from mailnode.upkeep.memory import ShortCollections
+from mailnode.upkeep.recorder import Recorder
 from mailnode.wire.srs import Srs
 
 STORE_THREADS = 8
@@ -136,7 +139,10 @@ class MailNode(Service):
         self._runtime = runtime = Runtime(reactor, rng, self._disk)
         self._reads = Lane(runtime.blocking)  # so that what was read last is what is in force
         feed, bus, sessions = ChangeFeed(), Bus(), LiveSessions()
-        bus.subscribe(write_to(Log("mailnode.mail")))
+        bus.subscribe(write_to(Log("mailnode.mail"), without=EVERYDAY))
+        journal = Journal(files, loaded.config.log_directory)
+        self._recorder = Recorder(runtime, journal, lambda: live.config.log, Log("mailnode.events"))
+        bus.subscribe(self._recorder)
 
         self._realm = realm = Realm(live, runtime, files, rng=rng)
         checker = PasswordChecker(
@@ -316,6 +322,7 @@ class MailNode(Service):
         """Close what the lanes have open, after the jobs that are in them; then end the threads."""
         jobs = [Deferred.fromCoroutine(one.stop()) for one in (self._senders, self._tls_reporting)]
         await DeferredList(jobs + [one.lane.run(one.store.close) for one in self._realm.accounts()])
+        await self._recorder.flush()
         await DeferredList([self._stopped(one) for one in (self._disk, self._passwords)])
 
     def _stopped(self, threads: ThreadedExecutor) -> "Deferred[None]":

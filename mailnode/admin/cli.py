@@ -19,6 +19,7 @@ from mailnode.admin.command import Command, checked, failed
 from mailnode.admin.control import ControlError, ask
 from mailnode.admin.dns_command import dns
 from mailnode.admin.doctor_command import doctor
+from mailnode.admin.explain_command import explain
 from mailnode.admin.mailbox_commands import mailbox
 from mailnode.admin.outside import Outside
 from mailnode.admin.queue_commands import queue
@@ -67,6 +68,7 @@ main.add_command(queue)
 main.add_command(route)
 main.add_command(dns)
 main.add_command(doctor)
+main.add_command(explain)
 
 
 @main.command()

@@ -1,0 +1,215 @@
+"""Finds in the event log what belongs to one message, or to one session.
+
+Events know a message by its id, from the connection on which it came to the last host that took it, and by
+the base name of its file once it is in a mailbox; UIDs lead on from there where no name was written down. So
+the log is read several times, each time for the lines in which a word stands that the time before has
+brought up. Only those lines are parsed.
+"""
+
+import json
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from mailnode.events.journal import Journal, Row, understood
+from mailnode.wire.errors import BadSyntax
+from mailnode.wire.imap import sequence
+
+_MESSAGES_AT_ONCE = 1000  # for one address; what is older is left out
+_TOLD_AT_ONCE = 50  # messages of one Message-ID
+_LARGEST = 2**32
+_BEFORE = ("Refused", "LoggedIn", "LoginRefused")  # what may stand before a message in its session
+
+Spot = tuple[str, str, int]  # address, mailbox and UID
+
+
+@dataclass(slots=True)
+class Found:
+    """The events of one thing in the order of time, the sessions they speak of, and the messages in them."""
+
+    rows: list[Row] = field(default_factory=list)
+    sessions: dict[str, list[Row]] = field(default_factory=dict)  # logins and names of clients
+    messages: list[str] = field(default_factory=list)  # ids, the newest last
+    files: list[tuple[str, str]] = field(default_factory=list)  # address and lasting name, of deliveries
+
+
+class Search:
+    """Searches in one journal."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+
+    def oldest(self) -> float | None:
+        """When the log begins, in seconds since the epoch; None for one that is empty."""
+        last = None
+        for line in self._journal.lines():
+            last = line
+        return next((row["time"] for row in understood([last] if last else [])), None)
+
+    def _rows(
+        self, words: Collection[str], wanted: Callable[[Row], bool], *, fold: bool = False
+    ) -> list[Row]:
+        """The events, oldest first, in whose lines one of these words stands, and that are wanted."""
+        keys = [json.dumps(word)[1:-1].encode() for word in words if word]
+        if fold:
+            keys = [key.lower() for key in keys]
+        lines = (
+            line
+            for line in self._journal.lines()
+            if any(key in (line.lower() if fold else line) for key in keys)
+        )
+        return [row for row in understood(lines) if wanted(row)][::-1]
+
+    def messages(self, text: str) -> list[str]:
+        """The ids of the messages that an id, a Message-ID or an address means, the newest last."""
+        if "@" not in text:
+            rows = self._rows([text], lambda row: row.get("message") == text)
+        elif text.startswith("<"):
+            rows = self._rows([text], lambda row: row.get("message_id") == text)
+        else:
+            named = text.casefold()
+            rows = self._rows([text], lambda row: _concerns(row, named), fold=True)
+        ids = dict.fromkeys(str(row["message"]) for row in reversed(rows) if row.get("message"))
+        return list(ids)[:_MESSAGES_AT_ONCE][::-1]
+
+    def refusals(self, address: str) -> list[Row]:
+        """The commands that were refused and name an address."""
+        named = address.casefold()
+        return self._rows(
+            [address],
+            lambda row: row["event"] == "Refused" and named in str(row.get("subject")).casefold(),
+            fold=True,
+        )
+
+    def session(self, connection: str) -> Found:
+        """All that happened on a connection."""
+        rows = self._rows([connection], lambda row: row.get("connection") == connection)
+        return Found(rows, {connection: _of_session(rows, connection)} if rows else {})
+
+    def outlines(self, ids: Sequence[str]) -> dict[str, list[Row]]:
+        """Of each message what happened to it outside of mailboxes."""
+        found: dict[str, list[Row]] = {one: [] for one in ids}
+        for row in self._rows(ids, lambda row: row.get("message") in found):
+            found[row["message"]].append(row)
+        return {one: rows for one, rows in found.items() if rows}
+
+    def story(self, ids: list[str]) -> Found:
+        """All that happened to a message; several ids are told as one."""
+        ids = ids[-_TOLD_AT_ONCE:]
+        rows = self._rows(ids, lambda row: row.get("message") in ids)
+        files = [
+            (str(row.get("address")), str(row["file"]))
+            for row in rows
+            if row["event"] == "Delivered" and row.get("file")
+        ]
+        rows = _in_order([*self._before(rows, ids), *rows, *self._deeds(files)])
+        return Found(rows, self._sessions(rows), ids, list(dict.fromkeys(files)))
+
+    def _before(self, rows: list[Row], ids: list[str]) -> list[Row]:
+        """What happened on the connection that brought it, since the message before."""
+        connections = {str(row.get("connection")) for row in rows if row["event"] == "Accepted"}
+        waiting: dict[str, list[Row]] = {}
+        found: list[Row] = []
+        for row in self._rows(connections, lambda row: row["event"] in (*_BEFORE, "Accepted")):
+            connection = str(row.get("connection"))
+            if row["event"] != "Accepted":
+                waiting.setdefault(connection, []).append(row)
+            elif connection in connections:
+                before = waiting.pop(connection, [])
+                found += before if row.get("message") in ids else []
+        return found
+
+    def _deeds(self, files: list[tuple[str, str]]) -> list[Row]:
+        """What was done to these files in mailboxes."""
+        if not files:
+            return []
+        addresses = {address for address, _ in files}
+        names = {name for _, name in files}
+        rows = self._rows(
+            [*addresses, *names], lambda row: "uids" in row and isinstance(row.get("names"), list)
+        )
+        spots: set[Spot] = set()
+        for row in rows:
+            spots.update(spot for name, *both in _named(row) if name in names for spot in both)
+        return [row for row in rows if _touches(row, names, spots)]
+
+    def _sessions(self, rows: list[Row]) -> dict[str, list[Row]]:
+        """Of each session in these events who it was."""
+        connections = {str(row.get("connection")) for row in rows if row.get("connection")}
+        found = self._rows(
+            connections,
+            lambda row: row["event"] in ("LoggedIn", "Identified") and row.get("connection") in connections,
+        )
+        return {one: _of_session(found, one) for one in connections}
+
+
+def _of_session(rows: list[Row], connection: str) -> list[Row]:
+    return [
+        row
+        for row in rows
+        if row.get("connection") == connection and row["event"] in ("LoggedIn", "Identified")
+    ]
+
+
+def _in_order(rows: list[Row]) -> list[Row]:
+    """By time; that a message was accepted comes first of what its connection did to it.
+
+    The peer is told when it is where it belongs, but that is where the story begins.
+    """
+    begin: dict[object, float] = {}
+    for row in rows:
+        if row.get("message") and row.get("connection"):
+            key = row["message"], row["connection"]
+            begin[key] = min(row["time"], begin.get(key, row["time"]))
+
+    def place(row: Row) -> tuple[float, bool]:
+        first = row["event"] == "Accepted"
+        time = begin.get((row.get("message"), row.get("connection"))) if first else None
+        return (row["time"] if time is None else time), not first
+
+    return sorted(rows, key=place)
+
+
+def _concerns(row: Row, address: str) -> bool:
+    """Whether an event of a message names an address, in small letters, as sender or recipient."""
+    if not row.get("message"):
+        return False
+    named = [row.get(key) for key in ("reverse_path", "recipient", "address")]
+    recipients = row.get("recipients")
+    named += recipients if isinstance(recipients, list) else []
+    return any(isinstance(one, str) and one.casefold() == address for one in named)
+
+
+def _named(row: Row) -> Iterator[tuple[str, Spot] | tuple[str, Spot, Spot]]:
+    """Each message of a deed with its name: where it was, and where its copy is."""
+    here = _uids(row.get("uids"))
+    there = _uids(row.get("to_uids"))
+    for number, name in enumerate(row["names"][: len(here)]):
+        spot = str(row.get("address")), str(row.get("mailbox")), here[number]
+        if number < len(there):
+            yield str(name), spot, (str(row.get("to_address")), str(row.get("to_mailbox")), there[number])
+        else:
+            yield str(name), spot
+
+
+def _touches(row: Row, names: Collection[str], spots: Collection[Spot]) -> bool:
+    if row["names"]:
+        return any(name in names for name in row["names"])
+    where = str(row.get("address")), str(row.get("mailbox"))
+    wanted = [uid for address, mailbox, uid in spots if (address, mailbox) == where]
+    return any(uid in span for span in _spans(row.get("uids")) for uid in wanted)
+
+
+def _spans(text: object) -> list[range]:
+    try:
+        return sequence.parse(str(text).encode("ascii", "replace")).spans(_LARGEST) if text else []
+    except BadSyntax:
+        return []
+
+
+def _uids(text: object) -> list[int]:
+    """The UIDs of a set in the order in which they are written."""
+    found: list[int] = []
+    for part in str(text).split(",") if text else ():
+        for span in _spans(part):
+            found += span
+    return found
