@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mailnode.admin.command import JSON, checked
+from mailnode.admin.completion import complete_domains
 from mailnode.admin.findings import Finding, is_wrong, plain, rows
 from mailnode.config import Config
 from mailnode.config_rules import domain_name
@@ -28,7 +29,9 @@ def _address(text: str) -> str:
 
 
 @click.command("dns")
-@click.argument("domains", metavar="[DOMAIN]...", nargs=-1, callback=checked(domain_name))
+@click.argument(
+    "domains", metavar="[DOMAIN]...", nargs=-1, callback=checked(domain_name), shell_complete=complete_domains
+)
 @click.option(
     "--address",
     "addresses",

@@ -20,6 +20,7 @@ from mailnode.config import Config, Listener
 from mailnode.config_reading import Examination
 from mailnode.config_rules import endpoint_interface, endpoint_port
 from mailnode.fs import FileSystem
+from mailnode.queue.spool import ASIDE
 from mailnode.tomlfile import Mistake
 
 MANY = 10  # mistakes of the configuration that are told one by one
@@ -61,6 +62,7 @@ class Examiner:
         yield from self._clock()
         yield from self._disk()
         yield from self._permissions()
+        yield from self._queue()
 
     def _versions(self) -> Iterator[Finding]:
         version = self._machine.python_version()
@@ -114,7 +116,12 @@ class Examiner:
             if not port:
                 continue
             topic = f"port {port} ({listener.protocol})"
-            listens = self._machine.listens(_where(listener), port)
+            address = _where(listener)
+            if not self._machine.is_ours(address):
+                text = f"{address} is no address of this machine"
+                yield wrong(topic, text, f"Correct interface= in endpoint = {listener.endpoint!r}")
+                continue
+            listens = self._machine.listens(address, port)
             if listens and not running:
                 remedy = f"See who that is: ss -ltnp sport = :{port}"
                 yield wrong(topic, "another program listens there, so the server cannot start", remedy)
@@ -212,6 +219,19 @@ class Examiner:
                 text = f"{path} can be read by {self._machine.user_name(facts.st_uid)} only"
                 yield wrong("permissions", f"{text}, and the server is {owner}", f"Run: chown {owner} {path}")
 
+    def _queue(self) -> Iterator[Finding]:
+        """Messages of the queue that could not be read are not lost, but nobody delivers them."""
+        path = f"{self._config.queue_directory}/{ASIDE}"
+        try:
+            count = len(self._files.names(path)) if self._files.is_directory(path) else 0
+        except OSError:
+            return  # told with who may look at it
+        if count:
+            text = f"{count} files could not be read and lie in {path}"
+            yield warning(
+                "queue", text, "The server's log says why; put them back one folder up when mended."
+            )
+
     def _owner(self, path: str) -> int | None:
         facts = self._files.stat(path)
         return facts.st_uid if facts else None
@@ -228,8 +248,8 @@ def _where(listener: Listener) -> str:
     interface = endpoint_interface(listener.endpoint)
     try:
         everywhere = not interface or ip_address(interface).is_unspecified
-    except ValueError:  # a name
-        return interface
+    except ValueError:  # a name, which is asked of nobody
+        everywhere = interface == "localhost"
     loopback = "::1" if listener.endpoint.startswith("tcp6") else "127.0.0.1"
     return loopback if everywhere else interface
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mailnode.admin.command import JSON
+from mailnode.admin.completion import complete_addresses
 from mailnode.admin.explain_search import Found, Search
 from mailnode.admin.explain_words import told, when
 from mailnode.admin.findings import plain
@@ -26,7 +27,7 @@ SHOWN = 20  # messages of an address that are listed
 
 
 @click.command("explain")
-@click.argument("text", metavar="ID|ADDRESS|MESSAGE-ID")
+@click.argument("text", metavar="ID|ADDRESS|MESSAGE-ID", shell_complete=complete_addresses)
 @JSON
 @click.pass_obj
 def explain(command: "Command", text: str, *, as_json: bool) -> None:

@@ -44,6 +44,13 @@ def listens(address: str, port: int) -> bool:
         return False
 
 
+def is_ours(address: str) -> bool:
+    """Whether an IP address belongs to this machine."""
+    from mailnode.net import reach
+
+    return reach.is_ours(address)
+
+
 def user_name(number: int) -> str:
     """The name of a user, or the number where it has none."""
     try:
@@ -60,5 +67,6 @@ class Machine:
     openssl_versions: Callable[[], tuple[str, ...]] = openssl_versions
     clock_is_kept: Callable[[], bool | None] = clock_is_kept
     listens: Callable[[str, int], bool] = listens
+    is_ours: Callable[[str], bool] = is_ours
     user_name: Callable[[int], str] = user_name
     own_user: Callable[[], int] = os.geteuid

@@ -77,6 +77,7 @@ class DoctorTests(SynchronousTestCase):
             "openssl_versions": lambda: ("OpenSSL 3.0.19 27 Jan 2026",),
             "clock_is_kept": lambda: True,
             "listens": self.listens,
+            "is_ours": lambda address: True,
             "user_name": lambda number: f"u{number}",
         }
         self.listening: set[int] = set()
@@ -274,6 +275,25 @@ class DoctorTests(SynchronousTestCase):
         output = self.run_command()
         done()
         self.assertIn("  server: is running\n  port 25 (smtp): the server listens\n", output)
+
+    def test_foreign_address(self) -> None:
+        """An address that is not this machine's is told of, and nobody is asked there."""
+        text = CONFIG.replace('"tcp:25"', '"tcp:25:interface=192.0.2.1"')
+        (self.folder / "mailnode.toml").write_text(
+            text.replace('"tcp6:143', '"tcp:143').replace("\\\\:\\\\:", "localhost")
+        )
+        self.machine["is_ours"] = lambda address: address == "127.0.0.1"
+        self.only("port 25 (smtp)", "wrong", "192.0.2.1 is no address of this machine", "interface=")
+        self.assertEqual(self.asked, [("127.0.0.1", 143)])
+
+    def test_queue(self) -> None:
+        """Messages that were put aside are not forgotten."""
+        (self.state() / "queue" / "aside").mkdir(mode=0o700, parents=True)
+        (self.state() / "queue").chmod(0o700)
+        os.utime(self.state() / "queue", (NOW.timestamp(),) * 2)
+        self.assertEqual(self.bad(), [])
+        (self.state() / "queue" / "aside" / "M1.envelope").write_text("x")
+        self.only("queue", "warning", "1 files could not be read", "put them back")
 
     def test_stale_socket(self) -> None:
         """A socket that a dead server left behind is not a server."""

@@ -192,3 +192,28 @@ class ExplainTests(SynchronousTestCase):
         told = self.told("M1")
         self.assertIn("Strange: message M1, a 5", told)
         self.assertIn("held in the queue until 1e+30", told)
+
+    def test_log(self) -> None:
+        """The latest events, the newest last, of a kind or about somebody; for programs one on each line."""
+        self.message()
+
+        def log(*arguments: str) -> list[str]:
+            path = str(self.folder / "mailnode.toml")
+            result = CliRunner().invoke(cli.main, ["--config", path, "log", *arguments], obj=Outside())
+            self.assertEqual(result.exit_code, 0, result.output)
+            return str(result.stdout).splitlines()
+
+        self.assertEqual(len(log()), 21)
+        self.assertEqual(
+            log("--lines", "2", "--event", "refused", "--event", "Ended"),
+            [
+                "2023-11-14 22:13:27  S1          RCPT TO:<later@example.org> was refused in session S1: "
+                "550 5.1.1 No such mailbox",
+                "2023-11-14 22:13:37  M1          left the queue: "
+                "it was delivered or given up for each recipient",
+            ],
+        )
+        self.assertEqual(len(log("--about", "M1", "--event", "Relayed")), 1)
+        self.assertEqual(len(log("--about", OUT.upper())), 3)
+        self.assertEqual([json.loads(line)["event"] for line in log("--json", "--lines", "1")], ["Expunged"])
+        self.assertEqual(log("--event", "Nothing"), [])
