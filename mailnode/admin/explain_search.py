@@ -32,6 +32,14 @@ class Found:
     files: list[tuple[str, str]] = field(default_factory=list)  # address and lasting name, of deliveries
 
 
+_NAMELESS = b'"names":[]'  # as it stands in the line of a deed
+
+
+def as_written(word: str) -> bytes:
+    """A word as it stands in a line of the log."""
+    return json.dumps(word)[1:-1].encode("ascii")
+
+
 class Search:
     """Searches in one journal."""
 
@@ -49,15 +57,13 @@ class Search:
         self, words: Collection[str], wanted: Callable[[Row], bool], *, fold: bool = False
     ) -> list[Row]:
         """The events, oldest first, in whose lines one of these words stands, and that are wanted."""
-        keys = [json.dumps(word)[1:-1].encode() for word in words if word]
-        if fold:
-            keys = [key.lower() for key in keys]
-        lines = (
-            line
-            for line in self._journal.lines()
-            if any(key in (line.lower() if fold else line) for key in keys)
-        )
-        return [row for row in understood(lines) if wanted(row)][::-1]
+        keys = [as_written(word.lower() if fold else word) for word in words]
+        return self._in_lines(keys, wanted, fold=fold)
+
+    def _in_lines(
+        self, keys: Collection[bytes], wanted: Callable[[Row], bool], *, fold: bool = False
+    ) -> list[Row]:
+        return [row for row in understood(self._journal.lines(keys, fold=fold)) if wanted(row)][::-1]
 
     def messages(self, text: str) -> list[str]:
         """The ids of the messages that an id, a Message-ID or an address means, the newest last."""
@@ -122,10 +128,11 @@ class Search:
         """What was done to these files in mailboxes."""
         if not files:
             return []
-        addresses = {address for address, _ in files}
         names = {name for _, name in files}
-        rows = self._rows(
-            [*addresses, *names], lambda row: "uids" in row and isinstance(row.get("names"), list)
+        # Those in which one is named, and those in which none is.
+        rows = self._in_lines(
+            [*map(as_written, names), _NAMELESS],
+            lambda row: "uids" in row and isinstance(row.get("names"), list),
         )
         spots: set[Spot] = set()
         for row in rows:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mailnode.admin.command import JSON
+from mailnode.admin.explain_search import as_written
 from mailnode.admin.explain_words import told
 from mailnode.admin.findings import plain
 from mailnode.events.journal import Journal, understood
@@ -35,9 +36,9 @@ def log(command: "Command", *, lines: int, kinds: tuple[str, ...], about: str, a
       mailnode log --about anna@example.org --lines 10
     """
     journal = Journal(command.outside.files, command.configuration().config.log_directory)
-    wanted, word = {kind.casefold() for kind in kinds}, json.dumps(about)[1:-1].encode().lower()
+    wanted = {kind.casefold() for kind in kinds}
     try:
-        found = understood(line for line in journal.lines() if word in line.lower())
+        found = understood(journal.lines([as_written(about.lower())], fold=True))
         chosen = (row for row in found if not wanted or row["event"].casefold() in wanted)
         rows = list(islice(chosen, lines))[::-1]
     except OSError as error:

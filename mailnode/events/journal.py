@@ -10,8 +10,9 @@ terminal. There are no passwords and no bodies in events.
 """
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import fields
+from functools import cache
 from typing import Any
 
 from mailnode.events.life import Event
@@ -19,17 +20,27 @@ from mailnode.fs import FileSystem
 
 FILE = "events.jsonl"
 TEXT_LIMIT = 1000  # characters of a text
-_BLOCK = 65536  # octets that are read at once
+_BLOCK = 262144  # octets that are read at once
+ANY = (b"",)  # words of which every line has one
 _LONGEST_LINE = 4_194_304  # octets; nothing that is longer was written here
 
 Row = dict[str, Any]
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: that costs more than a line
+
 
 def line_of(event: Event, time: float) -> bytes:
     """The line of an event that happened at `time`, in seconds since the epoch."""
-    row: Row = {"time": round(time, 3), "event": type(event).__name__}
-    row |= {one.name: _cut(getattr(event, one.name)) for one in fields(event)}
-    return json.dumps(row, separators=(",", ":")).encode("ascii") + b"\n"
+    kind: Any = type(event)
+    row: Row = {"time": round(time, 3), "event": kind.__name__}
+    for name in _names(kind):
+        row[name] = _cut(getattr(event, name))
+    return _encode(row).encode("ascii") + b"\n"
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(one.name for one in fields(kind))
 
 
 def _cut(value: object) -> object:
@@ -100,10 +111,11 @@ class Journal:
 
     # Reading
 
-    def lines(self) -> Iterator[bytes]:
-        """All lines, the newest first, without their ends. What cannot be read raises OSError.
+    def lines(self, words: Collection[bytes] = ANY, *, fold: bool = False) -> Iterator[bytes]:
+        """All lines in which one of the words stands, the newest first, without their ends. Raises OSError.
 
-        Files that are renamed meanwhile are read once all the same.
+        With `fold` the words are in small letters, and those of the log may be in capitals. Files that are
+        renamed meanwhile are read once all the same.
         """
         seen: set[tuple[int, int]] = set()
         for path in [self.path, *[path for _, path in sorted(self._aside())]]:
@@ -112,23 +124,44 @@ class Journal:
                     facts = file.stat()
                     if (facts.st_dev, facts.st_ino) not in seen:
                         seen.add((facts.st_dev, facts.st_ino))
-                        yield from _backwards(file.read_at, facts.st_size)
+                        for block in _blocks_backwards(file.read_at, facts.st_size):
+                            yield from _lines_backwards(block, words, fold=fold)
             except FileNotFoundError:
                 continue
 
 
-def _backwards(read_at: Any, size: int) -> Iterator[bytes]:
-    """The lines of a file, from the last; memory: a block and a line."""
+def _blocks_backwards(read_at: Callable[[int, int], bytes], size: int) -> Iterator[bytes]:
+    """A file in pieces of whole lines, from its end; memory: a block and a line."""
     rest = b""
     end = size
     while end:
         start = max(0, end - _BLOCK)
-        first, *lines = (read_at(start, end - start) + rest).split(b"\n")
-        yield from filter(None, reversed(lines))
-        rest = first if len(first) <= _LONGEST_LINE else b""
+        block = read_at(start, end - start) + rest
+        whole = block.find(b"\n") + 1 if start else 0  # where the first whole line begins
+        if whole or not start:
+            yield block[whole:]
+            block = block[: max(whole - 1, 0)]
+        rest = block if len(block) <= _LONGEST_LINE else b""
         end = start
-    if rest:
-        yield rest
+
+
+def _lines_backwards(block: bytes, words: Collection[bytes], *, fold: bool) -> Iterator[bytes]:
+    """The lines in which one of the words stands, from the last; most blocks have none."""
+    searched = block.lower() if fold else block
+    begins = {begin for word in words for begin in _begins(searched, word)}
+    for begin in sorted(begins, reverse=True):
+        end = block.find(b"\n", begin)
+        if line := block[begin:] if end < 0 else block[begin:end]:
+            yield line
+
+
+def _begins(block: bytes, word: bytes) -> Iterator[int]:
+    """Where the lines begin in which the word stands."""
+    at = block.find(word)
+    while at >= 0:
+        yield block.rfind(b"\n", 0, at) + 1
+        end = block.find(b"\n", at)
+        at = block.find(word, end + 1) if end >= 0 else -1
 
 
 def understood(lines: Iterable[bytes]) -> Iterator[Row]:

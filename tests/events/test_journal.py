@@ -8,6 +8,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailnode.events import journal
 from mailnode.events.deeds import Flagged
 from mailnode.events.journal import TEXT_LIMIT, Journal, line_of, understood
 from mailnode.events.life import Event, Relayed
@@ -54,10 +55,11 @@ class JournalTests(SynchronousTestCase):
 
     def test_backwards(self) -> None:
         """The newest comes first, also over many blocks."""
+        self.patch(journal, "_BLOCK", 1000)
         self.assertEqual(self.numbers(), [])
         for first in range(0, 3000, 1000):
             self.write(*range(first, first + 1000))
-        self.assertGreater(self.file.stat().st_size, 2 * 65536)
+        self.assertGreater(self.file.stat().st_size, 100_000)
         self.assertEqual(self.numbers(), list(range(2999, -1, -1)))
         self.assertEqual(self.file.stat().st_mode & 0o777, 0o600)
 
@@ -96,6 +98,16 @@ class JournalTests(SynchronousTestCase):
             self.write(3)
             self.assertEqual(self.numbers()[0], 3)
         self.assertEqual(self.numbers(), [3] * 5 + [2, 1])
+
+    def test_wanted(self) -> None:
+        """Lines that are not wanted are passed over, in whole blocks where none is; every block size does."""
+        self.write(*range(40))
+        size = self.file.stat().st_size
+        for block in range(1, size + 2, 7):
+            self.patch(journal, "_BLOCK", block)
+            lines = self.journal.lines([b'"number":7}', b'er":38}', b'"connection":"c7'], fold=block % 2 == 0)
+            self.assertEqual([row["number"] for row in understood(lines)], [38, 7], block)
+            self.assertEqual(self.numbers(), list(range(39, -1, -1)))
 
     def test_no_end_of_line(self) -> None:
         """A file that is one long line costs little memory, and gives nothing."""
