@@ -91,6 +91,8 @@ def _list(search: Search, address: str, ids: Sequence[str], *, as_json: bool) ->
         sender = f"<{begin.get('reverse_path', '')}>"
         recipients = ", ".join(map(str, begin.get("recipients") or [address]))
         click.echo(plain(f"{when(begin['time'])}  {one}  {sender} to {recipients}: {rows[-1]['event']}"))
+    if refused := len(search.refusals(address)):
+        click.echo(f"{refused} refused: mailnode log --event Refused --about {address}", err=True)
     left = len(ids) - len(shown)
     more = f"{left} earlier ones are left out. " if left else ""
     click.echo(f"{more}For one of them: mailnode explain ID", err=True)

@@ -78,13 +78,15 @@ class Search:
         return list(ids)[:_MESSAGES_AT_ONCE][::-1]
 
     def refusals(self, address: str) -> list[Row]:
-        """The commands that were refused and name an address."""
+        """The commands that were refused and name an address, or belong to a transaction that does."""
         named = address.casefold()
-        return self._rows(
-            [address],
-            lambda row: row["event"] == "Refused" and named in str(row.get("subject")).casefold(),
-            fold=True,
-        )
+
+        def concerns(row: Row) -> bool:
+            if row["event"] != "Refused":
+                return False
+            return named in str(row.get("subject")).casefold() or named in _people(row)
+
+        return self._rows([address], concerns, fold=True)
 
     def session(self, connection: str) -> Found:
         """All that happened on a connection."""
@@ -178,12 +180,15 @@ def _in_order(rows: list[Row]) -> list[Row]:
 
 def _concerns(row: Row, address: str) -> bool:
     """Whether an event of a message names an address, in small letters, as sender or recipient."""
-    if not row.get("message"):
-        return False
+    return bool(row.get("message")) and address in _people(row)
+
+
+def _people(row: Row) -> list[str]:
+    """The addresses of sender and recipients, in small letters."""
     named = [row.get(key) for key in ("reverse_path", "recipient", "address")]
     recipients = row.get("recipients")
     named += recipients if isinstance(recipients, list) else []
-    return any(isinstance(one, str) and one.casefold() == address for one in named)
+    return [one.casefold() for one in named if isinstance(one, str)]
 
 
 def _named(row: Row) -> Iterator[tuple[str, Spot] | tuple[str, Spot, Spot]]:

@@ -79,7 +79,12 @@ def _place(row: Row, prefix: str = "") -> str:
 
 def _refused(row: Row, _: Sessions) -> str:
     command = f"{row.get('command')} {row.get('subject')}".rstrip()
-    return f"{command} was refused in session {row.get('connection')}: {row.get('reply')}"
+    peer = f" from {row['peer']}" if row.get("peer") else ""
+    sender = f" of mail from <{row['reverse_path']}>" if row.get("reverse_path") else ""
+    recipients = row.get("recipients")
+    to = f" to {', '.join(map(str, recipients))}" if isinstance(recipients, list) and recipients else ""
+    session = f"session {row.get('connection')}{peer}"
+    return f"{command}{sender}{to} was refused in {session}: {row.get('reply')}"
 
 
 def _otherwise(row: Row) -> str:

@@ -64,11 +64,17 @@ class Accepted(Event):
 
 @dataclass(frozen=True, slots=True)
 class Refused(Event):
-    """A command of a mail transaction was answered with 4yz or 5yz."""
+    """A command of a mail transaction was answered with 4yz or 5yz.
+
+    `reverse_path` and `recipients` are those of the transaction, as far as it had come.
+    """
 
     command: str
     reply: str
     subject: str
+    peer: str = ""
+    reverse_path: str = ""
+    recipients: tuple[str, ...] = field(default=(), metadata=_DETAIL)
 
 
 @dataclass(frozen=True, slots=True)

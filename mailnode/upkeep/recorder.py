@@ -18,7 +18,7 @@ from mailnode.net.blocking import Lane
 from mailnode.runtime import Runtime
 
 GATHERED_SECONDS = 0.5
-WAITING_LIMIT = 4_194_304  # octets of lines that wait for the disk
+WAITING_LIMIT = 16_777_216  # octets of lines that wait for the disk
 PIECE = 1_048_576  # octets in one job
 
 

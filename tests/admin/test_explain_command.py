@@ -71,6 +71,7 @@ class ExplainTests(SynchronousTestCase):
             life.PutOff("", "M1", OUT, "mx.partner.example", "450 4.2.0 later \x1b[31m"),
             life.Postponed("", "M1", 1, 1700000600),
             life.Refused("S1", "RCPT", "550 5.1.1 No such mailbox", "TO:<later@example.org>"),
+            life.Refused("S9", "DATA", "552 5.3.4 Too big", "", "192.0.2.9", "z@b.example", (ANNA,)),
             deeds.Identified("I1", "name=Reader"),
             life.LoggedIn("I1", BEN, "imap", "192.0.2.8"),
             deeds.Flagged(*where, "6:7", ("other", FILE), "add", ("\\Seen",)),
@@ -158,6 +159,14 @@ class ExplainTests(SynchronousTestCase):
             self.told("later@EXAMPLE.org"),
             ["RCPT TO:<later@example.org> was refused in session S1: 550 5.1.1 No such mailbox"],
         )
+        self.assertEqual(
+            self.told("Z@b.example"),
+            [
+                f"DATA of mail from <z@b.example> to {ANNA} was refused in session S9 from 192.0.2.9: "
+                "552 5.3.4 Too big"
+            ],
+        )
+        self.assertIn(f"1 refused: mailnode log --event Refused --about {ANNA}", self.explain(ANNA))
 
     def test_session(self) -> None:
         """The id of a session tells all that was done in it."""
@@ -203,13 +212,13 @@ class ExplainTests(SynchronousTestCase):
             self.assertEqual(result.exit_code, 0, result.output)
             return str(result.stdout).splitlines()
 
-        self.assertEqual(len(log()), 21)
+        self.assertEqual(len(log()), 22)
         self.assertEqual(
             log("--lines", "2", "--event", "refused", "--event", "Ended"),
             [
-                "2023-11-14 22:13:27  S1          RCPT TO:<later@example.org> was refused in session S1: "
-                "550 5.1.1 No such mailbox",
-                "2023-11-14 22:13:37  M1          left the queue: "
+                f"2023-11-14 22:13:28  S9          DATA of mail from <z@b.example> to {ANNA} was refused in "
+                "session S9 from 192.0.2.9: 552 5.3.4 Too big",
+                "2023-11-14 22:13:38  M1          left the queue: "
                 "it was delivered or given up for each recipient",
             ],
         )

@@ -104,10 +104,12 @@ async def run(session: Session, fetch: Fetch) -> Reply:
         asked = iter(fetch.messages.spans(view.mailbox.uid_next - 1))
         await session.send(resync.vanished(view, asked, fetch.changed_since or 0), of=account)
     answers = Answers(view, fetch, positions)
-    await session.send(answers.chunks(), of=account)
-    if answers.marked.uids:
-        session.announce(view.place)
-        answers.marked.tell(session, view.place, "add", frozenset((SEEN,)))
+    try:
+        await session.send(answers.chunks(), of=account)
+    finally:
+        if answers.marked.uids:
+            session.announce(view.place)
+            answers.marked.tell(session, view.place, "add", frozenset((SEEN,)))
     if answers.refused is not None:
         raise answers.refused
     if answers.unreadable:
