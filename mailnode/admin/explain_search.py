@@ -63,7 +63,8 @@ class Search:
     def _in_lines(
         self, keys: Collection[bytes], wanted: Callable[[Row], bool], *, fold: bool = False
     ) -> list[Row]:
-        return [row for row in understood(self._journal.lines(keys, fold=fold)) if wanted(row)][::-1]
+        found = understood(self._journal.lines(keys, fold=fold)) if keys else ()
+        return [row for row in found if wanted(row)][::-1]
 
     def messages(self, text: str) -> list[str]:
         """The ids of the messages that an id, a Message-ID or an address means, the newest last."""

@@ -40,7 +40,8 @@ def _by(row: Row, sessions: Sessions) -> str:
     """Who did it, in which session, from where, with which program."""
     connection = str(row.get("connection"))
     known = sessions.get(connection, ())
-    login = next((one for one in reversed(known) if one["event"] == "LoggedIn"), None)
+    logins = [one for one in known if one["event"] == "LoggedIn"]
+    login = next((one for one in reversed(logins) if one["time"] <= row["time"]), None)
     client = next((one.get("client") for one in known if one["event"] == "Identified"), "")
     if login is None:
         return f"in session {connection}" if connection else "by the server"
@@ -54,7 +55,8 @@ def _accepted(row: Row, sessions: Sessions) -> str:
     hello = f" ({row['hello']})" if row.get("hello") else ""
     recipients = ", ".join(map(str, row.get("recipients") or ()))
     known = [one for one in sessions.get(str(row.get("connection")), ()) if one["event"] == "LoggedIn"]
-    login = f", logged in as {known[-1].get('address')}" if known else ""
+    before = [one for one in known if one["time"] <= row["time"]]
+    login = f", logged in as {before[-1].get('address')}" if before else ""
     named = f", Message-ID {row['message_id']}" if row.get("message_id") else ""
     return (
         f"accepted as {row.get('message')} in session {row.get('connection')} from {peer}{hello}{login}: "

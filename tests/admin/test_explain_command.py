@@ -177,6 +177,20 @@ class ExplainTests(SynchronousTestCase):
             ["the client says it is name=Reader", f"{BEN} logged in by IMAP from 192.0.2.8"],
         )
 
+    def test_two_logins(self) -> None:
+        """In a session of several people each deed is of who was logged in then (RFC 8437)."""
+        where = (BEN, "INBOX", "7", (FILE,))
+        self.happened(
+            life.Delivered("S1", "M1", BEN, "INBOX", FILE),
+            life.LoggedIn("I1", BEN, "imap", "192.0.2.8"),
+            deeds.Flagged("I1", *where, "add", ("\\Seen",)),
+            life.LoggedIn("I1", ANNA, "imap", "192.0.2.8"),
+            deeds.Flagged("I1", *where, "remove", ("\\Seen",)),
+        )
+        told = self.told("M1")
+        self.assertIn(f"marked as read in INBOX of {BEN} by {BEN}", told[1])
+        self.assertIn(f"marked as unread in INBOX of {BEN} by {ANNA}", told[2])
+
     def test_nothing(self) -> None:
         """What is not in the log is said, with how far it reaches back; code 1."""
         self.assertIn("no event is in", self.explain("M1", code=1))
