@@ -5,15 +5,23 @@ all the same: a record is held against what it is for. So SPF is not compared bu
 server send.
 """
 
+import os
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from ipaddress import ip_address
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from OpenSSL.crypto import X509, X509Store
 
 from mailnode.admin.dns_records import DnsRecord, services, wanted
 from mailnode.admin.findings import Finding, good, warning, wrong
 from mailnode.checks.spf import Spf
 from mailnode.config import Config
 from mailnode.config_sending import EVERYTHING_ELSE
+from mailnode.fs import FileSystem
+from mailnode.net.identity import Identity, is_usable, problem
 from mailnode.net.reach import is_public
 from mailnode.net.resolver import Answer, Kind, LookupFailed, NoAnswer, Resolver
 from mailnode.runtime import Runtime
@@ -32,11 +40,25 @@ class DnsLook:
     findings: tuple[Finding, ...]
 
 
+def own_chain(config: Config, files: FileSystem) -> list[X509]:
+    """The certificates that the server shows; none where they cannot be read."""
+    try:
+        data = files.read(os.path.realpath(config.tls.certificate)) if config.tls.certificate else b""
+        return [X509.from_cryptography(one) for one in x509.load_pem_x509_certificates(data)]
+    except (OSError, ValueError):
+        return []
+
+
 async def look(
-    config: Config, resolver: Resolver, runtime: Runtime, *, domains: Sequence[str] = ()
+    config: Config,
+    chain: Sequence[X509],
+    resolver: Resolver,
+    runtime: Runtime,
+    *,
+    domains: Sequence[str] = (),
 ) -> DnsLook:
-    """Ask the DNS about the server and its domains, or only these of them."""
-    checks = _Checks(config, resolver, runtime)
+    """Ask the DNS about the server, which shows this chain, and its domains, or only these of them."""
+    checks = _Checks(config, chain, resolver, runtime)
     try:
         addresses = await checks.addresses()
     except LookupFailed as failure:
@@ -45,6 +67,7 @@ async def look(
         )
         return DnsLook((), (wrong("DNS", str(failure), remedy),))
     findings = [await checks.host(addresses), *[await checks.reverse(one) for one in addresses]]
+    findings += await checks.dane()
     for domain in domains or config.domains:
         for check in (checks.mx, checks.spf, checks.dmarc, checks.sts, checks.tls_reports, checks.services):
             findings.append(await _tried(check, domain))
@@ -59,8 +82,10 @@ async def _tried(check: Callable[[str], Awaitable[Finding]], domain: str) -> Fin
 
 
 class _Checks:
-    def __init__(self, config: Config, resolver: Resolver, runtime: Runtime) -> None:
+    def __init__(self, config: Config, chain: Sequence[X509], resolver: Resolver, runtime: Runtime) -> None:
         self._host = config.hostname
+        self._chain = chain
+        self._now = runtime.now
         self._config = config
         self._resolver = resolver
         self._spf = Spf(runtime, resolver)
@@ -125,6 +150,30 @@ class _Checks:
         if self._relay:
             return good(topic, f"{text}; mail goes out through {self._relay}")
         return warning(topic, text, remedy) if names else wrong(topic, text, remedy)
+
+    async def dane(self) -> list[Finding]:
+        """Whether what is said of the certificate is true (TLSA); who checks it sends no mail otherwise.
+
+        There need not be any such record: it counts only where DNSSEC protects it.
+        """
+        name = f"_25._tcp.{self._host}"
+        topic = f"TLSA of {name}"
+        try:
+            answer = await self._ask(name, "TLSA")
+        except LookupFailed as failure:
+            return [warning(topic, f"nobody could say: {failure}", _AGAIN)]
+        usable = tuple(one for one in answer.associations if is_usable(one)) if answer else ()
+        if not usable:
+            return []
+        expected = Identity((self._host, *self._config.domains), usable)
+        if not problem(self._chain, expected, X509Store(), self._now()):
+            return [good(topic, "fits the certificate")]
+        remedy = f"Remove {name}, or publish what fits."
+        if self._chain:
+            key = self._chain[0].to_cryptography().public_key()
+            digest = sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+            remedy = f"Remove it, or publish: {name}. IN TLSA 3 1 1 {digest}"
+        return [wrong(topic, "does not fit the certificate, so who checks it sends no mail", remedy)]
 
     # A domain
 

@@ -56,7 +56,7 @@ def dns(
       mailnode dns
       mailnode dns example.org --offline --address 192.0.2.1
     """
-    from mailnode.admin.dns_checks import DnsLook, look
+    from mailnode.admin.dns_checks import DnsLook, look, own_chain
     from mailnode.admin.dns_records import wanted
 
     config = command.configuration().config
@@ -65,8 +65,9 @@ def dns(
     found = DnsLook((), ())
     if not offline:
         outside = command.outside
+        chain = own_chain(config, outside.files)
         found = outside.ask_dns(
-            config.dns, outside.files, lambda *asking: look(config, *asking, domains=domains)
+            config.dns, outside.files, lambda *asking: look(config, chain, *asking, domains=domains)
         )
     known = addresses or found.addresses
     records = [

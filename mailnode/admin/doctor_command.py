@@ -29,7 +29,7 @@ def doctor(command: "Command", *, offline: bool, as_json: bool) -> None:
       mailnode doctor
       mailnode doctor --offline --json
     """
-    from mailnode.admin.dns_checks import look
+    from mailnode.admin.dns_checks import look, own_chain
     from mailnode.admin.doctor_checks import Examiner
 
     outside = command.outside
@@ -38,7 +38,9 @@ def doctor(command: "Command", *, offline: bool, as_json: bool) -> None:
     examiner = Examiner(found, outside.files, outside.machine, path=command.path, now=outside.now())
     findings = list(examiner.findings())
     if not offline and config.hostname and config.domains:
-        findings += outside.ask_dns(config.dns, outside.files, lambda *asking: look(config, *asking)).findings
+        chain = own_chain(config, outside.files)
+        found_there = outside.ask_dns(config.dns, outside.files, lambda *asking: look(config, chain, *asking))
+        findings += found_there.findings
     if as_json:
         click.echo(json.dumps(rows(findings), indent=2))
     else:

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.admin import cli
+from mailnode.admin.certificates import write_certificates
 from mailnode.admin.dns_records import services
 from mailnode.admin.outside import Outside
 from mailnode.admin.own_reactor import ask_dns
@@ -209,6 +211,22 @@ class DnsTests(SynchronousTestCase):
         del records[DOMAIN, "TXT"]
         self.zone = Zone(records)
         self.assertIn("the people of relay.example name", self.run_command(code=1))
+
+    def test_certificate(self) -> None:
+        """A TLSA record that does not fit keeps mail away; one that does, or says nothing, is no trouble."""
+        name = "_25._tcp.mail.example.org"
+        write_certificates(str(self.folder / "tls"), HOST, FileSystem(), datetime(2026, 1, 2, tzinfo=UTC))
+        text = (self.folder / "mailnode.toml").read_text()
+        (self.folder / "mailnode.toml").write_text(text.replace('"x"', '"tls/cert.pem"\nkey = "tls/key.pem"'))
+        self.zone = Zone({**GOOD, (name, "TLSA"): [f"3 1 1 {'00' * 32}"]})
+        output = self.run_command(code=1)
+        self.assertIn(f"; wrong: TLSA of {name}: does not fit", output)
+        found = re.search(rf"publish: {name}\. IN TLSA (3 1 1 [0-9a-f]{{64}})\n", output)
+        assert found is not None
+        self.zone = Zone({**GOOD, (name, "TLSA"): [f"3 1 1 {'00' * 32}", found[1]]})
+        self.assertIn(f"; good: TLSA of {name}: fits", self.run_command())
+        self.zone = Zone({**GOOD, (name, "TLSA"): ["0 1 1 " + "00" * 32]})
+        self.assertNotIn("; good: TLSA", self.run_command())
 
     def test_octets_of_others(self) -> None:
         """What a zone says cannot colour a terminal."""
