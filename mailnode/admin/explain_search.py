@@ -7,19 +7,15 @@ brought up. Only those lines are parsed.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
+from mailnode.admin.explain_places import MAILBOXES, followed
 from mailnode.events.journal import Journal, Row, understood
-from mailnode.wire.errors import BadSyntax
-from mailnode.wire.imap import sequence
 
 _MESSAGES_AT_ONCE = 1000  # for one address; what is older is left out
 _TOLD_AT_ONCE = 50  # messages of one Message-ID
-_LARGEST = 2**32
 _BEFORE = ("Refused", "LoggedIn", "LoginRefused")  # what may stand before a message in its session
-
-Spot = tuple[str, str, int]  # address, mailbox and UID
 
 
 @dataclass(slots=True)
@@ -33,6 +29,7 @@ class Found:
 
 
 _NAMELESS = b'"names":[]'  # as it stands in the line of a deed
+_OF_MAILBOXES = b'"event":"Mailbox'
 
 
 def as_written(word: str) -> bytes:
@@ -105,13 +102,10 @@ class Search:
         """All that happened to a message; several ids are told as one."""
         ids = ids[-_TOLD_AT_ONCE:]
         rows = self._rows(ids, lambda row: row.get("message") in ids)
-        files = [
-            (str(row.get("address")), str(row["file"]))
-            for row in rows
-            if row["event"] == "Delivered" and row.get("file")
-        ]
-        rows = _in_order([*self._before(rows, ids), *rows, *self._deeds(files)])
-        return Found(rows, self._sessions(rows), ids, list(dict.fromkeys(files)))
+        deliveries = [row for row in rows if row["event"] == "Delivered" and row.get("file")]
+        files = dict.fromkeys((str(row.get("address")), str(row["file"])) for row in deliveries)
+        rows = _in_order([*self._before(rows, ids), *rows, *self._deeds(deliveries)])
+        return Found(rows, self._sessions(rows), ids, list(files))
 
     def _before(self, rows: list[Row], ids: list[str]) -> list[Row]:
         """What happened on the connection that brought it, since the message before."""
@@ -127,20 +121,17 @@ class Search:
                 found += before if row.get("message") in ids else []
         return found
 
-    def _deeds(self, files: list[tuple[str, str]]) -> list[Row]:
-        """What was done to these files in mailboxes."""
-        if not files:
+    def _deeds(self, deliveries: list[Row]) -> list[Row]:
+        """What was done in mailboxes to what was delivered, and to mailboxes while it was there."""
+        names = {str(row["file"]) for row in deliveries}
+        if not names:
             return []
-        names = {name for _, name in files}
-        # Those in which one is named, and those in which none is.
+        # The events in which one is named, and those in which none is.
         rows = self._in_lines(
-            [*map(as_written, names), _NAMELESS],
-            lambda row: "uids" in row and isinstance(row.get("names"), list),
+            [*map(as_written, names), _NAMELESS, _OF_MAILBOXES],
+            lambda row: ("uids" in row and isinstance(row.get("names"), list)) or row["event"] in MAILBOXES,
         )
-        spots: set[Spot] = set()
-        for row in rows:
-            spots.update(spot for name, *both in _named(row) if name in names for spot in both)
-        return [row for row in rows if _touches(row, names, spots)]
+        return followed(sorted([*deliveries, *rows], key=_time), names)
 
     def _sessions(self, rows: list[Row]) -> dict[str, list[Row]]:
         """Of each session in these events who it was."""
@@ -158,6 +149,10 @@ def _of_session(rows: list[Row], connection: str) -> list[Row]:
         for row in rows
         if row.get("connection") == connection and row["event"] in ("LoggedIn", "Identified")
     ]
+
+
+def _time(row: Row) -> float:
+    return float(row["time"])
 
 
 def _in_order(rows: list[Row]) -> list[Row]:
@@ -190,39 +185,3 @@ def _people(row: Row) -> list[str]:
     recipients = row.get("recipients")
     named += recipients if isinstance(recipients, list) else []
     return [one.casefold() for one in named if isinstance(one, str)]
-
-
-def _named(row: Row) -> Iterator[tuple[str, Spot] | tuple[str, Spot, Spot]]:
-    """Each message of a deed with its name: where it was, and where its copy is."""
-    here = _uids(row.get("uids"))
-    there = _uids(row.get("to_uids"))
-    for number, name in enumerate(row["names"][: len(here)]):
-        spot = str(row.get("address")), str(row.get("mailbox")), here[number]
-        if number < len(there):
-            yield str(name), spot, (str(row.get("to_address")), str(row.get("to_mailbox")), there[number])
-        else:
-            yield str(name), spot
-
-
-def _touches(row: Row, names: Collection[str], spots: Collection[Spot]) -> bool:
-    if row["names"]:
-        return any(name in names for name in row["names"])
-    where = str(row.get("address")), str(row.get("mailbox"))
-    wanted = [uid for address, mailbox, uid in spots if (address, mailbox) == where]
-    return any(uid in span for span in _spans(row.get("uids")) for uid in wanted)
-
-
-def _spans(text: object) -> list[range]:
-    try:
-        return sequence.parse(str(text).encode("ascii", "replace")).spans(_LARGEST) if text else []
-    except BadSyntax:
-        return []
-
-
-def _uids(text: object) -> list[int]:
-    """The UIDs of a set in the order in which they are written."""
-    found: list[int] = []
-    for part in str(text).split(",") if text else ():
-        for span in _spans(part):
-            found += span
-    return found

@@ -128,6 +128,12 @@ _SENTENCES: Mapping[str, Callable[[Row, Sessions], str]] = {
     "Flagged": _flagged,
     "Copied": lambda row, sessions: f"copied from {_place(row)} to {_place(row, 'to_')} {_by(row, sessions)}",
     "Moved": lambda row, sessions: f"moved from {_place(row)} to {_place(row, 'to_')} {_by(row, sessions)}",
+    "MailboxDeleted": lambda row, sessions: (
+        f"{_place(row)} was deleted with all messages in it {_by(row, sessions)}"
+    ),
+    "MailboxRenamed": lambda row, sessions: (
+        f"{_place(row)} was renamed to {row.get('to_mailbox')} {_by(row, sessions)}"
+    ),
     "Retrieved": lambda row, sessions: f"downloaded from {_place(row)} {_by(row, sessions)}",
     "Expunged": lambda row, sessions: f"removed for good from {_place(row)} {_by(row, sessions)}",
 }

@@ -53,6 +53,23 @@ class Retrieved(Deed):
 
 
 @dataclass(frozen=True, slots=True)
+class MailboxDeleted(Event):
+    """A mailbox was deleted, with all messages in it; its inferiors stay."""
+
+    address: str
+    mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxRenamed(Event):
+    """A mailbox and its inferiors have another name; INBOX stays, and gives its messages."""
+
+    address: str
+    mailbox: str
+    to_mailbox: str
+
+
+@dataclass(frozen=True, slots=True)
 class Identified(Event):
     """The program at the other end said what it is (RFC 2971); its own words."""
 

@@ -177,6 +177,37 @@ class ExplainTests(SynchronousTestCase):
             ["the client says it is name=Reader", f"{BEN} logged in by IMAP from 192.0.2.8"],
         )
 
+    def test_mailboxes(self) -> None:
+        """Mailboxes that are renamed or deleted are told of while the message is in them."""
+
+        def moved(old: str, new: str) -> deeds.Moved:
+            return deeds.Moved("I1", BEN, old, "7", (FILE,), BEN, new, "7")
+
+        self.happened(
+            deeds.MailboxDeleted("I1", BEN, "INBOX"),
+            life.Delivered("S1", "M1", BEN, "INBOX", FILE),
+            deeds.MailboxDeleted("I1", BEN, "Old"),
+            moved("INBOX", "Old/Work"),
+            deeds.MailboxRenamed("I1", BEN, "Old", "New"),
+            deeds.MailboxRenamed("I1", ANNA, "New", "Newer"),
+            deeds.Flagged("I1", BEN, "New/Work", "1:500", (), "add", ("\\Seen",)),
+            deeds.MailboxDeleted("I1", BEN, "New"),
+            moved("New/Work", "Trash"),
+            deeds.MailboxDeleted("I1", BEN, "New/Work"),
+            deeds.MailboxDeleted("I1", BEN, "Trash"),
+            deeds.MailboxDeleted("I1", BEN, "Trash"),
+        )
+        self.assertEqual(
+            [line.partition(" in session")[0] for line in self.told("M1")[1:]],
+            [
+                f"moved from INBOX of {BEN} to Old/Work of {BEN}",
+                f"Old of {BEN} was renamed to New",
+                f"marked as read in New/Work of {BEN}",
+                f"moved from New/Work of {BEN} to Trash of {BEN}",
+                f"Trash of {BEN} was deleted with all messages in it",
+            ],
+        )
+
     def test_two_logins(self) -> None:
         """In a session of several people each deed is of who was logged in then (RFC 8437)."""
         where = (BEN, "INBOX", "7", (FILE,))

@@ -1,6 +1,6 @@
 """What IMAP commands do to messages is told as events, with names that outlive UIDs."""
 
-from mailnode.events.deeds import Copied, Deed, Flagged, Identified, Moved
+from mailnode.events.deeds import Copied, Deed, Flagged, Identified, MailboxDeleted, MailboxRenamed, Moved
 from mailnode.events.life import Expunged
 from mailnode.imap import noted
 from tests.imap.test_session import MESSAGE, SessionCase
@@ -94,6 +94,19 @@ class NotedTests(SessionCase):
         (event,) = self.told()
         assert isinstance(event, Expunged)
         self.assertEqual((event.mailbox, event.uids, event.count, len(event.names)), ("INBOX", "1", 1, 1))
+
+    def test_mailboxes(self) -> None:
+        """A mailbox that gets another name, or goes, is told of, whatever was in it."""
+        self.me.say("a RENAME Work Play/Work")
+        self.me.say("a DELETE Play/Work")
+        self.me.say("a DELETE Nothing")
+        self.assertEqual(
+            self.told(),
+            [
+                MailboxRenamed("TEST", ADDRESS, "Work", "Play/Work"),
+                MailboxDeleted("TEST", ADDRESS, "Play/Work"),
+            ],
+        )
 
     def test_identity(self) -> None:
         """What a client says of itself is told once, however often it says it."""
