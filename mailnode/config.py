@@ -121,18 +121,22 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
-class Logging:
-    """What the log on the standard output looks like: lines of text, or each a JSON object."""
-
-    format: Literal["text", "json"] = "text"
-
-
-@dataclass(frozen=True, slots=True)
 class Pop3:
     """Whether one session has a maildrop for itself or several read it at once; the form of unique-ids."""
 
     lock: Literal["exclusive", "shared"] = "exclusive"
     uidl: Annotated[str, uidl_format] = DEFAULT_UIDL
+
+
+@dataclass(frozen=True, slots=True)
+class Logging:
+    """The log on the standard output, lines of text or each a JSON object; how large the file of events gets,
+    in octets, 0 for none, and how many older ones are kept.
+    """
+
+    format: Literal["text", "json"] = "text"
+    events_size: Annotated[int, between(0, 2**40)] = 10_485_760
+    events_keep: Annotated[int, between(0, 1000)] = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +216,6 @@ class Config:
     listeners: tuple[Listener, ...] = field(default=DEFAULT_LISTENERS, metadata={"key": "listener"})
     tls: Tls = Tls()
     auth: Auth = field(default_factory=Auth)
-    log: Logging = Logging()
     store: Store = Store()
     pop3: Pop3 = Pop3()
     quota: Quota = field(default_factory=Quota)
@@ -220,6 +223,7 @@ class Config:
     messages: LiveMessages = field(default_factory=LiveMessages)
     on_demand: Mapping[Domain, tuple[MailAddress, ...]] = field(default_factory=dict)
     dns: Dns = field(default_factory=Dns)
+    log: Logging = Logging()
     routes: Routes = field(default_factory=dict)
     sender_routes: SenderRoutes = field(default_factory=dict)
     limits: Limits = Limits()
@@ -243,6 +247,11 @@ class Config:
     def queue_directory(self) -> str:
         """The folder of messages that wait for their time."""
         return os.path.join(self.state, "queue")
+
+    @property
+    def log_directory(self) -> str:
+        """The folder of what happened to messages."""
+        return os.path.join(self.state, "log")
 
     @property
     def sts_directory(self) -> str:

@@ -247,8 +247,7 @@ def endpoint(text: str) -> str:
 
 def reachable(endpoint: str) -> bool:
     """Whether other machines can connect to an endpoint; False also where systemd alone knows that."""
-    kind, *arguments = _endpoint_parts(endpoint)
-    interface = next((part[10:] for part in arguments if part.startswith("interface=")), "")
+    kind, interface = _endpoint_parts(endpoint)[0], endpoint_interface(endpoint)
     try:
         return kind in ("tcp", "tcp6") and not (interface and ip_address(interface).is_loopback)
     except ValueError:
@@ -261,6 +260,12 @@ def endpoint_port(endpoint: str) -> int:
     named = dict(part.split("=", 1) for part in arguments if "=" in part)
     plain = [part for part in arguments if "=" not in part]
     return int(named.get("port", plain[0] if plain else "0")) if kind in ("tcp", "tcp6") else 0
+
+
+def endpoint_interface(endpoint: str) -> str:
+    """The address that an endpoint listens on; "" where it is all of them, or none."""
+    arguments = _endpoint_parts(endpoint)[1:]
+    return next((part[10:] for part in arguments if part.startswith("interface=")), "")
 
 
 def _endpoint_parts(text: str) -> list[str]:

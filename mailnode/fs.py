@@ -259,8 +259,8 @@ class FileSystem:
         self.health.check(path)
         return NewFile(os.open(path, _CREATE, mode), path, self.health)
 
-    def append(self, path: str, data: bytes) -> None:
-        """Add `data` to the end of an existing file in one write and make it durable.
+    def append(self, path: str, data: bytes, *, durable: bool = True) -> None:
+        """Add `data` to the end of an existing file in one write and make it durable, if that is wanted.
 
         After an error, such as a short write, what was added is cut off again: the file never keeps half a
         record. It is to be written anew before it is believed: the kernel may have lost what it shows.
@@ -272,7 +272,8 @@ class FileSystem:
                 if os.write(descriptor, data) != len(data):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
                 with self.health.syncing(path):
-                    os.fdatasync(descriptor)
+                    if durable:
+                        os.fdatasync(descriptor)
             except OSError:
                 os.ftruncate(descriptor, before)
                 raise

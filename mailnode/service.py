@@ -30,6 +30,8 @@ from mailnode.delivery.reporting import Reporter
 from mailnode.delivery.tls_reporting import TlsReporting
 from mailnode.delivery.waiting import CalledFor
 from mailnode.delivery.way_out import make_way_out
+from mailnode.events.deeds import EVERYDAY
+from mailnode.events.journal import Journal
 from mailnode.events.life import write_to
 from mailnode.events.log import Log
 from mailnode.events.output import take_over
@@ -53,6 +55,7 @@ from mailnode.upkeep.figures import Parts
 from mailnode.upkeep.indexer import Indexer
 from mailnode.upkeep.memory import ShortCollections
 from mailnode.upkeep.pulse import Pulse
+from mailnode.upkeep.recorder import Recorder
 from mailnode.wire.srs import Srs
 
 
@@ -103,8 +106,10 @@ class MailNode(Service):
         realm = entrance.realm
         files, feed, bus = entrance.files, entrance.feed, entrance.bus
         tally = Tally()
-        bus.subscribe(write_to(Log("mailnode.mail")))
-        bus.subscribe(tally.hear)
+        journal = Journal(files, config.log_directory)
+        self._recorder = Recorder(runtime, journal, lambda: live.config.log, Log("mailnode.events"))
+        for subscriber in (write_to(Log("mailnode.mail"), without=EVERYDAY), tally.hear, self._recorder):
+            bus.subscribe(subscriber)
         self._pulse = Pulse(reactor, tally.minute_is_over)
         self._indexer = Indexer(runtime, realm, feed, Log("mailnode.upkeep"))
         self._collections = ShortCollections(reactor, gc, quiet=lambda: not realm.crowded)
@@ -280,7 +285,8 @@ class MailNode(Service):
         await self._stopping.send_away(self._factories.values(), STOPPING, also)
         self._workers.kill()
         self._entrance.watches.close()
-        last = [Deferred.fromCoroutine(one.stop()) for one in (self._senders, self._tls_reporting)]
+        stops = (self._senders.stop(), self._tls_reporting.stop(), self._recorder.flush())
+        last = [Deferred.fromCoroutine(one) for one in stops]
         await self._stopping.put_away(self._entrance, last)
         self._log.info("stopped")
         super().stopService()

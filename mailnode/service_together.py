@@ -14,7 +14,7 @@ from dataclasses import astuple
 from typing import Any
 
 from mailnode.auth.throttle import LoginThrottle, Told
-from mailnode.events import life
+from mailnode.events import deeds, life
 from mailnode.events.feed import ChangeFeed, MailboxKey
 from mailnode.events.presence import LiveSessions
 from mailnode.net.limits import Gate
@@ -33,7 +33,7 @@ def event_message(event: life.Event) -> tuple[object, ...]:
 
 def event_of(name: str, *values: Any) -> life.Event:
     """The event of a message; lists are tuples again."""
-    kind: Callable[..., life.Event] = getattr(life, name)
+    kind: Callable[..., life.Event] = getattr(life, name, None) or getattr(deeds, name)
     return kind(*(tuple(value) if isinstance(value, list) else value for value in values))
 
 

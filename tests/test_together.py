@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.auth.throttle import LoginThrottle
 from mailnode.config import Limits
-from mailnode.events import life
+from mailnode.events import deeds, life
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.presence import LiveSessions
 from mailnode.net.limits import Admission, ConnectionLimits, Gate
@@ -111,8 +111,9 @@ class TogetherTests(SynchronousTestCase):
 
     def test_events(self) -> None:
         """Every kind of event comes through as it was."""
-        kinds = [one for _, one in inspect.getmembers(life, inspect.isclass) if issubclass(one, life.Event)]
-        self.assertGreater(len(kinds), 15)
+        found = [*inspect.getmembers(life, inspect.isclass), *inspect.getmembers(deeds, inspect.isclass)]
+        kinds = [one for _, one in found if issubclass(one, life.Event)]
+        self.assertGreater(len(kinds), 22)
         for kind in kinds:
             hints = get_type_hints(kind)
             event = kind(*(_VALUES[hints[one.name]] for one in fields(kind)))

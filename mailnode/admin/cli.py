@@ -14,9 +14,17 @@ import click
 from mailnode import __version__
 from mailnode.admin import demo as demonstration
 from mailnode.admin import templates
+from mailnode.admin.alias_commands import alias
 from mailnode.admin.certificates import inspect, write_certificates
-from mailnode.admin.command import Command, checked, failed
+from mailnode.admin.command import JSON, Command, checked, failed
+from mailnode.admin.completion import completion
 from mailnode.admin.control import ControlError, ask
+from mailnode.admin.dns_command import dns
+from mailnode.admin.doctor_command import doctor
+from mailnode.admin.domain_commands import domain
+from mailnode.admin.explain_command import explain
+from mailnode.admin.list_commands import lists
+from mailnode.admin.log_command import log
 from mailnode.admin.mailbox_commands import mailbox
 from mailnode.admin.outside import Outside
 from mailnode.admin.queue_commands import queue
@@ -61,11 +69,22 @@ def main(context: click.Context, path: str) -> None:
     context.obj = Command(os.path.abspath(path), context.obj or Outside())
 
 
-main.add_command(mailbox)
-main.add_command(store)
-main.add_command(queue)
-main.add_command(route)
-main.add_command(status)
+for _command in (
+    mailbox,
+    alias,
+    lists,
+    domain,
+    queue,
+    route,
+    store,
+    status,
+    dns,
+    doctor,
+    log,
+    explain,
+    completion,
+):
+    main.add_command(_command)
 
 
 @main.command()
@@ -149,7 +168,7 @@ def demo(command: Command, directory: str, port_offset: int) -> None:
 
 
 @main.command()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 @click.pass_obj
 def check(command: Command, as_json: bool) -> None:
     """Say everything that is wrong with the configuration, with file, line and remedy.
@@ -200,8 +219,9 @@ def _summary(mistakes: int, warnings: int) -> str:
 
 
 @main.command()
+@JSON
 @click.pass_obj
-def reload(command: Command) -> None:
+def reload(command: Command, *, as_json: bool) -> None:
     """Let the running server take changed mailboxes, aliases and certificates; no connection is dropped.
 
     A configuration with mistakes is refused, and the old one stays in force.
@@ -215,11 +235,20 @@ def reload(command: Command) -> None:
         answer = ask(config.control_socket, {"command": "reload"})
     except ControlError as error:
         raise click.ClickException(str(error)) from None
-    for warning in _texts(answer, "warnings"):
+    taken, warnings, mistakes = (
+        answer.get("ok") is True,
+        _texts(answer, "warnings"),
+        _texts(answer, "mistakes"),
+    )
+    if as_json:
+        click.echo(json.dumps({"ok": taken, "warnings": warnings, "mistakes": mistakes}, indent=2))
+        raise click.exceptions.Exit(0 if taken else 1)
+    for warning in warnings:
         click.echo(f"warning: {warning}")
-    if answer.get("ok") is not True:
-        refusal = ["the server refused it, and what was in force stays so", *_texts(answer, "mistakes")]
-        raise click.ClickException("\n".join(refusal))
+    if not taken:
+        raise click.ClickException(
+            "\n".join(["the server refused it, and what was in force stays so", *mistakes])
+        )
     click.echo("The running server has taken it.")
 
 

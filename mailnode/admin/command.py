@@ -11,6 +11,8 @@ from mailnode.config import Loaded
 from mailnode.config_reading import examine
 from mailnode.tomlfile import Fault, Mistake
 
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
 
 @dataclass(frozen=True, slots=True)
 class Command:

@@ -6,6 +6,7 @@ import sys
 from mailnode.admin import mailboxes_file, templates
 from mailnode.admin.certificates import write_certificates
 from mailnode.admin.outside import Outside
+from mailnode.admin.toml_lines import Value
 from mailnode.auth.passwords import Hasher
 from mailnode.auth.verifiers import make_verifiers
 from mailnode.config import DEFAULT_LISTENERS, Config, Listener
@@ -67,7 +68,7 @@ def prepare(directory: str, port_offset: int, outside: Outside) -> Config:
     return load(config_path, files).config
 
 
-def _credentials(hasher: Hasher) -> dict[str, mailboxes_file.Value]:
+def _credentials(hasher: Hasher) -> dict[str, Value]:
     return {"password": hasher.hash(PASSWORD), "scram": [str(one) for one in make_verifiers(PASSWORD)]}
 
 

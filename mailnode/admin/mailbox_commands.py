@@ -8,16 +8,16 @@ from typing import get_args
 import click
 
 from mailnode.admin import mailboxes_file
-from mailnode.admin.command import Command, checked
-from mailnode.admin.control import ControlError, NotRunning, ask
+from mailnode.admin.applied import apply_edit
+from mailnode.admin.command import JSON, Command, checked
+from mailnode.admin.completion import complete_mailboxes
+from mailnode.admin.toml_lines import Value
 from mailnode.auth.checker import LONGEST_PASSWORD
 from mailnode.auth.passwords import Hasher
 from mailnode.auth.verifiers import make_verifiers
-from mailnode.config import Config
 from mailnode.config_quota import size
 from mailnode.config_rules import Language
 from mailnode.config_rules import address as check_address
-from mailnode.tomlfile import ConfigurationError
 
 
 @click.group()
@@ -47,29 +47,7 @@ def _password(from_stdin: bool) -> str:
     return password
 
 
-def _apply(command: Command, edit: mailboxes_file.Edit, config: Config, done: str) -> None:
-    """Make the edit, and let the running server know if there is one."""
-    try:
-        mailboxes_file.apply(edit, config, command.outside.files)
-    except mailboxes_file.EditRefused as refusal:
-        raise click.ClickException(str(refusal)) from None
-    except ConfigurationError as error:
-        raise click.ClickException("\n".join(["nothing was changed", *map(str, error.mistakes)])) from None
-    click.echo(done)
-    try:
-        answer = ask(config.control_socket, {"command": "reload"})
-    except NotRunning:
-        click.echo("mailnode is not running here; it will read this when it starts.")
-    except ControlError as error:
-        click.echo(f"The server was not told ({error}). Run: mailnode reload")
-    else:
-        taken = answer.get("ok") is True
-        click.echo(
-            "The running server has taken it." if taken else "The server refused it. Run: mailnode reload"
-        )
-
-
-def _credentials(command: Command, from_stdin: bool, plain_secret: bool) -> dict[str, mailboxes_file.Value]:
+def _credentials(command: Command, from_stdin: bool, plain_secret: bool) -> dict[str, Value]:
     """What an entry keeps of a new password."""
     password = _password(from_stdin)
     verifiers = make_verifiers(password)
@@ -84,7 +62,7 @@ def _credentials(command: Command, from_stdin: bool, plain_secret: bool) -> dict
     }
 
 
-_ADDRESS = click.argument("address", callback=checked(check_address))
+_ADDRESS = click.argument("address", callback=checked(check_address), shell_complete=complete_mailboxes)
 _STDIN = click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 _SECRET = click.option(
     "--plain-secret",
@@ -128,7 +106,7 @@ def add(
     config = command.configuration().config
     credentials = _credentials(command, password_stdin, plain_secret)
     edit = mailboxes_file.adding(address, credentials, name, quota=quota, language=language or "")
-    _apply(command, edit, config, f"Added {address}.")
+    apply_edit(command, edit, config, f"Added {address}.")
 
 
 @mailbox.command()
@@ -145,7 +123,7 @@ def passwd(command: Command, address: str, *, password_stdin: bool, plain_secret
     """
     config = command.configuration().config
     credentials = _credentials(command, password_stdin, plain_secret)
-    _apply(command, mailboxes_file.setting_password(address, credentials), config, f"Changed {address}.")
+    apply_edit(command, mailboxes_file.setting_password(address, credentials), config, f"Changed {address}.")
 
 
 @mailbox.command()
@@ -160,7 +138,7 @@ def quota(command: Command, address: str, quota: str) -> None:
       mailnode mailbox quota anna@example.org "2 GiB"
     """
     config = command.configuration().config
-    _apply(command, mailboxes_file.setting_quota(address, quota), config, f"Changed {address}.")
+    apply_edit(command, mailboxes_file.setting_quota(address, quota), config, f"Changed {address}.")
 
 
 @mailbox.command()
@@ -177,11 +155,11 @@ def remove(command: Command, address: str) -> None:
     if address == config.postmaster:
         raise click.ClickException(f"{address} is postmaster in {command.path}; name another there first")
     done = f"Removed {address}. Its mail stays in {config.mail_directory(address)}"
-    _apply(command, mailboxes_file.removing(address), config, done)
+    apply_edit(command, mailboxes_file.removing(address), config, done)
 
 
 @mailbox.command("list")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 @click.pass_obj
 def list_mailboxes(command: Command, as_json: bool) -> None:
     """List mailboxes, aliases and lists.

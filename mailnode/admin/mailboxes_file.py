@@ -11,15 +11,14 @@ from collections.abc import Callable, Mapping
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
+from mailnode.admin.toml_lines import Value, with_table, with_value, without
 from mailnode.config import Config, Mailboxes
 from mailnode.config_reading import check_mailboxes
-from mailnode.config_rules import address as check_address
-from mailnode.config_rules import looked_up
+from mailnode.config_rules import alias_name, looked_up
 from mailnode.fs import FileSystem
-from mailnode.tomlfile import ConfigurationError, TomlFile, find_lines
+from mailnode.tomlfile import ConfigurationError, TomlFile
 
 Edit = Callable[[str], str]
-Value = str | list[str]
 
 
 class EditRefused(Exception):
@@ -33,12 +32,9 @@ def adding(
     facts = {**credentials, "name": name, "quota": quota, "language": language}
 
     def edit(text: str) -> str:
-        if _written(text, address) is not None:
+        if written(text, address) is not None:
             raise EditRefused(f"{address} is there already")
-        entry = tomlkit.table()
-        entry.update({key: value for key, value in facts.items() if value})
-        block = tomlkit.dumps({"mailboxes": {address: entry}})
-        return f"{text.rstrip()}\n\n{block}" if text.strip() else block
+        return with_table(text, ("mailboxes", address), facts)
 
     return edit
 
@@ -64,36 +60,12 @@ def setting_quota(address: str, quota: str) -> Edit:
 
 
 def _set(text: str, address: str, key: str, value: Value) -> str:
-    written = _must_be_there(text, address)
-    document = tomlkit.parse(text)
-    entry = document["mailboxes"][written]
-    line = find_lines(text).get(("mailboxes", written, "password"))
-    if key in entry and not value:
-        del entry[key]
-    elif key in entry or (value and line is None):
-        entry[key] = value
-    elif (
-        value and line is not None
-    ):  # beside the password, and before the comments that belong to what follows
-        lines = text.split("\n")
-        lines.insert(line, tomlkit.dumps({key: value}).rstrip("\n"))
-        return "\n".join(lines)
-    return tomlkit.dumps(document)
+    return with_value(text, ("mailboxes", _must_be_there(text, address)), key, value, beside="password")
 
 
 def removing(address: str) -> Edit:
     """Remove a mailbox that is there; its mail stays where it lies."""
-
-    def edit(text: str) -> str:
-        path = ("mailboxes", _must_be_there(text, address))
-        own = [line for found, line in find_lines(text).items() if found[:2] == path]
-        lines = text.split("\n")
-        before, after = lines[: min(own) - 1], lines[max(own) :]
-        if after and not after[0].strip() and not (before and before[-1].strip()):
-            after = after[1:]  # of the blank lines around it one is enough
-        return "\n".join(before + after)
-
-    return edit
+    return lambda text: without(text, ("mailboxes", _must_be_there(text, address)))
 
 
 def apply(edit: Edit, config: Config, files: FileSystem) -> Mailboxes:
@@ -119,14 +91,14 @@ def apply(edit: Edit, config: Config, files: FileSystem) -> Mailboxes:
     return mailboxes
 
 
-def _written(text: str, address: str) -> str | None:
-    """The name of the mailbox as the file writes it, however it does."""
-    boxes = tomlkit.parse(text).unwrap().get("mailboxes", {})
-    return next((str(name) for name in boxes if looked_up(check_address, name) == address), None)
+def written(text: str, name: str, table: str = "mailboxes") -> str | None:
+    """A name in a table as the file writes it, however it does; None where it is not there."""
+    entries = tomlkit.parse(text).unwrap().get(table, {})
+    return next((str(one) for one in entries if looked_up(alias_name, one) == name), None)
 
 
 def _must_be_there(text: str, address: str) -> str:
-    written = _written(text, address)
-    if written is None:
+    found = written(text, address)
+    if found is None:
         raise EditRefused(f"there is no mailbox {address}")
-    return written
+    return found

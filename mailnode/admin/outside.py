@@ -2,17 +2,21 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from mailnode.admin.machine import Machine
 from mailnode.config import Loaded
+from mailnode.config_sending import Dns
 from mailnode.fs import FileSystem
 from mailnode.wire.address import Address
 
 if TYPE_CHECKING:
     from mailnode.admin.destinations import Found
+
+T = TypeVar("T")
 
 
 def _now() -> datetime:
@@ -26,12 +30,21 @@ def _find(loaded: Loaded, files: FileSystem, domains: Sequence[str], sender: Add
     return find(loaded, files, domains, sender)
 
 
+def _ask_dns(settings: Dns, files: FileSystem, work: Callable[..., Awaitable[T]]) -> T:
+    """Let the work ask the DNS; `work` is called with a resolver and a runtime."""
+    from mailnode.admin.own_reactor import ask_dns
+
+    return ask_dns(settings, files, work)
+
+
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """Files, the time, waiting, becoming another program (path and argument list, as os.execv), the DNS."""
+    """Files, time, waiting, becoming another program (path and argument list, as os.execv), DNS, machine."""
 
     files: FileSystem = field(default_factory=FileSystem)
     now: Callable[[], datetime] = _now
     sleep: Callable[[float], None] = time.sleep
     execute: Callable[[str, list[str]], object] = os.execv
     find: "Callable[[Loaded, FileSystem, Sequence[str], Address | None], Found]" = _find
+    ask_dns: Callable[[Dns, FileSystem, Callable[..., Awaitable[Any]]], Any] = _ask_dns
+    machine: Machine = field(default_factory=Machine)

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from mailnode.config import DEFAULT_LISTENERS, Listener
 
 MAILBOXES = """\
-# The mailboxes of this server. Edit by hand, or with `mailnode mailbox add|passwd|quota|remove`;
-# a running server takes changes with `mailnode reload`.
+# The mailboxes of this server. Edit by hand, or with `mailnode mailbox add|passwd|quota|remove`,
+# `mailnode alias` and `mailnode list`; a running server takes changes with `mailnode reload`.
 
 # Other names for mailboxes. Each leads to one or more addresses:
 #   "info@{domain}" = ["anna@{domain}", "ben@{domain}"]

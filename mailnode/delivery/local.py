@@ -34,7 +34,7 @@ class LocalDelivery:
         files: FileSystem,
         accounts: Sequence[MailAccount],
         head: bytes,
-        arrived: Callable[[Sequence[MailAccount]], None],
+        arrived: Callable[[Sequence[MailAccount], str], None],
         *,
         always: Collection[str] = (),
     ) -> None:
@@ -66,7 +66,7 @@ class LocalDelivery:
         draft = self._begun()
         await self._lane.run(self._finish, draft, self._taken())
         self._draft = None
-        self._arrived(self._accounts)
+        self._arrived(self._accounts, draft.finish()[1])
 
     async def commit_each(self, groups: Sequence[Sequence[str]]) -> list[OSError | StoreError | None]:
         """Make the message durable for as many groups of mailboxes as can be; for each None, or why not.
@@ -78,7 +78,7 @@ class LocalDelivery:
         errors = await self._lane.run(self._finish_each, draft, groups, self._taken())
         self._draft = None
         there = {one for group, error in zip(groups, errors, strict=True) if error is None for one in group}
-        self._arrived([account for account in self._accounts if account.address in there])
+        self._arrived([account for account in self._accounts if account.address in there], draft.finish()[1])
         return errors
 
     async def abort(self) -> None:
@@ -144,10 +144,10 @@ class LocalCourier:
         """
         accounts = [self._realm.account(address) for address in addresses]
 
-        def arrived(there: Sequence[MailAccount]) -> None:
+        def arrived(there: Sequence[MailAccount], file: str) -> None:
             for account in there:
                 self._feed.announce(account.key(INBOX))
-                self._bus.publish(Delivered(connection, message, account.address, INBOX[0]))
+                self._bus.publish(Delivered(connection, message, account.address, INBOX[0], file))
 
         return LocalDelivery(
             Lane(self._runtime.blocking), self._files, accounts, head, arrived, always=always

@@ -4,10 +4,12 @@ Each is published once, by the part that made it true; the log and whoever subsc
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import partial
 
 from mailnode.events.log import Log
+
+_DETAIL = {"detail": True}  # of a field that is too long for a line of the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,21 +48,33 @@ class GuessedAt(Event):
 
 @dataclass(frozen=True, slots=True)
 class Accepted(Event):
-    """A message is on disk, or was shown, for all its recipients, and the peer was told so."""
+    """A message is on disk, or was shown, for all its recipients, and the peer was told so.
+
+    `hello` is what the peer called itself, `message_id` the field of the message, as it is.
+    """
 
     message: str
     reverse_path: str
     recipients: tuple[str, ...]
     octets: int
+    peer: str = ""
+    hello: str = ""
+    message_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Refused(Event):
-    """A command of a mail transaction was answered with 4yz or 5yz."""
+    """A command of a mail transaction was answered with 4yz or 5yz.
+
+    `reverse_path` and `recipients` are those of the transaction, as far as it had come.
+    """
 
     command: str
     reply: str
     subject: str
+    peer: str = ""
+    reverse_path: str = ""
+    recipients: tuple[str, ...] = field(default=(), metadata=_DETAIL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +88,12 @@ class AllowanceUsedUp(Event):
 
 @dataclass(frozen=True, slots=True)
 class Delivered(Event):
-    """A message reached a mailbox."""
+    """A message reached a mailbox; `file` is its lasting name there."""
 
     message: str
     address: str
     mailbox: str
+    file: str = field(default="", metadata=_DETAIL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,11 +195,13 @@ class Shown(Event):
 
 @dataclass(frozen=True, slots=True)
 class Expunged(Event):
-    """Messages were removed for good."""
+    """Messages were removed for good; UIDs and names as in a `deeds.Deed`."""
 
     address: str
     mailbox: str
     count: int
+    uids: str = field(default="", metadata=_DETAIL)
+    names: tuple[str, ...] = field(default=(), metadata=_DETAIL)
 
 
 class Bus:
@@ -208,11 +225,14 @@ class Bus:
 _WARNINGS = (AllowanceUsedUp,)
 
 
-def write_to(log: Log) -> Callable[[Event], None]:
-    """A subscriber that writes each event as one log line."""
+def write_to(log: Log, *, without: tuple[type[Event], ...] = ()) -> Callable[[Event], None]:
+    """A subscriber that writes each event as one log line, but those of the kinds in `without`."""
 
     def write(event: Event) -> None:
+        if isinstance(event, without):
+            return
         tell = log.warn if isinstance(event, _WARNINGS) else log.info
-        tell(type(event).__name__, **{one.name: getattr(event, one.name) for one in fields(event)})
+        shown = [one.name for one in fields(event) if "detail" not in one.metadata]
+        tell(type(event).__name__, **{name: getattr(event, name) for name in shown})
 
     return write

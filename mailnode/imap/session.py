@@ -99,6 +99,7 @@ class Session:
         self.awaited: Announced | None = None  # a literal that the command itself reads
         self.wake: Callable[[], None] | None = None  # while it waits to hear, see imap.waiting
         self.progress = Progress(shared.runtime.clock, self._say_at_once)
+        self.identified = False  # whether the client has said what it is
         self._ended = False
         self._begin()
 

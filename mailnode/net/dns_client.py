@@ -313,4 +313,5 @@ _RECORDS: dict[Kind, Callable[[Any], Record]] = {
     "TXT": lambda data: b"".join(data.strings).decode("latin-1"),
     "CNAME": lambda data: _name(data.target),
     "PTR": lambda data: _name(data.target),
+    "SRV": lambda data: f"{data.priority} {data.weight} {data.port} {_name(data.target) or '.'}",
 }

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
 
 T = TypeVar("T")
-Kind = Literal["MX", "A", "AAAA", "TLSA", "TXT", "CNAME", "PTR"]
+Kind = Literal["MX", "A", "AAAA", "TLSA", "TXT", "CNAME", "PTR", "SRV"]
 
 QUERIES = 60  # that the way of one message may cost
 SECONDS = 20.0  # that they may take together
@@ -48,9 +48,9 @@ Record = str | Mx | Tlsa
 class Answer:
     """One record at least, all of the kind that was asked for: Mx, Tlsa, or str for all others.
 
-    The strings of a TXT record are joined, an octet a character. `secure` says that DNSSEC proves it (the AD
-    bit of a resolver that is believed), `ttl` is in seconds. `canonical` is the name at the end of `aliases`
-    CNAMEs.
+    The strings of a TXT record are joined, an octet a character; an SRV record is as in a zone file, its
+    target without the final dot, or "." (RFC 2782). `secure` says that DNSSEC proves it (the AD bit of a
+    resolver that is believed), `ttl` is in seconds. `canonical` is the name at the end of `aliases` CNAMEs.
     """
 
     records: tuple[Record, ...]

@@ -144,11 +144,12 @@ class Maildrop:
         found = self._mailbox.get(message.uid)
         return found is message or (found is not None and found.base == message.base)
 
-    def update(self) -> int:
-        """Remove what is marked as deleted, for good; gives how many were removed now."""
+    def update(self) -> list[Message]:
+        """Remove what is marked as deleted, for good; gives what was removed now."""
         self._mailbox.sync()
         doomed = [self.entries[number - 1] for number in sorted(self.deleted)]
-        return len(self._mailbox.expunge([one.message.uid for one in doomed if self._is_there(one)]))
+        messages = {one.message.uid: one.message for one in doomed if self._is_there(one)}
+        return [messages[uid] for uid in self._mailbox.expunge(messages)]
 
     def close(self) -> None:
         """Let the next session in; may be called twice.

@@ -8,6 +8,7 @@ from mailnode.auth.live import Live
 from mailnode.auth.login import Logins
 from mailnode.auth.realm import MailAccount
 from mailnode.config import Limits
+from mailnode.events.deeds import NAMED, Retrieved
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.life import Bus
 from mailnode.net.listen import Connection
@@ -17,6 +18,9 @@ from mailnode.pop3.ahead import Ahead
 from mailnode.pop3.maildrop import Maildrop, Views
 from mailnode.pop3.words import PHRASES
 from mailnode.runtime import Runtime
+from mailnode.store.messages import Message
+from mailnode.store.values import INBOX
+from mailnode.wire.imap.sequence import encode
 from mailnode.wire.language import ENGLISH
 
 
@@ -76,6 +80,7 @@ class Session:
     ended: bool = False
     language: str = ENGLISH
     utf8: bool = False  # RFC 6856 section 2.1
+    retrieved: list[Message] = field(default_factory=list)  # sent whole, in the order of the commands
 
     def say(self, text: str, *values: object) -> str:
         """A text of words.py in the language of the session."""
@@ -108,7 +113,17 @@ class Session:
         return self.opened
 
     def release(self) -> None:
-        """Give the maildrop back; nothing is deleted by this. May be called twice."""
+        """Give the maildrop back, and tell what was read of it; nothing is deleted by this.
+
+        May be called twice.
+        """
         opened, self.opened = self.opened, None
-        if opened is not None:
-            opened.maildrop.close()
+        if opened is None:
+            return
+        opened.maildrop.close()
+        for start in range(0, len(self.retrieved), NAMED):
+            some = self.retrieved[start : start + NAMED]
+            named = encode(one.uid for one in some).decode(), tuple(one.base for one in some)
+            where = opened.account.address, INBOX[0]
+            self.shared.bus.publish(Retrieved(self.connection.id, *where, *named))
+        self.retrieved = []

@@ -122,6 +122,12 @@ class Incoming:
             text += f" held until {trace.date_time(self._release)}"
         return Reply(250, "2.0.0", text)
 
+    @property
+    def message_id(self) -> str:
+        """The Message-ID that it is delivered with; "" where it has none."""
+        values = values_of(self._header_text, _MESSAGE_ID)
+        return values[0].strip().decode("utf-8", "backslashreplace") if values else ""
+
     async def _report(self) -> None:
         """Tell the sender that it has arrived, where that was asked for (RFC 3461 section 4.1).
 

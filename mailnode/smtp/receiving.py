@@ -145,5 +145,8 @@ class Receiving:
                 str(envelope.reverse_path or ""),
                 tuple(taken),
                 self._incoming.octets,
+                session.connection.peer,
+                session.hello.name if session.hello else "",
+                self._incoming.message_id,
             )
         )

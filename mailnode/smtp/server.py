@@ -15,6 +15,7 @@ from mailnode.net.listen import Connection
 from mailnode.net.stream import ConnectionClosed, TimedOut
 from mailnode.smtp.outcome import NOT_FOR_STRANGERS, OUT_OF_STEP, TEMPORARY, UNKNOWN_VERB, Farewell, Refused
 from mailnode.smtp.session import Collaborators, Session
+from mailnode.smtp.transaction import Transaction
 from mailnode.smtp.verbs import VERBS, Answer, Rule, Verb
 from mailnode.wire.errors import BadSyntax, LineTooLong
 from mailnode.wire.smtp import Reply, parse_command
@@ -78,6 +79,7 @@ async def _turn(session: Session) -> None:
     verb: Verb | None = None
     answer: Answer
     counts = True
+    transaction = session.transaction  # which a command may end
     try:
         name, argument = await _command(session)
         verb = VERBS.get(name)
@@ -94,7 +96,7 @@ async def _turn(session: Session) -> None:
     replies = (answer,) if isinstance(answer, Reply) else answer or ()
     refusals = [reply for reply in replies if not reply.positive]
     for reply in refusals:
-        _tell(session, reply, name, argument)
+        _tell(session, reply, name, argument, transaction)
     error = counts and any(reply.code >= 500 for reply in refusals)
     if error:
         await _count_error(session)
@@ -134,11 +136,22 @@ async def _run(session: Session, verb: Verb | None, argument: bytes) -> Answer:
     return await verb.run(session, argument)
 
 
-def _tell(session: Session, reply: Reply, name: str, argument: bytes) -> None:
+def _tell(
+    session: Session, reply: Reply, name: str, argument: bytes, transaction: Transaction | None
+) -> None:
     """Tell whom it concerns of a refusal."""
-    if name in VERBS and Rule.IN_TRANSACTION in VERBS[name].rules:
-        subject = argument.decode("ascii", "backslashreplace")
-        session.shared.bus.publish(life.Refused(session.connection.id, name, str(reply), subject))
+    if name not in VERBS or Rule.IN_TRANSACTION not in VERBS[name].rules:
+        return
+    sender = ""
+    recipients: tuple[str, ...] = ()
+    if transaction is not None:
+        sender = str(transaction.envelope.reverse_path or "")
+        recipients = tuple(map(str, transaction.recipients))
+    subject = argument.decode("ascii", "backslashreplace")
+    connection = session.connection
+    session.shared.bus.publish(
+        life.Refused(connection.id, name, str(reply), subject, connection.peer, sender, recipients)
+    )
 
 
 async def _count_error(session: Session) -> None:

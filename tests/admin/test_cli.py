@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import socket
 import sys
@@ -427,6 +428,9 @@ class Check(Commands):
         self.assertEqual(self.mailnode("reload"), "warning: careful\nThe running server has taken it.\n")
         self.answering({"ok": False, "mistakes": ["x.toml:3: y: z"]})
         self.assertIn("x.toml:3: y: z", self.mailnode("reload", code=1))
+        self.answering({"ok": False, "mistakes": ["x.toml:3: y: z"]})
+        told = json.loads(self.mailnode("reload", "--json", code=1))
+        self.assertEqual(told, {"ok": False, "warnings": [], "mistakes": ["x.toml:3: y: z"]})
 
     def test_edit_tells_the_server(self) -> None:
         """An edit is taken by the running server at once."""
@@ -484,7 +488,8 @@ class Words(SynchronousTestCase):
 
     def test_help(self) -> None:
         """Each command's help has an example."""
-        for name in ["", "mailbox", *self.commands()]:
+        groups = [name for name, command in cli.main.commands.items() if isinstance(command, click.Group)]
+        for name in ["", *groups, *self.commands()]:
             output = CliRunner().invoke(cli.main, [*name.split(), "--help"]).output
             self.assertIn("Example:\n", output, name)
 
@@ -494,16 +499,29 @@ class Words(SynchronousTestCase):
         for name in self.commands():
             section = text.partition(f"## mailnode {name}\n")[2].partition("\n## ")[0]
             self.assertIn("```\nmailnode ", section, name)
-        for option in (
-            "--config",
-            "--listen",
-            "--port-offset",
-            "--no-tls-files",
-            "--json",
-            "--password-stdin",
-            "--language",
-        ):
-            self.assertIn(option, text)
+        written = set(re.findall(r"--[a-z-]+", text))
+        self.assertEqual(self.options() - written - {"--tls-files"}, set())
+
+    def options(self) -> set[str]:
+        """All options of all commands."""
+        commands = list(cli.main.commands.values())
+        for one in commands:
+            if isinstance(one, click.Group):
+                commands += one.commands.values()
+        return {word for one in commands for option in one.params for word in option.opts if word[:2] == "--"}
+
+    def test_consistent(self) -> None:
+        """Every command that shows something can show it to programs, by the same option."""
+        for name in self.commands():
+            command: click.Command = cli.main
+            for part in name.split():
+                assert isinstance(command, click.Group)
+                command = command.commands[part]
+            shows = name.split()[-1] in ("list", "show", "check", "route", "dns", "doctor", "log", "explain")
+            options = {word: option for option in command.params for word in option.opts}
+            self.assertTrue("--json" in options or not shows, name)
+            if "--json" in options:
+                self.assertEqual(options["--json"].name, "as_json", name)
 
     def test_usage_error(self) -> None:
         """A wrong command line gives 2."""

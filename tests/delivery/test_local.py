@@ -97,7 +97,7 @@ class Local(SynchronousTestCase):
         self.assertIn("/new/", path)
         self.assertEqual(self.files.read(path), b"Return-Path: <>\nSubject: x\n\nbody\n")
         self.assertEqual(self.woken, [ANNA])
-        self.assertEqual(self.events, [Delivered("CONN", "MSG", ANNA, "INBOX")])
+        self.assertEqual(self.events, [Delivered("CONN", "MSG", ANNA, "INBOX", path.rpartition("/")[2])])
 
     def test_several(self) -> None:
         """Several recipients share one file, and each is told."""

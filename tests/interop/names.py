@@ -25,6 +25,7 @@ class NameServer(Thread):
         self._records = {(dns.name.from_text(name), kind): lines for (name, kind), lines in records.items()}
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((address, port))
+        self.port: int = self._socket.getsockname()[1]
         self.start()
 
     def run(self) -> None:

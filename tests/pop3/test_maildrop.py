@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.config import Pop3
+from mailnode.events.deeds import Retrieved
 from mailnode.events.life import Expunged
 from mailnode.net import blocking
 from mailnode.net.stream import ConnectionClosed
@@ -495,8 +496,21 @@ class Update(Pop3TestCase):
         self.feed.watch((ADDRESS, ("INBOX",)), lambda: woken.append(True))
         self.assertEqual(talk.say(b"QUIT\r\n"), b"+OK Goodbye\r\n")
         self.assertEqual((self.kept(), woken), ([2], [True]))
-        self.assertEqual(self.events, [Expunged("C1", ADDRESS, "INBOX", 2)])
+        (event,) = self.events
+        assert isinstance(event, Expunged)
+        self.assertEqual((event.connection, event.address, event.mailbox), ("C1", ADDRESS, "INBOX"))
+        self.assertEqual((event.count, event.uids, len(set(event.names))), (2, "1,3", 2))
         self.assertTrue(self.connect().log_in().startswith(b"+OK 1 messages"))
+
+    def test_what_was_read_is_told(self) -> None:
+        """A session tells at its end which messages it was sent whole, however it ends."""
+        talk = self.logged_in(MESSAGE, MESSAGE, MESSAGE)
+        talk.say(b"RETR 3\r\nTOP 2 0\r\nRETR 1\r\n")
+        self.assertEqual(self.events, [])
+        talk.lose()
+        (event,) = self.events
+        assert isinstance(event, Retrieved)
+        self.assertEqual((event.connection, event.uids, len(set(event.names))), ("C1", "3,1", 2))
 
     def test_quit_without_marks(self) -> None:
         """Without marks nothing is announced."""

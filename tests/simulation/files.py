@@ -187,7 +187,7 @@ class Files(FileSystem):
         self._change((folder, name, file))
         return _Writing(self, path, file, self.health)
 
-    def append(self, path: str, data: bytes) -> None:
+    def append(self, path: str, data: bytes, *, durable: bool = True) -> None:
         file = self._file(path)
         file.octets += data
         file.mtime, file.safe = self.time(), bytes(file.octets)

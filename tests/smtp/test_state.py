@@ -278,6 +278,11 @@ class States(SmtpTestCase):
         assert isinstance(accepted, Accepted)
         self.assertEqual((refused.connection, refused.command), ("CONN", "RCPT"))
         self.assertEqual(refused.subject, "TO:<x@local.example>")
+        self.assertEqual(
+            (refused.reverse_path, refused.recipients), ("a@remote.example", accepted.recipients)
+        )
         self.assertEqual(replies, [b"250 2.0.0 Ok: " + accepted.message.encode()])
         self.assertEqual(accepted.recipients, ("anna@local.example",))
         self.assertEqual(accepted.octets, len(b"Subject: x\r\n\r\nbody\r\n"))
+        self.assertEqual((accepted.peer, accepted.hello), (world.connection.peer, "client.example"))
+        self.assertEqual((refused.peer, accepted.message_id), (world.connection.peer, ""))

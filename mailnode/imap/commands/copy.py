@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from mailnode.imap import transfers
+from mailnode.imap.noted import names_of, tell_copied
 from mailnode.imap.replies import Reply, no_target, ok
 from mailnode.imap.session import Session
 from mailnode.store.errors import NoSuchMailbox
@@ -43,11 +44,13 @@ async def run(session: Session, copy: Copy) -> Reply:
     place, target = await session.target(copy.mailbox)
     if not uids:
         return ok("There was nothing to copy")
+    names = await session.lane(names_of, view.mailbox, uids, of=view.place.account)
     try:
         copied = await transfers.copy(session, uids, place, target)
     except NoSuchMailbox:  # should it be the selected one that is gone, the client hears BYE instead
         raise no_target() from None
     session.announce(place, [made for _, made in copied])
+    tell_copied(session, place, copied, names)
     return ok("Copied", copy_uid(target, copied))
 
 

@@ -1,5 +1,7 @@
 """DELETE (RFC 3501 section 6.3.4)."""
 
+from mailnode.events.deeds import MailboxDeleted
+from mailnode.imap.noted import shown
 from mailnode.imap.old_name import tell_old_name
 from mailnode.imap.own import Deleted
 from mailnode.imap.places import Place
@@ -14,6 +16,8 @@ async def run(session: Session, text: str) -> Reply:
     if session.selected is not None and session.selected.place == place:
         session.selected = None
     name = session.places.shown(place)
+    event = MailboxDeleted(session.connection.id, place.account.address, shown(place.name))
+    session.shared.bus.publish(event)
     tell_old_name(session, text, name, ["\\NonExistent"])
     session.announce(place)
     session.announce_account(place.account, Deleted(name))

@@ -2,7 +2,7 @@
 
 from twisted.python.failure import Failure
 
-from mailnode.events.life import Expunged
+from mailnode.imap.noted import names_of, tell_expunged
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.selected import Selected, uses_modseqs
 from mailnode.imap.session import Session
@@ -59,16 +59,17 @@ async def remove_deleted(session: Session, view: Selected, uids: SequenceSet | N
         mailbox.sync()
         return [uid for uid in known if (one := mailbox.get(uid)) and DELETED in one.flags]
 
-    def remove(batch: list[int]) -> list[int]:
-        return mailbox.expunge(batch, having=DELETED)
+    def remove(batch: list[int]) -> tuple[list[int], dict[int, str]]:
+        names = names_of(mailbox, batch)
+        return mailbox.expunge(batch, having=DELETED), names
 
     doomed = await session.lane(deleted, of=account)
     gone: list[int] = []
     session.progress.measure = lambda: (len(gone), len(doomed))
     for start in range(0, len(doomed), BATCH):
-        gone += await session.lane(remove, doomed[start : start + BATCH], of=account)
+        removed, names = await session.lane(remove, doomed[start : start + BATCH], of=account)
+        tell_expunged(session, view.place, removed, names)
+        gone += removed
     if gone:
-        event = Expunged(session.connection.id, account.address, str(mailbox.name), len(gone))
-        session.shared.bus.publish(event)
         session.announce(view.place, gone)
     return len(gone)

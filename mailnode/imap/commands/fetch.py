@@ -11,6 +11,7 @@ from typing import Any
 from mailnode.imap import fetch_items, resync
 from mailnode.imap.commands import arguments
 from mailnode.imap.fetch_items import FLAGS, MODSEQ, UID, Attribute, Item, Text
+from mailnode.imap.noted import Marked
 from mailnode.imap.replies import Refused, Reply, no, ok
 from mailnode.imap.selected import Selected, uses_modseqs
 from mailnode.imap.session import Session
@@ -104,9 +105,12 @@ async def run(session: Session, fetch: Fetch) -> Reply:
         asked = iter(fetch.messages.spans(view.mailbox.uid_next - 1))
         await session.send(resync.vanished(view, asked, fetch.changed_since or 0), of=account)
     answers = Answers(view, fetch, positions)
-    await session.send(answers.chunks(), of=account)
-    if answers.newly_seen:
-        session.announce(view.place)
+    try:
+        await session.send(answers.chunks(), of=account)
+    finally:
+        if answers.marked.uids:
+            session.announce(view.place)
+            answers.marked.tell(session, view.place, "add", frozenset((SEEN,)))
     if answers.refused is not None:
         raise answers.refused
     if answers.unreadable:
@@ -125,7 +129,7 @@ def introduce(view: Selected, items: Sequence[Item], positions: range) -> Iterat
     told = tuple(dict.fromkeys((*items, *_implied(view.enabled))))
     answers = Answers(view, Fetch(SequenceSet(()), told, by_uid=False), [positions])
     yield from answers.chunks()
-    view.newly_seen |= answers.newly_seen > 0
+    view.newly_seen |= bool(answers.marked.uids)
 
 
 def _implied(enabled: AbstractSet[str]) -> tuple[Item, ...]:
@@ -148,7 +152,7 @@ class Answers:
     positions: Positions
     gone: int = 0
     unreadable: int = 0
-    newly_seen: int = 0
+    marked: Marked = field(default_factory=Marked)  # as seen
     refused: Refused | None = None  # of a message that was left out
     _changed: set[int] = field(default_factory=set)
 
@@ -205,7 +209,7 @@ class Answers:
                 self._changed.update(mailbox.set_flags(unseen, "add", frozenset((SEEN,))))
             except OSError:
                 self.unreadable += 1
-        self.newly_seen += len(self._changed)
+        self.marked.add(mailbox, self._changed)
 
     def _response(self, position: int) -> Iterator[bytes]:
         """message-data = nz-number SP "FETCH" SP msg-att"""

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mailnode.events.deeds import Identified
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
 from mailnode.wire.errors import BadSyntax
@@ -47,5 +48,9 @@ async def run(session: Session, identity: Identity) -> Reply:
     if identity.fields:
         pairs = b"; ".join(name + b"=" + (value or b"NIL") for name, value in identity.fields)
         session.connection.log.info("client", id=pairs)
+        if not session.identified:  # once: a stranger may say ID as often as it likes
+            session.identified = True
+            client = pairs.decode("utf-8", "backslashreplace")
+            session.shared.bus.publish(Identified(session.connection.id, client))
     session.untagged(b'ID ("name" "mailnode")')
     return ok("Pleased to meet you")

@@ -1,9 +1,9 @@
 """MOVE and UID MOVE (RFC 6851)."""
 
-from mailnode.events.life import Expunged
 from mailnode.imap import transfers
 from mailnode.imap.commands.copy import Copy, copy_uid
 from mailnode.imap.commands.expunge import after_expunge
+from mailnode.imap.noted import names_of, tell_copied
 from mailnode.imap.replies import Reply, no_target, ok
 from mailnode.imap.session import Session
 from mailnode.store.errors import NoSuchMailbox
@@ -20,6 +20,7 @@ async def run(session: Session, move: Copy) -> Reply:
     place, target = await session.target(move.mailbox)
     if not uids:
         return ok("There was nothing to move")
+    names = await session.lane(names_of, view.mailbox, uids, of=view.place.account)
     try:
         moved = await transfers.move(session, uids, place, target)
     except NoSuchMailbox:  # should it be the selected one that is gone, the client hears BYE instead
@@ -27,6 +28,5 @@ async def run(session: Session, move: Copy) -> Reply:
     session.status(ok("Moved", copy_uid(target, moved)))
     session.announce(place, [made for _, made in moved])
     session.announce(view.place, [gone for gone, _ in moved])
-    address = view.place.account.address
-    session.shared.bus.publish(Expunged(session.connection.id, address, str(view.mailbox.name), len(moved)))
+    tell_copied(session, place, moved, names, moved=True)
     return await after_expunge(session, "Moved")

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, replace
 
+from mailnode.events.deeds import MailboxRenamed
+from mailnode.imap.noted import shown
 from mailnode.imap.old_name import tell_old_name
 from mailnode.imap.own import Renamed
 from mailnode.imap.places import Place
@@ -37,6 +39,8 @@ async def run(session: Session, rename: Rename) -> Reply:
     if new.account is not old.account:
         raise NoRight
     await session.lane(_rename, old, new, of=old.account)
+    event = MailboxRenamed(session.connection.id, old.account.address, shown(old.name), shown(new.name))
+    session.shared.bus.publish(event)
     view = session.selected
     if view is not None and view.place.account is old.account and old.name != INBOX:
         name = view.mailbox.name

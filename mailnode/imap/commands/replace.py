@@ -6,10 +6,10 @@ the old one cannot be removed, the new one is taken back.
 
 from dataclasses import dataclass
 
-from mailnode.events.life import Expunged
 from mailnode.imap.append_data import read_message
 from mailnode.imap.commands.append import appended
 from mailnode.imap.incoming import Incoming
+from mailnode.imap.noted import names_of, tell_expunged
 from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.session import Session
 from mailnode.store.errors import NoRight, NoSuchMessage, StoreError
@@ -58,6 +58,7 @@ async def run(session: Session, replace: Replace) -> Reply:
         raise NoRight
     uid = _only(session.view.named(replace.message, by_uid=replace.by_uid))
     freed = await session.lane(mailbox.usage_of, uid, of=view.place.account)
+    names = await session.lane(names_of, mailbox, [uid], of=view.place.account)
     incoming = Incoming(session, replace.args, replace.mailbox, freed=freed, of=view.place.account)
     try:
         await read_message(incoming)
@@ -70,8 +71,7 @@ async def run(session: Session, replace: Replace) -> Reply:
         await incoming.forget()
         raise
     session.status(ok("Replacement message ready", appended(incoming, validity, uids)))
-    address = view.place.account.address
-    session.shared.bus.publish(Expunged(session.connection.id, address, str(mailbox.name), 1))
+    tell_expunged(session, view.place, [uid], names)
     session.announce(incoming.place, uids)
     session.announce(view.place, [uid])
     return ok("Replaced")

@@ -6,6 +6,7 @@ from functools import partial
 
 from mailnode.imap import flags
 from mailnode.imap.commands import arguments
+from mailnode.imap.noted import Marked
 from mailnode.imap.replies import Reply, no, ok
 from mailnode.imap.selected import Selected, uses_modseqs
 from mailnode.imap.session import Session
@@ -83,8 +84,9 @@ async def run(session: Session, store: Store) -> Reply:
     try:
         await session.send(changes.chunks(), of=view.place.account)
     finally:
-        if changes.changed:
+        if changes.marked.uids:
             session.announce(view.place)
+            changes.marked.tell(session, view.place, store.mode, wanted)
     if changes.trouble is not None:
         raise changes.trouble
     if changes.modified:
@@ -111,8 +113,8 @@ class Changes:
     store: Store
     flags: Flags
     positions: Positions
-    changed: int = 0
     gone: int = 0
+    marked: Marked = field(default_factory=Marked)
     modified: list[int] = field(default_factory=list)  # by number or UID: the condition does not hold
     trouble: Exception | None = None
 
@@ -131,7 +133,7 @@ class Changes:
                 except (OSError, StoreError) as error:
                     self.trouble = error
                     return
-                self.changed += len(changed)
+                self.marked.add(mailbox, changed)
                 yield from self._responses(batch, changed, failed)
                 yield b""  # a silent one says nothing, and others have their turn all the same
 

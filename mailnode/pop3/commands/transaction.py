@@ -68,8 +68,11 @@ def _pieces(maildrop: Maildrop, fact: Callable[[Entry], object]) -> Iterator[byt
 async def retr(session: Session, argument: bytes) -> bytes:
     """RETR msg: the whole message."""
     number = message_number(argument)
-    first = ok(session.say("{} octets", session.transaction.maildrop.present(number).octets))
-    return await _message(session, number, first, "RETR", iter)
+    entry = session.transaction.maildrop.present(number)
+    first = ok(session.say("{} octets", entry.octets))
+    reply = await _message(session, number, first, "RETR", iter)
+    session.retrieved.append(entry.message)
+    return reply
 
 
 async def top_(session: Session, argument: bytes) -> bytes:

@@ -1,11 +1,13 @@
 """QUIT, and with it the UPDATE state (RFC 1939 sections 4 and 6)."""
 
+from mailnode.events.deeds import NAMED
 from mailnode.events.life import Expunged
 from mailnode.net.stream import ConnectionClosed
 from mailnode.pop3.state import Refused, Session
 from mailnode.pop3.trouble import system_code
 from mailnode.store.errors import StoreError
 from mailnode.store.values import INBOX
+from mailnode.wire.imap.sequence import encode
 from mailnode.wire.pop3 import ok
 
 
@@ -38,4 +40,7 @@ async def _update(session: Session) -> None:
     finally:
         shared.feed.announce(account.key(INBOX))
     if removed:
-        shared.bus.publish(Expunged(session.connection.id, account.address, "INBOX", removed))
+        for start in range(0, len(removed), NAMED):
+            some = removed[start : start + NAMED]
+            named = encode(one.uid for one in some).decode(), tuple(one.base for one in some)
+            shared.bus.publish(Expunged(session.connection.id, account.address, INBOX[0], len(some), *named))
