@@ -64,6 +64,7 @@ from mailnode.runtime import Runtime
 from mailnode.service_listeners import make_room, session_factories
 from mailnode.service_reading import CANNOT_START, changed_people, read, waits_for_a_start
 from mailnode.smtp.server import Smtp
+from mailnode.upkeep.expiry import Expiry
 from mailnode.upkeep.indexer import Indexer
 from mailnode.upkeep.memory import ShortCollections
 from mailnode.wire.srs import Srs
@@ -150,6 +151,7 @@ class MailNode(Service):
         throttle = LoginThrottle(runtime.now, lambda: live.config.limits)
         self._logins = logins = Logins(live, runtime, portal, throttle, bus, tokens)
         self._indexer = Indexer(runtime, realm, feed, Log("mailnode.upkeep"))
+        self._expiry = Expiry(reactor, realm, lambda: live.mailboxes.mailboxes, Log("mailnode.upkeep"))
         self._collections = ShortCollections(reactor, gc, quiet=lambda: not realm.crowded)
         courier = LocalCourier(runtime, realm, feed, bus, files)
         free_space = FreeSpace(runtime, files, lambda: realm.mail_root)
@@ -236,6 +238,7 @@ class MailNode(Service):
         self._disk.start()
         self._passwords.start()
         self._indexer.start()
+        self._expiry.start()
         self._queue.start().addErrback(lambda failure: self._log.bug("queue not started", failure))
         self._tls_reporting.start().addErrback(lambda why: self._log.bug("TLS reports not started", why))
         self._collections.start()
@@ -297,6 +300,7 @@ class MailNode(Service):
     async def _stop(self) -> None:
         notify_systemd(b"STOPPING=1")
         self._indexer.stop()
+        self._expiry.stop()
         self._collections.stop()
         await DeferredList([stopped for port in self._ports if (stopped := port.stopListening())])
         factories = self._factories.values()

@@ -26,6 +26,7 @@ from mailnode.fs import FileSystem
 from mailnode.net.blocking import Lane
 from mailnode.runtime import Executor, Runtime
 from mailnode.store.account import Account
+from mailnode.store.keeping import Terms
 from mailnode.store.quota import Limit, Quota, Sum
 from mailnode.store.values import Name
 
@@ -118,6 +119,7 @@ class Realm:
             shared=lambda: self._shared(split_address(address)[1]),
             uidl=lambda: self._live.config.pop3.uidl,
             special_use=lambda: self._live.config.store.special_use.names(),
+            recover=self._terms,
         )
         return MailAccount(address, store, AccountLane(self._runtime.blocking, lambda: self._used(address)))
 
@@ -146,6 +148,10 @@ class Realm:
     def _limit(self, address: str) -> Limit:
         room = self._live.config.room(self._live.mailboxes.mailboxes.get(address))
         return Limit(room.storage, room.messages)
+
+    def _terms(self) -> Terms:
+        store = self._live.config.store
+        return Terms(store.recover_days, store.recover_storage)
 
     def _shared(self, domain: str) -> Quota | None:
         """The quota of a domain, or None where it has none."""
