@@ -22,6 +22,7 @@ from mailnode.admin.outside import Outside
 from mailnode.admin.queue_commands import queue
 from mailnode.admin.route_command import route
 from mailnode.admin.store_commands import store
+from mailnode.admin.undelete_command import undelete
 from mailnode.auth.tokens import TokenKeysError, read_issuer
 from mailnode.config import Config
 from mailnode.config_reading import examine
@@ -61,6 +62,7 @@ def main(context: click.Context, path: str) -> None:
 
 main.add_command(mailbox)
 main.add_command(store)
+store.add_command(undelete)
 main.add_command(queue)
 main.add_command(route)
 

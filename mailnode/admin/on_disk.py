@@ -1,0 +1,139 @@
+"""The mail of mailboxes on the disk, for commands that work on it without the server.
+
+They work beside a running one, under the store's locks. Root works as the owner of the mail, so that nothing
+is written which the server cannot read.
+"""
+
+import contextlib
+import os
+import random
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from mailnode.config import Config
+from mailnode.config_quota import Room
+from mailnode.config_rules import address as check_address
+from mailnode.fs import FileSystem
+from mailnode.store.account import Account
+from mailnode.store.errors import OverQuota, StoreError
+from mailnode.store.filenames import UniqueNames
+from mailnode.store.keeping import Terms
+from mailnode.store.locks import Locks
+from mailnode.store.mend import Mender
+from mailnode.store.quota import Limit
+from mailnode.store.values import Name
+from mailnode.store.verify import Lock
+from mailnode.tomlfile import Fault
+
+if TYPE_CHECKING:
+    from mailnode.admin.command import Command
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What is needed to work on the mail of one address."""
+
+    address: str
+    root: str
+    config: Config
+    files: FileSystem
+    now: Callable[[], float]
+    lock: Lock
+    rng: random.Random
+    room: Room
+
+    def account(self) -> Account:
+        """The store, as the server opens it."""
+        return Account(
+            self.root,
+            files=self.files,
+            now=self.now,
+            host=self.config.hostname,
+            rng=self.rng,
+            text_index=self.config.store.text_index,
+            uidl=lambda: self.config.pop3.uidl,
+            limit=lambda: Limit(self.room.storage, self.room.messages),
+            special_use=self.config.store.special_use.names,
+            recover=lambda: Terms(self.config.store.recover_days, self.config.store.recover_storage),
+        )
+
+    def mender(self, account: Account) -> Mender:
+        """What mends it."""
+        unique = UniqueNames(self.now, pid=os.getpid(), host=self.config.hostname, rng=self.rng)
+        return Mender(account, self.files, unique, self.lock)
+
+
+def chosen_mail(command: "Command", address: str | None) -> list[Tools]:
+    """The mail of one address, or of all; those without any yet are left out."""
+    loaded = command.configuration()
+    addresses = list(loaded.mailboxes.mailboxes)
+    if address is not None:
+        try:
+            address = check_address(address)
+        except Fault as fault:
+            raise click.BadParameter(f"{address} {fault.text}. {fault.remedy}") from None
+        if address not in addresses:
+            raise click.ClickException(f"there is no mailbox {address}")
+        addresses = [address]
+    files = command.outside.files
+    chosen = []
+    for one in addresses:
+        root = loaded.config.mail_directory(one)
+        locks = Locks(files, host=os.uname().nodename, pid=os.getpid())
+        if files.stat(root) is not None:
+            chosen.append(
+                Tools(
+                    address=one,
+                    root=root,
+                    config=loaded.config,
+                    files=files,
+                    now=lambda: command.outside.now().timestamp(),
+                    lock=locks.folder,
+                    rng=random.SystemRandom(),
+                    room=loaded.config.room(loaded.mailboxes.mailboxes.get(one)),
+                )
+            )
+    return chosen
+
+
+@contextlib.contextmanager
+def as_owner(tools: Tools) -> Iterator[None]:
+    """Be the owner of the mail meanwhile, for root; failures become words."""
+    facts = tools.files.stat(tools.root)
+    lent = facts is not None and os.geteuid() == 0 and facts.st_uid != 0
+    try:
+        if lent and facts is not None:
+            os.setegid(facts.st_gid)
+            os.seteuid(facts.st_uid)
+        yield
+    except OverQuota:
+        raise click.ClickException(f"{tools.address}: there is no room left under its quota") from None
+    except (OSError, StoreError) as error:
+        raise click.ClickException(f"{tools.address}: {plain(str(error))}") from None
+    finally:
+        if lent:
+            os.seteuid(0)
+            os.setegid(0)
+
+
+@contextlib.contextmanager
+def progress(label: str, length: int) -> Iterator[Callable[[int], None]]:
+    """A bar on a terminal; gives what moves it on."""
+    if not sys.stderr.isatty():
+        yield lambda count: None
+        return
+    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
+        yield bar.update
+
+
+def plain(text: str) -> str:
+    """Text of others for a terminal."""
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
+def shown(name: Name) -> str:
+    return plain("/".join(name)) or "-"
