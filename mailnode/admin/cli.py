@@ -14,6 +14,7 @@ import click
 from mailnode import __version__
 from mailnode.admin import demo as demonstration
 from mailnode.admin import templates
+from mailnode.admin.backup_commands import backup, restore_command
 from mailnode.admin.certificates import inspect, write_certificates
 from mailnode.admin.command import Command, checked, failed
 from mailnode.admin.control import ControlError, ask
@@ -62,6 +63,8 @@ def main(context: click.Context, path: str) -> None:
 
 main.add_command(mailbox)
 main.add_command(store)
+main.add_command(backup)
+main.add_command(restore_command)
 store.add_command(undelete)
 main.add_command(queue)
 main.add_command(route)

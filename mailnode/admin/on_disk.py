@@ -67,8 +67,8 @@ class Tools:
         return Mender(account, self.files, unique, self.lock)
 
 
-def chosen_mail(command: "Command", address: str | None) -> list[Tools]:
-    """The mail of one address, or of all; those without any yet are left out."""
+def chosen_mail(command: "Command", address: str | None, *, make: bool = False) -> list[Tools]:
+    """The mail of one address, or of all; those without any yet are left out, unless it is to be made."""
     loaded = command.configuration()
     addresses = list(loaded.mailboxes.mailboxes)
     if address is not None:
@@ -84,7 +84,7 @@ def chosen_mail(command: "Command", address: str | None) -> list[Tools]:
     for one in addresses:
         root = loaded.config.mail_directory(one)
         locks = Locks(files, host=os.uname().nodename, pid=os.getpid())
-        if files.stat(root) is not None:
+        if make or files.stat(root) is not None:
             chosen.append(
                 Tools(
                     address=one,
@@ -101,23 +101,42 @@ def chosen_mail(command: "Command", address: str | None) -> list[Tools]:
 
 
 @contextlib.contextmanager
-def as_owner(tools: Tools) -> Iterator[None]:
-    """Be the owner of the mail meanwhile, for root; failures become words."""
-    facts = tools.files.stat(tools.root)
-    lent = facts is not None and os.geteuid() == 0 and facts.st_uid != 0
+def lent_to_owner(tools: Tools) -> Iterator[None]:
+    """Be the owner of the mail meanwhile, for root."""
+    path = tools.root
+    while (facts := tools.files.stat(path)) is None:  # it will be made there
+        path = os.path.dirname(path)
+    lent = os.geteuid() == 0 and facts.st_uid != 0
     try:
-        if lent and facts is not None:
+        if lent:
             os.setegid(facts.st_gid)
             os.seteuid(facts.st_uid)
         yield
-    except OverQuota:
-        raise click.ClickException(f"{tools.address}: there is no room left under its quota") from None
-    except (OSError, StoreError) as error:
-        raise click.ClickException(f"{tools.address}: {plain(str(error))}") from None
     finally:
         if lent:
             os.seteuid(0)
             os.setegid(0)
+
+
+@contextlib.contextmanager
+def as_owner(tools: Tools) -> Iterator[None]:
+    """Be the owner of the mail meanwhile, for root; failures become words."""
+    try:
+        with lent_to_owner(tools):
+            yield
+    except OverQuota:
+        raise click.ClickException(f"{tools.address}: there is no room left under its quota") from None
+    except (OSError, StoreError) as error:
+        raise click.ClickException(f"{tools.address}: {plain(str(error))}") from None
+
+
+@contextlib.contextmanager
+def locked_as_owner(tools: Tools, path: str) -> Iterator[None]:
+    """Hold a folder's lock, which is to be the owner's: the server must be able to end it should root die."""
+    with contextlib.ExitStack() as stack:
+        with lent_to_owner(tools):
+            stack.enter_context(tools.lock(path))
+        yield
 
 
 @contextlib.contextmanager

@@ -283,6 +283,14 @@ class Account:
             raise NoSuchMailbox(name)
         return path
 
+    def directory_of(self, name: Name) -> str:
+        """Where a mailbox lies. Raises NoSuchMailbox."""
+        return self._existing(naming.normal(name))
+
+    def locked(self, path: str) -> contextlib.AbstractContextManager[None]:
+        """Hold the lock of a folder's directory. Raises FileNotFoundError, InUse."""
+        return self._context.locks.folder(path)
+
     def rename(self, old: Name, new: Name) -> None:
         """Rename a mailbox with its inferiors (RFC 3501 section 6.3.5); UIDs and UIDVALIDITY stay.
 

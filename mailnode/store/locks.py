@@ -83,7 +83,7 @@ class Locks:
         try:
             owner = self._files.read(path, limit=512).decode("utf-8", "replace")
         except OSError:
-            return False
+            owner = "?"  # another user's, who cannot be asked
         pid, colon, host = owner.strip().partition(":")
         if time.time() - facts.st_mtime > (STALE_AFTER if owner else EMPTY_AFTER):
             return True  # nobody holds it so long; after a power cut its process number may be another's
