@@ -18,6 +18,7 @@ from mailnode.admin.backup_commands import backup, restore_command
 from mailnode.admin.certificates import inspect, write_certificates
 from mailnode.admin.command import Command, checked, failed
 from mailnode.admin.control import ControlError, ask
+from mailnode.admin.import_commands import export_group, import_group
 from mailnode.admin.mailbox_commands import mailbox
 from mailnode.admin.outside import Outside
 from mailnode.admin.queue_commands import queue
@@ -65,6 +66,8 @@ main.add_command(mailbox)
 main.add_command(store)
 main.add_command(backup)
 main.add_command(restore_command)
+main.add_command(import_group)
+main.add_command(export_group)
 store.add_command(undelete)
 main.add_command(queue)
 main.add_command(route)

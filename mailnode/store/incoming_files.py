@@ -24,6 +24,7 @@ class Staged:
     path: str
     octets: int
     digest: str
+    bare: int = 0  # LFs without CR, each of which is one octet more on the wire
 
 
 class Staging:
@@ -39,7 +40,8 @@ class Staging:
         with self._files.open(source) as file:
             time = file.stat().st_mtime
         found = sha256()
-        octets = 0
+        octets = bare = 0
+        before = b""
         path = self._account.path_of_draft()
         target = self._files.create(path)
         self._paths.append(path)
@@ -47,11 +49,13 @@ class Staging:
             for piece in manifest.pieces(self._files, source, found.update):
                 target.write(piece)
                 octets += len(piece)
+                bare += piece.count(b"\n") - (before[-1:] + piece).count(b"\r\n")
+                before = piece
             target.set_time(time)
             target.sync()
         finally:
             target.close()
-        return Staged(path, octets, found.hexdigest())
+        return Staged(path, octets, found.hexdigest(), bare)
 
     def drop(self) -> None:
         """Take away the names in tmp/."""
@@ -145,10 +149,13 @@ def _staged(staging: Staging, known: Known, some: Sequence[Foreign], taken: Take
             taken.known += 1
         else:
             seen.add(staged.digest)
-            yield Linked(staged.path, _true_base(one.base, staged.octets), one.flags, one.guid, staged.octets)
+            yield Linked(staged.path, _true_base(one.base, staged), one.flags, one.guid, staged.octets)
 
 
-def _true_base(base: str, octets: int) -> str:
-    """The base without sizes where they are not those of the file."""
-    stated = filenames.sizes(base)[0]
-    return base if stated in (None, octets) else base.partition(",S=")[0]
+def _true_base(base: str, staged: Staged) -> str:
+    """The base without sizes where they are not those of the file; W equal to S means verbatim."""
+    on_disk, on_wire = filenames.sizes(base)
+    true = staged.octets
+    if on_disk in (None, true) and on_wire in (None, true + staged.bare, on_disk):
+        return base
+    return base.partition(",S=")[0].partition(",W=")[0]
