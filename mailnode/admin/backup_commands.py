@@ -70,7 +70,8 @@ def backup(
     """
     if (directory is None) == (tar is None):
         raise click.UsageError("name a DIRECTORY, or an archive with --tar; addresses come after DIRECTORY")
-    chosen = [one for address in addresses or (None,) for one in chosen_mail(command, address)]
+    named: list[str | None] = [*dict.fromkeys(addresses)] or [None]
+    chosen = [one for address in named for one in chosen_mail(command, address)]
     config = command.configuration().config
     with _worded():
         if tar is not None:

@@ -73,10 +73,16 @@ class ImapSource:
                 self._session = imaplib.IMAP4_SSL(
                     account.host, account.port, ssl_context=context, timeout=TIMEOUT
                 )
-            self._session.login(account.user, password)
+            self._log_in(account.user, password)
         except (OSError, imaplib.IMAP4.error) as error:
             raise SourceFailed(f"{account.host}: {_words(error)}") from None
-        self._folder = b""
+
+    def _log_in(self, user: str, password: str) -> None:
+        """LOGIN takes ASCII only."""
+        if f"{user}{password}".isascii():
+            self._session.login(user, password)
+        else:
+            self._session.authenticate("PLAIN", lambda _: f"\0{user}\0{password}".encode())
 
     def close(self) -> None:
         """Say goodbye, whatever the answer is."""

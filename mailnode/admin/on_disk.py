@@ -58,7 +58,11 @@ class Tools:
             uidl=lambda: self.config.pop3.uidl,
             limit=lambda: Limit(self.room.storage, self.room.messages),
             special_use=self.config.store.special_use.names,
-            recover=lambda: Terms(self.config.store.recover_days, self.config.store.recover_storage),
+            recover=lambda: Terms(
+                self.config.store.recover_days,
+                self.config.store.recover_storage,
+                self.config.limits.min_free_space,
+            ),
         )
 
     def mender(self, account: Account) -> Mender:

@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface, implementer
 
 from mailnode.auth.live import Live
+from mailnode.config import Config
 from mailnode.config_quota import Room
 from mailnode.config_rules import split_address
 from mailnode.events.feed import MailboxKey
@@ -72,6 +73,12 @@ class MailAccount:
     def key(self, mailbox: Name) -> MailboxKey:
         """The name of one of its mailboxes in the change feed."""
         return self.address, mailbox
+
+
+def _terms_of(config: Config) -> Terms:
+    """How removed mail is kept."""
+    store = config.store
+    return Terms(store.recover_days, store.recover_storage, config.limits.min_free_space)
 
 
 @implementer(IRealm)
@@ -150,8 +157,7 @@ class Realm:
         return Limit(room.storage, room.messages)
 
     def _terms(self) -> Terms:
-        store = self._live.config.store
-        return Terms(store.recover_days, store.recover_storage)
+        return _terms_of(self._live.config)
 
     def _shared(self, domain: str) -> Quota | None:
         """The quota of a domain, or None where it has none."""

@@ -270,7 +270,7 @@ def _texts(files: FileSystem, path: str) -> Iterator[tuple[str, bytes]]:
     """The files that say something of a folder, and those of the account for its INBOX."""
     for entry, is_directory in sorted(files.entries(path)):
         if not is_directory and not entry.startswith(_CACHES) and ".new." not in entry:
-            with contextlib.suppress(FileNotFoundError, PermissionError):
+            with contextlib.suppress(FileNotFoundError):
                 yield entry, files.read(f"{path}/{entry}")
 
 

@@ -9,7 +9,8 @@ moment it is in its folder, or here, or in both. The new name says when that was
 
 Nothing else is written: UIDs are given when somebody looks, as to every message that came without us, and in
 the order of removal. What is kept here counts for no quota. It goes after some days, and the oldest first
-where it is more than it may be. Where the disk is full a message is removed without being kept.
+where it is more than it may be. Where the disk is nearly full a message is removed without being kept, and
+what is kept goes.
 """
 
 import contextlib
@@ -41,10 +42,14 @@ _NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMLINK))
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How many days removed messages are kept, and how many octets of them; 0 days: they are not."""
+    """How many days removed messages are kept, and how many octets of them; 0 days: they are not.
+
+    Nor are they where fewer than `least_free` octets are free on the disk.
+    """
 
     days: int = 0
     octets: int | None = None
+    least_free: int = 0
 
 
 NOTHING_KEPT = Terms()
@@ -140,20 +145,28 @@ class Keeper:
 
     @property
     def wanted(self) -> bool:
-        """Whether what is removed is kept."""
-        return self._terms().days > 0
+        """Whether what is removed is kept: not where the disk is nearly full, as it would free nothing."""
+        terms = self._terms()
+        return terms.days > 0 and self._lacking(terms) == 0
 
-    @contextlib.contextmanager
-    def shelf(self, name: Name) -> Iterator[Shelf]:
-        """The place of what is removed from a folder. What is put there stays, unless an error is raised.
+    def _lacking(self, terms: Terms) -> int:
+        """Octets that must become free on the disk."""
+        if not terms.least_free:
+            return 0
+        return max(0, terms.least_free - self._files.free_space(self._context.root))
 
-        Where there is no room the rest of the block is left out, and no error is raised.
+    def keep(self, name: Name, put: Callable[[Shelf], None]) -> Shelf | None:
+        """Let `put` give messages that are removed from a folder names on its shelf, durably.
+
+        What finds no room on the disk is left out, and no error is raised: removing makes room.
         """
+        shelf: Shelf | None = None
         try:
             with self._locked(name) as path:
                 shelf = Shelf(self._context, path)
                 try:
-                    yield shelf
+                    put(shelf)
+                    shelf.sync()
                 except BaseException as error:
                     if not _is_no_room(error):
                         with contextlib.suppress(OSError):
@@ -162,8 +175,9 @@ class Keeper:
         except OSError as error:
             if not _is_no_room(error):
                 raise
-            return
-        self._uncounted += shelf.octets
+        if shelf is not None:
+            self._uncounted += shelf.octets
+        return shelf
 
     @contextlib.contextmanager
     def _locked(self, name: Name) -> Iterator[str]:
@@ -192,17 +206,20 @@ class Keeper:
             self.expire()
 
     def expire(self) -> int:
-        """Remove what has been here long enough, and the oldest of what is too much; gives how many."""
+        """Remove what has been here long enough, and the oldest of what is too much; gives how many.
+
+        Too much is also what the disk lacks.
+        """
         self._uncounted = 0
         if not self._files.is_directory(self.root):
             return 0
         terms, until = self._terms(), self._context.now() - self._terms().days * _DAY
         found = sorted(self._found())
         total = sum(one.octets for one in found)
+        most = min(total if terms.octets is None else terms.octets, total - self._lacking(terms))
         gone = 0
         for one in found:
-            too_much = terms.octets is not None and total > terms.octets
-            if not too_much and one.since > until:
+            if total <= most and one.since > until:
                 break
             self._files.unlink(one.path, missing_ok=True)
             total -= one.octets

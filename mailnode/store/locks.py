@@ -3,8 +3,8 @@
 A folder is locked by flock on its directory, and then by Dovecot's own `dovecot-uidlist.lock`, so that a
 Dovecot on the same tree, though it should not be there, does no harm. The root is locked the same way (it
 is also the folder of INBOX). Order: a folder, then the root; who holds the root takes nothing more, and
-nobody holds two folders. A lock that the lane holds already is simply entered again. Readers take none, and
-neither does delivery into new/.
+nobody holds two folders, but a folder and then the place of what is removed from it (store.keeping). A lock
+that the lane holds already is simply entered again. Readers take none, and neither does delivery into new/.
 """
 
 import contextlib

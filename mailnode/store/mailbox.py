@@ -416,14 +416,14 @@ class Mailbox(Synchronised):
         keeper = self._context.keeper
         if keeper is None or not keeper.wanted:
             return None
-        kept: Shelf | None = None
-        with keeper.shelf(self.name) as shelf:
+
+        def put(shelf: Shelf) -> None:
             shelf.learn(NO_FLAGS.union(*(one.flags for one in messages)))
             self._each(messages, lambda one: shelf.put(self._path(one), one.base, one.flags), durable=False)
-            shelf.sync()
-            kept = shelf
+
+        shelf = keeper.keep(self.name, put)
         keeper.keep_in_bounds()
-        return kept
+        return shelf
 
     def _keep_not(self, messages: list[Message], shelf: Shelf) -> None:
         """Those that are still here need not be recoverable."""

@@ -61,8 +61,9 @@ def bring_back(
     done = 0
     for start in range(0, len(uids), TOGETHER):
         some = [uid for uid in uids[start : start + TOGETHER] if source.get(uid)]
-        missing = [uid for uid in some if guid_of(source.record(uid)) not in there]
-        _move(account, source, missing, target)
+        missing = {guid: uid for uid in some if (guid := guid_of(source.record(uid))) not in there}
+        _move(account, source, sorted(missing.values()), target)
+        there.update(missing)
         source.expunge(some)
         done += len(some)
         step(len(some))

@@ -129,6 +129,36 @@ class RemovedTests(KeepingCase):
                 self.assertEqual(inbox.expunge(list(inbox.uids)), [inbox.uid_next - 1])
         self.assertEqual(self.found(), [])
 
+    def test_no_room_for_a_folder(self) -> None:
+        """Nor is there an error where not even the place for it can be made, or the names be made durable."""
+        for operation in ("make_directory", "create", "sync_directory"):
+            self.append(self.mine)
+            inbox = self.mine.mailbox(INBOX)
+            real = getattr(self.files, operation)
+
+            def fail(path: str, *args: Any, real: Any = real, **kwargs: Any) -> Any:
+                if DIRECTORY in path:
+                    raise OSError(errno.ENOSPC, "")
+                return real(path, *args, **kwargs)
+
+            with mock.patch.object(self.files, operation, fail):
+                self.assertEqual(inbox.expunge(list(inbox.uids)), [inbox.uid_next - 1], operation)
+
+    def test_a_disk_that_is_nearly_full(self) -> None:
+        """What is removed is gone, and what is kept goes, the oldest first, until there is room."""
+        for flags in ({SEEN}, {ANSWERED}, {DELETED}):
+            uid = self.append(self.mine, flags=frozenset(flags))
+            if flags != {DELETED}:
+                self.mine.mailbox(INBOX).expunge([uid])
+            self.clock += 60
+        self.terms = Terms(14, None, 1000)
+        with mock.patch.object(self.files, "free_space", return_value=999):
+            self.mine.mailbox(INBOX).expunge([3])
+            self.assertEqual(self.mine.keeper.expire(), 1)
+        self.assertEqual([flags for flags, _ in self.found()], [{ANSWERED}])
+        with mock.patch.object(self.files, "free_space", return_value=1000):
+            self.assertEqual(self.mine.keeper.expire(), 0)
+
     def test_trouble(self) -> None:
         """After another error the message is where it was, and nowhere else."""
         self.append(self.mine)
