@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mailnode import __version__
-from mailnode.admin.on_disk import Tools, as_owner, chosen_mail, locked_as_owner, plain, progress, shown
+from mailnode.admin.on_disk import (
+    Reading,
+    Tools,
+    as_owner,
+    chosen_mail,
+    locked_as_owner,
+    plain,
+    progress,
+    shown,
+)
 from mailnode.config import Config
 from mailnode.config_rules import address as check_address
 from mailnode.fs import FileSystem
@@ -206,7 +215,7 @@ def restore_command(
       mailnode restore /srv/backup/20261126T020000Z anna@example.org --folder Work
     """
     files = command.outside.files
-    source = Source(files, _chosen_backup(files, path), _checked(address))
+    source = Source(Reading(), _chosen_backup(files, path), _checked(address))
     only = normal(tuple(folder.split("/"))) if folder else None
     rows: list[dict[str, Any]] = []
     for tools in chosen_mail(command, to or address, make=True):

@@ -12,7 +12,7 @@ import click
 
 from mailnode.admin.imap_source import Account as ImapAccount
 from mailnode.admin.imap_source import ImapSource, SourceFailed, There
-from mailnode.admin.on_disk import Tools, as_owner, chosen_mail, plain, progress, shown
+from mailnode.admin.on_disk import Reading, Tools, as_owner, chosen_mail, plain, progress, shown
 from mailnode.store.account import Account
 from mailnode.store.export import Exported, export_maildir, export_mbox
 from mailnode.store.importing import (
@@ -126,7 +126,7 @@ def mbox_command(
         for name, path in found:
             facts = files.stat(path)
             with progress(shown(name), facts.st_size if facts else 0) as step:
-                rows.append((naming(name), import_mbox(account, files, path, naming(name), step=step)))
+                rows.append((naming(name), import_mbox(account, Reading(), path, naming(name), step=step)))
     _tell(rows, as_json=as_json)
 
 
@@ -154,11 +154,12 @@ def maildir_command(
         raise click.ClickException(f"{source} is no Maildir: there is no cur/ in it")
     rows = []
     with _opened(command, address) as (tools, account):
-        tree = read_tree(files, source)
-        with progress(tools.address, tree.count(files)) as step:
+        reading = Reading()
+        tree = read_tree(reading, source)
+        with progress(tools.address, tree.count(reading)) as step:
             for folder in tree.folders():
                 name = naming(folder.name)
-                rows.append((name, import_maildir(account, folder, name, step=step)))
+                rows.append((name, import_maildir(account, reading, folder, name, step=step)))
     _tell(rows, as_json=as_json)
 
 

@@ -17,7 +17,7 @@ import click
 from mailnode.config import Config
 from mailnode.config_quota import Room
 from mailnode.config_rules import address as check_address
-from mailnode.fs import FileSystem
+from mailnode.fs import FileSystem, ReadFile
 from mailnode.store.account import Account
 from mailnode.store.errors import OverQuota, StoreError
 from mailnode.store.filenames import UniqueNames
@@ -141,6 +141,40 @@ def locked_as_owner(tools: Tools, path: str) -> Iterator[None]:
         with lent_to_owner(tools):
             stack.enter_context(tools.lock(path))
         yield
+
+
+class Reading(FileSystem):
+    """What root may read is read by root, also while it is the owner of the mail."""
+
+    @contextlib.contextmanager
+    def _as_root(self) -> Iterator[None]:
+        before = os.geteuid()
+        if os.getuid() == 0:
+            os.seteuid(0)
+        try:
+            yield
+        finally:
+            os.seteuid(before)
+
+    def open(self, path: str) -> ReadFile:
+        """Open a regular file for reading."""
+        with self._as_root():
+            return super().open(path)
+
+    def names(self, path: str) -> list[str]:
+        """The names in a directory."""
+        with self._as_root():
+            return super().names(path)
+
+    def entries(self, path: str) -> list[tuple[str, bool]]:
+        """Names in a directory and whether each is a directory itself."""
+        with self._as_root():
+            return super().entries(path)
+
+    def stat(self, path: str) -> os.stat_result | None:
+        """What lstat says, or None where there is nothing."""
+        with self._as_root():
+            return super().stat(path)
 
 
 @contextlib.contextmanager

@@ -103,7 +103,7 @@ def _put(mailbox: Mailbox, linked: list[Linked]) -> list[int]:
 def import_mbox(
     account: Account, files: FileSystem, path: str, name: Name, *, step: Step = lambda count: None
 ) -> Taken:
-    """Bring an mbox file into a folder; `step` is told how many octets are done.
+    """Bring an mbox file, that `files` reads, into a folder; `step` is told how many octets are done.
 
     What is marked as deleted is left out. Raises StoreError, OSError.
     """
@@ -143,12 +143,14 @@ def is_mbox(files: FileSystem, path: str) -> bool:
         return False
 
 
-def import_maildir(account: Account, folder: Folder, name: Name, *, step: Step = lambda count: None) -> Taken:
+def import_maildir(
+    account: Account, files: FileSystem, folder: Folder, name: Name, *, step: Step = lambda count: None
+) -> Taken:
     """The same with a folder of a Maildir; `step` is told how many messages are done."""
     target, taken = Target.of(account, name), Taken()
     some = [_of_maildir(folder, one.base, folder.path_of(one), one.info) for one in folder.messages]
     for piece in batched((one for one in some if DELETED not in one.flags), TOGETHER):
-        taken.count(take_in(account, target.mailbox, target.known, piece))
+        taken.count(take_in(account, target.mailbox, target.known, files, piece))
         step(len(piece))
     return taken
 

@@ -28,16 +28,17 @@ class Staged:
 
 
 class Staging:
-    """Copies for one account. drop() has to be called in the end."""
+    """Copies for one account, of what `source` reads. drop() has to be called in the end."""
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, source: FileSystem) -> None:
         self._account = account
+        self._source = source
         self._files: FileSystem = account.files
         self._paths: list[str] = []
 
     def copy(self, source: str) -> Staged:
         """Copy a file with its modification time. Raises OSError."""
-        with self._files.open(source) as file:
+        with self._source.open(source) as file:
             time = file.stat().st_mtime
         found = sha256()
         octets = bare = 0
@@ -46,7 +47,7 @@ class Staging:
         target = self._files.create(path)
         self._paths.append(path)
         try:
-            for piece in manifest.pieces(self._files, source, found.update):
+            for piece in manifest.pieces(self._source, source, found.update):
                 target.write(piece)
                 octets += len(piece)
                 bare += piece.count(b"\n") - (before[-1:] + piece).count(b"\r\n")
@@ -123,10 +124,12 @@ class Taken:
         self.damaged += other.damaged
 
 
-def take_in(account: Account, mailbox: Mailbox, known: Known, some: Sequence[Foreign]) -> Taken:
+def take_in(
+    account: Account, mailbox: Mailbox, known: Known, source: FileSystem, some: Sequence[Foreign]
+) -> Taken:
     """Put messages into a mailbox, those that are not there yet, durably. Raises OverQuota, OSError."""
     taken = Taken()
-    staging = Staging(account)
+    staging = Staging(account, source)
     try:
         linked = list(_staged(staging, known, some, taken))
         known.look(mailbox.link_all(linked))

@@ -203,7 +203,8 @@ class Keeper:
         """After something was kept: measure, where so much has come that there may be too much."""
         octets = self._terms().octets
         if octets is not None and self._uncounted > octets // _UNCOUNTED:
-            self.expire()
+            with contextlib.suppress(OSError):  # it is tried again, and told, by who looks at all accounts
+                self.expire()
 
     def expire(self) -> int:
         """Remove what has been here long enough, and the oldest of what is too much; gives how many.

@@ -77,7 +77,7 @@ def restore(
         if folder.name not in there and folder.listing.header is not None:
             yield folder.name, _restore_whole(account, source, folder, folder.listing.header, some, step)
         else:
-            yield folder.name, _merge(account, folder.name, some, step)
+            yield folder.name, _merge(account, source, folder.name, some, step)
     _subscribe(account, source, only)
 
 
@@ -98,7 +98,7 @@ def _foreign(source: Source, folder: Folder, file: File, digests: dict[str, str]
     return Foreign(path, file.base, guid_of(record), folder.keywords.flags(file.info), digest)
 
 
-def _merge(account: Account, name: Name, some: list[Foreign], step: Step) -> Taken:
+def _merge(account: Account, source: Source, name: Name, some: list[Foreign], step: Step) -> Taken:
     """Put messages into a folder, which is made where it is not there."""
     if name not in account.names():
         account.create(name)
@@ -106,7 +106,7 @@ def _merge(account: Account, name: Name, some: list[Foreign], step: Step) -> Tak
     known, taken = Known(mailbox), Taken()
     for start in range(0, len(some), TOGETHER):
         piece = some[start : start + TOGETHER]
-        taken.count(take_in(account, mailbox, known, piece))
+        taken.count(take_in(account, mailbox, known, source.files, piece))
         step(len(piece))
     return taken
 
@@ -121,7 +121,7 @@ def _restore_whole(
     if folder.name != INBOX:
         account.create(folder.name)
     path = account.directory_of(folder.name)
-    staging, taken = Staging(account), Taken()
+    staging, taken = Staging(account, source.files), Taken()
     try:
         copies: list[tuple[str, str]] = []
         for one, file in zip(some, folder.messages, strict=True):
@@ -132,7 +132,7 @@ def _restore_whole(
                 copies.append((staged.path, f"{path}/{CUR}/{_name(file)}"))
             step(1)
         with account.locked(path):
-            _write_texts(files, folder, path)
+            _write_texts(files, source, folder, path)
             gap = min(header.next_uid + UID_GAP, UID_END - 1)
             bases = {file.base for file in folder.messages}
             records = {base: one for base, one in folder.listing.records.items() if base in bases}
@@ -153,12 +153,12 @@ def _name(file: File) -> str:
     return file.name if ":" in file.name else f"{file.name}:2,"
 
 
-def _write_texts(files: FileSystem, folder: Folder, path: str) -> None:
+def _write_texts(files: FileSystem, source: Source, folder: Folder, path: str) -> None:
     """What else says something of the folder; in the root only where nothing says it yet."""
-    for entry, is_directory in files.entries(folder.path):
+    for entry, is_directory in source.files.entries(folder.path):
         stays = folder.name == INBOX and files.stat(f"{path}/{entry}") is not None
         if not is_directory and not stays and not entry.startswith(_NOT_COPIED):
-            files.replace(f"{path}/{entry}", files.read(f"{folder.path}/{entry}"))
+            files.replace(f"{path}/{entry}", source.files.read(f"{folder.path}/{entry}"))
 
 
 def _subscribe(account: Account, source: Source, only: Name | None) -> None:

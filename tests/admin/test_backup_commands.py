@@ -131,8 +131,6 @@ class BackupCommands(StoreCommands):
         self.append(account, INBOX, NO_FLAGS)
         account.close()
         self.told_of()
-        for path in (self.place, *self.place.rglob("*")):
-            path.chmod(0o755)
         shutil.rmtree(self.root)
         self.mailnode("restore", str(self.place), ANNA)
         self.assertEqual({path.stat().st_uid for path in self.root.rglob("*")}, {65534})

@@ -197,6 +197,11 @@ class UsingTests(RecoveredCase):
         self.world.clock.advance(1)
         self.assertIn(b"* 3 EXISTS", other.heard())
 
+    def test_replaced(self) -> None:
+        """A version that is replaced is not kept."""
+        self.assertIn(b"a OK", self.me.say("a REPLACE 1 INBOX {3+}\r\nabc"))
+        self.assertIn(b"(MESSAGES 1)", self.does(f"STATUS {PLACE} (MESSAGES)"))
+
     def test_refused(self) -> None:
         """Nothing is put there, made, deleted, renamed or granted."""
         self.does("CREATE Mine", "SELECT INBOX")

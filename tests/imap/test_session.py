@@ -16,7 +16,6 @@ from mailnode.imap.selected import Selected
 from mailnode.net.limits import Admission
 from mailnode.store.account import Account
 from mailnode.store.errors import InUse, NoSuchMailbox, OverQuota, TooManyKeywords
-from mailnode.store.keeping import DIRECTORY
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.values import INBOX
 from mailnode.wire.imap.sequence import SequenceSet
@@ -667,10 +666,9 @@ class TroubleTests(SessionCase):
         synced: list[str] = []
 
         def once(files: FileSystem, path: str) -> None:
-            if DIRECTORY not in path:
-                synced.append(path)
-                if len(synced) == 2:  # of the removal
-                    raise OSError(errno.EIO, "no")
+            synced.append(path)
+            if len(synced) == 2:  # of the removal
+                raise OSError(errno.EIO, "no")
             sync(files, path)
 
         self.patch(FileSystem, "sync_directory", once)

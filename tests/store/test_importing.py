@@ -106,7 +106,7 @@ class ImportTests(StoreTestCase):
     def import_all(self, account: Account, root: str) -> dict[Name, Taken]:
         """All folders."""
         folders = read_tree(self.files, root).folders()
-        return {folder.name: import_maildir(account, folder, folder.name) for folder in folders}
+        return {folder.name: import_maildir(account, self.files, folder, folder.name) for folder in folders}
 
     def test_maildir(self) -> None:
         """Names that others use, flags, keywords, dates; sizes that are not true are not believed."""

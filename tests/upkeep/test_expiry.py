@@ -11,7 +11,7 @@ from mailnode.auth.realm import Realm
 from mailnode.config import Config, Mailboxes, Store
 from mailnode.events.log import Log
 from mailnode.fs import FileSystem
-from mailnode.net.blocking import InlineExecutor
+from mailnode.net.blocking import InlineExecutor, Lane
 from mailnode.runtime import Runtime
 from mailnode.store.keeping import Keeper
 from mailnode.upkeep.expiry import EVERY, Expiry
@@ -65,11 +65,11 @@ class ExpiryTests(SynchronousTestCase):
         """The rest of them is left for the next life."""
         jobs: list[Deferred[int]] = []
 
-        def aside(*_: object) -> "Deferred[int]":
+        def run(*_: object) -> "Deferred[int]":
             jobs.append(Deferred())
             return jobs[-1]
 
-        self.patch(self.realm, "aside", aside)
+        self.patch(Lane, "run", run)
         self.clock.advance(EVERY)
         self.expiry.stop()
         jobs[0].callback(0)
