@@ -72,7 +72,7 @@ class Sink(Protocol):
 
 
 class _Known(NamedTuple):
-    """A file of an earlier backup; what is `certain` need not be read once more."""
+    """A file of an earlier backup; what is not `certain` is read once more before it is believed."""
 
     path: str
     digest: str
@@ -119,7 +119,7 @@ class Directory:
             raise FileNotFoundError(source)
         known = self._known.get(_key(path))
         if known is not None and self._linked(path, known, facts.st_size):
-            self._note(path, known.digest, certain=known.certain)
+            self._note(path, known.digest, certain=True)
             return facts.st_size, True
         digest = sha256()
         self._write(path, manifest.pieces(self._files, source, digest.update), facts.st_mtime)
@@ -130,6 +130,8 @@ class Directory:
         facts = self._files.stat(known.path)
         if facts is None or facts.st_size != octets:
             return False
+        if not known.certain and manifest.digest_of(self._files, known.path) != known.digest:
+            return False  # it was not on the disk when that backup was cut off
         self._make_parent(path)
         with contextlib.suppress(OSError):  # another disk, or a file that has as many names as it may have
             self._files.link(known.path, f"{self._root}/{path}")

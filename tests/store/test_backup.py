@@ -117,7 +117,7 @@ class BackupTests(BackupCase):
         self.assertEqual(self.back_up()[1].linked, 4)
 
     def test_cut_off(self) -> None:
-        """What a backup that was cut off has is linked too, but read once more before it is believed."""
+        """What a backup that was cut off has is read once more, and linked where it is right."""
         root, _ = self.back_up(whole=False)
         self.assertEqual(self.back_up()[1].linked, 3)
         os.rename(root, f"{self.base}/elsewhere")
@@ -126,7 +126,19 @@ class BackupTests(BackupCase):
             for name in (name for name in names if path.endswith(("cur", "new"))):
                 with open(f"{path}/{name}", "r+b") as file:
                     file.write(b"X")
-        self.assertRaises(Damaged, self.back_up)
+        root, counts = self.back_up()
+        self.assertEqual((counts.messages, counts.linked), (3, 2))
+        self.assertEqual({one.damaged for one in self.restore(root, self.account("ben")).values()}, {0})
+
+    def test_damaged_on_the_way(self) -> None:
+        """What is not what was written is no backup."""
+        real = Directory._write
+
+        def write(sink: Directory, path: str, data: Any, time: float | None) -> None:
+            real(sink, path, iter((b"X",)) if time is not None else data, time)
+
+        with mock.patch.object(Directory, "_write", write):
+            self.assertRaises(Damaged, self.back_up)
 
     def during(self, act: Callable[[], None]) -> tuple[str, Counts]:
         """A backup while something happens after the first look at a folder."""
