@@ -40,7 +40,10 @@ async def of_others(session: Session) -> Mapping[Name, Lent]:
 
 
 async def of_removed(session: Session) -> Mapping[Name, Lent]:
-    """The mailboxes from which something was removed that can be recovered, by the client's names."""
+    """The mailboxes from which something was removed that can be recovered, by the client's names.
+
+    None where they cannot be looked at now: that is no reason to list nothing.
+    """
 
     def found() -> dict[Name, Lent]:
         if not session.places.has_removed():
@@ -50,7 +53,11 @@ async def of_removed(session: Session) -> Mapping[Name, Lent]:
         places = {replace(root, name=name): rights for name, rights in shown.items()}
         return {session.places.shown(place): Lent(place, rights) for place, rights in places.items()}
 
-    return await session.lane(found)
+    try:
+        return await session.lane(found)
+    except OSError:
+        session.connection.log.bug("removed messages cannot be listed", Failure())
+        return {}
 
 
 async def roots(session: Session) -> list[Place]:

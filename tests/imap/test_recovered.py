@@ -2,6 +2,7 @@ r"""Removed messages in IMAP: seen by who asks for them, taken out, and never ch
 
 import os
 from dataclasses import replace
+from unittest import mock
 
 from mailnode.store.keeping import DIRECTORY
 from tests.imap.test_session import MESSAGE, SessionCase
@@ -90,6 +91,15 @@ class SeeingTests(RecoveredCase):
         self.assertIn(b'"/" Recovered/Work/Deep\r\n', heard)
         self.assertNotIn(b"Other", heard)
         self.assertIn(b"* 1 EXISTS", self.does("EXAMINE Recovered/Work/Deep"))
+
+    def test_trouble(self) -> None:
+        """Where they cannot be looked at all others are listed."""
+        self.does("SUBSCRIBE INBOX")
+        shown_to = mock.Mock(side_effect=OSError("no"))
+        self.patch(self.world.account().store.recovered.sharing, "shown_to", shown_to)
+        for line in ('LSUB "" *', 'LIST "" (INBOX Recovered/*)'):
+            self.assertIn(b'"/" INBOX\r\n', self.does(line), line)
+        self.assertEqual(len(self.flushLoggedErrors(OSError)), 2)
 
     def test_own_folder_of_that_name(self) -> None:
         """Who has one keeps it, and goes without."""
