@@ -110,13 +110,17 @@ class Tls:
 @dataclass(frozen=True, slots=True)
 class Store:
     """Where the Maildirs lie, what separates the levels of IMAP folder names, whether texts are indexed, what
-    the folders for drafts and so on are called, and below what name others' shared folders are.
+    the folders for drafts and so on are called, below what name others' shared folders are, and how long and
+    how much of removed mail is kept, below what name.
     """
 
     mail: Annotated[str, mail_template] = "{state}/mail/{domain}/{local}"
     separator: Literal["/", "."] = "/"
     text_index: bool = True
     shared_namespace: Annotated[str, namespace] = "Shared"
+    recover_days: Annotated[int, between(0, 3650)] = 14
+    recover_storage: Octets = 2_147_483_648
+    recovered_namespace: Annotated[str, namespace] = "Recovered"
     special_use: SpecialUse = field(default_factory=SpecialUse)
 
 

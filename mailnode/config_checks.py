@@ -83,13 +83,19 @@ def check_config(file: TomlFile, config: Config, files: FileSystem) -> None:
 
 
 def _check_namespace(file: TomlFile, config: Config) -> None:
-    """No folder of one's own is called as those that others share."""
-    word = config.store.shared_namespace
+    """No folder of one's own is called as those that others share, or as removed mail; nor these alike."""
+    shared, recovered = config.store.shared_namespace, config.store.recovered_namespace
     for use, levels in config.store.special_use.names().items():
-        if levels[0] == word:
-            text = f"is below {word}, where the folders are that others share"
-            remedy = "Choose another name, or another shared_namespace."
-            file.mistake(("store", "special_use", use[1:].lower()), text, remedy)
+        key = ("store", "special_use", use[1:].lower())
+        if levels[0] == shared:
+            text = f"is below {shared}, where the folders are that others share"
+            file.mistake(key, text, "Choose another name, or another shared_namespace.")
+        elif levels[0] == recovered:
+            text = f"is below {recovered}, where removed mail is"
+            file.mistake(key, text, "Choose another name, or another recovered_namespace.")
+    if recovered and recovered == shared:
+        text = "is the shared_namespace too"
+        file.mistake(("store", "recovered_namespace"), text, "Choose another name for one of them.")
 
 
 def _check_listeners(file: TomlFile, config: Config) -> None:

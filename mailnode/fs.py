@@ -365,6 +365,10 @@ class FileSystem:
         finally:
             os.close(descriptor)
 
+    def sync_all(self) -> None:
+        """Have everything on its disk that was written so far, by anybody; errors are not told."""
+        os.sync()
+
     def sync_upwards(self, path: str) -> None:
         """fsync a directory and those above it, as far as they can be opened and lie on the same device."""
         path = os.path.abspath(path)

@@ -51,6 +51,7 @@ from mailnode.service_together import Together
 from mailnode.service_web import web_side
 from mailnode.service_workers import Workers, how_many
 from mailnode.smtp.server import Smtp
+from mailnode.upkeep.expiry import Expiry
 from mailnode.upkeep.figures import Parts
 from mailnode.upkeep.indexer import Indexer
 from mailnode.upkeep.memory import ShortCollections
@@ -112,6 +113,7 @@ class MailNode(Service):
             bus.subscribe(subscriber)
         self._pulse = Pulse(reactor, tally.minute_is_over)
         self._indexer = Indexer(runtime, realm, feed, Log("mailnode.upkeep"))
+        self._expiry = Expiry(reactor, realm, lambda: live.mailboxes.mailboxes, Log("mailnode.upkeep"))
         self._collections = ShortCollections(reactor, gc, quiet=lambda: not realm.crowded)
         courier = LocalCourier(runtime, realm, feed, bus, files)
         free_space = FreeSpace(runtime, files, lambda: realm.mail_root)
@@ -208,6 +210,7 @@ class MailNode(Service):
         entrance.disk.start()
         entrance.passwords.start()
         self._indexer.start()
+        self._expiry.start()
         self._queue.start().addErrback(lambda failure: self._log.bug("queue not started", failure))
         self._tls_reporting.start().addErrback(lambda why: self._log.bug("TLS reports not started", why))
         self._collections.start()
@@ -276,6 +279,7 @@ class MailNode(Service):
     async def _stop(self) -> None:
         notify_systemd(b"STOPPING=1")
         self._indexer.stop()
+        self._expiry.stop()
         self._collections.stop()
         self._pulse.stop()
         self._entrance.certificates.renewal.stop()

@@ -15,6 +15,7 @@ from mailnode import __version__
 from mailnode.admin import demo as demonstration
 from mailnode.admin import templates
 from mailnode.admin.alias_commands import alias
+from mailnode.admin.backup_commands import backup, restore_command
 from mailnode.admin.certificates import inspect, write_certificates
 from mailnode.admin.command import JSON, Command, checked, failed
 from mailnode.admin.completion import completion
@@ -23,6 +24,7 @@ from mailnode.admin.dns_command import dns
 from mailnode.admin.doctor_command import doctor
 from mailnode.admin.domain_commands import domain
 from mailnode.admin.explain_command import explain
+from mailnode.admin.import_commands import export_group, import_group
 from mailnode.admin.list_commands import lists
 from mailnode.admin.log_command import log
 from mailnode.admin.mailbox_commands import mailbox
@@ -31,6 +33,7 @@ from mailnode.admin.queue_commands import queue
 from mailnode.admin.route_command import route
 from mailnode.admin.status_command import status
 from mailnode.admin.store_commands import store
+from mailnode.admin.undelete_command import undelete
 from mailnode.auth.tokens import TokenKeysError, read_issuer
 from mailnode.config import Config
 from mailnode.config_reading import examine
@@ -82,9 +85,14 @@ for _command in (
     doctor,
     log,
     explain,
+    backup,
+    restore_command,
+    import_group,
+    export_group,
     completion,
 ):
     main.add_command(_command)
+store.add_command(undelete)
 
 
 @main.command()

@@ -4,35 +4,21 @@ All but reindex work beside a running server, under the store's locks. Root work
 that nothing is written which the server cannot read.
 """
 
-import contextlib
 import json
-import os
-import random
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mailnode.admin.adoption import survey
 from mailnode.admin.control import ControlError, NotRunning, ask
+from mailnode.admin.on_disk import Tools, as_owner, chosen_mail, plain, progress, shown
 from mailnode.config import Config
-from mailnode.config_quota import Room
-from mailnode.config_rules import address as check_address
 from mailnode.config_rules import split_address
-from mailnode.fs import FileSystem
-from mailnode.store.account import Account
-from mailnode.store.errors import StoreError
-from mailnode.store.filenames import UniqueNames
 from mailnode.store.index import FILE_NAME as INDEX
-from mailnode.store.locks import Locks
-from mailnode.store.mend import Mender
 from mailnode.store.text_index import FILE_NAME as TEXT_INDEX
-from mailnode.store.values import Name
-from mailnode.store.verify import Finding, Folder, Lock, Tree, read_tree, verify
-from mailnode.tomlfile import Fault
+from mailnode.store.verify import Finding, Folder, Tree, read_tree, verify
 
 if TYPE_CHECKING:
     from mailnode.admin.command import Command
@@ -40,107 +26,6 @@ if TYPE_CHECKING:
 _ADDRESS = click.argument("address", required=False)
 _PIECE = 1.0  # seconds of reading between two writes to the caches
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What is needed to work on the mail of one address."""
-
-    address: str
-    root: str
-    config: Config
-    files: FileSystem
-    now: Callable[[], float]
-    lock: Lock
-    rng: random.Random
-    room: Room
-
-    def account(self) -> Account:
-        """The store, as the server opens it."""
-        return Account(
-            self.root,
-            files=self.files,
-            now=self.now,
-            host=self.config.hostname,
-            rng=self.rng,
-            text_index=self.config.store.text_index,
-            uidl=lambda: self.config.pop3.uidl,
-        )
-
-    def mender(self, account: Account) -> Mender:
-        """What mends it."""
-        unique = UniqueNames(self.now, pid=os.getpid(), host=self.config.hostname, rng=self.rng)
-        return Mender(account, self.files, unique, self.lock)
-
-
-def _chosen(command: "Command", address: str | None) -> list[Tools]:
-    """The mail of one address, or of all; those without any yet are left out."""
-    loaded = command.configuration()
-    addresses = list(loaded.mailboxes.mailboxes)
-    if address is not None:
-        try:
-            address = check_address(address)
-        except Fault as fault:
-            raise click.BadParameter(f"{address} {fault.text}. {fault.remedy}") from None
-        if address not in addresses:
-            raise click.ClickException(f"there is no mailbox {address}")
-        addresses = [address]
-    files = command.outside.files
-    chosen = []
-    for one in addresses:
-        root = loaded.config.mail_directory(one)
-        locks = Locks(files, host=os.uname().nodename, pid=os.getpid())
-        if files.stat(root) is not None:
-            chosen.append(
-                Tools(
-                    address=one,
-                    root=root,
-                    config=loaded.config,
-                    files=files,
-                    now=lambda: command.outside.now().timestamp(),
-                    lock=locks.folder,
-                    rng=random.SystemRandom(),
-                    room=loaded.config.room(loaded.mailboxes.mailboxes.get(one)),
-                )
-            )
-    return chosen
-
-
-@contextlib.contextmanager
-def _as_owner(tools: Tools) -> Iterator[None]:
-    """Be the owner of the mail meanwhile, for root; failures become words."""
-    facts = tools.files.stat(tools.root)
-    lent = facts is not None and os.geteuid() == 0 and facts.st_uid != 0
-    try:
-        if lent and facts is not None:
-            os.setegid(facts.st_gid)
-            os.seteuid(facts.st_uid)
-        yield
-    except (OSError, StoreError) as error:
-        raise click.ClickException(f"{tools.address}: {_plain(str(error))}") from None
-    finally:
-        if lent:
-            os.seteuid(0)
-            os.setegid(0)
-
-
-@contextlib.contextmanager
-def _progress(label: str, length: int) -> Iterator[Callable[[], None]]:
-    """A bar on a terminal; gives what moves it on by one."""
-    if not sys.stderr.isatty():
-        yield lambda: None
-        return
-    with click.progressbar(length=length, label=label, file=sys.stderr) as bar:
-        yield lambda: bar.update(1)
-
-
-def _plain(text: str) -> str:
-    """Text of others for a terminal."""
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
-
-
-def _shown(name: Name) -> str:
-    return _plain("/".join(name)) or "-"
 
 
 @click.group()
@@ -172,12 +57,12 @@ def verify_command(command: "Command", address: str | None, repair: bool, as_jso
     """
     rows: list[dict[str, Any]] = []
     messages = 0
-    for tools in _chosen(command, address):
-        with _as_owner(tools):
+    for tools in chosen_mail(command, address):
+        with as_owner(tools):
             tree = read_tree(tools.files, tools.root, lock=tools.lock)
             count = tree.count(tools.files)
-            with _progress(tools.address, count) as step:
-                found = list(verify(tree, tools.files, tools.now(), step=step))
+            with progress(tools.address, count) as step:
+                found = list(verify(tree, tools.files, tools.now(), step=lambda: step(1)))
             mended = _mended(tools, tree, found) if repair else []
         messages += count
         rows += [_row(tools, finding, finding in mended) for finding in found]
@@ -202,10 +87,10 @@ def _mended(tools: Tools, tree: Tree, found: list[Finding]) -> list[Finding]:
 def _row(tools: Tools, finding: Finding, mended: bool) -> dict[str, Any]:
     return {
         "address": tools.address,
-        "folder": _shown(finding.folder),
+        "folder": shown(finding.folder),
         "kind": finding.kind,
-        "path": _plain(finding.path),
-        "text": _plain(finding.text),
+        "path": plain(finding.path),
+        "text": plain(finding.text),
         "remedy": finding.remedy,
         "harmless": finding.harmless,
         "mended": mended,
@@ -241,16 +126,16 @@ def reindex(command: "Command", address: str | None) -> None:
     Example:
       mailnode store reindex anna@example.org
     """
-    chosen = _chosen(command, address)
+    chosen = chosen_mail(command, address)
     if chosen and _runs(chosen[0].config):
         raise click.ClickException("the server is running, and has the caches open. Stop it first.")
     for tools in chosen:
-        with _as_owner(tools):
+        with as_owner(tools):
             for suffix in ("", "-wal", "-shm"):
                 for name in (INDEX, TEXT_INDEX):
                     tools.files.unlink(f"{tools.root}/{name}{suffix}", missing_ok=True)
             length = read_tree(tools.files, tools.root, lock=tools.lock).count(tools.files)
-            with _progress(tools.address, length) as step:
+            with progress(tools.address, length) as step:
                 messages, unread = _prepare_all(tools, step)
         click.echo(f"{tools.address}  {messages} messages" + (f", {unread} unreadable" if unread else ""))
 
@@ -265,7 +150,7 @@ def _runs(config: Config) -> bool:
     return True
 
 
-def _prepare_all(tools: Tools, step: Callable[[], None]) -> tuple[int, int]:
+def _prepare_all(tools: Tools, step: Callable[[int], None]) -> tuple[int, int]:
     """How many messages were read, and how many could not be."""
     read = unread = 0
     account = tools.account()
@@ -278,8 +163,7 @@ def _prepare_all(tools: Tools, step: Callable[[], None]) -> tuple[int, int]:
                 more = piece.more
                 read += piece.read
                 unread += piece.unread
-                for _ in range(piece.read + piece.unread):
-                    step()
+                step(piece.read + piece.unread)
     finally:
         account.close()
     return read, unread
@@ -300,8 +184,8 @@ def stats(command: "Command", address: str | None, as_json: bool) -> None:
       mailnode store stats --json
     """
     rows: list[dict[str, Any]] = []
-    for tools in _chosen(command, address):
-        with _as_owner(tools):
+    for tools in chosen_mail(command, address):
+        with as_owner(tools):
             folders = [_folder_row(folder) for folder in read_tree(tools.files, tools.root).folders()]
             cache = tools.files.stat(f"{tools.root}/{INDEX}")
             text = tools.files.stat(f"{tools.root}/{TEXT_INDEX}")
@@ -353,7 +237,7 @@ def _domain_rows(command: "Command", mailboxes: list[dict[str, Any]]) -> list[di
 def _folder_row(folder: Folder) -> dict[str, Any]:
     header = folder.listing.header
     return {
-        "folder": _shown(folder.name),
+        "folder": shown(folder.name),
         "messages": len(folder.messages),
         "unseen": sum("S" not in file.info for file in folder.messages),
         "octets": sum(file.octets for file in folder.messages),
@@ -402,6 +286,6 @@ def adopt(command: "Command", path: str, dry_run: bool) -> None:
     try:
         lines = list(survey(read_tree(files, path), files, command.outside.now().timestamp()))
     except OSError as error:
-        raise click.ClickException(_plain(str(error))) from None
+        raise click.ClickException(plain(str(error))) from None
     for topic, text in lines:
-        click.echo(f"{topic:<15} {_plain(text)}")
+        click.echo(f"{topic:<15} {plain(text)}")

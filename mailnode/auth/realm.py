@@ -18,6 +18,7 @@ from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface, implementer
 
 from mailnode.auth.live import Live
+from mailnode.config import Config
 from mailnode.config_quota import Room
 from mailnode.config_rules import split_address
 from mailnode.events.feed import MailboxKey
@@ -26,6 +27,7 @@ from mailnode.fs import FileSystem
 from mailnode.net.blocking import Lane
 from mailnode.runtime import Executor, Runtime
 from mailnode.store.account import Account
+from mailnode.store.keeping import Terms
 from mailnode.store.quota import Limit, Quota, Sum
 from mailnode.store.values import Name
 
@@ -73,6 +75,12 @@ class MailAccount:
         return self.address, mailbox
 
 
+def _terms_of(config: Config) -> Terms:
+    """How removed mail is kept."""
+    store = config.store
+    return Terms(store.recover_days, store.recover_storage, config.limits.min_free_space)
+
+
 @implementer(IRealm)
 class Realm:
     """Gives accounts by address, each made once; only those used last have their stores open."""
@@ -118,6 +126,7 @@ class Realm:
             shared=lambda: self._shared(split_address(address)[1]),
             uidl=lambda: self._live.config.pop3.uidl,
             special_use=lambda: self._live.config.store.special_use.names(),
+            recover=self._terms,
         )
         return MailAccount(address, store, AccountLane(self._runtime.blocking, lambda: self._used(address)))
 
@@ -146,6 +155,9 @@ class Realm:
     def _limit(self, address: str) -> Limit:
         room = self._live.config.room(self._live.mailboxes.mailboxes.get(address))
         return Limit(room.storage, room.messages)
+
+    def _terms(self) -> Terms:
+        return _terms_of(self._live.config)
 
     def _shared(self, domain: str) -> Quota | None:
         """The quota of a domain, or None where it has none."""

@@ -1,7 +1,7 @@
 """All that others have opened to the client, for commands that look at many mailboxes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from twisted.python.failure import Failure
 
@@ -37,6 +37,27 @@ async def of_others(session: Session) -> Mapping[Name, Lent]:
             place = Place(root.account, name, root.reader)
             found[session.places.shown(place)] = Lent(place, rights)
     return found
+
+
+async def of_removed(session: Session) -> Mapping[Name, Lent]:
+    """The mailboxes from which something was removed that can be recovered, by the client's names.
+
+    None where they cannot be looked at now: that is no reason to list nothing.
+    """
+
+    def found() -> dict[Name, Lent]:
+        if not session.places.has_removed():
+            return {}
+        root = session.places.removed()
+        shown = root.account.store.sharing.shown_to(root.reader)
+        places = {replace(root, name=name): rights for name, rights in shown.items()}
+        return {session.places.shown(place): Lent(place, rights) for place, rights in places.items()}
+
+    try:
+        return await session.lane(found)
+    except OSError:
+        session.connection.log.bug("removed messages cannot be listed", Failure())
+        return {}
 
 
 async def roots(session: Session) -> list[Place]:

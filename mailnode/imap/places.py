@@ -5,9 +5,12 @@ named by the local part of their address, or by the whole of it where the domain
 client's. Where "." separates the levels, ":" stands for the dots of an address, which cannot hold it. What
 others have not opened to the client is not there: it is told so before the other account is touched, and in
 the same words.
+
+What the client has removed lately stands in a third one, `Recovered/<mailbox>`, as if it were shared by
+another account (store.removed), which has the lane of the client's own.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailnode.auth.live import Live
 from mailnode.auth.neighbours import Neighbours
@@ -70,25 +73,44 @@ class Places:
         self._live = live
         self._neighbours = neighbours
         self._domain = split_address(account.address)[1]
-        self._clashes: bool | None = None
+        self._clashes: dict[str, bool] = {}
+        self._removed: MailAccount | None = None
 
     @property
     def word(self) -> str:
         """The first level of the names of others' mailboxes; "" where there are none."""
         return self._live.config.store.shared_namespace
 
+    @property
+    def word_of_removed(self) -> str:
+        """The first level of the names of mailboxes with removed messages; "" where none can be seen."""
+        store = self._live.config.store
+        return store.recovered_namespace if store.recover_days else ""
+
     def are_others(self, name: Name) -> bool:
         """Whether a name is in the namespace of others' mailboxes."""
         return bool(self.word) and name[:1] == (self.word,)
 
+    def is_removed(self, name: Name) -> bool:
+        """Whether a name is in the namespace of removed messages."""
+        return bool(self.word_of_removed) and name[:1] == (self.word_of_removed,)
+
+    def is_elsewhere(self, name: Name) -> bool:
+        """Whether a name may mean another mailbox than one of the client's own."""
+        return self.are_others(name) or self.is_removed(name)
+
     def name(self, name: Name) -> Name:
         """The name as it is compared: INBOX in capitals, also that of others."""
+        if self.is_removed(name):
+            return name[:1] + normal(name[1:])
         return name[:2] + normal(name[2:]) if self.are_others(name) else name
 
     def shown(self, place: Place) -> Name:
         """By what name the client knows a mailbox."""
         if not place.reader:
             return place.name
+        if place.account is self._removed:
+            return self._live.config.store.recovered_namespace, *place.name
         local, domain = split_address(place.account.address)
         owner = local if domain == self._domain else place.account.address
         if self._live.config.store.separator == ".":
@@ -99,20 +121,36 @@ class Places:
 
     def there(self) -> bool:
         """Whether there is the namespace; who has a mailbox of that name goes without, and loses nothing."""
-        if not self.word:
-            return False
-        if self._clashes is None:
-            self._clashes = any(map(self.are_others, self._account.store.names()))
-        return not self._clashes
+        return self._is_free(self.word)
+
+    def has_removed(self) -> bool:
+        """Whether there is the namespace of removed messages, likewise."""
+        return self._is_free(self.word_of_removed)
+
+    def _is_free(self, word: str) -> bool:
+        if word and word not in self._clashes:
+            self._clashes[word] = any(name[0] == word for name in self._account.store.names())
+        return bool(word) and not self._clashes[word]
 
     def find(self, name: Name) -> Place:
         """Where a mailbox is, that need not exist. Raises NoSuchMailbox for what nobody has opened."""
-        if not self.are_others(name) or not self.there():
+        if self.is_removed(name) and self.has_removed():
+            if len(name) > 1:
+                return replace(self.removed(), name=name[1:])
+        elif not self.are_others(name) or not self.there():
             return Place(self._account, name)
-        for place in self.roots():
-            if name[:2] == self.shown(place) and len(name) > 2:
-                return Place(place.account, name[2:], place.reader)
+        else:
+            for place in self.roots():
+                if name[:2] == self.shown(place) and len(name) > 2:
+                    return Place(place.account, name[2:], place.reader)
         raise NoSuchMailbox(name)
+
+    def removed(self) -> Place:
+        """The account of what the client has removed, without a mailbox's name."""
+        if self._removed is None:
+            own = self._account
+            self._removed = MailAccount(own.address, own.store.recovered, own.lane)
+        return Place(self._removed, (), self._account.address)
 
     def roots(self) -> list[Place]:
         """The accounts of those who may have opened something, without a mailbox's name."""

@@ -292,7 +292,7 @@ class Session:
         Raises Refused, and NoSuchMailbox for one of others that nobody has opened to the client.
         """
         name = self.name(text)
-        if self.places.are_others(name):
+        if self.places.is_elsewhere(name):
             return await self.lane(self.places.find, name)
         return Place(self.account, name)
 

@@ -38,7 +38,7 @@ async def move(session: Session, uids: list[int], place: Place, target: Mailbox)
         raise NoRight
     made = await copy(session, uids, place, target, moving=True)
     try:
-        await session.lane(view.mailbox.expunge, uids, of=view.place.account)
+        await session.lane(lambda: view.mailbox.expunge(uids, keep=False), of=view.place.account)
     except Exception:
         left = await session.lane(_those_left, view.mailbox, made, of=view.place.account)
         await session.lane(target.take_back, left, of=place.account)

@@ -26,9 +26,11 @@ from mailnode.store.filenames import UniqueNames
 from mailnode.store.folder import make_folder, next_validity
 from mailnode.store.glance import Glance
 from mailnode.store.homes import guid_at
+from mailnode.store.keeping import NOTHING_KEPT, Keeper, Terms
 from mailnode.store.locks import Locks
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.quota import UNLIMITED, Limit, Quota, demand
+from mailnode.store.removed import Lent, Removed
 from mailnode.store.sharing import Sharing
 from mailnode.store.special_use import Uses
 from mailnode.store.subscriptions import Subscriptions
@@ -50,7 +52,8 @@ class Account:
     """The mail of one person, in a Maildir++ tree at `root`.
 
     `limit` gives what it may hold at this moment, and `shared` a quota that it shares with others, or None.
-    `uidl` is the format of POP3 unique-ids from now on, `special_use` says what mailboxes are usually called.
+    `uidl` is the format of POP3 unique-ids from now on, `special_use` says what mailboxes are usually called,
+    `recover` on which terms removed messages are kept. `removed`: all that is here has been removed.
     """
 
     def __init__(
@@ -67,9 +70,12 @@ class Account:
         shared: Callable[[], Quota | None] = lambda: None,
         uidl: Callable[[], str] = lambda: DEFAULT,
         special_use: Callable[[], Mapping[str, Name]] = dict,
+        recover: Callable[[], Terms] = lambda: NOTHING_KEPT,
+        removed: bool = False,
     ) -> None:
         pid = os.getpid() if pid is None else pid
         self.root = root
+        self._host = host
         self.files = self._files = files
         self._context = Context(
             root=root,
@@ -82,12 +88,16 @@ class Account:
             quotas=self.quotas,
             uidl=uidl,
         )
+        self.keeper = Keeper(self._context, recover)
+        self._context.keeper = None if removed else self.keeper
+        self._kind = Removed if removed else Mailbox
         self._quota = Quota(root, limit=limit, usage=self.usage)
         self._shared = shared
         self.usual_names = special_use
         self.furnished = False  # whether it was looked whether it has them
         self.annotations = Annotations(self._context, self._directories, self._guid, special_use)
-        self.sharing = Sharing(self._context, self._directories, self._existing, self.mailbox)
+        sharing = Lent if removed else Sharing
+        self.sharing = sharing(self._context, self._directories, self._existing, self.mailbox)
         self.glance = Glance(self._context, self._directories, self.subscriptions)
         self._open: WeakValueDictionary[Name, Mailbox] = WeakValueDictionary()
         self._used: deque[Mailbox] = deque(maxlen=KEPT_OPEN)
@@ -140,6 +150,21 @@ class Account:
         if self._context.ledger is not None:
             self._context.ledger.save()
         self._context.close()
+        if "recovered" in self.__dict__:
+            self.recovered.close()
+
+    @functools.cached_property
+    def recovered(self) -> "Account":
+        """The messages that were removed lately, as an account with the mailboxes they were removed from."""
+        return Account(
+            self.keeper.root,
+            files=self._files,
+            now=self._context.now,
+            host=self._host,
+            rng=self._context.rng,
+            text_index=False,
+            removed=True,
+        )
 
     # Folders
 
@@ -161,7 +186,7 @@ class Account:
                 known.sync()
                 return self._keep(known)
             self._drop(name)
-        opened = Mailbox(self._context, name, self._existing(name))
+        opened = self._kind(self._context, name, self._existing(name))
         opened.sync()
         return self._keep(opened)
 
@@ -216,17 +241,24 @@ class Account:
     def delete(self, name: Name) -> None:
         """Remove a mailbox and its messages (RFC 3501 section 6.3.4); inferiors stay, annotations go.
 
-        Raises NoSuchMailbox, HasInferiors; BadMailboxName for INBOX.
+        The messages can be recovered for a while. Raises NoSuchMailbox, HasInferiors, OSError; BadMailboxName
+        for INBOX.
         """
         name = naming.normal(name)
         if name == INBOX:
             raise BadMailboxName("INBOX cannot be deleted")
         path = self._deletable(name)
         guid = guid_at(self._context, path)
+        shelf = self.mailbox(name).keep_all() if self.keeper.wanted else None
         with self._context.locks.folder(self.root):
             trashed = f"{self.root}/{TRASHED}"
-            remove_tree(self._files, trashed)
-            rename_all(self._files, self.root, [(path, trashed)])
+            try:
+                remove_tree(self._files, trashed)
+                rename_all(self._files, self.root, [(path, trashed)])
+            except BaseException:
+                if shelf is not None:
+                    shelf.take_back()
+                raise
             self._drop(name)
             with contextlib.suppress(OSError):  # it is deleted; what is left of it goes with the next one
                 remove_tree(self._files, trashed)
@@ -255,6 +287,14 @@ class Account:
         if path is None:
             raise NoSuchMailbox(name)
         return path
+
+    def directory_of(self, name: Name) -> str:
+        """Where a mailbox lies. Raises NoSuchMailbox."""
+        return self._existing(naming.normal(name))
+
+    def locked(self, path: str) -> contextlib.AbstractContextManager[None]:
+        """Hold the lock of a folder's directory. Raises FileNotFoundError, InUse."""
+        return self._context.locks.folder(path)
 
     def rename(self, old: Name, new: Name) -> None:
         """Rename a mailbox with its inferiors (RFC 3501 section 6.3.5); UIDs and UIDVALIDITY stay.

@@ -247,12 +247,12 @@ class Borrowed(Mailbox):
             self._file.change(self._reader, self._lent.advance(), sorted(uids), seen=seen)
             self._seen = self._file.of(self._reader)
 
-    def expunge(self, uids: Iterable[int], *, having: str | None = None) -> list[int]:
+    def expunge(self, uids: Iterable[int], *, having: str | None = None, keep: bool = True) -> list[int]:
         r"""Remove messages for good; where they need not have \Deleted, the right to set it is needed too."""
         self.sync()
         if not self.rights.issuperset("e" if having == DELETED else "te"):
             raise NoRight
-        return self._lent.expunge(uids, having=having)
+        return self._lent.expunge(uids, having=having, keep=keep)
 
     def take_back(self, uids: Sequence[int]) -> None:
         self._lent.take_back(uids)

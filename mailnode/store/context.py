@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from mailnode.fs import FileSystem
 from mailnode.store.filenames import UniqueNames
@@ -18,6 +18,9 @@ from mailnode.store.text_index import FILE_NAME as TEXT_FILE_NAME
 from mailnode.store.text_index import NoTrigrams, TextIndex
 from mailnode.store.usage import Ledger, Usage
 from mailnode.wire.uidl import DEFAULT
+
+if TYPE_CHECKING:
+    from mailnode.store.keeping import Keeper
 
 T = TypeVar("T")
 
@@ -38,6 +41,7 @@ class Context:
     uidl: Callable[[], str] = lambda: DEFAULT
     ledger: Ledger | None = None  # None as long as nobody has asked for the usage
     discarded: int = 0  # caches and text indexes that were made anew after an error in them
+    keeper: "Keeper | None" = None  # of what is removed; None where that is gone at once
     _index: Index | None = field(default=None)
     _inode: int = 0  # of the cache that is open
     _text: TextIndex | None = field(default=None)

@@ -3,8 +3,8 @@
 A folder is locked by flock on its directory, and then by Dovecot's own `dovecot-uidlist.lock`, so that a
 Dovecot on the same tree, though it should not be there, does no harm. The root is locked the same way (it
 is also the folder of INBOX). Order: a folder, then the root; who holds the root takes nothing more, and
-nobody holds two folders. A lock that the lane holds already is simply entered again. Readers take none, and
-neither does delivery into new/.
+nobody holds two folders, but a folder and then the place of what is removed from it (store.keeping). A lock
+that the lane holds already is simply entered again. Readers take none, and neither does delivery into new/.
 """
 
 import contextlib
@@ -83,7 +83,7 @@ class Locks:
         try:
             owner = self._files.read(path, limit=512).decode("utf-8", "replace")
         except OSError:
-            return False
+            owner = "?"  # another user's, who cannot be asked
         pid, colon, host = owner.strip().partition(":")
         if time.time() - facts.st_mtime > (STALE_AFTER if owner else EMPTY_AFTER):
             return True  # nobody holds it so long; after a power cut its process number may be another's

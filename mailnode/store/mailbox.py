@@ -25,6 +25,7 @@ from mailnode.store.draft import Arriving, Draft
 from mailnode.store.errors import InUse, NoSuchMailbox, NoSuchMessage, TooManyKeywords, Unread
 from mailnode.store.folder import Place
 from mailnode.store.index import UNKNOWN
+from mailnode.store.keeping import Shelf
 from mailnode.store.keywords import NAME_LIMIT
 from mailnode.store.messages import Message
 from mailnode.store.prepared_tables import Prepared
@@ -427,10 +428,11 @@ class Mailbox(Synchronised):
             self._folder.write_keywords()
         return frozenset(keywords.canonical(flag) for flag in flags)
 
-    def expunge(self, uids: Iterable[int], *, having: str | None = None) -> list[int]:
+    def expunge(self, uids: Iterable[int], *, having: str | None = None, keep: bool = True) -> list[int]:
         """Remove messages for good, durably; gives the UIDs that were removed now.
 
-        With `having`, only messages that carry this flag at that moment.
+        With `having`, only messages that carry this flag at that moment. Where the account has a Keeper they
+        can be recovered for a while, unless they are not to be kept, as they are elsewhere.
         """
 
         def remove(message: Message) -> None:
@@ -443,7 +445,13 @@ class Mailbox(Synchronised):
             doomed = [one for one in doomed if having is None or having in one.flags]
             if not doomed:
                 return []
-            removed = [one for one in self._each(doomed, remove) if having is None or having in one.flags]
+            shelf = self._keep(doomed) if keep else None
+            removed: list[Message] = []
+            try:
+                removed = [one for one in self._each(doomed, remove) if having is None or having in one.flags]
+            finally:
+                if shelf is not None and len(removed) != len(doomed):
+                    self._keep_not(doomed, shelf)
             # A look in between may have found some of them gone already.
             self._forget([one for one in removed if self._messages.get(one.uid) is one])
             gone = sorted(one.uid for one in removed)
@@ -452,7 +460,32 @@ class Mailbox(Synchronised):
 
     def take_back(self, uids: Sequence[int]) -> None:
         """Remove messages that were put here a moment ago, because something else went wrong."""
-        self.expunge(uids)
+        self.expunge(uids, keep=False)
+
+    def _keep(self, messages: list[Message]) -> Shelf | None:
+        """Give the messages names where they can be recovered; None where nothing is kept."""
+        keeper = self._context.keeper
+        if keeper is None or not keeper.wanted:
+            return None
+
+        def put(shelf: Shelf) -> None:
+            shelf.learn(NO_FLAGS.union(*(one.flags for one in messages)))
+            self._each(messages, lambda one: shelf.put(self._path(one), one.base, one.flags), durable=False)
+
+        shelf = keeper.keep(self.name, put)
+        keeper.keep_in_bounds()
+        return shelf
+
+    def _keep_not(self, messages: list[Message], shelf: Shelf) -> None:
+        """Those that are still here need not be recoverable."""
+        with suppress(OSError):
+            files = self._context.files
+            shelf.take_back([one.base for one in messages if files.stat(self._path(one)) is not None])
+
+    def keep_all(self) -> Shelf | None:
+        """Let all messages be recoverable, as the whole mailbox is about to be removed."""
+        with self._changing():
+            return self._keep(list(self._messages)) if self.uids else None
 
     def copy(self, uids: Sequence[int], target: "Mailbox", *, moving: bool = False) -> list[tuple[int, int]]:
         """Copy messages by hard link; gives (UID here, UID there) in order. All of them, or none.
@@ -484,10 +517,10 @@ class Mailbox(Synchronised):
         """
         made = self.copy(uids, target, moving=True)
         try:
-            self.expunge([here for here, _ in made])
+            self.expunge([here for here, _ in made], keep=False)
         except BaseException:
             left = {here for here, _ in made if self.is_there(here)}
-            target.expunge([there for here, there in made if here in left])
+            target.take_back([there for here, there in made if here in left])
             if left:
                 raise
         return made

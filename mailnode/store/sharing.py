@@ -82,7 +82,7 @@ class Sharing:
                 continue
         return {name: rights for name, rights in found.items() if rights}
 
-    def open(self, name: Name, address: str, needed: str) -> Borrowed:
+    def open(self, name: Name, address: str, needed: str) -> Mailbox:
         """A mailbox as somebody else sees it. Raises NoSuchMailbox, NoRight."""
         name = normal(name)
         self.check(name, address, needed)

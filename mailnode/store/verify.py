@@ -16,6 +16,7 @@ from mailnode.store import filenames, names, uidlist
 from mailnode.store.account import ABANDONED_AFTER, BUILDING, TRASHED
 from mailnode.store.body import Body
 from mailnode.store.directory import CUR, NEW
+from mailnode.store.keeping import DIRECTORY as RECOVERED
 from mailnode.store.keywords import FIRST_FILE, SECOND_FILE, Keywords
 from mailnode.store.uidlist import Record, UidList
 from mailnode.store.values import INBOX, Name
@@ -167,7 +168,7 @@ def read_tree(files: FileSystem, root: str, *, lock: Lock = lambda _: nullcontex
     findings = []
     for entry, is_directory in sorted(files.entries(root)):
         path = f"{root}/{entry}"
-        if not is_directory or entry in (CUR, NEW, TMP):
+        if not is_directory or entry in (CUR, NEW, TMP, RECOVERED):
             continue
         name = names.name_of(entry)
         if entry.startswith(BUILDING) or entry == TRASHED:

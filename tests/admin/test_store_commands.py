@@ -10,7 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
-from mailnode.admin import store_commands
+from mailnode.admin import on_disk
 from mailnode.admin.outside import Outside
 from mailnode.fs import FileSystem
 from mailnode.store.account import Account
@@ -158,9 +158,9 @@ class Verify(StoreCommands):
                 return True
 
         self.patch(sys, "stderr", Terminal())
-        with store_commands._progress(ANNA, 2) as step:
-            step()
-            step()
+        with on_disk.progress(ANNA, 2) as step:
+            step(1)
+            step(1)
         self.assertIn("100%", sys.stderr.getvalue())  # type: ignore[attr-defined]
 
 

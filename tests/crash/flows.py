@@ -112,6 +112,20 @@ def _expunges(world: World) -> None:
     world.look(ANNA)
 
 
+def _removed(world: World) -> None:
+    """Messages that were removed one by one, and with their mailbox."""
+    _tree(world)
+    world.expunge(ANNA, INBOX, ["one", "three"])
+    world.delete(ANNA, WORK)
+
+
+def _undeletes(world: World) -> None:
+    world.undelete(ANNA, INBOX, ["one", "three"])
+    world.undelete(ANNA, WORK, ["four"])
+    world.look(ANNA)
+    world.expunge(ANNA, INBOX, ["one"])
+
+
 def _day(world: World) -> None:
     """A bit of everything in one life of the process."""
     world.deliver("four", ANNA)
@@ -221,6 +235,7 @@ FLOWS: dict[str, Flow] = {
     "store": Flow(_three, _stores),
     "expunge": Flow(_three, _expunges),
     "pop3 quit": Flow(_three, lambda world: world.quit(ANNA, ["one", "three"])),
+    "undelete": Flow(_removed, _undeletes),
     "select": Flow(_three, _selects),
     "create, delete": Flow(_three, _folders),
     "delete": Flow(_tree, lambda world: world.delete(ANNA, WORK)),

@@ -15,6 +15,7 @@ from mailnode.store import filenames
 from mailnode.store.account import Account
 from mailnode.store.delivery import deliver
 from mailnode.store.index import FILE_NAME as CACHE
+from mailnode.store.keeping import Terms
 from mailnode.store.locks import LOCK_NAME
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.quota import Limit
@@ -74,6 +75,7 @@ class Told:
     somewhere: set[tuple[str, str]] = field(default_factory=set)  # account and label on its way between two
     subscribed: dict[str, list[list[Name]]] = field(default_factory=dict)  # the lists that may be found
     queued: dict[str, tuple[str, tuple[str, ...]]] = field(default_factory=dict)  # by id: label, accounts
+    kept: set[tuple[str, str]] = field(default_factory=set)  # removed: in a mailbox still, or recoverable
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,7 @@ class Facts:
 
     boxes: list[Seen] = field(default_factory=list)
     subscribed: dict[str, list[Name]] = field(default_factory=dict)
+    kept: dict[str, list[str]] = field(default_factory=dict)  # the labels of what can be recovered
     problems: list[str] = field(default_factory=list)
 
 
@@ -115,6 +118,7 @@ def open_account(base: str, name: str, files: FileSystem, now: Callable[[], floa
         rng=random.Random(f"{name}{seed}"),
         pid=4_000_000 + seed,
         limit=lambda: PLENTY,
+        recover=lambda: Terms(14),
     )
 
 
@@ -183,12 +187,23 @@ def _look(
                 floor = mailbox.uid_validity, mailbox.uid_next, mailbox.highest_modseq
                 facts.boxes.append(Seen(name, box, floor, found))
             facts.subscribed[name] = account.subscriptions()
+            facts.kept[name] = list(_recoverable(account, facts))
             usage, files_say = account.usage(), sum_of_files(account.root)
             if usage != files_say:
                 facts.problems.append(f"wrong usage: {name} has {files_say}, not {usage}")
         finally:
             account.close()
     return facts
+
+
+def _recoverable(account: Account, facts: Facts) -> Iterator[str]:
+    there = account.recovered
+    for name in there.names() if os.path.isdir(there.root) else ():
+        for one in messages_in(there.mailbox(name)):
+            if isinstance(one, str):
+                facts.problems.append(one)
+            else:
+                yield one.label
 
 
 def _untrue_answers(account: Account) -> Iterator[str]:
@@ -237,7 +252,7 @@ def recover(
             facts.problems += _untrue_answers(open_account(base, name, files, now, 3))
     except Exception as error:
         return Facts(problems=[f"recovery failed: {error!r}"])
-    if (_steady(second), second.subscribed) != (_steady(facts), facts.subscribed):
+    if (_steady(second), second.subscribed, second.kept) != (_steady(facts), facts.subscribed, facts.kept):
         facts.problems.append(f"second recovery differs: {facts.boxes} {second.boxes}")
     if _names(base) != names:
         facts.problems.append(f"second recovery changed {set(_names(base)) ^ set(names)}")
@@ -268,6 +283,8 @@ def check(told: Told, facts: Facts) -> list[str]:
         problems += _check_uids(told, seen)
     problems += [f"lost mailbox: {box.places}" for box in told.boxes if box.must and id(box) not in claimed]
     problems += [f"lost on the way: {key}" for key in told.somewhere if not totals[key]]
+    recoverable = {(account, label) for account, labels in facts.kept.items() for label in labels}
+    problems += [f"not recoverable: {key}" for key in told.kept - recoverable if not totals[key]]
     for account, allowed in told.subscribed.items():
         if facts.subscribed.get(account) not in allowed:
             problems.append(f"lost subscriptions: {facts.subscribed.get(account)} not in {allowed}")

@@ -121,6 +121,8 @@ def tried(work: tuple[Stage, list[Injection]]) -> tuple[str, Figures, list[str]]
             _wait_a_moment(tree)
             facts = recover(tree, _accounts(told), clock(3))
             facts.problems += problems
+            if injection.fault == "ENOSPC":
+                told.kept.clear()  # where there is no room what is removed is gone
             figures.tried += bool(outcome.injected)
             place = f"{stage.name}, {injection.fault} at {outcome.injected or injection.call}"
             broken += [f"{place}: {one}" for one in figures.count(told, facts)]

@@ -26,6 +26,7 @@ from mailnode.store.draft import Arriving
 from mailnode.store.errors import StoreError
 from mailnode.store.mailbox import Mailbox, Mode
 from mailnode.store.prepared_tables import Prepared
+from mailnode.store.undelete import bring_back
 from mailnode.store.values import INBOX, NO_FLAGS, Flags, Name
 from mailnode.wire.address import Address
 from tests.crash.oracle import QUEUE, Box, Copies, Found, Told, message, messages_in, open_account, take_out
@@ -414,9 +415,10 @@ class World:
         self.told.somewhere -= {(who, label) for label in doomed}
 
     def expunge(self, who: str, name: Name, labels: Iterable[str], having: str | None = None) -> None:
-        """EXPUNGE; what was reported as gone is gone."""
+        """EXPUNGE; what was reported as gone is gone from there, and can be recovered."""
         box = self.box(who, name)
         doomed = self._doom(box, self._known(box, labels))
+        self.told.kept |= {(who, label) for label in doomed}
 
         def action() -> tuple[int, list[int]]:
             mailbox = self.account(who).mailbox(name)
@@ -481,6 +483,7 @@ class World:
         """A POP3 session with DELE and QUIT."""
         box = self.box(who, INBOX)
         doomed = self._doom(box, self._known(box, labels))
+        self.told.kept |= {(who, label) for label in doomed}
 
         def action() -> tuple[int, list[int]]:
             account = self.account(who)
@@ -498,6 +501,30 @@ class World:
             self._bury(who, box, done[0], doomed, done[1])
         self.tell()
 
+    def undelete(self, who: str, name: Name, labels: Iterable[str]) -> None:
+        """Bring messages back into the mailbox that they were removed from, which is made if it is gone.
+
+        At no moment is one of them in neither, and after it is told that it is back it is there once.
+        """
+        box = self.box(who, name)
+        if box not in self.told.boxes:
+            self.told.boxes.append(box)
+        wanted = {label for label in labels if (who, label) in self.told.kept}
+        for label in wanted:
+            box.copies.setdefault(label, Copies(0, 0, set())).high += 1
+
+        def action() -> int:
+            account = self.account(who)
+            there = account.recovered.mailbox(name)
+            found = [one for one in messages_in(there) if isinstance(one, Found) and one.label in wanted]
+            return bring_back(account, name, [one.uid for one in found])
+
+        if self._try(action):
+            box.must = True
+            for label in wanted:
+                box.copies[label].low += 1
+        self.tell()
+
     # Mailboxes
 
     def create(self, who: str, name: Name) -> None:
@@ -511,9 +538,13 @@ class World:
         self.tell()
 
     def delete(self, who: str, name: Name) -> None:
-        """DELETE; the mailbox is there with all in it, as after a refusal, or not there."""
+        """DELETE; the mailbox is there with all in it, as after a refusal, or not there.
+
+        Its messages can be recovered then.
+        """
         box = self.box(who, name)
         box.must = False
+        self.told.kept |= {(who, label) for label, copies in box.copies.items() if copies.low}
         box.must = not self._try(lambda: self.account(who).delete(name) or True)
         if not box.must:
             self.told.boxes.remove(box)

@@ -205,7 +205,7 @@ class HiddenTests(SharedCase):
         store = self.world.config.store
         self.world.live.config = replace(self.world.config, store=replace(store, shared_namespace=""))
         client = self.client().login()
-        self.assertIn(b'* NAMESPACE (("" "/")) NIL NIL\r\n', client.say("a NAMESPACE"))
+        self.assertIn(b'* NAMESPACE (("" "/")) NIL (("Recovered/" "/"))\r\n', client.say("a NAMESPACE"))
         self.assertNotIn(b" ACL ", client.say("b CAPABILITY"))
         self.assertIn(b"c NO [NONEXISTENT]", client.say("c SELECT Shared/anna/Work"))
         self.assertNotIn(b"Shared", client.say('d LIST "" *'))
@@ -236,7 +236,7 @@ class NameTests(SharedCase):
             "Shared/Anna/Work",
         ):
             self.assertIn(b"b NO [NONEXISTENT]", me.say(f"b SELECT {name}"), name)
-        self.assertIn(b'(("" "/")) (("Shared/" "/")) NIL', me.say("c NAMESPACE"))
+        self.assertIn(b'(("" "/")) (("Shared/" "/")) (("Recovered/" "/"))', me.say("c NAMESPACE"))
 
     def test_modern(self) -> None:
         """IMAP4rev2 tells by what name a mailbox is known (RFC 9051 section 6.3.9.7)."""
@@ -268,11 +268,11 @@ class NameTests(SharedCase):
         me = self.client().login()
         me.append(MESSAGE, "Shared/anna/Work")
         self.assertIn(b"(MESSAGES 1 RECENT 1)", me.say("a STATUS Shared/anna/Work (MESSAGES RECENT)"))
-        self.assertIn(b'(("" "/")) NIL NIL', me.say("b NAMESPACE"))
+        self.assertIn(b'(("" "/")) NIL (("Recovered/" "/"))', me.say("b NAMESPACE"))
         self.assertEqual(me.say('c LIST "" Shared*').count(b"\r\n"), 2)
         self.does(me, "RENAME Shared Mine")
         me = self.client().login()
-        self.assertIn(b'(("" "/")) (("Shared/" "/")) NIL', me.say("d NAMESPACE"))
+        self.assertIn(b'(("" "/")) (("Shared/" "/")) (("Recovered/" "/"))', me.say("d NAMESPACE"))
         for line in (
             "CREATE Shared",
             "CREATE Shared/",

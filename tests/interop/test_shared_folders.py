@@ -32,7 +32,7 @@ class SharedFolderTests(InteropTestCase):
         self.ok(anna.setacl("Work", BEN, "lrsi"))
         self.assertEqual(self.ok(anna.getacl("Work")), [f"Work {ANNA} lrswipkxteacd {BEN} lrsi".encode()])
         name = f"Shared/{ANNA.partition('@')[0]}/Work"
-        self.assertEqual(self.ok(ben.namespace()), [b'(("" "/")) (("Shared/" "/")) NIL'])
+        self.assertEqual(self.ok(ben.namespace()), [b'(("" "/")) (("Shared/" "/")) (("Recovered/" "/"))'])
         self.assertEqual(self.ok(ben.list("Shared/", "*")), [b'(\\HasNoChildren) "/" ' + name.encode()])
         self.assertEqual(self.ok(ben.myrights(name)), [name.encode() + b" lrsi"])
         self.assertEqual(self.ok(ben.select(name)), [b"1"])

@@ -7,7 +7,7 @@ from itertools import groupby
 from mailnode.imap import contexts, filters, names, scopes
 from mailnode.imap.commands.search import Findings, Search, saving, searching
 from mailnode.imap.contexts import Context
-from mailnode.imap.lent import of_others
+from mailnode.imap.lent import of_others, of_removed
 from mailnode.imap.places import Place
 from mailnode.imap.replies import Reply, no, ok
 from mailnode.imap.results import EVERYTHING, Response, Returning
@@ -111,12 +111,16 @@ class Everywhere:
             return [view.place]
         wide = any(scope.kind not in _OWN for scope in command.scopes)
         known = (
-            {name: one for name, one in (await of_others(session)).items() if "r" in one.rights}
+            {
+                name: one
+                for name, one in {**await of_others(session), **await of_removed(session)}.items()
+                if "r" in one.rights
+            }
             if wide
             else {}
         )
         places = {name: one.place for name, one in known.items()}
-        others = {name: one.listed for name, one in known.items()}
+        others = {name: one.listed and not session.places.is_removed(name) for name, one in known.items()}
         if view is not None and view.place.reader and selected is not None:
             places[selected] = view.place
             others.setdefault(selected, False)

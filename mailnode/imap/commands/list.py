@@ -12,7 +12,7 @@ from typing import Any
 
 from mailnode.auth.realm import MailAccount
 from mailnode.imap.commands import acl, arguments, status
-from mailnode.imap.lent import Lent, of_others
+from mailnode.imap.lent import Lent, of_others, of_removed
 from mailnode.imap.listing import ALL, Found, Patterns, Selection, Tree, response
 from mailnode.imap.places import Place
 from mailnode.imap.replies import Refused, Reply, ok
@@ -108,12 +108,22 @@ async def run(session: Session, parsed: List) -> Reply:
     if not parsed.extended and not parsed.patterns[0]:
         session.untagged(response(["\\Noselect"], b'""', separator))
         return ok("Listed")
-    patterns = Patterns([parsed.reference + one for one in parsed.patterns if one], separator)
-    answer = _Answer(session, parsed, separator, await of_others(session))
+    wanted = [parsed.reference + one for one in parsed.patterns if one]
+    patterns = Patterns(wanted, separator)
+    lent = await of_others(session)
+    if parsed.selection.subscribed or _name_removed(session, wanted):
+        lent = {**lent, **await of_removed(session)}
+    answer = _Answer(session, parsed, separator, lent)
     tree, listed = await session.lane(answer.find, patterns)
     for account, some in groupby(listed, key=answer.account):
         await session.send(answer.lines(tree, some), of=account)
     return ok("Listed")
+
+
+def _name_removed(session: Session, patterns: Iterable[str]) -> bool:
+    """Whether a pattern names removed messages: who asks for all mailboxes would fetch them once more."""
+    word = session.places.word_of_removed
+    return bool(word) and any(one.startswith(word) for one in patterns)
 
 
 class _Answer:

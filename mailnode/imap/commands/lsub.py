@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from mailnode.imap.lent import of_others
+from mailnode.imap.lent import of_others, of_removed
 from mailnode.imap.listing import Patterns, above
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
@@ -33,7 +33,7 @@ async def run(session: Session, parsed: Lsub) -> Reply:
         session.untagged(b'LSUB (\\Noselect) "%s" ""' % separator.encode())
     else:
         patterns = Patterns([parsed.reference + parsed.pattern], separator)
-        lent = await of_others(session)
+        lent = {**await of_others(session), **await of_removed(session)}
         others = {name for name, one in lent.items() if one.listed}
         await session.send(_lines(session, separator, patterns, others))
     return ok("Listed")

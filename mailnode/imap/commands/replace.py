@@ -88,7 +88,7 @@ def _replace(incoming: Incoming, mailbox: Mailbox, uid: int) -> tuple[int, list[
     _require(mailbox, uid)
     validity, uids = incoming.put()
     try:
-        mailbox.expunge([uid])
+        mailbox.expunge([uid], keep=False)  # a version that another one stands for
     except (OSError, StoreError):
         if mailbox.is_there(uid):
             incoming.take_back(uids)
@@ -104,7 +104,7 @@ async def _replace_afar(
     await session.lane(_require, mailbox, uid, of=account)
     validity, uids = await incoming.finish()
     try:
-        await session.lane(mailbox.expunge, [uid], of=account)
+        await session.lane(lambda: mailbox.expunge([uid], keep=False), of=account)
     except (OSError, StoreError):
         if await session.lane(mailbox.is_there, uid, of=account):
             await session.lane(incoming.take_back, uids, of=incoming.place.account)

@@ -1,0 +1,136 @@
+"""`mailnode backup` and `mailnode restore` as a person meets them."""
+
+import json
+import os
+import shutil
+import tarfile
+from datetime import UTC, datetime, timedelta
+
+from mailnode.admin.outside import Outside
+from mailnode.store.values import INBOX, NO_FLAGS
+from tests.admin.test_store_commands import ANNA, BEN, StoreCommands
+
+
+class BackupCommands(StoreCommands):
+    """Anna has three messages."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.moment = datetime(2026, 11, 26, 2, tzinfo=UTC)
+        self.outside = Outside(now=self._now)
+        self.place = self.folder / "backup"
+
+    def _now(self) -> datetime:
+        self.moment += timedelta(seconds=1)
+        return self.moment
+
+    def back_up(self, *arguments: str, code: int = 0) -> str:
+        return self.mailnode("backup", *arguments, code=code)
+
+    def names(self) -> list[str]:
+        """The backups that are there."""
+        return sorted(os.listdir(self.place))
+
+    def told_of(self, *arguments: str) -> dict[str, int]:
+        """A new backup."""
+        found = json.loads(self.back_up(str(self.place), *arguments, "--json"))
+        assert isinstance(found, dict)
+        return found
+
+    def test_backup(self) -> None:
+        """Mail and configuration, with a summary; the next one links."""
+        self.assertRegex(
+            self.back_up(str(self.place)), r"backup/20261126T02\d+Z: 1 mailboxes, 3 messages, 0.0 MB\.\n$"
+        )
+        (name,) = self.names()
+        root = self.place / name
+        self.assertEqual(
+            set(os.listdir(root)),
+            {"backup.json", "config", "config.sha256", "mail", f"{ANNA}.sha256"},
+        )
+        self.assertEqual(os.listdir(root / "mail"), [ANNA])
+        self.assertEqual(set(os.listdir(root / "config")), {"mailnode.toml", "mailboxes.toml"})
+        self.assertEqual(json.loads((root / "backup.json").read_text())["mailboxes"], [ANNA])
+        self.assertEqual(root.stat().st_mode & 0o077, 0)
+        found = self.told_of()
+        self.assertEqual((found["messages"], found["linked"]), (3, 3))
+
+    def test_keys(self) -> None:
+        """Private keys are in it only where that is said."""
+        self.told_of("--with-keys")
+        (name,) = self.names()
+        self.assertIn("key.pem", os.listdir(self.place / name / "config"))
+
+    def test_keep(self) -> None:
+        """Older ones go when a new one is whole."""
+        for _ in range(4):
+            self.told_of("--keep", "2")
+        self.assertEqual(len(self.names()), 2)
+
+    def test_cut_off(self) -> None:
+        """What is left of a backup that was cut off is used, and goes; nothing is restored from it."""
+        self.told_of()
+        (name,) = self.names()
+        (self.place / name / "backup.json").unlink()
+        self.assertIn("no backup that is whole", self.mailnode("restore", str(self.place), ANNA, code=1))
+        self.assertEqual(self.told_of()["linked"], 3)
+        self.assertNotIn(name, self.names())
+
+    def test_tar(self) -> None:
+        """One archive, in a file or as a stream."""
+        archive = self.folder / "all.tar"
+        self.back_up("--tar", str(archive))
+        with tarfile.open(archive) as tar:
+            names = tar.getnames()
+        self.assertIn("backup.json", names)
+        self.assertIn("config/mailnode.toml", names)
+        self.assertEqual(len([name for name in names if "/cur/" in name or "/new/" in name]), 3)
+        self.assertIn("File exists", self.back_up("--tar", str(archive), code=1))
+        self.back_up(code=2)
+        self.back_up(str(self.place), "--tar", "-", code=2)
+
+    def test_restore(self) -> None:
+        """All that was lost comes back, into the same mailbox or another one; twice it is told so."""
+        self.told_of()
+        account = self.account()
+        before = list(account.mailbox(INBOX).uids)
+        account.close()
+        shutil.rmtree(self.root)
+        told = self.mailnode("restore", str(self.place), ANNA)
+        self.assertRegex(told, r"(?m)^  INBOX +2 put back +0 were there$")
+        self.assertRegex(told, r"(?m)^  Work/2026 +1 put back +0 were there$")
+        self.assertEqual(list(self.account().mailbox(INBOX).uids), before)
+        again = json.loads(self.mailnode("restore", str(self.place / self.names()[0]), ANNA, "--json"))
+        self.assertEqual({(row["added"], row["damaged"]) for row in again["folders"]}, {(0, 0)})
+        self.mailnode("restore", str(self.place), ANNA, "--to", BEN, "--folder", "Work/2026")
+        self.assertTrue((self.root.parent / "ben/.Work.2026/dovecot-uidlist").exists())
+        self.assertIn("nothing of", self.mailnode("restore", str(self.place), ANNA, "--folder", "No", code=1))
+
+    def test_damaged(self) -> None:
+        """What was changed in the backup stays out, and is said."""
+        self.told_of()
+        messages = [
+            one for one in self.place.rglob("*") if one.parent.name in ("cur", "new") and one.is_file()
+        ]
+        messages[0].write_bytes(b"X")
+        shutil.rmtree(self.root)
+        told = self.mailnode("restore", str(self.place), ANNA, code=1)
+        self.assertIn("1 damaged", told)
+        self.assertIn("left out", told)
+
+    def test_as_owner(self) -> None:
+        """Root locks and restores as the owner of the mail."""
+        if os.geteuid() != 0:
+            return
+        for path in (self.folder, *self.root.parents):
+            if self.folder in (path, *path.parents):
+                path.chmod(0o755)
+        for path in (self.root.parent, self.root, *self.root.rglob("*")):
+            os.chown(path, 65534, 65534)
+        account = self.account()
+        self.append(account, INBOX, NO_FLAGS)
+        account.close()
+        self.told_of()
+        shutil.rmtree(self.root)
+        self.mailnode("restore", str(self.place), ANNA)
+        self.assertEqual({path.stat().st_uid for path in self.root.rglob("*")}, {65534})
