@@ -60,7 +60,7 @@ def _sessions(status: Status) -> Iterable[str]:
 
 def _rates(status: Status, before: Status | None) -> Iterable[str]:
     looks = "since last look" if before else ""
-    yield f"{'RATES':<26}{'last hour':>12}{'since start':>14}{looks:>18}"
+    yield f"{'RATES':<26}{'last hour':>12}{'since start':>14}{looks:>18}".rstrip()
     for title, names in _RATES:
         hour, start = (sum(_count(status[one], name) for name in names) for one in ("lately", "totals"))
         since = start - sum(_count(before["totals"], name) for name in names) if before else ""

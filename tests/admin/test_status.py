@@ -65,7 +65,9 @@ class Screen(SynchronousTestCase):
 
     def test_lines(self) -> None:
         """Everything has its line; sums are over what has the same labels."""
-        text = "\n".join(self.lines(replace(FIGURES, lately={Key("accepted"): 5}), None, "look"))
+        lines = self.lines(replace(FIGURES, lately={Key("accepted"): 5}), None, "look")
+        self.assertEqual([line for line in lines if line != line.rstrip()], [])
+        text = "\n".join(lines)
         for expected in (
             "mail.example.org   mailnode",
             "up 16 min 39 s",

@@ -4,6 +4,7 @@ import contextlib
 import gc
 import shutil
 import tempfile
+import weakref
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -104,6 +105,7 @@ class ChoiceTests(SynchronousTestCase):
         """A connection whose contexts were replaced meanwhile goes on with those it began with."""
         server_side = TlsServer(self.read(client_ca=str(self.folder / "0" / "ca.pem")).contexts[1])
         server = server_side.serverConnectionForTLS(None)  # type: ignore[arg-type]
+        first = weakref.ref(server_side.context)
         server_side.context = self.read().contexts[1]
         gc.collect()
         context = SSL.Context(SSL.TLS_CLIENT_METHOD)
@@ -112,6 +114,8 @@ class ChoiceTests(SynchronousTestCase):
         client = SSL.Connection(context, None)
         client.set_tlsext_host_name(b"mx.example.net")
         shake(server, client)
+        gc.collect()
+        self.assertIsNotNone(first())  # OpenSSL calls functions that it holds
         self.assertEqual(server.verified, False)  # asked for, and by another authority
         self.assertEqual(verified_addresses(server), ())
 
