@@ -43,7 +43,7 @@ def main(
     found_limits = limits(scale.seconds)
 
     def tell(result: Result) -> None:
-        click.echo(text(result), err=to_stdout)
+        click.echo(text(result, found_limits), err=to_stdout)
         for note in result.notes:
             click.echo(f"  {note}", err=True)
 

@@ -31,8 +31,8 @@ class Line:
 HEADS = ("row", "unit", "mailnode", "peer", "its figure", "ratio", "memory", "CPU", "limit")
 
 
-def lines(result: Result) -> Iterator[Line]:
-    """Those of one row."""
+def lines(result: Result, limits: dict[str, list[float]]) -> Iterator[Line]:
+    """Those of one row, with what the machine can do."""
     peers = [name for name in result.sides if name != OURS] or [""]
     for number, figure in enumerate(result.row.figures):
         for peer in peers:
@@ -48,8 +48,16 @@ def lines(result: Result) -> Iterator[Line]:
                 _joined([f"{one:.2f}x" if one is not None else "-" for one in ratios]),
                 f"{_memory(ours)} : {_memory(theirs)}" if first else "",
                 f"{_cpu(ours)} : {_cpu(theirs)}" if first else "",
-                result.row.limit,
+                _bound(result.row.limit, limits),
             )
+
+
+def _bound(name: str, limits: dict[str, list[float]]) -> str:
+    """The limit of the machine that no server can pass in this row."""
+    if name not in limits:
+        return ""
+    unit = {"fsyncs": "durable files/s", "loopback": "MB/s of loopback"}.get(name, f"{name}/s")
+    return f"{number(max(limits[name]))} {unit}"
 
 
 def _joined(texts: Sequence[str]) -> str:
@@ -61,7 +69,9 @@ def _values(many: Sequence[Measured | None], figure: int) -> str:
 
 
 def number(value: float) -> str:
-    """With three digits that say something."""
+    """With three digits that say something; nothing for what a side does not do."""
+    if not value:
+        return "-"
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
@@ -79,12 +89,12 @@ def _cpu(many: Sequence[Measured | None]) -> str:
     return f"{max(last.cpu_seconds, 0):.2f}" if last is not None else "-"
 
 
-def text(result: Result) -> str:
+def text(result: Result, limits: dict[str, list[float]]) -> str:
     """Lines for a terminal."""
-    form = "{:44} {:>10} {:>26} {:>16} {:>26} {:>24} {:>12} {:>16}"
+    form = "{:60} {:>10} {:>26} {:>16} {:>26} {:>24} {:>12} {:>16}"
     return "\n".join(
         form.format(
-            f"{result.group}: {line.row}"[:44],
+            f"{result.group}: {line.row}"[:60],
             line.unit,
             line.ours,
             line.peer,
@@ -93,7 +103,7 @@ def text(result: Result) -> str:
             line.memory,
             line.processor,
         ).rstrip()
-        for line in lines(result)
+        for line in lines(result, limits)
     )
 
 
@@ -110,7 +120,7 @@ def markdown(results: Sequence[Result], limits: dict[str, list[float]], scale: s
         parts += ["| " + " | ".join(HEADS) + " |", "|---|---|--:|---|--:|--:|--:|--:|---|"]
         for result in many:
             notes.update(dict.fromkeys(result.notes))
-            for line in lines(result):
+            for line in lines(result, limits):
                 cells = (_shown(str(value)) for value in asdict(line).values())
                 parts.append("| " + " | ".join(cells) + " |")
     if notes:

@@ -53,18 +53,19 @@ class Tables(SynchronousTestCase):
 
     def test_sizes(self) -> None:
         """A cell has the figures at each size of the work."""
-        (line,) = lines(self.result)
+        (line,) = lines(self.result, _LIMITS)
         self.assertEqual(line.ours, "1.00 / 20.0 / 3,000")
         self.assertEqual(line.theirs, "2.00 / - / 6,000")
         self.assertEqual(line.ratio, "2.00x / - / 2.00x")
         self.assertEqual(line.memory, "2 : 2")
+        self.assertEqual(line.limit, "2,000 durable files/s")
 
     def test_without_a_peer(self) -> None:
         """A row that only we can do has a line all the same."""
         del self.result.sides["peer"]
-        (line,) = lines(self.result)
+        (line,) = lines(self.result, _LIMITS)
         self.assertEqual((line.peer, line.ratio), ("none", "-"))
-        self.assertIn("a row", text(self.result))
+        self.assertIn("a row", text(self.result, _LIMITS))
 
     def test_into_document(self) -> None:
         """The table takes the place of the one before, and nothing else."""
