@@ -29,7 +29,8 @@ def main(
 ) -> None:
     """Measure mailnode beside Postfix and Dovecot, in private directories on loopback ports.
 
-    A ratio says how many times as good as the peer we are. The exit code is 1 where a row failed.
+    A ratio says how many times as good as the peer we are. The exit code is 1 where a row failed. What was
+    measured before Ctrl-C is kept.
 
     Example: python -m bench --row "SMTP in" --row LMTP
     """
@@ -42,12 +43,20 @@ def main(
     to_stdout = json_path == "-"
     found_limits = limits(scale.seconds)
 
+    results: list[Result] = []
+
     def tell(result: Result) -> None:
+        results.append(result)
         click.echo(text(result, found_limits), err=to_stdout)
         for note in result.notes:
             click.echo(f"  {note}", err=True)
 
-    results = measure(GROUPS, scale, wanted, tell)
+    interrupted = False
+    try:
+        measure(GROUPS, scale, wanted, tell)
+    except KeyboardInterrupt:
+        interrupted = True
+        click.echo("interrupted; what was measured before is kept", err=True)
     files = FileSystem()
     if to_stdout:
         click.echo(as_json(results, found_limits, scale.name), nl=False)
@@ -60,7 +69,7 @@ def main(
         from bench.chart import draw
 
         draw(results, chart)
-    if any("failed" in note for result in results for note in result.notes):
+    if interrupted or any("failed" in note for result in results for note in result.notes):
         sys.exit(1)
 
 

@@ -77,19 +77,16 @@ class _Memory:
 
 def measure(
     groups: Sequence[Group], scale: Scale, wanted: Sequence[str], tell: Callable[[Result], None]
-) -> list[Result]:
+) -> None:
     """All rows whose name, or whose group's, holds one of the words; tells each result when it is there."""
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-    results = []
     with closing(Corpora()) as corpora:
         for group in groups:
             rows = [row for row in group.rows if _is_wanted(row, group, wanted)]
             if rows:
-                results += _group(group, rows, scale, corpora)
-                for result in results[-len(rows) :]:
+                for result in _group(group, rows, scale, corpora):
                     tell(result)
-    return results
 
 
 def _is_wanted(row: Row, group: Group, wanted: Sequence[str]) -> bool:
@@ -120,7 +117,7 @@ def _open(group: Group, setting: Setting, stack: ExitStack, results: Sequence[Re
             sides.append(stack.enter_context(closing(opener(setting))))
         except (SkipTest, AssertionError, OSError) as missing:
             for result in results:
-                result.notes.append(f"{name}: {missing}")
+                result.notes.append(f"{name}: {_said(missing)}")
     return sides
 
 
@@ -137,11 +134,16 @@ def _row(result: Result, sides: Sequence[Side], task: Task, rounds: int) -> None
                 found[side.name].append(_once(row, side, task))
             except (AssertionError, OSError, SubprocessError) as error:
                 failed.add(side.name)
-                result.notes.append(f"{side.name} failed at {row.name}: {error}"[:300])
+                result.notes.append(f"{side.name} failed at {row.name}: {_said(error)}")
     for side in sides:
         rounds_done = found[side.name]
         one = None if side.name in failed or not rounds_done else _median(rounds_done)
         result.sides.setdefault(side.name, []).append(one)
+
+
+def _said(error: Exception) -> str:
+    """In one line."""
+    return " ".join((str(error) or repr(error)).split())[:300]
 
 
 def _once(row: Row, side: Side, task: Task) -> Measured:

@@ -20,7 +20,7 @@ from mailnode.auth.passwords import Hasher
 from mailnode.config_auth import Auth
 from mailnode.fs import FileSystem
 from tests.interop.dovecot import Dovecot
-from tests.interop.harness import DOMAIN, HOSTNAME, PASSWORD, Server, free_ports, run
+from tests.interop.harness import DOMAIN, HOSTNAME, PASSWORD, REPOSITORY, Server, free_ports, run
 from tests.interop.postfix import Postfix
 
 OURS = "mailnode"
@@ -175,9 +175,13 @@ class Mailnode(Side):
 
     def reindex(self, person: str) -> None:
         """Do for a mailbox at once what the idle indexer does in time; only while the server is stopped."""
-        command = os.path.join(os.path.dirname(sys.executable), "mailnode")
-        config = ["--config", self.server.config_path]
-        run([command, *config, "store", "reindex", self.address(person)], seconds=1200)
+        self.command("store", "reindex", self.address(person))
+
+    def command(self, *words: str) -> None:
+        """The program `mailnode`, of the checkout that the server runs from."""
+        program = os.path.join(os.path.dirname(sys.executable), "mailnode")
+        environment = {**os.environ, "PYTHONPATH": REPOSITORY}
+        run([program, "--config", self.server.config_path, *words], env=environment, seconds=1200)
 
     def pids(self) -> list[int]:
         return descendants(self.server.pid)

@@ -69,9 +69,11 @@ def _prepare(side: Side, task: Task) -> Sequence[float]:
     _sessions.pop(side, None)
     side.stop()
     begun = time.perf_counter()
-    side.reindex(_BIG)
-    seconds = time.perf_counter() - begun
-    side.start()
+    try:
+        side.reindex(_BIG)
+        seconds = time.perf_counter() - begun
+    finally:
+        side.start()
     _session(side)
     return [1000 * seconds]
 

@@ -6,7 +6,6 @@ servers find out by an alias that the mail is for another host, and by a route w
 """
 
 import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
@@ -16,7 +15,7 @@ from bench.row import Figure, Group, Row, Task
 from bench.sides import OURS, Mailnode, PostfixSide, Side, started
 from mailnode.queue.entry import glance
 from mailnode.queue.spool import ENVELOPE
-from tests.interop.harness import DOMAIN, free_ports, run
+from tests.interop.harness import DOMAIN, free_ports
 
 _SESSIONS = 20
 _NAME, _TARGET = "relay", "you@sink.test"
@@ -35,8 +34,7 @@ class _Ours(Mailnode):
 
     def flush(self) -> None:
         """Send all that waits."""
-        command = os.path.join(os.path.dirname(sys.executable), "mailnode")
-        run([command, "--config", self.server.config_path, "queue", "retry", "--domain", "sink.test"])
+        self.command("queue", "retry", "--domain", "sink.test")
 
     def waiting(self) -> int:
         """How many messages are in the queue."""

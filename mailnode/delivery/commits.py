@@ -20,8 +20,9 @@ from mailnode.fs import FileSystem
 from mailnode.runtime import Runtime
 from mailnode.store.delivery import Arrival, deliver_together
 
-RUNNING = 2
-TOGETHER = 10  # messages in a job: what follows of them is one turn of the reactor
+# Few threads for the interpreter, yet some fsyncs at once, which one commit of the disk's journal serves.
+RUNNING = 3
+TOGETHER = 8  # messages in a job: what follows of them is one turn of the reactor
 PATIENCE = 0.05  # seconds
 
 _Waiting = tuple[Arrival, "Deferred[None]"]
