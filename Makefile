@@ -7,7 +7,7 @@ DEMO ?= var
 FUZZ_SECONDS ?= 60
 JOBS ?= 2
 
-.PHONY: run test lint fuzz sizes clean
+.PHONY: run test lint fuzz bench bench-full sizes clean
 
 run: $(VENV)/.ready
 	@exec $(BIN)/mailnode demo --dir $(DEMO)
@@ -25,6 +25,14 @@ lint: $(VENV)/.ready-lint
 # Every target of tests/fuzz, for FUZZ_SECONDS in all.
 fuzz: $(VENV)/.ready-fuzz
 	$(BIN)/python -m tests.fuzz $(FUZZ_SECONDS)
+
+# mailnode beside Debian's Postfix and Dovecot (docs/performance.md), for a look; ROWS picks some: make bench ROWS="--row POP3"
+bench: $(VENV)/.ready-bench
+	$(BIN)/python -m bench $(ROWS)
+
+# The same with enough work for figures to keep, which it writes into the document.
+bench-full: $(VENV)/.ready-bench
+	$(BIN)/python -m bench --full --document docs/performance.md --chart docs/performance.png $(ROWS)
 
 sizes:
 	$(PYTHON) tools/sizes.py
@@ -46,6 +54,10 @@ $(VENV)/.ready-test: $(VENV)/.ready
 
 $(VENV)/.ready-lint: $(VENV)/.ready-test
 	$(BIN)/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable '.[test,lint]'
+	@touch $@
+
+$(VENV)/.ready-bench: $(VENV)/.ready-test
+	$(BIN)/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable '.[test,bench]'
 	@touch $@
 
 $(VENV)/.ready-fuzz: $(VENV)/.ready-test

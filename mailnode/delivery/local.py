@@ -4,13 +4,14 @@ import math
 from collections.abc import Callable, Collection, Sequence
 
 from mailnode.auth.realm import MailAccount, Realm
+from mailnode.delivery.commits import Commits
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.life import Bus, Delivered
 from mailnode.fs import FileSystem
 from mailnode.net.blocking import Lane
 from mailnode.runtime import Runtime
 from mailnode.store.account import Account
-from mailnode.store.delivery import deliver, deliver_each
+from mailnode.store.delivery import Arrival, deliver, deliver_each
 from mailnode.store.draft import Draft
 from mailnode.store.errors import StoreError
 from mailnode.store.quota import demand
@@ -25,12 +26,14 @@ class LocalDelivery:
     """One message on its way; begin, write as often as needed, then commit or abort.
 
     The octets are the wire form. All disk work runs in a lane of the message's own: delivering needs no lock
-    on anybody's mailbox, so nobody's session waits for it. A message of up to PIECE octets costs one job.
+    on anybody's mailbox, so nobody's session waits for it. A message of up to PIECE octets costs one job, or
+    less where several come at once.
     """
 
     def __init__(
         self,
         lane: Lane,
+        commits: Commits,
         files: FileSystem,
         accounts: Sequence[MailAccount],
         head: bytes,
@@ -39,6 +42,7 @@ class LocalDelivery:
         always: Collection[str] = (),
     ) -> None:
         self._lane = lane
+        self._commits = commits
         self._files = files
         self._accounts = accounts
         self._arrived = arrived
@@ -63,8 +67,10 @@ class LocalDelivery:
 
         Raises OSError or StoreError; then it is in none of them.
         """
-        draft = self._begun()
-        await self._lane.run(self._finish, draft, self._taken())
+        if self._fits_with_others():
+            await self._with_others()
+        else:
+            await self._lane.run(self._finish, self._begun(), self._taken())
         self._draft = None
         self._arrived(self._accounts, draft.finish()[1])
 
@@ -74,12 +80,26 @@ class LocalDelivery:
         The groups make up the mailboxes of the delivery, in their order; all of one have it then, or none.
         Raises OSError; then it is nowhere.
         """
-        draft = self._begun()
-        errors = await self._lane.run(self._finish_each, draft, groups, self._taken())
+        errors: list[OSError | StoreError | None] = [None]
+        if len(groups) > 1 or not self._fits_with_others():
+            errors = await self._lane.run(self._finish_each, self._begun(), groups, self._taken())
+        else:
+            try:
+                await self._with_others()
+            except (OSError, StoreError) as error:
+                errors = [error]
         self._draft = None
         there = {one for group, error in zip(groups, errors, strict=True) if error is None for one in group}
         self._arrived([account for account in self._accounts if account.address in there], draft.finish()[1])
         return errors
+
+    def _fits_with_others(self) -> bool:
+        """Whether it is small, and needs no room under a quota, for which one may have to wait."""
+        limited = (one for one in self._accounts if one.address not in self._always and one.store.quotas())
+        return self._draft is None and next(limited, None) is None
+
+    async def _with_others(self) -> None:
+        await self._commits.run(Arrival(self._begun(), self._taken(), self._stores()))
 
     async def abort(self) -> None:
         """Forget the message; may be called at any time, and does nothing after commit."""
@@ -127,6 +147,7 @@ class LocalCourier:
         self._feed = feed
         self._bus = bus
         self._files = files
+        self._commits = Commits(runtime, files)
 
     def begin(
         self,
@@ -150,7 +171,13 @@ class LocalCourier:
                 self._bus.publish(Delivered(connection, message, account.address, INBOX[0], file))
 
         return LocalDelivery(
-            Lane(self._runtime.blocking), self._files, accounts, head, arrived, always=always
+            Lane(self._runtime.blocking),
+            self._commits,
+            self._files,
+            accounts,
+            head,
+            arrived,
+            always=always,
         )
 
     async def check_room(self, addresses: Sequence[str], beside: Collection[str], octets: int) -> None:

@@ -8,11 +8,15 @@
 Before all that room is reserved under the quotas of all recipients, until the message counts by being there.
 A postmaster needs no room: whoever is to hear that a mailbox is full must be able to.
 UIDs are given when a session next looks.
+
+Of messages that come at the same time each step is done for all before the next one begins. So a folder that
+several of them come into is fsynced once, after the last of their links.
 """
 
 import contextlib
 import errno
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field
 
 from mailnode.fs import READ_SIZE, FileSystem
 from mailnode.store.account import Account
@@ -67,6 +71,93 @@ def deliver_each(
     return outcomes
 
 
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message for the INBOX of each of these accounts: its draft, and the octets that it still wants.
+
+    The first of the accounts has made the draft. None of them has a quota.
+    """
+
+    draft: Draft
+    data: bytes
+    accounts: Sequence[Account]
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """What has become of an arrival: its file, its links, and the error that ended it, if one did."""
+
+    arrival: Arrival
+    path: str = ""
+    base: str = ""
+    made: list[str] = field(default_factory=list)
+    error: Exception | None = None
+
+
+def deliver_together(arrivals: Sequence[Arrival], files: FileSystem) -> list[Exception | None]:
+    """Make messages durable, each as by deliver(); for each None, or why it is nowhere.
+
+    One that fails does the others no harm.
+    """
+    attempts = [_Attempt(arrival) for arrival in arrivals]
+    with contextlib.ExitStack() as drafts:
+        for attempt in attempts:
+            drafts.enter_context(_used_up(attempt.arrival.draft))
+        for step in (_write, _link_all):
+            for attempt in attempts:
+                _try(attempt, step, files)
+        _sync_all(attempts, files)
+    return [attempt.error for attempt in attempts]
+
+
+def _try(attempt: _Attempt, step: Callable[[_Attempt, FileSystem], None], files: FileSystem) -> None:
+    """Take a step, unless one has failed; after an error the message is nowhere."""
+    if attempt.error is not None:
+        return
+    try:
+        with _doubting(attempt.arrival.accounts):
+            step(attempt, files)
+    except Exception as error:
+        attempt.error = error
+        _take_all_back(attempt.arrival.accounts, attempt.made, files)
+
+
+def _write(attempt: _Attempt, files: FileSystem) -> None:
+    arrival = attempt.arrival
+    arrival.draft.write(arrival.data)
+    for account in arrival.accounts:
+        account.ensure()
+    attempt.path, attempt.base = arrival.draft.finish()
+
+
+def _link_all(attempt: _Attempt, files: FileSystem) -> None:
+    _link_each(attempt.arrival.accounts, attempt.path, attempt.base, files, attempt.made)
+
+
+def _sync_all(attempts: Sequence[_Attempt], files: FileSystem) -> None:
+    """fsync each folder once; the error of a folder is that of every message which came into it."""
+    synced: dict[str, OSError | None] = {}
+
+    def sync(attempt: _Attempt, files: FileSystem) -> None:
+        for account in attempt.arrival.accounts:
+            if account.root not in synced:
+                synced[account.root] = _sync(account, files)
+            error = synced[account.root]
+            if error is not None:
+                raise error
+
+    for attempt in attempts:
+        _try(attempt, sync, files)
+
+
+def _sync(account: Account, files: FileSystem) -> OSError | None:
+    try:
+        files.sync_directory(f"{account.root}/new")
+    except OSError as error:
+        return error
+    return None
+
+
 @contextlib.contextmanager
 def _used_up(draft: Draft) -> Iterator[None]:
     """Remove what is left of the draft in the end."""
@@ -100,17 +191,26 @@ def _place(accounts: Sequence[Account], path: str, base: str, files: FileSystem)
     """Link a finished draft into new/ of all these accounts, durably, or of none."""
     made: list[str] = []
     try:
-        for account in accounts:
-            with account.arriving(base) as target:
-                _link(files, path, target)
-                made.append(target)
+        _link_each(accounts, path, base, files, made)
         for account in accounts:
             files.sync_directory(f"{account.root}/new")
     except BaseException:
-        for account, target in zip(accounts, made, strict=False):
-            with contextlib.suppress(OSError):
-                _take_back(files, account, target)
+        _take_all_back(accounts, made, files)
         raise
+
+
+def _link_each(accounts: Sequence[Account], path: str, base: str, files: FileSystem, made: list[str]) -> None:
+    """Link a finished draft into each new/; what was linked is in `made` then, also after an error."""
+    for account in accounts:
+        with account.arriving(base) as target:
+            _link(files, path, target)
+            made.append(target)
+
+
+def _take_all_back(accounts: Sequence[Account], made: Sequence[str], files: FileSystem) -> None:
+    for account, target in zip(accounts, made, strict=False):
+        with contextlib.suppress(OSError):
+            _take_back(files, account, target)
 
 
 def _take_back(files: FileSystem, account: Account, target: str) -> None:

@@ -222,6 +222,10 @@ FLOWS: dict[str, Flow] = {
     "deliver to one": Flow(_three, _delivery),
     "deliver, large": Flow(_three, lambda world: world.deliver("big bare four", ANNA)),
     "deliver to three": Flow(_accounts, _deliveries),
+    "deliver together": Flow(
+        _accounts,
+        lambda world: world.deliver_together(("one", ANNA), ("two", BERT, ANNA), ("four", ANNA)),
+    ),
     "deliver to each": Flow(_accounts, lambda world: world.deliver_each("one", ANNA, BERT, CARL)),
     "append": Flow(_three, lambda world: world.append(ANNA, INBOX, "four")),
     "appends": Flow(_three, _appends),

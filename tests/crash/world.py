@@ -21,7 +21,7 @@ from mailnode.queue.admission import Admission
 from mailnode.queue.entry import new_entry
 from mailnode.queue.spool import Spool
 from mailnode.store.account import Account
-from mailnode.store.delivery import deliver, deliver_each
+from mailnode.store.delivery import Arrival, deliver, deliver_each, deliver_together
 from mailnode.store.draft import Arriving
 from mailnode.store.errors import StoreError
 from mailnode.store.mailbox import Mailbox, Mode
@@ -173,6 +173,31 @@ class World:
         for name, error in zip(names, outcomes or [OSError()] * len(names), strict=True):
             copies[name].low += bool(done) and error is None
             copies[name].high -= not done or error is not None
+        self.tell()
+
+    def deliver_together(self, *letters: tuple[str, ...]) -> None:
+        """Messages at the same time, each with a label and names: there for all of these, or for none."""
+        many = [
+            [self.box(name, INBOX).copies.setdefault(label, Copies(0, 0, {NO_FLAGS})) for name in names]
+            for label, *names in letters
+        ]
+        for copies in itertools.chain.from_iterable(many):
+            copies.high += 1
+        outcomes: list[Exception | None] = []
+
+        def action() -> bool:
+            arrivals = []
+            for label, *names in letters:
+                accounts = [self.account(name) for name in names]
+                arrivals.append(Arrival(accounts[0].draft(), message(label), accounts))
+            outcomes.extend(deliver_together(arrivals, self._files))
+            return True
+
+        self._try(action)
+        for all_copies, error in zip(many, outcomes or [OSError()] * len(letters), strict=True):
+            for copies in all_copies:
+                copies.low += error is None
+                copies.high -= error is not None
         self.tell()
 
     def hold(self, name: str, label: str, *names: str) -> None:

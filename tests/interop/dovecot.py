@@ -127,6 +127,12 @@ class Dovecot:
             raise AssertionError("Dovecot has ended: " + said)
         return self.log().count("starting up") > already
 
+    @property
+    def pid(self) -> int:
+        """The process number of its master."""
+        assert self._process is not None
+        return self._process.pid
+
     def stop(self) -> None:
         """SIGTERM, wait for the end of all its processes, and take the tree back."""
         process, self._process = self._process, None

@@ -102,6 +102,11 @@ class Postfix:
             file.write(text)
         os.chmod(path, 0o644)  # its processes are not all root's
 
+    def set(self, key: str, value: str) -> None:
+        """A setting for the next start."""
+        with open(os.path.join(self.folder, "main.cf"), "a", encoding="ascii") as file:
+            file.write(f"{key} = {value}\n")
+
     def start(self) -> None:
         """Start, and wait until it listens."""
         command = [*self._inside, program("postfix"), "-c", self.folder, "start-fg"]

@@ -1,8 +1,16 @@
-"""A bare IMAP client that reads as fast as it can, and keeps nothing."""
+"""A bare IMAP client that reads as fast as it can, and keeps nothing.
+
+    python -m bench.clients.imap PORT USER COMMAND...
+
+runs commands in a session of its own; for work that goes on beside what is measured in another process.
+"""
 
 import re
 import socket
+import sys
 import time
+
+from tests.interop.harness import PASSWORD
 
 _LITERAL = re.compile(rb"\{(\d+)\}\r\n\Z")
 
@@ -10,14 +18,14 @@ _LITERAL = re.compile(rb"\{(\d+)\}\r\n\Z")
 class Client:
     """One connection; commands are timed from the first octet sent to the last one read."""
 
-    def __init__(self, port: int, user: str, password: str) -> None:
+    def __init__(self, port: int, user: str) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=1200)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._file = self._socket.makefile("rb", buffering=1 << 20)
         self._number = 0
         self.octets = 0  # of the last answer
         self._file.readline()
-        self.command(f'LOGIN {user} "{password}"'.encode())
+        self.command(f'LOGIN {user} "{PASSWORD}"'.encode())
 
     def command(self, text: bytes, literal: bytes | None = None) -> float:
         """Run one command; gives its seconds. Raises AssertionError when the answer is not OK."""
@@ -55,3 +63,16 @@ class Client:
         self.command(b"LOGOUT")
         self._file.close()
         self._socket.close()
+
+
+def main() -> None:
+    """The command line; prints the seconds of the last command."""
+    port, user, *commands = sys.argv[1:]
+    client = Client(int(port), user)
+    for command in commands[:-1]:
+        client.command(command.encode())
+    print(client.command(commands[-1].encode()))
+
+
+if __name__ == "__main__":
+    main()

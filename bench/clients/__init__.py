@@ -1,0 +1,1 @@
+"""Clients that cost little, so that servers are what is measured."""

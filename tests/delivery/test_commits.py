@@ -1,0 +1,126 @@
+"""Which messages become durable in one job, and who waits for whom."""
+
+import random
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+
+from mailnode.delivery.commits import PATIENCE, RUNNING, TOGETHER, Commits
+from mailnode.fs import FileSystem
+from mailnode.runtime import Runtime
+from mailnode.store.account import Account
+from mailnode.store.delivery import Arrival
+from tests.store.support import MESSAGE, StoreTestCase
+
+
+class Held:
+    """An executor whose jobs run when they are told to."""
+
+    def __init__(self) -> None:
+        self.jobs: list[tuple[Deferred[Any], Any, tuple[Any, ...]]] = []
+
+    def run(self, function: Any, *args: Any) -> "Deferred[Any]":
+        """Run later."""
+        done: Deferred[Any] = Deferred()
+        self.jobs.append((done, function, args))
+        return done
+
+    @property
+    def sizes(self) -> list[int]:
+        """How many messages each job has."""
+        return [len(args[0]) for _, _, args in self.jobs]
+
+    def finish(self, number: int = 0) -> None:
+        """Run one of them."""
+        done, function, args = self.jobs.pop(number)
+        done.callback(function(*args))
+
+    def fail(self) -> None:
+        """End one with a bug."""
+        self.jobs.pop(0)[0].errback(ZeroDivisionError())
+
+
+class CommitsTests(StoreTestCase):
+    """Commits."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.held = Held()
+        self.reactor = Clock()
+        self.commits = Commits(Runtime(self.reactor, random.Random(1), self.held), FileSystem())
+        self.anna = self.account("anna")
+
+    def commit(self, account: Account | None = None, message: bytes = MESSAGE) -> "Deferred[None]":
+        """A message that is ready."""
+        account = account or self.anna
+        return self.commits.run(Arrival(account.draft(), message, [account]))
+
+    def test_nobody_waits_alone(self) -> None:
+        """While little is to do each message has a job at once."""
+        many = [self.commit() for _ in range(RUNNING)]
+        self.assertEqual(self.held.sizes, [1] * RUNNING)
+        self.held.finish()
+        self.assertEqual([one.called for one in many], [True] + [False] * (RUNNING - 1))
+        while self.held.jobs:
+            self.held.finish()
+        self.assertEqual([self.successResultOf(one) for one in many], [None] * RUNNING)
+
+    def test_together(self) -> None:
+        """What comes meanwhile is one job, up to a limit, when one has ended."""
+        many = [self.commit() for _ in range(RUNNING + TOGETHER + 1)]
+        self.assertEqual(self.held.sizes, [1] * RUNNING)
+        self.held.finish()
+        self.assertEqual(self.held.sizes, [1] * (RUNNING - 1) + [TOGETHER])
+        while self.held.jobs:
+            self.held.finish()
+        for one in many:
+            self.successResultOf(one)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_slow_disk(self) -> None:
+        """Who has waited for long enough waits no longer, and neither do those after it."""
+        for _ in range(RUNNING):
+            self.commit()
+        late = [self.commit(), self.commit()]
+        self.reactor.advance(PATIENCE)
+        self.assertEqual(self.held.sizes, [1] * RUNNING + [2])
+        self.held.finish(RUNNING)
+        for one in late:
+            self.successResultOf(one)
+        later = self.commit()
+        self.reactor.advance(PATIENCE)
+        self.held.finish(RUNNING)
+        self.successResultOf(later)
+
+    def test_other_places(self) -> None:
+        """Mailboxes that do not lie side by side do not wait for each other."""
+        elsewhere = self.account("other/ben")
+        for _ in range(RUNNING + 1):
+            self.commit()
+        there = self.commit(elsewhere)
+        self.assertEqual(self.held.sizes, [1] * (RUNNING + 1))
+        self.held.finish(RUNNING)
+        self.successResultOf(there)
+
+    def test_one_fails(self) -> None:
+        """An error is told to whom it concerns; a bug to all who were in the job."""
+        for _ in range(RUNNING):
+            self.commit()
+        good, bad = self.commit(), self.commit(self.account("carl"))
+        with open(f"{self.base}/carl", "wb"):
+            pass
+        for _ in range(RUNNING + 1):
+            self.held.finish()
+        self.successResultOf(good)
+        self.failureResultOf(bad, OSError)
+        both = [self.commit()]
+        self.held.fail()
+        self.failureResultOf(both[0], ZeroDivisionError)
+
+    def test_forgets(self) -> None:
+        """Nothing is kept of places where nothing is to do."""
+        for number in range(3):
+            self.commit(self.account(f"place{number}/anna"))
+            self.held.finish()
+        self.assertEqual(self.commits._places, {})

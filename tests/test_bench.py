@@ -1,0 +1,141 @@
+"""The bench's arithmetic and tables; what it measures needs other servers and is not run here."""
+
+import json
+import os
+from itertools import islice
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from bench import corpus
+from bench.clients.crowd import imap
+from bench.measuring import Measured, Result, ratio
+from bench.report import BEGIN, END, as_json, into_document, lines, markdown, text
+from bench.row import Figure, Row
+from bench.rows import GROUPS
+from bench.sides import OURS
+
+_LIMITS = {"fsyncs": [400.0, 2000.0], "loopback": [3000.0], "round trips": [40000.0]}
+
+
+def _measured(*values: float) -> Measured:
+    return Measured(list(values), peak_kib=2048, cpu_seconds=1.5, seconds=3.0, client_share=0.2)
+
+
+def _result(*figures: Figure, ours: list[Measured | None], theirs: list[Measured | None]) -> Result:
+    row = Row("a row", figures, lambda side, task: [], limit="fsyncs")
+    counts = [1, 4, 16][: len(ours)]
+    return Result("A group", row, counts, {OURS: ours, "peer": theirs})
+
+
+class Ratios(SynchronousTestCase):
+    """How many times as good we are."""
+
+    def test_more_and_less(self) -> None:
+        """Twice the rate and half the time are both twice as good."""
+        figures = (Figure("a second"), Figure("ms", more=False))
+        result = _result(*figures, ours=[_measured(200.0, 5.0)], theirs=[_measured(100.0, 10.0)])
+        self.assertEqual([ratio(result, "peer", number, 0) for number in (0, 1)], [2.0, 2.0])
+
+    def test_failed(self) -> None:
+        """Beside a side that failed, or that is not there, there is no ratio."""
+        result = _result(Figure("ms"), ours=[_measured(1.0)], theirs=[None])
+        self.assertIsNone(ratio(result, "peer", 0, 0))
+        self.assertIsNone(ratio(result, "nobody", 0, 0))
+
+
+class Tables(SynchronousTestCase):
+    """What is printed and written."""
+
+    def setUp(self) -> None:
+        ours = [_measured(1.0), _measured(20.0), _measured(3000.0)]
+        theirs = [_measured(2.0), None, _measured(6000.0)]
+        self.result = _result(Figure("ms", more=False), ours=ours, theirs=theirs)
+
+    def test_sizes(self) -> None:
+        """A cell has the figures at each size of the work."""
+        (line,) = lines(self.result, _LIMITS)
+        self.assertEqual(line.ours, "1.00 / 20.0 / 3,000")
+        self.assertEqual(line.theirs, "2.00 / - / 6,000")
+        self.assertEqual(line.ratio, "2.00x / - / 2.00x")
+        self.assertEqual(line.memory, "2 : 2")
+        self.assertEqual(line.limit, "2,000 durable files/s")
+
+    def test_without_a_peer(self) -> None:
+        """A row that only we can do has a line all the same."""
+        del self.result.sides["peer"]
+        (line,) = lines(self.result, _LIMITS)
+        self.assertEqual((line.peer, line.ratio), ("none", "-"))
+        self.assertIn("a row", text(self.result, _LIMITS))
+
+    def test_into_document(self) -> None:
+        """The table takes the place of the one before, and nothing else."""
+        table = markdown([self.result], _LIMITS, "short")
+        document = f"before\n{BEGIN}\nold\n{END}\nafter\n"
+        self.assertEqual(into_document(document, table), f"before\n{table}after\n")
+        self.assertEqual(into_document(into_document(document, table), table), f"before\n{table}after\n")
+        with self.assertRaises(ValueError):
+            into_document("no marks", table)
+
+    def test_notes(self) -> None:
+        """Why something was not measured stands below the table, once."""
+        self.result.notes = ["peer: not installed"] * 2
+        self.assertEqual(markdown([self.result], _LIMITS, "full").count("peer: not installed"), 1)
+
+    def test_json(self) -> None:
+        """A program reads the same figures."""
+        (row,) = json.loads(as_json([self.result], _LIMITS, "full"))["rows"]
+        self.assertEqual(row["sides"][OURS][2]["values"], [3000.0])
+        self.assertIsNone(row["sides"]["peer"][1])
+
+
+class Rows(SynchronousTestCase):
+    """The rows themselves."""
+
+    def test_names(self) -> None:
+        """No two rows have one name; ours is the first side of each; growing work has sizes."""
+        names = [f"{group.name}: {row.name}" for group in GROUPS for row in group.rows]
+        self.assertEqual(len(names), len(set(names)))
+        for group in GROUPS:
+            self.assertEqual(next(iter(group.sides)), OURS)
+            self.assertTrue(len(group.growth) == 1 or all(group.counts), group.name)
+            self.assertLessEqual({row.limit for row in group.rows}, {"", *_LIMITS})
+
+    def test_document(self) -> None:
+        """docs/performance.md has the marks for the table."""
+        path = os.path.join(os.path.dirname(os.path.dirname(__file__)), "docs", "performance.md")
+        with open(path, encoding="utf-8") as file:
+            into_document(file.read(), "")
+
+
+class Corpus(SynchronousTestCase):
+    """The mail that is served."""
+
+    def test_seeded(self) -> None:
+        """The same octets each time; a smaller corpus is the beginning of a larger one."""
+        few, many = list(islice(corpus.messages(), 5)), list(islice(corpus.messages(), 8))
+        self.assertEqual(few, many[:5])
+        self.assertNotEqual(few, list(islice(corpus.messages(seed=2), 5)))
+
+    def test_parts(self) -> None:
+        """A Maildir of fewer messages has the first ones of the large one."""
+        corpora = corpus.Corpora()
+        self.addCleanup(corpora.close)
+        places = [corpora.maildir(count, typical=100) for count in (2, 6, 2)]
+        names = [sorted(os.listdir(os.path.join(place, "cur"))) for place in places]
+        self.assertEqual(list(map(len, names)), [2, 6, 2])
+        self.assertEqual(names[0], names[1][:2])
+        self.assertEqual(names[0], names[2])
+
+    def test_of_size(self) -> None:
+        """A message of a size has about that size."""
+        for octets in (2000, 100_000):
+            self.assertLess(abs(len(corpus.of_size(octets)) / octets - 1), 0.1)
+
+
+class Crowd(SynchronousTestCase):
+    """Scripts of sessions."""
+
+    def test_idle(self) -> None:
+        """IDLE is answered by a continuation, everything else by its tag."""
+        ends = [step.last_line for step in imap("anna", b"SELECT INBOX", b"IDLE")]
+        self.assertEqual(ends, [b"* OK", b"a OK", b"a OK", b"+"])
