@@ -68,9 +68,10 @@ class LocalDelivery:
         Raises OSError or StoreError; then it is in none of them.
         """
         if self._fits_with_others():
-            await self._with_others()
+            draft = await self._with_others()
         else:
-            await self._lane.run(self._finish, self._begun(), self._taken())
+            draft = self._begun()
+            await self._lane.run(self._finish, draft, self._taken())
         self._draft = None
         self._arrived(self._accounts, draft.finish()[1])
 
@@ -81,16 +82,20 @@ class LocalDelivery:
         Raises OSError; then it is nowhere.
         """
         errors: list[OSError | StoreError | None] = [None]
-        if len(groups) > 1 or not self._fits_with_others():
-            errors = await self._lane.run(self._finish_each, self._begun(), groups, self._taken())
-        else:
+        together = len(groups) == 1 and self._fits_with_others()
+        draft = self._begun()
+        if together:
             try:
                 await self._with_others()
             except (OSError, StoreError) as error:
                 errors = [error]
+        else:
+            errors = await self._lane.run(self._finish_each, draft, groups, self._taken())
         self._draft = None
         there = {one for group, error in zip(groups, errors, strict=True) if error is None for one in group}
-        self._arrived([account for account in self._accounts if account.address in there], draft.finish()[1])
+        if there:
+            accounts = [account for account in self._accounts if account.address in there]
+            self._arrived(accounts, draft.finish()[1])
         return errors
 
     def _fits_with_others(self) -> bool:
@@ -98,8 +103,10 @@ class LocalDelivery:
         limited = (one for one in self._accounts if one.address not in self._always and one.store.quotas())
         return self._draft is None and next(limited, None) is None
 
-    async def _with_others(self) -> None:
-        await self._commits.run(Arrival(self._begun(), self._taken(), self._stores()))
+    async def _with_others(self) -> Draft:
+        draft = self._begun()
+        await self._commits.run(Arrival(draft, self._taken(), self._stores()))
+        return draft
 
     async def abort(self) -> None:
         """Forget the message; may be called at any time, and does nothing after commit."""
