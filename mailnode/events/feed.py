@@ -79,7 +79,8 @@ class ChangeFeed:
 
     def announce_account(self, address: str) -> None:
         """Tell those who attend to an account that it has other mailboxes, subscriptions or annotations."""
-        self.announce((address, THE_ACCOUNT))
+        self.tell((address, THE_ACCOUNT))
+        self.hear((address, THE_ACCOUNT))
 
     def _tell(self, hears: list[Callable[[], None]], address: str, name: MailboxName) -> None:
         attentive = [partial(hear, name) for hear in self._attentive.get(address, {}).values()]
