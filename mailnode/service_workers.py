@@ -214,6 +214,7 @@ class Workers:
             worker.hang_up()
 
 
-def _write(namespace: str, level: str, text: str) -> None:
-    """A line of a worker's log."""
-    Logger(namespace=namespace).emit(LogLevel.levelWithName(level), "{line}", line=text)
+def _write(namespace: str, level: str, text: str, event: str, fields: dict[str, object]) -> None:
+    """A line of a worker's log, and the fact that it is made of."""
+    logger = Logger(namespace=namespace)
+    logger.emit(LogLevel.levelWithName(level), "{line}", line=text, event_name=event, fields=fields)

@@ -20,7 +20,8 @@ from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogBeginner
 from twisted.python.failure import Failure
 
 from mailnode.auth.keys import lasting_key
-from mailnode.events.log import Log
+from mailnode.events.log import Log, cut
+from mailnode.events.output import fields_of
 from mailnode.fs import FileSystem
 from mailnode.net.link import Link
 from mailnode.service_entrance import READING, Entrance
@@ -150,7 +151,9 @@ def _observer(link: Link) -> Any:
         if failure is not None:
             text = f"{text}\n{failure.getTraceback()}"
         if text and (level is not LogLevel.debug):
-            link.say("log", event.get("log_namespace", "mailnode"), level.name, text)
+            fields = {name: cut(value) for name, value in fields_of(event).items()}
+            said = str(event.get("event_name", ""))
+            link.say("log", event.get("log_namespace", "mailnode"), level.name, text, said, fields)
 
     return observe
 

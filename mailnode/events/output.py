@@ -67,13 +67,18 @@ class JsonLines:
             "source": str(event.get("log_namespace", "")),
             "event": cut(text),
         }
-        bound = {name[len(_BOUND) :]: value for name, value in event.items() if name.startswith(_BOUND)}
-        fields = {**bound, **event.get("fields", {})}
+        fields = fields_of(event)
         content.update((name, cut(value)) for name, value in fields.items() if name not in content)
         if "log_failure" in event:
             content["traceback"] = event["log_failure"].getTraceback()
         self._output.write(json.dumps(content) + "\n")
         self._output.flush()
+
+
+def fields_of(event: LogEvent) -> dict[str, Any]:
+    """The fields of a fact: those that are bound to its logger, and its own."""
+    bound = {name[len(_BOUND) :]: value for name, value in event.items() if name.startswith(_BOUND)}
+    return {**bound, **event.get("fields", {})}
 
 
 FORMATS: dict[str, Callable[[IO[str]], Any]] = {"text": Lines, "json": JsonLines}

@@ -8,7 +8,7 @@ Stress begins when strangers have most of the places there are for them, and end
 are free again: so that a count that goes up and down by one does not begin it anew each time.
 """
 
-from collections import Counter, OrderedDict, deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,6 +22,7 @@ _SOURCES = 4096  # whose new connections are remembered; the one heard of longes
 # What is counted: all connections, those of strangers, those of a source or a person, and the new ones.
 _SESSIONS, _STRANGERS = "sessions", "strangers"
 _SOURCE, _PERSON, _NEW = "source ", "person ", "new "
+_REFUSED = "refused "  # and those that found no place, by the reason; never taken back
 
 _CALM = 0.75  # of the count at which stress begins: there it ends
 
@@ -60,7 +61,6 @@ class Gate:
     ) -> None:
         self.stressed = False
         self.counts = Counts()
-        self.refused: Counter[str] = Counter()  # connections, by the reason
         self._limits = limits
         self._clock = clock
         self._log = log or Log("mailnode.net")
@@ -75,6 +75,10 @@ class Gate:
         """How many connections each person has who has logged in."""
         return dict(self.counts.named(_PERSON))
 
+    def refused(self) -> dict[str, int]:
+        """How many connections found no place, by the reason."""
+        return dict(self.counts.named(_REFUSED))
+
     def hear(self, name: str, by: int) -> None:
         """Another process that serves this protocol has counted (events.counts)."""
         if name.startswith(_NEW):
@@ -88,7 +92,7 @@ class Gate:
         source = "" if trusted else source_of(peer)
         full = self.sessions >= self._limits().sessions
         if reason := "too many sessions" if full else self._enter(source):
-            self.refused[reason] += 1
+            self.counts.add(_REFUSED + reason, 1)
             return reason
         self.counts.add(_SESSIONS, 1)
         return Admission(self, source)

@@ -176,7 +176,7 @@ class Observer:
 def sessions(protocol: str, gate: Gate) -> Sessions:
     """The sessions of a protocol."""
     people = gate.people()
-    return Sessions(protocol, people, gate.sessions - sum(people.values()), dict(gate.refused))
+    return Sessions(protocol, people, gate.sessions - sum(people.values()), gate.refused())
 
 
 def _measure(files: FileSystem, path: str) -> tuple[int | None, Process]:

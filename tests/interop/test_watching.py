@@ -35,8 +35,10 @@ def mailnode(server: Server, *arguments: str) -> "subprocess.CompletedProcess[st
 class WatchingTests(InteropTestCase):
     """A server with a listener for metrics, whose log is JSON."""
 
+    head = ""
+
     def setUp(self) -> None:
-        self.server = Server()
+        self.server = Server(head=self.head)
         self.addCleanup(self.server.clean_up)
         (self.port,) = free_ports(1)
         more = _LISTENER.format("metrics", self.port) + '[log]\nformat = "json"\n'
@@ -95,6 +97,8 @@ class WatchingTests(InteropTestCase):
         self.assertIn(
             accepted["connection"], [line["connection"] for line in lines if line["event"] == "connected"]
         )
+        (inside,) = (one for one in lines if (one["source"], one["event"]) == ("mailnode.imap", "connected"))
+        self.assertEqual(inside["peer"], "127.0.0.1")
         self.server.stop()
         self.assertEqual(mailnode(self.server, "status").returncode, 1)
 
@@ -104,3 +108,9 @@ class WatchingTests(InteropTestCase):
         os.rename(state, state + ".away")
         self.assertRegex(self.curl("/healthz", "-w", "%{http_code}"), "^the disk does not take .*\n503$")
         os.rename(state + ".away", state)
+
+
+class WorkersTests(WatchingTests):
+    """The same, where people read their mail in other processes: nothing looks different from outside."""
+
+    head = "workers = 2\n"

@@ -65,4 +65,6 @@ class SessionsTests(SynchronousTestCase):
         gate = Gate(lambda: ConnectionLimits(1, 9, 9, 2, 9), lambda: 0.0)
         for peer in ("192.0.2.1", "192.0.2.1", "192.0.2.2", "192.0.2.3"):
             gate.admit(peer, trusted=False)
-        self.assertEqual(gate.refused, {"too many connections from this address": 1, "too many sessions": 1})
+        self.assertEqual(
+            gate.refused(), {"too many connections from this address": 1, "too many sessions": 1}
+        )
