@@ -30,7 +30,7 @@ def draw(results: Sequence[Result], path: str) -> None:
     from matplotlib import pyplot
 
     found = bars(results)[::-1]
-    figure, axes = pyplot.subplots(figsize=(11, 1.2 + 0.22 * len(found)), dpi=110)
+    figure, axes = pyplot.subplots(figsize=(11, 1.2 + 0.22 * len(found)), dpi=80)
     shown = [min(max(one, _LEAST), _MOST) for _, one in found]
     colours = [_COLOURS[one >= 1] for _, one in found]
     axes.barh(range(len(found)), [one - 1 for one in shown], left=1, color=colours)

@@ -12,18 +12,9 @@ def descendants(pid: int) -> list[int]:
         try:
             with open(f"/proc/{one}/task/{one}/children", encoding="ascii") as children:
                 found += map(int, children.read().split())
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             pass
     return found
-
-
-def peak(pid: int) -> int:
-    """The greatest resident memory a process has had, in KiB; 0 when it is gone."""
-    try:
-        with open(f"/proc/{pid}/status", encoding="ascii") as status:
-            return next((int(line.split()[1]) for line in status if line.startswith("VmHWM:")), 0)
-    except FileNotFoundError:
-        return 0
 
 
 def cpu_seconds(pids: list[int]) -> float:
@@ -34,7 +25,7 @@ def cpu_seconds(pids: list[int]) -> float:
             with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
                 fields = stat.read().rpartition(")")[2].split()
             ticks += sum(map(int, fields[11:15]))
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             pass
     return ticks / _TICKS
 

@@ -16,7 +16,7 @@ from bench.sides import OURS, DovecotSide, Mailnode, PostfixSide, Side, started
 
 BOX = "box"
 _PEOPLE = [BOX, *(f"{number}{BOX}" for number in range(1, 6))]
-_STORED = (Figure("messages/s"), Figure("answers/s", name="250"))
+_STORED = (Figure("messages/s"), Figure("answers/s", name="answered"))
 
 
 def _empty(side: Side) -> None:
@@ -64,7 +64,7 @@ def _large(octets: int, connections: int) -> Callable[[Side, Task], Sequence[flo
     return work
 
 
-_MB = (Figure("MB/s"), Figure("MB/s", name="250"))
+_MB = (Figure("MB/s"), Figure("MB/s", name="answered"))
 SMTP = Group(
     "SMTP in",
     {
