@@ -324,7 +324,6 @@ class Mailbox(Synchronised):
         done: list[Message] = []
         for _ in range(_TRIES):
             missed = []
-            touched = {one.place[0] for one in messages}
             with self._folder.own_change():
                 for message in messages:
                     try:
@@ -333,8 +332,8 @@ class Mailbox(Synchronised):
                     except FileNotFoundError:
                         missed.append(message)
                 if durable:
-                    touched.update({one.place[0] for one in messages})
-                    self._sync_directories(*(NEW if is_new else CUR for is_new in sorted(touched)))
+                    # Of both: what was claimed may stand in new/ too after a power cut, until that is synced.
+                    self._sync_directories(CUR, NEW)
             if not missed:
                 return done
             self._folder.forget()

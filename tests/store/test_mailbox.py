@@ -95,23 +95,6 @@ class UidTests(StoreTestCase):
         self.assertRaises(OverQuota, mailbox.append_all, arriving(b"4\r\n", b"5\r\n"), freed=freed)
         self.assertEqual(len(mailbox.append_all(arriving(b"four\r\n"), freed=freed)), 1)
 
-    def test_what_was_changed_is_synced(self) -> None:
-        """Flags and expunges are made durable where new/ or cur/ was changed, and nowhere else."""
-        account = self.account()
-        self.deliver(account)
-        self.append(account, flags=frozenset((SEEN,)))
-        mailbox = account.mailbox(INBOX)
-        for uids, changed in (([1, 2], ["cur", "new"]), ([1, 2], ["cur"]), ([2], ["cur"])):
-            synced: list[str] = []
-            with mock.patch.object(self.files, "sync_directory", side_effect=synced.append):
-                if len(uids) > 1:
-                    mailbox.set_flags(
-                        uids, "replace", frozenset((FLAGGED,) if "new" in changed else (DELETED,))
-                    )
-                else:
-                    mailbox.expunge(uids)
-            self.assertEqual(sorted(map(os.path.basename, synced)), changed)
-
     def test_a_restart_changes_nothing(self) -> None:
         """A fresh process sees the same UIDs, UIDVALIDITY, flags and octets."""
         account = self.account()
