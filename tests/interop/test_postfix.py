@@ -78,7 +78,7 @@ class Peers(InteropTestCase):
         places = (f"tcp:{self.lmtp}:interface=127.0.0.1", f"unix:{self.socket}:mode=666")
         extra = _EXTRA + "".join(_LMTP.format(endpoint=place) for place in places)
         self.server = Server((ANNA, BEN, *(f"{way}@{DOMAIN}" for way in WAYS)), extra=extra)
-        self.addCleanup(self.server.clean_up)
+        self.addCleanup(self.clean_up, self.server)
         self.server.start()
 
     # Postfix

@@ -101,7 +101,7 @@ class Mechanisms(InteropTestCase):
 
     def setUp(self) -> None:
         self.server = server = Server((), extra="")
-        self.addCleanup(server.clean_up)
+        self.addCleanup(self.clean_up, server)
         self.office = Authority()
         self.folder = tempfile.mkdtemp(dir=server.directory)
         self.write("tls/clients.pem", self.office.certificate.public_bytes(serialization.Encoding.PEM))
