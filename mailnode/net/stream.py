@@ -338,7 +338,8 @@ class Stream(Protocol):
     ) -> None:
         """Go on under TLS: as its server where the connection was accepted, as its client where it was made.
 
-        Returns after the handshake.
+        Returns after the handshake. Whoever has just told the peer to begin it calls this in the same turn of
+        the reactor: what comes in the next one is the handshake.
 
         What is waiting in the stream belongs to the handshake where it may have `begun`, as behind the header
         of a proxy. Otherwise raises ConnectionClosed when octets in clear are waiting: they were sent by

@@ -115,7 +115,7 @@ class ClientSide(SynchronousTestCase):
         """The request goes out as a line and the answer comes back as a value."""
         self.serve(lambda line: json.dumps({"ok": True, "got": json.loads(line)}).encode() + b"\n")
         self.assertEqual(
-            ask(self.path, {"command": "reload"}, timeout=5), {"ok": True, "got": {"command": "reload"}}
+            ask(self.path, {"command": "reload"}, timeout=60), {"ok": True, "got": {"command": "reload"}}
         )
 
     def test_not_running(self) -> None:
@@ -129,7 +129,7 @@ class ClientSide(SynchronousTestCase):
         """An answer that is none is an error with a text."""
         for answer in (b"", b"x\n", b"[]\n", b"\xff\n", b'{"ok"'):
             self.serve(lambda _, answer=answer: answer)
-            self.assertRaises(ControlError, ask, self.path, {}, timeout=5)
+            self.assertRaises(ControlError, ask, self.path, {}, timeout=60)
             os.unlink(self.path)
 
     def test_path_too_long(self) -> None:

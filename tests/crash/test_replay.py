@@ -19,7 +19,7 @@ EACH = 50  # states of each story; all there are when thorough
 CACHED = 6  # one state in so many has the SQLite files of an earlier moment
 SECOND_CRASHES = 4  # states of each story whose recovery is cut off too
 EACH_AGAIN = 15  # states of each recovery; all there are when thorough
-WANTED = 2000  # states, all in all
+WANTED = 3000  # states, all in all
 SHOWN = 10
 
 

@@ -13,6 +13,7 @@ from mailnode.config_quota import Quota
 from mailnode.fs import FileSystem
 from mailnode.imap.places import Place
 from mailnode.imap.selected import Selected
+from mailnode.net.breath import Breather
 from mailnode.net.limits import Admission
 from mailnode.store.account import Account
 from mailnode.store.errors import InUse, NoSuchMailbox, OverQuota, TooManyKeywords
@@ -286,6 +287,24 @@ class LimitTests(SessionCase):
         self.assertEqual(said, b"a OK Begin TLS negotiation now\r\n")
         self.assertTrue(client.transport.aborting)
         self.assertTrue(client.ended)
+        client.hang_up()
+        world.close()
+
+    def test_starttls_while_sessions_take_turns(self) -> None:
+        """TLS has begun when the client can have seen the OK, also where a busy server takes turns."""
+        world = World(room_of(self), tls=object())
+        client = world.client(loopback=False)
+        begun: list[bool] = []
+        write = client.transport.write
+
+        def answered(data: bytes) -> None:
+            write(data)
+            world.clock.callLater(0, lambda: begun.append(client.transport.tls))
+
+        self.patch(Breather, "is_due", lambda breather, since: True)
+        self.patch(client.transport, "write", answered)
+        self.assertIn(b"a OK", client.say("a STARTTLS"))
+        self.assertEqual(begun, [True])
         client.hang_up()
         world.close()
 

@@ -320,15 +320,19 @@ class InteropTestCase(SynchronousTestCase):
 
     def setUp(self) -> None:
         self.server = self.make_server()
-        self.addCleanup(self.server.clean_up)
+        self.addCleanup(self.clean_up, self.server)
         self.server.start()
 
     def make_server(self) -> Server:
         """The server, not started."""
         return Server()
 
-    def tearDown(self) -> None:
-        self.assert_sound(self.server)
+    def clean_up(self, server: Server) -> None:
+        """The end of a server; to be added as a cleanup, as tearDown() comes after these."""
+        try:
+            self.assert_sound(server)
+        finally:
+            server.clean_up()
 
     def assert_sound(self, server: Server) -> None:
         """No bug has shown itself in the log."""

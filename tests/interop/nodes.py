@@ -17,7 +17,7 @@ from mailnode.queue.entry import glance
 from mailnode.queue.runner import TOGETHER
 from mailnode.queue.spool import ENVELOPE
 from tests.interop import network
-from tests.interop.harness import PASSWORD, STANDARD_PORTS, Server
+from tests.interop.harness import CLIENT_SECONDS, PASSWORD, STANDARD_PORTS, Server
 from tests.interop.postfix import Postfix
 
 SENDER = "sender"  # has a mailbox at each server, where reports would come
@@ -153,7 +153,9 @@ class Ours(Node):
     def session(self) -> smtplib.SMTP:
         context = ssl.create_default_context(cafile=self._server.authority)
         context.check_hostname = False  # it is called by its address
-        client = smtplib.SMTP_SSL(self.host.address, 465, "client.test", timeout=60, context=context)
+        client = smtplib.SMTP_SSL(
+            self.host.address, 465, "client.test", timeout=CLIENT_SECONDS, context=context
+        )
         client.login(f"{SENDER}@{self.domain}", PASSWORD)
         return client
 
@@ -218,7 +220,7 @@ class Theirs(Node):
         return self._postfix.waiting()
 
     def session(self) -> smtplib.SMTP:
-        return smtplib.SMTP(self.host.address, 25, "client.test", timeout=60)
+        return smtplib.SMTP(self.host.address, 25, "client.test", timeout=CLIENT_SECONDS)
 
     def maildir(self, name: str) -> str:
         return os.path.join(self._mail, name)

@@ -20,7 +20,7 @@ class SmtpSink:
         os.chmod(self.directory, 0o777)
         command += [*user, "-d", "message.", f"127.0.0.1:{self.port}", "10"]
         self._process = subprocess.Popen(command, cwd=self.directory, stderr=subprocess.PIPE)
-        wait_until(self._listens, "smtp-sink", 10)
+        wait_until(self._listens, "smtp-sink")
 
     def _listens(self) -> bool:
         with socket.socket() as one:

@@ -33,7 +33,7 @@ class ListsAndCalls(InteropTestCase):
 
     def setUp(self) -> None:
         self.server = Server(extra=ON_DEMAND)
-        self.addCleanup(self.server.clean_up)
+        self.addCleanup(self.clean_up, self.server)
         path = os.path.join(self.server.directory, "mailboxes.toml")
         files = FileSystem()
         files.replace(path, files.read(path) + LISTS.encode())

@@ -36,7 +36,7 @@ class Proxies(InteropTestCase):
         smtp, imaps = free_ports(2)
         self.server = Server(head=HEAD, extra=LISTENERS.format(smtp=smtp, imaps=imaps))
         self.server.ports |= {"proxied smtp": smtp, "proxied imaps": imaps}
-        self.addCleanup(self.server.clean_up)
+        self.addCleanup(self.clean_up, self.server)
         self.server.start()
 
     def received(self) -> str:

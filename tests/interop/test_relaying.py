@@ -41,14 +41,10 @@ class RelayingTestCase(InteropTestCase):
     def setUp(self) -> None:
         (self.port,) = free_ports(1)
         self.other = Server((CARL, DORA), domain="other.test")
-        self.addCleanup(self.other.clean_up)
+        self.addCleanup(self.clean_up, self.other)
         self.server = Server(extra=routes(other=self.other.ports["smtp"], sink=self.port))
-        self.addCleanup(self.server.clean_up)
+        self.addCleanup(self.clean_up, self.server)
         self.other.write_config(routes(example=self.server.ports["smtp"]))
-
-    def tearDown(self) -> None:
-        super().tearDown()
-        self.assert_sound(self.other)
 
     def put(self, name: str, *people: str, server: Server | None = None, sender: str = ANNA) -> None:
         """A message in the queue of a server that does not run."""

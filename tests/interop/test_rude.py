@@ -152,7 +152,7 @@ class Rude(InteropTestCase):
 
     def setUp(self) -> None:
         self.server = Server(extra=EXTRA)
-        self.addCleanup(self.server.clean_up)
+        self.addCleanup(self.clean_up, self.server)
         self.server.start()
         self.put(BEN, 2)
         self.put(ANNA, 1)

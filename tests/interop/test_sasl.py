@@ -18,7 +18,17 @@ from mailnode.config_auth import Auth
 from tests.auth.scram_client import ScramClient
 from tests.auth.test_external import Authority
 from tests.auth.test_tokens import Keys, token
-from tests.interop.harness import ANNA, BEN, HOST, PASSWORD, InteropTestCase, Server, program, run
+from tests.interop.harness import (
+    ANNA,
+    BEN,
+    CLIENT_SECONDS,
+    HOST,
+    PASSWORD,
+    InteropTestCase,
+    Server,
+    program,
+    run,
+)
 
 EXTRA = """
 [auth]
@@ -91,7 +101,7 @@ class Mechanisms(InteropTestCase):
 
     def setUp(self) -> None:
         self.server = server = Server((), extra="")
-        self.addCleanup(server.clean_up)
+        self.addCleanup(self.clean_up, server)
         self.office = Authority()
         self.folder = tempfile.mkdtemp(dir=server.directory)
         self.write("tls/clients.pem", self.office.certificate.public_bytes(serialization.Encoding.PEM))
@@ -221,7 +231,7 @@ class Mechanisms(InteropTestCase):
         """A connection under TLS 1.2, which is the last for which Python tells tls-unique."""
         context = ssl.create_default_context(cafile=self.server.authority)
         context.maximum_version = ssl.TLSVersion.TLSv1_2
-        raw = socket.create_connection((HOST, self.server.ports[place]), timeout=30)
+        raw = socket.create_connection((HOST, self.server.ports[place]), timeout=CLIENT_SECONDS)
         return Lines(context.wrap_socket(raw, server_hostname=HOST))
 
     def url(self, place: str) -> str:

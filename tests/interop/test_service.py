@@ -24,7 +24,17 @@ from mailnode.service import MailNode
 from mailnode.service_listeners import connection_limits, make_room
 from mailnode.service_reading import changed_people
 from mailnode.service_stopping import DISK_PATIENCE, PATIENCE
-from tests.interop.harness import ANNA, BEN, DOMAIN, HOSTNAME, PASSWORD, Server, free_ports, wait_until
+from tests.interop.harness import (
+    ANNA,
+    BEN,
+    CLIENT_SECONDS,
+    DOMAIN,
+    HOSTNAME,
+    PASSWORD,
+    Server,
+    free_ports,
+    wait_until,
+)
 
 BIN = os.path.dirname(sys.executable)
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -51,7 +61,13 @@ def run(*command: str, typed: str = "") -> "subprocess.CompletedProcess[str]":
     """A command of ours, to its end."""
     environment = {**os.environ, "PYTHONPATH": ROOT}
     return subprocess.run(
-        command, input=typed, capture_output=True, text=True, timeout=60, env=environment, check=False
+        command,
+        input=typed,
+        capture_output=True,
+        text=True,
+        timeout=CLIENT_SECONDS,
+        env=environment,
+        check=False,
     )
 
 
@@ -191,11 +207,11 @@ class SocketTests(SynchronousTestCase):
         ports = [int(word) for word in process.stdout.readline().split()]
         self.assertEqual(notices.recv(100), b"READY=1")
         for port, greeting in zip(ports, (b"220 ", b"* OK "), strict=True):
-            with socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+            with socket.create_connection(("127.0.0.1", port), timeout=CLIENT_SECONDS) as client:
                 self.assertEqual(client.recv(100)[: len(greeting)], greeting)
         process.send_signal(signal.SIGTERM)
         self.assertEqual(notices.recv(100), b"STOPPING=1")
-        self.assertEqual(process.wait(30), -signal.SIGTERM)
+        self.assertEqual(process.wait(CLIENT_SECONDS), -signal.SIGTERM)
 
 
 class LimitTests(SynchronousTestCase):
@@ -417,7 +433,7 @@ class StopTests(NodeTestCase):
 def listens(port: int) -> bool:
     """Whether somebody takes connections there."""
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=30).close()
+        socket.create_connection(("127.0.0.1", port), timeout=CLIENT_SECONDS).close()
     except OSError:
         return False
     return True
@@ -460,5 +476,7 @@ class DemoTests(SynchronousTestCase):
             self.assertEqual(pop.stat()[0], 1)
             pop.quit()
             process.send_signal(signal.SIGINT)
-            self.assertEqual(process.wait(30), -signal.SIGINT)  # twistd ends as the signal would have it
+            self.assertEqual(
+                process.wait(CLIENT_SECONDS), -signal.SIGINT
+            )  # twistd ends as the signal would have it
             self.assertNotIn("Traceback", said())

@@ -45,7 +45,7 @@ class Siege(InteropTestCase):
 
     def setUp(self) -> None:
         self.server = Server(extra=EXTRA)
-        self.addCleanup(self.server.clean_up)
+        self.addCleanup(self.clean_up, self.server)
         self.server.start()
         self.number = 0
         self.smtp = self.server.connect("smtp")
@@ -170,7 +170,7 @@ class Strangers(InteropTestCase):
 
     def setUp(self) -> None:
         self.server = Server(extra=STRANGERS, head="trusted_networks = []\n")
-        self.addCleanup(self.server.clean_up)
+        self.addCleanup(self.clean_up, self.server)
         self.server.start()
 
     def test_stress(self) -> None:

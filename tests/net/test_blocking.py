@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailnode.net import blocking
 from mailnode.net.blocking import InlineExecutor, Lane, ThreadedExecutor
 
-SECONDS = 30
+SECONDS = 120
 
 
 class Calls:

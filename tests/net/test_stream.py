@@ -34,7 +34,7 @@ from mailnode.wire.dot import Decoder
 from mailnode.wire.errors import BadLine, LineTooLong
 
 WRITE_TIMEOUT = 300.0
-SECONDS = 30.0  # till a test that hangs gives up
+SECONDS = 120.0  # till a test that hangs gives up
 
 
 class TickingClock(Clock):

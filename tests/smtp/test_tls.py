@@ -8,6 +8,7 @@ from twisted.protocols import tls
 
 from mailnode.admin.certificates import write_certificates
 from mailnode.fs import FileSystem
+from mailnode.net.breath import Breather
 from mailnode.net.tls import TlsServer, make_context
 from tests.net.memory import TlsPeer
 from tests.smtp.world import CUTS, EHLO, FROM, MAIL, RCPT, SmtpTestCase, World, auth_plain
@@ -107,6 +108,21 @@ class Encrypted(SmtpTestCase):
         peer = self.encrypted(world)
         for command, reply in ((EHLO, b"250-"), (MAIL, b"250 "), (b"NOOP\r\n", b"421 ")):
             self.assertEqual(self.talk(world, peer, command)[0][:4], reply)
+
+    def test_quick_client(self) -> None:
+        """TLS has begun when the client can have seen the 220, also where a busy server takes turns."""
+        world = self.greeted("submission", tls=self.tls)
+        begun: list[bool] = []
+        write = world.transport.write
+
+        def answered(data: bytes) -> None:
+            write(data)
+            world.clock.callLater(0, lambda: begun.append(bool(world.transport.TLS)))
+
+        self.patch(Breather, "is_due", lambda breather, since: True)
+        self.patch(world.transport, "write", answered)
+        self.check(world, [(b"STARTTLS\r\n", [b"220 2.0.0"])])
+        self.assertEqual(begun[:1], [True])
 
     def test_refused(self) -> None:
         """RFC 3207: without a certificate there is no STARTTLS."""

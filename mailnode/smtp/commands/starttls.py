@@ -12,7 +12,8 @@ async def run(session: Session, argument: bytes) -> None:
     """Become encrypted, and forget everything that was said in clear; 220 is the only reply.
 
     Octets behind the command are somebody's who wants them taken for encrypted ones (CVE-2011-0411): the
-    connection ends, on every listener. Those that come after the 220 fail the handshake.
+    connection ends, on every listener. Those that come after the 220 belong to the handshake, also in the
+    reactor's next turn: nothing may wait in between.
     """
     if argument:
         raise Refused(NO_ARGUMENT)
@@ -22,6 +23,6 @@ async def run(session: Session, argument: bytes) -> None:
         raise Refused(NOT_IMPLEMENTED)
     if session.stream.pending:
         raise Farewell(OUT_OF_STEP)
-    await session.say(READY)
+    session.stream.write(READY.encode())
     await session.stream.start_tls(session.shared.tls, timeout=session.limits.tls_handshake_timeout)
     await session.forget()
