@@ -82,7 +82,7 @@ class TogetherTests(SynchronousTestCase):
             one.release()
         for process in (self.one, self.other):
             left = {name for name in process.gate.counts._counts if not name.startswith("refused ")}
-            self.assertEqual((left, sum(process.gate.refused.values())), (set(), 2))
+            self.assertEqual((left, sum(process.gate.refused().values())), (set(), 2))
 
     def test_logins(self) -> None:
         """Who was wrong too often in one is not heard in the other; who was right is good in both."""
