@@ -2,7 +2,7 @@
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from mailnode.imap.narrowing import Narrowing
@@ -12,6 +12,7 @@ from mailnode.imap.selected import Selected
 from mailnode.imap.subject import Subject
 from mailnode.message.text import texts
 from mailnode.store.errors import NoSuchMessage
+from mailnode.store.messages import Message
 
 TURNS = 32  # messages between two chances for others to have their turn
 _EVERY_TURN = 4096  # where all of them are wanted
@@ -104,6 +105,9 @@ class Matching:
         if self.key is EVERY and most is None:
             yield from self._everything(found)
             return
+        if self.key.of_message is not None and most is None and not self.scored:
+            yield from self._asked(self.key.of_message, found)
+            return
         for position in self.positions(newest_first=newest_first) if most != 0 else ():
             if position is not None:
                 found.append(position)
@@ -113,6 +117,16 @@ class Matching:
         if newest_first:
             found.reverse()
             self.scores.reverse()
+
+    def _asked(self, matches: Callable[[Message], bool], found: "array[int]") -> Iterator[bytes]:
+        """The same for a key that needs only the messages: they are in memory."""
+        self.begin()
+        get, uids = self.view.mailbox.get, self.view.uids
+        for start in range(0, len(uids), _EVERY_TURN):
+            self.looked = start
+            some = enumerate(uids[start : start + _EVERY_TURN], start)
+            found.extend([place for place, uid in some if (one := get(uid)) is not None and matches(one)])
+            yield b""
 
     def modseq(self, positions: Iterable[int]) -> int:
         """The highest modification sequence of the messages there; 0 where nobody has asked for it."""

@@ -15,6 +15,7 @@ from mailnode.imap.members import Members
 from mailnode.imap.narrowing import Narrowing, Possible
 from mailnode.imap.needles import Needle
 from mailnode.imap.subject import Subject
+from mailnode.store.messages import Message
 
 
 class Cost(IntEnum):
@@ -44,8 +45,9 @@ class Key:
 
     `possible` gives the UIDs of a set of messages outside of which the key never matches; `sets` must be
     bound to a view before the key is asked for messages there. `parts` are the keys that AND and OR join,
-    `fuzzy` those that stand behind FUZZY. With `ages`, what matches changes as time goes by; with `modseqs`,
-    the client wants to hear modification sequences. With `holes` it is no key before it was `filled`.
+    `fuzzy` those that stand behind FUZZY; `of_message` asks the same of a message alone, where that says all.
+    With `ages`, what matches changes as time goes by; with `modseqs`, the client wants to hear modification
+    sequences. With `holes` it is no key before it was `filled`.
     """
 
     cost: Cost
@@ -56,6 +58,7 @@ class Key:
     sets: tuple[Members, ...] = ()
     parts: tuple["Key", ...] = ()
     fuzzy: tuple["Key", ...] = ()
+    of_message: Callable[[Message], bool] | None = None
     ages: bool = False
     modseqs: bool = False
     holes: tuple[Hole, ...] = ()
@@ -90,11 +93,19 @@ def all_of(keys: list[Key]) -> Key:
     if len(keys) == 1:
         return keys[0]
     ordered = sorted(keys, key=lambda key: key.cost)
+    asked = _asked_of_messages(ordered)
     return replace(
         _made_of(ordered, lambda subject: all(key.matches(subject) for key in ordered)),
+        of_message=(lambda message: all(ask(message) for ask in asked)) if asked else None,
         possible=lambda known: narrowing.all_of(key.possible(known) for key in ordered),
         filled=lambda put: all_of([key.fill(put) for key in keys]),
     )
+
+
+def _asked_of_messages(keys: list[Key]) -> list[Callable[[Message], bool]]:
+    """What asks each of the keys of a message alone; nothing where that cannot be."""
+    asked = [key.of_message for key in keys if key.of_message is not None]
+    return asked if len(asked) == len(keys) else []
 
 
 def _made_of(keys: list[Key], matches: Callable[[Subject], bool]) -> Key:
@@ -114,8 +125,10 @@ def _made_of(keys: list[Key], matches: Callable[[Subject], bool]) -> Key:
 
 def not_of(key: Key) -> Key:
     """It must not match."""
+    asked = _asked_of_messages([key])
     return replace(
         key,
+        of_message=(lambda message: not asked[0](message)) if asked else None,
         matches=lambda subject: not key.matches(subject),
         possible=_every,
         parts=(),
@@ -126,8 +139,10 @@ def not_of(key: Key) -> Key:
 def any_of(keys: list[Key]) -> Key:
     """One of them must match."""
     ordered = sorted(keys, key=lambda key: key.cost)
+    asked = _asked_of_messages(ordered)
     return replace(
         _made_of(ordered, lambda subject: any(key.matches(subject) for key in ordered)),
+        of_message=(lambda message: any(ask(message) for ask in asked)) if asked else None,
         possible=lambda known: narrowing.any_of(key.possible(known) for key in ordered),
         filled=lambda put: any_of([key.fill(put) for key in keys]),
     )

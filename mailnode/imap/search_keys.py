@@ -4,6 +4,7 @@ A key that looks into texts raises TextsUnread until they were read, see needles
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from math import floor
 
@@ -14,6 +15,7 @@ from mailnode.imap.search_key import EVERY, Cost, Hole, Key, all_of, any_of, fuz
 from mailnode.imap.selected import Selected
 from mailnode.imap.subject import Subject
 from mailnode.message.collation import fold
+from mailnode.store.messages import Message
 from mailnode.store.values import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
@@ -56,12 +58,17 @@ def _constant(matches: Callable[[Subject], bool]) -> Parse:
     return lambda args, depth: Key(Cost.MEMORY, matches)
 
 
+def _alone(asked: Callable[[Message], bool]) -> Key:
+    """A key for which a message's flags are enough."""
+    return Key(Cost.MEMORY, lambda subject: asked(subject.message), of_message=asked)
+
+
 def _with(flag: str) -> Parse:
-    return _constant(lambda subject: flag in subject.message.flags)
+    return lambda args, depth: _alone(lambda message: flag in message.flags)
 
 
 def _without(flag: str) -> Parse:
-    return _constant(lambda subject: flag not in subject.message.flags)
+    return lambda args, depth: _alone(lambda message: flag not in message.flags)
 
 
 def _keyword(*, wanted: bool) -> Parse:
@@ -69,10 +76,7 @@ def _keyword(*, wanted: bool) -> Parse:
 
     def parse(args: Cursor, depth: int) -> Key:
         keyword = args.sp().atom().decode("ascii").lower()
-        return Key(
-            Cost.MEMORY,
-            lambda subject: any(keyword == flag.lower() for flag in subject.message.flags) is wanted,
-        )
+        return _alone(lambda message: any(keyword == flag.lower() for flag in message.flags) is wanted)
 
     return parse
 
@@ -80,7 +84,7 @@ def _keyword(*, wanted: bool) -> Parse:
 def _numbers(args: Cursor, *, by_uid: bool) -> Key:
     """sequence-set"""
     members = Members(args.sequence_set(), by_uid=by_uid)
-    return Key(Cost.MEMORY, lambda subject: subject.uid in members, sets=(members,))
+    return replace(_alone(lambda message: message.uid in members), sets=(members,))
 
 
 def _uid(args: Cursor, depth: int) -> Key:

@@ -2,8 +2,10 @@
 
 import time
 from array import array
+from dataclasses import replace
 from types import SimpleNamespace
 
+from mailnode.imap import matching
 from mailnode.imap.commands.search import Findings, Search
 from mailnode.imap.matching import TURNS, Matching
 from mailnode.imap.places import Place
@@ -105,7 +107,7 @@ class SearchTests(SessionCase):
                 return SimpleNamespace(uid=position + 1, flags=frozenset(("\\Seen",) if position % 2 else ()))
 
         found = array("I")
-        seen = Matching(View(), parse_all(Cursor([b"SEEN"])))
+        seen = Matching(View(), replace(parse_all(Cursor([b"SEEN"])), of_message=None))
         before = 0
         for chunk in seen.collect(found):
             self.assertEqual(chunk, b"")
@@ -116,6 +118,31 @@ class SearchTests(SessionCase):
         newest = array("I")
         self.assertEqual(list(seen.collect(newest, newest_first=True, most=1)), [])
         self.assertEqual((looked, list(newest)), ([49_999], [49_999]))
+
+    def test_asked_of_messages_alone(self) -> None:
+        """Keys that need no more than the message find the same, and others still get a turn."""
+        client = self.client().login()
+        for flags in ("\\Seen $Work", "\\Flagged", "", "\\Deleted", "\\Seen", "\\Flagged \\Seen"):
+            client.append(MESSAGE, flags=f"({flags})")
+        self.patch(matching, "_EVERY_TURN", 2)
+        for text in (
+            b"SEEN",
+            b"UNSEEN UNDELETED",
+            b"OR FLAGGED KEYWORD $work",
+            b"NOT (SEEN NOT UNKEYWORD $Work)",
+            b"2:4 UNSEEN",
+            b"UID 3:* NOT 5 OR DELETED SEEN",
+        ):
+            view = Selected(Place(self.world.account(), INBOX), read_only=True)
+            key = parse_all(Cursor([text]))
+            self.assertIsNotNone(key.of_message, text)
+            alone, found = array("I"), array("I")
+            chunks = list(Matching(view, key).collect(alone))
+            list(Matching(view, replace(key, of_message=None)).collect(found))
+            self.assertEqual((alone, chunks), (found, [b""] * 3), text)
+            self.assertTrue(0 < len(found) < 6, text)
+        for text in (b"NEW", b"UNSEEN TEXT x", b"NOT RECENT", b"OR SEEN LARGER 5", b"MODSEQ 5 SEEN"):
+            self.assertIsNone(parse_all(Cursor([text])).of_message, text)
 
     def test_many_keys_take_no_time(self) -> None:
         """500 keys of each kind on a message with a large header and a large text."""
