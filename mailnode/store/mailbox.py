@@ -1,46 +1,33 @@
-"""One mailbox as sessions see it: reading its messages, and changing them durably.
+"""One mailbox as sessions see it: changing its messages durably (store.reading reads them).
 
 All methods run in the account's lane; store.synchronised says what the object stands for.
 """
 
 import errno
-import itertools
-from array import array
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Literal, Protocol, TypeVar
 
-from mailnode.message.rendered import Rendered
-from mailnode.message.text import searchable
-from mailnode.message.wire_form import to_wire
 from mailnode.store import filenames, identity
 from mailnode.store.acl import ALL, Rights
-from mailnode.store.body import SMALL, Body
 from mailnode.store.directory import CUR, NEW
-from mailnode.store.download import Download, measure
 from mailnode.store.draft import Arriving, Draft
-from mailnode.store.errors import InUse, NoSuchMailbox, NoSuchMessage, TooManyKeywords, Unread
+from mailnode.store.errors import InUse, NoSuchMailbox, NoSuchMessage, TooManyKeywords
 from mailnode.store.folder import Place
-from mailnode.store.index import UNKNOWN
 from mailnode.store.keeping import Shelf
 from mailnode.store.keywords import NAME_LIMIT
 from mailnode.store.messages import Message
-from mailnode.store.prepared_tables import Prepared
-from mailnode.store.preparing import Piece, prepare_some
-from mailnode.store.synchronised import Synchronised
-from mailnode.store.uidlist import Record, UidList
+from mailnode.store.reading import Reading
+from mailnode.store.uidlist import Record
 from mailnode.store.usage import NOTHING, Usage
 from mailnode.store.values import DELETED, NO_FLAGS, Flags
-from mailnode.wire.uidl import default_id, is_unique_id, unique_id
 
 Mode = Literal["add", "remove", "replace"]
 
 C = TypeVar("C", bound="Copied")
 
-_FEW_BETWEEN = 4  # messages for each that is asked for, which may be looked at for nothing
 _TRIES = 20  # how often a file that another program renames under our hands is looked for again
 
 
@@ -68,246 +55,10 @@ class Linked:
     octets: int
 
 
-class Mailbox(Synchronised):
+class Mailbox(Reading):
     """An open mailbox; one object for all sessions of the process."""
 
     rights: Rights = ALL  # of who looks at it: its owner
-    _corrections = 0
-
-    # Reading
-
-    def _listed(self, uid: int) -> Message:
-        message = self._messages.get(uid)
-        if message is None:
-            raise NoSuchMessage(uid)
-        return message
-
-    def _path(self, message: Message) -> str:
-        return self._folder.file_path(message.base, message.place)
-
-    def body(self, uid: int) -> Body:
-        """Open a message. Raises NoSuchMessage when it has gone."""
-        message = self._listed(uid)
-        verbatim = filenames.is_verbatim(message.base)
-        for _ in range(_TRIES):
-            try:
-                return Body(self._context.files.open(self._path(message)), verbatim=verbatim)
-            except FileNotFoundError:
-                self._folder.forget()  # another program renamed or removed it
-                self.sync()
-                message = self._listed(uid)
-        raise NoSuchMessage(uid)
-
-    def small(self, uid: int) -> bytes:
-        """The wire form of a small message. Raises Unread for a larger one, and NoSuchMessage."""
-        message = self._listed(uid)
-        try:
-            data = self._context.files.read_small(self._path(message), SMALL)
-        except FileNotFoundError:
-            with self.body(uid) as body:  # which looks for it
-                return body.text()
-        if data is None:
-            raise Unread
-        return to_wire(data, filenames.is_verbatim(message.base))
-
-    def octets(self, uid: int) -> int:
-        """RFC822.SIZE: the size of the wire form, exactly."""
-        message = self._listed(uid)
-        if message.octets == UNKNOWN:
-            record = self._folder.list.records.get(message.base)
-            stated = record.field("W") if record else None
-            on_wire = filenames.sizes(message.base)[1]
-            if on_wire is not None:
-                message.octets = on_wire
-            elif stated is not None and stated.isascii() and stated.isdigit():
-                message.octets = int(stated[:15])
-            else:
-                with self.body(uid) as body:
-                    message.octets = body.octets()
-                self._remember([message], [])
-        return message.octets
-
-    def sizes(self, uids: Sequence[int]) -> list[int]:
-        """The same of many messages. Raises NoSuchMessage."""
-        messages = self._messages.each(uids)
-        return [self.octets(one.uid) if one.octets == UNKNOWN else one.octets for one in messages]
-
-    def internal_dates(self, uids: Sequence[int]) -> list[float]:
-        """INTERNALDATE of many messages. Raises NoSuchMessage."""
-        messages = self._messages.each(uids)
-        return [
-            self.internal_date(one.uid) if one.internal_date == UNKNOWN else one.internal_date
-            for one in messages
-        ]
-
-    def record(self, uid: int) -> Record:
-        """What the uid list says of a message. Raises NoSuchMessage."""
-        message = self._listed(uid)
-        return self._folder.list.records.get(message.base) or Record(uid, message.base)
-
-    def downloads(self, uids: Iterable[int]) -> list[tuple[Message, Download]]:
-        """Those of these messages that are there, with what POP3 sends of each.
-
-        A plain message says so in its name; any other is opened once, and what was found is remembered.
-        """
-        found: list[tuple[Message, Download]] = []
-        looked: list[Message] = []
-        try:
-            for uid in uids:
-                with suppress(NoSuchMessage):
-                    message = self._listed(uid)
-                    if message.download is None:
-                        message.download = self._download(message)
-                        looked.append(message)
-                    found.append((message, message.download))
-        finally:
-            if looked:
-                self._remember(looked, [])
-        return found
-
-    def _download(self, message: Message) -> Download:
-        if filenames.is_plain(message.base):
-            return Download(self.octets(message.uid))
-        with self.body(message.uid) as body:
-            return measure(body, self.octets(message.uid))
-
-    def internal_date(self, uid: int) -> float:
-        """INTERNALDATE in seconds since the epoch: the file's modification time."""
-        message = self._listed(uid)
-        if message.internal_date == UNKNOWN:
-            facts = self._context.files.stat(self._path(message))
-            if facts is None:
-                with self.body(uid) as body:
-                    facts = body.stat()
-            message.internal_date = facts.st_mtime
-        return message.internal_date
-
-    def download_place(self, uid: int) -> int | None:
-        """The O of the uid list's line: its place in the order of POP3, before all that have none."""
-        record = self._folder.list.records.get(self._listed(uid).base)
-        stated = record.field("O") if record else None
-        return int(stated[:15]) if stated and stated.isascii() and stated.isdigit() else None
-
-    @property
-    def edition(self) -> tuple[UidList, int]:
-        """Changes where what POP3 was told of messages that were there before may be wrong now."""
-        return self._folder.list, self._corrections
-
-    @property
-    def uidl_format(self) -> str:
-        """The format of the POP3 unique-ids that no line of the uid list states."""
-        return self._context.uidl()
-
-    def uidls(self, uid: int) -> Iterator[str]:
-        """The POP3 unique-id: the P of the uid list's line, or as the configured format makes it.
-
-        An empty P, as Dovecot writes it where its unique-ids are file names, stands for the base name. What
-        follows is for a message whose unique-id is that of another: others that no two messages share, but
-        by what somebody writes into the list.
-        """
-        record = self.record(uid)
-        stated = record.field("P")
-        found = self._made_uidl(record) if stated is None else stated or record.base
-        if is_unique_id(found):
-            yield found
-        yield default_id(uid, self.uid_validity)
-        for number in itertools.count():
-            yield unique_id(
-                "%Mf", uid=uid, validity=self.uid_validity, base=f"{record.base}{number}", guid=""
-            )
-
-    def rendered(self, uid: int) -> Rendered:
-        """The prepared answers for a message, from the cache or made now."""
-        message = self._listed(uid)
-        found = self._answers.known(message)
-        if found is None:
-            with self.body(uid) as body:
-                found = self._answers.make(message, body)
-        self._correct_octets(message, found)
-        return found
-
-    def _correct_octets(self, message: Message, found: Rendered) -> None:
-        """The name or the uid list may say something untrue."""
-        if found.octets != self.octets(message.uid):
-            message.octets = found.octets
-            message.download = None
-            self._corrections += 1
-            self._remember([message], [])
-
-    def searchable(self, uid: int, limit: int) -> str | None:
-        """All that SEARCH compares of a message, folded; its answers are prepared by the way.
-
-        None where it has more than `limit` characters, and where there is no text index. Raises NoSuchMessage
-        and OSError.
-        """
-        message = self._listed(uid)
-        if not self._text.wanted:
-            self.prepared(uid, "octets")
-            return None
-        found = self._answers.known(message)
-        with self.body(uid) as body:
-            found = found or self._answers.make(message, body)
-            text = searchable(body.data, found.parts, limit)
-        self._correct_octets(message, found)
-        return text
-
-    def prepare_some(self, seconds: float) -> Piece:
-        """Prepare answers and texts of messages that nobody has asked for yet, for about so long.
-
-        Half of the time is for reading; writing down what came together takes as long.
-        """
-        until = self._context.now() + seconds / 2
-        return prepare_some(self, self._text, lambda: self._context.now() >= until)
-
-    def candidates(self, needle: str) -> "array[int] | None":
-        """The UIDs of all messages that may hold a folded string, ascending; None for every one."""
-        found = self._text.candidates(needle)
-        if found is None:
-            return None
-        return found.uids + self.uids[bisect_right(self.uids, found.until) :]
-
-    def save_prepared(self) -> None:
-        """Put what was prepared lately into the cache."""
-        self._answers.save()
-
-    def prepared(self, uid: int, what: Prepared) -> Any:
-        """One of the prepared answers (the fields of Rendered); messages are asked for in order of UID."""
-        found = self._answers.one(self._listed(uid), what)
-        return getattr(self.rendered(uid), what) if found is None else found
-
-    def column(self, uids: Sequence[int], what: Prepared) -> Sequence[Any]:
-        """One of the prepared answers of each of some neighbours, which are named in order of UID.
-
-        Raises Unread where one of them has to be read first, or is long, and NoSuchMessage.
-        """
-        found = self._answers.column(list(self._messages.each(uids)), what)
-        if found is None:
-            raise Unread
-        return found
-
-    def fields(self, uids: Sequence[int], names: Sequence[bytes]) -> Sequence[bytes | None]:
-        """The header fields of these names, of messages as column(); None for a header that is not ASCII."""
-        found = self._answers.fields(list(self._messages.each(uids)), names)
-        if found is None:
-            raise Unread
-        return found
-
-    def orderings(self, uids: Sequence[int]) -> list[bytes | None]:
-        """What SORT and THREAD compare of messages (message.ordering), which are named in order of UID.
-
-        None for those that have to be read first: rendered() has it too. Of neighbours all comes with one
-        look at the cache. Raises NoSuchMessage.
-        """
-        messages = list(self._messages.each(uids))
-        between = bisect_right(self.uids, uids[-1]) - bisect_left(self.uids, uids[0]) if uids else 0
-        parts = [messages] if between <= _FEW_BETWEEN * len(uids) else [[one] for one in messages]
-        return [one for part in parts if part for one in self._answers.orderings(part)]
-
-    def ready(self, uid: int, what: Prepared) -> Any | None:
-        """The same, but None where the message would have to be read first."""
-        return self._answers.ready(self._listed(uid), what)
-
-    # Changing
 
     def _sync_directories(self, *names: str) -> None:
         for name in names:

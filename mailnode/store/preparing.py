@@ -12,7 +12,7 @@ from mailnode.store.errors import NoSuchMessage
 from mailnode.store.text_cache import FolderText
 
 if TYPE_CHECKING:
-    from mailnode.store.mailbox import Mailbox
+    from mailnode.store.reading import Reading
 
 TEXT_LIMIT = 1_048_576  # characters of one message; what is longer is searched by reading it
 
@@ -34,7 +34,7 @@ class Piece:
     anew: bool
 
 
-def prepare_some(mailbox: "Mailbox", text: FolderText, enough: Callable[[], bool]) -> Piece:
+def prepare_some(mailbox: "Reading", text: FolderText, enough: Callable[[], bool]) -> Piece:
     """Go on until it is enough, or much has come together; then write it down. One message at least."""
     uids = mailbox.uids
     if not uids or text.until >= uids[-1]:
