@@ -96,7 +96,10 @@ class Surrogates:
         message = self.mailbox.get(uid)
         if message is not None and filenames.is_plain(message.base):
             return False
-        header = self.mailbox.prepared(uid, "header")
+        header = self.mailbox.ready(uid, "header")
+        if header is None:  # a look into the file costs less than to prepare everything
+            with self.mailbox.body(uid) as body:
+                header = body.header()
         return not header.isascii() and len(header) <= HEADER_LIMIT and _is_utf8(header)
 
 
