@@ -141,8 +141,7 @@ def _limit(name: str, values: Sequence[float]) -> str:
 
 def machine() -> str:
     """What it ran on, in a few words."""
-    system = f"{platform.system()} {platform.release()}"
-    return f"{os.cpu_count()} processors, {system}, Python {platform.python_version()}"
+    return f"{os.cpu_count()} processors, {platform.system()}, Python {platform.python_version()}"
 
 
 def as_json(results: Sequence[Result], limits: dict[str, list[float]], scale: str) -> str:
