@@ -333,7 +333,12 @@ class MailNode(Service):
 
     async def _restart_command(self, _: object) -> dict[str, object]:
         """Put another process in the place of each in which people read their mail."""
-        return {"ok": True, "workers": await self._workers.restart()}
+        if await self._workers.restart():
+            return {"ok": True}
+        return {
+            "ok": False,
+            "mistakes": ["a new process has ended at once, and the old ones stay; see the log"],
+        }
 
 
 def notify_systemd(state: bytes, environ: Callable[[str], str | None] = os.environ.get) -> None:

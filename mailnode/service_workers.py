@@ -18,13 +18,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList
-from twisted.internet.protocol import Factory, ProcessProtocol
+from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
 from mailnode.events.life import Bus
 from mailnode.events.log import Log
-from mailnode.net.link import Link
+from mailnode.net.link import Link, LinkEnd
 from mailnode.service_together import Together, event_of
 
 MOST = 4  # workers, where the configuration leaves their number to the machine
@@ -39,12 +39,12 @@ def how_many(wanted: int) -> int:
 
 
 class _Worker(ProcessProtocol):
-    """One process as the main one knows it."""
+    """One process as the main one knows it; `ready` says whether it serves, or has ended before it did."""
 
     def __init__(self, began: float, over: Callable[["_Worker", str], None]) -> None:
         self.began = began
         self.link: Link | None = None
-        self.ready: Deferred[None] = Deferred()
+        self.ready: Deferred[bool] = Deferred()
         self.ended: Deferred[None] = Deferred()
         self.leaves = False
         self.counts: Counter[tuple[str, str]] = Counter()
@@ -63,20 +63,9 @@ class _Worker(ProcessProtocol):
     def processEnded(self, reason: Failure) -> None:
         """Twisted's."""
         self._over(self, reason.getErrorMessage())
+        if not self.ready.called:
+            self.ready.callback(False)
         self.ended.callback(None)
-
-
-class _Ends(Factory):
-    """Makes the main process's end of a link."""
-
-    noisy = False
-
-    def __init__(self, link: Link) -> None:
-        self._link = link
-
-    def buildProtocol(self, addr: object) -> Link:
-        """Twisted's."""
-        return self._link
 
 
 class Workers:
@@ -101,11 +90,11 @@ class Workers:
     # Starting
 
     async def start(self, ports: Mapping[str, Any]) -> None:
-        """Have all of them accept on these ports, by endpoint; fires when they do."""
+        """Have all of them accept on these ports, by endpoint; fires when they do, or have died."""
         self._ports = dict(ports)
         if self._count:
             self._together.tell(self._say_to_all)
-        await DeferredList([self._start_one().ready for _ in range(self._count)], fireOnOneErrback=True)
+        await DeferredList([self._start_one().ready for _ in range(self._count)])
 
     def _start_one(self) -> _Worker:
         worker = _Worker(self._reactor.seconds(), self._over)
@@ -124,9 +113,9 @@ class Workers:
             )
         finally:
             theirs.close()
-        hears = {**self._relayed(worker), "ready": lambda: worker.ready.callback(None)}
+        hears = {**self._relayed(worker), "ready": lambda: worker.ready.callback(True)}
         worker.link = Link({**hears, "event": self._publish, "log": _write}, worker.hang_up)
-        self._reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, _Ends(worker.link))
+        self._reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, LinkEnd(worker.link))
         ours.close()
         worker.say("hello", self._key.hex())
         for other in self._workers:
@@ -189,15 +178,19 @@ class Workers:
         if not self._stopping:
             self._start_one()
 
-    async def restart(self) -> int:
-        """Put another worker in the place of each, one after the other; sessions go on to their end."""
-        replaced = list(self._workers)
-        for worker in replaced:
+    async def restart(self) -> bool:
+        """Put another worker in the place of each, one after the other; sessions go on to their end.
+
+        Gives whether that could be done. Where one dies at once, those that are not replaced so far stay.
+        """
+        for worker in list(self._workers):
             fresh = self._start_one()
-            await DeferredList([fresh.ready, fresh.ended], fireOnOneCallback=True)
-            worker.leaves = True
+            fresh.leaves = True  # till it serves: who takes nobody's place is not replaced
+            if not await fresh.ready:
+                return False
+            fresh.leaves, worker.leaves = False, True
             worker.say("leave")
-        return len(replaced)
+        return True
 
     def stop(self) -> "list[Deferred[None]]":
         """Have all of them end; gives what fires when they have."""

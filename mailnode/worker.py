@@ -15,7 +15,6 @@ import sys
 from typing import Any
 
 from twisted.internet.defer import Deferred
-from twisted.internet.protocol import Factory
 from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogBeginner
 from twisted.python.failure import Failure
 
@@ -23,7 +22,7 @@ from mailnode.auth.keys import lasting_key
 from mailnode.events.log import Log, cut
 from mailnode.events.output import fields_of
 from mailnode.fs import FileSystem
-from mailnode.net.link import Link
+from mailnode.net.link import Link, LinkEnd
 from mailnode.service_entrance import READING, Entrance
 from mailnode.service_listeners import make_gates, make_room, session_factories
 from mailnode.service_reading import CANNOT_START, read
@@ -131,16 +130,6 @@ class Worker:
         await self._stopping.put_away(self._entrance, [])
 
 
-class _TheLink(Factory):
-    noisy = False
-
-    def __init__(self, link: Link) -> None:
-        self._link = link
-
-    def buildProtocol(self, addr: object) -> Link:
-        return self._link
-
-
 def _observer(link: Link) -> Any:
     """The log goes to the main process."""
 
@@ -165,9 +154,13 @@ def main() -> None:
     reactor: Any = running
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a keyboard: the main process gets it too
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    worker = Worker(json.loads(sys.argv[1]), reactor)
+    try:
+        worker = Worker(json.loads(sys.argv[1]), reactor)
+    except CANNOT_START as error:
+        sys.stderr.write(f"{error}\n")
+        sys.exit(1)
     globalLogBeginner.beginLoggingTo([_observer(worker.link)], redirectStandardIO=False)
-    reactor.adoptStreamConnection(LINK, socket.AF_UNIX, _TheLink(worker.link))
+    reactor.adoptStreamConnection(LINK, socket.AF_UNIX, LinkEnd(worker.link))
     os.close(LINK)
     reactor.callWhenRunning(
         lambda: signal.signal(signal.SIGTERM, lambda *_: reactor.callFromThread(worker.stop))

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from twisted.internet.interfaces import ITransport
-from twisted.internet.protocol import connectionDone
+from twisted.internet.protocol import Factory, connectionDone
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
@@ -44,6 +44,9 @@ class Link(LineOnlyReceiver):
         if self.transport is None or not self.connected:
             return
         line = json.dumps(message, separators=(",", ":")).encode()
+        if len(line) > LONGEST:  # such as the event of a great many messages: the link is worth more
+            self._log.warn("message too long", kind=str(message[0]), octets=len(line))
+            return
         if self._held_back:
             self._held_back += len(line)
             if self._held_back > MOST_HELD_BACK:
@@ -89,3 +92,16 @@ class _Gauge:
 
     def stopProducing(self) -> None:
         """Twisted's: it never will again."""
+
+
+class LinkEnd(Factory):
+    """Makes a connection the one end of a link that there is."""
+
+    noisy = False
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    def buildProtocol(self, addr: object) -> Link:
+        """Twisted's: the connection is there."""
+        return self._link

@@ -142,7 +142,7 @@ class WorkerTests(InteropTestCase):
         clients = self.both()
         before = set(children(self.server.pid))
         answer = ask(self.server.config().control_socket, {"command": "restart"})
-        self.assertEqual(answer, {"ok": True, "workers": WORKERS})
+        self.assertEqual(answer, {"ok": True})
         with login(self.server) as client:
             client.noop()
         for client in clients:
@@ -150,6 +150,17 @@ class WorkerTests(InteropTestCase):
             client.logout()
         wait_until(lambda: len(children(self.server.pid)) == WORKERS, "the old ones to be gone")
         self.assertEqual(set(children(self.server.pid)) & before, set())
+
+    def test_restart_in_vain(self) -> None:
+        """Where a new process cannot start nobody leaves, and people are served as before."""
+        before = set(children(self.server.pid))
+        self.server._write("mailnode.toml", "hostname = 5\n")
+        answer = ask(os.path.join(self.server.directory, "state", "control.sock"), {"command": "restart"})
+        self.assertFalse(answer["ok"], answer)
+        self.assertEqual(set(children(self.server.pid)), before)
+        with login(self.server) as client:
+            client.noop()
+        self.server.write_config(self.server.extra)
 
     def test_pop3(self) -> None:
         """The lock of a maildrop holds in all processes."""

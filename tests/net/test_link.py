@@ -61,6 +61,13 @@ class LinkTests(SynchronousTestCase):
             self.link.say("a", "x" * 100)
         self.assertTrue(self.transport.aborted)
 
+    def test_too_long(self) -> None:
+        """What the other end would not take is left out, and the link stays."""
+        self.patch(module, "LONGEST", 100)
+        self.link.say("a", "x" * 100)
+        self.link.say("b")
+        self.assertEqual(self.transport.value(), b'["b"]\n')
+
     def test_lost(self) -> None:
         """Whoever is told afterwards does not know."""
         self.link.connectionLost()
