@@ -47,7 +47,11 @@ class Matching:
                 yield None
 
     def begin(self) -> None:
-        """Let the sets of messages in the key stand for those of the view."""
+        """See the mailbox as it is now, and let the sets of messages in the key stand for those of the view.
+
+        What another session has been told is done can be searched for, in whatever process it was done.
+        """
+        self.view.mailbox.sync()
         for members in self.key.sets:
             members.bind(self.view)
 
@@ -103,6 +107,7 @@ class Matching:
         Gives empty chunks, for others to have their turn.
         """
         if self.key is EVERY and most is None:
+            self.begin()
             yield from self._everything(found)
             return
         if self.key.of_message is not None and most is None and not self.scored:
