@@ -7,7 +7,7 @@ DEMO ?= var
 FUZZ_SECONDS ?= 60
 JOBS ?= 2
 
-.PHONY: run test lint fuzz bench bench-full sizes clean
+.PHONY: run test lint fuzz bench bench-full sizes clean dist
 
 run: $(VENV)/.ready
 	@exec $(BIN)/mailnode demo --dir $(DEMO)
@@ -63,6 +63,11 @@ $(VENV)/.ready-bench: $(VENV)/.ready-test
 $(VENV)/.ready-fuzz: $(VENV)/.ready-test
 	$(BIN)/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable '.[test,fuzz]'
 	@touch $@
+
+# The source archive and the wheel, in dist/ (docs/installing.md).
+dist: $(VENV)/.ready-test
+	rm -rf build dist mailnode.egg-info
+	$(BIN)/python -m build --no-isolation
 
 clean:
 	rm -rf $(VENV) .fuzz build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .import_linter_cache .hypothesis
