@@ -7,7 +7,7 @@ DEMO ?= var
 FUZZ_SECONDS ?= 60
 JOBS ?= 2
 
-.PHONY: run test lint fuzz bench bench-full sizes clean dist
+.PHONY: run test lint fuzz bench bench-full sizes clean dist man
 
 run: $(VENV)/.ready
 	@exec $(BIN)/mailnode demo --dir $(DEMO)
@@ -68,6 +68,10 @@ $(VENV)/.ready-fuzz: $(VENV)/.ready-test
 dist: $(VENV)/.ready-test
 	rm -rf build dist mailnode.egg-info
 	$(BIN)/python -m build --no-isolation
+
+# The pages of the manual, in build/man: man -l build/man/mailnode.1
+man: $(VENV)/.ready
+	$(BIN)/python -m tools.manual build/man
 
 clean:
 	rm -rf $(VENV) .fuzz build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .import_linter_cache .hypothesis
