@@ -3,9 +3,7 @@
 import gc
 import os
 import signal
-import socket
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from twisted.application.service import Service
@@ -47,6 +45,7 @@ from mailnode.service_entrance import READING, Entrance
 from mailnode.service_listeners import PROTOCOLS, Ports, make_gates, make_room, session_factories
 from mailnode.service_reading import CANNOT_START, read
 from mailnode.service_stopping import CHANGED, STOPPING, SWITCH_INTERVAL, Stopping
+from mailnode.service_systemd import ENDING, READY, Watchdog, notify_systemd
 from mailnode.service_together import Together
 from mailnode.service_web import web_side
 from mailnode.service_workers import Workers, how_many
@@ -112,6 +111,7 @@ class MailNode(Service):
         for subscriber in (write_to(Log("mailnode.mail"), without=EVERYDAY), tally.hear, self._recorder):
             bus.subscribe(subscriber)
         self._pulse = Pulse(reactor, tally.minute_is_over)
+        self._watchdog = Watchdog(reactor)
         self._indexer = Indexer(runtime, realm, feed, Log("mailnode.upkeep"))
         self._expiry = Expiry(reactor, realm, lambda: live.mailboxes.mailboxes, Log("mailnode.upkeep"))
         self._collections = ShortCollections(reactor, gc, quiet=lambda: not realm.crowded)
@@ -203,6 +203,9 @@ class MailNode(Service):
         if few := make_room(self._started.limits):
             remedy = "raise it (ulimit -n, LimitNOFILE of systemd), or lower the limits of sessions"
             self._log.warn("too few descriptors", reason=few, remedy=remedy)
+        if os.geteuid() == 0:
+            remedy = "start it as a user of its own, as etc/systemd does, or with twistd's --uid and --gid"
+            self._log.warn("runs as root", remedy=remedy)
         # Not earlier: what is made as root would not be the server's.
         entrance = self._entrance
         entrance.logins.verifiers.key = lasting_key(self._started.login_key, entrance.files)
@@ -238,7 +241,8 @@ class MailNode(Service):
         if self._announce and sys.__stdout__ is not None:  # sys.stdout leads into the log
             sys.__stdout__.write("mailnode ready\n")
             sys.__stdout__.flush()
-        notify_systemd(b"READY=1")
+        notify_systemd(READY)
+        self._watchdog.start()
 
     def _cannot_listen(self, failure: Failure) -> None:
         error: Any = failure.value
@@ -277,7 +281,8 @@ class MailNode(Service):
         return Deferred.fromCoroutine(self._stop())
 
     async def _stop(self) -> None:
-        notify_systemd(b"STOPPING=1")
+        notify_systemd(ENDING)
+        self._watchdog.stop()
         self._indexer.stop()
         self._expiry.stop()
         self._collections.stop()
@@ -339,16 +344,3 @@ class MailNode(Service):
             "ok": False,
             "mistakes": ["a new process has ended at once, and the old ones stay; see the log"],
         }
-
-
-def notify_systemd(state: bytes, environ: Callable[[str], str | None] = os.environ.get) -> None:
-    """Tell systemd how we are (sd_notify); nothing happens where nobody asked."""
-    path = environ("NOTIFY_SOCKET")
-    if not path:
-        return
-    address = "\0" + path[1:] if path.startswith("@") else path
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notifier:
-        try:
-            notifier.sendto(state, address)
-        except OSError as error:
-            Log("mailnode").warn("systemd could not be told", reason=error.strerror)

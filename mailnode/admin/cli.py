@@ -109,6 +109,9 @@ store.add_command(undelete)
     help="May be repeated.",
 )
 @click.option("--listen", callback=checked(_ip_address), default="", help="Listen on this address only.")
+@click.option(
+    "--state", default="state", show_default=True, help="Where mail, queue and caches lie; from DIRECTORY on."
+)
 @click.option("--port-offset", type=click.IntRange(0, 64000), default=0, help="Add this to every port.")
 @click.option("--tls-files/--no-tls-files", default=True, help="Make a certificate of our own, or not.")
 @click.pass_obj
@@ -118,6 +121,7 @@ def init(
     hostname: str,
     domains: tuple[str, ...],
     listen: str,
+    state: str,
     port_offset: int,
     tls_files: bool,
 ) -> None:
@@ -131,7 +135,7 @@ def init(
     directory = os.path.abspath(directory)
     ports = templates.standard_ports(port_offset)
     texts = {
-        "mailnode.toml": templates.configuration(hostname, domains, ports, listen=listen),
+        "mailnode.toml": templates.configuration(hostname, domains, ports, listen=listen, state=state),
         "mailboxes.toml": templates.MAILBOXES.format(domain=domains[0], aliases=""),
     }
     tls = os.path.join(directory, "tls")

@@ -37,7 +37,7 @@ hostname = {hostname}
 domains = {domains}
 
 # Where everything lies that the server writes: mail, queue, caches, the control socket.
-state = "state"
+state = {state}
 
 # The file with mailboxes and aliases.
 mailboxes = "mailboxes.toml"
@@ -83,7 +83,12 @@ def endpoint(port: int, address: str) -> str:
 
 
 def configuration(
-    hostname: str, domains: tuple[str, ...], ports: Mapping[Listener, int], *, listen: str = ""
+    hostname: str,
+    domains: tuple[str, ...],
+    ports: Mapping[Listener, int],
+    *,
+    listen: str = "",
+    state: str = "state",
 ) -> str:
     """A mailnode.toml for these names, listening on these ports."""
     listeners = [
@@ -97,6 +102,7 @@ def configuration(
     ]
     return _CONFIG.format(
         hostname=_quoted(hostname),
+        state=_quoted(state),
         domains="[" + ", ".join(map(_quoted, domains)) + "]",
         listeners="\n".join(listeners),
     )

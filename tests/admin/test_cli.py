@@ -101,6 +101,14 @@ class Init(Commands):
         for name in ("mailnode.toml", "mailboxes.toml", "tls/key.pem"):
             self.assertEqual((self.path.parent / name).stat().st_mode & 0o777, 0o600)
 
+    def test_state(self) -> None:
+        """The folder of the state is where it is wanted, else beside the configuration."""
+        state = str(self.path.parent.parent / "elsewhere")
+        for options, expected in (((), str(self.path.parent / "state")), (("--state", state), state)):
+            shutil.rmtree(self.path.parent, ignore_errors=True)
+            self.init(*options)
+            self.assertEqual(load(str(self.path), FileSystem()).config.state, expected)
+
     def test_listen_and_offset(self) -> None:
         """--listen and --port-offset shape the endpoints, for IPv6 too, as Twisted reads them."""
         self.init("--listen", "::1", "--port-offset", "2000", "--domain", "example.net")
