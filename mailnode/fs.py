@@ -259,6 +259,11 @@ class FileSystem:
         self.health.check(path)
         return NewFile(os.open(path, _CREATE, mode), path, self.health)
 
+    def open_end(self, path: str, *, mode: int = 0o600) -> NewFile:
+        """A file to append to, for what need not be durable; it is made where there is none."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        return NewFile(os.open(path, flags, mode), path, self.health)
+
     def append(self, path: str, data: bytes, *, durable: bool = True) -> None:
         """Add `data` to the end of an existing file in one write and make it durable, if that is wanted.
 

@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import sys
+from functools import partial
 from typing import Any
 
 from twisted.application.service import Service
@@ -32,7 +33,8 @@ from mailnode.events.deeds import EVERYDAY
 from mailnode.events.journal import Journal
 from mailnode.events.life import write_to
 from mailnode.events.log import Log
-from mailnode.events.output import take_over
+from mailnode.events.log_file import LogFile
+from mailnode.events.output import Output, log_path, take_over
 from mailnode.events.tally import Tally
 from mailnode.fs import FileSystem
 from mailnode.net.listen import Serve
@@ -91,6 +93,7 @@ class MailNode(Service):
     def __init__(self, path: str, reactor: Any, *, announce: bool = False, twistd: Any = None) -> None:
         self._path = path
         self._twistd = twistd
+        self._log_file: LogFile | None = None
         self._reactor = reactor
         self._announce = announce
         self._log = Log("mailnode")
@@ -187,8 +190,26 @@ class MailNode(Service):
         super().setServiceParent(parent)
         if self._twistd is not None:
             form = self._started.log.format
-            if not take_over(parent, self._twistd, sys.stdout, form) and form != "text":
-                self._warnings.append("log.format has no effect: twistd does not log on standard output")
+            if not take_over(parent, self._twistd, self._log_output(), form) and form != "text":
+                self._warnings.append("log.format has no effect: twistd's options lead the log elsewhere")
+
+    def _log_output(self) -> Output:
+        path = log_path(self._twistd)
+        if not path:
+            return sys.stdout
+        try:
+            self._log_file = LogFile(self._entrance.files, path)
+        except OSError as error:
+            sys.stderr.write(f"cannot write the log to {path}: {error.strerror}\n")
+            sys.exit(1)
+        return self._log_file
+
+    def _reopen_log(self, file: LogFile) -> None:
+        try:
+            file.reopen()
+        except OSError as error:
+            remedy = "let the user of the server write there; till then the old file is used"
+            self._log.warn("log not reopened", path=file.path, reason=error.strerror, remedy=remedy)
 
     def privilegedStartService(self) -> None:
         """twistd's: take the ports while that is still allowed."""
@@ -219,6 +240,11 @@ class MailNode(Service):
         self._collections.start()
         self._pulse.start()
         entrance.certificates.renewal.start()
+        if file := self._log_file:
+            reopen = partial(self._reactor.callFromThread, self._reopen_log, file)
+            signal.signal(signal.SIGUSR1, lambda *_: reopen())
+        elif not signal.getsignal(signal.SIGUSR1):
+            signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # else it would end the server
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._hang_up))
         self._listening.addCallback(lambda _: Deferred.fromCoroutine(self._workers.start(self._ports.held())))
         self._listening.addCallback(lambda _: Deferred.fromCoroutine(self._open_control_socket()))

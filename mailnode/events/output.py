@@ -1,18 +1,20 @@
-"""The log on the standard output: the lines that twistd would write, octet for octet, for less; or JSON.
+"""The log as lines: those that twistd would write, octet for octet, for less; or JSON.
 
 twistd makes the time, the format and the system of each event anew, and that takes longer than what most
-commands do. Only where its options leave the log on the standard output, as services do that systemd or a
-container keeps, is there anything to gain here; all else stays twistd's.
+commands do. Where its options leave the log on the standard output, as services do that systemd or a
+container keeps, or in a file (`--logfile`), the lines are ours; all else, such as syslog, stays twistd's.
+twistd would put its file aside itself, a megabyte at a time, and nobody else could without losing lines.
 
 As JSON each line is an object: time, level, source, event, then the fields of the fact, with the ids of the
 connection and the message; a bug has its traceback. It is ASCII, as all that peers have sent is escaped.
 """
 
 import json
+import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import IO, Any
+from typing import Any, Protocol
 
 from twisted.logger import ILogObserver, LogEvent, formatEvent, formatEventAsClassicLogText
 from twisted.python.components import Componentized
@@ -23,11 +25,21 @@ from mailnode.events.log import cut
 _BOUND = "field_"
 
 
+class Output(Protocol):
+    """What lines are written to: a text stream, or a LogFile."""
+
+    def write(self, text: str, /) -> object:
+        """Append the text."""
+
+    def flush(self) -> object:
+        """Hold nothing back."""
+
+
 @implementer(ILogObserver)
 class Lines:
     """Writes an event as one line, and flushes it."""
 
-    def __init__(self, output: IO[str]) -> None:
+    def __init__(self, output: Output) -> None:
         self._output = output
         self._second = -1
         self._time = ""
@@ -52,7 +64,7 @@ class Lines:
 class JsonLines:
     """Writes an event as a JSON object on a line of its own, and flushes it."""
 
-    def __init__(self, output: IO[str]) -> None:
+    def __init__(self, output: Output) -> None:
         self._output = output
 
     def __call__(self, event: LogEvent) -> None:
@@ -81,16 +93,23 @@ def fields_of(event: LogEvent) -> dict[str, Any]:
     return {**bound, **event.get("fields", {})}
 
 
-FORMATS: dict[str, Callable[[IO[str]], Any]] = {"text": Lines, "json": JsonLines}
+FORMATS: dict[str, Callable[[Output], Any]] = {"text": Lines, "json": JsonLines}
 
 
-def take_over(application: Any, twistd: Any, output: IO[str], form: str = "text") -> bool:
-    """Have the application log in this format where twistd would have it log on the standard output.
+def log_path(twistd: Any) -> str:
+    """The path of the file in which twistd's options want the log; empty where they want it elsewhere."""
+    path = twistd["logfile"]
+    return "" if twistd["syslog"] or path in (None, "", "-") else os.path.abspath(path)
 
-    Gives whether it does.
+
+def take_over(application: Any, twistd: Any, output: Output, form: str = "text") -> bool:
+    """Have the application log in this format where twistd logs on the standard output, or in a file.
+
+    `output` is that. Gives whether it does so.
     """
-    elsewhere = twistd["syslog"] or twistd["logfile"] not in (None, "", "-")
-    ours = bool(twistd["nodaemon"]) and not elsewhere and isinstance(application, Componentized)
+    elsewhere = twistd["syslog"] or twistd.get("logger")
+    here = not elsewhere and bool(twistd["nodaemon"] or log_path(twistd))
+    ours = here and isinstance(application, Componentized)
     if ours:
         application.setComponent(ILogObserver, FORMATS[form](output))
     return ours

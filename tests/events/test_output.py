@@ -1,6 +1,7 @@
 """The log on the standard output."""
 
 import json
+import os
 from datetime import datetime
 from io import StringIO
 from typing import Any
@@ -13,7 +14,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.events.log import Log
-from mailnode.events.output import JsonLines, Lines, take_over
+from mailnode.events.output import JsonLines, Lines, log_path, take_over
 
 
 class LinesTests(SynchronousTestCase):
@@ -113,16 +114,20 @@ class JsonTests(SynchronousTestCase):
 
 
 class TakingOver(SynchronousTestCase):
-    """Where twistd would not log on the standard output, nothing is changed."""
+    """Where twistd would log neither on the standard output nor in a file, nothing is changed."""
 
     def test_options(self) -> None:
         """All options that say where to."""
         for options, taken in (
             ({}, True),
             ({"logfile": "-"}, True),
-            ({"logfile": "/var/log/mail"}, False),
+            ({"logfile": "/var/log/mail"}, True),
+            ({"logfile": "/var/log/mail", "nodaemon": False}, True),
             ({"syslog": True}, False),
+            ({"syslog": True, "logfile": "/var/log/mail"}, False),
+            ({"logger": "some.factory"}, False),
             ({"nodaemon": False}, False),
+            ({"nodaemon": False, "logfile": "-"}, False),
         ):
             application = Application("mailnode")
             twistd = {"nodaemon": True, "syslog": False, "logfile": None, **options}
@@ -133,3 +138,14 @@ class TakingOver(SynchronousTestCase):
             found = application.getComponent(ILogObserver, None)
             self.assertEqual(isinstance(found, Lines), taken, str(options))
         take_over(None, {"nodaemon": True, "syslog": False, "logfile": None}, StringIO())
+
+    def test_path(self) -> None:
+        """The file of the log is where the options say, whatever folder twistd goes to."""
+        for logfile, syslog, expected in (
+            (None, False, ""),
+            ("-", False, ""),
+            ("x.log", False, os.path.abspath("x.log")),
+            ("/var/log/x.log", False, "/var/log/x.log"),
+            ("/var/log/x.log", True, ""),
+        ):
+            self.assertEqual(log_path({"logfile": logfile, "syslog": syslog}), expected)
