@@ -7,7 +7,7 @@ DEMO ?= var
 FUZZ_SECONDS ?= 60
 JOBS ?= 2
 
-.PHONY: run test lint fuzz bench bench-full sizes clean dist man
+.PHONY: run test lint fuzz bench bench-full sizes clean dist man deb
 
 run: $(VENV)/.ready
 	@exec $(BIN)/mailnode demo --dir $(DEMO)
@@ -72,6 +72,14 @@ dist: $(VENV)/.ready-test
 # The pages of the manual, in build/man: man -l build/man/mailnode.1
 man: $(VENV)/.ready
 	$(BIN)/python -m tools.manual build/man
+
+# A package for this Debian or Ubuntu, in build/deb; it takes: apt install build-essential debhelper bash-completion python3-venv
+deb: dist
+	rm -rf build/deb && mkdir -p build/deb
+	tar -xzf dist/mailnode-*.tar.gz -C build/deb
+	cp -r packaging/debian build/deb/mailnode-*/
+	cd build/deb/mailnode-*/ && dpkg-buildpackage --build=binary --no-sign
+	@ls build/deb/*.deb
 
 clean:
 	rm -rf $(VENV) .fuzz build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache .import_linter_cache .hypothesis
