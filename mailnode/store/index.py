@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mailnode.store.prepared_tables import SCHEMA, PreparedTables
-from mailnode.store.sql import as_text, check
+from mailnode.store.sql import as_text, check, drop_all
 from mailnode.store.uidlist import UID_END
 from mailnode.store.vanished import Record, Vanished
 from mailnode.wire.errors import BadSyntax
@@ -107,8 +107,7 @@ class Index(PreparedTables):
         with self._transaction():
             if self._is_current():
                 return  # somebody else has done it meanwhile
-            for (name,) in self._db.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-                self._db.execute(f'DROP TABLE "{name}"')
+            drop_all(self._db)
             for statement in _SCHEMA.split(";"):
                 self._db.execute(statement)
             self._db.execute("INSERT INTO origin VALUES (?)", (token,))

@@ -3,6 +3,12 @@
 import sqlite3
 from collections.abc import Sequence
 
+_OBJECTS = """
+SELECT type, name FROM sqlite_master
+WHERE type IN ('view', 'trigger', 'table') AND name NOT LIKE 'sqlite!_%' ESCAPE '!'
+ORDER BY type DESC, sql LIKE 'CREATE VIRTUAL%' DESC
+"""
+
 
 def check(values: Sequence[object], types: Sequence[type]) -> None:
     """SQLite keeps no watch over types, and its pages may be damaged."""
@@ -19,6 +25,17 @@ def as_text(name: str) -> bytes | str:
     except UnicodeEncodeError:
         return name.encode("utf-8", "surrogateescape")
     return name
+
+
+def drop_all(db: sqlite3.Connection) -> None:
+    """Drop all that is in a file, whoever made it: a later version may have left more than tables.
+
+    What SQLite keeps for itself (`sqlite_sequence`) cannot be dropped, and is in nobody's way. A virtual
+    table goes before the tables that it has made, which go with it.
+    """
+    for kind, name in db.execute(_OBJECTS).fetchall():
+        quoted = '"' + name.replace('"', '""') + '"'
+        db.execute(f"DROP {kind} IF EXISTS {quoted}")
 
 
 class Transaction:

@@ -18,7 +18,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mailnode.store.sql import Transaction
+from mailnode.store.sql import Transaction, drop_all
 
 FILE_NAME = "mailnode-text.sqlite"
 
@@ -104,8 +104,7 @@ class TextIndex:
         """Forget everything."""
         with Transaction(self._db):
             try:
-                for name in ("text", "origin", "folder", "passed_over"):
-                    self._db.execute(f"DROP TABLE IF EXISTS {name}")
+                drop_all(self._db)
                 for statement in _SCHEMA.split(";"):
                     self._db.execute(statement)
             except sqlite3.OperationalError as error:

@@ -103,7 +103,7 @@ class ContainerTests(SynchronousTestCase):
         self.assertEqual({"mailnode", "twisted", "setup.cfg", "pyproject.toml", *read} - names, set())
 
     def test_commands(self) -> None:
-        """The server starts in the foreground, with the configuration of the volume; health asks for it too."""
+        """The server starts in the foreground with the volume's configuration, of which health is asked."""
         program, *arguments = json.loads(self.step("CMD"))
         self.assertEqual(program, "twistd")
         options = ServerOptions()
