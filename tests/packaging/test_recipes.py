@@ -72,6 +72,36 @@ class DebianTests(SynchronousTestCase):
             assert_parses(words)
 
 
+class InstallingTests(SynchronousTestCase):
+    """docs/installing.md"""
+
+    def setUp(self) -> None:
+        self.text = (ROOT / "docs" / "installing.md").read_text(encoding="utf-8")
+        self.lines = (
+            "".join(re.findall(r"(?ms)^```\n(.*?)^```$", self.text)).replace("\\\n", " ").splitlines()
+        )
+
+    def test_commands(self) -> None:
+        """What is to be typed are commands that the program has."""
+        typed = [
+            re.search(r"(?:^|-- |mailnode +)mailnode ((?:init|mailbox|alias|check|doctor)\b.*)", line)
+            for line in self.lines
+        ]
+        found = [one[1].split() for one in typed if one]
+        self.assertGreaterEqual(len(found), 8)
+        for words in found:
+            assert_parses(words)
+
+    def test_files(self) -> None:
+        """What is to be copied, built and read is there."""
+        named = set(re.findall(r"(?<!/)\b(?:etc|packaging)/[\w./]+\w", self.text))
+        self.assertGreater(len(named), 4)
+        self.assertEqual([name for name in named if not (ROOT / name).exists()], [])
+        makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+        for target in re.findall(r"\bmake (dist|deb|man)\b", self.text):
+            self.assertRegex(makefile, rf"(?m)^{target}: ")
+
+
 def assert_parses(words: list[str]) -> None:
     """The command is there, and has all these options."""
     shown = CliRunner().invoke(main, [*words, "--help"])
