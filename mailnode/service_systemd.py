@@ -24,9 +24,9 @@ def notify_systemd(state: bytes, environ: Environ = os.environ.get) -> None:
         return
     address = "\0" + path[1:] if path.startswith("@") else path
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as notifier:
-        notifier.setblocking(False)
         try:
-            notifier.sendto(state, address)
+            # What is said again and again must not stop the event loop, of which it tells.
+            notifier.sendto(state, socket.MSG_DONTWAIT if state == ALIVE else 0, address)
         except OSError as error:
             Log("mailnode").warn("systemd could not be told", reason=error.strerror)
 

@@ -99,7 +99,8 @@ FORMATS: dict[str, Callable[[Output], Any]] = {"text": Lines, "json": JsonLines}
 def log_path(twistd: Any) -> str:
     """The path of the file in which twistd's options want the log; empty where they want it elsewhere."""
     path = twistd["logfile"]
-    return "" if twistd["syslog"] or path in (None, "", "-") else os.path.abspath(path)
+    elsewhere = twistd["syslog"] or twistd.get("logger")
+    return "" if elsewhere or path in (None, "", "-") else os.path.abspath(path)
 
 
 def take_over(application: Any, twistd: Any, output: Output, form: str = "text") -> bool:

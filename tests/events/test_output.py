@@ -149,3 +149,4 @@ class TakingOver(SynchronousTestCase):
             ("/var/log/x.log", True, ""),
         ):
             self.assertEqual(log_path({"logfile": logfile, "syslog": syslog}), expected)
+        self.assertEqual(log_path({"logfile": "x.log", "syslog": False, "logger": "some.factory"}), "")

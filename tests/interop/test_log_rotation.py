@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from tests.interop.harness import REPOSITORY, Server, run, wait_until
 
+_ENVIRONMENT = {**os.environ, "PYTHONPATH": REPOSITORY}
 _LOG = '\n[log]\nformat = "json"\n'
 
 
@@ -28,15 +29,19 @@ class LogRotationTests(SynchronousTestCase):
         room = tempfile.mkdtemp(prefix="mailnode-log-")  # logrotate wants one that only its owner can write
         self.addCleanup(shutil.rmtree, room)
         self.path = os.path.join(room, "mailnode.log")
-        options = ["-n", "--pidfile=", f"--logfile={self.path}", "mailnode", "--config"]
-        self.process = subprocess.Popen(
-            [os.path.join(os.path.dirname(sys.executable), "twistd"), *options, self.server.config_path],
-            cwd=self.server.directory,
-            env={**os.environ, "PYTHONPATH": REPOSITORY},
-        )
+
+    def start(self) -> None:
+        """Start the server, with its log at the path."""
+        self.process = subprocess.Popen(self.command(), cwd=self.server.directory, env=_ENVIRONMENT)
         self.addCleanup(self.process.wait)
         self.addCleanup(self.process.kill)
         self.wait_for("ready", self.path)
+
+    def command(self) -> list[str]:
+        """What starts it."""
+        twistd = os.path.join(os.path.dirname(sys.executable), "twistd")
+        options = ["-n", "--pidfile=", f"--logfile={self.path}", "mailnode", "--config"]
+        return [twistd, *options, self.server.config_path]
 
     def lines(self, path: str) -> list[dict[str, object]]:
         """The whole lines of a log."""
@@ -70,6 +75,7 @@ class LogRotationTests(SynchronousTestCase):
 
     def test_put_aside(self) -> None:
         """Lines go into the renamed file until SIGUSR1, then into a new one; each is there once."""
+        self.start()
         self.greet("m1", "m2")
         os.rename(self.path, f"{self.path}.1")
         self.greet("m3")
@@ -89,6 +95,7 @@ class LogRotationTests(SynchronousTestCase):
         logrotate = shutil.which("logrotate", path=os.environ.get("PATH", "") + ":/usr/sbin")
         if logrotate is None:
             return
+        self.start()
         text = (Path(REPOSITORY) / "etc" / "logrotate.d" / "mailnode").read_text(encoding="utf-8")
         user = pwd.getpwuid(os.geteuid()).pw_name
         text = text.replace("/var/log/mailnode/*.log", self.path).replace(
@@ -107,3 +114,17 @@ class LogRotationTests(SynchronousTestCase):
             wait_until(lambda name=name: self.told(self.path) == [name], name)  # type: ignore[misc]
         self.assertEqual(self.told(f"{self.path}.1"), ["m2"])
         self.assertTrue(os.path.exists(f"{self.path}.2.gz"))
+
+    def test_cannot_be_written(self) -> None:
+        """A file that cannot be made is named, and the server does not start."""
+        self.path = os.path.join(self.path, "not", "there.log")
+        ended = subprocess.run(
+            self.command(),
+            cwd=self.server.directory,
+            env=_ENVIRONMENT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        self.assertEqual(ended.returncode, 1)
+        self.assertEqual(ended.stderr, f"cannot write the log to {self.path}: No such file or directory\n")
