@@ -153,7 +153,7 @@ class Mailnode(Side):
 
     def __init__(self, people: Sequence[str], extra: str = "", *, aliases: str = "") -> None:
         (lmtp,) = free_ports(1)
-        self.server = Server((), extra=_LIMITS.format(lmtp=lmtp) + extra)
+        self.server = Server((), head="", extra=_LIMITS.format(lmtp=lmtp) + extra)
         self.ports = {**self.server.ports, "lmtp": lmtp}
         hashed = Hasher(Auth(argon2_memory=64, argon2_time=1)).hash(PASSWORD)
         boxes = (f'[mailboxes."{self.address(one)}"]\npassword = "{hashed}"\n' for one in people)

@@ -208,7 +208,7 @@ class Config:
     mailboxes: str = "mailboxes.toml"
     postmaster: Annotated[str, address_or_nothing] = ""
     language: Language = "en"
-    workers: Annotated[int, between(0, 64)] = 1
+    workers: Annotated[int, between(0, 64)] = 0
     subaddress: Annotated[str, subaddress_separator] = "+"
     trusted_networks: Networks = _LOOPBACK
     proxy_networks: Networks = _LOOPBACK

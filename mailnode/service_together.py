@@ -9,7 +9,7 @@
 Every process tells the main one, which tells the others.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import astuple
 from typing import Any
 
@@ -37,6 +37,11 @@ def event_of(name: str, *values: Any) -> life.Event:
     return kind(*(tuple(value) if isinstance(value, list) else value for value in values))
 
 
+def _login_message(told: Told) -> tuple[object, ...]:
+    attempt = None if told.attempt is None else told.attempt.hex()
+    return ("login", told.source, told.name.hex(), attempt, told.ours, told.age)
+
+
 class Together:
     """The part of one process in all that they do together; `gates` are by protocol."""
 
@@ -58,16 +63,16 @@ class Together:
         def feed(key: MailboxKey) -> None:
             say("feed", key[0], key[1])
 
-        def login(told: Told) -> None:
-            attempt = None if told.attempt is None else told.attempt.hex()
-            say("login", told.source, told.name.hex(), attempt, told.ours)
-
         self._feed.tell = feed
-        self._throttle.tell = login
+        self._throttle.tell = lambda told: say(*_login_message(told))
         self._sessions.say = lambda address, text: say("say", address, text)
         groups = {PRESENT: self._sessions.counts, **{name: gate.counts for name, gate in self._gates.items()}}
         for group, counts in groups.items():
             counts.tell = lambda name, by, group=group: say("count", group, name, by)  # type: ignore[misc]
+
+    def known(self) -> Iterator[tuple[object, ...]]:
+        """Messages to a process that begins: what was said before, as far as it still matters."""
+        yield from map(_login_message, self._throttle.known())
 
     def _hear_feed(self, address: str, levels: list[str]) -> None:
         self._feed.hear((address, tuple(levels)))
@@ -78,9 +83,9 @@ class Together:
         elif group in self._gates:
             self._gates[group].hear(name, by)
 
-    def _hear_login(self, source: str | None, name: str, attempt: str | None, ours: bool) -> None:
+    def _hear_login(self, source: str | None, name: str, attempt: str | None, ours: bool, age: float) -> None:
         tried = None if attempt is None else bytes.fromhex(attempt)
-        self._throttle.hear(Told(source, bytes.fromhex(name), tried, ours))
+        self._throttle.hear(Told(source, bytes.fromhex(name), tried, ours, age))
 
     def _hear_said(self, address: str, text: str) -> None:
         self._sessions.hear(address, text)

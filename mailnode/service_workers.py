@@ -87,6 +87,11 @@ class Workers:
         self._stopping = False
         self._waiting: list[Any] = []
 
+    @property
+    def pids(self) -> list[int]:
+        """Of those that run."""
+        return [worker.transport.pid for worker in self._workers if worker.transport is not None]
+
     # Starting
 
     async def start(self, ports: Mapping[str, Any]) -> None:
@@ -118,6 +123,8 @@ class Workers:
         self._reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, LinkEnd(worker.link))
         ours.close()
         worker.say("hello", self._key.hex())
+        for message in self._together.known():
+            worker.say(*message)
         for other in self._workers:
             for (group, name), number in other.counts.items():
                 worker.say("count", group, name, number)

@@ -265,7 +265,7 @@ class Stream(Protocol):
             self._put(data if self._deflater is None else self._deflater.take(data))
 
     def write_with_next(self, data: bytes) -> None:
-        """The same for what more will follow at once: a little goes out with that, or as soon as one waits."""
+        """The same where more will follow at once: a little goes out with that, or when somebody waits."""
         if len(data) > TOGETHER:
             self.write(data)
         else:

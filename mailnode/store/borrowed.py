@@ -279,7 +279,7 @@ class Borrowed(Mailbox):
     def append_all(
         self, arriving: Sequence[Arriving], *, freed: Usage = NOTHING, claimed: bool = False
     ) -> list[int]:
-        r"""Put finished messages here, with those flags that the reader may set. \Recent stays for the owner."""
+        """Put finished messages here, with those flags that the reader may set. They are nobody's claim."""
         self._look()
         kept = [Arriving(one.draft, self._kept(one.flags), one.internal_date) for one in arriving]
         uids = self._lent.append_all(kept, freed=freed)
