@@ -133,7 +133,7 @@ class Workers:
         finally:
             theirs.close()
         hears = {**self._relayed(worker), "ready": lambda: worker.ready.callback(True)}
-        worker.link = Link({**hears, "event": self._publish, "log": _write}, worker.hang_up)
+        worker.link = Link({**hears, "event": self._publish, "log": _write}, worker.hang_up, self._reactor)
         self._reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, LinkEnd(worker.link))
         ours.close()
         worker.say("hello", self._key.hex())

@@ -78,6 +78,7 @@ class _Good:
     """A name at a source where it has logged in."""
 
     last: float
+    told: float = 0.0  # when all processes heard of it
     failures: deque[_Failure] = field(default_factory=_failures)
 
 
@@ -123,7 +124,7 @@ class LoginThrottle:
         """The same for a login that another process has seen; also for a right one."""
         source, now = told.source, self._clock() - told.age
         if told.attempt is None:
-            self._forgive(source, told.name, now)
+            self._forgive(source, told.name, now, told=True)
             return 0
         pair = self._pair(source, told.name) if source is not None else None
         if pair is not None:
@@ -139,12 +140,24 @@ class LoginThrottle:
         return sum(failure.name == told.name and failure.time > now - _DAY for failure in failures)
 
     def succeeded(self, address: str, name: str) -> None:
-        """Forget what this source did wrong under this name; the name is good there from now on."""
-        told = Told(_source(address), self._digest(name.encode()))
-        self.tell(told)
-        self._forgive(told.source, told.name, self._clock())
+        """Forget what this source did wrong under this name; the name is good there from now on.
 
-    def _forgive(self, source: str | None, digest: bytes, now: float) -> None:
+        Others are told where that is news to them: people log in all the time.
+        """
+        told = Told(_source(address), self._digest(name.encode()))
+        news = self._is_news(told)
+        if news:
+            self.tell(told)
+        self._forgive(told.source, told.name, self._clock(), told=news)
+
+    def _is_news(self, told: Told) -> bool:
+        if told.source is None:
+            return False
+        pair = self._good.get((told.source, told.name))
+        wrong = any(one.name == told.name for one in self._sources.get(told.source, ()))
+        return pair is None or bool(pair.failures) or wrong or pair.told < self._clock() - _DAY
+
+    def _forgive(self, source: str | None, digest: bytes, now: float, *, told: bool) -> None:
         if source is None:
             return
         if source in self._sources:
@@ -152,6 +165,7 @@ class LoginThrottle:
             self._sources[source] = deque(others, maxlen=KEPT)
         pair = _latest(self._good, (source, digest), lambda: _Good(0.0), _PAIRS)
         pair.last = now
+        pair.told = now if told else pair.told
         pair.failures.clear()
 
     def known(self) -> list[Told]:

@@ -148,6 +148,24 @@ class Throttle(SynchronousTestCase):
         blocked = [self.throttle.blocked("192.0.2.1", name) for name in ("anna", "ben", "carl")]
         self.assertEqual(blocked, [True, False, False])
 
+    def test_news(self) -> None:
+        """Others hear of a right login where it changes something for them, and once a day."""
+        heard: list[throttle.Told] = []
+        self.throttle.tell = heard.append
+        for told in (1, 0, 0):
+            self.throttle.succeeded("192.0.2.1", "anna")
+            self.assertEqual(len(heard), told)
+            heard.clear()
+        self.fail_times("192.0.2.1", 1)
+        self.throttle.succeeded("192.0.2.1", "anna")
+        self.assertEqual(len(heard), 2)
+        self.fail_times("192.0.2.2", 1)
+        self.throttle.succeeded("192.0.2.2", "anna")
+        self.assertEqual(len(heard), 4)
+        self.clock.advance(86401)
+        self.throttle.succeeded("192.0.2.1", "anna")
+        self.assertEqual(len(heard), 5)
+
     def test_retold(self) -> None:
         """Who is told of all that is known decides the same, then and later."""
         self.throttle.succeeded("192.0.2.1", "anna")
