@@ -159,12 +159,13 @@ class Mailnode(Side):
         boxes = (f'[mailboxes."{self.address(one)}"]\npassword = "{hashed}"\n' for one in people)
         text = "[aliases]\n" + aliases + "\n" + "\n".join(boxes)
         FileSystem().replace(os.path.join(self.server.directory, "mailboxes.toml"), text.encode())
+        self._config = self.server.config()
 
     def login(self, person: str) -> str:
         return self.address(person)
 
     def maildir(self, person: str) -> str:
-        return self.server.maildir(self.address(person))
+        return self._config.mail_directory(self.address(person))
 
     def start(self) -> None:
         self.server.start()
