@@ -7,7 +7,7 @@ DEMO ?= var
 FUZZ_SECONDS ?= 60
 JOBS ?= 2
 
-.PHONY: run test lint fuzz bench bench-full sizes clean
+.PHONY: run test lint docs fuzz bench bench-full sizes clean
 
 run: $(VENV)/.ready
 	@exec $(BIN)/mailnode demo --dir $(DEMO)
@@ -21,6 +21,11 @@ lint: $(VENV)/.ready-lint
 	$(BIN)/mypy
 	$(BIN)/lint-imports --config setup.cfg
 	$(BIN)/python tools/sizes.py
+
+# The documentation as a site, in build/site; a broken link or a page that nothing leads to is an error.
+docs: $(VENV)/.ready-docs
+	$(BIN)/mkdocs --quiet build --strict
+	$(BIN)/python tools/self_contained.py build/site
 
 # Every target of tests/fuzz, for FUZZ_SECONDS in all.
 fuzz: $(VENV)/.ready-fuzz
@@ -54,6 +59,10 @@ $(VENV)/.ready-test: $(VENV)/.ready
 
 $(VENV)/.ready-lint: $(VENV)/.ready-test
 	$(BIN)/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable '.[test,lint]'
+	@touch $@
+
+$(VENV)/.ready-docs: $(VENV)/.ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable '.[docs]'
 	@touch $@
 
 $(VENV)/.ready-bench: $(VENV)/.ready-test
