@@ -31,6 +31,7 @@ _ALWAYS = ("hostname", "domains")
 _WORDS = {
     "address": ("address", "addresses"),
     "address_or_nothing": ('address or `""`', ""),
+    "directory_url": ('https address or `""`', ""),
     "dns_server": ("IP address with or without port", "IP addresses with or without port"),
     "domain_name": ("domain name", "domain names"),
     "endpoint": ("endpoint", "endpoints"),
