@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
+from itertools import dropwhile
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -17,7 +18,8 @@ from mailnode.config_rules import FilePath, between, domain_name
 from tools import reference
 
 ROOT = Path(__file__).resolve().parent.parent
-FENCE = re.compile(r"^( *)```(?:sh)?\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^ *```(.*?)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)  # its language, and what is in it
+BEFORE = re.compile(r"sudo|root|do|then|if|!|[\d*]+")  # may stand before a command, also in cron's tables
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 
 
@@ -151,14 +153,14 @@ class Examples(SynchronousTestCase):
 def in_code(text: str) -> Iterator[list[str]]:
     """The words behind `mailnode` of each command in fenced code, `--config FILE` taken away."""
     for fence in FENCE.finditer(text):
-        for line in fence[2].replace("\\\n", " ").splitlines():
+        for line in fence[2].replace("\\\n", " ").splitlines() if fence[1] in ("", "sh") else ():
             lexer = shlex.shlex(line, posix=True, punctuation_chars="|;&<>()")
             lexer.whitespace_split = True
             yield from _commands(lexer, line)
 
 
 def _commands(lexer: shlex.shlex, line: str) -> Iterator[list[str]]:
-    if not re.match(r"\s*[\w$./'\"-]", line) or "mailnode" not in line or line.count("'") % 2:
+    if "mailnode" not in line or line.count("'") % 2:
         return
     commands: list[list[str]] = [[]]
     for word in lexer:
@@ -169,10 +171,9 @@ def _commands(lexer: shlex.shlex, line: str) -> Iterator[list[str]]:
         else:
             commands[-1].append(word)
     for words in commands:
-        names = [word.rpartition("/")[2] for word in words]
-        if "mailnode" in names[:3] and "twistd" not in names and "=" not in line.partition("mailnode")[0]:
-            rest = words[names.index("mailnode") + 1 :]
-            yield rest[2:] if rest[:1] == ["--config"] else rest
+        words = list(dropwhile(BEFORE.fullmatch, words))
+        if words and words[0].rpartition("/")[2] == "mailnode":
+            yield words[3:] if words[1:2] == ["--config"] else words[1:]
 
 
 def refused(words: list[str]) -> str:
