@@ -12,6 +12,7 @@ from mailnode.imap.extensions import EXTENSIONS as IMAP_EXTENSIONS
 from mailnode.pop3.capa import CAPABILITIES
 from mailnode.smtp.extensions import EXTENSIONS as SMTP_EXTENSIONS
 from mailnode.smtp.verbs import VERBS
+from tests.test_floors import floors
 from tools.self_contained import from_elsewhere
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -197,6 +198,18 @@ class ImapPage(SynchronousTestCase):
         first = [line.split("|")[1] for line in found.splitlines() if line.startswith("| `")]
         named = [word for cell in first for word in IN_CODE.findall(cell) if word != "AUTH="]
         self.assertEqual(sorted(named), sorted(one.name for one in IMAP_EXTENSIONS))
+
+
+class ArchitecturePage(SynchronousTestCase):
+    """docs/architecture.md"""
+
+    def test_all_floors(self) -> None:
+        """The drawing has every room of setup.cfg, each once, and none above what it may import from."""
+        drawing = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").split("```")[1]
+        drawn = [f"mailnode.{name}" for name in re.findall(r"\b([a-z_0-9]+)(?:\.py|/)", drawing)]
+        levels = {room: level for level, rooms in enumerate(floors()) for room in rooms}
+        self.assertEqual(sorted(drawn), sorted(levels))
+        self.assertEqual(drawn, sorted(drawn, key=lambda room: levels[room]))
 
 
 class Links(SynchronousTestCase):
