@@ -1,4 +1,4 @@
-"""docs/quickstart.md: what it says is typed, and comes out as it says."""
+"""docs/quickstart.md, and README.md in short: what they say is typed, and comes out as they say."""
 
 import os
 import re
@@ -95,6 +95,9 @@ class Quickstart(SynchronousTestCase):
         to_all = sending.replace("--to ben@", "--to info@")
         self.assertIn("250 2.0.0 Ok", self.typed(to_all))
         self.assertIn("Lunch?", self.typed(by_imap.replace("ben@", "carl@")))
+        readme = BLOCK.findall((Path(REPOSITORY) / "README.md").read_text(encoding="utf-8"))
+        in_short = next(text for _, text in readme if text.startswith("swaks"))
+        self.assertRegex(self.typed(in_short), r"(?s)250 2\.0\.0 Ok.*Subject: ")
 
 
 def relayed(command: str) -> str:
