@@ -7,7 +7,7 @@ DEMO ?= var
 FUZZ_SECONDS ?= 60
 JOBS ?= 2
 
-.PHONY: run test lint docs fuzz bench bench-full sizes clean
+.PHONY: run test lint fuzz bench bench-full sizes clean
 
 run: $(VENV)/.ready
 	@exec $(BIN)/mailnode demo --dir $(DEMO)
@@ -23,6 +23,7 @@ lint: $(VENV)/.ready-lint
 	$(BIN)/python tools/sizes.py
 
 # The documentation as a site, in build/site; a broken link or a page that nothing leads to is an error.
+.PHONY: docs
 docs: $(VENV)/.ready-docs
 	$(BIN)/mkdocs --quiet build --strict
 	$(BIN)/python tools/self_contained.py build/site

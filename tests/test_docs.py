@@ -249,7 +249,9 @@ class Site(SynchronousTestCase):
             ('<img src="a.png"><a href="https://x.example/"><link rel="canonical" href="https://y/">', "", 0),
             ('<script src="//x.example/a.js"></script>', "", 1),
             ('<link rel="stylesheet" href="https://x.example/a.css"><img src="HTTP://x.example/">', "", 2),
-            ("<style>@import 'https://x.example/a.css'</style><p style='background: url(//x/y)'>", "", 2),
+            ('<img srcset="a.png 1x, https://x.example/a.png 2x">', "", 1),
+            ("<style media='all'>@import 'https://x.example/a.css'</style>", "", 1),
+            ("<p style='background: url(//x/y)'>", "", 1),
             ("a { src: url(../f.woff) } b { src: url('https://x.example/f.woff') }", "a.css", 1),
         ):
             self.assertEqual(len(from_elsewhere(name or "a.html", text)), found, text)

@@ -37,6 +37,7 @@ _WORDS = {
     "endpoint": ("endpoint", "endpoints"),
     "file_path": ("path", "paths"),
     "folder_name": ('folder name or `""`', ""),
+    "host_pattern": ("host name or `*.` and domain", "host names, or `*.` and domain"),
     "host_or_nothing": ('host name, IP address or `""`', ""),
     "https_url": ('https address or `""`', ""),
     "mail_template": ("path with `{local}`", ""),
@@ -95,6 +96,8 @@ def _annotated(inner: Any, rule: Any, several: bool) -> str:
         if rule.read in (size, count):
             return 'size or `"none"`' if rule.read is size else 'number or `"none"`'
         rule = rule.read
+    if rule.__name__ not in _WORDS:
+        raise Missing(f"the rule {rule.__name__} has no words yet; write them into _WORDS of {__file__}")
     return _WORDS[rule.__name__][several]
 
 
@@ -235,7 +238,7 @@ def commands(page: str) -> str:
 
 def _section(section: str, below: Mapping[str, click.Command]) -> str:
     """A section with what is known of its commands behind its first example."""
-    plain = re.sub(r"\nUsage: `.*\n(?:\n\|.*(?:\n\|.*)*\n)?", "", section)
+    plain = re.sub(r"\nUsage: `.*\n(?:\n\| option \|.*(?:\n\|.*)*\n)?", "", section)
     found = re.match(r"(?s).*?\n```\n.*?\n```\n", plain)
     if not found:
         raise Missing(f"{next(iter(below))} has no example")

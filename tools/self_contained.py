@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 # The attributes whose address a browser fetches by itself; `link` too, but for what only names another page.
-_FETCHED = ("src", "srcset", "poster", "data", "background")
+_FETCHED = ("src", "poster", "data", "background")
 _NAMES = ("canonical", "author", "license", "next", "prev", "search")
 _FROM_STYLE = re.compile(r"""(?:url\(\s*|@import\s+)["']?\s*([^"')\s]+)""")
 _ELSEWHERE = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//", re.IGNORECASE)
@@ -22,16 +22,19 @@ class _Page(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.loaded: list[str] = []
+        self._in_style = False
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         values = {name: value or "" for name, value in attrs}
+        self._in_style = tag == "style"
         self.loaded += [values[name] for name in _FETCHED if name in values]
+        self.loaded += [one.strip() for one in values.get("srcset", "").split(",")]
         if tag == "link" and values.get("rel") not in _NAMES:
             self.loaded.append(values.get("href", ""))
         self.loaded += _FROM_STYLE.findall(values.get("style", ""))
 
     def handle_data(self, data: str) -> None:
-        if self.get_starttag_text() == "<style>":
+        if self._in_style:
             self.loaded += _FROM_STYLE.findall(data)
 
 

@@ -25,11 +25,7 @@ def _facts(function: Any) -> Any:
         click.option("--owner", callback=_optional(address_or_nothing), help="Who hears of errors."),
         click.option("--posting", type=click.Choice(["open", "members", "moderated"]), help="Who may send."),
         click.option(
-            "--moderator",
-            "moderators",
-            multiple=True,
-            callback=checked(address),
-            help="Who approves; may be repeated.",
+            "--moderator", "moderators", multiple=True, callback=checked(address), help="May be repeated."
         ),
         click.option("--unsubscribe", callback=_optional(https_url), help="A page for one-click requests."),
     )
