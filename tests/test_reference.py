@@ -12,10 +12,11 @@ import click
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.admin.cli import main
-from mailnode.config import Config, Listener, MailboxEntry
+from mailnode.config import Config, Listener, MailboxEntry, Mailboxes
 from mailnode.config_auth import Auth
 from mailnode.config_quota import Messages, Octets
 from mailnode.config_rules import FilePath, between, domain_name
+from mailnode.tomlfile import TomlFile
 from tools import reference
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -152,6 +153,37 @@ class Examples(SynchronousTestCase):
         )
         said = [refused(words) for words in in_code(text)]
         self.assertEqual([bool(one) for one in said], [True, True, True, True, False, False], said)
+
+
+class Snippets(SynchronousTestCase):
+    """The pieces of configuration in README.md and docs/."""
+
+    def test_each_is_understood(self) -> None:
+        """Each has keys that there are, with values of their kind; hashes are cut short."""
+        found = [(one.name, text) for one in PAGES for text in in_toml(one.read_text(encoding="utf-8"))]
+        self.assertGreater(len(found), 20)
+        wrong = [f"{name}: {said}" for name, text in found for said in mistakes(text)]
+        self.assertEqual([one for one in wrong if ".password: " not in one], [])
+
+    def test_mistakes_are_found(self) -> None:
+        """Unknown keys, values out of range, and what is no TOML, in either file."""
+        for text in ("workes = 1", "workers = 99", "workers 1", '[aliases]\n"a" = []'):
+            self.assertEqual(len(mistakes(text)), 1, text)
+
+
+def in_toml(text: str) -> Iterator[str]:
+    """The pieces of configuration on a page; an attack that is kept as data is none."""
+    for fence in FENCE.finditer(text):
+        if fence[1] == "toml" and "[[vector]]" not in fence[2]:
+            yield fence[2]
+
+
+def mistakes(text: str) -> list[str]:
+    """What is wrong with a piece of mailnode.toml, or of mailboxes.toml."""
+    file = TomlFile("x.toml", text.encode())
+    of_people = re.search(r"^\[(?:mailboxes|aliases|lists)\b", text, re.MULTILINE)
+    file.structure(Mailboxes if of_people else Config)
+    return [str(one) for one in file.mistakes]
 
 
 def in_code(text: str) -> Iterator[list[str]]:
