@@ -22,6 +22,12 @@ lint: $(VENV)/.ready-lint
 	$(BIN)/lint-imports --config setup.cfg
 	$(BIN)/python tools/sizes.py
 
+# The documentation as a site, in build/site; a broken link or a page that nothing leads to is an error.
+.PHONY: docs
+docs: $(VENV)/.ready-docs
+	$(BIN)/mkdocs --quiet build --strict
+	$(BIN)/python tools/self_contained.py build/site
+
 # Every target of tests/fuzz, for FUZZ_SECONDS in all.
 fuzz: $(VENV)/.ready-fuzz
 	$(BIN)/python -m tests.fuzz $(FUZZ_SECONDS)
@@ -54,6 +60,10 @@ $(VENV)/.ready-test: $(VENV)/.ready
 
 $(VENV)/.ready-lint: $(VENV)/.ready-test
 	$(BIN)/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable '.[test,lint]'
+	@touch $@
+
+$(VENV)/.ready-docs: $(VENV)/.ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --config-settings editable_mode=compat --editable '.[docs]'
 	@touch $@
 
 $(VENV)/.ready-bench: $(VENV)/.ready-test

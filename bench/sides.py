@@ -153,18 +153,19 @@ class Mailnode(Side):
 
     def __init__(self, people: Sequence[str], extra: str = "", *, aliases: str = "") -> None:
         (lmtp,) = free_ports(1)
-        self.server = Server((), extra=_LIMITS.format(lmtp=lmtp) + extra)
+        self.server = Server((), head="", extra=_LIMITS.format(lmtp=lmtp) + extra)
         self.ports = {**self.server.ports, "lmtp": lmtp}
         hashed = Hasher(Auth(argon2_memory=64, argon2_time=1)).hash(PASSWORD)
         boxes = (f'[mailboxes."{self.address(one)}"]\npassword = "{hashed}"\n' for one in people)
         text = "[aliases]\n" + aliases + "\n" + "\n".join(boxes)
         FileSystem().replace(os.path.join(self.server.directory, "mailboxes.toml"), text.encode())
+        self._config = self.server.config()
 
     def login(self, person: str) -> str:
         return self.address(person)
 
     def maildir(self, person: str) -> str:
-        return self.server.maildir(self.address(person))
+        return self._config.mail_directory(self.address(person))
 
     def start(self) -> None:
         self.server.start()

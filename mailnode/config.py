@@ -16,6 +16,7 @@ from mailnode.config_lists import MailingList
 from mailnode.config_messages import LiveMessages
 from mailnode.config_quota import AS_DEFAULT, Messages, Octets, Quota, Room
 from mailnode.config_rules import (
+    FilePath,
     Language,
     Network,
     address,
@@ -42,6 +43,9 @@ from mailnode.wire.uidl import DEFAULT as DEFAULT_UIDL
 
 Natural = Annotated[int, between(0, 2**53)]
 Positive = Annotated[int, between(1, 2**53)]
+Size = Annotated[int, between(1, 2**53, "octets")]
+Seconds = Annotated[int, between(1, 2**53, "seconds")]
+SecondsOrNone = Annotated[int, between(0, 2**53, "seconds")]
 LoginFailures = Annotated[int, between(1, 200)]  # more are not remembered of one source
 Domain = Annotated[str, domain_name]
 MailAddress = Annotated[str, address]
@@ -82,8 +86,8 @@ DEFAULT_LISTENERS = (
 class Certificate:
     """A certificate chain and its private key; PEM files."""
 
-    certificate: str
-    key: str
+    certificate: FilePath
+    key: FilePath
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +98,9 @@ class Tls:
     sessions.
     """
 
-    certificate: str = ""
-    key: str = ""
-    client_ca: str = ""
+    certificate: FilePath = ""
+    key: FilePath = ""
+    client_ca: FilePath = ""
     tickets: bool = False
     further: tuple[Certificate, ...] = ()
 
@@ -118,7 +122,7 @@ class Store:
     separator: Literal["/", "."] = "/"
     text_index: bool = True
     shared_namespace: Annotated[str, namespace] = "Shared"
-    recover_days: Annotated[int, between(0, 3650)] = 14
+    recover_days: Annotated[int, between(0, 3650, "days")] = 14
     recover_storage: Octets = 2_147_483_648
     recovered_namespace: Annotated[str, namespace] = "Recovered"
     special_use: SpecialUse = field(default_factory=SpecialUse)
@@ -139,7 +143,7 @@ class Logging:
     """
 
     format: Literal["text", "json"] = "text"
-    events_size: Annotated[int, between(0, 2**40)] = 10_485_760
+    events_size: Annotated[int, between(0, 2**40, "octets")] = 10_485_760
     events_keep: Annotated[int, between(0, 1000)] = 9
 
 
@@ -147,14 +151,14 @@ class Logging:
 class Limits:
     """Every limit; sizes in octets, times in seconds, a rate in octets a second, the rest counts."""
 
-    message_size: Positive = 52_428_800
+    message_size: Size = 52_428_800
     recipients: Positive = 200
     messages_per_session: Positive = 50
     errors_soft: Positive = 5
     errors_hard: Positive = 10
     junk_commands: Positive = 20
-    stress_percent: Annotated[int, between(1, 100)] = 80
-    stress_timeout: Positive = 10
+    stress_percent: Annotated[int, between(1, 100, "percent")] = 80
+    stress_timeout: Seconds = 10
     connections_per_address: Positive = 20
     connection_rate: Positive = 60
     preauth_connections: Positive = 200
@@ -168,31 +172,31 @@ class Limits:
     login_failures: Positive = 3
     login_failures_minute: LoginFailures = 10
     login_failures_day: LoginFailures = 50
-    login_delay: Natural = 2
-    smtp_timeout: Positive = 300
-    data_timeout: Positive = 180
-    data_rate: Positive = 500
-    imap_timeout: Positive = 1800
-    pop3_timeout: Positive = 600
-    pop3_login_delay: Natural = 0
-    login_timeout: Positive = 60
-    write_timeout: Positive = 300
-    tls_handshake_timeout: Positive = 15
-    header_field_size: Positive = 65_536
-    header_size: Positive = 524_288
+    login_delay: SecondsOrNone = 2
+    smtp_timeout: Seconds = 300
+    data_timeout: Seconds = 180
+    data_rate: Annotated[int, between(1, 2**53, "octets a second")] = 500
+    imap_timeout: Seconds = 1800
+    pop3_timeout: Seconds = 600
+    pop3_login_delay: SecondsOrNone = 0
+    login_timeout: Seconds = 60
+    write_timeout: Seconds = 300
+    tls_handshake_timeout: Seconds = 15
+    header_field_size: Size = 65_536
+    header_size: Size = 524_288
     received_hops: Positive = 100
-    min_free_space: Natural = 209_715_200
-    command_line: Positive = 2048
-    auth_line: Positive = 12_288
-    imap_line: Positive = 65_536
-    imap_preauth_line: Positive = 8192
-    imap_literals: Positive = 262_144
+    min_free_space: Annotated[int, between(0, 2**53, "octets")] = 209_715_200
+    command_line: Size = 2048
+    auth_line: Size = 12_288
+    imap_line: Size = 65_536
+    imap_preauth_line: Size = 8192
+    imap_literals: Size = 262_144
     password_queue: Positive = 32
     destination_connections: Positive = 5
     submission_recipients_hour: Natural = 100
     submission_recipients_day: Natural = 1000
     submission_new_recipients_day: Natural = 200
-    delay_report: Natural = 14_400
+    delay_report: SecondsOrNone = 14_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,11 +208,11 @@ class Config:
 
     hostname: Domain = ""
     domains: tuple[Domain, ...] = ()
-    state: str = "state"
-    mailboxes: str = "mailboxes.toml"
+    state: FilePath = "state"
+    mailboxes: FilePath = "mailboxes.toml"
     postmaster: Annotated[str, address_or_nothing] = ""
     language: Language = "en"
-    workers: Annotated[int, between(0, 64)] = 1
+    workers: Annotated[int, between(0, 64)] = 0
     subaddress: Annotated[str, subaddress_separator] = "+"
     trusted_networks: Networks = _LOOPBACK
     proxy_networks: Networks = _LOOPBACK

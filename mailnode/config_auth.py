@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
 
-from mailnode.config_rules import between
+from mailnode.config_rules import FilePath, between
 
 # SASL's names: all but those for which the secret itself would have to be kept.
 _SafeName = Literal[
@@ -27,7 +27,7 @@ MechanismName = Literal[_SafeName, "CRAM-MD5", "APOP"]
 class OAuth:
     """Whose bearer tokens are taken: a file with public keys (JWK set), and what a token must say."""
 
-    keys: str = ""
+    keys: FilePath = ""
     issuer: str = ""
     audience: str = ""
     claim: str = "email"
@@ -39,8 +39,8 @@ class Auth:
 
     require_tls: Literal["remote", "always"] = "remote"
     mechanisms: tuple[MechanismName, ...] = SAFE
-    argon2_memory: Annotated[int, between(8, 4_194_304)] = 19456
-    argon2_time: Annotated[int, between(1, 1000)] = 2
-    argon2_parallelism: Annotated[int, between(1, 64)] = 1
-    cache_seconds: Annotated[int, between(0, 2**53)] = 300
+    argon2_memory: Annotated[int, between(8, 4_194_304, "KiB")] = 19456
+    argon2_time: Annotated[int, between(1, 1000, "rounds")] = 2
+    argon2_parallelism: Annotated[int, between(1, 64, "threads")] = 1
+    cache_seconds: Annotated[int, between(0, 2**53, "seconds")] = 300
     oauth: OAuth = OAuth()

@@ -27,7 +27,7 @@ class LiveMessages:
 
     allow: Literal["nobody", "users", "trusted", "everybody"] = "nobody"
     terminals: Mapping[Annotated[str, address], Annotated[str, unix_user]] = field(default_factory=dict)
-    limit: Annotated[int, between(1024, 65536)] = 8192
+    limit: Annotated[int, between(1024, 65536, "octets")] = 8192
 
 
 def check(

@@ -7,9 +7,10 @@ Annotated[...] of the fields in config.py.
 import re
 import unicodedata
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Literal
+from typing import Annotated, Literal
 
 import argon2
 import idna
@@ -33,15 +34,33 @@ _WIDEST = {4: 8, 6: 32}  # prefix lengths below which a network is half the worl
 _MAPPED = IPv6Network("::ffff:0:0/96")
 
 
-def between(least: int, most: int) -> Callable[[int], int]:
-    """A rule for whole numbers from `least` to `most`."""
+@dataclass(frozen=True, slots=True)
+class Between:
+    """A rule for whole numbers from `least` to `most`; `unit` says what they count, as "seconds"."""
 
-    def rule(value: int) -> int:
-        if not least <= value <= most:
-            raise Fault(f"{value} is out of range", f"Use a number from {least} to {most}.")
+    least: int
+    most: int
+    unit: str = ""
+
+    def __call__(self, value: int) -> int:
+        if not self.least <= value <= self.most:
+            raise Fault(f"{value} is out of range", f"Use a number from {self.least} to {self.most}.")
         return value
 
-    return rule
+
+def between(least: int, most: int, unit: str = "") -> Between:
+    """The rule for whole numbers from `least` to `most` of this unit, such as "seconds"."""
+    return Between(least, most, unit)
+
+
+def file_path(text: str) -> str:
+    """The path of a file or folder; a relative one begins at the folder of the configuration."""
+    if "\0" in text:
+        raise Fault("contains a NUL, which no path has", "Write the path of a file or folder.")
+    return text
+
+
+FilePath = Annotated[str, file_path]
 
 
 def one_line(text: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Annotated, Literal
 
-from mailnode.config_rules import between, domain_name, looked_up, one_line, sender
+from mailnode.config_rules import FilePath, between, domain_name, looked_up, one_line, sender
 from mailnode.tomlfile import Fault, Path, TomlFile
 
 EVERYTHING_ELSE = "*"
@@ -69,9 +69,9 @@ class Relay:
     port: Annotated[int, between(1, 65535)] = 25
     tls: Literal["none", "opportunistic", "required", "implicit"] = "opportunistic"
     username: Annotated[str, one_line] = ""
-    password_file: str = ""
-    certificate: str = ""
-    key: str = ""
+    password_file: FilePath = ""
+    certificate: FilePath = ""
+    key: FilePath = ""
 
 
 Routes = Mapping[Annotated[str, routed], Relay]

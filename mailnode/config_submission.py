@@ -25,7 +25,7 @@ class Submission:
     add_sender: bool = False
     hide_client: bool = False
     bare_line_ends: Literal["refuse", "normalize"] = "refuse"
-    longest_hold: Annotated[int, between(0, 999_999_999)] = 2_592_000
+    longest_hold: Annotated[int, between(0, 999_999_999, "seconds")] = 2_592_000
 
 
 def solicitation(text: str) -> str:

@@ -158,6 +158,7 @@ class MailNode(Service):
             gates=gates,
             threads={"store": entrance.disk, "passwords": entrance.passwords},
             certificates=entrance.certificates.ends,
+            workers=lambda: self._workers.pids,
         )
         self._web = web_side(parts, runtime, files, self._ports, lambda: self._warnings)
         serve.update(self._web.serve)

@@ -1,16 +1,19 @@
 """What the processes of one server tell each other, so that they are one server (net.link).
 
     feed      a mailbox is another
-    count     a counter of a limit went up or down, as `group` says of which
+    count     counters of limits went up or down: the group, the name and by how much, of each
     login     a login was right or wrong
     say       a line for all sessions of somebody
     event     something in the life of a message or of a login, for the one log
 
-Every process tells the main one, which tells the others.
+Every process tells the main one, which tells the others. Steps of a counter are told together a moment later:
+most sessions are so short that nobody need hear of them. A limit may be passed by what comes in that moment.
 """
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import astuple
+from functools import partial
 from typing import Any
 
 from mailnode.auth.throttle import LoginThrottle, Told
@@ -24,6 +27,7 @@ from mailnode.service_entrance import Entrance
 Say = Callable[..., None]
 
 PRESENT = "present"  # the group of counters that says who is there
+MOMENT = 0.02  # seconds
 
 
 def event_message(event: life.Event) -> tuple[object, ...]:
@@ -37,6 +41,11 @@ def event_of(name: str, *values: Any) -> life.Event:
     return kind(*(tuple(value) if isinstance(value, list) else value for value in values))
 
 
+def _login_message(told: Told) -> tuple[object, ...]:
+    attempt = None if told.attempt is None else told.attempt.hex()
+    return ("login", told.source, told.name.hex(), attempt, told.ours, told.age)
+
+
 class Together:
     """The part of one process in all that they do together; `gates` are by protocol."""
 
@@ -45,6 +54,8 @@ class Together:
         self._sessions: LiveSessions = entrance.sessions
         self._throttle: LoginThrottle = entrance.throttle
         self._gates = gates
+        self._clock = entrance.runtime.clock
+        self._steps: Counter[tuple[str, str]] = Counter()  # that were not told so far
         self.hears: dict[str, Hear] = {
             "feed": self._hear_feed,
             "count": self._hear_count,
@@ -58,29 +69,41 @@ class Together:
         def feed(key: MailboxKey) -> None:
             say("feed", key[0], key[1])
 
-        def login(told: Told) -> None:
-            attempt = None if told.attempt is None else told.attempt.hex()
-            say("login", told.source, told.name.hex(), attempt, told.ours)
-
         self._feed.tell = feed
-        self._throttle.tell = login
+        self._throttle.tell = lambda told: say(*_login_message(told))
         self._sessions.say = lambda address, text: say("say", address, text)
         groups = {PRESENT: self._sessions.counts, **{name: gate.counts for name, gate in self._gates.items()}}
         for group, counts in groups.items():
-            counts.tell = lambda name, by, group=group: say("count", group, name, by)  # type: ignore[misc]
+            counts.tell = partial(self._count, say, group)
+
+    def _count(self, say: Say, group: str, name: str, by: int) -> None:
+        if not self._steps:
+            self._clock.callLater(MOMENT, self._tell_steps, say)
+        self._steps[group, name] += by
+
+    def _tell_steps(self, say: Say) -> None:
+        steps = [(group, name, by) for (group, name), by in self._steps.items() if by]
+        self._steps.clear()
+        if steps:
+            say("count", steps)
+
+    def known(self) -> Iterator[tuple[object, ...]]:
+        """Messages to a process that begins: what was said before, as far as it still matters."""
+        yield from map(_login_message, self._throttle.known())
 
     def _hear_feed(self, address: str, levels: list[str]) -> None:
         self._feed.hear((address, tuple(levels)))
 
-    def _hear_count(self, group: str, name: str, by: int) -> None:
-        if group == PRESENT:
-            self._sessions.counts.hear(name, by)
-        elif group in self._gates:
-            self._gates[group].hear(name, by)
+    def _hear_count(self, steps: list[tuple[str, str, int]]) -> None:
+        for group, name, by in steps:
+            if group == PRESENT:
+                self._sessions.counts.hear(name, by)
+            elif group in self._gates:
+                self._gates[group].hear(name, by)
 
-    def _hear_login(self, source: str | None, name: str, attempt: str | None, ours: bool) -> None:
+    def _hear_login(self, source: str | None, name: str, attempt: str | None, ours: bool, age: float) -> None:
         tried = None if attempt is None else bytes.fromhex(attempt)
-        self._throttle.hear(Told(source, bytes.fromhex(name), tried, ours))
+        self._throttle.hear(Told(source, bytes.fromhex(name), tried, ours, age))
 
     def _hear_said(self, address: str, text: str) -> None:
         self._sessions.hear(address, text)

@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 
 from mailnode.events.life import Bus
 from mailnode.events.log import Log
+from mailnode.net.limits import HAPPENED
 from mailnode.net.link import Link, LinkEnd
 from mailnode.service_together import Together, event_of
 
@@ -54,6 +55,19 @@ class _Worker(ProcessProtocol):
         """Tell it something."""
         if self.link is not None:
             self.link.say(*message)
+
+    def count(self, steps: list[tuple[str, str, int]]) -> None:
+        """Remember what it has counted, as far as that ends with it."""
+        for group, name, by in steps:
+            if name.startswith(HAPPENED):
+                continue
+            self.counts[group, name] += by
+            if not self.counts[group, name]:
+                del self.counts[group, name]
+
+    def known(self, sign: int = 1) -> list[tuple[str, str, int]]:
+        """Its part of all counters; or the steps that take it back."""
+        return [(group, name, sign * number) for (group, name), number in self.counts.items()]
 
     def hang_up(self) -> None:
         """Its end of the link is lost: it ends, or is ended."""
@@ -87,6 +101,11 @@ class Workers:
         self._stopping = False
         self._waiting: list[Any] = []
 
+    @property
+    def pids(self) -> list[int]:
+        """Of those that run."""
+        return [worker.transport.pid for worker in self._workers if worker.transport is not None]
+
     # Starting
 
     async def start(self, ports: Mapping[str, Any]) -> None:
@@ -114,13 +133,15 @@ class Workers:
         finally:
             theirs.close()
         hears = {**self._relayed(worker), "ready": lambda: worker.ready.callback(True)}
-        worker.link = Link({**hears, "event": self._publish, "log": _write}, worker.hang_up)
+        worker.link = Link({**hears, "event": self._publish, "log": _write}, worker.hang_up, self._reactor)
         self._reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, LinkEnd(worker.link))
         ours.close()
         worker.say("hello", self._key.hex())
+        for message in self._together.known():
+            worker.say(*message)
         for other in self._workers:
-            for (group, name), number in other.counts.items():
-                worker.say("count", group, name, number)
+            if other.counts:
+                worker.say("count", other.known())
         self._workers.append(worker)
         return worker
 
@@ -136,10 +157,7 @@ class Workers:
         def relay(kind: str) -> Callable[..., None]:
             def hear(*message: Any) -> None:
                 if kind == "count":
-                    group, name, by = message
-                    worker.counts[group, name] += by
-                    if not worker.counts[group, name]:
-                        del worker.counts[group, name]
+                    worker.count(*message)
                 self._relay(worker, kind, *message)
 
             return hear
@@ -163,8 +181,7 @@ class Workers:
 
     def _over(self, worker: _Worker, reason: str) -> None:
         self._workers.remove(worker)
-        for (group, name), number in worker.counts.items():
-            self._relay(worker, "count", group, name, -number)
+        self._relay(worker, "count", worker.known(-1))
         if worker.leaves or self._stopping:
             return
         lived = self._reactor.seconds() - worker.began

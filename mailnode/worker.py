@@ -64,6 +64,7 @@ class Worker:
                 "stop": self.stop,
             },
             self.stop,
+            reactor,
         )
 
     # Working
@@ -76,7 +77,7 @@ class Worker:
         entrance.throttle.key = bytes.fromhex(key)
         entrance.logins.verifiers.key = lasting_key(entrance.live.config.login_key, entrance.files)
         self._together.tell(self.link.say)
-        entrance.bus.subscribe(lambda event: self.link.say(*event_message(event)))
+        entrance.bus.subscribe(lambda event: self.link.say_soon(*event_message(event)))
         entrance.disk.start()
         entrance.passwords.start()
         self._collections.start()
@@ -119,7 +120,11 @@ class Worker:
         """Send everybody away, put everything away, and end."""
         if not self._ends:
             self._ends = True
-            Deferred.fromCoroutine(self._stop()).addBoth(lambda _: self._reactor.stop())
+            Deferred.fromCoroutine(self._stop()).addBoth(lambda _: self._end())
+
+    def _end(self) -> None:
+        self.link.flush()
+        self._reactor.stop()
 
     async def _stop(self) -> None:
         self._stop_listening()
@@ -142,7 +147,8 @@ def _observer(link: Link) -> Any:
         if text and (level is not LogLevel.debug):
             fields = {name: cut(value) for name, value in fields_of(event).items()}
             said = str(event.get("event_name", ""))
-            link.say("log", event.get("log_namespace", "mailnode"), level.name, text, said, fields)
+            say = link.say_soon if level is LogLevel.info else link.say  # a crash may come next
+            say("log", event.get("log_namespace", "mailnode"), level.name, text, said, fields)
 
     return observe
 

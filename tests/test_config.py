@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailnode import config, config_quota, config_rules, config_submission, tomlfile
+from mailnode import config_quota, config_rules, config_submission, tomlfile
 from mailnode.config import Config, Listener, MailboxEntry, Tls
 from mailnode.config_lists import MailingList
 from mailnode.config_quota import Room
@@ -136,27 +136,6 @@ class Loading(Folder):
         self.assertEqual(load(self.path, FileSystem()), smallest)
         written = tomllib.loads((ROOT / "etc" / "mailnode.toml").read_text())
         self.assertEqual(set(_leaves(written)), set(_keys(Config())))
-
-    def test_documentation_names_every_key(self) -> None:
-        """docs/configuration.md has each key with its default."""
-        text = (ROOT / "docs" / "configuration.md").read_text()
-        for key in (
-            *_keys(Config()),
-            "password",
-            "name",
-            "quota",
-            "quota_messages",
-            "scram",
-            "secret",
-            "send_as",
-            "language",
-            "[aliases]",
-            "members",
-            *_RELAY,
-        ):
-            self.assertIn(f"`{key.rpartition('.')[2]}`", text, key)
-        for limit in fields(config.Limits):
-            self.assertIn(f"| `{limit.name}` | {limit.default} |", text)
 
     def test_send_as(self) -> None:
         """What a mailbox was granted comes out in lower case."""

@@ -1,5 +1,6 @@
 """The documentation against the code: what it names is there, and what the code cites is in it."""
 
+import itertools
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +12,18 @@ from mailnode.imap.extensions import EXTENSIONS as IMAP_EXTENSIONS
 from mailnode.pop3.capa import CAPABILITIES
 from mailnode.smtp.extensions import EXTENSIONS as SMTP_EXTENSIONS
 from mailnode.smtp.verbs import VERBS
+from tests.test_floors import floors
+from tools.self_contained import from_elsewhere
 
 ROOT = Path(__file__).resolve().parent.parent
 RFC_PAGE = ROOT / "docs" / "rfc.md"
 
 # "RFC 2045", and what may follow it: "RFC 2045, 2183, 3282", "RFC 5234, 5321 and 3501", over line ends too.
 CITATION = re.compile(r"RFC[\s#]+(\d+(?:(?:,|,? and| or)[\s#]+\d{3,5}\b(?!\.\d))*)")
+PAGES = (ROOT / "README.md", ROOT / "CHANGES.md", *sorted((ROOT / "docs").rglob("*.md")))
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+FENCED = re.compile(r"^( *)(`{3,}).*?^ *\2", re.MULTILINE | re.DOTALL)
+HEADING = re.compile(r"^#{1,6} +(.+?) *$", re.MULTILINE)
 IN_CODE = re.compile(r"`([^`]+)`")
 
 
@@ -59,6 +65,35 @@ def rows(page: str) -> list[Row]:
 def cited(source: str) -> set[int]:
     """The numbers of the RFCs that a text names."""
     return {int(number) for found in CITATION.finditer(source) for number in re.findall(r"\d+", found[1])}
+
+
+def links(text: str) -> list[str]:
+    """Where the links of a page lead; what stands in code is none."""
+    return LINK.findall(IN_CODE.sub("", FENCED.sub("", text)))
+
+
+def anchors(text: str) -> set[str]:
+    """The anchors of a page's headings: in lower case, blanks as hyphens, without punctuation, each once."""
+    found: set[str] = set()
+    for heading in HEADING.findall(FENCED.sub("", text)):
+        name = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        again = (f"{name}-{number}" for number in itertools.count(1))
+        found.add(name if name not in found else next(one for one in again if one not in found))
+    return found
+
+
+def broken(page: Path, text: str = "") -> list[str]:
+    """The links of a page (or of this text in its place) that lead nowhere within the project."""
+    text = text or page.read_text(encoding="utf-8")
+    found = []
+    for target in links(text):
+        file, _, anchor = target.partition("#")
+        if "://" in target or target.startswith("mailto:"):
+            continue
+        there = page.parent / file if file else page
+        whole = there.exists() and (not anchor or anchor in anchors(there.read_text(encoding="utf-8")))
+        found += [] if whole else [f"{page.name}: {target}"]
+    return found
 
 
 class RfcPage(SynchronousTestCase):
@@ -165,15 +200,58 @@ class ImapPage(SynchronousTestCase):
         self.assertEqual(sorted(named), sorted(one.name for one in IMAP_EXTENSIONS))
 
 
+class ArchitecturePage(SynchronousTestCase):
+    """docs/architecture.md"""
+
+    def test_all_floors(self) -> None:
+        """The drawing has every room of setup.cfg, each once, and none above what it may import from."""
+        drawing = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").split("```")[1]
+        drawn = [f"mailnode.{name}" for name in re.findall(r"\b([a-z_0-9]+)(?:\.py|/)", drawing)]
+        levels = {room: level for level, rooms in enumerate(floors()) for room in rooms}
+        self.assertEqual(sorted(drawn), sorted(levels))
+        self.assertEqual(drawn, sorted(drawn, key=lambda room: levels[room]))
+
+
 class Links(SynchronousTestCase):
-    """README.md, CHANGES.md and docs/"""
+    """README.md, CHANGES.md and docs/, as a forge shows them; `make docs` looks at them as a site."""
 
     def test_relative_links(self) -> None:
-        """Each leads to a file or folder that is there."""
-        broken = []
-        for page in (ROOT / "README.md", ROOT / "CHANGES.md", *sorted((ROOT / "docs").glob("*.md"))):
-            for target in LINK.findall(page.read_text(encoding="utf-8")):
-                file = target.partition("#")[0]
-                if "://" not in target and not target.startswith("mailto:") and file:
-                    broken += [] if (page.parent / file).exists() else [f"{page.name}: {target}"]
-        self.assertEqual(broken, [])
+        """Each leads to a file or folder that is there, and to a heading in it."""
+        self.assertEqual([one for page in PAGES for one in broken(page)], [])
+
+    def test_broken_ones_are_found(self) -> None:
+        """A file that is not there, a heading that is not there; code is no link."""
+        page = ROOT / "docs" / "commands.md"
+        text = "[a](nothing.md) [b](store.md#nothing) [c](#nothing) `[d](e)` [f](store.md) [g](#commands)"
+        self.assertEqual(
+            broken(page, text),
+            [f"commands.md: {one}" for one in ("nothing.md", "store.md#nothing", "#nothing")],
+        )
+
+    def test_links_to_elsewhere(self) -> None:
+        """They are whole addresses under https; whether somebody is there is not asked."""
+        found = [one for page in PAGES for one in links(page.read_text(encoding="utf-8")) if "://" in one]
+        odd = [one for one in found if not re.fullmatch(r"https://[a-z0-9-]+(?:\.[a-z0-9-]+)+(?:/\S*)?", one)]
+        self.assertEqual(odd, [])
+
+    def test_anchors(self) -> None:
+        """Headings have the anchors that forges give them."""
+        page = "# A b\n## [tls.further] and `x_y`\n```\n# no heading\n```\n## A b\n### What's (not)?\n"
+        self.assertEqual(anchors(page), {"a-b", "tlsfurther-and-x_y", "a-b-1", "whats-not"})
+
+
+class Site(SynchronousTestCase):
+    """What `make docs` asks of the pages it has built."""
+
+    def test_what_is_loaded(self) -> None:
+        """Pictures, scripts and styles of other servers are found; links to click on are none."""
+        for text, name, found in (
+            ('<img src="a.png"><a href="https://x.example/"><link rel="canonical" href="https://y/">', "", 0),
+            ('<script src="//x.example/a.js"></script>', "", 1),
+            ('<link rel="stylesheet" href="https://x.example/a.css"><img src="HTTP://x.example/">', "", 2),
+            ('<img srcset="a.png 1x, https://x.example/a.png 2x">', "", 1),
+            ("<style media='all'>@import 'https://x.example/a.css'</style>", "", 1),
+            ("<p style='background: url(//x/y)'>", "", 1),
+            ("a { src: url(../f.woff) } b { src: url('https://x.example/f.woff') }", "a.css", 1),
+        ):
+            self.assertEqual(len(from_elsewhere(name or "a.html", text)), found, text)

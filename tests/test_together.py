@@ -15,7 +15,7 @@ from mailnode.events import deeds, life
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.presence import LiveSessions
 from mailnode.net.limits import Admission, ConnectionLimits, Gate
-from mailnode.service_together import Together, event_message, event_of
+from mailnode.service_together import MOMENT, Together, event_message, event_of
 
 _VALUES = {str: "x", int: 7, tuple[str, ...]: ("a", "b")}
 
@@ -28,7 +28,12 @@ class Process:
         self.throttle = LoginThrottle(clock.seconds, Limits)
         self.throttle.key = key
         self.gate = Gate(lambda: ConnectionLimits(2, 3, 4, 5, 2), clock.seconds)
-        entrance: Any = SimpleNamespace(feed=self.feed, sessions=self.sessions, throttle=self.throttle)
+        entrance: Any = SimpleNamespace(
+            feed=self.feed,
+            sessions=self.sessions,
+            throttle=self.throttle,
+            runtime=SimpleNamespace(clock=clock),
+        )
         self.together = Together(entrance, {"imap": self.gate})
 
 
@@ -66,23 +71,39 @@ class TogetherTests(SynchronousTestCase):
     def test_limits(self) -> None:
         """Connections of an address, of a person, of all, and new ones in a minute."""
         first, second = (one.gate.admit("192.0.2.1", trusted=False) for one in (self.one, self.other))
+        self.clock.advance(MOMENT)
         assert isinstance(first, Admission) and isinstance(second, Admission)
         self.assertEqual(
             self.one.gate.admit("192.0.2.1", trusted=False), "too many connections from this address"
         )
         self.assertTrue(first.authenticated("anna") and second.authenticated("anna"))
+        self.clock.advance(MOMENT)
         third = self.other.gate.admit("192.0.2.1", trusted=False)
         assert isinstance(third, Admission)
         self.assertFalse(third.authenticated("anna"))
+        self.clock.advance(MOMENT)
         self.assertEqual(
             self.one.gate.admit("192.0.2.1", trusted=False), "too many new connections from this address"
         )
         self.assertEqual((self.one.gate.sessions, self.other.gate.sessions), (3, 3))
         for one in (first, second, third):
             one.release()
+        self.clock.advance(MOMENT)
         for process in (self.one, self.other):
             left = {name for name in process.gate.counts._counts if not name.startswith("refused ")}
             self.assertEqual((left, sum(process.gate.refused().values())), (set(), 2))
+
+    def test_short_sessions(self) -> None:
+        """Who is gone after a moment is never told of, but for the connection being new."""
+        said: list[tuple[object, ...]] = []
+        self.one.together.tell(lambda *message: said.append(message))
+        for _ in range(2):
+            admission = self.one.gate.admit("192.0.2.1", trusted=False)
+            assert isinstance(admission, Admission)
+            admission.authenticated("anna")
+            admission.release()
+        self.clock.advance(MOMENT)
+        self.assertEqual(said, [("count", [("imap", "new 192.0.2.1", 2)])])
 
     def test_logins(self) -> None:
         """Who was wrong too often in one is not heard in the other; who was right is good in both."""
@@ -102,12 +123,14 @@ class TogetherTests(SynchronousTestCase):
         leaves = [
             one.sessions.join("anna", lambda text: not heard.append(text)) for one in (self.one, self.other)
         ]
+        self.clock.advance(MOMENT)
         self.assertEqual([one.sessions.count("anna") for one in (self.one, self.other)], [2, 2])
         self.assertEqual(self.one.sessions.tell("anna", "hello"), 2)
         self.assertEqual(heard, ["hello"] * 2)
         for leave in leaves:
             leave()
             leave()
+        self.clock.advance(MOMENT)
         self.assertEqual([one.sessions.count("anna") for one in (self.one, self.other)], [0, 0])
         self.assertEqual(self.one.sessions.tell("anna", "hello"), 0)
 

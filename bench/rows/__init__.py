@@ -17,5 +17,6 @@ GROUPS: tuple[Group, ...] = (
     idle.FEW,
     idle.MANY,
     calm.CALM,
+    calm.LORISES,
     service.START,
 )

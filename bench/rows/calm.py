@@ -85,8 +85,17 @@ CALM = Group(
         _beside("a mailbox is adopted", "SELECT INBOX"),
         _beside("all messages are fetched", "SELECT INBOX", "FETCH 1:* BODY.PEEK[]"),
         _beside("all texts are searched", "SELECT INBOX", "SEARCH TEXT nowhereatall"),
-        Row("while 500 slow clients hold on", _FIGURES, _beside_lorises),
     ),
     (125, 12500),
     GROWING,
+)
+
+LORISES = Group(
+    "NOOP of another",
+    {
+        OURS: lambda setting: started(Mailnode([_BIG, _OTHER]), _fill(setting)),
+        "dovecot": lambda setting: started(DovecotSide(), _fill(setting)),
+    },
+    (Row("while 500 slow clients hold on", _FIGURES, _beside_lorises),),
+    (10, 10),
 )

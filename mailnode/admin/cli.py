@@ -106,7 +106,7 @@ store.add_command(undelete)
     callback=checked(domain_name),
     required=True,
     multiple=True,
-    help="May be repeated.",
+    help="A domain whose mail is kept here; may be repeated.",
 )
 @click.option("--listen", callback=checked(_ip_address), default="", help="Listen on this address only.")
 @click.option(

@@ -89,7 +89,8 @@ def _state(status: Status) -> Iterable[str]:
     jobs = store["waiting"] + sum(one["waiting"] for one in status["threads"])
     busy = ", ".join(f"{one['busy']} {one['name']}" for one in status["threads"])
     yield (
-        f"PROCESS  {size(process['memory'])} memory, {process['descriptors']} descriptors;"
+        f"PROCESS  {process['workers']} workers; {size(process['memory'])} memory,"
+        f" {process['descriptors']} descriptors;"
         f" threads at work: {busy}; {jobs} jobs wait"
     )
     yield (

@@ -20,6 +20,7 @@ import secrets
 from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import TypeVar
 
 from mailnode.config import Limits
@@ -35,6 +36,7 @@ _DAY = 86400.0
 _SOURCES = 4096
 _PAIRS = 16384
 _NAMES = 4096
+_RETOLD = 10_000  # logins
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -50,12 +52,14 @@ class Told:
     """What processes tell each other of a login: digests, by a key that they have together.
 
     `source` is None for a UNIX socket, `attempt` for a right login; `ours` says that there is such a mailbox.
+    `age` are the seconds since then.
     """
 
     source: str | None
     name: bytes
     attempt: bytes | None = None
     ours: bool = False
+    age: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,7 @@ class _Good:
     """A name at a source where it has logged in."""
 
     last: float
+    told: float = 0.0  # when all processes heard of it
     failures: deque[_Failure] = field(default_factory=_failures)
 
 
@@ -117,10 +122,10 @@ class LoginThrottle:
 
     def hear(self, told: "Told") -> int:
         """The same for a login that another process has seen; also for a right one."""
+        source, now = told.source, self._clock() - told.age
         if told.attempt is None:
-            self._forgive(told.source, told.name)
+            self._forgive(source, told.name, now, told=True)
             return 0
-        source, now = told.source, self._clock()
         pair = self._pair(source, told.name) if source is not None else None
         if pair is not None:
             failures = pair.failures
@@ -135,20 +140,45 @@ class LoginThrottle:
         return sum(failure.name == told.name and failure.time > now - _DAY for failure in failures)
 
     def succeeded(self, address: str, name: str) -> None:
-        """Forget what this source did wrong under this name; the name is good there from now on."""
-        told = Told(_source(address), self._digest(name.encode()))
-        self.tell(told)
-        self._forgive(told.source, told.name)
+        """Forget what this source did wrong under this name; the name is good there from now on.
 
-    def _forgive(self, source: str | None, digest: bytes) -> None:
+        Others are told where that is news to them: people log in all the time.
+        """
+        told = Told(_source(address), self._digest(name.encode()))
+        news = self._is_news(told)
+        if news:
+            self.tell(told)
+        self._forgive(told.source, told.name, self._clock(), told=news)
+
+    def _is_news(self, told: Told) -> bool:
+        if told.source is None:
+            return False
+        pair = self._good.get((told.source, told.name))
+        wrong = any(one.name == told.name for one in self._sources.get(told.source, ()))
+        return pair is None or bool(pair.failures) or wrong or pair.told < self._clock() - _DAY
+
+    def _forgive(self, source: str | None, digest: bytes, now: float, *, told: bool) -> None:
         if source is None:
             return
         if source in self._sources:
             others = (failure for failure in self._sources[source] if failure.name != digest)
             self._sources[source] = deque(others, maxlen=KEPT)
         pair = _latest(self._good, (source, digest), lambda: _Good(0.0), _PAIRS)
-        pair.last = self._clock()
+        pair.last = now
+        pair.told = now if told else pair.told
         pair.failures.clear()
+
+    def known(self) -> list[Told]:
+        """What a process that begins is to be told of earlier: the latest, in their order."""
+        now = self._clock()
+        right = [Told(source, name, age=now - good.last) for (source, name), good in self._good.items()]
+        sources = [*self._sources.items(), *((pair[0], good.failures) for pair, good in self._good.items())]
+        wrong = [
+            Told(source, one.name, one.attempt, age=now - one.time)
+            for source, failures in sources
+            for one in failures
+        ]
+        return sorted(right + wrong, key=attrgetter("age"), reverse=True)[-_RETOLD:]
 
     def alarming(self, name: str) -> bool:
         """Whether under this name so much went wrong in a day, from anywhere, that people should know of it.

@@ -63,6 +63,7 @@ class Incoming:
         self._held_octets = 0
         self._text_octets = 0
         self._literal_octets = 0
+        self._unchecked = False  # whether nobody has looked for room so far
 
     # One message
 
@@ -89,7 +90,11 @@ class Incoming:
         """
         announced = self.session.awaited
         assert announced is not None
-        await self._admit(announced.size)
+        if announced.synchronizing or announced.size > MEMORY_LIMIT:
+            await self._admit(announced.size)
+        else:  # it is under way, and is held in memory until put() has looked
+            self._check_size(announced.size)
+            self._unchecked = True
         self.session.go_ahead(announced)
         self.session.awaited = None
         trouble: Exception | None = None
@@ -164,9 +169,15 @@ class Incoming:
 
     def put(self) -> tuple[int, list[int]]:
         """UIDVALIDITY of the mailbox, and the UIDs of the messages, which are durable then."""
-        self._write_held()
+        if self._unchecked:
+            self._check_space(self._held_octets)
         mailbox = self._target()
-        uids = mailbox.append_all(self.arrived, freed=self._freed)
+        self._write_held()
+        view = self.session.selected
+        claims = view is not None and not view.read_only and view.mailbox is mailbox
+        uids = mailbox.append_all(self.arrived, freed=self._freed, claimed=claims)
+        if view is not None and claims:
+            view.claimed.update(uids)
         self.readable = "r" in mailbox.rights
         return mailbox.uid_validity, uids
 
@@ -182,20 +193,30 @@ class Incoming:
 
     # Steps
 
-    async def _admit(self, size: int) -> None:
+    def _check_size(self, size: int) -> None:
         limit = self.session.config.limits.message_size
         if self._octets + size > limit:
             raise Refused(b"TOOBIG", f"A message has at most {limit} octets")
+
+    async def _admit(self, size: int) -> None:
+        self._check_size(size)
         await self._lane(self._check_room, size)
 
     def _check_room(self, size: int) -> None:
         """Refuse before a single octet is sent for nothing."""
         self._target()
-        octets = sum(one.draft.octets_on_disk for one in self.arrived) + self._octets + size
-        messages = len(self.arrived) + 1 - self._freed.messages
-        store = self.place.account.store
-        store.check_room(max(0, octets - self._freed.octets), max(0, messages))
-        if store.free_space() - size < self.session.config.limits.min_free_space:
+        self._check_quota(self._octets + size, 1)
+        self._check_space(size)
+
+    def _check_quota(self, octets: int, messages: int) -> None:
+        """Of so much more than has arrived."""
+        octets += sum(one.draft.octets_on_disk for one in self.arrived) - self._freed.octets
+        messages += len(self.arrived) - self._freed.messages
+        self.place.account.store.check_room(max(0, octets), max(0, messages))
+
+    def _check_space(self, size: int) -> None:
+        free = self.place.account.store.free_space()
+        if free - size < self.session.config.limits.min_free_space:
             raise Refused(b"OVERQUOTA", "There is no room for it")
 
     def _target(self) -> Mailbox:
@@ -231,6 +252,8 @@ class Incoming:
 
     def _finish(self) -> None:
         self._write_held()
+        if self._unchecked:
+            self._check_quota(0, 0)
         last = self.arrived[-1]
         last.draft.finish(last.internal_date)
 

@@ -75,6 +75,7 @@ async def _one_command(session: Session) -> None:
     try:
         command, parsed = await _read(session)
         session.progress.begin(session.tag)
+        session.may_expunge = command.rule is not Rule.USES_SEQUENCE_NUMBERS
         reply = await command.run(session, parsed)
         session.bad_in_a_row = 0
     except BadSyntax as error:
@@ -94,7 +95,7 @@ async def _one_command(session: Session) -> None:
     if reply is not None:
         await session.skip_awaited(reply)
     if command is not None and command.rule is not Rule.ENDS_ALONE:
-        await _flush(session, expunge=command.rule is not Rule.USES_SEQUENCE_NUMBERS)
+        await _flush(session, expunge=session.may_expunge)
     if reply is not None:
         await session.reply(reply)
     _part(session, give_up)

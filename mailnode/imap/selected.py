@@ -23,7 +23,7 @@ from mailnode.imap.words.languages import DEFAULT
 from mailnode.store.acl import may_set
 from mailnode.store.errors import NoSuchMailbox, NoSuchMessage
 from mailnode.store.mailbox import Mailbox
-from mailnode.store.messages import Message
+from mailnode.store.messages import Message, without
 from mailnode.store.values import SEEN, SYSTEM_FLAGS
 from mailnode.wire.imap.sequence import Positions, SequenceSet, encode_in_parts, joined, runs
 
@@ -73,6 +73,7 @@ class Selected:
         self.language = DEFAULT  # of what is said to people
         self.utf8 = False  # whether the client takes UTF-8 in headers
         self.recent: set[int] = set()
+        self.claimed: set[int] = set()  # UIDs of what this session has brought, \\Recent once it was told
         self._own: set[int] = set()  # UIDs of what this session has added or removed since the last update
         self.introduce: Introduce = _nobody
         self.newly_seen = False  # whether that has changed flags of which nobody else has heard
@@ -305,7 +306,7 @@ class Selected:
 
         Of `only` some, where the client wants to hear of no others.
         """
-        gone = [index for index, uid in enumerate(self.uids) if self.mailbox.get(uid) is None]
+        gone = self._gone(self.mailbox.uids)
         lost = [self.uids[index] for index in gone] if self.contexts else []
         for context in tuple(self.contexts.values()) if lost else ():
             yield from context.expunged(lost)
@@ -316,14 +317,19 @@ class Selected:
         recent = len(self.recent)
         uids = [self.uids[index] for index in gone]
         self.recent.difference_update(uids)
-        missing = set(gone)
-        self.uids = array("I", (uid for index, uid in enumerate(self.uids) if index not in missing))
+        self.uids = without(self.uids, gone)
         if "QRESYNC" in self.enabled:
             yield from (b"* VANISHED %s\r\n" % some for some in encode_in_parts(runs(uids)))
         else:
             yield from (b"* %d EXPUNGE\r\n" % (index + 1) for index in reversed(gone))
         if len(self.recent) != recent:
             yield self._recent_count()
+
+    def _gone(self, current: "array[int]") -> list[int]:
+        """Where those stand that are not there any more, ascending; mostly messages have only come."""
+        if current[: len(self.uids)] == self.uids:
+            return []
+        return sorted(bisect_left(self.uids, uid) for uid in set(self.uids).difference(current))
 
     def _arrived(self, current: Sequence[int]) -> Iterator[bytes]:
         """Only UIDs above all that were reported: the client can learn of nothing that stands between."""
@@ -356,6 +362,8 @@ class Selected:
                 yield from self.introduce(self, items, range(first, first + 1 + len(others)))
 
     def _claim_recent(self) -> None:
+        self.recent |= self.claimed
+        self.claimed.clear()
         if self.read_only:
             self.recent.update(self.mailbox.recent)
         else:

@@ -99,6 +99,8 @@ class Session:
         self.awaited: Announced | None = None  # a literal that the command itself reads
         self.wake: Callable[[], None] | None = None  # while it waits to hear, see imap.waiting
         self.progress = Progress(shared.runtime.clock, self._say_at_once)
+        self.may_expunge = True  # whether EXPUNGE may be told at the end of this command
+        self._told = False  # whether a command has told already what flush() tells
         self.identified = False  # whether the client has said what it is
         self._ended = False
         self._begin()
@@ -355,6 +357,24 @@ class Session:
         with self.progress.sending() as writing:
             await send(self.stream, (of or self.account).lane, chunks, writing)
 
+    async def answer(self, chunks: Iterator[bytes]) -> None:
+        """Stream the last responses of a command about the selected mailbox.
+
+        What has changed there is told behind them in the same job, if nobody else wants to tell it.
+        """
+        if self.reporter is None:
+            chunks = self._with_updates(chunks)
+        with self.progress.sending() as writing:
+            await send(self.stream, self.view.place.account.lane, chunks, writing, last=False)
+
+    def _with_updates(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        yield from chunks
+        try:
+            yield from self._updates(expunge=self.may_expunge, unasked=False)
+            self._told = True
+        except OSError:
+            pass  # flush() will meet it again
+
     async def reply(self, reply: Reply) -> None:
         """The tagged end of the command, and alerts before it."""
         self.write(reply)
@@ -370,11 +390,13 @@ class Session:
 
         `unasked`: a command that is at its end tells what the client needs to know to understand the command.
         """
+        told, self._told = self._told, False
         updates = self._updates(expunge=expunge, unasked=unasked)
         if self.reporter is not None:
             await self.reporter.tell(updates)
-        elif self.selected is not None:
-            await self.send(updates, of=self.selected.place.account)
+        elif self.selected is not None and not told:
+            with self.progress.sending() as writing:
+                await send(self.stream, self.selected.place.account.lane, updates, writing, last=False)
         if self.selected is not None and self.selected.newly_seen:
             self.selected.newly_seen = False
             self.announce(self.selected.place)

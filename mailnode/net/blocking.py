@@ -312,13 +312,19 @@ def _gather(chunks: Iterator[bytes]) -> tuple[bytes, bool, Exception | None]:
 
 
 async def send(
-    stream: Stream, lane: Lane, chunks: Iterator[bytes], writing: Callable[[], None] = lambda: None
+    stream: Stream,
+    lane: Lane,
+    chunks: Iterator[bytes],
+    writing: Callable[[], None] = lambda: None,
+    *,
+    last: bool = True,
 ) -> None:
     """Write what a generator gives to the stream, as fast as the peer reads and in bounded memory.
 
     The generator runs in the lane, a slice at a time, so that other jobs of the same owner get their turn;
     while the peer takes one piece the next is made. It is closed in the lane too, also when the connection is
-    lost half-way. `writing` is called before something is written.
+    lost half-way. `writing` is called before something is written. What is not the `last` of a reply may go
+    out with what follows.
     """
     finished = False
     error: Exception | None = None
@@ -330,8 +336,11 @@ async def send(
                 gathering = lane.run(_gather, chunks)
             if piece:
                 writing()
-            stream.write(piece)
-            await stream.drain()
+            if finished and not last:
+                stream.write_with_next(piece)
+            else:
+                stream.write(piece)
+                await stream.drain()
     finally:
         close = getattr(chunks, "close", None)
         if not finished and close is not None:

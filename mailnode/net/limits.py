@@ -23,6 +23,7 @@ _SOURCES = 4096  # whose new connections are remembered; the one heard of longes
 _SESSIONS, _STRANGERS = "sessions", "strangers"
 _SOURCE, _PERSON, _NEW = "source ", "person ", "new "
 _REFUSED = "refused "  # and those that found no place, by the reason; never taken back
+HAPPENED = (_NEW, _REFUSED)  # how the names begin of what stays counted when its process has gone
 
 _CALM = 0.75  # of the count at which stress begins: there it ends
 
@@ -82,7 +83,7 @@ class Gate:
     def hear(self, name: str, by: int) -> None:
         """Another process that serves this protocol has counted (events.counts)."""
         if name.startswith(_NEW):
-            self._recent_of(name.removeprefix(_NEW)).append(self._clock())
+            self._recent_of(name.removeprefix(_NEW)).extend([self._clock()] * by)
         else:
             self.counts.hear(name, by)
             self._note_stress()

@@ -2,14 +2,14 @@
 
 The first element is what kind of message it is. Both ends are this server, so a strange message is a bug, and
 is logged as one. Who does not read is not waited for: a link that holds back too much is closed, and whoever
-is at its other end is then taken for dead.
+is at its other end is then taken for dead. What nobody waits for goes out a moment later, much of it at once.
 """
 
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from twisted.internet.interfaces import ITransport
+from twisted.internet.interfaces import IReactorTime, ITransport
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
@@ -18,6 +18,8 @@ from mailnode.events.log import Log
 
 LONGEST = 1_048_576  # octets of a message
 MOST_HELD_BACK = 33_554_432  # octets
+MOMENT = 0.01  # seconds
+MOST_AT_ONCE = 65_536  # octets
 
 Hear = Callable[..., None]
 
@@ -28,9 +30,11 @@ class Link(LineOnlyReceiver):
     delimiter = b"\n"
     MAX_LENGTH = LONGEST
 
-    def __init__(self, hears: Mapping[str, Hear], lost: Callable[[], None]) -> None:
+    def __init__(self, hears: Mapping[str, Hear], lost: Callable[[], None], clock: IReactorTime) -> None:
         self._hears = hears
         self._lost = lost
+        self._clock = clock
+        self._soon = bytearray()  # what goes out in a moment
         self._log = Log("mailnode.link")
         self._held_back = 0
 
@@ -41,6 +45,19 @@ class Link(LineOnlyReceiver):
 
     def say(self, *message: object) -> None:
         """Send a message; one that cannot be sent any more is lost with the process it was for."""
+        self._hold(message)
+        self.flush()
+
+    def say_soon(self, *message: object) -> None:
+        """The same for what can wait for a moment."""
+        planned = bool(self._soon)
+        self._hold(message)
+        if len(self._soon) > MOST_AT_ONCE:
+            self.flush()
+        elif self._soon and not planned:
+            self._clock.callLater(MOMENT, self.flush)
+
+    def _hold(self, message: tuple[object, ...]) -> None:
         if self.transport is None or not self.connected:
             return
         line = json.dumps(message, separators=(",", ":")).encode()
@@ -53,8 +70,14 @@ class Link(LineOnlyReceiver):
                 self._log.warn("the other process does not read")
                 self.close()
                 return
+        self._soon += line + self.delimiter
+
+    def flush(self) -> None:
+        """Send what waits for its moment."""
         transport: Any = self.transport
-        transport.write(line + self.delimiter)
+        if self._soon and transport is not None and self.connected:
+            transport.write(bytes(self._soon))
+            self._soon.clear()
 
     def lineReceived(self, line: bytes) -> None:
         """Twisted's: a message has come."""

@@ -88,7 +88,10 @@ def is_loopback(peer: str) -> bool:
 
 
 def _host(address: IAddress) -> str:
-    return str(getattr(address, "host", ""))
+    """The IP address of an end, "" on a UNIX socket; IPv4 where a socket for both kinds has it mapped."""
+    text = str(getattr(address, "host", ""))
+    found = plain_address(text)
+    return str(found) if isinstance(found, IPv4Address) else text
 
 
 @dataclass(frozen=True, slots=True)

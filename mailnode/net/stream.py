@@ -54,6 +54,7 @@ TCP_NOTSENT_LOWAT = 25  # Linux; the socket module lacks it before Python 3.12
 # Seconds for what is written last, and for the answer to a TLS close. A peer that is alive needs a round
 # trip, or a few retransmissions (1 + 2 + 4 + 8 s); one that is not would hold a descriptor meanwhile.
 LINGER = 30.0
+TOGETHER = 16384  # octets that are held until more follows
 
 
 class ConnectionClosed(Exception):
@@ -107,6 +108,7 @@ class Stream(Protocol):
         self._closing = False
         self._all_read = False
         self._farewell = b""
+        self._held = b""
         self._after: Callable[[], None] = _nothing
         self._deadline = 0.0
         self._timer: IDelayedCall | None = None
@@ -257,8 +259,17 @@ class Stream(Protocol):
 
     def write(self, data: bytes) -> None:
         """Hand octets to the transport; after much of it, `await drain()`."""
+        if self._held:
+            data, self._held = self._held + data, b""
         if data and not self.lost and not self._closing:
             self._put(data if self._deflater is None else self._deflater.take(data))
+
+    def write_with_next(self, data: bytes) -> None:
+        """The same where more will follow at once: a little goes out with that, or when somebody waits."""
+        if len(data) > TOGETHER:
+            self.write(data)
+        else:
+            self._held += data
 
     def write_through(self, data: bytes) -> None:
         """The same for what goes out although nobody will drain soon."""
@@ -271,7 +282,8 @@ class Stream(Protocol):
             cast(ITCPTransport, self.transport).write(data[sent:] if sent else data)
 
     def _flush(self) -> None:
-        """Send what waits in the deflater."""
+        """Send what waits for more, and what waits in the deflater."""
+        self.write(b"")
         if self._deflater is not None and not self.lost and not self._closing:
             self._put(self._deflater.flush())
 

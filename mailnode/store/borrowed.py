@@ -276,8 +276,10 @@ class Borrowed(Mailbox):
             for uid, one in zip(uids, self._lent.linked(uids, link), strict=True)
         ]
 
-    def append_all(self, arriving: Sequence[Arriving], *, freed: Usage = NOTHING) -> list[int]:
-        """Put finished messages here, with those flags that the reader may set."""
+    def append_all(
+        self, arriving: Sequence[Arriving], *, freed: Usage = NOTHING, claimed: bool = False
+    ) -> list[int]:
+        """Put finished messages here, with those flags that the reader may set. They are nobody's claim."""
         self._look()
         kept = [Arriving(one.draft, self._kept(one.flags), one.internal_date) for one in arriving]
         uids = self._lent.append_all(kept, freed=freed)

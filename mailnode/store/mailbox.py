@@ -365,11 +365,12 @@ class Mailbox(Reading):
             return base, () if guid == base else ("G" + guid,)
         return filenames.with_sizes_of(base, self._context.names.next()), ("G" + guid,)
 
-    def _arrived(self, found: list[tuple[str, Place]]) -> list[int]:
+    def _arrived(self, found: list[tuple[str, Place]], *, claimed: bool = False) -> list[int]:
         """Messages that were put here by us, listed already; gives their UIDs."""
         admitted = self._admit(found)
         uids = [message.uid for message in admitted]
-        self._messages.recent.update(uids)
+        if not claimed:
+            self._messages.recent.update(uids)
         self._remember(admitted, [])
         return uids
 
@@ -377,11 +378,14 @@ class Mailbox(Reading):
         """Put one finished message here; see append_all."""
         return self.append_all([Arriving(draft, flags, internal_date)])[0]
 
-    def append_all(self, arriving: Sequence[Arriving], *, freed: Usage = NOTHING) -> list[int]:
-        """Put finished messages here, durably, all of them or none; gives their UIDs in order.
+    def append_all(
+        self, arriving: Sequence[Arriving], *, freed: Usage = NOTHING, claimed: bool = False
+    ) -> list[int]:
+        r"""Put finished messages here, durably, all of them or none; gives their UIDs in order.
 
         The drafts are used up, or aborted on error. What will be `freed` at once needs no room under the
-        quota. Raises OverQuota, TooManyKeywords.
+        quota. What is `claimed` is \Recent to the session that brings it, and to no other: it need not lie in
+        new/ for a moment. Raises OverQuota, TooManyKeywords.
         """
         drafts = [one.draft for one in arriving]
         octets = sum(draft.octets_on_disk for draft in drafts)
@@ -391,19 +395,19 @@ class Mailbox(Reading):
                 finished = [one.draft.finish(one.internal_date) for one in arriving]
                 with self._changing():
                     self._known_spelling(NO_FLAGS.union(*(one.flags for one in arriving)), may_add=True)
-                    places = [self._place_of_new(one.flags) for one in arriving]
+                    places = [self._place_of_new(one.flags, claimed=claimed) for one in arriving]
                     found = [(base, place) for (_, base), place in zip(finished, places, strict=True)]
                     self._put([path for path, _ in finished], found)
                     for draft in drafts:
                         draft.consumed()
-                    return self._arrived(found)
+                    return self._arrived(found, claimed=claimed)
         finally:
             for draft in drafts:
                 draft.abort()
 
-    def _place_of_new(self, flags: Flags) -> Place:
+    def _place_of_new(self, flags: Flags, *, claimed: bool) -> Place:
         spelt = frozenset(map(self._folder.keywords.canonical, flags))
-        return _in_cur(self._folder.keywords.info(spelt, "")) if spelt else (True, "")
+        return _in_cur(self._folder.keywords.info(spelt, "")) if spelt or claimed else (True, "")
 
     def _put(self, paths: Sequence[str], found: Sequence[tuple[str, Place]]) -> None:
         """Move finished files in here and list them; on any error none of them is here."""

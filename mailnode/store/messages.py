@@ -1,7 +1,7 @@
 """The messages of one mailbox in memory: by UID, by base name, and what changed when."""
 
 from array import array
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, KeysView
 from dataclasses import dataclass
 from operator import attrgetter
@@ -122,5 +122,15 @@ class Messages:
             del self._by_base[self._by_uid.pop(uid).base]
         self.recent.difference_update(gone)
         if gone:
-            self.uids = array("I", (uid for uid in self.uids if uid in self._by_uid))
+            self.uids = without(self.uids, (bisect_left(self.uids, uid) for uid in sorted(gone)))
         return gone
+
+
+def without(uids: "array[int]", positions: Iterable[int]) -> "array[int]":
+    """All UIDs but those at these positions, which ascend."""
+    left = array("I")
+    start = 0
+    for position in positions:
+        left += uids[start:position]
+        start = position + 1
+    return left + uids[start:]

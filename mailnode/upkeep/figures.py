@@ -67,10 +67,11 @@ class Threads:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """Octets of memory and open descriptors of the process; 0 where the system does not tell."""
+    """Octets of memory and open descriptors of all processes; 0 where the system does not tell."""
 
     memory: int = 0
     descriptors: int = 0
+    workers: int = 0  # processes beside the main one
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +109,7 @@ class Parts:
     gates: Mapping[str, Gate]  # by protocol
     threads: Mapping[str, ThreadedExecutor]
     certificates: Callable[[], Mapping[str, float]]
+    workers: Callable[[], Sequence[int]] = lambda: ()  # their numbers
 
 
 class Observer:
@@ -148,7 +150,8 @@ class Observer:
     async def _measure(self) -> None:
         if not self._measuring:
             self._measuring = True
-            work = self._runtime.blocking.run(_measure, self._files, self._parts.realm.mail_root)
+            processes = ("self", *map(str, self._parts.workers()))
+            work = self._runtime.blocking.run(_measure, self._files, self._parts.realm.mail_root, processes)
             self._measurement = work.addCallback(self._take)
         await done_in_time(self._measurement, PATIENCE, self._runtime.clock)
 
@@ -179,14 +182,15 @@ def sessions(protocol: str, gate: Gate) -> Sessions:
     return Sessions(protocol, people, gate.sessions - sum(people.values()), gate.refused())
 
 
-def _measure(files: FileSystem, path: str) -> tuple[int | None, Process]:
-    """In a thread: the free octets where the mail lies, and what the process has."""
+def _measure(files: FileSystem, path: str, processes: Sequence[str]) -> tuple[int | None, Process]:
+    """In a thread: the free octets where the mail lies, and what the processes have."""
     free: int | None = None
     memory = descriptors = 0
     with suppress(OSError):
         free = files.free_space(path)
-    with suppress(OSError, ValueError, IndexError):
-        memory = int(files.read("/proc/self/statm").split()[1]) * _PAGE
-    with suppress(OSError):
-        descriptors = len(files.names("/proc/self/fd"))
-    return free, Process(memory, descriptors)
+    for one in processes:
+        with suppress(OSError, ValueError, IndexError):
+            memory += int(files.read(f"/proc/{one}/statm").split()[1]) * _PAGE
+        with suppress(OSError):
+            descriptors += len(files.names(f"/proc/{one}/fd"))
+    return free, Process(memory, descriptors, len(processes) - 1)

@@ -115,6 +115,7 @@ def _process(figures: Figures) -> Iterable[Family]:
     yield _labelled("mailnode_loop_delay_seconds", text, "quantile", quantiles)
     yield _gauge("process_resident_memory_bytes", "Resident memory.", figures.process.memory)
     yield _gauge("process_open_fds", "Open file descriptors.", figures.process.descriptors)
+    yield _gauge("mailnode_workers", "Processes beside the main one.", figures.process.workers)
     text = "When a certificate runs out."
     ends = sorted(figures.certificates.items())
     yield _labelled("mailnode_certificate_expiry_timestamp_seconds", text, "file", ends)

@@ -148,6 +148,42 @@ class Throttle(SynchronousTestCase):
         blocked = [self.throttle.blocked("192.0.2.1", name) for name in ("anna", "ben", "carl")]
         self.assertEqual(blocked, [True, False, False])
 
+    def test_news(self) -> None:
+        """Others hear of a right login where it changes something for them, and once a day."""
+        heard: list[throttle.Told] = []
+        self.throttle.tell = heard.append
+        for told in (1, 0, 0):
+            self.throttle.succeeded("192.0.2.1", "anna")
+            self.assertEqual(len(heard), told)
+            heard.clear()
+        self.fail_times("192.0.2.1", 1)
+        self.throttle.succeeded("192.0.2.1", "anna")
+        self.assertEqual(len(heard), 2)
+        self.fail_times("192.0.2.2", 1)
+        self.throttle.succeeded("192.0.2.2", "anna")
+        self.assertEqual(len(heard), 4)
+        self.clock.advance(86401)
+        self.throttle.succeeded("192.0.2.1", "anna")
+        self.assertEqual(len(heard), 5)
+
+    def test_retold(self) -> None:
+        """Who is told of all that is known decides the same, then and later."""
+        self.throttle.succeeded("192.0.2.1", "anna")
+        self.clock.advance(5)
+        self.fail_times("192.0.2.1", 3)
+        self.fail_times("192.0.2.1", PER_MINUTE - 1, every=2, name="ben")
+        self.fail_times("192.0.2.2", PER_DAY, every=600)
+        other = LoginThrottle(self.clock.seconds, lambda: self.limits)
+        other.key = self.throttle.key
+        for told in self.throttle.known():
+            other.hear(told)
+        self.assertEqual(other.known(), self.throttle.known())
+        for _ in range(2):
+            for address, name in (("192.0.2.1", "anna"), ("192.0.2.1", "ben"), ("192.0.2.2", "anna")):
+                self.assertEqual(other.blocked(address, name), self.throttle.blocked(address, name))
+            self.clock.advance(50_000)
+        self.assertFalse(other.blocked("192.0.2.2", "anna"))
+
     def test_how_many(self) -> None:
         """failed() gives the different failures of the name at the source within a day."""
         tries = [self.throttle.failed("192.0.2.1", "anna", guess) for guess in (b"a", b"b", b"b", b"c")]

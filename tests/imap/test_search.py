@@ -100,7 +100,7 @@ class SearchTests(SessionCase):
 
         class View:
             uids = array("I", range(1, 50_001))
-            mailbox = SimpleNamespace(candidates=lambda needle: None)
+            mailbox = SimpleNamespace(candidates=lambda needle: None, sync=lambda: None)
 
             def message(self, position: int) -> object:
                 looked.append(position)

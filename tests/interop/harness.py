@@ -94,7 +94,7 @@ class Server:
         people: tuple[str, ...] = (ANNA, BEN),
         *,
         extra: str = _EXTRA,
-        head: str = "",
+        head: str = "workers = 1\n",
         domain: str = DOMAIN,
         hostname: str = HOSTNAME,
         network: Network | None = None,

@@ -35,7 +35,7 @@ def mailnode(server: Server, *arguments: str) -> "subprocess.CompletedProcess[st
 class WatchingTests(InteropTestCase):
     """A server with a listener for metrics, whose log is JSON."""
 
-    head = ""
+    head = "workers = 1\n"
 
     def setUp(self) -> None:
         self.server = Server(head=self.head)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -24,7 +25,8 @@ class LinkTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.heard: list[Any] = []
         hears = {"a": lambda *words: self.heard.append(words), "b": lambda: self.heard.append("b")}
-        self.link = Link(hears, lambda: self.heard.append("lost"))
+        self.clock = Clock()
+        self.link = Link(hears, lambda: self.heard.append("lost"), self.clock)
         self.transport = Transport()
         self.link.makeConnection(self.transport)
 
@@ -36,6 +38,25 @@ class LinkTests(SynchronousTestCase):
         for octet in line + line:
             self.link.dataReceived(bytes([octet]))
         self.assertEqual(self.heard, [(1, "Grüße\n", None, ["x"])] * 2)
+
+    def test_soon(self) -> None:
+        """What can wait goes out together after a moment, with what cannot, or when it is much; in order."""
+        self.link.say_soon("a", 1)
+        self.link.say_soon("a", 2)
+        self.assertEqual(self.transport.value(), b"")
+        self.clock.advance(module.MOMENT)
+        self.assertEqual(self.transport.value(), b'["a",1]\n["a",2]\n')
+        self.transport.clear()
+        self.link.say_soon("a", 3)
+        self.link.say("a", 4)
+        self.assertEqual(self.transport.value(), b'["a",3]\n["a",4]\n')
+        self.transport.clear()
+        self.link.say_soon("a", "x" * module.MOST_AT_ONCE)
+        self.assertGreater(len(self.transport.value()), module.MOST_AT_ONCE)
+        self.link.say_soon("b")
+        self.link.connectionLost()
+        self.clock.advance(module.MOMENT)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_strange(self) -> None:
         """What cannot be understood is a bug in the log, and costs nothing else."""

@@ -115,6 +115,13 @@ class SessionTests(ListenTestCase):
         self.assertEqual(factory.sessions(), [])
         self.assertEqual(factory.open, {})
 
+    def test_socket_for_both_kinds(self) -> None:
+        """On a socket for IPv6 and IPv4, as systemd opens them, an IPv4 peer has its own address."""
+        factory = self.factory(sessions=3)
+        for host in ("::ffff:192.0.2.7", "2001:db8::7", "fe80::7%eth0"):
+            self.connect(factory, host).protocol.dataReceived(b"quit\r\n")
+        self.assertEqual([one.peer for one in self.seen], ["192.0.2.7", "2001:db8::7", "fe80::7%eth0"])
+
     def test_one_too_many(self) -> None:
         """The connection above the limit reads why and is closed; a place that is left can be taken."""
         factory = self.factory(sessions=1)

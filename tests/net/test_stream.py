@@ -25,6 +25,7 @@ from mailnode.net.stream import (
     ENDLESS_LINE,
     LINGER,
     READ_BUFFER,
+    TOGETHER,
     ConnectionClosed,
     EndlessLine,
     Stream,
@@ -323,6 +324,26 @@ class Writing(StreamTestCase):
         self.successResultOf(self.go(self.stream.drain()))
         self.assertEqual(self.wire.value(), b"a")
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_with_what_follows(self) -> None:
+        """A little waits for what follows it, for a drain, a read or the end; much of it does not."""
+        for then, wire in (
+            (lambda: self.stream.write(b"b"), b"ab"),
+            (lambda: self.stream.write_through(b""), b"a"),
+            (lambda: self.successResultOf(self.go(self.stream.drain())), b"a"),
+            (lambda: self.go(self.stream.line(10)).addErrback(lambda _: None), b"a"),
+            (lambda: self.stream.close(), b"a"),
+        ):
+            self.stream.write_with_next(b"a")
+            self.assertEqual(self.wire.take(), b"")
+            then()
+            self.assertEqual(self.wire.take(), wire)
+
+    def test_much_does_not_wait(self) -> None:
+        """What is much goes out at once, behind what is held."""
+        self.stream.write_with_next(b"a")
+        self.stream.write_with_next(b"b" * (TOGETHER + 1))
+        self.assertEqual(self.wire.take(), b"a" + b"b" * (TOGETHER + 1))
 
     def test_waits_for_room(self) -> None:
         """drain() waits while the transport is full, and no timer is left behind."""

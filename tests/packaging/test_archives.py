@@ -72,7 +72,15 @@ class Archives(SynchronousTestCase):
             names = {one.name.partition("/")[2] for one in archive.getmembers() if one.isfile()}
         folders = ("mailnode", "tests", "docs", "etc", "tools", "bench", "packaging", "twisted", ".ci")
         self.assertEqual(kept(*folders) - names, set())
-        alone = {"LICENSE", "Makefile", "README.md", "CHANGES.md", "setup.cfg", "pyproject.toml"}
+        alone = {
+            "LICENSE",
+            "Makefile",
+            "README.md",
+            "CHANGES.md",
+            "setup.cfg",
+            "pyproject.toml",
+            "mkdocs.yml",
+        }
         self.assertEqual(alone - names, set())
         self.assertEqual({name for name in names if "__pycache__" in name or "dropin.cache" in name}, set())
 

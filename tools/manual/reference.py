@@ -79,10 +79,8 @@ def _table(rows: list[list[str]]) -> list[str]:
     names, _, *rows = rows
     lines: list[str] = []
     for first, *others in rows:
-        meaning = others[-1]
-        if len(others) == 2:
-            meaning = f"{names[1]}: {others[0]}; {meaning}" if others[0] else meaning
-        lines += roff.item(inline(first), inline(meaning))
+        said = [f"{name}: {cell}" for name, cell in zip(names[1:-1], others[:-1], strict=True) if cell]
+        lines += roff.item(inline(first), inline("; ".join([*said, others[-1]])))
     return lines
 
 

@@ -106,7 +106,7 @@ async def run(session: Session, fetch: Fetch) -> Reply:
         await session.send(resync.vanished(view, asked, fetch.changed_since or 0), of=account)
     answers = Answers(view, fetch, positions)
     try:
-        await session.send(answers.chunks(), of=account)
+        await session.answer(answers.chunks())
     finally:
         if answers.marked.uids:
             session.announce(view.place)

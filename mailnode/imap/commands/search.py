@@ -112,7 +112,7 @@ async def run(session: Session, search: Search) -> Reply:
         findings = Findings(view, search, follow=follow)
         session.progress.measure = findings.progress
         if returning is None:
-            await session.send(findings.chunks(), of=view.place.account)
+            await session.answer(findings.chunks())
         else:
             response = Response(session.tag, search.by_uid)
             await session.send(findings.extended(returning, response), of=view.place.account)

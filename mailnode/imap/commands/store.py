@@ -82,7 +82,7 @@ async def run(session: Session, store: Store) -> Reply:
     _require_right(view, store.mode, wanted)
     changes = Changes(view, store, wanted, view.positions(store.messages, by_uid=store.by_uid))
     try:
-        await session.send(changes.chunks(), of=view.place.account)
+        await session.answer(changes.chunks())
     finally:
         if changes.marked.uids:
             session.announce(view.place)
