@@ -76,7 +76,7 @@ $(VENV)/.ready-fuzz: $(VENV)/.ready-test
 
 # The source archive and the wheel, in dist/ (docs/installing.md).
 dist: $(VENV)/.ready-test
-	rm -rf build dist mailnode.egg-info
+	rm -rf dist mailnode.egg-info
 	$(BIN)/python -m build --no-isolation
 
 # The pages of the manual, in build/man: man -l build/man/mailnode.1
