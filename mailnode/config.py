@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
+from mailnode.config_acme import Acme
 from mailnode.config_auth import Auth
 from mailnode.config_folders import SpecialUse, namespace
 from mailnode.config_lists import MailingList
@@ -91,7 +92,7 @@ class Tls:
     """The server's certificate chain and private key, and the authorities of its clients; PEM files.
 
     `further` are certificates for clients that name another host; with `tickets` other servers may resume
-    sessions.
+    sessions. `acme` says from whom new ones come.
     """
 
     certificate: str = ""
@@ -99,6 +100,7 @@ class Tls:
     client_ca: str = ""
     tickets: bool = False
     further: tuple[Certificate, ...] = ()
+    acme: Acme = field(default_factory=Acme)
 
     @property
     def certificates(self) -> tuple[Certificate, ...]:
@@ -261,6 +263,11 @@ class Config:
     def sts_directory(self) -> str:
         """The folder of the MTA-STS policies of other domains."""
         return os.path.join(self.state, "mta-sts")
+
+    @property
+    def acme_directory(self) -> str:
+        """The folder of accounts with authorities of certificates, and of what they look for on our pages."""
+        return os.path.join(self.state, "acme")
 
     @property
     def tls_reports_file(self) -> str:

@@ -193,6 +193,12 @@ def _check_tls(file: TomlFile, config: Config, files: FileSystem) -> None:
             if not path:
                 file.mistake(at, "is empty", "Name a PEM file here.")
             _check_pem(file, at, path, files)
+    if config.tls.acme.directory and not any(
+        one.protocol == "http" and one.tls == "none" for one in config.listeners
+    ):
+        text = "the authority looks at port 80 of each name, and no listener shows what it looks for"
+        remedy = 'Add one with protocol = "http" and tls = "none", or let a timer run: mailnode tls renew'
+        file.warning(("tls", "acme", "directory"), text, remedy)
     if config.tls.further and not config.tls.certificate:
         text = "is there without a first certificate, which is for clients that name no other host"
         file.mistake(("tls", "further"), text, "Name that one in certificate and key of [tls].")

@@ -424,6 +424,8 @@ class Around(Folder):
             ("lmtp", "unix:/run/x.sock", "", ""),
             ("metrics", "tcp:9090", "", "metrics are for trusted networks"),
             ("metrics", "tcp:9090:interface=127.0.0.1", "", ""),
+            ("smtp", "tcp:25", '[tls.acme]\ndirectory = "letsencrypt"\n', "port 80"),
+            ("http", "tcp:80", '[tls.acme]\ndirectory = "letsencrypt"\n', "nothing to tell mail clients"),
             ("http", "tcp:80", "", "nothing to tell mail clients"),
             ("http", "tcp:80", '[[listener]]\nprotocol = "imap"\nendpoint = "tcp:993"\n', ""),
         ):
