@@ -15,6 +15,7 @@ from mailnode.config_auth import Auth
 from mailnode.config_folders import SpecialUse, namespace
 from mailnode.config_lists import MailingList
 from mailnode.config_messages import LiveMessages
+from mailnode.config_mta_sts import MtaSts
 from mailnode.config_quota import AS_DEFAULT, Messages, Octets, Quota, Room
 from mailnode.config_rules import (
     Language,
@@ -221,6 +222,7 @@ class Config:
     no_soliciting: tuple[Annotated[str, solicitation], ...] = ()
     listeners: tuple[Listener, ...] = field(default=DEFAULT_LISTENERS, metadata={"key": "listener"})
     tls: Tls = Tls()
+    mta_sts: MtaSts = field(default_factory=MtaSts)
     auth: Auth = field(default_factory=Auth)
     store: Store = Store()
     pop3: Pop3 = Pop3()

@@ -13,6 +13,7 @@ from mailnode.upkeep.figures import Observer, Parts
 from mailnode.upkeep.health import Health
 from mailnode.web.acme_challenges import acme_challenges
 from mailnode.web.exchange import Web
+from mailnode.web.mta_sts import mta_sts
 from mailnode.web.setting_up import SettingUp
 from mailnode.web.watching import watching
 
@@ -38,5 +39,6 @@ def web_side(
     metrics = Web(runtime, watching(observer, health), trusted_only=True)
     status = status_command(observer, health, warnings)
     setting_up = SettingUp(parts.live, runtime.now, ports.taken).routes()
-    clients = Web(runtime, {**setting_up, **acme_challenges(parts.live, runtime, files)})
+    challenges = acme_challenges(parts.live, runtime, files)
+    clients = Web(runtime, {**setting_up, **mta_sts(parts.live), **challenges})
     return WebSide({"metrics": metrics.serve, "http": clients.serve}, {"status": status})

@@ -426,6 +426,9 @@ class Around(Folder):
             ("metrics", "tcp:9090:interface=127.0.0.1", "", ""),
             ("smtp", "tcp:25", '[tls.acme]\ndirectory = "letsencrypt"\n', "port 80"),
             ("http", "tcp:80", '[tls.acme]\ndirectory = "letsencrypt"\n', "nothing to tell mail clients"),
+            ("smtp", "tcp:25", '[mta_sts]\nmode = "testing"\n', "has the page"),
+            ("smtp", "tcp:25", '[mta_sts]\nhosts = ["mx.example.net"]\n', ""),
+            ("http", "tcp:80", '[mta_sts]\nmode = "none"\n', "nothing to tell mail clients"),
             ("http", "tcp:80", "", "nothing to tell mail clients"),
             ("http", "tcp:80", '[[listener]]\nprotocol = "imap"\nendpoint = "tcp:993"\n', ""),
         ):
