@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -57,9 +57,11 @@ def log(
         rows = list(islice(chosen(journal.lines([word], fold=True, until=mark)), lines))[::-1]
         _show(rows, as_json=as_json)
         if mark is not None:
-            with closing(Follower(files, journal, mark)) as follower:
+            with suppress(KeyboardInterrupt), closing(Follower(files, journal, mark)) as follower:
                 for some in _coming(follower, command.outside.sleep):
                     _show(list(chosen(line for line in some if word in line.lower())), as_json=as_json)
+    except BrokenPipeError:
+        raise  # whoever read it has seen enough
     except OSError as error:
         remedy = "run this as root or as the server's user"
         raise click.ClickException(f"{error.filename or journal.path}: {error.strerror}; {remedy}") from None
@@ -68,13 +70,10 @@ def log(
 
 
 def _coming(follower: Follower, sleep: Callable[[float], None]) -> Iterator[list[bytes]]:
-    """The lines that come, till somebody has seen enough."""
-    try:
-        while True:
-            yield follower.more()
-            sleep(EVERY)
-    except KeyboardInterrupt:
-        return
+    """The lines that come, for ever."""
+    while True:
+        yield follower.more()
+        sleep(EVERY)
 
 
 def _show(rows: Sequence[Row], *, as_json: bool) -> None:

@@ -49,6 +49,8 @@ def understood(error: Exception, directory: str, *, in_dns: bool = False) -> Tro
     if isinstance(error, errors.TimeoutError):
         text = "the authority has not decided in time"
         return Trouble(text, "Try again later; it may have gone on meanwhile.")
+    if type(error) is errors.Error:
+        return Trouble("the authority has given the order up, and does not say why", "Try again later.")
     if isinstance(error, requests.exceptions.SSLError):
         return Trouble(f"{directory} shows no certificate that holds", "Look at the clock, and at the URL.")
     if isinstance(error, requests.exceptions.RequestException):

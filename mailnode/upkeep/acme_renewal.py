@@ -50,7 +50,8 @@ class AcmeRenewal:
         self._work = _Work(files, rng, now)
         self._rng = rng
         self._log = Log("mailnode.upkeep")
-        self._pause = 0.0
+        self._pause = 0.0  # seconds from the last failure to the next try
+        self._again = 0.0  # when that is
         self._next: IDelayedCall | None = None
         self._running = False
         self._problem = ""
@@ -79,17 +80,24 @@ class AcmeRenewal:
         self._next = None
         config = self._live.config
         if config.tls.acme.directory:
-            self._executor.run(self._work.renewed, config).addCallbacks(self._done, self._failed)
+            may_ask = self._clock.seconds() >= self._again
+            self._executor.run(self._work.renewed, config, may_ask).addCallbacks(self._done, self._failed)
         else:
-            self._problem = ""
-            self._look_in(EVERY)
+            self._done(())
 
-    def _done(self, names: tuple[str, ...]) -> None:
-        """With the names of a new certificate, none where none was due."""
+    def _done(self, names: tuple[str, ...] | None) -> None:
+        """With the names of a new certificate, none where none was due, None where it is and must wait."""
+        if names is None:
+            self._look_again()
+            return
         if names:
             self._log.info("certificate renewed", names=",".join(names))
-        self._pause, self._problem = 0.0, ""
+        self._pause, self._problem, self._again = 0.0, "", 0.0
         self._look_in(EVERY)
+
+    def _look_again(self) -> None:
+        """Somebody may get a certificate by hand before it is tried again."""
+        self._look_in(max(1.0, min(EVERY, self._again - self._clock.seconds())))
 
     def _failed(self, failure: Failure) -> None:
         """Also a fault of our own must not end the looks."""
@@ -97,13 +105,14 @@ class AcmeRenewal:
         least = trouble.wait if isinstance(trouble, Trouble) else SHORT
         self._pause = min(LONGEST, max(least, 2 * self._pause))
         wait = self._pause * (1 + 0.1 * self._rng.random())
+        self._again = self._clock.seconds() + wait
         if isinstance(trouble, Trouble):
             self._problem = str(trouble)
             self._log.warn("certificate not renewed", reason=self._problem, next_in=int(wait))
         else:
             self._problem = "see the log"
             self._log.bug("certificate not renewed", failure)
-        self._look_in(wait)
+        self._look_again()
 
 
 class _Work:
@@ -117,19 +126,19 @@ class _Work:
         self._suggested: datetime | None = None
         self._chain = b""  # that the authority was asked about
 
-    def renewed(self, config: Config) -> tuple[str, ...]:
-        """Renew what is due; gives its names. Raises Trouble."""
+    def renewed(self, config: Config, may_ask: bool) -> tuple[str, ...] | None:
+        """Renew what is due, if that may be; gives its names, none where nothing is due. Raises Trouble."""
         order = order_for(config, self._now, self._files)
-        if order is None or not self._is_due(order):
+        if order is None or not self._is_due(order, may_ask):
             return ()
-        return _renewed(order, config, self._files)
+        return _renewed(order, config, self._files) if may_ask else None
 
-    def _is_due(self, order: Order) -> bool:
+    def _is_due(self, order: Order, may_ask: bool) -> bool:
         now = self._now()
         if order.due(self._files, self._spread) <= now:
             return True
         chain = read_pem(order.pair.certificate, self._files)
-        if chain != self._chain or now - self._asked >= ASKED_EVERY:
+        if may_ask and (chain != self._chain or now - self._asked >= ASKED_EVERY):
             self._chain, self._asked = chain, now
             self._suggested = _suggested(order.directory, chain)
         aged = now - life_of(chain).begins >= YOUNGEST

@@ -14,6 +14,7 @@ from datetime import datetime
 from itertools import pairwise
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
@@ -29,6 +30,15 @@ def new_key() -> bytes:
     return ec.generate_private_key(ec.SECP256R1()).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+
+
+def is_key(pem: bytes) -> bool:
+    """Whether that is a private key with which a certificate can be asked for, without passphrase."""
+    try:
+        key = serialization.load_pem_private_key(pem, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+    return isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +77,7 @@ def fault_of(chain: bytes, key: bytes, names: Iterable[str], now: datetime) -> s
     try:
         certificates = x509.load_pem_x509_certificates(chain)
         public = serialization.load_pem_private_key(key, password=None).public_key()
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         return "it is no certificate, or the key is none"
     first = certificates[0]
     if first.public_key() != public:

@@ -6,7 +6,8 @@ so does the last failure, for those who ask how things are.
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from mailnode.fs import FileSystem
 from mailnode.upkeep.acme_trouble import Trouble, missing
 from mailnode.upkeep.certificate_files import (
     fault_of,
+    is_key,
     life_of,
     new_key,
     pair_for,
@@ -83,9 +85,7 @@ def account_key(config: Config, directory: str) -> str:
 
 def account_of(order: Order, files: FileSystem) -> bytes:
     """The key of our account, made where there is none. Raises OSError."""
-    if (
-        files.stat(order.account) is None
-    ):  # before the authority knows it: an account whose key is lost is lost
+    if files.stat(order.account) is None:  # it is kept before the authority hears of it
         files.make_directories(os.path.dirname(order.account))
         files.replace(order.account, new_key())
     return files.read(order.account)
@@ -112,16 +112,32 @@ def fulfil(
     if reason := unwritable(order.pair, files):
         raise Trouble(reason, "Run: mailnode tls renew as root, or name files in [tls] that may be written.")
     try:
-        authority = Authority(order.directory, account, order.now)
-        authority.open_account(email, agree)
-        key = read_pem(order.pair.key, files) if order.keep_key else new_key()
-        chain = authority.issue(order.names, key, proofs)
-        if fault := fault_of(chain, key, order.names, order.now() + timedelta(minutes=1)):
-            remedy = "The old one stays. Look at the clock of this machine; else ask the authority."
-            raise Trouble(f"what the authority gave cannot be used: {fault}", remedy)
-        put_in_place(order.pair, chain, key, files, owner)
+        with _alone(order, files):
+            key = read_pem(order.pair.key, files) if order.keep_key else new_key()
+            for path, data in ((order.account, account), (order.pair.key, key)):
+                if not is_key(data):
+                    raise Trouble(f"{path} holds no private key that can be used", "Remove it: one is made.")
+            authority = Authority(order.directory, account, order.now)
+            authority.open_account(email, agree)
+            chain = authority.issue(order.names, key, proofs)
+            if fault := fault_of(chain, key, order.names, order.now() + timedelta(minutes=1)):
+                remedy = "The old one stays. Look at the clock of this machine; else ask the authority."
+                raise Trouble(f"what the authority gave cannot be used: {fault}", remedy)
+            put_in_place(order.pair, chain, key, files, owner)
     except OSError as error:
         raise Trouble(f"{error.filename or order.pair.key}: {error.strerror}", "Mend that first.") from None
+
+
+@contextmanager
+def _alone(order: Order, files: FileSystem) -> Iterator[None]:
+    """Two at once, as the server and a command, could put the key of one beside the other's certificate."""
+    lock = files.try_lock(order.account)
+    if lock is None:
+        raise Trouble("somebody else is asking for a certificate at this moment", "Wait until that is done.")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 # What became of it

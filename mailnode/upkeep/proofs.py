@@ -5,11 +5,13 @@ there are none a listener is opened for the moment.
 """
 
 import contextlib
+import errno
 import os
 import re
 import socket
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from threading import Thread
 from typing import Any, Literal
 
@@ -89,7 +91,7 @@ class OnOwnPort:
     def listening(self, port: int) -> Iterator[int]:
         """Listen on a port of all addresses meanwhile; gives the port. Raises Trouble."""
         try:
-            server = _Server(("", port), _answering(self.shown))
+            server = _server(port, _answering(self.shown))
         except OSError as error:
             remedy = (
                 'Stop what listens there meanwhile, give mailnode a listener with protocol = "http" and '
@@ -107,19 +109,38 @@ class OnOwnPort:
 
 
 class _Server(ThreadingHTTPServer):
-    """On IPv6 and IPv4, where there are both."""
+    """On all addresses."""
 
     daemon_threads = True
-    address_family = socket.AF_INET6 if socket.has_dualstack_ipv6() else socket.AF_INET
 
     def server_bind(self) -> None:
-        """The library's."""
-        if self.address_family == socket.AF_INET6:
-            self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        super().server_bind()
+        """The library's, which would ask the DNS for a name that nobody needs."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = "", self.server_address[1]
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """The library's: a connection broke, which is nobody's business."""
+
+
+class _BothServer(_Server):
+    """By IPv6 and IPv4."""
+
+    address_family = socket.AF_INET6
+
+    def server_bind(self) -> None:
+        """The library's."""
+        self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        super().server_bind()
+
+
+def _server(port: int, answering: Callable[..., BaseHTTPRequestHandler]) -> _Server:
+    """By IPv4 alone where a machine has no IPv6."""
+    try:
+        return _BothServer(("", port), answering)
+    except OSError as error:
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise
+        return _Server(("", port), answering)
 
 
 def _answering(shown: dict[str, bytes]) -> Callable[..., BaseHTTPRequestHandler]:

@@ -190,7 +190,7 @@ class AcmeServer:
             "authorizations": [f"{self.base}/authz/{number}/{place}" for place in range(len(order.names))],
             "finalize": f"{self.base}/finalize/{number}",
         }
-        if order.failed:
+        if order.failed and order.failed[0]:
             shown["error"] = _problem(*order.failed)
         if status == "valid":
             shown["certificate"] = f"{self.base}/certificate/{number}"
@@ -256,8 +256,8 @@ class AcmeServer:
         asked = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         if sorted(asked.get_values_for_type(x509.DNSName)) != sorted(order.names):
             raise Refused("badCSR", "it is for other names")
-        if self.issues == "nothing":
-            order.failed = ("caa", "CAA records forbid it")
+        if self.issues in ("nothing", "silence"):
+            order.failed = ("caa", "CAA records forbid it") if self.issues == "nothing" else ("", "")
         else:
             order.chain = self._issued(request, order.names)
         shown = self._shown(rest[0])

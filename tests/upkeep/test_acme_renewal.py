@@ -138,6 +138,19 @@ class AcmeRenewalTests(SynchronousTestCase):
         self.pass_days(1)
         self.assertEqual(len(self.orders), 1)
 
+    def test_by_hand(self) -> None:
+        """Somebody may get one meanwhile: that is seen within the hour, and nothing more is asked for."""
+        Path(self.live.config.tls.certificate).unlink()
+        self.trouble = Trouble("too many", "Wait.", LONG)
+        self.renewal.start()
+        self.pass_days(0.5)
+        self.assertEqual(len(self.renewal.problems()), 1)
+        write_certificates(f"{self.room}/tls", NAME, self.files, self.now())
+        self.clock.advance(EVERY)
+        self.assertEqual(self.renewal.problems(), [])
+        self.pass_days(3)
+        self.assertEqual(len(self.orders), 1)
+
     def test_own_fault(self) -> None:
         """What nobody foresaw is in the log, and does not end the looks."""
         Path(self.live.config.tls.certificate).unlink()

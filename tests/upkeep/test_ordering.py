@@ -268,6 +268,33 @@ class Bad(WithAuthority):
         self.refused("no account", "mailnode tls request", agree=lambda terms: False)
         self.assertEqual(self.server.accounts, {})
 
+    def test_keys(self) -> None:
+        """A key that is none is said to be none, and the authority is not asked."""
+        account = account_of(self.order, FILES)
+        self.order = replace(self.order, keep_key=True)
+        Path(self.tls.key).write_text("nothing")
+        self.before = self.content()
+        self.refused(f"{self.tls.key} holds no private key")
+        self.order = replace(self.order, keep_key=False)
+        Path(self.order.account).write_text("nothing")
+        self.refused("127.0.0.1.key holds no private key")
+        Path(self.order.account).write_bytes(account)
+        self.assertEqual(self.server.seen, {})
+
+    def test_two_at_once(self) -> None:
+        """Who comes second waits."""
+        account_of(self.order, FILES)
+        lock = FILES.try_lock(self.order.account)
+        assert lock is not None
+        self.refused("somebody else")
+        lock.release()
+        self.fulfil()
+
+    def test_given_up(self) -> None:
+        """An order that ends without a reason."""
+        self.server.issues = "silence"
+        self.refused("given the order up")
+
     def test_no_authority(self) -> None:
         """Nobody is there, or something else."""
         for directory, text in (
