@@ -134,8 +134,9 @@ class _Work:
         return _renewed(order, config, self._files) if may_ask else None
 
     def _is_due(self, order: Order, may_ask: bool) -> bool:
-        now = self._now()
-        if order.due(self._files, self._spread) <= now:
+        due = order.due(self._files, self._spread)
+        now = self._now()  # not earlier: what is due at once is due at the moment of the answer
+        if due <= now:
             return True
         chain = read_pem(order.pair.certificate, self._files)
         if may_ask and (chain != self._chain or now - self._asked >= ASKED_EVERY):

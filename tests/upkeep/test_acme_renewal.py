@@ -42,7 +42,7 @@ class AcmeRenewalTests(SynchronousTestCase):
         self.orders: list[tuple[float, tuple[str, ...]]] = []
         self.trouble: Exception | None = None
         self.wanted: datetime | None = None
-        self.asked = 0
+        self.asked = self.looks = 0
         self.patch(acme_renewal, "fulfil", self.fulfil)
         self.patch(acme_renewal, "_suggested", self.suggested)
         self.renewal = AcmeRenewal(
@@ -56,7 +56,9 @@ class AcmeRenewalTests(SynchronousTestCase):
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def now(self) -> datetime:
-        return datetime.fromtimestamp(self.clock.seconds(), UTC)
+        """Time passes between any two questions."""
+        self.looks += 1
+        return datetime.fromtimestamp(self.clock.seconds(), UTC) + timedelta(microseconds=self.looks)
 
     def suggested(self, directory: str, chain: bytes) -> datetime | None:
         self.asked += 1
