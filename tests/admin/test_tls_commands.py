@@ -1,6 +1,7 @@
 """`mailnode tls` as a person meets it, with an authority on this machine."""
 
 import json
+import os
 import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -97,6 +98,24 @@ class Request(TlsCommands):
         self.assertRegex(said, r'_acme-challenge\.example\.org\. IN TXT "[\w-]{43}"')
         self.assertIn("no TXT record fits", said)
         self.assertEqual(asked, ["ready"])
+
+    def test_as_owner(self) -> None:
+        """What root writes for the server belongs to the server; files that are there keep their owner."""
+        if os.geteuid() != 0:
+            return
+        state = self.path.parent / "state"
+        state.mkdir()
+        os.chown(state, 65534, 65534)
+        for path in (state, *state.parents):
+            if self.folder in (path, *path.parents):
+                path.chmod(0o755)
+        self.request("--agree")
+        self.assertEqual({path.stat().st_uid for path in state.rglob("*")}, {65534})
+        self.assertEqual(self.certificate.stat().st_uid, 0)
+        self.certificate.unlink()
+        self.request("--agree")
+        self.assertEqual(self.certificate.stat().st_uid, 65534)
+        self.assertEqual((self.certificate.stat().st_mode & 0o777, os.geteuid()), (0o644, 0))
 
     def test_mistakes(self) -> None:
         """One line says what is wrong with the command line, with the machine or with the name."""

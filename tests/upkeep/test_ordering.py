@@ -1,10 +1,12 @@
 """mailnode.upkeep.ordering and authority: a certificate from an authority, or none and why."""
 
 import os
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import acme.client
 from twisted.trial.unittest import SynchronousTestCase
@@ -280,6 +282,12 @@ class Bad(WithAuthority):
         self.refused("127.0.0.1.key holds no private key")
         Path(self.order.account).write_bytes(account)
         self.assertEqual(self.server.seen, {})
+
+    def test_no_library(self) -> None:
+        """What is not installed is said, with how to install it."""
+        with mock.patch.dict(sys.modules, {"mailnode.upkeep.authority": None}):
+            trouble = self.refused("not installed", "pip install 'mailnode[acme]'")
+        self.assertEqual(trouble.wait, LONG)
 
     def test_two_at_once(self) -> None:
         """Who comes second waits."""
