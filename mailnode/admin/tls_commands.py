@@ -223,7 +223,8 @@ def _proofs(command: "Command", config: Config, *, in_dns: bool, port: int) -> "
     """Where names are proved: in the DNS, on pages of the running server, or on a port of our own."""
     from mailnode.admin.on_disk import lent_to_owner_of
     from mailnode.upkeep.acme_trouble import Trouble
-    from mailnode.upkeep.proofs import OnOwnPort, OnPages
+    from mailnode.upkeep.own_port import OnOwnPort
+    from mailnode.upkeep.proofs import OnPages
 
     if in_dns:
         yield InDns()

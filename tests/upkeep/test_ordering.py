@@ -27,7 +27,8 @@ from mailnode.upkeep.ordering import (
     last_failure,
     order_for,
 )
-from mailnode.upkeep.proofs import OnOwnPort, OnPages, proof_at
+from mailnode.upkeep.own_port import OnOwnPort
+from mailnode.upkeep.proofs import OnPages, proof_at
 from tests.scratch import room_of
 from tests.upkeep.acme_server import AcmeServer
 
