@@ -1,8 +1,9 @@
 """The [tls.acme] table: certificates from an authority, by ACME."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from mailnode.config_rules import address_or_nothing, domain_name
 from mailnode.tomlfile import Fault
@@ -24,14 +25,20 @@ def directory_url(text: str) -> str:
     """
     if not text or text in DIRECTORIES:
         return DIRECTORIES.get(text, "")
-    try:
-        parts = urlsplit(text)
-    except ValueError:
-        parts = urlsplit("")
+    parts = _parts(text)
     if (parts.scheme == "https" and parts.hostname) or (parts.scheme == "http" and parts.hostname in _HERE):
         return text
     words = " or ".join(f'"{word}"' for word in DIRECTORIES)
     raise Fault("is no https address", f"Write {words}, or the URL of the authority's directory.")
+
+
+def _parts(text: str) -> SplitResult:
+    """Those of a URL that can be asked for; none of anything else."""
+    with suppress(ValueError):
+        parts = urlsplit(text)
+        if text.isascii() and text.isprintable() and " " not in text and parts.port != 0:
+            return parts
+    return urlsplit("")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ from mailnode.upkeep.acme_trouble import LONG, SHORT, Trouble
 
 _REMEDIES = {
     "rateLimited": "Wait as long as it says. To try things out use --staging, which allows far more.",
-    "dns": "Give the name an address in the DNS (A, AAAA or CNAME) that leads here; see: mailnode dns",
+    "dns": "Give the name an address in the DNS (A, AAAA or CNAME) that leads here (see: mailnode dns), or "
+    "ask for other names only.",
     "dnssec": "Mend DNSSEC of the domain: its signatures or the DS record do not hold.",
     "caa": "Name this authority in the CAA records of the domain, or remove them.",
     "connection": "Have port 80 of the name lead here, by IPv6 too where it has such an address: look at "
