@@ -154,13 +154,25 @@ def put_in_place(pair: Certificate, chain: bytes, key: bytes, files: FileSystem,
         for path, data, mode in parts:
             written.append(_beside(path))
             _write(_beside(path), data, mode, files, _owner(path, files) or owner)
-        for path, _, _ in parts:
-            files.rename(_beside(path), path)
+        _rename(pair, [path for path, _, _ in parts], files)
     finally:
         for path in written:
             files.unlink(path, missing_ok=True)
     for directory in {os.path.dirname(path) for path, _, _ in parts}:
         files.sync_directory(directory)
+
+
+def _rename(pair: Certificate, paths: list[str], files: FileSystem) -> None:
+    """The key first; it is the old one again where the certificate cannot follow."""
+    old = files.read(pair.key) if files.stat(pair.key) is not None else None
+    owner = _owner(pair.key, files)
+    try:
+        for path in paths:
+            files.rename(_beside(path), path)
+    except OSError:
+        if old is not None:
+            files.replace(pair.key, old, owner=owner)
+        raise
 
 
 def _beside(path: str) -> str:

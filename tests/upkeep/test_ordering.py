@@ -17,7 +17,7 @@ from mailnode.config_acme import Acme
 from mailnode.fs import FileSystem
 from mailnode.upkeep.acme_trouble import LONG, Trouble
 from mailnode.upkeep.authority import suggested
-from mailnode.upkeep.certificate_files import facts_of, fault_of, life_of, pair_for, unwritable
+from mailnode.upkeep.certificate_files import facts_of, fault_of, life_of, pair_for, put_in_place, unwritable
 from mailnode.upkeep.ordering import (
     Order,
     account_key,
@@ -312,6 +312,15 @@ class Bad(WithAuthority):
         ):
             self.order = replace(self.order, directory=directory)
             self.refused(text)
+
+    def test_half(self) -> None:
+        """Where only the key can be put in place, it is the old one again."""
+        taken = str(self.room / "tls/taken")
+        os.mkdir(taken)
+        pair = Certificate(taken, self.tls.key)
+        self.assertRaises(OSError, put_in_place, pair, b"chain", b"key", FILES)
+        self.assertEqual(Path(self.tls.key).read_bytes(), self.before[1])
+        self.assertEqual(sorted(os.listdir(self.room / "tls")), ["ca.pem", "cert.pem", "key.pem", "taken"])
 
     def test_cannot_write(self) -> None:
         """The authority is not asked where what it gave could not be kept."""
