@@ -4,7 +4,7 @@ import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -106,6 +106,9 @@ def request(
       mailnode tls request mail.example.org --staging
       mailnode tls request '*.example.org' --dns
     """
+    from mailnode.net.shown import covers
+    from mailnode.upkeep.certificate_files import names_at
+
     if directory and staging:
         raise click.UsageError("--staging is a directory itself; leave --directory out")
     config = command.configuration().config
@@ -122,10 +125,14 @@ def request(
         raise click.UsageError("a wildcard can be proved in the DNS only: --dns")
     order = _order(command, config, wanted)
     agrees = (lambda terms: True) if agree else _agreed
+    before = names_at(order.pair.certificate, command.outside.files)
     with _proofs(command, config, in_dns=in_dns, port=port) as proofs:
         _get(command, config, order, proofs, email=wanted.email, agree=agrees)
+    if lost := sorted(one for one in before if not covers(order.names, one) and "." in one):
+        click.echo(f"The one before was for {', '.join(lost)} too.", err=True)
     if order.pair not in config.tls.certificates:
-        click.echo(f'Name it in {command.path}:\n\n[tls]\ncertificate = "{order.pair.certificate}"')
+        table = "[[tls.further]]" if config.tls.certificates else "[tls]"
+        click.echo(f'Name it in {command.path}:\n\n{table}\ncertificate = "{order.pair.certificate}"')
         click.echo(f'key = "{order.pair.key}"')
     if not known.directory and not in_dns:
         click.echo(f'To have it renewed:\n\n[tls.acme]\ndirectory = "{_word(wanted.directory)}"')
@@ -153,7 +160,7 @@ def renew(command: "Command", *, force: bool, in_dns: bool, port: int) -> None:
     config = command.configuration().config
     order = order_for(config, command.outside.now, command.outside.files)
     if order is None:
-        text = "[tls.acme] in the configuration names no directory, or [tls] no files"
+        text = "[tls.acme] names no directory, or no certificate in [tls] is for its names"
         raise click.ClickException(f"{text}; see: mailnode tls request --help")
     due = order.due(command.outside.files)
     if due > command.outside.now() and not force:
@@ -164,18 +171,16 @@ def renew(command: "Command", *, force: bool, in_dns: bool, port: int) -> None:
 
 
 def _order(command: "Command", config: Config, wanted: Acme) -> "Order":
-    """What is wanted; in the state folder where [tls] names no files."""
+    """What is wanted; in the state folder where [tls] names no files for it."""
     from mailnode.upkeep.certificate_files import pair_for
-    from mailnode.upkeep.ordering import order_for
+    from mailnode.upkeep.ordering import Order, account_key
 
-    files = command.outside.files
-    chosen = replace(config, tls=replace(config.tls, acme=wanted))
-    if pair_for(config.tls, wanted.names, files) is None:
+    pair = pair_for(config.tls, wanted.names, command.outside.files)
+    if pair is None:
         base = os.path.join(config.acme_directory, wanted.names[0].replace("*", "_"))
-        chosen = replace(chosen, tls=replace(chosen.tls, certificate=f"{base}.pem", key=f"{base}-key.pem"))
-    order = order_for(chosen, command.outside.now, files)
-    assert order is not None
-    return order
+        pair = Certificate(f"{base}.pem", f"{base}-key.pem")
+    account = account_key(config, wanted.directory)
+    return Order(wanted.directory, wanted.names, pair, wanted.keep_key, account, command.outside.now)
 
 
 def _get(

@@ -129,6 +129,8 @@ class _Work:
     def renewed(self, config: Config, may_ask: bool) -> tuple[str, ...] | None:
         """Renew what is due, if that may be; gives its names, none where nothing is due. Raises Trouble."""
         order = order_for(config, self._now, self._files)
+        if order is None and config.tls.certificates:
+            raise Trouble("no certificate in [tls] is for a name in [tls.acme]", "Run: mailnode tls request")
         if order is None or not self._is_due(order, may_ask):
             return ()
         return _renewed(order, config, self._files) if may_ask else None

@@ -1,8 +1,8 @@
 """The talk with an authority of certificates (ACME, RFC 8555), by the client library of certbot.
 
 It waits for the network, and for the authority, which looks at our names meanwhile: it is for a command's own
-process or for a thread, never for the reactor's. The library signs, and sends again what was refused for its
-nonce; it is an extra of the package, so this module is imported only where a certificate is wanted.
+process or for a thread, never for the reactor's. The library is an extra of the package, so this module is
+imported only where a certificate is wanted.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,6 +23,7 @@ from mailnode.upkeep.acme_trouble import Trouble
 
 PATIENCE = timedelta(minutes=5)  # for all that the authority decides on
 ANSWER = 45  # seconds for one answer of its server
+NONCES = 3  # rounds of the two tries that the library makes, before a last one
 AGENT = "mailnode"
 
 # What the library raises for what it is told; what is no JSON object it may stumble over in many ways.
@@ -54,6 +55,20 @@ class Proofs(Protocol):
         """It was looked at."""
 
 
+class _Network(client.ClientNetwork):
+    """Sends again what was refused for its nonce, more often than the library (RFC 8555 section 6.5)."""
+
+    def post(self, *args: Any, **more: Any) -> requests.Response:
+        """The library's, which tries twice."""
+        for _ in range(NONCES):
+            try:
+                return super().post(*args, **more)
+            except messages.Error as error:
+                if error.code != "badNonce":
+                    raise
+        return super().post(*args, **more)
+
+
 class Authority:
     """One authority, and our account with it, which `key` (PEM) is for. `now` is the real time."""
 
@@ -61,7 +76,7 @@ class Authority:
         self._url = directory
         self._now = now
         self._key: Any = JWKEC(key=load_pem_private_key(key, None))
-        self._net = client.ClientNetwork(self._key, alg=ES256, user_agent=AGENT, timeout=ANSWER)
+        self._net = _Network(self._key, alg=ES256, user_agent=AGENT, timeout=ANSWER)
         self._found: client.ClientV2 | None = None
 
     def _client(self) -> client.ClientV2:

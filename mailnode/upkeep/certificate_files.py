@@ -102,18 +102,20 @@ def _fault_of_chain(certificates: Sequence[x509.Certificate]) -> str:
 
 
 def pair_for(tls: Tls, names: Sequence[str], files: FileSystem) -> Certificate | None:
-    """The files of [tls] that a certificate for these names belongs in; None where [tls] names none.
+    """The files of [tls] that a certificate for these names belongs in; None where there are none.
 
-    Those with a certificate for one of the names come first, then those that are not there; else the first.
+    Those with a certificate for one of the names come first, then those that are not there. What is for other
+    names is left alone.
     """
     for pair in tls.certificates:
-        if _names_at(pair.certificate, files) & set(names):
+        held = names_at(pair.certificate, files)
+        if any(covers(held, one) for one in names) or any(covers(names, one) for one in held):
             return pair
-    absent = (one for one in tls.certificates if files.stat(one.certificate) is None)
-    return next(absent, next(iter(tls.certificates), None))
+    return next((one for one in tls.certificates if files.stat(one.certificate) is None), None)
 
 
-def _names_at(path: str, files: FileSystem) -> frozenset[str]:
+def names_at(path: str, files: FileSystem) -> frozenset[str]:
+    """What the certificate in a file is for; nothing where there is none."""
     try:
         return life_of(read_pem(path, files)).names
     except (OSError, ValueError):

@@ -66,7 +66,7 @@ class Order:
 
 
 def order_for(config: Config, now: Callable[[], datetime], files: FileSystem) -> Order | None:
-    """What the running server renews; None where nobody is to be asked, or there is no TLS."""
+    """What [tls.acme] wants; None where nobody is to be asked, or all of [tls] is for other names."""
     acme = config.tls.acme
     names = tuple(acme.names or client_hosts(config))
     pair = pair_for(config.tls, names, files)

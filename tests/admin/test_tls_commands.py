@@ -90,6 +90,15 @@ class Request(TlsCommands):
         self.assertIn('[tls]\ncertificate = "state/acme/pop.example.org.pem"', said)
         self.assertEqual(self.names(made), {"pop.example.org"})
 
+    def test_other_names(self) -> None:
+        """A certificate for other names is left alone; one with fewer names is told of."""
+        before = self.certificate.read_bytes()
+        said = self.request("pop.example.net", "--agree")
+        self.assertEqual(self.certificate.read_bytes(), before)
+        self.assertIn('[[tls.further]]\ncertificate = "state/acme/pop.example.net.pem"', said)
+        self.request(HOST, "imap.example.org")
+        self.assertIn("The one before was for imap.example.org too.", self.request(HOST))
+
     def test_dns(self) -> None:
         """Records are printed, and looked for when somebody says that they are there."""
         asked: list[str] = []

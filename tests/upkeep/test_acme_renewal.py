@@ -1,6 +1,7 @@
 """mailnode.upkeep.acme_renewal: when the running server asks for a certificate, and again after failures."""
 
 import random
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -162,6 +163,16 @@ class AcmeRenewalTests(SynchronousTestCase):
         self.assertGreater(len(self.orders), 2)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), len(self.orders))
         self.assertEqual(len(self.renewal.problems()), 1)
+
+    def test_other_names(self) -> None:
+        """A certificate for other names is left alone, which is said."""
+        config = self.live.config
+        acme = Acme("https://acme.example.org/dir", names=("other.example.net",))
+        self.live.config = replace(config, tls=replace(config.tls, acme=acme))
+        self.renewal.start()
+        self.pass_days(1)
+        self.assertEqual(self.orders, [])
+        self.assertIn("mailnode tls request", self.renewal.problems()[0])
 
     def test_nobody_to_ask(self) -> None:
         """Without an authority in the configuration nothing is done; a reload may name one."""

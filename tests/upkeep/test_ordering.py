@@ -140,7 +140,7 @@ class Good(WithAuthority):
 
     def test_nonce(self) -> None:
         """A request that is refused for its nonce is sent again."""
-        self.server.bad_nonces = 1
+        self.server.bad_nonces = 5
         self.fulfil()
         self.assertEqual(self.server.bad_nonces, 0)
 
@@ -360,15 +360,17 @@ class Orders(SynchronousTestCase):
             self.assertEqual(wrong.due(FILES), wrong.now())
 
     def test_pairs(self) -> None:
-        """The files with one of the names, else those that are not there, else the first."""
+        """The files with one of the names, also by a wildcard, else those that are not there, else none."""
         first = Certificate(self.tls.certificate, self.tls.key)
         second = Certificate(self.other.certificate, self.other.key)
         absent = Certificate(str(self.room / "c.pem"), str(self.room / "c.key"))
         for further, name, expected in (
+            ((second,), "*.example.net", second),
+            ((second,), "example.net", None),
             ((second,), NAMES[0], first),
             ((second, absent), "other.example.net", second),
             ((second, absent), "third.example.net", absent),
-            ((second,), "third.example.net", first),
+            ((second,), "third.example.net", None),
         ):
             self.assertEqual(pair_for(replace(self.tls, further=further), [name], FILES), expected)
         self.assertIsNone(pair_for(Tls(), NAMES, FILES))
