@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from mailnode.upkeep.authority import Proofs
     from mailnode.upkeep.ordering import Order
 
+STAGING = "letsencrypt-staging"
 HTTP_PORT = 80  # the authority asks there, and nowhere else (RFC 8555 section 8.3)
 
 
@@ -106,36 +107,43 @@ def request(
       mailnode tls request mail.example.org --staging
       mailnode tls request '*.example.org' --dns
     """
-    from mailnode.net.shown import covers
-    from mailnode.upkeep.certificate_files import names_at
-
     if directory and staging:
         raise click.UsageError("--staging is a directory itself; leave --directory out")
     config = command.configuration().config
     known = config.tls.acme
-    if staging:
-        directory = DIRECTORIES["letsencrypt-staging"]
     wanted = Acme(
-        directory or known.directory or DIRECTORIES[FIRST_CHOICE],
+        DIRECTORIES[STAGING] if staging else directory or known.directory or DIRECTORIES[FIRST_CHOICE],
         email or known.email,
         names or known.names or tuple(client_hosts(config)),
         keep_key or known.keep_key,
     )
     if not in_dns and any(one.startswith("*.") for one in wanted.names):
         raise click.UsageError("a wildcard can be proved in the DNS only: --dns")
-    order = _order(command, config, wanted)
+    order = _order(command, config, wanted, staging=staging)
     agrees = (lambda terms: True) if agree else _agreed
-    before = names_at(order.pair.certificate, command.outside.files)
-    with _proofs(command, config, in_dns=in_dns, port=port) as proofs:
+    with _telling(command, order), _proofs(command, config, in_dns=in_dns, port=port) as proofs:
         _get(command, config, order, proofs, email=wanted.email, agree=agrees)
-    if lost := sorted(one for one in before if not covers(order.names, one) and "." in one):
-        click.echo(f"The one before was for {', '.join(lost)} too.", err=True)
+    if staging:
+        click.echo("Nobody trusts it; those in [tls] were left alone. Without --staging you get a real one.")
+        return
     if order.pair not in config.tls.certificates:
         table = "[[tls.further]]" if config.tls.certificates else "[tls]"
         click.echo(f'Name it in {command.path}:\n\n{table}\ncertificate = "{order.pair.certificate}"')
         click.echo(f'key = "{order.pair.key}"')
     if not known.directory and not in_dns:
         click.echo(f'To have it renewed:\n\n[tls.acme]\ndirectory = "{_word(wanted.directory)}"')
+
+
+@contextlib.contextmanager
+def _telling(command: "Command", order: "Order") -> Iterator[None]:
+    """Say which names a certificate had that is replaced meanwhile, and the new one has not."""
+    from mailnode.net.shown import covers
+    from mailnode.upkeep.certificate_files import names_at
+
+    before = names_at(order.pair.certificate, command.outside.files)
+    yield
+    if lost := sorted(one for one in before if not covers(order.names, one) and "." in one):
+        click.echo(f"The one before was for {', '.join(lost)} too.", err=True)
 
 
 def _word(directory: str) -> str:
@@ -170,14 +178,15 @@ def renew(command: "Command", *, force: bool, in_dns: bool, port: int) -> None:
         _get(command, config, order, proofs, email=config.tls.acme.email, agree=lambda terms: False)
 
 
-def _order(command: "Command", config: Config, wanted: Acme) -> "Order":
-    """What is wanted; in the state folder where [tls] names no files for it."""
+def _order(command: "Command", config: Config, wanted: Acme, *, staging: bool) -> "Order":
+    """What is wanted; in the state folder where [tls] names no files for it, or for a trial."""
     from mailnode.upkeep.certificate_files import pair_for
     from mailnode.upkeep.ordering import Order, account_key
 
-    pair = pair_for(config.tls, wanted.names, command.outside.files)
+    pair = None if staging else pair_for(config.tls, wanted.names, command.outside.files)
     if pair is None:
-        base = os.path.join(config.acme_directory, wanted.names[0].replace("*", "_"))
+        name = wanted.names[0].replace("*", "_") + ("-staging" if staging else "")
+        base = os.path.join(config.acme_directory, name)
         pair = Certificate(f"{base}.pem", f"{base}-key.pem")
     account = account_key(config, wanted.directory)
     return Order(wanted.directory, wanted.names, pair, wanted.keep_key, account, command.outside.now)
@@ -214,7 +223,8 @@ def _get(
     if problem:
         raise click.ClickException(problem)
     click.echo(f"Wrote {order.pair.certificate} and {order.pair.key}.")
-    click.echo("A running server takes them within a minute.")
+    if order.pair in config.tls.certificates:
+        click.echo("A running server takes them within a minute.")
 
 
 def _agreed(terms: str) -> bool:

@@ -5,6 +5,7 @@ import os
 import socket
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest import mock
 
 import acme.client
 from cryptography import x509
@@ -98,6 +99,17 @@ class Request(TlsCommands):
         self.assertIn('[[tls.further]]\ncertificate = "state/acme/pop.example.net.pem"', said)
         self.request(HOST, "imap.example.org")
         self.assertIn("The one before was for imap.example.org too.", self.request(HOST))
+
+    def test_staging(self) -> None:
+        """A trial leaves what is in use alone, and gives no advice to keep what nobody trusts."""
+        before = self.certificate.read_bytes()
+        with mock.patch.dict(tls_commands.DIRECTORIES, {tls_commands.STAGING: self.server.directory}):
+            port = str(self.server.http_port)
+            said = self.mailnode("tls", "request", "--staging", "--agree", "--port", port)
+        self.assertIn(f"Wrote state/acme/{HOST}-staging.pem", said)
+        self.assertIn("left alone", said)
+        self.assertNotIn("[tls.acme]", said)
+        self.assertEqual(self.certificate.read_bytes(), before)
 
     def test_dns(self) -> None:
         """Records are printed, and looked for when somebody says that they are there."""
