@@ -163,10 +163,12 @@ def _copy_all(sink: Sink, what: _What) -> _Copied:
 def _copy_configuration(sink: Sink, what: _What) -> None:
     """What can be read of it; files of one name have numbers."""
     taken: Counter[str] = Counter()
+    state = what.config.state
     sink.begin(CONFIG)
     for path in _configuration(what):
         try:
-            data = what.files.read(os.path.realpath(path))
+            # What the administrator names may be a symlink; in the state folder nothing of root's is one.
+            data = what.files.read(path if path.startswith(f"{state}/") else os.path.realpath(path))
         except FileNotFoundError:
             continue
         except OSError as error:

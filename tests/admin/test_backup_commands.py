@@ -177,10 +177,14 @@ class BackupCommands(StoreCommands):
         with open(etc / "mailnode.toml", "a", encoding="utf-8") as file:
             file.write('[[tls.further]]\ncertificate = "more/cert.pem"\nkey = "more/key.pem"\n')
             file.write('[[tls.further]]\ncertificate = "tls/link.pem"\nkey = "tls"\n')
+        (etc / "state/acme").mkdir()
+        os.symlink("/etc/passwd", etc / "state/acme/x.key")
+        (etc / "state/acme/a.key").write_text("key")
         said = self.back_up(str(self.place), "--with-keys")
         self.assertIn("left out: tls: ", said)
+        self.assertIn("left out: state/acme/x.key: ", said)
         found = set(os.listdir(self.place / self.names()[0] / "config"))
-        pems = {"cert.pem", "cert.pem.2", "key.pem", "key.pem.2", "link.pem"}
+        pems = {"a.key", "cert.pem", "cert.pem.2", "key.pem", "key.pem.2", "link.pem"}
         self.assertEqual(found - {"login.key", "senders.key"}, pems | {"mailnode.toml", "mailboxes.toml"})
 
     def test_as_owner(self) -> None:
