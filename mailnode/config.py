@@ -10,10 +10,12 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
+from mailnode.config_acme import Acme
 from mailnode.config_auth import Auth
 from mailnode.config_folders import SpecialUse, namespace
 from mailnode.config_lists import MailingList
 from mailnode.config_messages import LiveMessages
+from mailnode.config_mta_sts import MtaSts
 from mailnode.config_quota import AS_DEFAULT, Messages, Octets, Quota, Room
 from mailnode.config_rules import (
     FilePath,
@@ -95,7 +97,7 @@ class Tls:
     """The server's certificate chain and private key, and the authorities of its clients; PEM files.
 
     `further` are certificates for clients that name another host; with `tickets` other servers may resume
-    sessions.
+    sessions. `acme` says from whom new ones come.
     """
 
     certificate: FilePath = ""
@@ -103,6 +105,7 @@ class Tls:
     client_ca: FilePath = ""
     tickets: bool = False
     further: tuple[Certificate, ...] = ()
+    acme: Acme = field(default_factory=Acme)
 
     @property
     def certificates(self) -> tuple[Certificate, ...]:
@@ -223,6 +226,7 @@ class Config:
     no_soliciting: tuple[Annotated[str, solicitation], ...] = ()
     listeners: tuple[Listener, ...] = field(default=DEFAULT_LISTENERS, metadata={"key": "listener"})
     tls: Tls = Tls()
+    mta_sts: MtaSts = field(default_factory=MtaSts)
     auth: Auth = field(default_factory=Auth)
     store: Store = Store()
     pop3: Pop3 = Pop3()
@@ -265,6 +269,11 @@ class Config:
     def sts_directory(self) -> str:
         """The folder of the MTA-STS policies of other domains."""
         return os.path.join(self.state, "mta-sts")
+
+    @property
+    def acme_directory(self) -> str:
+        """The folder of accounts with authorities of certificates, and of what they look for on our pages."""
+        return os.path.join(self.state, "acme")
 
     @property
     def tls_reports_file(self) -> str:

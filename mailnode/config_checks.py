@@ -48,6 +48,7 @@ def check_config(file: TomlFile, config: Config, files: FileSystem) -> None:
         file.mistake(("domains", again), f"repeats entry {first + 1}", "Remove one of the two.")
     _check_listeners(file, config)
     _check_tls(file, config, files)
+    _check_mta_sts(file, config)
     _check_auth(file, config.auth, config.tls, files)
     _check_domains(file, ("quota", "domains"), config)
     if len(",".join(config.no_soliciting)) > SOLICITATION_LIMIT:
@@ -119,6 +120,20 @@ def _check_listeners(file: TomlFile, config: Config) -> None:
         file.mistake(
             ("listener",), "nothing to listen on", "Remove the line to have the seven standard ports."
         )
+
+
+def _check_mta_sts(file: TomlFile, config: Config) -> None:
+    """Where there is a policy it is served, and names this server."""
+    settings = config.mta_sts
+    if settings.mode == "off":
+        return
+    if not any(one.protocol == "http" for one in config.listeners):
+        text = "no listener has the page"
+        remedy = 'Add one with protocol = "http" and tls = "implicit" on port 443.'
+        file.warning(("mta_sts", "mode"), text, remedy)
+    if config.hostname and not settings.policy(config.hostname).names(config.hostname):
+        text = f"do not name {config.hostname}, so others will not bring mail here"
+        file.warning(("mta_sts", "hosts"), text, f'Add "{config.hostname}", if it is in the MX records.')
 
 
 def _check_people(file: TomlFile, index: int, listener: Listener, auth: Auth) -> None:
@@ -193,6 +208,12 @@ def _check_tls(file: TomlFile, config: Config, files: FileSystem) -> None:
             if not path:
                 file.mistake(at, "is empty", "Name a PEM file here.")
             _check_pem(file, at, path, files)
+    if config.tls.acme.directory and not any(
+        one.protocol == "http" and one.tls == "none" for one in config.listeners
+    ):
+        text = "the authority looks at port 80 of each name, and no listener shows what it looks for"
+        remedy = 'Add one with protocol = "http" and tls = "none", or let a timer run: mailnode tls renew'
+        file.warning(("tls", "acme", "directory"), text, remedy)
     if config.tls.further and not config.tls.certificate:
         text = "is there without a first certificate, which is for clients that name no other host"
         file.mistake(("tls", "further"), text, "Name that one in certificate and key of [tls].")

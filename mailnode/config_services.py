@@ -50,11 +50,14 @@ def https_base(config: Config, taken: Mapping[str, int] | None = None) -> str:
 def client_hosts(config: Config) -> list[str]:
     """The names by which clients ask for this server under TLS.
 
-    Those with which they set themselves up are among them where they can do so by HTTPS only.
+    Those with which they set themselves up are among them where they can do so by HTTPS only, and those of
+    policies of MTA-STS, which other servers ask for, where HTTPS is spoken at all.
     """
     kinds = {one.tls for one in config.listeners if one.protocol == "http"}
-    asked = [f"{name}.{domain}" for domain in config.domains for name in ("autoconfig", "autodiscover")]
-    return [config.hostname, *(asked if kinds == {"implicit"} else ())]
+    names = ("autoconfig", "autodiscover") if kinds == {"implicit"} else ()
+    if config.mta_sts.mode != "off" and "implicit" in kinds:
+        names = (*names, "mta-sts")
+    return [config.hostname, *(f"{name}.{domain}" for domain in config.domains for name in names)]
 
 
 def _port(listener: Listener, taken: Mapping[str, int]) -> int:

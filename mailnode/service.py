@@ -43,6 +43,7 @@ from mailnode.queue.changes import Change
 from mailnode.queue.entry import Entry
 from mailnode.queue.runner import Runner
 from mailnode.queue.spool import Spool
+from mailnode.service_certificates import NewCertificates
 from mailnode.service_entrance import READING, Entrance
 from mailnode.service_listeners import PROTOCOLS, Ports, make_gates, make_room, session_factories
 from mailnode.service_reading import CANNOT_START, read
@@ -160,7 +161,8 @@ class MailNode(Service):
             certificates=entrance.certificates.ends,
             workers=lambda: self._workers.pids,
         )
-        self._web = web_side(parts, runtime, files, self._ports, lambda: self._warnings)
+        self._asking = NewCertificates(live, reactor, files, entrance.rng)
+        self._web = web_side(parts, runtime, files, self._ports, self._doubts)
         serve.update(self._web.serve)
         count = how_many(config.workers)
         if count == 1:
@@ -179,6 +181,10 @@ class MailNode(Service):
     def _queue_letter(self, entry: Entry, head: bytes) -> Admission:
         """The way of reports into the queue, which itself asks for reports."""
         return self._queue.begin(entry, head)
+
+    def _doubts(self) -> list[str]:
+        """What the administrator may have to do something about."""
+        return [*self._asking.problems(), *self._warnings]
 
     async def _change_queue(self, name: str, change: Change) -> None:
         """The way of moderators' answers into the queue, which itself asks the moderators."""
@@ -246,6 +252,7 @@ class MailNode(Service):
             signal.signal(signal.SIGUSR1, lambda *_: reopen())
         elif not signal.getsignal(signal.SIGUSR1):
             signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # else it would end the server
+        self._asking.start()
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._hang_up))
         self._listening.addCallback(lambda _: Deferred.fromCoroutine(self._workers.start(self._ports.held())))
         self._listening.addCallback(lambda _: Deferred.fromCoroutine(self._open_control_socket()))
@@ -315,6 +322,7 @@ class MailNode(Service):
         self._collections.stop()
         self._pulse.stop()
         self._entrance.certificates.renewal.stop()
+        self._asking.stop()
         await DeferredList(self._ports.stop())
         sending = [*self._queue.stop(), Deferred.fromCoroutine(self._way_out.connections.close())]
         also = [*sending, *self._workers.stop()]

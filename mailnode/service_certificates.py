@@ -1,15 +1,19 @@
 """The certificates in force: what connections see, and how renewed ones take their place."""
 
+import random
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from mailnode.auth.live import Live
 from mailnode.fs import FileSystem
-from mailnode.net.blocking import Lane
+from mailnode.net.blocking import Lane, ThreadedExecutor
 from mailnode.net.tls import TlsError, TlsServer
 from mailnode.service_reading import TlsFiles, read_tls, stamp_of
+from mailnode.upkeep.acme_renewal import AcmeRenewal
 from mailnode.upkeep.renewal import Renewal
 
 
@@ -48,3 +52,25 @@ class Certificates:
 
     async def _renew(self) -> None:
         self.show(await self._lane.run(read_tls, self._live.config.tls, self._files))
+
+
+class NewCertificates:
+    """Asks an authority for new ones, in a thread of its own; in the main process only."""
+
+    def __init__(self, live: Live, reactor: Any, files: FileSystem, rng: random.Random) -> None:
+        self._thread = ThreadedExecutor(reactor, 1, "acme")
+        self._renewal = AcmeRenewal(
+            live,
+            reactor,
+            self._thread,
+            files,
+            rng,
+            now=lambda: datetime.fromtimestamp(reactor.seconds(), UTC),
+        )
+        self.problems = self._renewal.problems
+        self.stop = self._renewal.stop  # what the thread waits for is not waited for
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+        self._renewal.start()

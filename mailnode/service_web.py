@@ -11,7 +11,9 @@ from mailnode.runtime import Runtime
 from mailnode.service_listeners import Ports
 from mailnode.upkeep.figures import Observer, Parts
 from mailnode.upkeep.health import Health
+from mailnode.web.acme_challenges import acme_challenges
 from mailnode.web.exchange import Web
+from mailnode.web.mta_sts import mta_sts
 from mailnode.web.setting_up import SettingUp
 from mailnode.web.watching import watching
 
@@ -36,5 +38,7 @@ def web_side(
     health = Health(parts.live, runtime, files, ports.silent)
     metrics = Web(runtime, watching(observer, health), trusted_only=True)
     status = status_command(observer, health, warnings)
-    clients = Web(runtime, SettingUp(parts.live, runtime.now, ports.taken).routes())
+    setting_up = SettingUp(parts.live, runtime.now, ports.taken).routes()
+    challenges = acme_challenges(parts.live, runtime, files)
+    clients = Web(runtime, {**setting_up, **mta_sts(parts.live), **challenges})
     return WebSide({"metrics": metrics.serve, "http": clients.serve}, {"status": status})

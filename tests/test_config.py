@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode import config_quota, config_rules, config_submission, tomlfile
 from mailnode.config import Config, Listener, MailboxEntry, Tls
+from mailnode.config_acme import directory_url
 from mailnode.config_lists import MailingList
 from mailnode.config_quota import Room
 from mailnode.config_reading import examine, load
@@ -403,6 +404,11 @@ class Around(Folder):
             ("lmtp", "unix:/run/x.sock", "", ""),
             ("metrics", "tcp:9090", "", "metrics are for trusted networks"),
             ("metrics", "tcp:9090:interface=127.0.0.1", "", ""),
+            ("smtp", "tcp:25", '[tls.acme]\ndirectory = "letsencrypt"\n', "port 80"),
+            ("http", "tcp:80", '[tls.acme]\ndirectory = "letsencrypt"\n', "nothing to tell mail clients"),
+            ("smtp", "tcp:25", '[mta_sts]\nmode = "testing"\n', "has the page"),
+            ("smtp", "tcp:25", '[mta_sts]\nhosts = ["mx.example.net"]\n', ""),
+            ("http", "tcp:80", '[mta_sts]\nmode = "none"\n', "nothing to tell mail clients"),
             ("http", "tcp:80", "", "nothing to tell mail clients"),
             ("http", "tcp:80", '[[listener]]\nprotocol = "imap"\nendpoint = "tcp:993"\n', ""),
         ):
@@ -475,6 +481,23 @@ class Rules(SynchronousTestCase):
     def refused(self, rule: object, values: tuple[object, ...]) -> None:
         for value in values:
             self.assertRaises(tomlfile.Fault, rule, value)
+
+    def test_directories(self) -> None:
+        """Of authorities: by TLS, or on this machine, or a word for one."""
+        for good in ("https://a.example/dir", "https://a.example:14000/dir", "http://127.0.0.1:80/d", ""):
+            self.assertEqual(directory_url(good), good)
+        self.assertTrue(directory_url("letsencrypt").startswith("https://"))
+        bad = (
+            "http://a.example/",
+            "https:///x",
+            "a.example",
+            "https://[",
+            "https://a:99999/",
+            "https://a:0/",
+        )
+        self.refused(
+            directory_url, (*bad, "https://a b/", "https://a\n.example/", "https://\u00e4.example/", " ")
+        )
 
     def test_senders(self) -> None:
         """What a mailbox may send from is an address or a whole domain, in lower case."""

@@ -5,14 +5,16 @@ import json
 import os
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mailnode import __version__
+from mailnode.admin.command import JSON
 from mailnode.admin.on_disk import (
     Reading,
     Tools,
@@ -23,9 +25,13 @@ from mailnode.admin.on_disk import (
     progress,
     shown,
 )
+from mailnode.admin.queue_restore import restore_queue
 from mailnode.config import Config
 from mailnode.config_rules import address as check_address
+from mailnode.config_sending import FILES
 from mailnode.fs import FileSystem
+from mailnode.queue.saved import save
+from mailnode.queue.spool import Spool
 from mailnode.store.backup import SUMMARY, Counts, Directory, Sink, Tar, back_up
 from mailnode.store.errors import StoreError
 from mailnode.store.incoming_files import Taken
@@ -42,7 +48,6 @@ if TYPE_CHECKING:
 CONFIG = "config"
 
 _STAMP = re.compile(r"[0-9]{8}T[0-9]{6}Z")
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 # backup
@@ -56,7 +61,7 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "--keep", type=click.IntRange(1), help="Remove older backups but so many, when this one is whole."
 )
-@_JSON
+@JSON
 @click.pass_obj
 def backup(
     command: "Command",
@@ -82,24 +87,52 @@ def backup(
     named: list[str | None] = [*dict.fromkeys(addresses)] or [None]
     chosen = [one for address in named for one in chosen_mail(command, address)]
     config = command.configuration().config
+    what = _What(command, chosen, config, with_keys=with_keys, with_queue=not addresses)
     with _worded():
         if tar is not None:
-            counts = _to_tar(command, chosen, config, tar, with_keys=with_keys)
-            where = tar
+            copied, where = _to_tar(what, tar), tar
         else:
             assert directory is not None
-            where, counts = _to_directory(command, chosen, config, directory, with_keys=with_keys)
+            where, copied = _to_directory(what, directory)
             if keep is not None:
                 _remove_older(command.outside.files, directory, keep)
-    _tell(where, counts, len(chosen), as_json=as_json, err=tar == "-")
+    _tell(where, copied, len(chosen), as_json=as_json, err=tar == "-")
 
 
-def _tell(where: str, counts: Counts, mailboxes: int, *, as_json: bool, err: bool) -> None:
+@dataclass(frozen=True, slots=True)
+class _What:
+    """What is to be copied."""
+
+    command: "Command"
+    chosen: list[Tools]
+    config: Config
+    with_keys: bool
+    with_queue: bool
+
+    @property
+    def files(self) -> FileSystem:
+        return self.command.outside.files
+
+
+@dataclass(frozen=True, slots=True)
+class _Copied:
+    """How much that was: mail, and messages of the queue."""
+
+    mail: Counts
+    queue: int
+
+    def row(self) -> dict[str, object]:
+        return {**asdict(self.mail), "queue": self.queue}
+
+
+def _tell(where: str, copied: _Copied, mailboxes: int, *, as_json: bool, err: bool) -> None:
+    counts = copied.mail
     if as_json:
-        told = json.dumps({"backup": where, "mailboxes": mailboxes, **asdict(counts)}, indent=2)
+        told = json.dumps({"backup": where, "mailboxes": mailboxes, **copied.row()}, indent=2)
     else:
         size = f"{counts.octets / 1_000_000:.1f} MB"
         told = f"{where}: {mailboxes} mailboxes, {counts.messages} messages, {size}"
+        told += f", {copied.queue} in the queue" if copied.queue else ""
         told += f"; {counts.linked} of them as in the backup before." if counts.linked else "."
     click.echo(told, err=err)
 
@@ -112,53 +145,80 @@ def _worded() -> Iterator[None]:
         raise click.ClickException(plain(str(error))) from None
 
 
-def _copy_all(
-    sink: Sink, files: FileSystem, command: "Command", chosen: list[Tools], config: Config, *, with_keys: bool
-) -> Counts:
-    sink.begin(CONFIG)
-    for path in _configuration(command.path, config, with_keys=with_keys):
-        with contextlib.suppress(FileNotFoundError):
-            sink.put(f"{CONFIG}/{os.path.basename(path)}", files.read(path))
-    sink.end()
+def _copy_all(sink: Sink, what: _What) -> _Copied:
+    files = what.files
+    spool = Spool(files, what.config.queue_directory)
+    # First: what is delivered meanwhile is then in the mail too, rather than in neither.
+    queued = save(sink, files, spool) if what.with_queue and spool.names() else 0
+    _copy_configuration(sink, what)
     counts = Counts()
-    for tools in chosen:
+    for tools in what.chosen:
         count = read_tree(files, tools.root).count(files)
         with progress(tools.address, count) as step:
             lock = partial(locked_as_owner, tools)
             counts += back_up(sink, files, tools.root, tools.address, lock=lock, step=step)
-    return counts
+    return _Copied(counts, queued)
 
 
-def _configuration(path: str, config: Config, *, with_keys: bool) -> list[str]:
-    keys = [config.tls.certificate, config.tls.key, config.tls.client_ca, config.login_key, config.sender_key]
-    return [path, config.mailboxes, *(key for key in keys if key and with_keys)]
+def _copy_configuration(sink: Sink, what: _What) -> None:
+    """What can be read of it; files of one name have numbers."""
+    taken: Counter[str] = Counter()
+    state = what.config.state
+    sink.begin(CONFIG)
+    for path in _configuration(what):
+        try:
+            # What the administrator names may be a symlink; in the state folder nothing of root's is one.
+            data = what.files.read(path if path.startswith(f"{state}/") else os.path.realpath(path))
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            click.echo(f"left out: {path}: {error.strerror}", err=True)
+            continue
+        name = os.path.basename(path)
+        taken[name] += 1
+        sink.put(f"{CONFIG}/{name}{'' if taken[name] == 1 else f'.{taken[name]}'}", data)
+    sink.end()
 
 
-def _summary(command: "Command", chosen: list[Tools], counts: Counts) -> bytes:
+def _configuration(what: _What) -> list[str]:
+    """The paths of its files, with private keys where that is wanted, each once."""
+    config, tls = what.config, what.config.tls
+    paths = [what.command.path, config.mailboxes]
+    if what.with_keys:
+        paths += [path for pair in tls.certificates for path in (pair.certificate, pair.key)]
+        paths += [tls.client_ca, config.login_key, config.sender_key, config.auth.oauth.keys]
+        relays = (*config.routes.values(), *config.sender_routes.values())
+        paths += [getattr(relay, key) for relay in relays for key in FILES]
+        accounts = config.acme_directory
+        if what.files.is_directory(accounts):
+            names = sorted(what.files.names(accounts))
+            paths += [f"{accounts}/{name}" for name in names if name.endswith((".key", ".pem"))]
+    return [path for path in dict.fromkeys(paths) if path]
+
+
+def _summary(what: _What, copied: _Copied) -> bytes:
     told = {
-        "made": command.outside.now().isoformat(),
+        "made": what.command.outside.now().isoformat(),
         "version": __version__,
-        "mailboxes": [tools.address for tools in chosen],
-        **asdict(counts),
+        "mailboxes": [tools.address for tools in what.chosen],
+        **copied.row(),
     }
     return json.dumps(told, indent=2).encode() + b"\n"
 
 
-def _to_directory(
-    command: "Command", chosen: list[Tools], config: Config, directory: str, *, with_keys: bool
-) -> tuple[str, Counts]:
-    files = command.outside.files
-    root = f"{directory}/{command.outside.now():%Y%m%dT%H%M%SZ}"
+def _to_directory(what: _What, directory: str) -> tuple[str, _Copied]:
+    files = what.files
+    root = f"{directory}/{what.command.outside.now():%Y%m%dT%H%M%SZ}"
     if files.stat(root) is not None:
         raise click.ClickException(f"{root} is there already; wait a second")
     whole, cut_off = _backups(files, directory)
     sink = Directory(files, root, [*whole[-1:], *cut_off])
     files.make_directories(root)
-    counts = _copy_all(sink, files, command, chosen, config, with_keys=with_keys)
-    files.replace(f"{root}/{SUMMARY}", _summary(command, chosen, counts))
+    copied = _copy_all(sink, what)
+    files.replace(f"{root}/{SUMMARY}", _summary(what, copied))
     for path in cut_off:
         remove_tree(files, path)
-    return root, counts
+    return root, copied
 
 
 def _backups(files: FileSystem, directory: str) -> tuple[list[str], list[str]]:
@@ -176,20 +236,20 @@ def _remove_older(files: FileSystem, directory: str, keep: int) -> None:
         remove_tree(files, path)
 
 
-def _to_tar(command: "Command", chosen: list[Tools], config: Config, path: str, *, with_keys: bool) -> Counts:
+def _to_tar(what: _What, path: str) -> _Copied:
     with contextlib.ExitStack() as stack:
         if path == "-":
             stream: Any = sys.stdout.buffer
         else:
-            stream = command.outside.files.create(os.path.abspath(path))
+            stream = what.files.create(os.path.abspath(path))
             stack.callback(stream.close)
-        sink = Tar(command.outside.files, stream)
-        counts = _copy_all(sink, command.outside.files, command, chosen, config, with_keys=with_keys)
-        sink.put(SUMMARY, _summary(command, chosen, counts))
+        sink = Tar(what.files, stream)
+        copied = _copy_all(sink, what)
+        sink.put(SUMMARY, _summary(what, copied))
         sink.close()
         if path != "-":
             stream.sync()
-    return counts
+    return copied
 
 
 # restore
@@ -197,24 +257,39 @@ def _to_tar(command: "Command", chosen: list[Tools], config: Config, path: str, 
 
 @click.command("restore")
 @click.argument("path", type=click.Path(exists=True, file_okay=False, resolve_path=True))
-@click.argument("address")
+@click.argument("address", required=False)
 @click.option("--folder", help="Only this folder, such as Work/2026.")
 @click.option("--to", metavar="ADDRESS", help="Into another mailbox than the one it was.")
-@_JSON
+@click.option("--queue", "of_queue", is_flag=True, help="The messages that waited, instead of a mailbox.")
+@JSON
 @click.pass_obj
 def restore_command(
-    command: "Command", path: str, address: str, *, folder: str | None, to: str | None, as_json: bool
+    command: "Command",
+    path: str,
+    address: str | None,
+    *,
+    folder: str | None,
+    to: str | None,
+    of_queue: bool,
+    as_json: bool,
 ) -> None:
     """Put the mail of ADDRESS back from the backup at PATH, or from the last one in the folder PATH.
 
-    What is there stays, and nothing comes twice. A folder that is gone comes back with its UIDs. Works while
-    the server runs.
+    What is there stays, and nothing comes twice. A folder that is gone comes back with its UIDs. With --queue
+    messages wait again that waited then, but for those that were delivered since. Works while the server
+    runs.
 
     \b
     Example:
       mailnode restore /srv/backup/20261126T020000Z anna@example.org --folder Work
+      mailnode restore /srv/backup --queue
     """
     files = command.outside.files
+    if (of_queue and (address or folder or to)) or (not of_queue and not address):
+        raise click.UsageError("name an ADDRESS, or give --queue and nothing else")
+    if not address:
+        restore_queue(command, _chosen_backup(files, path), as_json=as_json)
+        return
     source = Source(Reading(), _chosen_backup(files, path), _checked(address))
     only = normal(tuple(folder.split("/"))) if folder else None
     rows: list[dict[str, Any]] = []

@@ -33,6 +33,7 @@ from mailnode.admin.queue_commands import queue
 from mailnode.admin.route_command import route
 from mailnode.admin.status_command import status
 from mailnode.admin.store_commands import store
+from mailnode.admin.tls_commands import tls
 from mailnode.admin.undelete_command import undelete
 from mailnode.auth.tokens import TokenKeysError, read_issuer
 from mailnode.config import Config
@@ -81,6 +82,7 @@ for _command in (
     route,
     store,
     status,
+    tls,
     dns,
     doctor,
     log,

@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from OpenSSL.crypto import X509, X509Store
 
-from mailnode.admin.dns_records import DnsRecord, services, wanted
+from mailnode.admin.dns_records import DnsRecord, policy_id, services, wanted
 from mailnode.admin.findings import Finding, good, warning, wrong
 from mailnode.checks.spf import Spf
 from mailnode.config import Config
@@ -238,6 +238,9 @@ class _Checks:
         answers = [await self._ask(f"mta-sts.{domain}", kind) for kind in ("A", "AAAA")]
         if not any(answers):
             return wrong(topic, f"mta-sts.{domain}, which serves the policy, has no address", remedy)
+        if self._config.mta_sts.mode != "off" and id != policy_id(self._config):
+            text = f"id {id} is not that of the policy here: who knows it keeps the policy it was of"
+            return warning(topic, text, remedy)
         return good(topic, f"id {id}; its page must name {self._host}")
 
     async def tls_reports(self, domain: str) -> Finding:

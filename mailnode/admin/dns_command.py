@@ -87,8 +87,6 @@ def _zone(
     config: Config, records: Sequence["DnsRecord"], findings: Sequence[Finding], *, known: bool
 ) -> Iterator[str]:
     """Lines of a zone file; what is not a record is a comment."""
-    from mailnode.admin.dns_records import policy
-
     domain = ""
     if not known:
         yield f"; {config.hostname}"
@@ -99,8 +97,9 @@ def _zone(
             domain = record.domain
             yield f"; {domain}"
         yield record.line
-    yield "; https://mta-sts.DOMAIN/.well-known/mta-sts.txt, on any web server, for each domain:"
-    for line in policy(config.hostname).lines:
+    where = "on any web server" if config.mta_sts.mode == "off" else "which this server has"
+    yield f"; https://mta-sts.DOMAIN/.well-known/mta-sts.txt, {where}, for each domain:"
+    for line in config.mta_sts.policy(config.hostname).lines:
         yield f";   {line}"
     for finding in findings:
         yield f"; {finding.state}: {finding.topic}: {plain(finding.text)}"

@@ -2,7 +2,7 @@
 
 Mail is not signed here, so there is no record for a key, and the DMARC record asks nobody to refuse mail: a
 message that others send on would be lost by it. The policy of MTA-STS and the page for autoconfig are served
-by a web server; the names that lead there are named all the same.
+by a listener for HTTP, or by another web server; the names that lead there are named all the same.
 """
 
 import hashlib
@@ -13,10 +13,8 @@ from ipaddress import ip_address
 from mailnode.config import Config, Listener
 from mailnode.config_rules import endpoint_port, reachable
 from mailnode.net.resolver import Kind
-from mailnode.wire.mta_sts import StsPolicy
 
 PREFERENCE = 10  # of the MX record
-POLICY_SECONDS = 604_800  # a week
 
 # Services of RFC 6186 and RFC 8314 by protocol and tls of a listener. The lower the priority the better, over
 # all services of a kind: TLS from the start comes first (RFC 8314 section 5.1), and IMAP before POP3.
@@ -51,7 +49,7 @@ def wanted(config: Config, addresses: Sequence[str]) -> Iterator[DnsRecord]:
     host = config.hostname
     yield from _of_host(host, addresses, with_spf=host not in config.domains)
     for domain in config.domains:
-        yield from _of_domain(domain, host)
+        yield from _of_domain(domain, host, policy_id(config))
         yield from (service(domain, name, host, *where) for name, *where in services(config.listeners))
 
 
@@ -65,21 +63,21 @@ def _of_host(host: str, addresses: Sequence[str], *, with_spf: bool) -> Iterator
         yield DnsRecord(host, host, "TXT", '"v=spf1 a -all"', "SPF")
 
 
-def _of_domain(domain: str, host: str) -> Iterator[DnsRecord]:
+def _of_domain(domain: str, host: str, id: str) -> Iterator[DnsRecord]:
     contact = f"mailto:postmaster@{domain}"
     yield DnsRecord(domain, domain, "MX", f"{PREFERENCE} {host}.", "MX")
     yield DnsRecord(domain, domain, "TXT", '"v=spf1 mx -all"', "SPF")
     yield DnsRecord(domain, f"_dmarc.{domain}", "TXT", f'"v=DMARC1; p=none; rua={contact}"', "DMARC")
-    id = hashlib.sha256("\n".join(policy(host).lines).encode()).hexdigest()[:16]
     yield DnsRecord(domain, f"_mta-sts.{domain}", "TXT", f'"v=STSv1; id={id}"', "MTA-STS")
     yield DnsRecord(domain, f"mta-sts.{domain}", "CNAME", f"{host}.", "MTA-STS")
     yield DnsRecord(domain, f"_smtp._tls.{domain}", "TXT", f'"v=TLSRPTv1; rua={contact}"', "TLSRPT")
     yield DnsRecord(domain, f"autoconfig.{domain}", "CNAME", f"{host}.", "autoconfig")
 
 
-def policy(host: str) -> StsPolicy:
-    """The policy of MTA-STS to begin with: failures are reported, and no mail is held back."""
-    return StsPolicy("testing", POLICY_SECONDS, (host,))
+def policy_id(config: Config) -> str:
+    """What tells a policy of MTA-STS from another one (RFC 8461 section 3.1)."""
+    lines = config.mta_sts.policy(config.hostname).lines
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
 
 def services(listeners: Iterable[Listener]) -> list[tuple[str, int, int]]:

@@ -23,6 +23,7 @@ from mailnode.config_services import client_hosts
 from mailnode.fs import FileSystem
 from mailnode.queue.spool import ASIDE
 from mailnode.tomlfile import Mistake
+from mailnode.upkeep.ordering import last_failure
 
 MANY = 10  # mistakes of the configuration that are told one by one
 SECONDS = 300.0  # by which files may be from the future
@@ -148,6 +149,14 @@ class Examiner:
             yield tell("certificate", f"{one.file} {one.text}", one.remedy)
         if not warnings:
             yield good("certificate", f"{path} is good until {end:%Y-%m-%d}")
+        yield from self._renewal()
+
+    def _renewal(self) -> Iterator[Finding]:
+        """Whether the authority of [tls.acme] gave a certificate the last time."""
+        failure = last_failure(self._config, self._files)
+        if self._config.tls.acme.directory and failure is not None:
+            text = f"was not renewed on {failure[0]:%Y-%m-%d %H:%M} UTC: {failure[1]}"
+            yield warning("certificate", text, "When that is mended, run: mailnode tls renew")
 
     def _clock(self) -> Iterator[Finding]:
         remedy = "Have it kept right: install chrony, or run timedatectl set-ntp true"

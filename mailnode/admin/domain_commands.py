@@ -53,7 +53,7 @@ def domain() -> None:
 @_NAME
 @click.pass_obj
 def add(command: Command, name: str) -> None:
-    """Take mail for a domain. What to publish in the DNS for it says: mailnode dns DOMAIN
+    """Take mail for a domain; `mailnode dns DOMAIN` says what to publish in the DNS for it.
 
     \b
     Example:

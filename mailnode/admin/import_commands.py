@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mailnode.admin.command import JSON
 from mailnode.admin.imap_source import Account as ImapAccount
 from mailnode.admin.imap_source import ImapSource, SourceFailed, There
 from mailnode.admin.on_disk import Reading, Tools, as_owner, chosen_mail, plain, progress, shown
@@ -33,7 +34,6 @@ from mailnode.store.verify import read_tree
 if TYPE_CHECKING:
     from mailnode.admin.command import Command
 
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _INTO = click.option("--into", metavar="FOLDER", default="", help="Put all folders below this one.")
 _MAP = click.option(
     "--map", "mapped", metavar="OLD=NEW", multiple=True, help="Another name for a folder and those below it."
@@ -100,7 +100,7 @@ def import_group() -> None:
 @click.argument("source", type=click.Path(exists=True, resolve_path=True))
 @_INTO
 @_MAP
-@_JSON
+@JSON
 @click.pass_obj
 def mbox_command(
     command: "Command", address: str, source: str, *, into: str, mapped: tuple[str, ...], as_json: bool
@@ -135,7 +135,7 @@ def mbox_command(
 @click.argument("source", type=click.Path(exists=True, file_okay=False, resolve_path=True))
 @_INTO
 @_MAP
-@_JSON
+@JSON
 @click.pass_obj
 def maildir_command(
     command: "Command", address: str, source: str, *, into: str, mapped: tuple[str, ...], as_json: bool
@@ -174,7 +174,7 @@ def maildir_command(
 @click.option("--folder", "only", multiple=True, help="Only this folder; may be said more than once.")
 @_INTO
 @_MAP
-@_JSON
+@JSON
 @click.pass_obj
 def imap_command(
     command: "Command",
@@ -276,7 +276,7 @@ def _export(command: "Command", address: str, target: str, write: Any, *, as_jso
 @export_group.command("mbox")
 @_ADDRESS
 @click.argument("target", type=click.Path(file_okay=False, resolve_path=True))
-@_JSON
+@JSON
 @click.pass_obj
 def export_mbox_command(command: "Command", address: str, target: str, *, as_json: bool) -> None:
     """Write a file for each folder of ADDRESS below TARGET: INBOX.mbox, Work/2026.mbox.
@@ -293,7 +293,7 @@ def export_mbox_command(command: "Command", address: str, target: str, *, as_jso
 @export_group.command("maildir")
 @_ADDRESS
 @click.argument("target", type=click.Path(file_okay=False, resolve_path=True))
-@_JSON
+@JSON
 @click.pass_obj
 def export_maildir_command(command: "Command", address: str, target: str, *, as_json: bool) -> None:
     """Write a Maildir with folders (Maildir++) at TARGET, as Dovecot, Courier and others read it.

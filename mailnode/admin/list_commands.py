@@ -25,7 +25,11 @@ def _facts(function: Any) -> Any:
         click.option("--owner", callback=_optional(address_or_nothing), help="Who hears of errors."),
         click.option("--posting", type=click.Choice(["open", "members", "moderated"]), help="Who may send."),
         click.option(
-            "--moderator", "moderators", multiple=True, callback=checked(address), help="May be repeated."
+            "--moderator",
+            "moderators",
+            multiple=True,
+            callback=checked(address_or_nothing),
+            help='Who approves; may be repeated. "" for the owner alone.',
         ),
         click.option("--unsubscribe", callback=_optional(https_url), help="A page for one-click requests."),
     )
@@ -40,9 +44,9 @@ def _optional(rule: Any) -> Any:
 
 
 def _given(facts: dict[str, Any]) -> dict[str, Value]:
-    """What was said on the command line."""
-    given = {key: list(value) if isinstance(value, tuple) else value for key, value in facts.items()}
-    return {key: value for key, value in given.items() if value is not None and value != []}
+    """What was said on the command line; an empty text among several is none of them."""
+    said = {key: value for key, value in facts.items() if value is not None and value != ()}
+    return {key: [*filter(None, one)] if isinstance(one, tuple) else one for key, one in said.items()}
 
 
 @click.group("list")
@@ -77,11 +81,12 @@ def add(command: Command, /, list_name: str, members: tuple[str, ...], **facts: 
 @_facts
 @click.pass_obj
 def change(command: Command, /, list_name: str, **facts: Any) -> None:
-    """Change what a list is; "" takes a text out, and what is not given stays.
+    """Change what a list is; "" takes a text or the moderators out, and what is not given stays.
 
     \b
     Example:
       mailnode list change team@example.org --posting moderated --moderator anna@example.org
+      mailnode list change team@example.org --moderator ""
     """
     given = _given(facts)
     if not given:

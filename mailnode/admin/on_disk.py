@@ -104,11 +104,15 @@ def chosen_mail(command: "Command", address: str | None, *, make: bool = False) 
     return chosen
 
 
-@contextlib.contextmanager
-def lent_to_owner(tools: Tools) -> Iterator[None]:
+def lent_to_owner(tools: Tools) -> contextlib.AbstractContextManager[None]:
     """Be the owner of the mail meanwhile, for root."""
-    path = tools.root
-    while (facts := tools.files.stat(path)) is None:  # it will be made there
+    return lent_to_owner_of(tools.root, tools.files)
+
+
+@contextlib.contextmanager
+def lent_to_owner_of(path: str, files: FileSystem) -> Iterator[None]:
+    """Be the owner of what is at a path meanwhile, or of what it will be made in, for root."""
+    while (facts := files.stat(path)) is None:
         path = os.path.dirname(path)
     lent = os.geteuid() == 0 and facts.st_uid != 0
     try:

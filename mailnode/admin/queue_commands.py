@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mailnode.admin.command import JSON
 from mailnode.admin.control import ControlError, NotRunning, ask
 from mailnode.admin.queue_control import IDS, no_such
 from mailnode.events.log import escape
@@ -123,7 +124,7 @@ def _found(spool: Spool, wanted: Filter) -> list[Entry]:
 
 @queue.command("list")
 @_filtered
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 @click.pass_obj
 def list_messages(
     command: "Command", sender: str | None, to: str | None, domain: str | None, as_json: bool
@@ -152,7 +153,7 @@ def list_messages(
 
 @queue.command()
 @click.argument("id")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 @click.pass_obj
 def show(command: "Command", id: str, as_json: bool) -> None:
     """Show what is known of a message: its envelope, how far each recipient is and why, and its header.
@@ -228,7 +229,7 @@ def _changing(word: str, help: str, done: str, by_hand: Callable[..., None]) -> 
     @queue.command(word, help=f"{help}\n\n\b\nExample:\n  mailnode queue {word} 7K2M9QXW4T")
     @click.argument("ids", metavar="[ID]...", nargs=-1)
     @_filtered
-    @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+    @JSON
     @click.pass_obj
     def change(
         command: "Command",

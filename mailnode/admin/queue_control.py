@@ -1,6 +1,7 @@
 """What the control socket does with the queue: {"command": "queue release", "ids": [...]} and its kin.
 
-The answer has a line for each message that was left alone: {"ok": true, "left": {id: why}}.
+The answer has a line for each message that was left alone: {"ok": true, "left": {id: why}}. "queue take" is
+for what was put into the spool beside the server.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -8,6 +9,7 @@ from functools import partial
 
 from mailnode.admin.control import Answer, Command
 from mailnode.queue.changes import CHANGES
+from mailnode.queue.entry import Entry
 from mailnode.queue.runner import Busy, Runner
 from mailnode.queue.spool import Unreadable
 
@@ -26,13 +28,18 @@ def queue_commands(queue: Runner, hurry: Callable[[], None]) -> dict[str, Comman
         queue.retry(name)
 
     works: dict[str, Work] = {word: partial(queue.change, change=CHANGES[word]) for word in CHANGES}
-    works |= {"retry": retry, "drop": queue.drop}
+    works |= {"retry": retry, "drop": queue.drop, "take": partial(queue.change, change=as_it_is)}
     first = {"retry": hurry, "release": hurry}
     return {f"queue {word}": _command(work, first.get(word, _nothing)) for word, work in works.items()}
 
 
 def _nothing() -> None:
     pass
+
+
+def as_it_is(entry: Entry, now: float) -> Entry:
+    """What somebody has put into the spool, and the queue does not know yet."""
+    return entry
 
 
 def _command(work: Work, first: Callable[[], None]) -> Command:

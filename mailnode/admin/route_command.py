@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mailnode.admin.command import JSON
 from mailnode.admin.completion import complete_addresses
 from mailnode.auth.keys import kept_key
 from mailnode.auth.live import Live
@@ -71,7 +72,7 @@ def _step(live: Live, router: Router, address: Address) -> Step:
 @click.command("route")
 @click.argument("text", metavar="ADDRESS", shell_complete=complete_addresses)
 @click.option("--from", "sender", metavar="ADDRESS", default="", help="Of that sender ([sender_routes]).")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 @click.pass_obj
 def route(command: "Command", text: str, sender: str, as_json: bool) -> None:
     """Say where a message to ADDRESS would go, and why; nothing is sent.

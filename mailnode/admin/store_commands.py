@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mailnode.admin.adoption import survey
+from mailnode.admin.command import JSON
 from mailnode.admin.control import ControlError, NotRunning, ask
 from mailnode.admin.on_disk import Tools, as_owner, chosen_mail, plain, progress, shown
 from mailnode.config import Config
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 _ADDRESS = click.argument("address", required=False)
 _PIECE = 1.0  # seconds of reading between two writes to the caches
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group()
@@ -44,7 +44,7 @@ def store() -> None:
 @store.command("verify")
 @_ADDRESS
 @click.option("--repair", is_flag=True, help="Mend what can be mended; no message is removed.")
-@_JSON
+@JSON
 @click.pass_obj
 def verify_command(command: "Command", address: str | None, repair: bool, as_json: bool) -> None:
     """Read all mail of ADDRESS, or of everybody, and say what is wrong with it.
@@ -174,7 +174,7 @@ def _prepare_all(tools: Tools, step: Callable[[int], None]) -> tuple[int, int]:
 
 @store.command()
 @_ADDRESS
-@_JSON
+@JSON
 @click.pass_obj
 def stats(command: "Command", address: str | None, as_json: bool) -> None:
     """Count the folders, messages and octets of ADDRESS, or of everybody, beside the limits.
@@ -266,8 +266,9 @@ def _columns(name: str, counts: "dict[str, Any] | Counter[str]") -> str:
 @store.command()
 @click.argument("path", type=click.Path(exists=True, file_okay=False, resolve_path=True))
 @click.option("--dry-run", is_flag=True, help="Say what would change, and touch nothing.")
+@JSON
 @click.pass_obj
-def adopt(command: "Command", path: str, dry_run: bool) -> None:
+def adopt(command: "Command", path: str, dry_run: bool, as_json: bool) -> None:
     """Say what would change if mailnode served the Maildir at PATH, such as one that Dovecot made.
 
     Nothing has to be imported: store.mail in the configuration names the tree, and that is all.
@@ -287,5 +288,11 @@ def adopt(command: "Command", path: str, dry_run: bool) -> None:
         lines = list(survey(read_tree(files, path), files, command.outside.now().timestamp()))
     except OSError as error:
         raise click.ClickException(plain(str(error))) from None
+    if as_json:
+        topics: dict[str, list[str]] = {}
+        for topic, text in lines:
+            topics.setdefault(topic or list(topics)[-1], []).append(text)
+        click.echo(json.dumps(topics, indent=2))
+        return
     for topic, text in lines:
         click.echo(f"{topic:<15} {plain(text)}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mailnode.admin.command import JSON
 from mailnode.admin.on_disk import Tools, as_owner, chosen_mail, plain, progress, shown
 from mailnode.message.collation import fold
 from mailnode.store.names import normal
@@ -40,7 +41,7 @@ def moment(text: str, now: datetime) -> float:
 @click.option("--since", metavar="WHEN", help='Only what was deleted since then: "3d", "12h", "2026-11-20".')
 @click.option("--subject", metavar="TEXT", help="Only messages with this text in their subject.")
 @click.option("--list", "only_list", is_flag=True, help="Say what there is, and bring nothing back.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@JSON
 @click.pass_obj
 def undelete(
     command: "Command",

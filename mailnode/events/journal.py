@@ -11,7 +11,7 @@ terminal. There are no passwords and no bodies in events.
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any
 
@@ -25,6 +25,19 @@ ANY = (b"",)  # words of which every line has one
 _LONGEST_LINE = 4_194_304  # octets; nothing that is longer was written here
 
 Row = dict[str, Any]
+
+File = tuple[int, int]  # a device and an inode: what a file is under any name
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in the log: so many octets of that file."""
+
+    file: File
+    octets: int
+
+
+NOWHERE = Mark((0, 0), 0)
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: that costs more than a line
 
@@ -111,20 +124,40 @@ class Journal:
 
     # Reading
 
-    def lines(self, words: Collection[bytes] = ANY, *, fold: bool = False) -> Iterator[bytes]:
+    def files(self) -> list[str]:
+        """The paths of all files, the newest first; the first need not be there."""
+        return [self.path, *[path for _, path in sorted(self._aside())]]
+
+    def mark(self) -> Mark:
+        """Where the log ends."""
+        return self.mark_of(self.path) or NOWHERE
+
+    def mark_of(self, path: str) -> Mark | None:
+        """Where a file of it ends; None for one that is not there."""
+        facts = self._files.stat(path)
+        return Mark((facts.st_dev, facts.st_ino), facts.st_size) if facts is not None else None
+
+    def lines(
+        self, words: Collection[bytes] = ANY, *, fold: bool = False, until: Mark | None = None
+    ) -> Iterator[bytes]:
         """All lines in which one of the words stands, the newest first, without their ends. Raises OSError.
 
-        With `fold` the words are in small letters, and those of the log may be in capitals. Files that are
-        renamed meanwhile are read once all the same.
+        With `fold` the words are in small letters, and those of the log may be in capitals. With a mark only
+        those before it. Files that are renamed meanwhile are read once all the same.
         """
-        seen: set[tuple[int, int]] = set()
-        for path in [self.path, *[path for _, path in sorted(self._aside())]]:
+        seen: set[File] = set()
+        for path in self.files():
             try:
                 with self._files.open(path) as file:
                     facts = file.stat()
-                    if (facts.st_dev, facts.st_ino) not in seen:
-                        seen.add((facts.st_dev, facts.st_ino))
-                        for block in _blocks_backwards(file.read_at, facts.st_size):
+                    id, size = (facts.st_dev, facts.st_ino), facts.st_size
+                    if until is not None and not seen:
+                        if id != until.file:
+                            continue
+                        size = until.octets
+                    if id not in seen:
+                        seen.add(id)
+                        for block in _blocks_backwards(file.read_at, size):
                             yield from _lines_backwards(block, words, fold=fold)
             except FileNotFoundError:
                 continue

@@ -163,6 +163,10 @@ class Spool:
         if owner != name:
             raise Unreadable("it is of another message")
 
+    def paths(self, name: str) -> tuple[str, str]:
+        """Where envelope and body are. Raises FileNotFoundError for what cannot be an id."""
+        return self._path(name, ENVELOPE), self._path(name, BODY)
+
     def body(self, name: str) -> ReadFile:
         """The content, opened. Raises OSError."""
         return self._files.open(self._path(name, BODY))

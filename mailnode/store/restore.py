@@ -15,6 +15,7 @@ from mailnode.store.backup import MAIL, label_of
 from mailnode.store.directory import CUR
 from mailnode.store.identity import guid_of
 from mailnode.store.incoming_files import Foreign, Known, Staging, Taken, take_in
+from mailnode.store.restored_notes import restore_notes
 from mailnode.store.uidlist import UID_END, Record, UidList
 from mailnode.store.values import INBOX, Name
 from mailnode.store.verify import File, Folder, read_tree
@@ -63,7 +64,7 @@ class Source:
 def restore(
     account: Account, source: Source, only: Name | None = None, *, step: Step = lambda count: None
 ) -> Iterator[tuple[Name, Taken]]:
-    """Put back all folders of a mailbox, or one; gives what became of each.
+    """Put back all folders of a mailbox, or one, with what is annotated of them; gives what became of each.
 
     Raises NoBackup, StoreError, OSError.
     """
@@ -72,13 +73,16 @@ def restore(
     if _is_untouched(account):
         there.discard(INBOX)
     account.ensure()
+    guids: dict[Name, str] = {}
     for folder in source.folders(only):
+        guids[folder.name] = folder.listing.header.guid if folder.listing.header is not None else ""
         some = [_foreign(source, folder, file, digests) for file in folder.messages]
         if folder.name not in there and folder.listing.header is not None:
             yield folder.name, _restore_whole(account, source, folder, folder.listing.header, some, step)
         else:
             yield folder.name, _merge(account, source, folder.name, some, step)
     _subscribe(account, source, only)
+    restore_notes(account, source.files, source.path, guids, whole=only is None)
 
 
 def _is_untouched(account: Account) -> bool:

@@ -45,8 +45,12 @@ NOT_FOUND = Answer(b"There is nothing here.\n", status=404)
 
 
 async def answered(routes: Routes, asked: Asked) -> Answer:
-    """What the routes have for a request: paths are compared in lower case. Raises what the page raises."""
-    route = routes.get(asked.path.lower())
+    """What the routes have for a request: paths are compared in lower case. Raises what the page raises.
+
+    A route that ends in "/" is for all that lies directly below it.
+    """
+    path = asked.path.lower()
+    route = routes.get(path) or routes.get(path.rpartition("/")[0] + "/")
     if route is None:
         return NOT_FOUND
     if asked.method not in route.methods:

@@ -5,9 +5,18 @@ import os
 import shutil
 import tarfile
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
+from mailnode.admin import queue_restore
 from mailnode.admin.outside import Outside
+from mailnode.envelope import Envelope, Recipient
+from mailnode.events.journal import Journal, line_of
+from mailnode.events.life import Ended
+from mailnode.fs import FileSystem
+from mailnode.queue.entry import new_entry
+from mailnode.queue.spool import Spool
 from mailnode.store.values import INBOX, NO_FLAGS
+from mailnode.wire.address import Address
 from tests.admin.test_store_commands import ANNA, BEN, StoreCommands
 
 
@@ -17,7 +26,7 @@ class BackupCommands(StoreCommands):
     def setUp(self) -> None:
         super().setUp()
         self.moment = datetime(2026, 11, 26, 2, tzinfo=UTC)
-        self.outside = Outside(now=self._now)
+        self.outside = Outside(now=self._now, sleep=lambda seconds: None)
         self.place = self.folder / "backup"
 
     def _now(self) -> datetime:
@@ -117,6 +126,66 @@ class BackupCommands(StoreCommands):
         told = self.mailnode("restore", str(self.place), ANNA, code=1)
         self.assertIn("1 damaged", told)
         self.assertIn("left out", told)
+
+    def wait(self, *names: str) -> Spool:
+        """Messages in the queue."""
+        spool = Spool(FileSystem(), str(self.folder / "etc/state/queue"))
+        envelope = Envelope(None, recipients=(Recipient(Address("anna", "example.org")),))
+        for name in names:
+            arriving = spool.arriving(name)
+            arriving.write(b"Subject: x\r\n\r\n")
+            arriving.accept(new_entry(name, envelope, came=1.0, due=2.0))
+        return spool
+
+    def test_queue(self) -> None:
+        """What waited waits again, but not what was delivered since; the running server hears of it."""
+        spool = self.wait("A1", "B2", "C3")
+        self.assertRegex(self.back_up(str(self.place)), "3 messages, 0.0 MB, 3 in the queue")
+        for name in ("A1", "B2"):
+            spool.remove(name)
+        journal = Journal(FileSystem(), str(self.folder / "etc/state/log"))
+        journal.append(line_of(Ended("", "B2"), 5.0), size=10**6, keep=1)
+        asked: list[Any] = []
+
+        def ask(path: str, request: dict[str, Any]) -> dict[str, Any]:
+            asked.append(request)
+            return {"ok": True, "left": {}}
+
+        self.patch(queue_restore, "ask", ask)
+        told = self.mailnode("restore", str(self.place), "--queue")
+        self.assertEqual(told, "queue: 1 put back, 1 were there, 1 have left it since\n")
+        self.assertEqual(asked, [{"command": "queue take", "ids": ["A1"]}])
+        self.assertEqual(sorted(spool.names()), ["A1", "C3"])
+        again = json.loads(self.mailnode("restore", str(self.place), "--queue", "--json"))
+        self.assertEqual(again, {"messages": [], "known": 2, "done": 1, "damaged": 0})
+
+    def test_queue_refusals(self) -> None:
+        """A mailbox or the queue; and a backup of some mailboxes has no queue, as that is everybody's."""
+        self.wait("A1")
+        self.back_up(str(self.place), ANNA)
+        self.assertIn("has no queue", self.mailnode("restore", str(self.place), "--queue", code=1))
+        for arguments in ((), (ANNA, "--queue"), ("--queue", "--to", BEN)):
+            self.assertIn("ADDRESS", self.mailnode("restore", str(self.place), *arguments, code=2))
+
+    def test_configuration(self) -> None:
+        """All files with keys, of whatever folder; what cannot be read is said, and the rest is there."""
+        etc = self.folder / "etc"
+        (etc / "more").mkdir()
+        for name in ("cert.pem", "key.pem"):
+            shutil.copy(etc / "tls" / name, etc / "more" / name)
+        os.symlink("cert.pem", etc / "tls/link.pem")
+        with open(etc / "mailnode.toml", "a", encoding="utf-8") as file:
+            file.write('[[tls.further]]\ncertificate = "more/cert.pem"\nkey = "more/key.pem"\n')
+            file.write('[[tls.further]]\ncertificate = "tls/link.pem"\nkey = "tls"\n')
+        (etc / "state/acme").mkdir()
+        os.symlink("/etc/passwd", etc / "state/acme/x.key")
+        (etc / "state/acme/a.key").write_text("key")
+        said = self.back_up(str(self.place), "--with-keys")
+        self.assertIn("left out: tls: ", said)
+        self.assertIn("left out: state/acme/x.key: ", said)
+        found = set(os.listdir(self.place / self.names()[0] / "config"))
+        pems = {"a.key", "cert.pem", "cert.pem.2", "key.pem", "key.pem.2", "link.pem"}
+        self.assertEqual(found - {"login.key", "senders.key"}, pems | {"mailnode.toml", "mailboxes.toml"})
 
     def test_as_owner(self) -> None:
         """Root locks and restores as the owner of the mail."""

@@ -200,6 +200,17 @@ class DnsTests(SynchronousTestCase):
             self.assertIn(remedy, found["remedy"])
             self.assertNotIn("\n", found["remedy"])
 
+    def test_own_policy(self) -> None:
+        """Where the policy of MTA-STS is ours, the id must be that of the policy; else any will do."""
+        self.write('[mta_sts]\nmode = "enforce"\n')
+        output = self.run_command()
+        self.assertIn("; warning: MTA-STS of example.org: id 1 is not that of the policy here", output)
+        self.assertIn(";   mode: enforce\n", output)
+        id = re.search(r"v=STSv1; id=(\w+)", output)
+        assert id is not None
+        self.zone = Zone({**GOOD, ("_mta-sts.example.org", "TXT"): [f"v=STSv1; id={id[1]}"]})
+        self.assertIn(f"; good: MTA-STS of example.org: id {id[1]}", self.run_command())
+
     def test_relay(self) -> None:
         """Where mail goes out through another host, PTR and SPF are that host's matter."""
         self.write('[routes."*"]\nhost = "relay.example"\n')

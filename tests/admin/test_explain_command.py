@@ -271,3 +271,24 @@ class ExplainTests(SynchronousTestCase):
         self.assertEqual(len(log("--about", OUT.upper())), 3)
         self.assertEqual([json.loads(line)["event"] for line in log("--json", "--lines", "1")], ["Expunged"])
         self.assertEqual(log("--event", "Nothing"), [])
+
+    def test_follow(self) -> None:
+        """Those that come are told as they come, of the same kind and about the same, till Ctrl-C."""
+        self.message()
+        steps = iter((SENT, None, SENT))
+
+        def sleep(seconds: float) -> None:
+            try:
+                step = next(steps)
+            except StopIteration:
+                raise KeyboardInterrupt from None
+            if step is not None:
+                self.happened(step)
+
+        path = str(self.folder / "mailnode.toml")
+        arguments = ["--config", path, "log", "--follow", "--lines", "1", "--about", "M1"]
+        result = CliRunner().invoke(cli.main, [*arguments, "--json"], obj=Outside(sleep=sleep))
+        self.assertEqual(result.exit_code, 0, result.output)
+        rows = [json.loads(line) for line in result.stdout.splitlines()]
+        kind = type(SENT).__name__
+        self.assertEqual([row["event"] for row in rows][1:], [kind, kind])

@@ -196,6 +196,16 @@ class ListTests(NamesCase):
             "there is no list", self.mailnode("list", "change", "x@example.org", "--name", "x", code=1)
         )
 
+    def test_no_moderators(self) -> None:
+        """They are set, and taken out again; an empty text beside others is none of them."""
+        moderators = ("--moderator", "anna@example.org", "--moderator", "")
+        self.mailnode("list", "change", "team@example.org", "--posting", "moderated", *moderators)
+        new = '] # end\nmoderators = ["anna@example.org"]\nposting = "moderated"\n'
+        self.changed(("] # end\n", new))
+        self.mailnode("list", "change", "team@example.org", "--moderator", "")
+        self.changed(("] # end\n", '] # end\nposting = "moderated"\n'))
+        self.mailnode("list", "change", "team@example.org", "--moderator", "x", code=2)
+
     def test_show(self) -> None:
         """One of them, or all in short."""
         self.assertEqual(self.mailnode("list", "list"), "team@example.org  2 members, open\n")

@@ -11,6 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailnode.admin import cli, queue_commands
 from mailnode.admin.control import NotRunning
 from mailnode.admin.outside import Outside
+from mailnode.admin.queue_control import as_it_is
 from mailnode.admin.queue_control import queue_commands as control_commands
 from mailnode.envelope import Envelope, Recipient
 from mailnode.fs import FileSystem
@@ -158,6 +159,14 @@ class QueueCommands(SynchronousTestCase):
         self.assertEqual(self.server.asked, [f"{word} A1" for word in ALL])
         self.assertEqual(self.hurried, [True, True])
         self.assertEqual(len(os.listdir(self.spool.path)), 2)
+
+    def test_taken(self) -> None:
+        """A message that somebody put there is known to the server as it is."""
+        entry = self.accept("A1", 5)
+        self.server = Queue()
+        self.assertEqual(self.ask("", {"command": "queue take", "ids": ["A1"]}), {"ok": True, "left": {}})  # type: ignore[dict-item]
+        self.assertEqual(self.server.asked, ["as_it_is A1"])
+        self.assertEqual(as_it_is(entry, 7.0), entry)
 
     def test_refused(self) -> None:
         """What the server cannot do is said in a line."""

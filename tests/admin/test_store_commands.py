@@ -313,3 +313,8 @@ class Adopt(StoreCommands):
         """Without --dry-run there is nothing to do; what is no Maildir is said to be none."""
         self.assertIn("store.mail", self.told("adopt", str(self.root), code=2))
         self.assertIn("no Maildir", self.told("adopt", "--dry-run", str(self.folder), code=1))
+
+    def test_json(self) -> None:
+        """The same by topic, for programs."""
+        found = json.loads(self.mailnode("store", "adopt", "--dry-run", str(self.root), "--json"))
+        self.assertEqual((found["folders"], found["UIDs"][0]), (["2"], "0 UIDs change"))
