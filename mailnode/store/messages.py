@@ -11,7 +11,7 @@ from mailnode.store.download import Download
 from mailnode.store.errors import NoSuchMessage
 from mailnode.store.folder import Place
 from mailnode.store.index import UNKNOWN
-from mailnode.store.values import Flags
+from mailnode.store.values import DELETED, SEEN, Flags
 
 _CHANGES_KEPT = 1024
 
@@ -51,6 +51,7 @@ class Messages:
         self.modseq = 0
         self._by_uid: dict[int, Message] = {}
         self._by_base: dict[str, Message] = {}
+        self._counted: tuple[array[int], int, tuple[int, int]] | None = None
         self._changed: list[tuple[int, int]] = []  # (modseq, uid), ascending
 
     def __len__(self) -> int:
@@ -90,6 +91,21 @@ class Messages:
         self._changed.append((modseq, message.uid))
         if len(self._changed) > 2 * len(self._by_uid) + _CHANGES_KEPT:
             self._changed = sorted((one.modseq, one.uid) for one in self)
+
+    def counted(self) -> tuple[int, int]:
+        r"""How many have no \Seen, and how many have \Deleted; clients ask for it again and again.
+
+        No flag is another one without a new modification sequence.
+        """
+        known = self._counted
+        if known is None or known[0] is not self.uids or known[1] != self.modseq:
+            unseen = sum(SEEN not in one.flags for one in self)
+            known = self._counted = (
+                self.uids,
+                self.modseq,
+                (unseen, sum(DELETED in one.flags for one in self)),
+            )
+        return known[2]
 
     def changes(self, since: int) -> list[int]:
         """UIDs of messages logged after `since`, ascending."""

@@ -28,7 +28,7 @@ from mailnode.store.index import UNKNOWN, Row
 from mailnode.store.messages import Message, Messages
 from mailnode.store.text_cache import FolderText
 from mailnode.store.uidlist import Record
-from mailnode.store.values import DELETED, SEEN, Flags, Name
+from mailnode.store.values import Flags, Name
 from mailnode.store.vanished import Vanished
 from mailnode.wire.uidl import DEFAULT, default_id, names_copies_alike, unique_id
 
@@ -150,15 +150,16 @@ class Synchronised:
 
     def status(self) -> Status:
         """Counts, as of the last sync."""
+        unseen, deleted = self._messages.counted()
         return Status(
             mailbox_id=self.mailbox_id,
             messages=len(self._messages),
             recent=len(self._messages.recent),
             uid_next=self.uid_next,
             uid_validity=self.uid_validity,
-            unseen=sum(SEEN not in message.flags for message in self._messages),
+            unseen=unseen,
             highest_modseq=self.highest_modseq,
-            deleted=sum(DELETED in message.flags for message in self._messages),
+            deleted=deleted,
         )
 
     # Looking at the disk

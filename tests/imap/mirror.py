@@ -28,6 +28,7 @@ _OWN_EXPUNGES = ("EXPUNGE", "MOVE", "REPLACE", "SELECT")  # commands that take m
 _FETCH = re.compile(r"\* (\d+) FETCH \((.*)\)$")
 _CODE = re.compile(r"\S+ OK \[HIGHESTMODSEQ (\d+)\]")
 _VALIDITY = re.compile(r"\* OK \[UIDVALIDITY (\d+)\]")
+_COUNTED = re.compile(r"(MESSAGES|UNSEEN|DELETED|UIDNEXT) (\d+)")
 _UPDATE = re.compile(r"\* ESEARCH \(TAG \"f\"\) UID (ADDTO|REMOVEFROM) \(0 ([0-9:,]+)\)$")
 _LABEL = re.compile(rb"\{\d+\}\r\nSubject: (\d+)\r\n\r\n")
 
@@ -61,6 +62,7 @@ class Mirror:
         self.flags: dict[int, frozenset[str]] = {}
         self.labels: dict[int, int] = {}  # the subjects, where they were asked for
         self.found: set[int] = set()  # by the last SEARCH
+        self.status: dict[str, int] = {}  # by the last STATUS
         self.followed: set[int] | None = None  # UIDs that a search has found, which is followed
         self.saved: set[int] = set()  # UIDs that "$" stands for
         self.highest = 0
@@ -205,6 +207,8 @@ class Mirror:
             self.found = numbers(words[words.index("ALL") + 1])
         elif found := _FETCH.match(line):
             return self._update(command, int(found[1]), found[2])
+        elif words[1] == "STATUS":
+            self.status = {name: int(number) for name, number in _COUNTED.findall(line)}
         elif validity := _VALIDITY.match(line):
             self._validity = int(validity[1])
         return 0

@@ -151,9 +151,7 @@ class Machine(RuleBasedStateMachine):
         return self.label
 
     def _store(self, mailbox: str) -> Mailbox:
-        store = self.world.account().store
-        store._context.sleep = lambda seconds: None
-        return store.mailbox(PATHS[mailbox])
+        return self.world.account().store.mailbox(PATHS[mailbox])
 
     # What clients do
 
@@ -361,6 +359,19 @@ class Machine(RuleBasedStateMachine):
             self._check(mirror, "UID SEARCH", tagged)
             assert mirror.found == known, (mirror.found, known)
 
+    @rule(who=WHO, where=MAILBOX)
+    def status(self, who: int, where: str) -> None:
+        """The counts are those of the disk, whatever the client was told of a mailbox."""
+        mirror, _ = self._mirror(who)
+        box = self.boxes[where]
+        self._say(mirror, f"STATUS {where} (MESSAGES UNSEEN DELETED UIDNEXT)")
+        assert mirror.status == {
+            "MESSAGES": len(box.flags),
+            "UNSEEN": sum("\\Seen" not in flags for flags in box.flags.values()),
+            "DELETED": sum("\\Deleted" in flags for flags in box.flags.values()),
+            "UIDNEXT": box.next_uid,
+        }, (mirror.status, box.flags)
+
     @rule(who=WHO)
     def noop(self, who: int) -> None:
         mirror, _ = self._mirror(who)
@@ -518,7 +529,7 @@ class DeafMachine(Machine):
 def play(machine: type[Machine]) -> None:
     """Whatever the clients do, each believes what is true."""
     some: Any = settings(
-        max_examples=25, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=60, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
     )
     run_state_machine_as_test(machine, settings=some)
 

@@ -187,6 +187,8 @@ class World:
                 Neighbours(self.live, self.realm, self.files),
             )
         )
+        # Its clock is years behind the times of files: who waits for their ticks to be over would do so always.
+        self.account().store._context.sleep = lambda seconds: None
 
     def client(self, **facts: object) -> Client:
         """A new connection."""
