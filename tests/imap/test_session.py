@@ -16,6 +16,7 @@ from mailnode.imap.selected import Selected
 from mailnode.net.breath import Breather
 from mailnode.net.limits import Admission
 from mailnode.store.account import Account
+from mailnode.store.draft import MEMORY_LIMIT
 from mailnode.store.errors import InUse, NoSuchMailbox, OverQuota, TooManyKeywords
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.values import INBOX
@@ -179,7 +180,11 @@ class LimitTests(SessionCase):
         self.assertEqual(said, b"+ Ready for literal data\r\na NO [TOOBIG] The literal is too large\r\n")
 
     def test_refused_literal_without_a_line(self) -> None:
-        """What follows a refused literal must be a line; else BYE, which also says why it was refused."""
+        """What follows a refused literal must be a line; else BYE, which also says why it was refused.
+
+        Small ones are not refused before they are here.
+        """
+        literal = b" {%d+}\r\n" % (MEMORY_LIMIT + 1) + b"x" * (MEMORY_LIMIT + 1)
         ends = ((b"\n", b"Lines must end in CRLF, not in a bare LF"), (b"y" * 70000, b"Line too long"))
         for end, complaint in ends:
             stranger = self.client()
@@ -187,11 +192,11 @@ class LimitTests(SessionCase):
                 stranger.send(b"a X {1+}\r\nx" + end), b"* BYE Unknown command; " + complaint + b"\r\n"
             )
             client = self.client().login()
-            said = client.send(b"q APPEND nope {9+}\r\n123456789" + end)
+            said = client.send(b"q APPEND nope" + literal + end)
             self.assertTrue(said.startswith(b"* BYE There is no such mailbox; create it first; " + complaint))
             self.patch(Account, "free_space", self.raising(OSError(errno.EIO, "no")))
             failing = self.client().login()
-            said = failing.send(b"q APPEND INBOX {9+}\r\n123456789" + end)
+            said = failing.send(b"q APPEND INBOX" + literal + end)
             self.assertRegex(said, b"^\\* BYE The mailbox cannot be read or written now; .*; " + complaint)
             self.assertEqual(len(self.flushLoggedErrors(OSError)), 1)
             self.assertTrue(stranger.ended and client.ended and failing.ended)
