@@ -187,7 +187,7 @@ class World:
                 Neighbours(self.live, self.realm, self.files),
             )
         )
-        # Its clock is years behind the times of files: who waits for their ticks to be over would do so always.
+        # Its clock is years behind the times of files: who waits for their ticks would wait always.
         self.account().store._context.sleep = lambda seconds: None
 
     def client(self, **facts: object) -> Client:
