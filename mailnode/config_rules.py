@@ -287,6 +287,16 @@ def endpoint_interface(endpoint: str) -> str:
     return next((part[10:] for part in arguments if part.startswith("interface=")), "")
 
 
+def with_backlog(endpoint: str, number: int) -> str:
+    """An endpoint where so many connections may wait to be accepted, if it does not say itself how many.
+
+    A socket of systemd's is what its unit says.
+    """
+    kind, *arguments = _endpoint_parts(endpoint)
+    says = kind == "systemd" or any(part.startswith("backlog=") for part in arguments)
+    return endpoint if says else f"{endpoint}:backlog={number}"
+
+
 def _endpoint_parts(text: str) -> list[str]:
     """The parts between colons; a backslash takes its meaning from the character behind it."""
     parts = re.findall(r"((?:[^:\\]|\\.)*)(?::|$)", text)

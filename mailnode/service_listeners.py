@@ -12,6 +12,7 @@ from twisted.internet.protocol import Factory
 
 from mailnode.auth.live import Live
 from mailnode.config import Limits
+from mailnode.config_rules import with_backlog
 from mailnode.events.log import Log
 from mailnode.net.breath import Breather
 from mailnode.net.limits import ConnectionLimits, Gate
@@ -34,6 +35,9 @@ _SENT_AWAY["metrics"] = _SENT_AWAY["http"]
 PROTOCOLS = tuple(_SENT_AWAY)
 
 _WITH_LOGIN = ("submission", "pop3", "imap")
+
+# Connections that wait to be accepted; who finds no place among them tries again after a second, then after three.
+BACKLOG = 1024
 
 _OTHER_DESCRIPTORS = 1000  # caches of the accounts in use, listeners, the log, files, connections of HTTP
 
@@ -125,7 +129,9 @@ class Ports:
         self._endpoints = frozenset(everything)
         return gatherResults(
             [
-                serverFromString(self._reactor, endpoint).listen(factory).addCallback(self._took, endpoint)
+                serverFromString(self._reactor, with_backlog(endpoint, BACKLOG))
+                .listen(factory)
+                .addCallback(self._took, endpoint)
                 for endpoint, factory in everything.items()
             ],
             consumeErrors=True,

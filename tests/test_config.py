@@ -515,6 +515,17 @@ class Rules(SynchronousTestCase):
         for text in ENDPOINTS:
             self.assertEqual(config_rules.endpoint(text), text)
 
+    def test_backlog(self) -> None:
+        """Each endpoint has one: its own, or ours; systemd's sockets have theirs."""
+        for text, wanted in (
+            ("tcp:25", "tcp:25:backlog=7"),
+            ("tcp6:port=25:interface=\\:\\:1", "tcp6:port=25:interface=\\:\\:1:backlog=7"),
+            ("tcp:25:backlog=5", "tcp:25:backlog=5"),
+            ("unix:/a\\:backlog=1", "unix:/a\\:backlog=1:backlog=7"),
+            ("systemd:domain=INET:index=0", "systemd:domain=INET:index=0"),
+        ):
+            self.assertEqual(config_rules.with_backlog(text, 7), wanted)
+
     def test_dns_servers(self) -> None:
         """Addresses, with a port or without; names are not, as somebody would have to be asked for them."""
         for text in ("192.0.2.1", "2001:db8::1", "127.0.0.1:5353", "[::1]:53"):
