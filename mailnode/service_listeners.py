@@ -36,7 +36,7 @@ PROTOCOLS = tuple(_SENT_AWAY)
 
 _WITH_LOGIN = ("submission", "pop3", "imap")
 
-# Connections that wait to be accepted; who finds no place among them tries again after a second, then after three.
+# Connections that wait to be accepted; who finds no place among them tries again after a second or three.
 BACKLOG = 1024
 
 _OTHER_DESCRIPTORS = 1000  # caches of the accounts in use, listeners, the log, files, connections of HTTP
