@@ -4,8 +4,10 @@ A side is made, filled with mail, started, measured and closed; a person is know
 name. Settings are those that each comes with, but for limits that would stop one client from playing many.
 """
 
+import contextlib
 import os
 import shutil
+import signal
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -226,6 +228,9 @@ class DovecotSide(Side):
         return descendants(self._dovecot.pid)
 
     def close(self) -> None:
+        for pid in self.pids()[1:]:  # they would wait for their clients
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
         self._dovecot.clean_up()
 
 

@@ -86,7 +86,7 @@ CALM = Group(
         _beside("all messages are fetched", "SELECT INBOX", "FETCH 1:* BODY.PEEK[]"),
         _beside("all texts are searched", "SELECT INBOX", "SEARCH TEXT nowhereatall"),
     ),
-    (125, 12500),
+    (60, 12500),
     GROWING,
 )
 

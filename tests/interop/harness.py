@@ -188,8 +188,12 @@ class Server:
         self._end(signal.SIGTERM)
 
     def kill(self) -> None:
-        """SIGKILL: no time for anything."""
+        """SIGKILL: no time for anything, for its workers neither."""
+        workers = children(self.pid) if self._process is not None else []
         self._end(signal.SIGKILL)
+        for worker in workers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
 
     def _end(self, number: int) -> None:
         process, self._process = self._process, None
@@ -339,6 +343,15 @@ class InteropTestCase(SynchronousTestCase):
         log = server.log()
         for word in ("Traceback", "Unhandled"):
             self.assertNotIn(word, log, log[max(0, log.find(word) - 500) :][:3000])
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started; none where it is gone."""
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+            return [int(one) for one in file.read().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
 
 
 def wait_until(true: Callable[[], bool], what: str, seconds: float = CLIENT_SECONDS) -> None:

@@ -14,15 +14,9 @@ from imapclient.exceptions import IMAPClientError
 
 from mailnode.admin.control import ask
 from tests.interop.both_sides import deliver, login
-from tests.interop.harness import BEN, HOST, PASSWORD, InteropTestCase, Server, sample, wait_until
+from tests.interop.harness import BEN, HOST, PASSWORD, InteropTestCase, Server, children, sample, wait_until
 
 WORKERS = 2
-
-
-def children(pid: int) -> list[int]:
-    """The processes that a process has started."""
-    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
-        return [int(one) for one in file.read().split()]
 
 
 def hang_up(client: IMAPClient) -> None:
