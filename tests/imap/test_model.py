@@ -476,6 +476,10 @@ class Machine(RuleBasedStateMachine):
         for suffix in ("", "-wal", "-shm") if cache == "lost" else ():
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(f"{root}/{FILE_NAME}{suffix}")
+        if cache == "lost":
+            # Where time goes on, what comes is later than all that was; here only the folders' own times do.
+            for folder in (root, f"{root}/.Work"):
+                os.utime(f"{folder}/cur")
         self.world.start()
 
     @rule()

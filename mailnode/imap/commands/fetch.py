@@ -202,13 +202,14 @@ class Answers:
     def _mark_seen(self, batch: range) -> None:
         mailbox = self.view.mailbox
         uids = self.view.uids[batch.start : batch.stop]
-        unseen = [uid for uid in uids if (one := mailbox.get(uid)) and SEEN not in one.flags]
         self._changed.clear()
-        if unseen:
-            try:
+        try:
+            mailbox.sync()  # another process may have made them unseen
+            unseen = [uid for uid in uids if (one := mailbox.get(uid)) and SEEN not in one.flags]
+            if unseen:
                 self._changed.update(mailbox.set_flags(unseen, "add", frozenset((SEEN,))))
-            except OSError:
-                self.unreadable += 1
+        except OSError:
+            self.unreadable += 1
         self.marked.add(mailbox, self._changed)
 
     def _response(self, position: int) -> Iterator[bytes]:
