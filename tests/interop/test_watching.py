@@ -19,6 +19,7 @@ from tests.interop.harness import (
     program,
     run,
     sample,
+    wait_until,
 )
 
 _LISTENER = '\n[[listener]]\nprotocol = "{}"\nendpoint = "tcp:{}:interface=127.0.0.1"\ntls = "none"\n'
@@ -69,6 +70,8 @@ class WatchingTests(InteropTestCase):
         self.assertRaises(IMAP4.error, session.login, ANNA, "wrong")
         session.login(ANNA, PASSWORD)
 
+        counted = 'mailnode_sessions{protocol="imap",state="logged_in"}'
+        wait_until(lambda: self.metrics().get(counted) == 1, "the session to be counted")
         found = self.metrics()
         for name, value in (
             ("mailnode_accepted_messages_total", 1),
@@ -76,7 +79,6 @@ class WatchingTests(InteropTestCase):
             ('mailnode_refusals_total{command="RCPT",kind="permanent",reason="address"}', 1),
             ('mailnode_logins_total{protocol="imap",outcome="ok"}', 1),
             ('mailnode_logins_total{protocol="imap",outcome="refused"}', 1),
-            ('mailnode_sessions{protocol="imap",state="logged_in"}', 1),
         ):
             self.assertEqual(found.get(name), value, name)
         self.assertGreater(found["process_resident_memory_bytes"], 10_000_000)
