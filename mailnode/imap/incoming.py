@@ -92,7 +92,7 @@ class Incoming:
         assert announced is not None
         if announced.synchronizing or announced.size > MEMORY_LIMIT:
             await self._admit(announced.size)
-        else:  # it is under way, and is held in memory until put() has looked
+        else:  # it is under way, and is held in memory; before it is written, it is looked at
             self._check_size(announced.size)
             self._unchecked = True
         self.session.go_ahead(announced)
@@ -169,10 +169,8 @@ class Incoming:
 
     def put(self) -> tuple[int, list[int]]:
         """UIDVALIDITY of the mailbox, and the UIDs of the messages, which are durable then."""
-        if self._unchecked:
-            self._check_space(self._held_octets)
-        mailbox = self._target()
         self._write_held()
+        mailbox = self._target()
         view = self.session.selected
         claims = view is not None and not view.read_only and view.mailbox is mailbox
         uids = mailbox.append_all(self.arrived, freed=self._freed, claimed=claims)
@@ -202,21 +200,16 @@ class Incoming:
         self._check_size(size)
         await self._lane(self._check_room, size)
 
-    def _check_room(self, size: int) -> None:
-        """Refuse before a single octet is sent for nothing."""
+    def _check_room(self, more: int = 0) -> None:
+        """Refuse before a single octet is sent, or written, for nothing."""
         self._target()
-        self._check_quota(self._octets + size, 1)
-        self._check_space(size)
-
-    def _check_quota(self, octets: int, messages: int) -> None:
-        """Of so much more than has arrived."""
-        octets += sum(one.draft.octets_on_disk for one in self.arrived) - self._freed.octets
-        messages += len(self.arrived) - self._freed.messages
-        self.place.account.store.check_room(max(0, octets), max(0, messages))
-
-    def _check_space(self, size: int) -> None:
-        free = self.place.account.store.free_space()
-        if free - size < self.session.config.limits.min_free_space:
+        others = [one.draft for one in self.arrived if one.draft is not self._draft]
+        octets = sum(draft.octets_on_disk for draft in others) + self._octets + more
+        messages = len(others) + 1
+        store = self.place.account.store
+        store.check_room(max(0, octets - self._freed.octets), max(0, messages - self._freed.messages))
+        free = store.free_space() - self._held_octets - more
+        if free < self.session.config.limits.min_free_space:
             raise Refused(b"OVERQUOTA", "There is no room for it")
 
     def _target(self) -> Mailbox:
@@ -233,6 +226,8 @@ class Incoming:
             await self._lane(self._write_held)
 
     def _write_held(self) -> None:
+        if self._held and self._unchecked:
+            self._check_room()
         held, self._held = b"".join(self._held), []
         self._held_octets = 0
         if held:
@@ -252,8 +247,6 @@ class Incoming:
 
     def _finish(self) -> None:
         self._write_held()
-        if self._unchecked:
-            self._check_quota(0, 0)
         last = self.arrived[-1]
         last.draft.finish(last.internal_date)
 

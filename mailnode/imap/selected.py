@@ -73,7 +73,7 @@ class Selected:
         self.language = DEFAULT  # of what is said to people
         self.utf8 = False  # whether the client takes UTF-8 in headers
         self.recent: set[int] = set()
-        self.claimed: set[int] = set()  # UIDs of what this session has brought, \\Recent once it was told
+        self.claimed: set[int] = set()  # UIDs of what this session has brought, \Recent once it was told
         self._own: set[int] = set()  # UIDs of what this session has added or removed since the last update
         self.introduce: Introduce = _nobody
         self.newly_seen = False  # whether that has changed flags of which nobody else has heard
@@ -362,7 +362,7 @@ class Selected:
                 yield from self.introduce(self, items, range(first, first + 1 + len(others)))
 
     def _claim_recent(self) -> None:
-        self.recent |= self.claimed
+        self.recent.update(uid for uid in self.claimed if self.mailbox.get(uid) is not None)
         self.claimed.clear()
         if self.read_only:
             self.recent.update(self.mailbox.recent)

@@ -16,7 +16,7 @@ from mailnode.imap.selected import Selected
 from mailnode.net.breath import Breather
 from mailnode.net.limits import Admission
 from mailnode.store.account import Account
-from mailnode.store.draft import MEMORY_LIMIT
+from mailnode.store.draft import MEMORY_LIMIT, Draft
 from mailnode.store.errors import InUse, NoSuchMailbox, OverQuota, TooManyKeywords
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.values import INBOX
@@ -178,6 +178,16 @@ class LimitTests(SessionCase):
         client = self.client()
         said = client.send(b"a LOGIN {4000}\r\n" + b"x" * 4000 + b" {97}\r\n")
         self.assertEqual(said, b"+ Ready for literal data\r\na NO [TOOBIG] The literal is too large\r\n")
+
+    def test_small_literals_are_looked_at_before_they_are_written(self) -> None:
+        """What comes unasked is held in memory; where there is no room for it nothing gets to the disk."""
+        written: list[bytes] = []
+        self.patch(Account, "free_space", lambda account: 0)
+        self.patch(Draft, "write", lambda draft, data: written.append(data))
+        client = self.client().login()
+        said = client.send(b"q APPEND INBOX {1+}\r\na {1+}\r\nb\r\n")
+        self.assertTrue(said.startswith(b"q NO [OVERQUOTA] "), said)
+        self.assertEqual(written, [])
 
     def test_refused_literal_without_a_line(self) -> None:
         """What follows a refused literal must be a line; else BYE, which also says why it was refused.
@@ -514,6 +524,22 @@ class ChangeTests(SessionCase):
             list(view.updates(expunge=True))
         self.assertIs(views[0].uids, views[1].uids)
         self.assertEqual(views[0].named(SequenceSet(((1, 1),)), by_uid=False), [1])
+
+    def test_what_was_brought_and_has_gone(self) -> None:
+        r"""A message that goes before its session was told of it is \Recent to nobody."""
+        append_all = Mailbox.append_all
+
+        def append_and_lose(mailbox: Mailbox, *arguments: object, **facts: object) -> list[int]:
+            uids = append_all(mailbox, *arguments, **facts)
+            mailbox.expunge(uids)
+            return uids
+
+        client = self.client().login()
+        self.assertIn(b"* 1 RECENT", client.append(MESSAGE))
+        self.patch(Mailbox, "append_all", append_and_lose)
+        client.append(MESSAGE)
+        self.patch(Mailbox, "append_all", append_all)
+        self.assertIn(b"* 2 EXISTS\r\n* 2 RECENT", client.append(MESSAGE))
 
     def test_view_is_true_to_the_responses(self) -> None:
         """A client that only counts EXISTS and EXPUNGE knows how many messages its session sees."""
