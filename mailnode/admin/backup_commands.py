@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mailnode import __version__
-from mailnode.admin.command import JSON
+from mailnode.admin.command import JSON, held_against
 from mailnode.admin.on_disk import (
     Reading,
     Tools,
@@ -40,7 +40,6 @@ from mailnode.store.restore import NoBackup, Source, restore
 from mailnode.store.trees import remove_tree
 from mailnode.store.values import Name
 from mailnode.store.verify import read_tree
-from mailnode.tomlfile import Fault
 
 if TYPE_CHECKING:
     from mailnode.admin.command import Command
@@ -290,7 +289,7 @@ def restore_command(
     if not address:
         restore_queue(command, _chosen_backup(files, path), as_json=as_json)
         return
-    source = Source(Reading(), _chosen_backup(files, path), _checked(address))
+    source = Source(Reading(), _chosen_backup(files, path), held_against(check_address, address))
     only = normal(tuple(folder.split("/"))) if folder else None
     rows: list[dict[str, Any]] = []
     for tools in chosen_mail(command, to or address, make=True):
@@ -303,13 +302,6 @@ def restore_command(
             click.echo(_row(row))
     if any(row["damaged"] for row in rows):
         raise click.ClickException("some messages in the backup are not what was written; they were left out")
-
-
-def _checked(address: str) -> str:
-    try:
-        return check_address(address)
-    except Fault as fault:
-        raise click.BadParameter(f"{address} {fault.text}. {fault.remedy}") from None
 
 
 def _chosen_backup(files: FileSystem, path: str) -> str:

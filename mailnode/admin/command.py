@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import click
@@ -33,16 +34,21 @@ class Command:
         return found.loaded
 
 
-def checked(rule: Callable[[str], str]) -> Callable[[click.Context, click.Parameter, Any], Any]:
-    """A click callback that holds what was typed against a rule of the configuration's."""
+def held_against(rule: Callable[[str], str], text: str) -> str:
+    """What was typed, as a rule of the configuration's has it. Raises BadParameter."""
+    try:
+        return rule(text)
+    except Fault as fault:
+        raise click.BadParameter(f"{text} {fault.text}. {fault.remedy}") from None
 
-    def one(text: str) -> str:
-        try:
-            return rule(text)
-        except Fault as fault:
-            raise click.BadParameter(f"{text} {fault.text}. {fault.remedy}") from None
+
+def checked(rule: Callable[[str], str]) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """A click callback that does so; an option that is not given stays None."""
+    one = partial(held_against, rule)
 
     def callback(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+        if value is None:
+            return None
         return tuple(map(one, value)) if isinstance(value, tuple) else one(value)
 
     return callback

@@ -21,8 +21,8 @@ _MEMBERS = click.argument("members", metavar="MEMBER...", nargs=-1, required=Tru
 def _facts(function: Any) -> Any:
     """The options that say what a list is; one that is not given changes nothing."""
     options = (
-        click.option("--name", callback=_optional(one_line), help="Its full name."),
-        click.option("--owner", callback=_optional(address_or_nothing), help="Who hears of errors."),
+        click.option("--name", callback=checked(one_line), help="Its full name."),
+        click.option("--owner", callback=checked(address_or_nothing), help="Who hears of errors."),
         click.option("--posting", type=click.Choice(["open", "members", "moderated"]), help="Who may send."),
         click.option(
             "--moderator",
@@ -31,16 +31,11 @@ def _facts(function: Any) -> Any:
             callback=checked(address_or_nothing),
             help='Who approves; may be repeated. "" for the owner alone.',
         ),
-        click.option("--unsubscribe", callback=_optional(https_url), help="A page for one-click requests."),
+        click.option("--unsubscribe", callback=checked(https_url), help="A page for one-click requests."),
     )
     for option in reversed(options):
         function = option(function)
     return function
-
-
-def _optional(rule: Any) -> Any:
-    check = checked(rule)
-    return lambda context, parameter, value: None if value is None else check(context, parameter, value)
 
 
 def _given(facts: dict[str, Any]) -> dict[str, Value]:

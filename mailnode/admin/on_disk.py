@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mailnode.admin.command import held_against
 from mailnode.config import Config
 from mailnode.config_quota import Room
 from mailnode.config_rules import address as check_address
@@ -27,7 +28,6 @@ from mailnode.store.mend import Mender
 from mailnode.store.quota import Limit
 from mailnode.store.values import Name
 from mailnode.store.verify import Lock
-from mailnode.tomlfile import Fault
 
 if TYPE_CHECKING:
     from mailnode.admin.command import Command
@@ -76,10 +76,7 @@ def chosen_mail(command: "Command", address: str | None, *, make: bool = False) 
     loaded = command.configuration()
     addresses = list(loaded.mailboxes.mailboxes)
     if address is not None:
-        try:
-            address = check_address(address)
-        except Fault as fault:
-            raise click.BadParameter(f"{address} {fault.text}. {fault.remedy}") from None
+        address = held_against(check_address, address)
         if address not in addresses:
             raise click.ClickException(f"there is no mailbox {address}")
         addresses = [address]

@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from mailnode.admin.command import JSON
+from mailnode.admin.command import JSON, checked
 from mailnode.admin.control import ControlError, ask
 from mailnode.config import Certificate, Config
 from mailnode.config_acme import DIRECTORIES, FIRST_CHOICE, Acme, directory_url
 from mailnode.config_rules import address_or_nothing, domain_name
 from mailnode.config_services import client_hosts
-from mailnode.tomlfile import Fault
 
 if TYPE_CHECKING:
     from mailnode.admin.command import Command
@@ -30,21 +29,6 @@ def _name(text: str) -> str:
     """A name that a certificate may be for; wildcards too."""
     star = "*." if text.startswith("*.") else ""
     return star + domain_name(text.removeprefix("*."))
-
-
-def _checked(rule: Any) -> Any:
-    """As admin.command.checked(), but nothing is nothing."""
-
-    def one(text: str) -> str:
-        try:
-            return str(rule(text))
-        except Fault as fault:
-            raise click.BadParameter(f"{text} {fault.text}. {fault.remedy}") from None
-
-    def callback(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
-        return tuple(map(one, value)) if isinstance(value, tuple) else value and one(value)
-
-    return callback
 
 
 @click.group("tls")
@@ -75,10 +59,10 @@ def _options(function: Any) -> Any:
 
 
 @tls.command()
-@click.argument("names", nargs=-1, metavar="[NAME]...", callback=_checked(_name))
-@click.option("--directory", metavar="URL", callback=_checked(directory_url), help="Another authority's.")
+@click.argument("names", nargs=-1, metavar="[NAME]...", callback=checked(_name))
+@click.option("--directory", metavar="URL", callback=checked(directory_url), help="Another authority's.")
 @click.option("--staging", is_flag=True, help="Let's Encrypt's for trying out; nobody trusts what it gives.")
-@click.option("--email", callback=_checked(address_or_nothing), help="For the account with the authority.")
+@click.option("--email", callback=checked(address_or_nothing), help="For the account with the authority.")
 @click.option("--agree", is_flag=True, help="Agree to the authority's terms without being asked.")
 @click.option("--keep-key", is_flag=True, help="For the key that is there, as TLSA records may name it.")
 @_options
