@@ -266,7 +266,7 @@ class Stream(Protocol):
 
     def write_with_next(self, data: bytes) -> None:
         """The same where more will follow at once: a little goes out with that, or when somebody waits."""
-        if len(data) > TOGETHER:
+        if len(self._held) + len(data) > TOGETHER:
             self.write(data)
         else:
             self._held += data
