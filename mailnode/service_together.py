@@ -63,11 +63,11 @@ class Together:
             "say": self._hear_said,
         }
 
-    def tell(self, say: Say) -> None:
-        """From here on tell the others by `say`."""
+    def tell(self, say: Say, soon: Say) -> None:
+        """From here on tell the others by `say`; by `soon` what there can be much of in a moment."""
 
         def feed(key: MailboxKey) -> None:
-            say("feed", key[0], key[1])
+            soon("feed", key[0], key[1])
 
         self._feed.tell = feed
         self._throttle.tell = lambda told: say(*_login_message(told))

@@ -1,11 +1,12 @@
-"""A process in which people read their mail, started by the main one (service_workers).
+"""A process in which mail comes in and is read, started by the main one (service_workers).
 
-    python -m mailnode.worker '{"config": PATH, "ports": {ENDPOINT: [DESCRIPTOR, FAMILY], ...}}'
+    python -m mailnode.worker '{"config": PATH, "word": WORD, "ports": {ENDPOINT: [DESCRIPTOR, FAMILY], ...}}'
 
 It takes connections from sockets that listen already, and does what the main process says. When that is gone,
 it ends.
 """
 
+import errno
 import gc
 import json
 import os
@@ -19,17 +20,23 @@ from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogBeginner
 from twisted.python.failure import Failure
 
 from mailnode.auth.keys import lasting_key
+from mailnode.delivery.moderation import Answer, Decided
 from mailnode.events.log import Log, cut
 from mailnode.events.output import fields_of
 from mailnode.fs import FileSystem
 from mailnode.net.link import Link, LinkEnd
-from mailnode.service_entrance import READING, Entrance
+from mailnode.queue.admission import FromElsewhere
+from mailnode.queue.entry import Entry
+from mailnode.queue.spool import Spool
+from mailnode.service_arrivals import Arrivals
+from mailnode.service_entrance import IN_WORKERS, READING, Entrance
 from mailnode.service_listeners import make_gates, make_room, session_factories
 from mailnode.service_reading import CANNOT_START, read
 from mailnode.service_stopping import CHANGED, STOPPING, SWITCH_INTERVAL, Stopping
 from mailnode.service_together import Together, event_message
-from mailnode.service_workers import LINK
+from mailnode.service_workers import DECIDED, LINK
 from mailnode.upkeep.memory import ShortCollections
+from mailnode.wire.srs import Srs
 
 LINGER = 2.0  # seconds for the last words of sessions to go out
 DRAIN = 300.0  # seconds for sessions to end by themselves when another worker takes over
@@ -42,14 +49,16 @@ class Worker:
         path, ports = str(told["config"]), told["ports"]
         self._reactor = reactor
         self._log = Log("mailnode.worker")
-        self._entrance = entrance = Entrance(
-            path, read(path, FileSystem()), reactor, lambda path: self._log.warn("the disk fails", path=path)
-        )
+        self._entrance = entrance = Entrance(path, read(path, FileSystem()), reactor, str(told["word"]))
         live, runtime = entrance.live, entrance.runtime
-        gates = make_gates(live, runtime, READING)
+        gates = make_gates(live, runtime, IN_WORKERS)
         self._together = Together(entrance, gates)
+        spool = Spool(entrance.files, live.config.queue_directory)
+        way_in = FromElsewhere(runtime, spool, self._accepted)
+        smtp = Arrivals(entrance, way_in.begin, self._decide).smtp(entrance.tls)
+        serve = {**entrance.serve(), "smtp": smtp.serve, "lmtp": smtp.serve}
         people = dict.fromkeys(READING, entrance.asking)
-        self._factories = session_factories(live, runtime, entrance.serve(), people, None, gates)
+        self._factories = session_factories(live, runtime, serve, people, entrance.tls, gates)
         self._ports = ports
         self._listening: list[Any] = []
         self._collections = ShortCollections(reactor, gc, quiet=lambda: not entrance.realm.crowded)
@@ -67,6 +76,18 @@ class Worker:
             reactor,
         )
 
+    # Telling the main process
+
+    def _accepted(self, entry: Entry) -> None:
+        self.link.say("queued", entry.id, entry.due, entry.came, entry.envelope.priority)
+
+    async def _decide(self, answer: Answer) -> None:
+        outcome = await self.link.ask("decide", answer.word, answer.message)
+        if outcome == DECIDED:
+            raise Decided
+        if outcome:
+            raise OSError(errno.EAGAIN, outcome)
+
     # Working
 
     def _begin(self, key: str) -> None:
@@ -76,7 +97,10 @@ class Worker:
         make_room(entrance.live.config.limits)
         entrance.throttle.key = bytes.fromhex(key)
         entrance.logins.verifiers.key = lasting_key(entrance.live.config.login_key, entrance.files)
-        self._together.tell(self.link.say)
+        entrance.live.srs = Srs(
+            lasting_key(entrance.live.config.sender_key, entrance.files), entrance.runtime.now
+        )
+        self._together.tell(self.link.say, self.link.say_soon)
         entrance.bus.subscribe(lambda event: self.link.say_soon(*event_message(event)))
         entrance.disk.start()
         entrance.passwords.start()

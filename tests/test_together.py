@@ -45,7 +45,7 @@ class TogetherTests(SynchronousTestCase):
         self.clock.advance(1_000_000)
         self.one, self.other = (Process(self.clock, b"key") for _ in range(2))
         for teller, hearer in ((self.one, self.other), (self.other, self.one)):
-            teller.together.tell(self.passing_on(hearer))
+            teller.together.tell(*2 * (self.passing_on(hearer),))
 
     def passing_on(self, hearer: Process) -> Any:
         """Say something to the other process, as the link does."""
@@ -96,7 +96,7 @@ class TogetherTests(SynchronousTestCase):
     def test_short_sessions(self) -> None:
         """Who is gone after a moment is never told of, but for the connection being new."""
         said: list[tuple[object, ...]] = []
-        self.one.together.tell(lambda *message: said.append(message))
+        self.one.together.tell(*2 * (lambda *message: said.append(message),))
         for _ in range(2):
             admission = self.one.gate.admit("192.0.2.1", trusted=False)
             assert isinstance(admission, Admission)

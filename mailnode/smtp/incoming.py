@@ -105,7 +105,7 @@ class Incoming:
         reply = NOBODY_WROTE if is_automatic(self._header.text) else None
         try:
             if reply is None:
-                await self._session.shared.moderation.decide(answer)
+                await self._session.shared.moderators.decide(answer)
         except Decided:
             reply = DECIDED
         except (Busy, Unreadable, OSError) as error:
@@ -138,7 +138,7 @@ class Incoming:
             return  # nobody asked, or nobody knows who has only seen it
         leads_to = [NOBODY if self._release and one.accounts else one for one in transaction.leads_to]
         try:
-            await self._session.shared.reporter.of_arrival(
+            await self._session.shared.reports.of_arrival(
                 self.id, transaction.envelope, leads_to, self._header_text
             )
         except OSError as error:
@@ -199,7 +199,7 @@ class Incoming:
             self._release = envelope.release
         queue = session.shared.queue
         admissions = [
-            (number, queue.begin(entry, fields + for_lists if name else head))
+            (number, queue(entry, fields + for_lists if name else head))
             for number, name, entry in self._entries()
         ]
         return Together(None if self._release else self._to_mailboxes(head), admissions)
