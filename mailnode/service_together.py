@@ -51,6 +51,7 @@ class Together:
 
     def __init__(self, entrance: Entrance, gates: Mapping[str, Gate]) -> None:
         self._feed: ChangeFeed = entrance.feed
+        self._realm = entrance.realm
         self._sessions: LiveSessions = entrance.sessions
         self._throttle: LoginThrottle = entrance.throttle
         self._gates = gates
@@ -92,6 +93,7 @@ class Together:
         yield from map(_login_message, self._throttle.known())
 
     def _hear_feed(self, address: str, levels: list[str]) -> None:
+        self._realm.changed(address)
         self._feed.hear((address, tuple(levels)))
 
     def _hear_count(self, steps: list[tuple[str, str, int]]) -> None:

@@ -25,11 +25,13 @@ class Process:
 
     def __init__(self, clock: Clock, key: bytes) -> None:
         self.feed, self.sessions = ChangeFeed(), LiveSessions()
+        self.changed: list[str] = []  # accounts, by others
         self.throttle = LoginThrottle(clock.seconds, Limits)
         self.throttle.key = key
         self.gate = Gate(lambda: ConnectionLimits(2, 3, 4, 5, 2), clock.seconds)
         entrance: Any = SimpleNamespace(
             feed=self.feed,
+            realm=SimpleNamespace(changed=self.changed.append),
             sessions=self.sessions,
             throttle=self.throttle,
             runtime=SimpleNamespace(clock=clock),
@@ -67,6 +69,7 @@ class TogetherTests(SynchronousTestCase):
         heard.clear()
         self.other.feed.announce_account("anna")
         self.assertEqual(heard, [(), ()])
+        self.assertEqual((self.one.changed, self.other.changed), (["anna"], ["anna"]))
 
     def test_limits(self) -> None:
         """Connections of an address, of a person, of all, and new ones in a minute."""
