@@ -16,6 +16,7 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from itertools import count
 from typing import Any
 
@@ -37,6 +38,7 @@ DECIDED = "decided"  # the answer to who asks for what a moderator has decided o
 MOST = 4  # workers, where the configuration leaves their number to the machine
 LINK, FIRST_PORT = 3, 4  # descriptors of a worker
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds before another one is started for one that died
+_LEVELS = {level.name: level for level in LogLevel.iterconstants()}
 LONG_LIFE = 60.0  # seconds after which a death is no sign that the next one dies too
 
 
@@ -278,5 +280,9 @@ class Workers:
 
 def _write(namespace: str, level: str, text: str, event: str, fields: dict[str, object]) -> None:
     """A line of a worker's log, and the fact that it is made of."""
-    logger = Logger(namespace=namespace)
-    logger.emit(LogLevel.levelWithName(level), "{line}", line=text, event_name=event, fields=fields)
+    _logger(namespace).emit(_LEVELS[level], "{line}", line=text, event_name=event, fields=fields)
+
+
+@cache
+def _logger(namespace: str) -> Logger:
+    return Logger(namespace=namespace)
