@@ -2,10 +2,11 @@
 
     python -m mailnode.worker '{"config": PATH, "word": WORD, "ports": {ENDPOINT: [DESCRIPTOR, FAMILY], ...}}'
 
-It takes connections from sockets that listen already, and does what the main process says. When that is gone,
-it ends.
+It takes connections from sockets that listen already, and does what the main process says. When that dies the
+kernel ends this one in the same moment: what is half written then, the next start takes for remains.
 """
 
+import ctypes
 import errno
 import gc
 import json
@@ -40,6 +41,7 @@ from mailnode.wire.srs import Srs
 
 LINGER = 2.0  # seconds for the last words of sessions to go out
 DRAIN = 300.0  # seconds for sessions to end by themselves when another worker takes over
+_PR_SET_PDEATHSIG = 1  # of Linux's prctl()
 
 
 class Worker:
@@ -181,6 +183,7 @@ def main() -> None:
     """What the main process starts."""
     from twisted.internet import reactor as running  # noqa: TID251
 
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     reactor: Any = running
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a keyboard: the main process gets it too
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -279,6 +279,9 @@ class WorkerTests(InteropTestCase):
         self.assertEqual(len(clients) > 0, True)
         self.server.start()
         before = children(self.server.pid)
+        line = self.server.connect("imap")
+        self.assertRegex(line.line(), rb"^\* OK ")
         self.server.kill()
+        self.assertEqual(line.rest(), b"")  # at once: no worker goes on by itself, not even to say goodbye
         wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in before), "the workers to end")
         self.server.start()
