@@ -363,7 +363,7 @@ class MailNode(Service):
         self._warnings = warnings
         for factory in self._factories.values():
             factory.dismiss(CHANGED, changed)
-        self._workers.reload()
+        await self._workers.reload()
         self._log.info("reloaded", mailboxes=len(self._live.mailboxes.mailboxes))
         return warnings
 

@@ -67,9 +67,11 @@ def connection_limits(protocol: str, numbers: Limits) -> ConnectionLimits:
     )
 
 
-def make_gates(live: Live, runtime: Runtime, protocols: Iterable[str]) -> dict[str, Gate]:
-    """The limits of each protocol."""
-    return {protocol: _gate(protocol, live, runtime) for protocol in protocols}
+def make_gates(
+    live: Live, runtime: Runtime, protocols: Iterable[str], *, quiet: bool = False
+) -> dict[str, Gate]:
+    """The limits of each protocol; `quiet` where another process that counts the same writes the log."""
+    return {protocol: _gate(protocol, live, runtime, quiet=quiet) for protocol in protocols}
 
 
 def session_factories(
@@ -186,9 +188,9 @@ def make_room(limits: Limits) -> str:
     return f"the system allows {hard} descriptors, which is too few for {sessions} sessions"
 
 
-def _gate(protocol: str, live: Live, runtime: Runtime) -> Gate:
+def _gate(protocol: str, live: Live, runtime: Runtime, *, quiet: bool) -> Gate:
     limits = partial(_limits_now, protocol, live)
-    return Gate(limits, runtime.now, Log(f"mailnode.{protocol}"))
+    return Gate(limits, runtime.now, None if quiet else Log(f"mailnode.{protocol}"))
 
 
 def _limits_now(protocol: str, live: Live) -> ConnectionLimits:

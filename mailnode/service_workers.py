@@ -224,9 +224,10 @@ class Workers:
             return f"{type(error).__name__} {error}"
         return ""
 
-    def reload(self) -> None:
-        """Have all of them read the configuration again."""
-        self._say_to_all("reload")
+    async def reload(self) -> None:
+        """Have all of them read the configuration again; returns when what they took of it is in force."""
+        links = [worker.link for worker in self._workers if worker.link is not None]
+        await DeferredList([Deferred.fromCoroutine(link.ask("reload")) for link in links], consumeErrors=True)
 
     # Ending
 

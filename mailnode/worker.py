@@ -14,11 +14,11 @@ import os
 import signal
 import socket
 import sys
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogBeginner
-from twisted.python.failure import Failure
 
 from mailnode.auth.keys import lasting_key
 from mailnode.delivery.moderation import Answer, Decided
@@ -53,7 +53,7 @@ class Worker:
         self._log = Log("mailnode.worker")
         self._entrance = entrance = Entrance(path, read(path, FileSystem()), reactor, str(told["word"]))
         live, runtime = entrance.live, entrance.runtime
-        gates = make_gates(live, runtime, IN_WORKERS)
+        gates = make_gates(live, runtime, IN_WORKERS, quiet=True)
         self._together = Together(entrance, gates)
         spool = Spool(entrance.files, live.config.queue_directory)
         way_in = FromElsewhere(runtime, spool, self._accepted)
@@ -70,12 +70,12 @@ class Worker:
             {
                 **self._together.hears,
                 "hello": self._begin,
-                "reload": self._reload,
                 "leave": self._leave,
                 "stop": self.stop,
             },
-            self.stop,
+            partial(os._exit, 1),  # a moment later the kernel would do it
             reactor,
+            {"reload": self._reload},
         )
 
     # Telling the main process
@@ -114,19 +114,14 @@ class Worker:
             os.close(descriptor)
         self.link.say("ready")
 
-    def _reload(self) -> None:
-        Deferred.fromCoroutine(self._take_configuration()).addErrback(self._not_reloaded)
-
-    async def _take_configuration(self) -> None:
-        _, changed = await self._entrance.reload()
+    async def _reload(self) -> None:
+        try:
+            _, changed = await self._entrance.reload()
+        except CANNOT_START as error:  # the files have changed since the main process read them
+            self._log.warn("reload refused", mistake=error)
+            return
         for factory in self._factories.values():
             factory.dismiss(CHANGED, changed)
-
-    def _not_reloaded(self, failure: Failure) -> None:
-        if failure.check(*CANNOT_START):
-            self._log.warn("reload refused", mistake=failure.getErrorMessage())
-        else:
-            self._log.bug("reload failed", failure)
 
     # Ending
 

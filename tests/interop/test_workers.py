@@ -48,7 +48,7 @@ class WorkerTests(InteropTestCase):
 
     def make_server(self) -> Server:
         """One with workers."""
-        server = Server(head=f"workers = {WORKERS}\n")
+        server = Server(head=f"workers = {WORKERS}\ntrusted_networks = []\n")
         path = os.path.join(server.directory, "mailboxes.toml")
         files = FileSystem()
         files.replace(path, files.read(path) + LISTS.encode())
@@ -203,6 +203,26 @@ class WorkerTests(InteropTestCase):
         first.quit()
         with login(self.server) as client:
             self.assertEqual(client.select_folder("INBOX")[b"EXISTS"], 0)
+
+    def test_reload(self) -> None:
+        """What the command has taken is in force in all processes, and all of them tell of stress once."""
+        self.server.write_config("\n[limits]\nstress_percent = 10\nsmtp_sessions = 100\n")
+        for code in (550, 250):
+            self.assertTrue(self.server.reload()["ok"])
+            for _ in range(8):
+                with smtplib.SMTP(HOST, self.server.ports["smtp"]) as client:
+                    client.ehlo_or_helo_if_needed()
+                    client.mail("a@example.net")
+                    self.assertEqual(client.rcpt("new@example.test")[0], code)
+            self.server.add_alias("new@example.test", BEN)
+        lines = [self.server.connect("smtp") for _ in range(20)]
+        self.assertEqual({line.reply()[:3] for line in lines}, {b"220"})
+        wait_until(lambda: "stress begins" in self.server.log(), "stress")
+        for line in lines:
+            line.close()
+        wait_until(lambda: "stress is over" in self.server.log(), "the end of stress")
+        log = self.server.log()
+        self.assertEqual((log.count("stress begins"), log.count("stress is over")), (1, 1))
 
     def test_mail_comes_in(self) -> None:
         """By SMTP in a worker: into a mailbox, whose readers hear of it, and by the queue to a list."""
