@@ -17,7 +17,7 @@ from mailnode.admin import templates
 from mailnode.admin.alias_commands import alias
 from mailnode.admin.backup_commands import backup, restore_command
 from mailnode.admin.certificates import inspect, write_certificates
-from mailnode.admin.command import JSON, Command, checked, failed
+from mailnode.admin.command import JSON, Command, Program, checked, failed
 from mailnode.admin.completion import completion
 from mailnode.admin.control import ControlError, ask
 from mailnode.admin.dns_command import dns
@@ -50,7 +50,7 @@ def _ip_address(text: str) -> str:
         raise Fault("is not an IP address", "For example: 192.168.1.2") from None
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--config",
     "path",

@@ -34,6 +34,19 @@ class Command:
         return found.loaded
 
 
+class Program(click.Group):
+    """All commands; where nobody reads what one writes, it ends with exit code 1 and without a word."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """click's. A command may have put into words what a file system says; this is no such failure."""
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            if isinstance(error.__context__, BrokenPipeError):
+                raise error.__context__ from None
+            raise
+
+
 def held_against(rule: Callable[[str], str], text: str) -> str:
     """What was typed, as a rule of the configuration's has it. Raises BadParameter."""
     try:

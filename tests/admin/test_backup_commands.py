@@ -1,13 +1,17 @@
 """`mailnode backup` and `mailnode restore` as a person meets them."""
 
+import errno
+import gc
+import io
 import json
 import os
 import shutil
+import sys
 import tarfile
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from mailnode.admin import queue_restore
+from mailnode.admin import cli, queue_restore
 from mailnode.admin.outside import Outside
 from mailnode.envelope import Envelope, Recipient
 from mailnode.events.journal import Journal, line_of
@@ -18,6 +22,16 @@ from mailnode.queue.spool import Spool
 from mailnode.store.values import INBOX, NO_FLAGS
 from mailnode.wire.address import Address
 from tests.admin.test_store_commands import ANNA, BEN, StoreCommands
+
+
+class _Broken(io.RawIOBase):
+    """The writing end of a pipe that nobody reads."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
 
 class BackupCommands(StoreCommands):
@@ -69,6 +83,23 @@ class BackupCommands(StoreCommands):
         self.told_of("--with-keys")
         (name,) = self.names()
         self.assertIn("key.pem", os.listdir(self.place / name / "config"))
+
+    def test_nobody_reads(self) -> None:
+        """Whatever writes to a pipe that is closed ends without a word."""
+        journal = Journal(FileSystem(), str(self.folder / "etc/state/log"))
+        journal.append(line_of(Ended("", "7K2M9QXW4T"), 1.0), size=10**6, keep=1)
+        unraisable: list[object] = []
+        self.patch(sys, "unraisablehook", unraisable.append)
+        export = str(self.folder / "export")
+        for words in ("backup --tar -", "log", "queue list", "store verify", f"export mbox {ANNA} {export}"):
+            self.patch(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(_Broken(), 10)))
+            self.patch(sys, "stderr", io.StringIO())
+            arguments = ["--config", str(self.path), *words.split()]
+            ended = self.assertRaises(SystemExit, cli.main.main, arguments, obj=self.outside)
+            self.assertEqual((ended.code, sys.stderr.getvalue()), (1, ""), words)
+            del ended
+            gc.collect()
+            self.assertEqual(unraisable, [], words)
 
     def test_keep(self) -> None:
         """Older ones go when a new one is whole."""
