@@ -16,6 +16,7 @@ from mailnode.queue.spool import Spool
 if TYPE_CHECKING:
     from mailnode.admin.command import Command
 
+_LEFT = ("Ended", "Dropped")  # the events of messages that have left the queue
 GATHERED = 1.0  # seconds after which the server has written of what it has done
 
 
@@ -44,8 +45,8 @@ def _done(command: "Command", config: Config) -> set[str]:
     """The ids of messages of which the event log knows that they have left the queue."""
     command.outside.sleep(GATHERED)
     journal = Journal(Reading(), config.log_directory)
-    rows = understood(journal.lines([b'"event":"Ended"']))
-    return {str(row.get("message")) for row in rows if row["event"] == "Ended"}
+    rows = understood(journal.lines([f'"event":"{one}"'.encode() for one in _LEFT]))
+    return {str(row.get("message")) for row in rows if row["event"] in _LEFT}
 
 
 def _told(found: PutBack) -> str:

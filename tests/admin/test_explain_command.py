@@ -112,6 +112,12 @@ class ExplainTests(SynchronousTestCase):
         self.assertTrue(self.explain("M1").startswith("2023-11-14 22:13:22  RCPT"))
         self.assertIn(f"It is not in the mailbox of {BEN} any more.", self.explain("M1"))
 
+    def test_dropped(self) -> None:
+        """What an administrator has removed from the queue."""
+        self.happened(SENT, life.Dropped("", "M1"))
+        gone = "removed from the queue by an administrator; who lacked it does not get it"
+        self.assertEqual(self.told("M1")[-1], gone)
+
     def test_json(self) -> None:
         """The events as they stand in the log, with who was in the sessions."""
         self.message()
