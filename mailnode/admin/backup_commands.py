@@ -40,6 +40,7 @@ from mailnode.store.restore import NoBackup, Source, restore
 from mailnode.store.trees import remove_tree
 from mailnode.store.values import Name
 from mailnode.store.verify import read_tree
+from mailnode.upkeep.certificate_files import key_of
 
 if TYPE_CHECKING:
     from mailnode.admin.command import Command
@@ -184,7 +185,8 @@ def _configuration(what: _What) -> list[str]:
     config, tls = what.config, what.config.tls
     paths = [what.command.path, config.mailboxes]
     if what.with_keys:
-        paths += [path for pair in tls.certificates for path in (pair.certificate, pair.key)]
+        for one in tls.certificates:
+            paths += [one.certificate, one.key, key_of(one, what.files)]
         paths += [tls.client_ca, config.login_key, config.sender_key, config.auth.oauth.keys]
         relays = (*config.routes.values(), *config.sender_routes.values())
         paths += [getattr(relay, key) for relay in relays for key in FILES]

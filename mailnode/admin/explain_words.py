@@ -122,9 +122,7 @@ _SENTENCES: Mapping[str, Callable[[Row, Sessions], str]] = {
     ),
     "Failed": lambda row, _: f"given up for {row.get('recipient')}: {row.get('reason')}",
     "Ended": lambda row, _: "left the queue: it was delivered or given up for each recipient",
-    "Dropped": lambda row, _: (
-        "removed from the queue by an administrator; who lacked it does not get it"
-    ),
+    "Dropped": lambda row, _: "removed from the queue by an administrator; who lacked it does not get it",
     "Reported": lambda row, _: f"{row.get('address')} was told what became of it",
     "NotTold": lambda row, _: f"{row.get('address')} is not told what became of it: {row.get('reason')}",
     "Shown": lambda row, _: f"shown to {row.get('address')} in {row.get('count')} places",
