@@ -40,6 +40,7 @@ from mailnode.config import Config
 from mailnode.config_reading import examine
 from mailnode.config_rules import domain_name
 from mailnode.config_services import client_hosts
+from mailnode.counting import counted
 from mailnode.tomlfile import ConfigurationError, Fault, Mistake
 
 
@@ -228,7 +229,7 @@ def _keys_of_tokens(config: Config, outside: Outside) -> list[Mistake]:
 
 def _summary(mistakes: int, warnings: int) -> str:
     counts = ((mistakes, "mistake"), (warnings, "warning"))
-    said = [f"{count} {word}{'s' if count > 1 else ''}" for count, word in counts if count]
+    said = [counted(count, word) for count, word in counts if count]
     return ", ".join(said) or "The configuration is good."
 
 

@@ -17,6 +17,7 @@ from mailnode.admin.control import ControlError, NotRunning, ask
 from mailnode.admin.on_disk import lent_to_owner_of
 from mailnode.admin.queue_control import IDS, no_such
 from mailnode.config import Config
+from mailnode.counting import counted
 from mailnode.events.journal import Journal, line_of
 from mailnode.events.life import Dropped, Event
 from mailnode.events.log import escape
@@ -150,7 +151,7 @@ def list_messages(
         to_whom = ", ".join(
             escape(one["address"]) for one in _row(entry)["recipients"] if one["state"] == left.value
         )
-        tried = f", tried {entry.tries} times" if entry.tries else ""
+        tried = f", tried {counted(entry.tries, 'time')}" if entry.tries else ""
         click.echo(f"{entry.id}  {_due(entry)}{tried}  <{_sender(entry)}> to {to_whom}")
     if not found and (wanted.given or not spool.names()):
         click.echo("Nothing waits.")
@@ -180,8 +181,8 @@ def show(command: "Command", id: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({**_row(entry), "octets": octets, "header": lines}, indent=2))
         return
-    click.echo(f"{entry.id}  <{_sender(entry)}>, {octets} octets")
-    click.echo(f"  came {date_time(entry.came)}, {_due(entry)}, tried {entry.tries} times")
+    click.echo(f"{entry.id}  <{_sender(entry)}>, {counted(octets, 'octet')}")
+    click.echo(f"  came {date_time(entry.came)}, {_due(entry)}, tried {counted(entry.tries, 'time')}")
     for one in _row(entry)["recipients"]:
         said = ": ".join(one[key] for key in ("state", "status", "reason", "diagnostic") if one[key])
         click.echo(_printable(f"  <{one['address']}> {said}"))

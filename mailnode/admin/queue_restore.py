@@ -9,6 +9,7 @@ from mailnode.admin.control import ControlError, NotRunning, ask
 from mailnode.admin.on_disk import Reading, lent_to_owner_of, plain
 from mailnode.admin.queue_control import IDS
 from mailnode.config import Config
+from mailnode.counting import plural
 from mailnode.events.journal import Journal, understood
 from mailnode.queue.saved import NoQueue, PutBack, put_back
 from mailnode.queue.spool import Spool
@@ -50,7 +51,8 @@ def _done(command: "Command", config: Config) -> set[str]:
 
 
 def _told(found: PutBack) -> str:
-    text = f"queue: {len(found.ids)} put back, {found.known} were there, {found.done} have left it since"
+    text = f"queue: {len(found.ids)} put back, {found.known} {plural(found.known, 'was', 'were')} there"
+    text += f", {found.done} {plural(found.done, 'has', 'have')} left it since"
     return text + (f", {found.damaged} damaged" if found.damaged else "")
 
 

@@ -63,7 +63,7 @@ class BackupCommands(StoreCommands):
     def test_backup(self) -> None:
         """Mail and configuration, with a summary; the next one links."""
         self.assertRegex(
-            self.back_up(str(self.place)), r"backup/20261126T02\d+Z: 1 mailboxes, 3 messages, 0.0 MB\.\n$"
+            self.back_up(str(self.place)), r"backup/20261126T02\d+Z: 1 mailbox, 3 messages, 0.0 MB\.\n$"
         )
         (name,) = self.names()
         root = self.place / name
@@ -137,8 +137,8 @@ class BackupCommands(StoreCommands):
         account.close()
         shutil.rmtree(self.root)
         told = self.mailnode("restore", str(self.place), ANNA)
-        self.assertRegex(told, r"(?m)^  INBOX +2 put back +0 were there$")
-        self.assertRegex(told, r"(?m)^  Work/2026 +1 put back +0 were there$")
+        self.assertRegex(told, r"(?m)^  INBOX +2 put back +0 there already$")
+        self.assertRegex(told, r"(?m)^  Work/2026 +1 put back +0 there already$")
         self.assertEqual(list(self.account().mailbox(INBOX).uids), before)
         again = json.loads(self.mailnode("restore", str(self.place / self.names()[0]), ANNA, "--json"))
         self.assertEqual({(row["added"], row["damaged"]) for row in again["folders"]}, {(0, 0)})
@@ -185,7 +185,7 @@ class BackupCommands(StoreCommands):
 
         self.patch(queue_restore, "ask", ask)
         told = self.mailnode("restore", str(self.place), "--queue")
-        self.assertEqual(told, "queue: 1 put back, 1 were there, 2 have left it since\n")
+        self.assertEqual(told, "queue: 1 put back, 1 was there, 2 have left it since\n")
         self.assertEqual(asked, [{"command": "queue take", "ids": ["A1"]}])
         self.assertEqual(sorted(spool.names()), ["A1", "C3"])
         again = json.loads(self.mailnode("restore", str(self.place), "--queue", "--json"))

@@ -97,7 +97,7 @@ class ExplainTests(SynchronousTestCase):
             f"{BEN}, {OUT}, 11 octets, Message-ID <1@client.example>",
             f"delivered to INBOX of {BEN}",
             f"mx.partner.example did not take it yet for {OUT}: 450 4.2.0 later \\x1b[31m",
-            "tried 1 times; the next try is at 2023-11-14 22:23:20",
+            "tried 1 time; the next try is at 2023-11-14 22:23:20",
             f"marked as read in INBOX of {BEN} {by}",
             f"flagged in INBOX of {BEN} {by}",
             f"copied from INBOX of {BEN} to Work of {BEN} {by}",

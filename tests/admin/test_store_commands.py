@@ -218,7 +218,7 @@ class Stats(StoreCommands):
             [
                 [ANNA],
                 ["INBOX", "2", "messages", "1", "unseen", "0.0", "MB"],
-                ["Work/2026", "1", "messages", "1", "unseen", "0.0", "MB"],
+                ["Work/2026", "1", "message", "1", "unseen", "0.0", "MB"],
                 ["all", "3", "messages", "2", "unseen", "0.0", "MB"],
             ],
         )
@@ -296,7 +296,7 @@ class Adopt(StoreCommands):
         work.chmod(0o750)
         lines = self.adopt()
         for line in (
-            "UIDs 1 UIDs change",
+            "UIDs 1 UID changes",
             "INBOX: 1, since line 3 of its uid list has UID 1 after UID 1",
             "2 messages have none yet and get their first",
             "UIDVALIDITYs 1 of 2 are kept",
