@@ -16,6 +16,8 @@ from typing import TypeVar
 
 from twisted.trial.unittest import SkipTest
 
+from bench.clients.imap import Client
+from bench.phases import WATCH
 from bench.processes import descendants
 from mailnode.admin.certificates import write_certificates
 from mailnode.auth.passwords import Hasher
@@ -141,6 +143,10 @@ class Side(ABC):
     def close(self) -> None:
         """Stop it, and remove everything."""
 
+    def imap(self, person: str) -> Client:
+        """A session of the person's."""
+        return Client(self.ports["imap"], self.login(person), PASSWORD)
+
     def fill(self, person: str, source: str) -> None:
         """Give a person the messages of a Maildir. They are the same files for all: nobody writes to them."""
         place = self.maildir(person)
@@ -176,9 +182,9 @@ class Mailnode(Side):
         """Stop it."""
         self.server.stop()
 
-    def reindex(self, person: str) -> None:
-        """Do for a mailbox at once what the idle indexer does in time; only while the server is stopped."""
-        self.command("store", "reindex", self.address(person))
+    def reindex(self) -> None:
+        """Do for all mail at once what the idle indexer does in time; only while the server is stopped."""
+        self.command("store", "reindex")
 
     def command(self, *words: str) -> None:
         """The program `mailnode`, of the checkout that the server runs from."""
@@ -286,8 +292,10 @@ class PostfixSide(Side):
 def started(side: _AnySide, fill: Callable[[Side], None] = lambda side: None) -> _AnySide:
     """The side, when it has its mail and listens; nothing is left of it where that fails."""
     try:
-        fill(side)
-        side.start()
+        with WATCH.doing("filling"):
+            fill(side)
+        with WATCH.doing("starting"):
+            side.start()
     except BaseException:
         side.close()
         raise

@@ -82,8 +82,7 @@ def _fill(setting: Setting) -> Callable[[Side], None]:
     def fill(side: Side) -> None:
         fill_all(setting)(side)
         if isinstance(side, Mailnode):
-            for person in PEOPLE:
-                side.reindex(person)
+            side.reindex()
 
     return fill
 

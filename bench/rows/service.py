@@ -4,7 +4,6 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 
-from bench.clients.imap import Client
 from bench.row import GROWING, Figure, Group, Row, Setting, Task
 from bench.sides import OURS, DovecotSide, Mailnode, Side, started
 
@@ -20,7 +19,7 @@ def _start(side: Side, task: Task) -> Sequence[float]:
     side.stop()
     begun = time.perf_counter()
     side.start()
-    with closing(Client(side.ports["imap"], side.login(f"user{task.count - 1}"))) as client:
+    with closing(side.imap(f"user{task.count - 1}")) as client:
         client.command(b"SELECT INBOX")
         return [time.perf_counter() - begun]
 
