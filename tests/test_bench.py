@@ -212,6 +212,13 @@ class Corpus(SynchronousTestCase):
         self.assertEqual(few, many[:5])
         self.assertNotEqual(few, list(islice(corpus.messages(seed=2), 5)))
 
+    def test_rare(self) -> None:
+        """The rare word is in the smallest mailbox in which it is searched, and rare."""
+        smallest = next(group.counts[0] for group in GROUPS if group.name == "IMAP, a mailbox")
+        found = [corpus.RARE_WORD.encode() in one for _, one in islice(corpus.messages(typical=50), 1000)]
+        self.assertLess(found.index(True), smallest)
+        self.assertEqual(sum(found), 1)
+
     def test_parts(self) -> None:
         """A Maildir of fewer messages has the first ones of the large one."""
         corpora = corpus.Corpora()

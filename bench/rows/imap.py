@@ -149,7 +149,7 @@ MAILBOX = Group(
         Row("APPEND", (Figure("messages/s"),), _repeated(50, b"APPEND INBOX", _APPENDED), limit="fsyncs"),
         Row("NOOP", (Figure("commands/s"),), _repeated(200, b"NOOP"), limit="round trips"),
     ),
-    (125, 5000),
+    (125, 2500),
     GROWING,
 )
 
