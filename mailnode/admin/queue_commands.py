@@ -191,7 +191,7 @@ def show(command: "Command", id: str, as_json: bool) -> None:
 
 def _printable(line: str) -> str:
     """The same with nothing in it that moves the cursor of a terminal."""
-    return "".join(one if one.isprintable() else "?" for one in line)
+    return "".join(one if one.isprintable() else "?" for one in line.expandtabs())
 
 
 def _sender(entry: Entry) -> str:

@@ -215,6 +215,8 @@ def stats(command: "Command", address: str | None, as_json: bool) -> None:
         click.echo(_columns("all", total))
         for word in _beside(row["usage"], row["limit"]):
             click.echo(f"  {word}")
+    if not rows:
+        click.echo("There is no mail.")
     for row in domains:
         click.echo(row["domain"])
         for word in _beside(row["usage"], row["limit"]):

@@ -236,6 +236,11 @@ class Stats(StoreCommands):
         [row] = json.loads(self.told("stats", ANNA, "--json"))["mailboxes"]
         self.assertGreater(row["text_index"], 0)
 
+    def test_nothing(self) -> None:
+        """Where nobody has mail so far that is said."""
+        shutil.rmtree(self.root)
+        self.assertEqual(self.told("stats"), "There is no mail.\n")
+
     def test_limits(self) -> None:
         """Beside each limit stands what counts for it, of mailboxes and of domains."""
         self.mailnode("mailbox", "quota", ANNA, "252")
