@@ -67,10 +67,15 @@ class _Memory:
             self._look()
 
     def _look(self) -> None:
-        try:
-            self.peak = max(self.peak, sum(map(share, self._side.pids())))
-        except AssertionError:
-            pass  # it is being started again
+        self.peak = max(self.peak, sum(map(share, _pids(self._side))))
+
+
+def _pids(side: Side) -> list[int]:
+    """Of a side that is being started, none."""
+    try:
+        return side.pids()
+    except AssertionError:
+        return []
 
 
 def measure(
@@ -169,11 +174,11 @@ def _said(error: Exception) -> str:
 
 def _once(row: Row, side: Side, task: Task) -> Measured:
     with _Memory(side) as memory:
-        server, client, begun = cpu_seconds(side.pids()), _own_cpu(), time.perf_counter()
+        server, client, begun = cpu_seconds(_pids(side)), _own_cpu(), time.perf_counter()
         with WATCH.doing("measuring"):
             values = list(row.work(side, task))
         seconds = time.perf_counter() - begun
-        cpu, used = cpu_seconds(side.pids()) - server, _own_cpu() - client
+        cpu, used = cpu_seconds(_pids(side)) - server, _own_cpu() - client
     return Measured(values, memory.peak, cpu, seconds, used / seconds)
 
 

@@ -291,14 +291,20 @@ class PostfixSide(Side):
         self.postfix.close()
 
 
-def started(side: _AnySide, fill: Callable[[Side], None] = lambda side: None) -> _AnySide:
-    """The side, when it has its mail and listens; nothing is left of it where that fails."""
+def filled(side: _AnySide, fill: Callable[[Side], None], *, start: bool = False) -> _AnySide:
+    """The side, when it has its mail; nothing is left of it where that fails."""
     try:
         with WATCH.doing("filling"):
             fill(side)
-        with WATCH.doing("starting"):
-            side.start()
+        if start:
+            with WATCH.doing("starting"):
+                side.start()
     except BaseException:
         side.close()
         raise
     return side
+
+
+def started(side: _AnySide, fill: Callable[[Side], None] = lambda side: None) -> _AnySide:
+    """The same, when it listens."""
+    return filled(side, fill, start=True)
