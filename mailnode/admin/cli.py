@@ -17,7 +17,7 @@ from mailnode.admin import templates
 from mailnode.admin.alias_commands import alias
 from mailnode.admin.backup_commands import backup, restore_command
 from mailnode.admin.certificates import inspect, write_certificates
-from mailnode.admin.command import JSON, Command, Program, checked, failed
+from mailnode.admin.command import JSON, Command, Program, checked, failed, unanswered
 from mailnode.admin.completion import completion
 from mailnode.admin.control import ControlError, ask
 from mailnode.admin.dns_command import dns
@@ -245,11 +245,11 @@ def reload(command: Command, *, as_json: bool) -> None:
     Example:
       mailnode reload
     """
-    config = examine(command.path, command.outside.files).loaded.config
+    found = examine(command.path, command.outside.files)
     try:
-        answer = ask(config.control_socket, {"command": "reload"})
+        answer = ask(found.loaded.config.control_socket, {"command": "reload"})
     except ControlError as error:
-        raise click.ClickException(str(error)) from None
+        raise unanswered(found, command.path, error) from None
     taken, warnings, mistakes = (
         answer.get("ok") is True,
         _texts(answer, "warnings"),
