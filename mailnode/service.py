@@ -34,7 +34,7 @@ from mailnode.events.log_file import LogFile
 from mailnode.events.output import Output, log_path, take_over
 from mailnode.events.tally import Tally
 from mailnode.fs import FileSystem
-from mailnode.net.listen import Serve
+from mailnode.net.listen import CannotListen, Serve
 from mailnode.queue.admission import Admission
 from mailnode.queue.changes import Change
 from mailnode.queue.entry import Entry
@@ -284,7 +284,9 @@ class MailNode(Service):
         error: Any = failure.value
         if isinstance(error, FirstError):
             error = error.subFailure.value
-        if isinstance(error, CannotListenError):
+        if isinstance(error, CannotListen):
+            self._fail(str(error))
+        elif isinstance(error, CannotListenError):
             where = f"{error.interface or ''}:{error.port}" if isinstance(error.port, int) else error.port
             remedy = "is another server (or mailnode itself) running there? Ports below 1024 need privileges."
             self._fail(f"cannot listen on {where}: {error.socketError}; {remedy}")

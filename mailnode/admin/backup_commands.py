@@ -29,6 +29,7 @@ from mailnode.admin.queue_restore import restore_queue
 from mailnode.config import Config
 from mailnode.config_rules import address as check_address
 from mailnode.config_sending import FILES
+from mailnode.counting import counted
 from mailnode.fs import FileSystem
 from mailnode.queue.saved import save
 from mailnode.queue.spool import Spool
@@ -40,6 +41,7 @@ from mailnode.store.restore import NoBackup, Source, restore
 from mailnode.store.trees import remove_tree
 from mailnode.store.values import Name
 from mailnode.store.verify import read_tree
+from mailnode.upkeep.certificate_files import key_of
 
 if TYPE_CHECKING:
     from mailnode.admin.command import Command
@@ -130,7 +132,8 @@ def _tell(where: str, copied: _Copied, mailboxes: int, *, as_json: bool, err: bo
         told = json.dumps({"backup": where, "mailboxes": mailboxes, **copied.row()}, indent=2)
     else:
         size = f"{counts.octets / 1_000_000:.1f} MB"
-        told = f"{where}: {mailboxes} mailboxes, {counts.messages} messages, {size}"
+        told = f"{where}: {counted(mailboxes, 'mailbox', 'mailboxes')}"
+        told += f", {counted(counts.messages, 'message')}, {size}"
         told += f", {copied.queue} in the queue" if copied.queue else ""
         told += f"; {counts.linked} of them as in the backup before." if counts.linked else "."
     click.echo(told, err=err)
@@ -184,7 +187,8 @@ def _configuration(what: _What) -> list[str]:
     config, tls = what.config, what.config.tls
     paths = [what.command.path, config.mailboxes]
     if what.with_keys:
-        paths += [path for pair in tls.certificates for path in (pair.certificate, pair.key)]
+        for one in tls.certificates:
+            paths += [one.certificate, one.key, key_of(one, what.files)]
         paths += [tls.client_ca, config.login_key, config.sender_key, config.auth.oauth.keys]
         relays = (*config.routes.values(), *config.sender_routes.values())
         paths += [getattr(relay, key) for relay in relays for key in FILES]
@@ -336,5 +340,5 @@ def _row_of(name: Name, taken: Taken) -> dict[str, Any]:
 
 
 def _row(row: dict[str, Any]) -> str:
-    text = f"  {row['folder']:<30} {row['added']:>8} put back {row['known']:>8} were there"
+    text = f"  {row['folder']:<30} {row['added']:>8} put back {row['known']:>8} there already"
     return text + (f" {row['damaged']:>8} damaged" if row["damaged"] else "")

@@ -23,7 +23,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from mailnode.events.life import Bus, Ended, Postponed
+from mailnode.events.life import Bus, Dropped, Ended, Postponed
 from mailnode.events.log import Log
 from mailnode.net.blocking import Lane
 from mailnode.queue.admission import Admission
@@ -243,6 +243,7 @@ class Runner:
         await self._alone(name, self._forget)
         for known in (self._due, self._priority, self._came, self._unsaved):
             known.pop(name, None)
+        self._bus.publish(Dropped("", name))
 
     def _forget(self, name: str) -> None:
         self._spool.read(name)

@@ -1,7 +1,6 @@
 """One message between DATA's octets and the couriers: limits, trace fields, and what submission mends."""
 
 import contextlib
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -19,6 +18,7 @@ from mailnode.events.life import Held
 from mailnode.message import trace
 from mailnode.message.header import values_of
 from mailnode.message.list_fields import LIST_FIELDS, came_through
+from mailnode.message.message_ids import is_message_id
 from mailnode.queue.entry import Approval, Entry, new_entry
 from mailnode.queue.runner import Busy
 from mailnode.queue.spool import Unreadable
@@ -45,8 +45,6 @@ NOBODY_WROTE = Reply(550, "5.7.1", "An automatic answer decides nothing")
 # RFC 5321 section 4.4: at final delivery the reverse-path of this transaction is the only Return-Path.
 _FROM_ANYBODY = frozenset([b"return-path"])
 _MESSAGE_ID = b"message-id"
-# RFC 5322 section 3.6.4, with comments behind it.
-_MSG_ID = re.compile(rb"<[^\x00-\x20<>@\x7f]+@[^\x00-\x20<>@\x7f]+>(?:[ \t]*\([^()\\]*\))*")
 _FROM_OUR_OWN = _FROM_ANYBODY | {b"bcc", b"resent-bcc"}  # RFC 5322 sections 3.6.3 and 3.6.6
 
 
@@ -307,7 +305,7 @@ class Incoming:
     def _invalid(self) -> frozenset[bytes]:
         """The field that is replaced as its value is wrong: Message-ID (RFC 6409 section 8.3)."""
         values = values_of(self._header.text, _MESSAGE_ID)
-        right = len(values) <= 1 and all(map(_MSG_ID.fullmatch, values))
+        right = len(values) <= 1 and all(map(is_message_id, values))
         return frozenset() if right else frozenset([_MESSAGE_ID])
 
     def _missing(self, names: frozenset[bytes]) -> bytes:

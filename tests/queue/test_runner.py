@@ -14,7 +14,7 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.envelope import Deadline, Envelope, Recipient
-from mailnode.events.life import Bus, Ended, Event, Postponed
+from mailnode.events.life import Bus, Dropped, Ended, Event, Postponed
 from mailnode.events.log import Log
 from mailnode.fs import FileSystem
 from mailnode.net.blocking import InlineExecutor
@@ -502,6 +502,7 @@ class Running(SynchronousTestCase):
         self.clock.advance(0)
         self.assertEqual([entry.id for _, entry in self.tried], ["A1"])
         self.do(self.runner.drop("B2"))
+        self.assertEqual(self.events[-1], Dropped("", "B2"))
         self.pass_time(2 * DAY, HOUR)
         self.assertEqual((len(self.tried), os.listdir(self.path)), (1, []))
         for work in (self.runner.release, self.runner.drop):
