@@ -1,6 +1,7 @@
 """`mailnode backup` and `mailnode restore`: the mail of everybody on another disk, and back."""
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -240,18 +241,32 @@ def _remove_older(files: FileSystem, directory: str, keep: int) -> None:
 
 
 def _to_tar(what: _What, path: str) -> _Copied:
-    with contextlib.ExitStack() as stack:
-        if path == "-":
-            stream: Any = sys.stdout.buffer
-        else:
-            stream = what.files.create(os.path.abspath(path))
-            stack.callback(stream.close)
-        sink = Tar(what.files, stream)
-        copied = _copy_all(sink, what)
-        sink.put(SUMMARY, _summary(what, copied))
-        sink.close()
-        if path != "-":
-            stream.sync()
+    if path == "-":
+        return _archived(what, sys.stdout.buffer)
+    path = os.path.abspath(path)
+    if what.files.stat(path) is not None:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+    unfinished = f"{path}.partial"  # what is cut off is not taken for an archive
+    what.files.unlink(unfinished, missing_ok=True)
+    file = what.files.create(unfinished)
+    try:
+        copied = _archived(what, file)
+        file.sync()
+        what.files.rename(unfinished, path)
+    except BaseException:
+        what.files.unlink(unfinished, missing_ok=True)
+        raise
+    finally:
+        file.close()
+    what.files.sync_directory(os.path.dirname(path))
+    return copied
+
+
+def _archived(what: _What, stream: Any) -> _Copied:
+    sink = Tar(what.files, stream)
+    copied = _copy_all(sink, what)
+    sink.put(SUMMARY, _summary(what, copied))
+    sink.close()
     return copied
 
 

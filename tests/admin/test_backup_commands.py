@@ -10,8 +10,9 @@ import sys
 import tarfile
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
-from mailnode.admin import cli, queue_restore
+from mailnode.admin import backup_commands, cli, queue_restore
 from mailnode.admin.outside import Outside
 from mailnode.envelope import Envelope, Recipient
 from mailnode.events.journal import Journal, line_of
@@ -126,6 +127,9 @@ class BackupCommands(StoreCommands):
         self.assertIn("config/mailnode.toml", names)
         self.assertEqual(len([name for name in names if "/cur/" in name or "/new/" in name]), 3)
         self.assertIn("File exists", self.back_up("--tar", str(archive), code=1))
+        with patch.object(backup_commands, "_summary", side_effect=OSError(28, "No space left on device")):
+            self.assertIn("No space", self.back_up("--tar", str(self.folder / "other.tar"), code=1))
+        self.assertEqual(list(self.folder.glob("*.tar*")), [archive])
         self.back_up(code=2)
         self.back_up(str(self.place), "--tar", "-", code=2)
 
