@@ -76,13 +76,18 @@ class Answers:
 
     def orderings(self, messages: Sequence[Message]) -> list[bytes | None]:
         """What SORT and THREAD compare of messages in order of UID, where it is in the cache."""
-        column = self._cache.orderings(messages[0].uid, messages[-1].uid)
-        known = _of(messages, column)
-        if known is not None:
-            return list(known)
-        found = dict(zip(column.uids, zip(column.bases, column.values, strict=True), strict=True))
-        rows = ((message, found.get(message.uid)) for message in messages)
-        return [row[1] if row and row[0] == message.base else None for message, row in rows]
+        return _as_far_as_known(messages, self._cache.orderings(messages[0].uid, messages[-1].uid))
+
+    def holding(self, messages: Sequence[Message], name: bytes, needle: bytes) -> list[int | None]:
+        """Whether a text of message.searched has the needle in it, of messages in order of UID.
+
+        None where that is not in the cache.
+        """
+        return _as_far_as_known(messages, self._cache.holding(name, needle, list(map(_uid, messages))))
+
+    def days(self, messages: Sequence[Message]) -> list[int | None]:
+        """The days of message.searched, likewise."""
+        return _as_far_as_known(messages, self._cache.days(list(map(_uid, messages))))
 
     def ready(self, message: Message, what: Prepared) -> Any | None:
         """One of the answers, when it was made before."""
@@ -109,6 +114,16 @@ class Answers:
         self._fresh.clear()
         self._fresh_octets = 0
         self._windows.clear()
+
+
+def _as_far_as_known(messages: Sequence[Message], column: Column) -> list[Any | None]:
+    """The values of these messages, None where there is none."""
+    known = _of(messages, column)
+    if known is not None:
+        return list(known)
+    found = dict(zip(column.uids, zip(column.bases, column.values, strict=True), strict=True))
+    rows = ((message, found.get(message.uid)) for message in messages)
+    return [row[1] if row and row[0] == message.base else None for message, row in rows]
 
 
 def _of(messages: Sequence[Message], column: Column) -> Sequence[Any] | None:

@@ -192,6 +192,12 @@ class Borrowed(Mailbox):
     def orderings(self, uids: Sequence[int]) -> list[bytes | None]:
         return self._lent.orderings(uids)
 
+    def holding(self, uids: Sequence[int], name: bytes, needle: bytes) -> list[int | None]:
+        return self._lent.holding(uids, name, needle)
+
+    def days(self, uids: Sequence[int]) -> list[int | None]:
+        return self._lent.days(uids)
+
     def ready(self, uid: int, what: Prepared) -> Any | None:
         return self._lent.ready(uid, what)
 

@@ -261,6 +261,19 @@ class Reading(Synchronised):
         parts = [messages] if between <= _FEW_BETWEEN * len(uids) else [[one] for one in messages]
         return [one for part in parts if part for one in self._answers.orderings(part)]
 
+    def holding(self, uids: Sequence[int], name: bytes, needle: bytes) -> list[int | None]:
+        """Whether the octets stand in a text of message.searched, of messages in order of UID.
+
+        None where nobody knows before they are read. Raises NoSuchMessage.
+        """
+        messages = list(self._messages.each(uids))
+        return self._answers.holding(messages, name, needle) if messages else []
+
+    def days(self, uids: Sequence[int]) -> list[int | None]:
+        """The days of message.searched, likewise."""
+        messages = list(self._messages.each(uids))
+        return self._answers.days(messages) if messages else []
+
     def ready(self, uid: int, what: Prepared) -> Any | None:
         """The same, but None where the message would have to be read first."""
         return self._answers.ready(self._listed(uid), what)

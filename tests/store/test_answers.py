@@ -157,3 +157,38 @@ class NeighbourTests(FortyCase):
         while mailbox.prepare_some(10_000).more:
             pass
         self.assertEqual(list(mailbox.fields(range(1, 41), (b"subject",))), [b"Subject: hello\r\n\r\n"] * 40)
+
+
+class SearchedTests(FortyCase):
+    """What SEARCH compares."""
+
+    def holding(self, *uids: int, needle: bytes = b"ELL") -> list[int | None]:
+        return self.mailbox.holding(uids, b"subject", needle)
+
+    def test_no_message_is_opened(self) -> None:
+        """Neighbours and others; a field that is not there holds nothing, not even an empty needle."""
+        with mock.patch.object(type(self.mailbox), "body", side_effect=AssertionError):
+            self.assertEqual(self.holding(*range(1, 41)), [1] * 40)
+            self.assertEqual(self.holding(1, 20, 40, needle=b"hello"), [0, 0, 0])
+            self.assertEqual(self.holding(1, 40, needle=b""), [1, 1])
+            self.assertEqual(self.mailbox.holding([3], b"bcc", b""), [0])
+            self.assertEqual(self.mailbox.days([2, 3]), [0, 0])
+            self.assertEqual((self.holding(), self.mailbox.days([])), ([], []))
+        self.assertRaises(NoSuchMessage, self.holding, 41)
+
+    def test_unknown(self) -> None:
+        """Of what is not prepared, is another message, or has gone, nothing is known."""
+        self.append(self._open[0])
+        self.assertEqual(self.holding(39, 40, 41), [1, 1, None])
+        index = self.mailbox._context.index()
+        index._db.execute("UPDATE searched SET base = 'other' WHERE uid = 39")
+        self.assertEqual(self.holding(3, 39, 40), [1, None, 1])
+        self.assertEqual(self.mailbox.days([38, 39, 41]), [0, None, None])
+        self.mailbox.set_flags([40], "add", frozenset(("\\Deleted",)))
+        self.mailbox.expunge([40])
+        self.assertEqual(index.days(1, range(38, 42)).uids, (38, 39))
+
+    def test_nonsense(self) -> None:
+        """A row that makes no sense is made again, with the cache that it stood in."""
+        self.mailbox._context.index()._db.execute("UPDATE searched SET day = 'x' WHERE uid = 3")
+        self.assertEqual(self.mailbox.days([2, 3]), [None, None])

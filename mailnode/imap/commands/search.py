@@ -172,16 +172,16 @@ class Findings:
         It begins with what is found first, so that progress can be told until then.
         """
         start = b"* SEARCH"
-        uids = self.view.uids
         modseq = 0
         try:
-            for position in self._matching.positions():
-                if position is None:
-                    yield b""
-                else:
-                    yield start + b" %d" % (uids[position] if self.search.by_uid else position + 1)
+            for positions in self._matching.found():
+                if positions:
+                    found = numbers(self.view, positions, by_uid=self.search.by_uid)
+                    yield start + b" " + " ".join(map(str, found)).encode("ascii")
                     start = b""
-                    modseq = max(modseq, self._matching.modseq((position,)))
+                    modseq = max(modseq, self._matching.modseq(positions))
+                else:
+                    yield b""
         except Exception as error:
             self.trouble = error
         yield start + results.mod_seq(modseq) + b"\r\n"
