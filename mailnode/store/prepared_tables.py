@@ -226,13 +226,14 @@ class PreparedTables:
         """
         with self._transaction():
             self._db.execute("INSERT OR IGNORE INTO choice (names) VALUES (?)", (names,))
+            (choice,) = self._db.execute("SELECT id FROM choice WHERE names = ?", (names,)).fetchone()
             kept = [one for (one,) in self._db.execute("SELECT id FROM choice ORDER BY id DESC").fetchall()]
-            for choice in kept[CHOICES:]:
-                self._db.execute("DELETE FROM fields WHERE choice = ?", (choice,))
-                self._db.execute("DELETE FROM choice WHERE id = ?", (choice,))
+            for other in kept[CHOICES:]:
+                self._db.execute("DELETE FROM fields WHERE choice = ?", (other,))
+                self._db.execute("DELETE FROM choice WHERE id = ?", (other,))
             self._db.executemany(
-                "REPLACE INTO fields SELECT id, ?, ?, ?, ? FROM choice WHERE names = ?",
-                ((folder, uid, as_text(base), lines, names) for uid, base, lines in rows),
+                "REPLACE INTO fields VALUES (?, ?, ?, ?, ?)",
+                ((choice, folder, uid, as_text(base), lines) for uid, base, lines in rows),
             )
 
     def _forget_prepared(self, folder: int) -> None:

@@ -73,6 +73,8 @@ class NeighbourTests(FortyCase):
     """Answers of many messages that follow each other."""
 
     def fields(self, *names: bytes, last: int = 40) -> list[bytes | None]:
+        """What was asked for twice is kept."""
+        self.mailbox.fields(range(1, last + 1), names)
         return list(self.mailbox.fields(range(1, last + 1), names))
 
     def looked_up(self, *names: bytes) -> bool:
@@ -102,6 +104,18 @@ class NeighbourTests(FortyCase):
         self.assertFalse(self.looked_up(b"NONE", b"subject", b"none"))
         self.assertTrue(self.looked_up(b"subject"))
         self.assertEqual(self.fields(b"none", b"Subject"), [b"Subject: hello\r\n\r\n"] * 40)
+
+    def test_once_is_not_kept(self) -> None:
+        """Fields that were asked for once are not kept, nor are those of messages that came since."""
+        index = self.mailbox._context.index()
+        self.mailbox.fields(range(1, 21), (b"subject",))
+        self.mailbox.fields(range(21, 41), (b"subject",))
+        self.assertEqual(index.fields(1, "subject", 1, 100).uids, ())
+        self.mailbox.fields(range(21, 41), (b"subject",))
+        self.assertEqual(len(index.fields(1, "subject", 1, 100).uids), 20)
+        for number in range(100):
+            self.mailbox.fields((1,), (b"x%d" % number,))
+        self.assertLess(len(self.mailbox._answers._chosen), 100)
 
     def test_few_choices_are_kept(self) -> None:
         """The one that came first goes for one too many."""
