@@ -165,6 +165,9 @@ class Borrowed(Mailbox):
     def sizes(self, uids: Sequence[int]) -> list[int]:
         return self._lent.sizes(uids)
 
+    def ascii_headers(self, uids: Sequence[int]) -> list[bool]:
+        return self._lent.ascii_headers(uids)
+
     def internal_dates(self, uids: Sequence[int]) -> list[float]:
         return self._lent.internal_dates(uids)
 

@@ -1,10 +1,13 @@
 """Prepared answers: how much of the cache is read for whom."""
 
 import contextlib
+import os
 from unittest import mock
 
+from mailnode.store.body import Body
 from mailnode.store.errors import NoSuchMessage, Unread
 from mailnode.store.index import Index
+from mailnode.store.mailbox import Mailbox
 from mailnode.store.prepared_tables import CHOICES, SHORT
 from mailnode.store.values import INBOX
 from tests.store.support import StoreTestCase
@@ -206,3 +209,70 @@ class SearchedTests(FortyCase):
         """A row that makes no sense is made again, with the cache that it stood in."""
         self.mailbox._context.index()._db.execute("UPDATE searched SET day = 'x' WHERE uid = 3")
         self.assertEqual(self.mailbox.days([2, 3]), [None, None])
+
+
+class SizeTests(StoreTestCase):
+    """RFC822.SIZE where nothing says it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        account = self.account()
+        self.mailbox = account.mailbox(INBOX)
+        for number in range(100):
+            header = b"Subject: \xc3\xa4\n" if number == 3 else b""
+            with open(f"{self.base}/anna/cur/{1000 + number}.x:2,", "wb") as file:
+                file.write(header + b"\nx")
+        self.mailbox = account.mailbox(INBOX)
+        self.mailbox.sync()
+
+    def again(self) -> None:
+        """The mailbox as another process would see it, where no message may be opened."""
+        self.mailbox = self.account().mailbox(INBOX)
+        self.mailbox.sync()
+        self.patch(type(self.mailbox), "body", None)
+
+    def facts(self) -> tuple[list[int], list[bool]]:  # type: ignore[override]
+        uids = self.mailbox.uids
+        return self.mailbox.sizes(uids), self.mailbox.ascii_headers(uids)
+
+    EXPECTED = ([3] * 3 + [3 + 13] + [3] * 96, [True] * 3 + [False] + [True] * 96)
+
+    def test_are_counted_once(self) -> None:
+        """A message is opened once for its size and its header, and what was found is remembered together."""
+        opened: list[int] = []
+        body = type(self.mailbox).body
+
+        def noting(mailbox: Mailbox, uid: int) -> Body:
+            opened.append(uid)
+            return body(mailbox, uid)
+
+        remembered = mock.Mock(wraps=self.mailbox._remember)
+        with (
+            mock.patch.object(Mailbox, "body", noting),
+            mock.patch.object(self.mailbox, "_remember", remembered),
+        ):
+            self.mailbox.ascii_headers(self.mailbox.uids)
+            self.assertEqual(self.facts(), self.EXPECTED)
+        self.assertEqual((opened, remembered.call_count), (list(range(1, 101)), 1))
+        self.again()
+        self.assertEqual(self.facts(), self.EXPECTED)
+
+    def test_come_with_what_is_prepared(self) -> None:
+        """Who prepares messages learns their sizes by the way, and tells the cache of many at once."""
+        remembered = mock.Mock(wraps=self.mailbox._remember)
+        with mock.patch.object(self.mailbox, "_remember", remembered):
+            while self.mailbox.prepare_some(10_000).more:
+                pass
+        self.assertLess(remembered.call_count, 5)
+        self.again()
+        self.assertEqual(self.facts(), self.EXPECTED)
+
+    def test_wrong_sizes(self) -> None:
+        """What a name says wrongly is put right when the message is read."""
+        os.rename(f"{self.base}/anna/cur/1000.x:2,", f"{self.base}/anna/cur/2000.x,S=2,W=9:2,")
+        self._later += 1
+        os.utime(f"{self.base}/anna/cur", (self._later, self._later))
+        self.mailbox.sync()
+        self.assertEqual(self.mailbox.sizes([101]), [9])
+        self.mailbox.rendered(101)
+        self.assertEqual(self.mailbox.sizes([101]), [3])
