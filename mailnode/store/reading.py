@@ -28,7 +28,7 @@ from mailnode.store.values import Name
 from mailnode.wire.uidl import default_id, is_unique_id, unique_id
 
 _FEW_BETWEEN = 4  # messages for each that is asked for, which may be looked at for nothing
-_LEARNT = 64  # messages whose sizes are put into the cache at once
+_LEARNT = 64  # messages whose sizes and dates are put into the cache at once
 _TRIES = 20  # how often a file that another program renames under our hands is looked for again
 
 
@@ -39,7 +39,7 @@ class Reading(Synchronised):
 
     def __init__(self, context: Context, name: Name, path: str) -> None:
         super().__init__(context, name, path)
-        self._learnt: list[Message] = []  # whose sizes the cache has not heard of
+        self._learnt: list[Message] = []  # whose sizes and dates the cache has not heard of
 
     def _listed(self, uid: int) -> Message:
         message = self._messages.get(uid)
@@ -85,7 +85,9 @@ class Reading(Synchronised):
         counted: list[Message] = []
         try:
             for message in messages:
-                if message.octets == UNKNOWN and not self._is_stated(message):
+                if message.octets == UNKNOWN:
+                    message.octets = self._stated_octets(message)
+                if message.octets == UNKNOWN:
                     with self.body(message.uid) as body:
                         message.octets = body.octets()
                     counted.append(message)
@@ -94,16 +96,14 @@ class Reading(Synchronised):
                 self._remember(counted, [])
         return [message.octets for message in messages]
 
-    def _is_stated(self, message: Message) -> bool:
-        """Whether the name or the uid list says the size, which is taken from there."""
+    def _stated_octets(self, message: Message) -> int:
+        """What the name or the uid list says of the size, or UNKNOWN."""
         on_wire = filenames.sizes(message.base)[1]
-        if on_wire is None:
-            record = self._folder.list.records.get(message.base)
-            stated = record.field("W") if record else None
-            if stated is not None and stated.isascii() and stated.isdigit():
-                on_wire = int(stated[:15])
-        message.octets = UNKNOWN if on_wire is None else on_wire
-        return on_wire is not None
+        if on_wire is not None:
+            return on_wire
+        record = self._folder.list.records.get(message.base)
+        stated = record.field("W") if record else None
+        return int(stated[:15]) if stated is not None and stated.isascii() and stated.isdigit() else UNKNOWN
 
     def internal_dates(self, uids: Sequence[int]) -> list[float]:
         """INTERNALDATE of many messages. Raises NoSuchMessage."""
@@ -145,8 +145,12 @@ class Reading(Synchronised):
             return self._measure(message, body)
 
     def _measure(self, message: Message, body: Body) -> Download:
-        if message.octets == UNKNOWN and not self._is_stated(message):
+        if message.octets == UNKNOWN:
+            message.octets = self._stated_octets(message)
+        if message.octets == UNKNOWN:
             message.octets = body.octets()
+        if message.internal_date == UNKNOWN:
+            message.internal_date = body.stat().st_mtime
         return measure(body, message.octets)
 
     def ascii_headers(self, uids: Sequence[int]) -> list[bool]:
@@ -216,7 +220,9 @@ class Reading(Synchronised):
 
     def _correct_octets(self, message: Message, found: Rendered) -> None:
         """The name or the uid list may say something untrue, or nothing."""
-        if message.octets == UNKNOWN and not self._is_stated(message):
+        if message.octets == UNKNOWN:
+            message.octets = self._stated_octets(message)
+        if message.octets == UNKNOWN:
             message.octets = found.octets
             self._learn(message)
         elif found.octets != message.octets:
@@ -240,13 +246,13 @@ class Reading(Synchronised):
             found = found or self._answers.make(message, body)
             text = searchable(body.data, found.parts, limit)
             self._correct_octets(message, found)
-            if message.download is None and not filenames.is_plain(message.base):
+            if message.download is None or message.internal_date == UNKNOWN:
                 message.download = self._measure(message, body)
                 self._learn(message)
         return text
 
     def _learn(self, message: Message) -> None:
-        """Tell the cache of its sizes, together with others."""
+        """Tell the cache of its sizes and its date, together with others."""
         self._learnt.append(message)
         if len(self._learnt) >= _LEARNT:
             self._remember_learnt()

@@ -266,6 +266,8 @@ class SizeTests(StoreTestCase):
         self.assertLess(remembered.call_count, 5)
         self.again()
         self.assertEqual(self.facts(), self.EXPECTED)
+        self.patch(Mailbox, "internal_date", None)
+        self.assertEqual(len(self.mailbox.internal_dates(self.mailbox.uids)), 100)
 
     def test_wrong_sizes(self) -> None:
         """What a name says wrongly is put right when the message is read."""

@@ -114,8 +114,11 @@ async def run(session: Session, search: Search) -> Reply:
         if returning is None:
             await session.answer(findings.chunks())
         else:
-            response = Response(session.tag, search.by_uid)
-            await session.send(findings.extended(returning, response), of=view.place.account)
+            chunks = findings.extended(returning, Response(session.tag, search.by_uid))
+            if follow:  # it has to be known before changes are told
+                await session.send(chunks, of=view.place.account)
+            else:
+                await session.answer(chunks)
         if findings.trouble is not None:
             raise findings.trouble
         if findings.unreadable:
