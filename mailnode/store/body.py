@@ -83,11 +83,10 @@ class Body:
 
     def octets(self, start: int = 0, end: int | None = None) -> int:
         """The size of wire(start, end), counted from the file."""
-        end = self.size if end is None else end
         if self.verbatim:
-            return end - start
+            return (self.size if end is None else end) - start
         if self.is_small:
-            return wire_size(self.data, start, end, self.verbatim)
+            return wire_size(self.data, start, len(self.data[:end]), self.verbatim)
         return sum(map(len, self.wire(start, end)))
 
     def _read(self, start: int, end: int) -> Iterator[bytes]:

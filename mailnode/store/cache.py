@@ -95,6 +95,10 @@ class FolderCache:
 
         return self._tried(work, False)
 
+    def learn(self, rows: list[Row]) -> None:
+        """Remember sizes and dates of messages; what their flags are another process may know better."""
+        self._tried(lambda index, folder: index.learn(folder.id, rows), None)
+
     def rendered(self, uid: int, base: str) -> Rendered | None:
         """Prepared answers for the message that has this UID and base name."""
         return self._tried(lambda index, folder: index.rendered(folder.id, uid, base), None)

@@ -203,6 +203,26 @@ class Index(PreparedTables):
                 self._forget_message(folder, uid)
             self._save_vanished(folder, vanished)
 
+    def learn(self, folder: int, rows: Iterable[Row]) -> None:
+        """Remember sizes and dates of messages that it knows, and nothing else of them."""
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE message SET octets = ?, internal_date = ?, download = ?, surrogate = ?"
+                " WHERE folder = ? AND uid = ? AND base = ?",
+                (
+                    (
+                        row.octets,
+                        row.internal_date,
+                        row.download,
+                        row.surrogate,
+                        folder,
+                        row.uid,
+                        as_text(row.base),
+                    )
+                    for row in rows
+                ),
+            )
+
     def vanished(self, folder: int, since: int = 0) -> list[Record]:
         """The expunges of a folder after a modification sequence, the oldest first.
 

@@ -152,20 +152,20 @@ class PreparedTables:
         There may be others among them. Raises ValueError for a row that makes no sense.
         """
         column = FIELDS[FIELDS.index(name)].decode("ascii")
-        return self._searched(f'coalesce(instr("{column}", ?), 0) > 0', (needle,), folder, uids)
+        return self._searched(f'coalesce(instr("{column}", ?), 0) > 0', (needle, folder), uids)
 
     def days(self, folder: int, uids: Sequence[int]) -> Column:
         """The days of message.searched, likewise."""
-        return self._searched("day", (), folder, uids)
+        return self._searched("day", (folder,), uids)
 
-    def _searched(self, what: str, values: tuple[bytes, ...], folder: int, uids: Sequence[int]) -> Column:
+    def _searched(self, what: str, values: tuple[bytes | int, ...], uids: Sequence[int]) -> Column:
+        where = "BETWEEN ? AND ?"
         if uids[-1] - uids[0] < _APART * len(uids):
-            where = f"BETWEEN {uids[0]} AND {uids[-1]}"
+            values += (uids[0], uids[-1])
         else:
             where = f"IN ({','.join(map(str, uids))})"
         rows = self._db.execute(
-            f"SELECT uid, base, {what} FROM searched WHERE folder = ? AND uid {where} ORDER BY uid",
-            (*values, folder),
+            f"SELECT uid, base, {what} FROM searched WHERE folder = ? AND uid {where} ORDER BY uid", values
         ).fetchall()
         return _column(rows, {int})
 

@@ -93,7 +93,7 @@ class Reading(Synchronised):
                     counted.append(message)
         finally:
             if counted:
-                self._remember(counted, [])
+                self._remember_sizes(counted)
         return [message.octets for message in messages]
 
     def _stated_octets(self, message: Message) -> int:
@@ -135,7 +135,7 @@ class Reading(Synchronised):
                     found.append((message, message.download))
         finally:
             if looked:
-                self._remember(looked, [])
+                self._remember_sizes(looked)
         return found
 
     def _download(self, message: Message) -> Download:
@@ -229,7 +229,7 @@ class Reading(Synchronised):
             message.octets = found.octets
             message.download = None
             self._corrections += 1
-            self._remember([message], [])
+            self._remember_sizes((message,))
 
     def searchable(self, uid: int, limit: int) -> str | None:
         """All that SEARCH compares of a message, folded; its answers are prepared by the way.
@@ -259,9 +259,8 @@ class Reading(Synchronised):
 
     def _remember_learnt(self) -> None:
         learnt, self._learnt = self._learnt, []
-        learnt = [one for one in learnt if self._messages.get(one.uid) is one]
         if learnt:
-            self._remember(learnt, [])
+            self._remember_sizes(learnt)
 
     def prepare_some(self, seconds: float) -> Piece:
         """Prepare answers and texts of messages that nobody has asked for yet, for about so long.

@@ -476,6 +476,11 @@ class Synchronised:
         ):
             self._vanished = Vanished(self.highest_modseq)
 
+    def _remember_sizes(self, messages: Iterable[Message]) -> None:
+        """Tell the cache what was found out about messages that never changes."""
+        if not self._blind:
+            self._cache.learn(list(map(_row, messages)))
+
 
 def _row(message: Message) -> Row:
     download = message.download or UNSEEN

@@ -246,10 +246,10 @@ class SizeTests(StoreTestCase):
             opened.append(uid)
             return body(mailbox, uid)
 
-        remembered = mock.Mock(wraps=self.mailbox._remember)
+        remembered = mock.Mock(wraps=self.mailbox._remember_sizes)
         with (
             mock.patch.object(Mailbox, "body", noting),
-            mock.patch.object(self.mailbox, "_remember", remembered),
+            mock.patch.object(self.mailbox, "_remember_sizes", remembered),
         ):
             self.mailbox.ascii_headers(self.mailbox.uids)
             self.assertEqual(self.facts(), self.EXPECTED)
@@ -259,8 +259,8 @@ class SizeTests(StoreTestCase):
 
     def test_come_with_what_is_prepared(self) -> None:
         """Who prepares messages learns their sizes by the way, and tells the cache of many at once."""
-        remembered = mock.Mock(wraps=self.mailbox._remember)
-        with mock.patch.object(self.mailbox, "_remember", remembered):
+        remembered = mock.Mock(wraps=self.mailbox._remember_sizes)
+        with mock.patch.object(self.mailbox, "_remember_sizes", remembered):
             while self.mailbox.prepare_some(10_000).more:
                 pass
         self.assertLess(remembered.call_count, 5)
@@ -268,6 +268,18 @@ class SizeTests(StoreTestCase):
         self.assertEqual(self.facts(), self.EXPECTED)
         self.patch(Mailbox, "internal_date", None)
         self.assertEqual(len(self.mailbox.internal_dates(self.mailbox.uids)), 100)
+
+    def test_flags_of_another_process(self) -> None:
+        """Who has not looked since tells the cache of sizes, and nothing of what another has changed."""
+        other = self.account().mailbox(INBOX)
+        other.sync()
+        other.set_flags([1], "add", frozenset(("\\Seen",)))
+        other.set_flags([1], "remove", frozenset(("\\Seen",)))
+        self.mailbox.ascii_headers(self.mailbox.uids)
+        self.again()
+        self.assertEqual(self.facts(), self.EXPECTED)
+        (first,) = self.mailbox.each([1])
+        self.assertEqual(first.modseq, other.highest_modseq)
 
     def test_wrong_sizes(self) -> None:
         """What a name says wrongly is put right when the message is read."""
