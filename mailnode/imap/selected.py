@@ -185,7 +185,9 @@ class Selected:
 
     def messages(self, positions: Sequence[int]) -> list[Message]:
         """The messages at these positions of `uids`. Raises NoSuchMessage where one has gone."""
-        return list(self.mailbox.each(map(self.uids.__getitem__, positions)))
+        if isinstance(positions, range):
+            return self.mailbox.each(self.uids[positions.start : positions.stop])
+        return self.mailbox.each(map(self.uids.__getitem__, positions))
 
     def message(self, position: int) -> Message:
         """The message at a position of `uids`. Raises NoSuchMessage when it has gone."""

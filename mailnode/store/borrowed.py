@@ -10,7 +10,7 @@ run in the lane of the owner's account.
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import replace
@@ -126,8 +126,8 @@ class Borrowed(Mailbox):
         message = self._lent.get(uid)
         return message and self._as_seen(message)
 
-    def each(self, uids: Iterable[int]) -> Iterator[Message]:
-        return map(self._as_seen, self._lent.each(uids))
+    def each(self, uids: Iterable[int]) -> list[Message]:
+        return list(map(self._as_seen, self._lent.each(uids)))
 
     def _as_seen(self, message: Message) -> Message:
         r"""The message, or a copy with what this reader knows of it."""

@@ -81,7 +81,7 @@ class Reading(Synchronised):
 
     def sizes(self, uids: Sequence[int]) -> list[int]:
         """The same of many messages; what had to be counted is remembered."""
-        messages = list(self._messages.each(uids))
+        messages = self._messages.each(uids)
         counted: list[Message] = []
         try:
             for message in messages:
@@ -155,7 +155,7 @@ class Reading(Synchronised):
 
     def ascii_headers(self, uids: Sequence[int]) -> list[bool]:
         """Whether the header of each of these messages is in ASCII. Raises NoSuchMessage."""
-        messages = list(self._messages.each(uids))
+        messages = self._messages.each(uids)
         if any(message.download is None for message in messages):
             headers = self._answers.column(messages, "header") if len(messages) > 1 else None
             if headers is not None:
@@ -292,14 +292,14 @@ class Reading(Synchronised):
 
         Raises Unread where one of them has to be read first, or is long, and NoSuchMessage.
         """
-        found = self._answers.column(list(self._messages.each(uids)), what)
+        found = self._answers.column(self._messages.each(uids), what)
         if found is None:
             raise Unread
         return found
 
     def fields(self, uids: Sequence[int], names: Sequence[bytes]) -> Sequence[bytes | None]:
         """The header fields of these names, of messages as column(); None for a header that is not ASCII."""
-        found = self._answers.fields(list(self._messages.each(uids)), names)
+        found = self._answers.fields(self._messages.each(uids), names)
         if found is None:
             raise Unread
         return found
@@ -310,7 +310,7 @@ class Reading(Synchronised):
         None for those that have to be read first: rendered() has it too. Of neighbours all comes with one
         look at the cache. Raises NoSuchMessage.
         """
-        messages = list(self._messages.each(uids))
+        messages = self._messages.each(uids)
         between = bisect_right(self.uids, uids[-1]) - bisect_left(self.uids, uids[0]) if uids else 0
         parts = [messages] if between <= _FEW_BETWEEN * len(uids) else [[one] for one in messages]
         return [one for part in parts if part for one in self._answers.orderings(part)]
@@ -320,12 +320,12 @@ class Reading(Synchronised):
 
         None where nobody knows before they are read. Raises NoSuchMessage.
         """
-        messages = list(self._messages.each(uids))
+        messages = self._messages.each(uids)
         return self._answers.holding(messages, name, needle) if messages else []
 
     def days(self, uids: Sequence[int]) -> list[int | None]:
         """The days of message.searched, likewise."""
-        messages = list(self._messages.each(uids))
+        messages = self._messages.each(uids)
         return self._answers.days(messages) if messages else []
 
     def ready(self, uid: int, what: Prepared) -> Any | None:

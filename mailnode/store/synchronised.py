@@ -127,8 +127,8 @@ class Synchronised:
         """The message with this UID, or None when there is none (any more)."""
         return self._messages.get(uid)
 
-    def each(self, uids: Iterable[int]) -> Iterator[Message]:
-        """The messages with these UIDs, one after the other. Raises NoSuchMessage at one that has gone."""
+    def each(self, uids: Iterable[int]) -> list[Message]:
+        """The messages with these UIDs, in their order. Raises NoSuchMessage where one has gone."""
         return self._messages.each(uids)
 
     def keywords(self) -> list[str]:
