@@ -80,7 +80,10 @@ class Reading(Synchronised):
         return self.sizes((uid,))[0]
 
     def sizes(self, uids: Sequence[int]) -> list[int]:
-        """The same of many messages; what had to be counted is remembered."""
+        """The same of many messages; what had to be counted is remembered.
+
+        Raises NoSuchMessage, and Unread where one of several would have to be read that is not small.
+        """
         messages = self._messages.each(uids)
         counted: list[Message] = []
         try:
@@ -88,6 +91,7 @@ class Reading(Synchronised):
                 if message.octets == UNKNOWN:
                     message.octets = self._stated_octets(message)
                 if message.octets == UNKNOWN:
+                    self._require_small(message, among=messages)
                     with self.body(message.uid) as body:
                         message.octets = body.octets()
                     counted.append(message)
@@ -95,6 +99,14 @@ class Reading(Synchronised):
             if counted:
                 self._remember_sizes(counted)
         return [message.octets for message in messages]
+
+    def _require_small(self, message: Message, *, among: Sequence[Message]) -> None:
+        """Raise Unread for one that is long among others, who are to have their turn in between."""
+        if len(among) > 1:
+            size = filenames.sizes(message.base)[0]
+            facts = None if size is not None else self._context.files.stat(self._path(message))
+            if (size or (facts.st_size if facts is not None else 0)) > SMALL:
+                raise Unread
 
     def _stated_octets(self, message: Message) -> int:
         """What the name or the uid list says of the size, or UNKNOWN."""
@@ -154,13 +166,16 @@ class Reading(Synchronised):
         return measure(body, message.octets)
 
     def ascii_headers(self, uids: Sequence[int]) -> list[bool]:
-        """Whether the header of each of these messages is in ASCII. Raises NoSuchMessage."""
+        """Whether the header of each of these messages is in ASCII. Raises as sizes()."""
         messages = self._messages.each(uids)
-        if any(message.download is None for message in messages):
+        unknown = [message for message in messages if message.download is None]
+        if unknown:
             headers = self._answers.column(messages, "header") if len(messages) > 1 else None
             if headers is not None:
                 return list(map(bytes.isascii, headers))
-            self.downloads(uids)
+            for message in unknown:
+                self._require_small(message, among=messages)
+            self.downloads(message.uid for message in unknown)
         return [one.download is not None and one.download.with_surrogate == NONE for one in messages]
 
     def internal_date(self, uid: int) -> float:

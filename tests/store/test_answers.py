@@ -4,7 +4,7 @@ import contextlib
 import os
 from unittest import mock
 
-from mailnode.store.body import Body
+from mailnode.store.body import SMALL, Body
 from mailnode.store.errors import NoSuchMessage, Unread
 from mailnode.store.index import Index
 from mailnode.store.mailbox import Mailbox
@@ -268,6 +268,17 @@ class SizeTests(StoreTestCase):
         self.assertEqual(self.facts(), self.EXPECTED)
         self.patch(Mailbox, "internal_date", None)
         self.assertEqual(len(self.mailbox.internal_dates(self.mailbox.uids)), 100)
+
+    def test_long_ones_are_read_alone(self) -> None:
+        """Where one of several is long nobody waits until all are read."""
+        os.truncate(f"{self.base}/anna/cur/1007.x:2,", SMALL + 1)
+        for ask in (self.mailbox.sizes, self.mailbox.ascii_headers):
+            self.assertRaises(Unread, ask, self.mailbox.uids)
+            self.assertEqual(len(ask([7])), 1)
+        self.assertEqual(self.mailbox.sizes([8]), [SMALL + 2])
+        self.assertEqual(self.mailbox.ascii_headers([8]), [True])
+        self.assertEqual(len(self.mailbox.sizes(self.mailbox.uids)), 100)
+        self.assertEqual(self.facts()[1], self.EXPECTED[1])
 
     def test_flags_of_another_process(self) -> None:
         """Who has not looked since tells the cache of sizes, and nothing of what another has changed."""
