@@ -90,23 +90,24 @@ class Reading(Synchronised):
             for message in messages:
                 if message.octets == UNKNOWN:
                     message.octets = self._stated_octets(message)
-                if message.octets == UNKNOWN:
-                    self._require_small(message, among=messages)
+                if message.octets == UNKNOWN and self._may_be_read(message, messages):
                     with self.body(message.uid) as body:
                         message.octets = body.octets()
                     counted.append(message)
         finally:
-            if counted:
-                self._remember_sizes(counted)
-        return [message.octets for message in messages]
+            self._learn(*counted)
+        octets = [message.octets for message in messages]
+        if UNKNOWN in octets:
+            raise Unread
+        return octets
 
-    def _require_small(self, message: Message, *, among: Sequence[Message]) -> None:
-        """Raise Unread for one that is long among others, who are to have their turn in between."""
-        if len(among) > 1:
-            size = filenames.sizes(message.base)[0]
-            facts = None if size is not None else self._context.files.stat(self._path(message))
-            if (size or (facts.st_size if facts is not None else 0)) > SMALL:
-                raise Unread
+    def _may_be_read(self, message: Message, among: Sequence[Message]) -> bool:
+        """Whether it is alone, or small: between long ones others are to have their turn."""
+        if len(among) == 1:
+            return True
+        size = filenames.sizes(message.base)[0]
+        facts = None if size is not None else self._context.files.stat(self._path(message))
+        return (size or (facts.st_size if facts is not None else 0)) <= SMALL
 
     def _stated_octets(self, message: Message) -> int:
         """What the name or the uid list says of the size, or UNKNOWN."""
@@ -146,8 +147,7 @@ class Reading(Synchronised):
                         looked.append(message)
                     found.append((message, message.download))
         finally:
-            if looked:
-                self._remember_sizes(looked)
+            self._learn(*looked)
         return found
 
     def _download(self, message: Message) -> Download:
@@ -173,9 +173,10 @@ class Reading(Synchronised):
             headers = self._answers.column(messages, "header") if len(messages) > 1 else None
             if headers is not None:
                 return list(map(bytes.isascii, headers))
-            for message in unknown:
-                self._require_small(message, among=messages)
-            self.downloads(message.uid for message in unknown)
+            plain = filenames.is_plain
+            self.downloads(one.uid for one in unknown if plain(one.base) or self._may_be_read(one, messages))
+            if len(messages) > 1 and any(message.download is None for message in unknown):
+                raise Unread
         return [one.download is not None and one.download.with_surrogate == NONE for one in messages]
 
     def internal_date(self, uid: int) -> float:
@@ -266,10 +267,10 @@ class Reading(Synchronised):
                 self._learn(message)
         return text
 
-    def _learn(self, message: Message) -> None:
-        """Tell the cache of its sizes and its date, together with others."""
-        self._learnt.append(message)
-        if len(self._learnt) >= _LEARNT:
+    def _learn(self, *messages: Message) -> None:
+        """Tell the cache of their sizes and dates; of a single one together with others."""
+        self._learnt += messages
+        if len(messages) > 1 or len(self._learnt) >= _LEARNT:
             self._remember_learnt()
 
     def _remember_learnt(self) -> None:
