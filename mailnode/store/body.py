@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from mailnode.fs import READ_SIZE
 from mailnode.message.header import extent
-from mailnode.message.wire_form import WireForm, to_wire
+from mailnode.message.wire_form import WireForm, to_wire, wire_size
 from mailnode.store.errors import Unread
 from mailnode.store.spliced import Readable, Spliced
 
@@ -56,7 +56,7 @@ class Body:
 
     def header(self) -> bytes:
         """The header with its empty line as it lies on disk; b"" where it is longer than HEADER_LIMIT."""
-        data = self._file.read_at(0, _HEADER_USUAL)
+        data = self.data if self.is_small else self._file.read_at(0, _HEADER_USUAL)
         while True:
             end = extent(data, 0, len(data))[1]
             more = b"" if end < len(data) else self._file.read_at(len(data), READ_SIZE)
@@ -85,9 +85,14 @@ class Body:
         """The size of wire(start, end), counted from the file."""
         if self.verbatim:
             return (self.size if end is None else end) - start
+        if self.is_small:
+            return wire_size(self.data, start, len(self.data[:end]), self.verbatim)
         return sum(map(len, self.wire(start, end)))
 
     def _read(self, start: int, end: int) -> Iterator[bytes]:
+        if self._small is not None:
+            yield self._small[start:end]
+            return
         while start < end and (chunk := self._file.read_at(start, min(READ_SIZE, end - start))):
             yield chunk
             start += len(chunk)

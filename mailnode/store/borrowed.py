@@ -10,7 +10,7 @@ run in the lane of the owner's account.
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import replace
@@ -126,8 +126,8 @@ class Borrowed(Mailbox):
         message = self._lent.get(uid)
         return message and self._as_seen(message)
 
-    def each(self, uids: Iterable[int]) -> Iterator[Message]:
-        return map(self._as_seen, self._lent.each(uids))
+    def each(self, uids: Iterable[int]) -> list[Message]:
+        return list(map(self._as_seen, self._lent.each(uids)))
 
     def _as_seen(self, message: Message) -> Message:
         r"""The message, or a copy with what this reader knows of it."""
@@ -165,6 +165,9 @@ class Borrowed(Mailbox):
     def sizes(self, uids: Sequence[int]) -> list[int]:
         return self._lent.sizes(uids)
 
+    def ascii_headers(self, uids: Sequence[int]) -> list[bool]:
+        return self._lent.ascii_headers(uids)
+
     def internal_dates(self, uids: Sequence[int]) -> list[float]:
         return self._lent.internal_dates(uids)
 
@@ -191,6 +194,12 @@ class Borrowed(Mailbox):
 
     def orderings(self, uids: Sequence[int]) -> list[bytes | None]:
         return self._lent.orderings(uids)
+
+    def holding(self, uids: Sequence[int], name: bytes, needle: bytes) -> list[int | None]:
+        return self._lent.holding(uids, name, needle)
+
+    def days(self, uids: Sequence[int]) -> list[int | None]:
+        return self._lent.days(uids)
 
     def ready(self, uid: int, what: Prepared) -> Any | None:
         return self._lent.ready(uid, what)

@@ -19,7 +19,7 @@ from mailnode.wire.imap.sequence import encode_ranges, parse
 
 FILE_NAME = "mailnode-index.sqlite"
 
-_VERSION = 10
+_VERSION = 11
 _SCHEMA = f"""{SCHEMA}
 CREATE TABLE origin (token TEXT NOT NULL);
 CREATE TABLE folder (
@@ -202,6 +202,26 @@ class Index(PreparedTables):
                 self._db.execute("DELETE FROM message WHERE folder = ? AND uid = ?", (folder, uid))
                 self._forget_message(folder, uid)
             self._save_vanished(folder, vanished)
+
+    def learn(self, folder: int, rows: Iterable[Row]) -> None:
+        """Remember sizes and dates of messages that it knows, and nothing else of them."""
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE message SET octets = ?, internal_date = ?, download = ?, surrogate = ?"
+                " WHERE folder = ? AND uid = ? AND base = ?",
+                (
+                    (
+                        row.octets,
+                        row.internal_date,
+                        row.download,
+                        row.surrogate,
+                        folder,
+                        row.uid,
+                        as_text(row.base),
+                    )
+                    for row in rows
+                ),
+            )
 
     def vanished(self, folder: int, since: int = 0) -> list[Record]:
         """The expunges of a folder after a modification sequence, the oldest first.

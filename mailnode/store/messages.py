@@ -64,10 +64,10 @@ class Messages:
         """By UID."""
         return self._by_uid.get(uid)
 
-    def each(self, uids: Iterable[int]) -> Iterator[Message]:
-        """The messages with these UIDs, one after the other. Raises NoSuchMessage at one that has gone."""
+    def each(self, uids: Iterable[int]) -> list[Message]:
+        """The messages with these UIDs, in their order. Raises NoSuchMessage where one has gone."""
         try:
-            yield from map(self._by_uid.__getitem__, uids)
+            return list(map(self._by_uid.__getitem__, uids))
         except KeyError as missing:
             raise NoSuchMessage(*missing.args) from None
 

@@ -127,8 +127,8 @@ class Synchronised:
         """The message with this UID, or None when there is none (any more)."""
         return self._messages.get(uid)
 
-    def each(self, uids: Iterable[int]) -> Iterator[Message]:
-        """The messages with these UIDs, one after the other. Raises NoSuchMessage at one that has gone."""
+    def each(self, uids: Iterable[int]) -> list[Message]:
+        """The messages with these UIDs, in their order. Raises NoSuchMessage where one has gone."""
         return self._messages.each(uids)
 
     def keywords(self) -> list[str]:
@@ -475,6 +475,11 @@ class Synchronised:
             vanished=self._vanished,
         ):
             self._vanished = Vanished(self.highest_modseq)
+
+    def _remember_sizes(self, messages: Iterable[Message]) -> None:
+        """Tell the cache what was found out about messages that never changes."""
+        if not self._blind:
+            self._cache.learn(list(map(_row, messages)))
 
 
 def _row(message: Message) -> Row:
