@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Iterator
 
 from mailnode.net.blocking import Lane
 from mailnode.pop3.maildrop import Maildrop
+from mailnode.store.body import SMALL
 from mailnode.store.download import text
-from mailnode.store.errors import NoSuchMessage
+from mailnode.store.errors import NoSuchMessage, Unread
 from mailnode.wire.dot import Encoder
 
 AHEAD_OCTETS = 131072
-LARGE = 65536  # octets of a message that is streamed
 _FIRST = 4  # messages that are read at first
 _MOST = 32
 
@@ -70,11 +70,11 @@ def _read(maildrop: Maildrop, first: int, count: int, cut: Cut) -> dict[int, byt
 
 def _text(maildrop: Maildrop, number: int, cut: Cut) -> bytes | None:
     entry = maildrop.entries[number - 1]
-    if entry.octets > LARGE:
+    if entry.octets > SMALL:
         return None
-    with maildrop.body(number) as body:
-        if body.size > LARGE:  # whatever its name says
-            return None
-        whole = text(body, with_surrogate=entry.surrogate)
+    try:
+        whole = text(maildrop.stored(number), with_surrogate=entry.surrogate)
+    except Unread:  # whatever its name says
+        return None
     encoder = Encoder()
     return b"".join([*map(encoder.feed, cut(iter((whole,)))), encoder.finish()])

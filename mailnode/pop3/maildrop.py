@@ -131,6 +131,10 @@ class Maildrop:
         """Open a message, to be closed by the caller. Raises NoSuchMessage, also when it has gone."""
         return self._mailbox.body(self.present(number).message.uid)
 
+    def stored(self, number: int) -> bytes:
+        """A small message as it lies on the disk. Raises Unread for a larger one, and as body()."""
+        return self._mailbox.stored(self.present(number).message.uid)
+
     def present(self, number: int) -> Entry:
         """The same as entry(), and raises NoSuchMessage for what is known to have gone meanwhile."""
         entry = self.entry(number)

@@ -56,17 +56,22 @@ class Reading(Synchronised):
                 message = self._listed(uid)
         raise NoSuchMessage(uid)
 
-    def small(self, uid: int) -> bytes:
-        """The wire form of a small message. Raises Unread for a larger one, and NoSuchMessage."""
+    def stored(self, uid: int) -> bytes:
+        """A small message as it lies on the disk. Raises Unread for a larger one, and NoSuchMessage."""
         message = self._listed(uid)
         try:
             data = self._context.files.read_small(self._path(message), SMALL)
         except FileNotFoundError:
             with self.body(uid) as body:  # which looks for it
-                return body.text()
+                data = body.data if body.is_small else None
         if data is None:
             raise Unread
-        return to_wire(data, filenames.is_verbatim(message.base))
+        return data
+
+    def small(self, uid: int) -> bytes:
+        """The wire form of a small message. Raises as stored() does."""
+        verbatim = filenames.is_verbatim(self._listed(uid).base)
+        return to_wire(self.stored(uid), verbatim)
 
     def octets(self, uid: int) -> int:
         """RFC822.SIZE: the size of the wire form, exactly."""
