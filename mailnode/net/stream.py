@@ -126,8 +126,9 @@ class Stream(Protocol):
         """
         if self._breather.is_due(self._awake_since):
             await self._breathe()
-        deadline = self._clock.seconds() + self.timeout
+        deadline = 0.0
         while (line := self._queue.line(limit)) is None and self._queue.dropped <= endless:
+            deadline = deadline or self._clock.seconds() + self.timeout
             await self._more(deadline)
         if line is None or self._queue.dropped > endless:
             raise EndlessLine
@@ -202,7 +203,8 @@ class Stream(Protocol):
             return
         if self.lost or self._closing or self._all_read:
             raise ConnectionClosed
-        self._flush()
+        if self._held or self._deflater is not None:
+            self._flush()
         if self._paused:
             self._resume_reading()
         self._arrival = Deferred(self._forget_arrival)
@@ -335,7 +337,7 @@ class Stream(Protocol):
             await self._breathe()
         if self.lost or self._closing:
             raise ConnectionClosed
-        if not self._goes_out:
+        if not self._goes_out and (self._held or self._deflater is not None):
             self._flush()
         if not self._full:
             return

@@ -223,9 +223,12 @@ def _after_lines(chunk: bytes, start: int, count: int) -> int:
 
 
 def dotted(first: bytes, chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """A multi-line response (RFC 1939 section 3): its first line, the stuffed text, and the dot."""
-    yield first
+    """A multi-line response (RFC 1939 section 3): its first line, the stuffed text, and the dot.
+
+    The first line comes with the first chunk, and not at all where that fails.
+    """
     encoder = Encoder()
     for chunk in chunks:
-        yield encoder.feed(chunk)
-    yield encoder.finish()
+        yield first + encoder.feed(chunk)
+        first = b""
+    yield first + encoder.finish()

@@ -93,22 +93,30 @@ async def _message(session: Session, number: int, first: bytes, command: object,
 
 
 async def _stream(session: Session, number: int, first: bytes, cut: Cut) -> None:
-    account, maildrop, _ = session.transaction
-    body = await account.lane.run(maildrop.body, number)
-    text = surrogate_lines(body) if maildrop.entry(number).surrogate else lines(body)
-    try:
-        await _send(session, dotted(first, cut(text)))
-    finally:
-        await account.lane.run(body.close)
+    await _send(session, dotted(first, _opened(session.transaction.maildrop, number, cut)))
+
+
+def _opened(maildrop: Maildrop, number: int, cut: Cut) -> Iterator[bytes]:
+    """The octets of a message, which is opened by the first step and closed by the last."""
+    with maildrop.body(number) as body:
+        yield from cut(surrogate_lines(body) if maildrop.entry(number).surrogate else lines(body))
 
 
 async def _send(session: Session, response: Iterator[bytes]) -> None:
-    """Send a long response. Half of it may be out, and no reply can call it back: only the end can."""
+    """Send a long response. Where half of it may be out, no reply can call it back: only the end can."""
+    begun = False
+
+    def begin() -> None:
+        nonlocal begun
+        begun = True
+
     try:
-        await send(session.stream, session.transaction.account.lane, response)
+        await send(session.stream, session.transaction.account.lane, response, begin)
     except (ConnectionClosed, TimedOut):
         raise
     except Exception as error:
+        if not begun:
+            raise
         if isinstance(error, OSError):
             session.connection.log.warn("message cannot be read", reason=error.strerror)
         else:
