@@ -171,9 +171,10 @@ def _entries(mailbox: Mailbox, known: tuple[Entry, ...], *, utf8: bool) -> tuple
     for message, download in mailbox.downloads(uid for uid in mailbox.uids if uid not in found):
         replaced = not utf8 and download.with_surrogate != NONE
         octets = download.with_surrogate if replaced else download.octets
-        uidl = next(one for one in mailbox.uidls(message.uid) if one not in uidls)
+        record = mailbox.record(message.uid)
+        uidl = next(one for one in mailbox.uidls(record) if one not in uidls)
         uidls.add(uidl)
-        found[message.uid] = Entry(message, octets, uidl, replaced, mailbox.download_place(message.uid))
+        found[message.uid] = Entry(message, octets, uidl, replaced, mailbox.download_place(record))
     placed = sorted([one for one in found.values() if one.place is not None], key=attrgetter("place"))
     return (*placed, *[one for one in found.values() if one.place is None]) if placed else (*found.values(),)
 

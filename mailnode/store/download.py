@@ -29,8 +29,7 @@ UNSEEN = Download(-1)
 def measure(body: Body, on_wire: int) -> Download:
     """Look at a message whose wire form has so many octets."""
     octets = sum(map(len, lines(body))) if body.verbatim else on_wire
-    end = to_wire(b"".join(body.wire(max(0, body.size - 2))), False)
-    if end and not end.endswith(_CRLF):
+    if not body.is_ended:
         octets += len(_CRLF)
     header = body.header()
     if header.isascii():

@@ -39,6 +39,7 @@ SHAPES = (
     (b"A: b\r\n\r\nbare\nno end", b"A: b\r\n\r\nbare\r\nno end\r\n"),
     (b"A: b\r\n\r\n\xff\0\x80\r\n", b"A: b\r\n\r\n\xff\0\x80\r\n"),
     (b"A: b\r\n\r\ncr\rcr\r\r\n", b"A: b\r\n\r\ncr\rcr\r\r\n"),
+    (b"A: b\n\n" + b".\n" * 70_000 + b"no end", b"A: b\r\n\r\n" + b".\r\n" * 70_000 + b"no end\r\n"),
     (b"A: b\r\n\r\n" + b"x" * 5_000_000 + b"\r\n", b"A: b\r\n\r\n" + b"x" * 5_000_000 + b"\r\n"),
 )
 
