@@ -325,8 +325,10 @@ class Stream(Protocol):
         transport = cast(Any, self.transport)
         if transport.TLS or transport.dataBuffer or transport._tempDataBuffer:
             return 0
-        sent = transport.writeSomeData(data)
-        return sent if isinstance(sent, int) else 0  # else an error, which the reactor will find again
+        try:
+            return int(transport.socket.send(data))
+        except OSError:  # no room, or the end, which the reactor will find again
+            return 0
 
     async def drain(self) -> None:
         """Wait until the peer has taken enough of what was written.

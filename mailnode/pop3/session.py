@@ -15,6 +15,7 @@ from mailnode.events.life import Bus
 from mailnode.net.listen import Connection
 from mailnode.net.stream import ConnectionClosed, TimedOut
 from mailnode.net.tls import TlsServer
+from mailnode.pop3.commands.transaction import foreseen
 from mailnode.pop3.state import Collaborators, Refused, Session, State
 from mailnode.pop3.trouble import unusable
 from mailnode.pop3.verbs import FOREIGN, VERBS, Takes, Verb
@@ -69,8 +70,11 @@ class Pop3:
 async def _answer(session: Session, prefix: bytes) -> bytes:
     """Read one command (its first octets may be here already) and give the reply to it."""
     try:
-        line = await session.stream.line(LINE_LIMIT - len(prefix))
-        command = parse_command(prefix + line)
+        line = prefix + await session.stream.line(LINE_LIMIT - len(prefix))
+        ready = foreseen(session, line)
+        if ready is not None:
+            return ready
+        command = parse_command(line)
         if command.keyword in FOREIGN:
             session.ended = True
             return error(session.say("This is POP3"))
