@@ -704,6 +704,17 @@ class AtOnce(SynchronousTestCase):
         self.stream.write(b"b" * TOGETHER)
         self.assertEqual(self.arrived(TOGETHER + 1), b"a" + b"b" * TOGETHER)
 
+    def test_before_compression(self) -> None:
+        """What was held before compression begins goes out as it is, and what follows behind it."""
+        self.stream.dataReceived(b"one\r\ntwo")
+        self.successResultOf(Deferred.fromCoroutine(self.stream.line(100)))
+        self.stream.write(b"yes\r\n")
+        self.stream.compress()
+        self.assertEqual(self.arrived(5), b"yes\r\n")
+        self.stream.write(b"compressed")
+        self.stream.end_compression()
+        self.assertNotIn(b"compressed", self.peer.recv(100))
+
     def test_gone(self) -> None:
         """A peer that is gone is the reactor's to find."""
         self.peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # with a reset

@@ -154,6 +154,18 @@ class Ahead(Pop3TestCase):
         self.assertEqual(self.retrieve(talk, 2), message(2))
         self.assertEqual(self.retrieve(talk, 4), message(4))
 
+    def test_another_language(self) -> None:
+        """What was read ahead is said in the language of the moment, and in any spelling of the command."""
+        talk = self.begin(*map(message, range(1, 9)))
+        sizes = [len(message(number)) for number in range(1, 9)]
+        self.assertTrue(talk.say(b"RETR 1\r\n").startswith(b"+OK %d octets\r\n" % sizes[0]))
+        talk.say(b"LANG de\r\n")
+        for command, number in ((b"RETR 2", 2), (b"RETR 3 ", 3), (b"retr 4", 4), (b"RETR 05", 5)):
+            answer = talk.say(command + b"\r\n")
+            self.assertTrue(answer.startswith(b"+OK %d Oktette\r\n" % sizes[number - 1]), answer[:40])
+            self.assertEqual(decoded(answer), message(number))
+        self.assertLessEqual(self.executor.jobs, 3)
+
     def test_trouble_ahead(self) -> None:
         """A message that cannot be read is nobody's trouble until somebody asks for it."""
         stored = Mailbox.stored

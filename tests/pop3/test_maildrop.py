@@ -39,6 +39,7 @@ SHAPES = (
     (b"A: b\r\n\r\nbare\nno end", b"A: b\r\n\r\nbare\r\nno end\r\n"),
     (b"A: b\r\n\r\n\xff\0\x80\r\n", b"A: b\r\n\r\n\xff\0\x80\r\n"),
     (b"A: b\r\n\r\ncr\rcr\r\r\n", b"A: b\r\n\r\ncr\rcr\r\r\n"),
+    (b"A: b\n\n" + b".\n" * 70_000, b"A: b\r\n\r\n" + b".\r\n" * 70_000),
     (b"A: b\n\n" + b".\n" * 70_000 + b"no end", b"A: b\r\n\r\n" + b".\r\n" * 70_000 + b"no end\r\n"),
     (b"A: b\r\n\r\n" + b"x" * 5_000_000 + b"\r\n", b"A: b\r\n\r\n" + b"x" * 5_000_000 + b"\r\n"),
 )
@@ -230,6 +231,20 @@ class Messages(Pop3TestCase):
         self.assertNotIn(b"\r\n.\r\n", talk.say(b"RETR 1\r\n"))
         self.assertTrue(talk.wire.disconnected)
         self.failureResultOf(talk.served, ConnectionClosed)
+
+    def test_disk_trouble_at_the_beginning(self) -> None:
+        """A large message of which nothing can be read is refused as a small one is, or one that is gone."""
+        talk = self.logged_in(*[b"A: b\r\n\r\n" + b"x" * SMALL + b"\r\n"] * 2)
+
+        def wire(_: Body, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+            raise OSError(5, "Input/output error")
+
+        patch = self.patch(Body, "wire", wire)
+        self.assertTrue(talk.say(b"RETR 1\r\n").startswith(b"-ERR [SYS/TEMP] "))
+        patch.restore()
+        self.store.mailbox(INBOX).expunge([2])
+        self.assertEqual(talk.say(b"RETR 2\r\n"), b"-ERR No such message\r\n")
+        self.assertEqual(len(decoded(talk.say(b"RETR 1\r\n"))), SMALL + 10)
 
     def test_bug(self) -> None:
         """An error of ours is a temporary failure for the client and a traceback in the log only."""
