@@ -191,8 +191,7 @@ class QueuedDelivery:
         lane = Lane(self._runtime.blocking)
         after = entry
         try:
-            known = self._remembered(entry)
-            octets, beginning = known if known is not None else await lane.run(self._beginning, entry)
+            octets, beginning = await lane.run(self._beginning, entry)
         except OSError as error:
             self._log.warn("queue not read", message=entry.id, reason=error.strerror)
             return entry.with_progress(dict.fromkeys(numbers, UNREADABLE))
@@ -212,14 +211,6 @@ class QueuedDelivery:
         content = partial(self._content, entry, octets, beginning)
         found = await remote.carry(entry, numbers, content, octets, settled=keep)
         return entry.with_progress(found)
-
-    def _remembered(self, entry: Entry) -> tuple[int, bytes] | None:
-        """The same as _beginning() at the first try of a small message, without a look at the disk."""
-        content = self._spool.remembered(entry.id)
-        if content is None:
-            return None
-        whole = entry.head.encode() + content
-        return len(whole), whole
 
     def _beginning(self, entry: Entry) -> tuple[int, bytes]:
         """The size of a message, and its first octets."""

@@ -12,7 +12,6 @@ from mailnode.config_quota import Quota
 from mailnode.envelope import Deadline, Recipient
 from mailnode.events.life import Delivered, Ended, Event, Failed
 from mailnode.queue.entry import Entry, Fate, Progress
-from mailnode.queue.spool import SMALL
 from mailnode.wire.address import Address
 from mailnode.wire.esmtp import Notify
 from tests.delivery.world import ANNA, BOB, BODY, CARL, HEAD, NOW, QueueTestCase
@@ -240,26 +239,10 @@ class Queued(QueueTestCase):
         self.clock.advance(0)
         self.assertEqual(known, [(str(ANNA),)])
 
-    def test_small_and_fresh(self) -> None:
-        """The first try of a small message does not read its file, and sends all the same what is in it."""
-        self.remote.says["elsewhere.example"] = Progress(Fate.WAITING, "4.4.1", "Nobody is there")
-        entry = self.accept(ELSEWHERE, content=HEAD + BODY)
-        self.accept(ELSEWHERE, content=HEAD + bytes(SMALL))
-        with patch.object(self.spool, "body", side_effect=self.spool.body) as opened:
-            self.clock.advance(0)
-            self.assertEqual(opened.call_count, 2)  # of the large one, for its beginning and its rest
-            self.runner.hurry([entry.id])
-            self.clock.advance(0)
-            self.assertEqual(opened.call_count, 3)
-        sent = [content for _, _, content in self.remote.carried]
-        self.assertEqual(sent, [HEAD + BODY, HEAD + bytes(SMALL), HEAD + BODY])
-        self.assertEqual([octets for _, octets, _ in self.remote.carried], list(map(len, sent)))
-
     def test_elsewhere_without_body(self) -> None:
         """A message that cannot be read waits, and no other host hears of it."""
         entry = self.accept(ELSEWHERE)
         self.files.unlink(f"{self.spool.path}/{entry.id}.body")
-        self.spool.remembered(entry.id)
         self.clock.advance(0)
         (progress,) = self.spool.read(entry.id).progress
         self.assertEqual((progress.fate, progress.status), (Fate.WAITING, "4.3.0"))
