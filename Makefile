@@ -38,7 +38,8 @@ bench: $(VENV)/.ready-bench
 
 # The same with enough work for figures to keep, which it writes into the document.
 bench-full: $(VENV)/.ready-bench
-	$(BIN)/python -m bench --full --document docs/performance.md --chart docs/performance.png $(ROWS)
+	@mkdir -p build
+	$(BIN)/python -m bench --full --json build/bench.json --document docs/performance.md --chart docs/performance.png $(ROWS)
 
 sizes:
 	$(PYTHON) tools/sizes.py

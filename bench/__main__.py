@@ -1,11 +1,13 @@
 """mailnode beside its peers, side by side on the same work in one run: `python -m bench --help`."""
 
+import signal
 import sys
 
 import click
 
 from bench.limits import limits
 from bench.measuring import Result, measure
+from bench.phases import WATCH
 from bench.report import as_json, into_document, markdown, text
 from bench.row import FULL, SHORT
 from bench.rows import GROUPS
@@ -30,7 +32,8 @@ def main(
     """Measure mailnode beside Postfix and Dovecot, in private directories on loopback ports.
 
     A ratio says how many times as good as the peer we are. The exit code is 1 where a row failed. What was
-    measured before Ctrl-C is kept.
+    measured before Ctrl-C or SIGTERM is kept, and FILE has at each moment what is known so far. At the end
+    it is said where the seconds went.
 
     Example: python -m bench --row "SMTP in" --row LMTP
     """
@@ -39,6 +42,11 @@ def main(
             for row in group.rows:
                 click.echo(f"{group.name}: {row.name}")
         return
+    files = FileSystem()
+    if document:
+        into_document(files.read(document).decode(), "")  # what cannot be written is said before, not after
+    if chart:
+        from bench.chart import draw
     scale = FULL if full else SHORT
     to_stdout = json_path == "-"
     found_limits = limits(scale.seconds)
@@ -47,27 +55,27 @@ def main(
 
     def tell(result: Result) -> None:
         results.append(result)
+        if json_path and not to_stdout:
+            files.replace(json_path, as_json(results, found_limits, scale.name).encode())
         click.echo(text(result, found_limits), err=to_stdout)
         for note in result.notes:
             click.echo(f"  {note}", err=True)
 
     interrupted = False
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         measure(GROUPS, scale, wanted, tell)
     except KeyboardInterrupt:
         interrupted = True
         click.echo("interrupted; what was measured before is kept", err=True)
-    files = FileSystem()
+    for line in WATCH.lines():
+        click.echo(line, err=True)
     if to_stdout:
         click.echo(as_json(results, found_limits, scale.name), nl=False)
-    elif json_path:
-        files.replace(json_path, as_json(results, found_limits, scale.name).encode())
     if document:
         table = markdown(results, found_limits, scale.name)
         files.replace(document, into_document(files.read(document).decode(), table).encode())
     if chart:
-        from bench.chart import draw
-
         draw(results, chart)
     if interrupted or any("failed" in note for result in results for note in result.notes):
         sys.exit(1)

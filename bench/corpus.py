@@ -26,8 +26,8 @@ _PEOPLE = [
     for name in ("Anna", "Ben", "Carla", "Dirk", "Elif", "Fatima", "Goran", "Hana", "Ivo", "Jo")
     for place in ("org", "net", "com")
 ]
-RARE_WORD = "zanzibarwurst"  # in one message of RARE_EVERY
-RARE_EVERY = 5000
+RARE_WORD = "zanzibarwurst"  # in one message of RARE_EVERY, the first of them in the smallest mailbox too
+RARE_EVERY, RARE_FIRST = 5000, 100
 LARGE = ((5000, 14_600_000), (1000, 1_500_000), (200, 220_000))  # attachments: one in so many, octets in it
 _SMALL = 590  # octets of a message by of_size() without its attachment
 
@@ -64,7 +64,7 @@ def _message(
         f"Date: {formatdate(date)}\nMessage-ID: {identifier}\n{references}MIME-Version: 1.0\n"
     )
     text = _text(rng, int(rng.lognormvariate(0, 0.7) * typical))
-    if number % RARE_EVERY == RARE_EVERY // 2:
+    if number % RARE_EVERY == RARE_FIRST:
         text += f"\n{RARE_WORD}\n"
     kind = rng.random()
     large = next((octets for every, octets in LARGE if number % every == every // 2), 0)

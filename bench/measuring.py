@@ -12,11 +12,9 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
-from subprocess import SubprocessError
-
-from twisted.trial.unittest import SkipTest
 
 from bench.corpus import Corpora
+from bench.phases import WATCH
 from bench.processes import cpu_seconds, share
 from bench.row import Group, Row, Scale, Setting, Task
 from bench.sides import OURS, Side
@@ -69,24 +67,43 @@ class _Memory:
             self._look()
 
     def _look(self) -> None:
-        try:
-            self.peak = max(self.peak, sum(map(share, self._side.pids())))
-        except AssertionError:
-            pass  # it is being started again
+        self.peak = max(self.peak, sum(map(share, _pids(self._side))))
+
+
+def _pids(side: Side) -> list[int]:
+    """Of a side that is being started, none."""
+    try:
+        return side.pids()
+    except AssertionError:
+        return []
 
 
 def measure(
     groups: Sequence[Group], scale: Scale, wanted: Sequence[str], tell: Callable[[Result], None]
 ) -> None:
-    """All rows whose name, or whose group's, holds one of the words; tells each result when it is there."""
+    """All rows whose name, or whose group's, holds one of the words; tells each result when it is there.
+
+    Whatever happens in a group, the others follow, and what it has measured before is told.
+    """
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     with closing(Corpora()) as corpora:
         for group in groups:
-            rows = [row for row in group.rows if _is_wanted(row, group, wanted)]
-            if rows:
-                for result in _group(group, rows, scale, corpora):
+            results = [Result(group.name, row) for row in group.rows if _is_wanted(row, group, wanted)]
+            try:
+                if results:
+                    with WATCH.group(group.name):
+                        _group(group, results, scale, corpora)
+            except Exception as error:
+                _note(results, f"{group.name} failed: {_said(error)}")
+            finally:
+                for result in results:
                     tell(result)
+
+
+def _note(results: Sequence[Result], text: str) -> None:
+    for result in results:
+        result.notes.append(text)
 
 
 def _is_wanted(row: Row, group: Group, wanted: Sequence[str]) -> bool:
@@ -94,9 +111,8 @@ def _is_wanted(row: Row, group: Group, wanted: Sequence[str]) -> bool:
     return not wanted or any(word.lower() in text for word in wanted)
 
 
-def _group(group: Group, rows: Sequence[Row], scale: Scale, corpora: Corpora) -> list[Result]:
+def _group(group: Group, results: Sequence[Result], scale: Scale, corpora: Corpora) -> None:
     base = scale.pick(group.counts)
-    results = [Result(group.name, row) for row in rows]
     for factor in group.growth:
         with ExitStack() as stack:
             setting = Setting(base * factor, corpora)
@@ -106,7 +122,6 @@ def _group(group: Group, rows: Sequence[Row], scale: Scale, corpora: Corpora) ->
                 print(f"{group.name}: {result.row.name}", file=sys.stderr)
                 count = scale.pick(counts) if counts else base * factor
                 _row(result, sides, Task(count, scale.seconds), scale.rounds)
-    return results
 
 
 def _open(group: Group, setting: Setting, stack: ExitStack, results: Sequence[Result]) -> list[Side]:
@@ -114,11 +129,22 @@ def _open(group: Group, setting: Setting, stack: ExitStack, results: Sequence[Re
     for name, opener in group.sides.items():
         print(f"{group.name}: starting {name}", file=sys.stderr)
         try:
-            sides.append(stack.enter_context(closing(opener(setting))))
-        except (SkipTest, AssertionError, OSError) as missing:
-            for result in results:
-                result.notes.append(f"{name}: {_said(missing)}")
+            with WATCH.doing("starting"):
+                side = opener(setting)
+        except Exception as missing:
+            _note(results, f"{name}: {_said(missing)}")
+        else:
+            stack.callback(_close, side, results)
+            sides.append(side)
     return sides
+
+
+def _close(side: Side, results: Sequence[Result]) -> None:
+    try:
+        with WATCH.doing("stopping"):
+            side.close()
+    except Exception as error:
+        _note(results, f"{side.name} failed to end: {_said(error)}")
 
 
 def _row(result: Result, sides: Sequence[Side], task: Task, rounds: int) -> None:
@@ -132,7 +158,7 @@ def _row(result: Result, sides: Sequence[Side], task: Task, rounds: int) -> None
                 continue
             try:
                 found[side.name].append(_once(row, side, task))
-            except (AssertionError, OSError, SubprocessError) as error:
+            except Exception as error:
                 failed.add(side.name)
                 result.notes.append(f"{side.name} failed at {row.name}: {_said(error)}")
     for side in sides:
@@ -148,10 +174,11 @@ def _said(error: Exception) -> str:
 
 def _once(row: Row, side: Side, task: Task) -> Measured:
     with _Memory(side) as memory:
-        server, client, begun = cpu_seconds(side.pids()), _own_cpu(), time.perf_counter()
-        values = list(row.work(side, task))
+        server, client, begun = cpu_seconds(_pids(side)), _own_cpu(), time.perf_counter()
+        with WATCH.doing("measuring"):
+            values = list(row.work(side, task))
         seconds = time.perf_counter() - begun
-        cpu, used = cpu_seconds(side.pids()) - server, _own_cpu() - client
+        cpu, used = cpu_seconds(_pids(side)) - server, _own_cpu() - client
     return Measured(values, memory.peak, cpu, seconds, used / seconds)
 
 

@@ -71,7 +71,7 @@ class Setting:
         return self.corpora.maildir(self.count, typical=typical)
 
 
-Opener = Callable[[Setting], Side]  # gives a side that has started
+Opener = Callable[[Setting], Side]  # gives a side that has started, unless its rows do that
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,8 @@ from typing import TypeVar
 
 from twisted.trial.unittest import SkipTest
 
+from bench.clients.imap import Client
+from bench.phases import WATCH
 from bench.processes import descendants
 from mailnode.admin.certificates import write_certificates
 from mailnode.auth.passwords import Hasher
@@ -141,6 +143,10 @@ class Side(ABC):
     def close(self) -> None:
         """Stop it, and remove everything."""
 
+    def imap(self, person: str) -> Client:
+        """A session of the person's."""
+        return Client(self.ports["imap"], self.login(person), PASSWORD)
+
     def fill(self, person: str, source: str) -> None:
         """Give a person the messages of a Maildir. They are the same files for all: nobody writes to them."""
         place = self.maildir(person)
@@ -176,9 +182,9 @@ class Mailnode(Side):
         """Stop it."""
         self.server.stop()
 
-    def reindex(self, person: str) -> None:
-        """Do for a mailbox at once what the idle indexer does in time; only while the server is stopped."""
-        self.command("store", "reindex", self.address(person))
+    def reindex(self) -> None:
+        """Do for all mail at once what the idle indexer does in time; only while the server is stopped."""
+        self.command("store", "reindex")
 
     def command(self, *words: str) -> None:
         """The program `mailnode`, of the checkout that the server runs from."""
@@ -221,16 +227,18 @@ class DovecotSide(Side):
         self._dovecot.start()
 
     def stop(self) -> None:
-        """Stop it."""
+        """End all its processes, its master first: that would wait some seconds for the others."""
+        with contextlib.suppress(AssertionError):  # it has not started
+            for pid in self.pids():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
         self._dovecot.stop()
 
     def pids(self) -> list[int]:
         return descendants(self._dovecot.pid)
 
     def close(self) -> None:
-        for pid in self.pids()[1:]:  # they would wait for their clients
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGTERM)
+        self.stop()
         self._dovecot.clean_up()
 
 
@@ -283,12 +291,20 @@ class PostfixSide(Side):
         self.postfix.close()
 
 
-def started(side: _AnySide, fill: Callable[[Side], None] = lambda side: None) -> _AnySide:
-    """The side, when it has its mail and listens; nothing is left of it where that fails."""
+def filled(side: _AnySide, fill: Callable[[Side], None], *, start: bool = False) -> _AnySide:
+    """The side, when it has its mail; nothing is left of it where that fails."""
     try:
-        fill(side)
-        side.start()
+        with WATCH.doing("filling"):
+            fill(side)
+        if start:
+            with WATCH.doing("starting"):
+                side.start()
     except BaseException:
         side.close()
         raise
     return side
+
+
+def started(side: _AnySide, fill: Callable[[Side], None] = lambda side: None) -> _AnySide:
+    """The same, when it listens."""
+    return filled(side, fill, start=True)

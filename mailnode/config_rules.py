@@ -31,6 +31,7 @@ _PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]")
 _WRITTEN_TOGETHER = {"CJK", "IDEOGRAPHIC", "HIRAGANA", "KATAKANA", "HANGUL", "BOPOMOFO"}
 _PLACEHOLDER = re.compile(r"\{[^{}]*\}|[{}]")
 _WIDEST = {4: 8, 6: 32}  # prefix lengths below which a network is half the world
+_ESCAPED = re.compile(r"(?:[^\\]|\\.)*")
 _MAPPED = IPv6Network("::ffff:0:0/96")
 
 
@@ -259,9 +260,26 @@ def endpoint(text: str) -> str:
         if kind in ("ssl", "tls"):
             remedy = 'Use "tcp:993" with tls = "implicit".'
         raise Fault(f"{kind or 'nothing'} is no kind of endpoint known here", remedy)
-    named = dict(part.split("=", 1) for part in arguments if "=" in part)
-    rule(named, [part for part in arguments if "=" not in part])
+    if not _ESCAPED.fullmatch(text):
+        raise Fault("ends in a backslash with nothing behind it", "Remove it.")
+    rule(_named(kind, arguments))
     return text
+
+
+def _named(kind: str, arguments: list[str]) -> dict[str, str]:
+    """The arguments of an endpoint by name; the first may go without one. Raises Fault."""
+    named: dict[str, str] = {}
+    for number, part in enumerate(arguments):
+        name, found, value = part.partition("=")
+        if not found:
+            name, value = "" if number else _FIRST.get(kind, ""), part
+        if not name:
+            remedy = 'Write interface=, mode= and the like before it; a colon within an address is "\\:".'
+            raise Fault(f'"{part}" stands there without a name', remedy)
+        if name in named:
+            raise Fault(f"has two values for {name}", "Write one.")
+        named[name] = value
+    return named
 
 
 def reachable(endpoint: str) -> bool:
@@ -276,15 +294,13 @@ def reachable(endpoint: str) -> bool:
 def endpoint_port(endpoint: str) -> int:
     """The TCP port of an endpoint; 0 where it has none, or systemd alone knows."""
     kind, *arguments = _endpoint_parts(endpoint)
-    named = dict(part.split("=", 1) for part in arguments if "=" in part)
-    plain = [part for part in arguments if "=" not in part]
-    return int(named.get("port", plain[0] if plain else "0")) if kind in ("tcp", "tcp6") else 0
+    return int(_named(kind, arguments).get("port", "0"))
 
 
 def endpoint_interface(endpoint: str) -> str:
     """The address that an endpoint listens on; "" where it is all of them, or none."""
-    arguments = _endpoint_parts(endpoint)[1:]
-    return next((part[10:] for part in arguments if part.startswith("interface=")), "")
+    kind, *arguments = _endpoint_parts(endpoint)
+    return _named(kind, arguments).get("interface", "")
 
 
 def with_backlog(endpoint: str, number: int) -> str:
@@ -293,18 +309,18 @@ def with_backlog(endpoint: str, number: int) -> str:
     A socket of systemd's is what its unit says.
     """
     kind, *arguments = _endpoint_parts(endpoint)
-    says = kind == "systemd" or any(part.startswith("backlog=") for part in arguments)
+    says = kind == "systemd" or "backlog" in _named(kind, arguments)
     return endpoint if says else f"{endpoint}:backlog={number}"
 
 
 def _endpoint_parts(text: str) -> list[str]:
     """The parts between colons; a backslash takes its meaning from the character behind it."""
-    parts = re.findall(r"((?:[^:\\]|\\.)*)(?::|$)", text)
+    parts = re.findall(r"(?:^|:)((?:[^:\\]|\\.)*)", text)
     return [re.sub(r"\\(.)", r"\1", part) for part in parts]
 
 
-def _tcp(named: dict[str, str], plain: list[str]) -> None:
-    port = named.get("port", plain[0] if plain else "")
+def _tcp(named: dict[str, str]) -> None:
+    port = named.get("port", "")
     if not re.fullmatch(r"[0-9]{1,5}", port) or not 0 < int(port) < 65536:
         raise Fault(
             f'"{port}" is not a port',
@@ -313,23 +329,34 @@ def _tcp(named: dict[str, str], plain: list[str]) -> None:
     _only_known(named, {"port", "interface", "backlog"})
 
 
-def _unix(named: dict[str, str], plain: list[str]) -> None:
-    path = named.get("address", plain[0] if plain else "")
+def _unix(named: dict[str, str]) -> None:
+    path = named.get("address", "")
     if not path.startswith("/"):
         raise Fault(f'"{path}" is not an absolute path', 'Write it like "unix:/run/mailnode/imap.sock".')
     _only_known(named, {"address", "mode", "backlog", "lockfile"})
 
 
-def _systemd(named: dict[str, str], plain: list[str]) -> None:
-    which = ("index" in named and re.fullmatch(r"[0-9]{1,3}", named["index"])) or named.get("name")
-    if named.get("domain") not in ("INET", "INET6", "UNIX") or not which:
+def _systemd(named: dict[str, str]) -> None:
+    if named.get("domain") not in ("INET", "INET6", "UNIX") or not (named.keys() & {"index", "name"}):
         raise Fault("does not say which socket of systemd's", 'Write it like "systemd:domain=INET6:index=0".')
+    if len(named) > 2:
+        raise Fault("says which socket it is in two ways", "Write index= or name=.")
     _only_known(named, {"domain", "index", "name"})
 
 
 def _only_known(named: dict[str, str], known: set[str]) -> None:
-    for name in named.keys() - known:
-        raise Fault(f"{name}= means nothing here", f"Known: {', '.join(sorted(known))}.")
+    for name, value in named.items():
+        if name not in known:
+            raise Fault(f"{name}= means nothing here", f"Known: {', '.join(sorted(known))}.")
+        if name in _FORMS and not re.fullmatch(_FORMS[name][0], value):
+            raise Fault(f'"{value}" is no value for {name}', f"Write it like {name}={_FORMS[name][1]}.")
 
 
 _ENDPOINTS = {"tcp": _tcp, "tcp6": _tcp, "unix": _unix, "systemd": _systemd}
+_FIRST = {"tcp": "port", "tcp6": "port", "unix": "address"}  # what the argument is that needs no name
+_FORMS = {
+    "backlog": ("[0-9]{1,5}", "100"),
+    "mode": ("0?[0-7]{3}", "660"),
+    "lockfile": ("[01]", "1"),
+    "index": ("[0-9]{1,3}", "0"),
+}

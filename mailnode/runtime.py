@@ -10,7 +10,9 @@ from twisted.internet.interfaces import IReactorTime
 
 T = TypeVar("T")
 
-_ID_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: nothing that reads like something else
+_ID_LETTERS = (
+    "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: nothing that reads like something else; words hold a U
+)
 
 
 class Executor(Protocol):
@@ -27,6 +29,7 @@ class Runtime:
     clock: IReactorTime
     random: random.Random
     blocking: Executor
+    word: str = ""  # how the ids of this process begin, where several run
 
     def now(self) -> float:
         """Seconds since the epoch."""
@@ -35,4 +38,4 @@ class Runtime:
     def new_id(self, length: int = 10) -> str:
         """A short unguessable name for a connection or a message, for logs and replies."""
         bits = self.random.getrandbits(5 * length)  # one question to the system, not one for each letter
-        return "".join(_ID_LETTERS[bits >> 5 * place & 31] for place in range(length))
+        return self.word + "".join(_ID_LETTERS[bits >> 5 * place & 31] for place in range(length))

@@ -20,10 +20,7 @@ from mailnode.admin.queue_control import queue_commands
 from mailnode.auth.allowance import Senders
 from mailnode.auth.keys import lasting_key
 from mailnode.checks.spf import Spf
-from mailnode.delivery.letters import Letters
-from mailnode.delivery.live import LiveCourier
-from mailnode.delivery.local import FreeSpace, LocalCourier
-from mailnode.delivery.moderation import Moderation
+from mailnode.delivery.moderation import Answer, Moderation
 from mailnode.delivery.queued import QueuedDelivery
 from mailnode.delivery.reporting import Reporter
 from mailnode.delivery.tls_reporting import TlsReporting
@@ -37,14 +34,15 @@ from mailnode.events.log_file import LogFile
 from mailnode.events.output import Output, log_path, take_over
 from mailnode.events.tally import Tally
 from mailnode.fs import FileSystem
-from mailnode.net.listen import Serve
+from mailnode.net.listen import CannotListen, Serve
 from mailnode.queue.admission import Admission
 from mailnode.queue.changes import Change
 from mailnode.queue.entry import Entry
 from mailnode.queue.runner import Runner
 from mailnode.queue.spool import Spool
+from mailnode.service_arrivals import Arrivals
 from mailnode.service_certificates import NewCertificates
-from mailnode.service_entrance import READING, Entrance
+from mailnode.service_entrance import IN_WORKERS, READING, Entrance
 from mailnode.service_listeners import PROTOCOLS, Ports, make_gates, make_room, session_factories
 from mailnode.service_reading import CANNOT_START, read
 from mailnode.service_stopping import CHANGED, STOPPING, SWITCH_INTERVAL, Stopping
@@ -52,7 +50,7 @@ from mailnode.service_systemd import ENDING, READY, Watchdog, notify_systemd
 from mailnode.service_together import Together
 from mailnode.service_web import web_side
 from mailnode.service_workers import Workers, how_many
-from mailnode.smtp.server import Smtp
+from mailnode.smtp.session import ForPeople
 from mailnode.upkeep.expiry import Expiry
 from mailnode.upkeep.figures import Parts
 from mailnode.upkeep.indexer import Indexer
@@ -104,11 +102,11 @@ class MailNode(Service):
         self._warnings = [str(warning) for warning in reading.loaded.warnings]
         self._started = config = reading.loaded.config
         self._stopping = Stopping(reactor, self._log)
-        self._entrance = entrance = Entrance(path, reading, reactor, self._disk_failed)
+        self._entrance = entrance = Entrance(path, reading, reactor)
         self._live = live = entrance.live
         self._runtime = runtime = entrance.runtime
         realm = entrance.realm
-        files, feed, bus = entrance.files, entrance.feed, entrance.bus
+        files, bus = entrance.files, entrance.bus
         tally = Tally()
         journal = Journal(files, config.log_directory)
         self._recorder = Recorder(runtime, journal, lambda: live.config.log, Log("mailnode.events"))
@@ -116,18 +114,18 @@ class MailNode(Service):
             bus.subscribe(subscriber)
         self._pulse = Pulse(reactor, tally.minute_is_over)
         self._watchdog = Watchdog(reactor)
-        self._indexer = Indexer(runtime, realm, feed, Log("mailnode.upkeep"))
+        self._indexer = Indexer(runtime, realm, entrance.feed, Log("mailnode.upkeep"))
         self._expiry = Expiry(reactor, realm, lambda: live.mailboxes.mailboxes, Log("mailnode.upkeep"))
         self._collections = ShortCollections(reactor, gc, quiet=lambda: not realm.crowded)
-        courier = LocalCourier(runtime, realm, feed, bus, files)
-        free_space = FreeSpace(runtime, files, lambda: realm.mail_root)
+        arrivals = Arrivals(entrance, self._begin, self._decide)
 
         self._way_out = way_out = make_way_out(reactor, live, runtime, files, bus)
         spool = Spool(files, live.config.queue_directory)
-        letters = Letters(live, runtime, courier, begin=self._queue_letter)
-        reporter = Reporter(live, runtime, letters, spool, bus, Spf(runtime, way_out.resolver))
-        moderation = Moderation(live, runtime, spool, letters, change=self._change_queue)
-        queued = QueuedDelivery(live, runtime, courier, spool, bus, way_out.courier, moderation)
+        reporter = Reporter(live, runtime, arrivals.reports, spool, bus, Spf(runtime, way_out.resolver))
+        self._moderation = moderation = Moderation(
+            live, runtime, spool, arrivals.letters, change=self._change_queue
+        )
+        queued = QueuedDelivery(live, runtime, arrivals.courier, spool, bus, way_out.courier, moderation)
         self._queue = queue = Runner(
             runtime,
             spool,
@@ -141,13 +139,9 @@ class MailNode(Service):
             live, runtime, files, way_out.tls_reports, way_out.resolver, way_out.https, begin=queue.begin
         )
         self._senders = senders = Senders(live, runtime, files)
-        live_courier = LiveCourier(live, runtime, entrance.sessions, files, courier, bus)
         waiting = CalledFor(live, runtime, spool, queue, queued, bus, way_out.connections)
-        ways = (senders, live_courier, waiting, queue, reporter, moderation)
-        logins, tls, asking = entrance.logins, entrance.tls, entrance.asking
-        smtp = Smtp(live, runtime, logins, courier, bus, tls, free_space, *ways)
-        submission = Smtp(live, runtime, logins, courier, bus, asking, free_space, *ways)
-        serve: dict[str, Serve] = {"smtp": smtp.serve, "submission": submission.serve, "lmtp": smtp.serve}
+        submission = arrivals.smtp(entrance.asking, ForPeople(senders, waiting))
+        serve: dict[str, Serve] = {"submission": submission.serve}
         gates = make_gates(live, runtime, PROTOCOLS)
         self._ports = Ports(reactor)
         parts = Parts(
@@ -166,28 +160,35 @@ class MailNode(Service):
         serve.update(self._web.serve)
         count = how_many(config.workers)
         if count == 1:
-            serve.update(entrance.serve())
-        people = dict.fromkeys(("submission", *READING), asking)
-        self._factories = session_factories(live, runtime, serve, people, tls, gates)
+            smtp = arrivals.smtp(entrance.tls)
+            serve.update({**entrance.serve(), "smtp": smtp.serve, "lmtp": smtp.serve})
+        people = dict.fromkeys(("submission", *READING), entrance.asking)
+        self._factories = session_factories(live, runtime, serve, people, entrance.tls, gates)
         self._workers = Workers(
             path,
             count if count > 1 else 0,
             reactor=reactor,
-            together=Together(entrance, {protocol: gates[protocol] for protocol in READING}),
+            together=Together(entrance, {protocol: gates[protocol] for protocol in IN_WORKERS}),
             bus=bus,
+            queue=queue,
+            decide=self._decide,
             key=entrance.throttle.key,
         )
 
-    def _queue_letter(self, entry: Entry, head: bytes) -> Admission:
-        """The way of reports into the queue, which itself asks for reports."""
+    def _begin(self, entry: Entry, head: bytes) -> Admission:
+        """The way into the queue, which itself sends letters."""
         return self._queue.begin(entry, head)
+
+    async def _decide(self, answer: Answer) -> None:
+        """The way of moderators' answers to who asked them."""
+        await self._moderation.decide(answer)
 
     def _doubts(self) -> list[str]:
         """What the administrator may have to do something about."""
         return [*self._asking.problems(), *self._warnings]
 
     async def _change_queue(self, name: str, change: Change) -> None:
-        """The way of moderators' answers into the queue, which itself asks the moderators."""
+        """And from there into the queue, which has the moderators asked."""
         await self._queue.change(name, change)
 
     # Starting
@@ -254,6 +255,7 @@ class MailNode(Service):
             signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # else it would end the server
         self._asking.start()
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._hang_up))
+        self._listening.addCallback(lambda _: self._queue.listed)
         self._listening.addCallback(lambda _: Deferred.fromCoroutine(self._workers.start(self._ports.held())))
         self._listening.addCallback(lambda _: Deferred.fromCoroutine(self._open_control_socket()))
         self._listening.addCallbacks(self._ready, self._cannot_listen)
@@ -282,19 +284,15 @@ class MailNode(Service):
         error: Any = failure.value
         if isinstance(error, FirstError):
             error = error.subFailure.value
-        if isinstance(error, CannotListenError):
+        if isinstance(error, CannotListen):
+            self._fail(str(error))
+        elif isinstance(error, CannotListenError):
             where = f"{error.interface or ''}:{error.port}" if isinstance(error.port, int) else error.port
             remedy = "is another server (or mailnode itself) running there? Ports below 1024 need privileges."
             self._fail(f"cannot listen on {where}: {error.socketError}; {remedy}")
         else:
             self._log.bug("start failed", failure)
             self._fail("cannot start; see the log above")
-
-    def _disk_failed(self, path: str) -> None:
-        remedy = "look at the kernel's log and the disk, restore what it lost, then start the server again"
-        self._log.warn(
-            "the disk does not keep what is written: no mail is accepted", path=path, remedy=remedy
-        )
 
     def _fail(self, text: str) -> None:
         """Say why the server cannot start, and end with an exit status that systemd and make understand."""
@@ -367,12 +365,12 @@ class MailNode(Service):
         self._warnings = warnings
         for factory in self._factories.values():
             factory.dismiss(CHANGED, changed)
-        self._workers.reload()
+        await self._workers.reload()
         self._log.info("reloaded", mailboxes=len(self._live.mailboxes.mailboxes))
         return warnings
 
     async def _restart_command(self, _: object) -> dict[str, object]:
-        """Put another process in the place of each in which people read their mail."""
+        """Put another process in the place of each worker."""
         if await self._workers.restart():
             return {"ok": True}
         return {

@@ -1,7 +1,10 @@
-"""Logins, and sessions in which people read their mail: what each process has that serves POP3 or IMAP."""
+"""Logins, and sessions in which people read their mail: what each process has that serves connections.
+
+`word` is how the ids begin that are made in this process, where there are several.
+"""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -34,22 +37,23 @@ STORE_THREADS = 8
 PASSWORD_THREADS = 1
 
 READING = ("pop3", "imap")  # the protocols in which mail is read
+IN_WORKERS = (*READING, "smtp", "lmtp")  # what is served in processes of its own, where there are some
 
 
 class Entrance:
     """Built once for each process, from what was read when it started."""
 
-    def __init__(self, path: str, reading: Reading, reactor: Any, alarm: Callable[[str], None]) -> None:
+    def __init__(self, path: str, reading: Reading, reactor: Any, word: str = "") -> None:
         self._path = path
         self._log = Log("mailnode")
         loaded = reading.loaded
         self._started = loaded.config
-        self.files = files = FileSystem(alarm=partial(reactor.callFromThread, alarm))
+        self.files = files = FileSystem(alarm=partial(reactor.callFromThread, self._disk_failed))
         self.live = live = Live(loaded.config, loaded.mailboxes)
         self.disk = ThreadedExecutor(reactor, STORE_THREADS, "store")
         self.passwords = ThreadedExecutor(reactor, PASSWORD_THREADS, "passwords")
         self.rng = random.SystemRandom()
-        self.runtime = runtime = Runtime(reactor, self.rng, self.disk)
+        self.runtime = runtime = Runtime(reactor, self.rng, self.disk, word)
         self._reads = Lane(runtime.blocking)  # so that what was read last is what is in force
         self.certificates = Certificates(live, reactor, files, self._reads, reading.tls)
         self.tls, self.asking = self.certificates.others, self.certificates.people
@@ -81,6 +85,12 @@ class Entrance:
             )
         )
         return {"pop3": pop3.serve, "imap": imap.serve}
+
+    def _disk_failed(self, path: str) -> None:
+        remedy = "look at the kernel's log and the disk, restore what it lost, then start the server again"
+        self._log.warn(
+            "the disk does not keep what is written: no mail is accepted", path=path, remedy=remedy
+        )
 
     async def reload(self) -> tuple[list[str], frozenset[str]]:
         """Take the configuration as it is on disk now; gives warnings, and whose credentials have changed.

@@ -1,5 +1,6 @@
 """The listeners: how many connections each protocol may have, what makes sessions of them, and the ports."""
 
+import errno
 import resource
 from collections.abc import Iterable, Mapping
 from functools import partial
@@ -7,6 +8,7 @@ from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Factory
 
@@ -16,7 +18,7 @@ from mailnode.config_rules import with_backlog
 from mailnode.events.log import Log
 from mailnode.net.breath import Breather
 from mailnode.net.limits import ConnectionLimits, Gate
-from mailnode.net.listen import Door, Serve, SessionFactory, is_loopback
+from mailnode.net.listen import CannotListen, Door, Serve, SessionFactory, is_loopback
 from mailnode.net.tls import TlsServer
 from mailnode.runtime import Runtime
 
@@ -38,6 +40,14 @@ _WITH_LOGIN = ("submission", "pop3", "imap")
 
 # Connections that wait to be accepted; who finds no place among them tries again after a second or three.
 BACKLOG = 1024
+
+# What to do where a listener cannot begin, by the error.
+_REMEDIES = {
+    errno.EADDRINUSE: "is another server (or mailnode itself) running there?",
+    errno.EACCES: "ports below 1024 need privileges, and folders of sockets a user who may write there",
+    errno.ENOENT: "make the folder in which the socket is to be",
+}
+_NO_SOCKET = "start it by its units mailnode.socket and mailnode.service, or write tcp: and a port"
 
 _OTHER_DESCRIPTORS = 1000  # caches of the accounts in use, listeners, the log, files, connections of HTTP
 
@@ -67,9 +77,11 @@ def connection_limits(protocol: str, numbers: Limits) -> ConnectionLimits:
     )
 
 
-def make_gates(live: Live, runtime: Runtime, protocols: Iterable[str]) -> dict[str, Gate]:
-    """The limits of each protocol."""
-    return {protocol: _gate(protocol, live, runtime) for protocol in protocols}
+def make_gates(
+    live: Live, runtime: Runtime, protocols: Iterable[str], *, quiet: bool = False
+) -> dict[str, Gate]:
+    """The limits of each protocol; `quiet` where another process that counts the same writes the log."""
+    return {protocol: _gate(protocol, live, runtime, quiet=quiet) for protocol in protocols}
 
 
 def session_factories(
@@ -120,7 +132,7 @@ class Ports:
     def listen(
         self, factories: Mapping[str, SessionFactory], held: Iterable[str] = ()
     ) -> "Deferred[list[None]]":
-        """Begin on all these endpoints; fires when all listen, or one cannot.
+        """Begin on all these endpoints; fires when all listen, or one cannot, with CannotListen.
 
         On those that are `held` connections wait in the socket, for whoever accepts them there.
         """
@@ -128,16 +140,18 @@ class Ports:
         self._held = frozenset(held)
         self._endpoints = frozenset(everything)
         return gatherResults(
-            [
-                serverFromString(self._reactor, with_backlog(endpoint, BACKLOG))
-                .listen(factory)
-                .addCallback(self._took, endpoint)
-                for endpoint, factory in everything.items()
-            ],
-            consumeErrors=True,
+            [Deferred.fromCoroutine(self._take(*one)) for one in everything.items()], consumeErrors=True
         )
 
-    def _took(self, port: Any, endpoint: str) -> None:
+    async def _take(self, endpoint: str, factory: Factory) -> None:
+        try:
+            port: Any = await serverFromString(self._reactor, with_backlog(endpoint, BACKLOG)).listen(factory)
+        except LookupError:
+            raise CannotListen(endpoint, "systemd has handed over no such socket", _NO_SOCKET) from None
+        except (CannotListenError, OSError) as error:
+            why: Any = error.socketError if isinstance(error, CannotListenError) else error
+            remedy = _REMEDIES.get(getattr(why, "errno", 0), "correct the endpoint of this listener")
+            raise CannotListen(endpoint, getattr(why, "strerror", None) or why, remedy) from None
         if endpoint in self._held:
             port.stopReading()
         self._taken[endpoint] = port
@@ -186,9 +200,9 @@ def make_room(limits: Limits) -> str:
     return f"the system allows {hard} descriptors, which is too few for {sessions} sessions"
 
 
-def _gate(protocol: str, live: Live, runtime: Runtime) -> Gate:
+def _gate(protocol: str, live: Live, runtime: Runtime, *, quiet: bool) -> Gate:
     limits = partial(_limits_now, protocol, live)
-    return Gate(limits, runtime.now, Log(f"mailnode.{protocol}"))
+    return Gate(limits, runtime.now, None if quiet else Log(f"mailnode.{protocol}"))
 
 
 def _limits_now(protocol: str, live: Live) -> ConnectionLimits:

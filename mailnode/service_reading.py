@@ -14,6 +14,7 @@ from mailnode.fs import FileSystem
 from mailnode.net.shown import Shown, choosing, shown
 from mailnode.net.tls import TlsError, make_context
 from mailnode.tomlfile import ConfigurationError
+from mailnode.upkeep.certificate_files import key_of
 
 # What is wrong with the configuration, or with a file that it names.
 CANNOT_START = (ConfigurationError, TlsError, TokenKeysError)
@@ -64,9 +65,10 @@ def read_tls(tls: Tls, files: FileSystem) -> TlsFiles:
     """The files of [tls]. Raises TlsError."""
     stamp = stamp_of(tls, files)  # first: what changes meanwhile is read again
     facts = {one: _facts(one.certificate, files) for one in tls.certificates}
+    keys = {one: key_of(one, files) for one in facts}
 
     def context(authorities: str, *, tickets: bool) -> SSL.Context:
-        made = [make_context(one.certificate, one.key, authorities, tickets=tickets) for one in facts]
+        made = [make_context(one.certificate, key, authorities, tickets=tickets) for one, key in keys.items()]
         return choosing([(each, fact.names) for each, fact in zip(made, facts.values(), strict=True)])
 
     contexts = (context("", tickets=tls.tickets), context(tls.client_ca, tickets=False)) if facts else ()

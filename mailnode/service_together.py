@@ -51,6 +51,7 @@ class Together:
 
     def __init__(self, entrance: Entrance, gates: Mapping[str, Gate]) -> None:
         self._feed: ChangeFeed = entrance.feed
+        self._realm = entrance.realm
         self._sessions: LiveSessions = entrance.sessions
         self._throttle: LoginThrottle = entrance.throttle
         self._gates = gates
@@ -63,11 +64,11 @@ class Together:
             "say": self._hear_said,
         }
 
-    def tell(self, say: Say) -> None:
-        """From here on tell the others by `say`."""
+    def tell(self, say: Say, soon: Say) -> None:
+        """From here on tell the others by `say`; by `soon` what there can be much of in a moment."""
 
         def feed(key: MailboxKey) -> None:
-            say("feed", key[0], key[1])
+            soon("feed", key[0], key[1])
 
         self._feed.tell = feed
         self._throttle.tell = lambda told: say(*_login_message(told))
@@ -92,6 +93,7 @@ class Together:
         yield from map(_login_message, self._throttle.known())
 
     def _hear_feed(self, address: str, levels: list[str]) -> None:
+        self._realm.changed(address)
         self._feed.hear((address, tuple(levels)))
 
     def _hear_count(self, steps: list[tuple[str, str, int]]) -> None:

@@ -1,12 +1,13 @@
-"""The main process and its workers: processes in which people read their mail, POP3 and IMAP.
+"""The main process and its workers: processes in which mail comes in and is read, SMTP, LMTP, POP3 and IMAP.
 
 The main process holds the listening sockets, accepts nothing on them, and starts the workers, who do. What
-goes on in one of them the others hear through the main one (service_together). Mail comes in, waits and goes
-out in the main process alone, and so does what is done once: upkeep, the queue, the log.
+goes on in one of them the others hear through the main one (service_together). Mail waits and goes out in the
+main process alone, people send in it, and what is done once is done there: upkeep, the queue, the log.
 
 A worker that dies takes its sessions along, whose clients come again, and nothing else: what was written is
-on the disk, what was not was not acknowledged. Its place in the counts is given back, and another one is
-started. Connections that come meanwhile wait in the listening socket.
+on the disk, what was not was not acknowledged. Its place in the counts is given back, another one is started,
+and the queue looks for what it has accepted, by the ids, which begin with a word for each worker. Connections
+that come meanwhile wait in the listening socket.
 """
 
 import json
@@ -14,7 +15,9 @@ import os
 import socket
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
+from itertools import count
 from typing import Any
 
 from twisted.internet.defer import Deferred, DeferredList
@@ -22,15 +25,20 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
+from mailnode.delivery.moderation import Answer, Decided
 from mailnode.events.life import Bus
 from mailnode.events.log import Log
 from mailnode.net.limits import HAPPENED
-from mailnode.net.link import Link, LinkEnd
+from mailnode.net.link import Hear, Link, LinkEnd
+from mailnode.queue.runner import Busy, Runner
+from mailnode.queue.spool import Unreadable
 from mailnode.service_together import Together, event_of
 
+DECIDED = "decided"  # the answer to who asks for what a moderator has decided on before
 MOST = 4  # workers, where the configuration leaves their number to the machine
 LINK, FIRST_PORT = 3, 4  # descriptors of a worker
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds before another one is started for one that died
+_LEVELS = {level.name: level for level in LogLevel.iterconstants()}
 LONG_LIFE = 60.0  # seconds after which a death is no sign that the next one dies too
 
 
@@ -42,8 +50,9 @@ def how_many(wanted: int) -> int:
 class _Worker(ProcessProtocol):
     """One process as the main one knows it; `ready` says whether it serves, or has ended before it did."""
 
-    def __init__(self, began: float, over: Callable[["_Worker", str], None]) -> None:
+    def __init__(self, began: float, word: str, over: Callable[["_Worker", str], None]) -> None:
         self.began = began
+        self.word = word  # with which its ids begin
         self.link: Link | None = None
         self.ready: Deferred[bool] = Deferred()
         self.ended: Deferred[None] = Deferred()
@@ -55,6 +64,11 @@ class _Worker(ProcessProtocol):
         """Tell it something."""
         if self.link is not None:
             self.link.say(*message)
+
+    def say_soon(self, *message: object) -> None:
+        """The same for what can wait for a moment."""
+        if self.link is not None:
+            self.link.say_soon(*message)
 
     def count(self, steps: list[tuple[str, str, int]]) -> None:
         """Remember what it has counted, as far as that ends with it."""
@@ -86,10 +100,21 @@ class Workers:
     """All of them."""
 
     def __init__(
-        self, path: str, count: int, *, reactor: Any, together: Together, bus: Bus, key: bytes
+        self,
+        path: str,
+        number: int,
+        *,
+        reactor: Any,
+        together: Together,
+        bus: Bus,
+        queue: Runner,
+        decide: Callable[[Answer], Awaitable[None]],
+        key: bytes,
     ) -> None:
+        self._queue = queue
+        self._decide = decide
         self._path = path
-        self._count = count
+        self._number = number
         self._reactor = reactor
         self._together = together
         self._bus = bus
@@ -100,6 +125,8 @@ class Workers:
         self._pause = FIRST_PAUSE
         self._stopping = False
         self._waiting: list[Any] = []
+        # No id that is made without a word has a U in it (runtime.Runtime), so that none begins like these.
+        self._words = map("{}U".format, count(1))
 
     @property
     def pids(self) -> list[int]:
@@ -111,17 +138,21 @@ class Workers:
     async def start(self, ports: Mapping[str, Any]) -> None:
         """Have all of them accept on these ports, by endpoint; fires when they do, or have died."""
         self._ports = dict(ports)
-        if self._count:
-            self._together.tell(self._say_to_all)
-        await DeferredList([self._start_one().ready for _ in range(self._count)])
+        if self._number:
+            self._together.tell(self._say_to_all, self._say_to_all_soon)
+        await DeferredList([self._start_one().ready for _ in range(self._number)])
 
     def _start_one(self) -> _Worker:
-        worker = _Worker(self._reactor.seconds(), self._over)
+        worker = _Worker(self._reactor.seconds(), next(self._words), self._over)
         ours, theirs = socket.socketpair()
         places = {endpoint: FIRST_PORT + number for number, endpoint in enumerate(self._ports)}
         descriptors = {place: self._ports[endpoint].fileno() for endpoint, place in places.items()}
         families = {endpoint: int(port.socket.family) for endpoint, port in self._ports.items()}
-        told = {"config": self._path, "ports": {name: [places[name], families[name]] for name in places}}
+        told = {
+            "config": self._path,
+            "word": worker.word,
+            "ports": {name: [places[name], families[name]] for name in places},
+        }
         try:
             self._reactor.spawnProcess(
                 worker,
@@ -132,8 +163,14 @@ class Workers:
             )
         finally:
             theirs.close()
-        hears = {**self._relayed(worker), "ready": lambda: worker.ready.callback(True)}
-        worker.link = Link({**hears, "event": self._publish, "log": _write}, worker.hang_up, self._reactor)
+        hears: dict[str, Hear] = {
+            **self._relayed(worker),
+            "ready": lambda: worker.ready.callback(True),
+            "event": self._publish,
+            "log": _write,
+            "queued": self._queue.hear,
+        }
+        worker.link = Link(hears, worker.hang_up, self._reactor, {"decide": self._decided})
         self._reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, LinkEnd(worker.link))
         ours.close()
         worker.say("hello", self._key.hex())
@@ -150,6 +187,10 @@ class Workers:
     def _say_to_all(self, *message: object) -> None:
         for worker in self._workers:
             worker.say(*message)
+
+    def _say_to_all_soon(self, *message: object) -> None:
+        for worker in self._workers:
+            worker.say_soon(*message)
 
     def _relayed(self, worker: _Worker) -> Mapping[str, Callable[..., None]]:
         """What one says, the others and the main process hear."""
@@ -168,21 +209,35 @@ class Workers:
         self._together.hears[kind](*message)
         for other in self._workers:
             if other is not origin:
-                other.say(kind, *message)
+                (other.say_soon if kind == "feed" else other.say)(kind, *message)
 
     def _publish(self, name: str, *values: Any) -> None:
         self._bus.publish(event_of(name, *values))
 
-    def reload(self) -> None:
-        """Have all of them read the configuration again."""
-        self._say_to_all("reload")
+    async def _decided(self, word: str, message: str) -> str:
+        """Do what a moderator wants; gives why not."""
+        try:
+            await self._decide(Answer(word, message))
+        except Decided:
+            return DECIDED
+        except (Busy, Unreadable, OSError) as error:
+            return f"{type(error).__name__} {error}"
+        return ""
+
+    async def reload(self) -> None:
+        """Have all of them read the configuration again; returns when what they took of it is in force."""
+        links = [worker.link for worker in self._workers if worker.link is not None]
+        await DeferredList([Deferred.fromCoroutine(link.ask("reload")) for link in links], consumeErrors=True)
 
     # Ending
 
     def _over(self, worker: _Worker, reason: str) -> None:
         self._workers.remove(worker)
         self._relay(worker, "count", worker.known(-1))
-        if worker.leaves or self._stopping:
+        if self._stopping:
+            return
+        Deferred.fromCoroutine(self._queue.take_over(worker.word))
+        if worker.leaves:
             return
         lived = self._reactor.seconds() - worker.began
         self._pause = FIRST_PAUSE if lived > LONG_LIFE else self._pause
@@ -226,5 +281,9 @@ class Workers:
 
 def _write(namespace: str, level: str, text: str, event: str, fields: dict[str, object]) -> None:
     """A line of a worker's log, and the fact that it is made of."""
-    logger = Logger(namespace=namespace)
-    logger.emit(LogLevel.levelWithName(level), "{line}", line=text, event_name=event, fields=fields)
+    _logger(namespace).emit(_LEVELS[level], "{line}", line=text, event_name=event, fields=fields)
+
+
+@cache
+def _logger(namespace: str) -> Logger:
+    return Logger(namespace=namespace)

@@ -1,38 +1,47 @@
-"""A process in which people read their mail, started by the main one (service_workers).
+"""A process in which mail comes in and is read, started by the main one (service_workers).
 
-    python -m mailnode.worker '{"config": PATH, "ports": {ENDPOINT: [DESCRIPTOR, FAMILY], ...}}'
+    python -m mailnode.worker '{"config": PATH, "word": WORD, "ports": {ENDPOINT: [DESCRIPTOR, FAMILY], ...}}'
 
-It takes connections from sockets that listen already, and does what the main process says. When that is gone,
-it ends.
+It takes connections from sockets that listen already, and does what the main process says. When that dies the
+kernel ends this one in the same moment: what is half written then, the next start takes for remains.
 """
 
+import ctypes
+import errno
 import gc
 import json
 import os
 import signal
 import socket
 import sys
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogBeginner
-from twisted.python.failure import Failure
 
 from mailnode.auth.keys import lasting_key
+from mailnode.delivery.moderation import Answer, Decided
 from mailnode.events.log import Log, cut
 from mailnode.events.output import fields_of
 from mailnode.fs import FileSystem
 from mailnode.net.link import Link, LinkEnd
-from mailnode.service_entrance import READING, Entrance
+from mailnode.queue.admission import FromElsewhere
+from mailnode.queue.entry import Entry
+from mailnode.queue.spool import Spool
+from mailnode.service_arrivals import Arrivals
+from mailnode.service_entrance import IN_WORKERS, READING, Entrance
 from mailnode.service_listeners import make_gates, make_room, session_factories
 from mailnode.service_reading import CANNOT_START, read
 from mailnode.service_stopping import CHANGED, STOPPING, SWITCH_INTERVAL, Stopping
 from mailnode.service_together import Together, event_message
-from mailnode.service_workers import LINK
+from mailnode.service_workers import DECIDED, LINK
 from mailnode.upkeep.memory import ShortCollections
+from mailnode.wire.srs import Srs
 
 LINGER = 2.0  # seconds for the last words of sessions to go out
 DRAIN = 300.0  # seconds for sessions to end by themselves when another worker takes over
+_PR_SET_PDEATHSIG = 1  # of Linux's prctl()
 
 
 class Worker:
@@ -42,14 +51,16 @@ class Worker:
         path, ports = str(told["config"]), told["ports"]
         self._reactor = reactor
         self._log = Log("mailnode.worker")
-        self._entrance = entrance = Entrance(
-            path, read(path, FileSystem()), reactor, lambda path: self._log.warn("the disk fails", path=path)
-        )
+        self._entrance = entrance = Entrance(path, read(path, FileSystem()), reactor, str(told["word"]))
         live, runtime = entrance.live, entrance.runtime
-        gates = make_gates(live, runtime, READING)
+        gates = make_gates(live, runtime, IN_WORKERS, quiet=True)
         self._together = Together(entrance, gates)
+        spool = Spool(entrance.files, live.config.queue_directory)
+        way_in = FromElsewhere(runtime, spool, self._accepted)
+        smtp = Arrivals(entrance, way_in.begin, self._decide).smtp(entrance.tls)
+        serve = {**entrance.serve(), "smtp": smtp.serve, "lmtp": smtp.serve}
         people = dict.fromkeys(READING, entrance.asking)
-        self._factories = session_factories(live, runtime, entrance.serve(), people, None, gates)
+        self._factories = session_factories(live, runtime, serve, people, entrance.tls, gates)
         self._ports = ports
         self._listening: list[Any] = []
         self._collections = ShortCollections(reactor, gc, quiet=lambda: not entrance.realm.crowded)
@@ -59,13 +70,25 @@ class Worker:
             {
                 **self._together.hears,
                 "hello": self._begin,
-                "reload": self._reload,
                 "leave": self._leave,
                 "stop": self.stop,
             },
-            self.stop,
+            partial(os._exit, 1),  # a moment later the kernel would do it
             reactor,
+            {"reload": self._reload},
         )
+
+    # Telling the main process
+
+    def _accepted(self, entry: Entry) -> None:
+        self.link.say("queued", entry.id, entry.due, entry.came, entry.envelope.priority)
+
+    async def _decide(self, answer: Answer) -> None:
+        outcome = await self.link.ask("decide", answer.word, answer.message)
+        if outcome == DECIDED:
+            raise Decided
+        if outcome:
+            raise OSError(errno.EAGAIN, outcome)
 
     # Working
 
@@ -76,7 +99,10 @@ class Worker:
         make_room(entrance.live.config.limits)
         entrance.throttle.key = bytes.fromhex(key)
         entrance.logins.verifiers.key = lasting_key(entrance.live.config.login_key, entrance.files)
-        self._together.tell(self.link.say)
+        entrance.live.srs = Srs(
+            lasting_key(entrance.live.config.sender_key, entrance.files), entrance.runtime.now
+        )
+        self._together.tell(self.link.say, self.link.say_soon)
         entrance.bus.subscribe(lambda event: self.link.say_soon(*event_message(event)))
         entrance.disk.start()
         entrance.passwords.start()
@@ -88,19 +114,14 @@ class Worker:
             os.close(descriptor)
         self.link.say("ready")
 
-    def _reload(self) -> None:
-        Deferred.fromCoroutine(self._take_configuration()).addErrback(self._not_reloaded)
-
-    async def _take_configuration(self) -> None:
-        _, changed = await self._entrance.reload()
+    async def _reload(self) -> None:
+        try:
+            _, changed = await self._entrance.reload()
+        except CANNOT_START as error:  # the files have changed since the main process read them
+            self._log.warn("reload refused", mistake=error)
+            return
         for factory in self._factories.values():
             factory.dismiss(CHANGED, changed)
-
-    def _not_reloaded(self, failure: Failure) -> None:
-        if failure.check(*CANNOT_START):
-            self._log.warn("reload refused", mistake=failure.getErrorMessage())
-        else:
-            self._log.bug("reload failed", failure)
 
     # Ending
 
@@ -157,6 +178,7 @@ def main() -> None:
     """What the main process starts."""
     from twisted.internet import reactor as running  # noqa: TID251
 
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     reactor: Any = running
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a keyboard: the main process gets it too
     signal.signal(signal.SIGHUP, signal.SIG_IGN)

@@ -1,18 +1,21 @@
 """The bench's arithmetic and tables; what it measures needs other servers and is not run here."""
 
+import io
 import json
 import os
+import sys
+from collections.abc import Sequence
 from itertools import islice
 
-from twisted.trial.unittest import SynchronousTestCase
+from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
-from bench import corpus
+from bench import corpus, phases
 from bench.clients.crowd import imap
-from bench.measuring import Measured, Result, ratio
+from bench.measuring import Measured, Result, measure, ratio
 from bench.report import BEGIN, END, as_json, into_document, lines, markdown, text
-from bench.row import Figure, Row
+from bench.row import SHORT, Figure, Group, Row, Setting, Task
 from bench.rows import GROUPS
-from bench.sides import OURS
+from bench.sides import OURS, Side
 
 _LIMITS = {"fsyncs": [400.0, 2000.0], "loopback": [3000.0], "round trips": [40000.0]}
 
@@ -41,6 +44,99 @@ class Ratios(SynchronousTestCase):
         result = _result(Figure("ms"), ours=[_measured(1.0)], theirs=[None])
         self.assertIsNone(ratio(result, "peer", 0, 0))
         self.assertIsNone(ratio(result, "nobody", 0, 0))
+
+
+class _FakeSide(Side):
+    """A server that does nothing, or has ended badly."""
+
+    def __init__(self, name: str, *, ends: bool = True) -> None:
+        self.name = name
+        self.ports = {}
+        self._ends = ends
+
+    def login(self, person: str) -> str:
+        return person
+
+    def maildir(self, person: str) -> str:
+        return person
+
+    def start(self) -> None:
+        """It has."""
+
+    def pids(self) -> list[int]:
+        return [os.getpid()]
+
+    def close(self) -> None:
+        if not self._ends:
+            raise AssertionError("it did not end")
+
+
+class Measuring(SynchronousTestCase):
+    """What goes wrong costs one row of one side, or one group, and nothing that was measured before."""
+
+    def measured(self, *groups: Group) -> dict[str, Result]:
+        """The results of groups, by their rows."""
+        found: dict[str, Result] = {}
+        self.patch(sys, "stderr", io.StringIO())
+        measure(groups, SHORT, (), lambda result: found.update({result.row.name: result}))
+        return found
+
+    def test_troubles(self) -> None:
+        """A side that is missing, a row that fails, a side that does not end, a group that is broken."""
+
+        def missing(setting: Setting) -> Side:
+            raise SkipTest("not installed")
+
+        def strange(side: Side, task: Task) -> Sequence[float]:
+            return [1 / 0] if side.name == "peer" else [1.0]
+
+        figures = (Figure("ms"),)
+        rows = Row("good", figures, lambda side, task: [2.0]), Row("strange", figures, strange)
+        sides = {
+            OURS: lambda setting: _FakeSide(OURS),
+            "peer": lambda setting: _FakeSide("peer", ends=False),
+            "nobody": missing,
+        }
+        broken = Group("Broken", {OURS: sides[OURS]}, (Row("none", figures, strange),), growth=(None,))  # type: ignore[arg-type]
+        last = Group("Last", {OURS: sides[OURS]}, (Row("last", figures, strange),))
+        found = self.measured(Group("Some", sides, rows), broken, last)
+        values = {
+            name: {side: one[0] and one[0].values for side, one in result.sides.items()}
+            for name, result in found.items()
+        }
+        self.assertEqual(values["good"], {OURS: [2.0], "peer": [2.0]})
+        self.assertEqual(values["strange"], {OURS: [1.0], "peer": None})
+        self.assertEqual((values["none"], values["last"]), ({}, {OURS: [1.0]}))
+        self.assertEqual(
+            found["strange"].notes,
+            [
+                "nobody: not installed",
+                "peer failed at strange: division by zero",
+                "peer failed to end: it did not end",
+            ],
+        )
+        self.assertIn("Broken failed", found["none"].notes[0])
+        self.assertIn("none", text(found["none"], _LIMITS))
+
+
+class Watch(SynchronousTestCase):
+    """Where the time goes."""
+
+    def test_table(self) -> None:
+        """What is inside of something else is not counted twice."""
+        now = [0.0]
+        self.patch(phases.time, "perf_counter", lambda: now[0])
+        watch = phases.Phases()
+        with watch.group("IMAP"):
+            now[0] += 1
+            with watch.doing("starting"):
+                now[0] += 10
+                with watch.doing("filling"):
+                    now[0] += 100
+            now[0] += 1000
+        _, line, total = watch.lines()
+        self.assertEqual(line.split(), ["IMAP", "100.0", "10.0", "0.0", "0.0", "1001.0", "1111.0"])
+        self.assertEqual(total.split()[1:], line.split()[1:])
 
 
 class Tables(SynchronousTestCase):
@@ -115,6 +211,13 @@ class Corpus(SynchronousTestCase):
         few, many = list(islice(corpus.messages(), 5)), list(islice(corpus.messages(), 8))
         self.assertEqual(few, many[:5])
         self.assertNotEqual(few, list(islice(corpus.messages(seed=2), 5)))
+
+    def test_rare(self) -> None:
+        """The rare word is in the smallest mailbox in which it is searched, and rare."""
+        smallest = next(group.counts[0] for group in GROUPS if group.name == "IMAP, a mailbox")
+        found = [corpus.RARE_WORD.encode() in one for _, one in islice(corpus.messages(typical=50), 1000)]
+        self.assertLess(found.index(True), smallest)
+        self.assertEqual(sum(found), 1)
 
     def test_parts(self) -> None:
         """A Maildir of fewer messages has the first ones of the large one."""

@@ -48,6 +48,7 @@ ENDPOINTS = (
     "tcp:25:interface=127.0.0.1:backlog=5",
     "tcp6:25:interface=\\:\\:1",
     "unix:/run/x\\:y.sock:mode=660",
+    "unix:/x:mode=0660:lockfile=0:backlog=9",
     "systemd:domain=INET6:index=0",
     "systemd:domain=INET:name=smtp",
 )
@@ -65,6 +66,10 @@ BAD_ENDPOINTS = (
         "tcp:25\n",
     ),
     *("haproxy:tcp:25", "haproxy:"),
+    *("tcp:25:127.0.0.1", "tcp:25:interface=::1", "tcp:port=25:26", "tcp:25:port=26", "tcp6:25:backlog=x"),
+    *("tcp:25:interface=127.0.0.1:interface=127.0.0.2", "tcp:25:interface=127.0.0.1\\", "tcp:25\\"),
+    *("unix:/x:mode=999", "unix:/x:lockfile=x", "unix:/x:address=/y", "systemd:0:domain=INET:index=0"),
+    *("systemd:domain=INET:index=0:name=x", "systemd:domain=INET"),
     *("ssl:993", "stdio:", "unix:run/x", "unix:", "systemd:index=0", "systemd:domain=INET:index=x"),
 )
 BAD_ADDRESSES = (

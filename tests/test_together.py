@@ -25,11 +25,13 @@ class Process:
 
     def __init__(self, clock: Clock, key: bytes) -> None:
         self.feed, self.sessions = ChangeFeed(), LiveSessions()
+        self.changed: list[str] = []  # accounts, by others
         self.throttle = LoginThrottle(clock.seconds, Limits)
         self.throttle.key = key
         self.gate = Gate(lambda: ConnectionLimits(2, 3, 4, 5, 2), clock.seconds)
         entrance: Any = SimpleNamespace(
             feed=self.feed,
+            realm=SimpleNamespace(changed=self.changed.append),
             sessions=self.sessions,
             throttle=self.throttle,
             runtime=SimpleNamespace(clock=clock),
@@ -45,7 +47,7 @@ class TogetherTests(SynchronousTestCase):
         self.clock.advance(1_000_000)
         self.one, self.other = (Process(self.clock, b"key") for _ in range(2))
         for teller, hearer in ((self.one, self.other), (self.other, self.one)):
-            teller.together.tell(self.passing_on(hearer))
+            teller.together.tell(*2 * (self.passing_on(hearer),))
 
     def passing_on(self, hearer: Process) -> Any:
         """Say something to the other process, as the link does."""
@@ -67,6 +69,7 @@ class TogetherTests(SynchronousTestCase):
         heard.clear()
         self.other.feed.announce_account("anna")
         self.assertEqual(heard, [(), ()])
+        self.assertEqual((self.one.changed, self.other.changed), (["anna"], ["anna"]))
 
     def test_limits(self) -> None:
         """Connections of an address, of a person, of all, and new ones in a minute."""
@@ -96,7 +99,7 @@ class TogetherTests(SynchronousTestCase):
     def test_short_sessions(self) -> None:
         """Who is gone after a moment is never told of, but for the connection being new."""
         said: list[tuple[object, ...]] = []
-        self.one.together.tell(lambda *message: said.append(message))
+        self.one.together.tell(*2 * (lambda *message: said.append(message),))
         for _ in range(2):
             admission = self.one.gate.admit("192.0.2.1", trusted=False)
             assert isinstance(admission, Admission)

@@ -2,6 +2,7 @@
 
 import os
 import re
+import socket
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -51,6 +52,11 @@ class Sink:
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
         self._thread = Thread(target=self._read, daemon=True)
         self._thread.start()
+        wait_until(self._listens, "the sink to listen")  # else a queue leaves it alone for a while
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def _read(self) -> None:
         assert self._process.stdout is not None

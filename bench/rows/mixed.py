@@ -82,8 +82,8 @@ def _fill(setting: Setting) -> Callable[[Side], None]:
     def fill(side: Side) -> None:
         fill_all(setting)(side)
         if isinstance(side, Mailnode):
-            for person in PEOPLE:
-                side.reindex(person)
+            done = side.server.command("store", "reindex")
+            assert done.exit_code == 0, done.output
 
     return fill
 

@@ -100,6 +100,6 @@ MAILDROP = Group(
         Row("RETR of all", (Figure("MB/s"),), _download(pipelined=False), limit="loopback"),
         Row("RETR of all, pipelined", (Figure("MB/s"),), _download(pipelined=True), limit="loopback"),
     ),
-    (125, 3000),
+    (125, 1500),
     GROWING,
 )

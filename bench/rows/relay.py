@@ -124,5 +124,5 @@ RELAY = Group(
         Row("pass, 20 connections", _RATE, _pass, limit="fsyncs"),
         Row("drain of a full queue", _RATE, _drain),
     ),
-    (300, 2000),
+    (300, 1000),
 )

@@ -4,9 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 
-from bench.clients.imap import Client
 from bench.row import GROWING, Figure, Group, Row, Setting, Task
-from bench.sides import OURS, DovecotSide, Mailnode, Side, started
+from bench.sides import OURS, DovecotSide, Mailnode, Side, filled
 
 _MESSAGES = 3  # in each mailbox
 
@@ -20,7 +19,7 @@ def _start(side: Side, task: Task) -> Sequence[float]:
     side.stop()
     begun = time.perf_counter()
     side.start()
-    with closing(Client(side.ports["imap"], side.login(f"user{task.count - 1}"))) as client:
+    with closing(side.imap(f"user{task.count - 1}")) as client:
         client.command(b"SELECT INBOX")
         return [time.perf_counter() - begun]
 
@@ -37,8 +36,8 @@ def _fill(setting: Setting) -> Callable[[Side], None]:
 START = Group(
     "Start",
     {
-        OURS: lambda setting: started(Mailnode(_names(setting.count)), _fill(setting)),
-        "dovecot": lambda setting: started(DovecotSide(), _fill(setting)),
+        OURS: lambda setting: filled(Mailnode(_names(setting.count)), _fill(setting)),
+        "dovecot": lambda setting: filled(DovecotSide(), _fill(setting)),
     },
     (Row("until one of so many has logged in", (Figure("s", more=False),), _start),),
     (50, 1000),

@@ -73,15 +73,15 @@ SMTP = Group(
         "postfix, swift": lambda setting: started(PostfixSide(_PEOPLE, "postfix, swift", swift=True)),
     },
     (
-        Row("1 connection, a message each", _STORED, _in(1, kept=False), (100, 1000), limit="fsyncs"),
-        Row("1 connection, many messages", _STORED, _in(1), (200, 2000), limit="fsyncs"),
-        Row("20 connections, a message each", _STORED, _in(20, kept=False), (400, 5000), limit="fsyncs"),
-        Row("20 connections, many messages", _STORED, _in(20), (600, 10000), limit="fsyncs"),
-        Row("200 connections, a message each", _STORED, _in(200, kept=False), (400, 5000), limit="fsyncs"),
-        Row("200 connections, many messages", _STORED, _in(200), (600, 10000), limit="fsyncs"),
-        Row("5 mailboxes each, 20 connections", _STORED, _in(20, recipients=5), (200, 2000), limit="fsyncs"),
-        Row("100 KB each, 20 connections", _MB, _large(100_000, 20), (200, 2000), limit="loopback"),
-        Row("20 MB each, 4 connections", _MB, _large(20_000_000, 4), (8, 40), limit="loopback"),
+        Row("1 connection, a message each", _STORED, _in(1, kept=False), (100, 600), limit="fsyncs"),
+        Row("1 connection, many messages", _STORED, _in(1), (200, 1200), limit="fsyncs"),
+        Row("20 connections, a message each", _STORED, _in(20, kept=False), (400, 2000), limit="fsyncs"),
+        Row("20 connections, many messages", _STORED, _in(20), (600, 4000), limit="fsyncs"),
+        Row("200 connections, a message each", _STORED, _in(200, kept=False), (400, 2000), limit="fsyncs"),
+        Row("200 connections, many messages", _STORED, _in(200), (600, 4000), limit="fsyncs"),
+        Row("5 mailboxes each, 20 connections", _STORED, _in(20, recipients=5), (200, 1000), limit="fsyncs"),
+        Row("100 KB each, 20 connections", _MB, _large(100_000, 20), (200, 1000), limit="loopback"),
+        Row("20 MB each, 4 connections", _MB, _large(20_000_000, 4), (8, 20), limit="loopback"),
     ),
 )
 
@@ -106,9 +106,9 @@ LMTP = Group(
         "dovecot": lambda setting: started(DovecotSide(), _make_boxes),
     },
     (
-        _lmtp("1 connection, many messages", 1, (200, 2000)),
-        _lmtp("20 connections, a message each", 20, (400, 5000), kept=False),
-        _lmtp("20 connections, many messages", 20, (600, 10000)),
-        _lmtp("5 mailboxes each, 20 connections", 20, (200, 2000), recipients=5),
+        _lmtp("1 connection, many messages", 1, (200, 1200)),
+        _lmtp("20 connections, a message each", 20, (400, 2000), kept=False),
+        _lmtp("20 connections, many messages", 20, (600, 4000)),
+        _lmtp("5 mailboxes each, 20 connections", 20, (200, 1000), recipients=5),
     ),
 )

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from mailnode.counting import plural
 from mailnode.fs import FileSystem
 from mailnode.store import subscriptions
 from mailnode.store.verify import Finding, Folder, Tree, examine
@@ -74,10 +75,11 @@ def survey(tree: Tree, files: FileSystem, now: float) -> Iterator[tuple[str, str
     yield "tree", tree.root
     yield "folders", str(counted.folders)
     yield "messages", f"{counted.messages} ({counted.octets / 1_000_000:.1f} MB)"
-    yield "UIDs", f"{counted.changing} UIDs change"
+    yield "UIDs", f"{counted.changing} {plural(counted.changing, 'UID changes', 'UIDs change')}"
     yield from _lines(counted.reasons)
     if counted.first:
-        yield "", f"{counted.first} messages have none yet and get their first"
+        one, more = "message has none yet and gets its", "messages have none yet and get their"
+        yield "", f"{counted.first} {plural(counted.first, one, more)} first"
     kept = counted.folders - len(counted.without_validity)
     yield "UIDVALIDITYs", f"{kept} of {counted.folders} are kept"
     yield from _lines(counted.without_validity)

@@ -1,6 +1,7 @@
 """`mailnode backup` and `mailnode restore`: the mail of everybody on another disk, and back."""
 
 import contextlib
+import errno
 import json
 import os
 import re
@@ -29,6 +30,7 @@ from mailnode.admin.queue_restore import restore_queue
 from mailnode.config import Config
 from mailnode.config_rules import address as check_address
 from mailnode.config_sending import FILES
+from mailnode.counting import counted
 from mailnode.fs import FileSystem
 from mailnode.queue.saved import save
 from mailnode.queue.spool import Spool
@@ -40,6 +42,7 @@ from mailnode.store.restore import NoBackup, Source, restore
 from mailnode.store.trees import remove_tree
 from mailnode.store.values import Name
 from mailnode.store.verify import read_tree
+from mailnode.upkeep.certificate_files import key_of
 
 if TYPE_CHECKING:
     from mailnode.admin.command import Command
@@ -130,7 +133,8 @@ def _tell(where: str, copied: _Copied, mailboxes: int, *, as_json: bool, err: bo
         told = json.dumps({"backup": where, "mailboxes": mailboxes, **copied.row()}, indent=2)
     else:
         size = f"{counts.octets / 1_000_000:.1f} MB"
-        told = f"{where}: {mailboxes} mailboxes, {counts.messages} messages, {size}"
+        told = f"{where}: {counted(mailboxes, 'mailbox', 'mailboxes')}"
+        told += f", {counted(counts.messages, 'message')}, {size}"
         told += f", {copied.queue} in the queue" if copied.queue else ""
         told += f"; {counts.linked} of them as in the backup before." if counts.linked else "."
     click.echo(told, err=err)
@@ -184,7 +188,8 @@ def _configuration(what: _What) -> list[str]:
     config, tls = what.config, what.config.tls
     paths = [what.command.path, config.mailboxes]
     if what.with_keys:
-        paths += [path for pair in tls.certificates for path in (pair.certificate, pair.key)]
+        for one in tls.certificates:
+            paths += [one.certificate, one.key, key_of(one, what.files)]
         paths += [tls.client_ca, config.login_key, config.sender_key, config.auth.oauth.keys]
         relays = (*config.routes.values(), *config.sender_routes.values())
         paths += [getattr(relay, key) for relay in relays for key in FILES]
@@ -236,18 +241,32 @@ def _remove_older(files: FileSystem, directory: str, keep: int) -> None:
 
 
 def _to_tar(what: _What, path: str) -> _Copied:
-    with contextlib.ExitStack() as stack:
-        if path == "-":
-            stream: Any = sys.stdout.buffer
-        else:
-            stream = what.files.create(os.path.abspath(path))
-            stack.callback(stream.close)
-        sink = Tar(what.files, stream)
-        copied = _copy_all(sink, what)
-        sink.put(SUMMARY, _summary(what, copied))
-        sink.close()
-        if path != "-":
-            stream.sync()
+    if path == "-":
+        return _archived(what, sys.stdout.buffer)
+    path = os.path.abspath(path)
+    if what.files.stat(path) is not None:
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
+    unfinished = f"{path}.partial"  # what is cut off is not taken for an archive
+    what.files.unlink(unfinished, missing_ok=True)
+    file = what.files.create(unfinished)
+    try:
+        copied = _archived(what, file)
+        file.sync()
+        what.files.rename(unfinished, path)
+    except BaseException:
+        what.files.unlink(unfinished, missing_ok=True)
+        raise
+    finally:
+        file.close()
+    what.files.sync_directory(os.path.dirname(path))
+    return copied
+
+
+def _archived(what: _What, stream: Any) -> _Copied:
+    sink = Tar(what.files, stream)
+    copied = _copy_all(sink, what)
+    sink.put(SUMMARY, _summary(what, copied))
+    sink.close()
     return copied
 
 
@@ -336,5 +355,5 @@ def _row_of(name: Name, taken: Taken) -> dict[str, Any]:
 
 
 def _row(row: dict[str, Any]) -> str:
-    text = f"  {row['folder']:<30} {row['added']:>8} put back {row['known']:>8} were there"
+    text = f"  {row['folder']:<30} {row['added']:>8} put back {row['known']:>8} there already"
     return text + (f" {row['damaged']:>8} damaged" if row["damaged"] else "")

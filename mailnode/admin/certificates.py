@@ -19,6 +19,7 @@ from mailnode.config import Certificate, Tls
 from mailnode.fs import FileSystem
 from mailnode.net.shown import covers, names_of
 from mailnode.tomlfile import Mistake
+from mailnode.upkeep.certificate_files import key_of
 
 _AUTHORITY_DAYS = 3650
 _SERVER_DAYS = 825  # what Apple's systems accept at most
@@ -150,7 +151,7 @@ def _looked_at(pair: Certificate, files: FileSystem) -> tuple[x509.Certificate |
         remedy = "Put a PEM certificate there, the server's own first."
         return None, Mistake(pair.certificate, 1, "", NO_CERTIFICATE, remedy)
     try:
-        key = serialization.load_pem_private_key(_read(pair.key, files), password=None)
+        key = serialization.load_pem_private_key(_read(key_of(pair, files), files), password=None)
     except (OSError, ValueError, TypeError):
         remedy = "Put the PEM private key there, without a passphrase."
         return certificate, Mistake(pair.key, 1, "", NO_KEY, remedy)

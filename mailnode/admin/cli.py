@@ -17,7 +17,7 @@ from mailnode.admin import templates
 from mailnode.admin.alias_commands import alias
 from mailnode.admin.backup_commands import backup, restore_command
 from mailnode.admin.certificates import inspect, write_certificates
-from mailnode.admin.command import JSON, Command, checked, failed
+from mailnode.admin.command import JSON, Command, Program, checked, failed, unanswered
 from mailnode.admin.completion import completion
 from mailnode.admin.control import ControlError, ask
 from mailnode.admin.dns_command import dns
@@ -40,6 +40,7 @@ from mailnode.config import Config
 from mailnode.config_reading import examine
 from mailnode.config_rules import domain_name
 from mailnode.config_services import client_hosts
+from mailnode.counting import counted
 from mailnode.tomlfile import ConfigurationError, Fault, Mistake
 
 
@@ -50,7 +51,7 @@ def _ip_address(text: str) -> str:
         raise Fault("is not an IP address", "For example: 192.168.1.2") from None
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--config",
     "path",
@@ -228,7 +229,7 @@ def _keys_of_tokens(config: Config, outside: Outside) -> list[Mistake]:
 
 def _summary(mistakes: int, warnings: int) -> str:
     counts = ((mistakes, "mistake"), (warnings, "warning"))
-    said = [f"{count} {word}{'s' if count > 1 else ''}" for count, word in counts if count]
+    said = [counted(count, word) for count, word in counts if count]
     return ", ".join(said) or "The configuration is good."
 
 
@@ -244,11 +245,11 @@ def reload(command: Command, *, as_json: bool) -> None:
     Example:
       mailnode reload
     """
-    config = examine(command.path, command.outside.files).loaded.config
+    found = examine(command.path, command.outside.files)
     try:
-        answer = ask(config.control_socket, {"command": "reload"})
+        answer = ask(found.loaded.config.control_socket, {"command": "reload"})
     except ControlError as error:
-        raise click.ClickException(str(error)) from None
+        raise unanswered(found, command.path, error) from None
     taken, warnings, mistakes = (
         answer.get("ok") is True,
         _texts(answer, "warnings"),

@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
+from mailnode.admin.control import ControlError, NotRunning
 from mailnode.admin.outside import Outside
 from mailnode.config import Loaded
-from mailnode.config_reading import examine
+from mailnode.config_reading import Examination, examine
 from mailnode.tomlfile import Fault, Mistake
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -32,6 +33,19 @@ class Command:
         if mistakes:
             raise failed(mistakes)
         return found.loaded
+
+
+class Program(click.Group):
+    """All commands; where nobody reads what one writes, it ends with exit code 1 and without a word."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """click's. A command may have put into words what a file system says; this is no such failure."""
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            if isinstance(error.__context__, BrokenPipeError):
+                raise error.__context__ from None
+            raise
 
 
 def held_against(rule: Callable[[str], str], text: str) -> str:
@@ -57,3 +71,9 @@ def checked(rule: Callable[[str], str]) -> Callable[[click.Context, click.Parame
 def failed(mistakes: Sequence[Mistake]) -> click.ClickException:
     """What ends a command that cannot work with such a configuration."""
     return click.ClickException("\n".join(["the configuration has mistakes", *map(str, mistakes)]))
+
+
+def unanswered(found: Examination, path: str, error: ControlError) -> click.ClickException:
+    """What ends a command that no server answers; where that would be stands in the file at `path`."""
+    unread = [one for one in found.mistakes if one.file == path and not one.key]
+    return failed(unread) if unread and isinstance(error, NotRunning) else click.ClickException(str(error))

@@ -20,6 +20,7 @@ from mailnode.config import Config, Listener
 from mailnode.config_reading import Examination
 from mailnode.config_rules import endpoint_interface, endpoint_port
 from mailnode.config_services import client_hosts
+from mailnode.counting import counted
 from mailnode.fs import FileSystem
 from mailnode.queue.spool import ASIDE
 from mailnode.tomlfile import Mistake
@@ -89,7 +90,7 @@ class Examiner:
         for one in mistakes[:MANY]:
             yield wrong("configuration", _placed(one), one.remedy)
         if len(mistakes) > MANY:
-            text = f"{len(mistakes) - MANY} more mistakes"
+            text = counted(len(mistakes) - MANY, "more mistake")
             yield wrong("configuration", text, f"Run: mailnode --config {self._path} check")
         for one in warnings:
             yield warning("configuration", _placed(one), one.remedy)
@@ -237,10 +238,8 @@ class Examiner:
         except OSError:
             return  # told with who may look at it
         if count:
-            text = f"{count} files could not be read and lie in {path}"
-            yield warning(
-                "queue", text, "The server's log says why; put them back one folder up when mended."
-            )
+            text = f"{counted(count, 'file')} could not be read, in {path}"
+            yield warning("queue", text, "The server's log says why; put back one folder up what is mended.")
 
     def _owner(self, path: str) -> int | None:
         facts = self._files.stat(path)

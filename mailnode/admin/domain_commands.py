@@ -19,6 +19,7 @@ from mailnode.admin.toml_lines import with_items
 from mailnode.config import Loaded
 from mailnode.config_reading import examine
 from mailnode.config_rules import domain_name, looked_up, split_address
+from mailnode.counting import counted
 from mailnode.fs import FileSystem
 
 _NAME = click.argument(
@@ -106,7 +107,11 @@ def list_domains(command: Command, *, as_json: bool) -> None:
         click.echo(json.dumps(counts, indent=2))
         return
     for name, count in counts.items():
-        click.echo(f"{name}  {', '.join(f'{number} {kind}' for kind, number in count.items())}")
+        told = (counted(number, _ONE[kind], kind) for kind, number in count.items())
+        click.echo(f"{name}  {', '.join(told)}")
+
+
+_ONE = {"mailboxes": "mailbox", "aliases": "alias", "lists": "list"}
 
 
 def _counted(loaded: Loaded, name: str) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
+from mailnode.counting import counted
 from mailnode.events.journal import Row
 
 Sessions = Mapping[str, Sequence[Row]]
@@ -60,7 +61,7 @@ def _accepted(row: Row, sessions: Sessions) -> str:
     named = f", Message-ID {row['message_id']}" if row.get("message_id") else ""
     return (
         f"accepted as {row.get('message')} in session {row.get('connection')} from {peer}{hello}{login}: "
-        f"from <{row.get('reverse_path')}> to {recipients}, {row.get('octets')} octets{named}"
+        f"from <{row.get('reverse_path')}> to {recipients}, {_many(row, 'octets', 'octet')}{named}"
     )
 
 
@@ -77,6 +78,12 @@ def _flagged(row: Row, sessions: Sessions) -> str:
 
 def _place(row: Row, prefix: str = "") -> str:
     return f"{row.get(prefix + 'mailbox')} of {row.get(prefix + 'address')}"
+
+
+def _many(row: Row, key: str, thing: str) -> str:
+    """A number that an event tells, and of what."""
+    number = row.get(key)
+    return counted(number, thing) if isinstance(number, int) else f"{number} {thing}s"
 
 
 def _refused(row: Row, _: Sessions) -> str:
@@ -109,22 +116,23 @@ _SENTENCES: Mapping[str, Callable[[Row, Sessions], str]] = {
     "Delivered": lambda row, _: f"delivered to {_place(row)}",
     "Held": lambda row, _: f"held in the queue until {when(row.get('until'))}",
     "Postponed": lambda row, _: (
-        f"tried {row.get('tries')} times; the next try is at {when(row.get('until'))}"
+        f"tried {_many(row, 'tries', 'time')}; the next try is at {when(row.get('until'))}"
     ),
-    "Expanded": lambda row, _: f"goes on to the {row.get('members')} members of {row.get('address')}",
+    "Expanded": lambda row, _: f"goes on to {_many(row, 'members', 'member')} of {row.get('address')}",
     "Relayed": lambda row, _: f"{row.get('host')} took it for {row.get('recipient')}: {row.get('reply')}",
     "PutOff": lambda row, _: (
         f"{row.get('host')} did not take it yet for {row.get('recipient')}: {row.get('reply')}"
     ),
     "MaybeTwice": lambda row, _: (
         f"{row.get('host')} had all of it and did not answer: "
-        f"{row.get('recipients')} recipients may get it twice"
+        f"{_many(row, 'recipients', 'recipient')} may get it twice"
     ),
     "Failed": lambda row, _: f"given up for {row.get('recipient')}: {row.get('reason')}",
     "Ended": lambda row, _: "left the queue: it was delivered or given up for each recipient",
+    "Dropped": lambda row, _: "removed from the queue by an administrator; who lacked it does not get it",
     "Reported": lambda row, _: f"{row.get('address')} was told what became of it",
     "NotTold": lambda row, _: f"{row.get('address')} is not told what became of it: {row.get('reason')}",
-    "Shown": lambda row, _: f"shown to {row.get('address')} in {row.get('count')} places",
+    "Shown": lambda row, _: f"shown to {row.get('address')} in {_many(row, 'count', 'place')}",
     "Flagged": _flagged,
     "Copied": lambda row, sessions: f"copied from {_place(row)} to {_place(row, 'to_')} {_by(row, sessions)}",
     "Moved": lambda row, sessions: f"moved from {_place(row)} to {_place(row, 'to_')} {_by(row, sessions)}",

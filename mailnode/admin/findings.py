@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from mailnode.counting import counted
+
 State = Literal["good", "warning", "wrong"]
 
 _STATES: tuple[State, ...] = ("good", "warning", "wrong")  # what matters most stands nearest to the prompt
@@ -55,7 +57,8 @@ def told(findings: Iterable[Finding]) -> Iterator[str]:
             yield f"  {one.topic}: {plain(one.text)}"
             if one.remedy:
                 yield f"      {plain(one.remedy)}"
-    yield ", ".join(f"{sum(one.state == state for one in found)} {state}" for state in _STATES)
+    numbers = {state: sum(one.state == state for one in found) for state in _STATES}
+    yield f"{numbers['good']} good, {counted(numbers['warning'], 'warning')}, {numbers['wrong']} wrong"
 
 
 def plain(text: str) -> str:

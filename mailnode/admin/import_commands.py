@@ -14,6 +14,7 @@ from mailnode.admin.command import JSON
 from mailnode.admin.imap_source import Account as ImapAccount
 from mailnode.admin.imap_source import ImapSource, SourceFailed, There
 from mailnode.admin.on_disk import Reading, Tools, as_owner, chosen_mail, plain, progress, shown
+from mailnode.counting import plural
 from mailnode.store.account import Account
 from mailnode.store.export import Exported, export_maildir, export_mbox
 from mailnode.store.importing import (
@@ -78,7 +79,7 @@ def _tell(rows: list[tuple[Name, Taken]], *, as_json: bool) -> None:
         )
         return
     for name, taken in rows:
-        click.echo(f"  {shown(name):<30} {taken.added:>8} came {taken.known:>8} were there")
+        click.echo(f"  {shown(name):<30} {taken.added:>8} came {taken.known:>8} there already")
     if not rows:
         click.echo("There is no mail.")
 
@@ -268,7 +269,8 @@ def _export(command: "Command", address: str, target: str, write: Any, *, as_jso
         click.echo(json.dumps({"folders": told}, indent=2))
         return
     for one in rows:
-        click.echo(f"  {shown(one.folder):<30} {one.messages:>8} messages  {plain(one.path)}")
+        word = plural(one.messages, "message")
+        click.echo(f"  {shown(one.folder):<30} {one.messages:>8} {word:<8}  {plain(one.path)}")
     if not rows:
         click.echo("There is no mail.")
 

@@ -13,6 +13,7 @@ from mailnode.admin.names_edits import adding_list, changing_list, joining, leav
 from mailnode.admin.toml_lines import Value
 from mailnode.config_lists import MailingList, https_url
 from mailnode.config_rules import address, address_or_nothing, one_line
+from mailnode.counting import counted
 
 _NAME = click.argument("list_name", metavar="LIST", callback=checked(address), shell_complete=complete_lists)
 _MEMBERS = click.argument("members", metavar="MEMBER...", nargs=-1, required=True, callback=checked(address))
@@ -151,7 +152,7 @@ def list_lists(command: Command, *, as_json: bool) -> None:
         click.echo(json.dumps({name: asdict(entry) for name, entry in found.items()}, indent=2))
         return
     for name, entry in found.items():
-        click.echo(f"{name}  {len(entry.members)} members, {entry.posting}  {entry.name}".rstrip())
+        click.echo(f"{name}  {counted(len(entry.members), 'member')}, {entry.posting}  {entry.name}".rstrip())
     if not found:
         click.echo("No list yet. Make one with: mailnode list add LIST MEMBER...", err=True)
 

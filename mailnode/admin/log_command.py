@@ -60,8 +60,6 @@ def log(
             with suppress(KeyboardInterrupt), closing(Follower(files, journal, mark)) as follower:
                 for some in _coming(follower, command.outside.sleep):
                     _show(list(chosen(line for line in some if word in line.lower())), as_json=as_json)
-    except BrokenPipeError:
-        raise  # whoever read it has seen enough
     except OSError as error:
         remedy = "run this as root or as the server's user"
         raise click.ClickException(f"{error.filename or journal.path}: {error.strerror}; {remedy}") from None

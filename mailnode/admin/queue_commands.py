@@ -14,8 +14,14 @@ import click
 
 from mailnode.admin.command import JSON
 from mailnode.admin.control import ControlError, NotRunning, ask
+from mailnode.admin.on_disk import lent_to_owner_of
 from mailnode.admin.queue_control import IDS, no_such
+from mailnode.config import Config
+from mailnode.counting import counted
+from mailnode.events.journal import Journal, line_of
+from mailnode.events.life import Dropped, Event
 from mailnode.events.log import escape
+from mailnode.fs import FileSystem
 from mailnode.message.trace import date_time
 from mailnode.queue.changes import CHANGES, HELD, Change
 from mailnode.queue.entry import Approval, Entry, Fate, Proof
@@ -145,7 +151,7 @@ def list_messages(
         to_whom = ", ".join(
             escape(one["address"]) for one in _row(entry)["recipients"] if one["state"] == left.value
         )
-        tried = f", tried {entry.tries} times" if entry.tries else ""
+        tried = f", tried {counted(entry.tries, 'time')}" if entry.tries else ""
         click.echo(f"{entry.id}  {_due(entry)}{tried}  <{_sender(entry)}> to {to_whom}")
     if not found and (wanted.given or not spool.names()):
         click.echo("Nothing waits.")
@@ -175,8 +181,8 @@ def show(command: "Command", id: str, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({**_row(entry), "octets": octets, "header": lines}, indent=2))
         return
-    click.echo(f"{entry.id}  <{_sender(entry)}>, {octets} octets")
-    click.echo(f"  came {date_time(entry.came)}, {_due(entry)}, tried {entry.tries} times")
+    click.echo(f"{entry.id}  <{_sender(entry)}>, {counted(octets, 'octet')}")
+    click.echo(f"  came {date_time(entry.came)}, {_due(entry)}, tried {counted(entry.tries, 'time')}")
     for one in _row(entry)["recipients"]:
         said = ": ".join(one[key] for key in ("state", "status", "reason", "diagnostic") if one[key])
         click.echo(_printable(f"  <{one['address']}> {said}"))
@@ -185,7 +191,7 @@ def show(command: "Command", id: str, as_json: bool) -> None:
 
 def _printable(line: str) -> str:
     """The same with nothing in it that moves the cursor of a terminal."""
-    return "".join(one if one.isprintable() else "?" for one in line)
+    return "".join(one if one.isprintable() else "?" for one in line.expandtabs())
 
 
 def _sender(entry: Entry) -> str:
@@ -242,15 +248,17 @@ def _changing(word: str, help: str, done: str, by_hand: Callable[..., None]) -> 
         wanted, spool = Filter(sender, to, domain), _spool(command)
         if bool(ids) == wanted.given:
             raise click.UsageError("Name messages by their ids, or by --from, --to and --domain.")
-        socket, now = command.configuration().config.control_socket, command.outside.now().timestamp()
+        config, now = command.configuration().config, command.outside.now().timestamp()
+        record = partial(_record, command.outside.files, config, now)
         names = list(dict.fromkeys(ids)) or [entry.id for entry in _found(spool, wanted)]
         mistakes: dict[str, str] = {}
         for start in range(0, len(names), IDS):
             some = names[start : start + IDS]
             try:
-                left = _left_by_server(socket, f"queue {word}", some)
+                left = _left_by_server(config.control_socket, f"queue {word}", some)
             except NotRunning:
-                left = {id: _changed_here(id, partial(by_hand, spool, id=id, now=now)) for id in some}
+                work = partial(by_hand, spool, now=now, record=record)
+                left = {id: _changed_here(id, partial(work, id=id)) for id in some}
             mistakes |= {id: left.get(id, "") for id in some}
             if not as_json:
                 for id in some:
@@ -262,13 +270,28 @@ def _changing(word: str, help: str, done: str, by_hand: Callable[..., None]) -> 
             raise click.exceptions.Exit(1)
 
 
-def _save(spool: Spool, change: Change, id: str, now: float) -> None:
+Record = Callable[[Event], None]
+
+
+def _save(spool: Spool, change: Change, id: str, now: float, record: Record) -> None:
     spool.save(change(spool.read(id), now))
 
 
-def _drop(spool: Spool, id: str, now: float) -> None:
+def _drop(spool: Spool, id: str, now: float, record: Record) -> None:
     spool.read(id)
     spool.remove(id)
+    record(Dropped("", id))
+
+
+def _record(files: FileSystem, config: Config, now: float, event: Event) -> None:
+    """Have the event log tell of it, where no server does."""
+    settings, journal = config.log, Journal(files, config.log_directory)
+    try:
+        if settings.events_size:
+            with lent_to_owner_of(config.log_directory, files):
+                journal.append(line_of(event, now), size=settings.events_size, keep=settings.events_keep)
+    except OSError as error:
+        click.echo(f"{journal.path}: {error.strerror}; the event log does not tell of it", err=True)
 
 
 _DONE = {

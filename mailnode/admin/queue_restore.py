@@ -9,6 +9,7 @@ from mailnode.admin.control import ControlError, NotRunning, ask
 from mailnode.admin.on_disk import Reading, lent_to_owner_of, plain
 from mailnode.admin.queue_control import IDS
 from mailnode.config import Config
+from mailnode.counting import plural
 from mailnode.events.journal import Journal, understood
 from mailnode.queue.saved import NoQueue, PutBack, put_back
 from mailnode.queue.spool import Spool
@@ -16,6 +17,7 @@ from mailnode.queue.spool import Spool
 if TYPE_CHECKING:
     from mailnode.admin.command import Command
 
+_LEFT = ("Ended", "Dropped")  # the events of messages that have left the queue
 GATHERED = 1.0  # seconds after which the server has written of what it has done
 
 
@@ -44,12 +46,13 @@ def _done(command: "Command", config: Config) -> set[str]:
     """The ids of messages of which the event log knows that they have left the queue."""
     command.outside.sleep(GATHERED)
     journal = Journal(Reading(), config.log_directory)
-    rows = understood(journal.lines([b'"event":"Ended"']))
-    return {str(row.get("message")) for row in rows if row["event"] == "Ended"}
+    rows = understood(journal.lines([f'"event":"{one}"'.encode() for one in _LEFT]))
+    return {str(row.get("message")) for row in rows if row["event"] in _LEFT}
 
 
 def _told(found: PutBack) -> str:
-    text = f"queue: {len(found.ids)} put back, {found.known} were there, {found.done} have left it since"
+    text = f"queue: {len(found.ids)} put back, {found.known} {plural(found.known, 'was', 'were')} there"
+    text += f", {found.done} {plural(found.done, 'has', 'have')} left it since"
     return text + (f", {found.damaged} damaged" if found.damaged else "")
 
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mailnode.admin.command import unanswered
 from mailnode.admin.control import ControlError, ask
 from mailnode.admin.status_screen import screen
-from mailnode.config_reading import examine
+from mailnode.config_reading import Examination, examine
 
 if TYPE_CHECKING:
     from mailnode.admin.command import Command
@@ -27,11 +28,11 @@ def status(command: "Command", watch: bool, as_json: bool) -> None:
     Example:
       mailnode status --watch
     """
-    path = examine(command.path, command.outside.files).loaded.config.control_socket
+    known = examine(command.path, command.outside.files)
     before: Mapping[str, Any] | None = None
     try:
         while True:
-            found = _asked(path)
+            found = _asked(command.path, known)
             if as_json:
                 click.echo(json.dumps(found, indent=None if watch else 2))
             else:
@@ -46,11 +47,11 @@ def status(command: "Command", watch: bool, as_json: bool) -> None:
         return
 
 
-def _asked(path: str) -> Mapping[str, Any]:
+def _asked(path: str, known: Examination) -> Mapping[str, Any]:
     try:
-        answer = ask(path, {"command": "status"})
+        answer = ask(known.loaded.config.control_socket, {"command": "status"})
     except ControlError as error:
-        raise click.ClickException(str(error)) from None
+        raise unanswered(known, path, error) from None
     found = answer.get("status")
     if not isinstance(found, dict):
         raise click.ClickException("the running server does not tell; is it of an older version?")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
 from mailnode.admin.control import Answer, Command
+from mailnode.counting import counted
 from mailnode.events.tally import Key
 from mailnode.upkeep.figures import Figures, Observer
 from mailnode.upkeep.health import Health
@@ -55,7 +56,8 @@ def doubts(figures: Figures) -> list[str]:
         if ends <= figures.now:
             found.append(f"the certificate in {path} has run out")
         elif ends - figures.now < SOON:
-            found.append(f"the certificate in {path} runs out in {int((ends - figures.now) / DAY)} days")
+            left = counted(int((ends - figures.now) / DAY), "day")
+            found.append(f"the certificate in {path} runs out in {left}")
     oldest = figures.queue.oldest
     if oldest is not None and figures.now - oldest > OLD and figures.queue.total > figures.queue.held:
         days = (figures.now - oldest) / DAY

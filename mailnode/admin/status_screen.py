@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from mailnode.counting import counted
+
 PEOPLE = 6  # who are named
 WARNINGS = 8
 
@@ -83,22 +85,22 @@ def _state(status: Status) -> Iterable[str]:
     )
     free = size(store["free"]) if store["free"] is not None else "unknown"
     yield (
-        f"STORE    {store['mailboxes']} mailboxes, {store['open']} open; {free} free;"
+        f"STORE    {counted(store['mailboxes'], 'mailbox', 'mailboxes')}, {store['open']} open; {free} free;"
         f" {store['discarded']} broken caches made anew"
     )
     jobs = store["waiting"] + sum(one["waiting"] for one in status["threads"])
     busy = ", ".join(f"{one['busy']} {one['name']}" for one in status["threads"])
     yield (
-        f"PROCESS  {process['workers']} workers; {size(process['memory'])} memory,"
+        f"PROCESS  {counted(process['workers'], 'worker')}; {size(process['memory'])} memory,"
         f" {process['descriptors']} descriptors;"
-        f" threads at work: {busy}; {jobs} jobs wait"
+        f" threads at work: {busy}; {counted(jobs, 'job')} waiting"
     )
     yield (
         f"LOOP     late by {delay['median'] * 1000:.1f} ms (half), {delay['p99'] * 1000:.1f} ms (99 %),"
         f" {delay['worst'] * 1000:.1f} ms (worst) in five minutes"
     )
     for path, ends in sorted(status["certificates"].items()):
-        yield f"TLS      {path}: {int((ends - status['now']) // 86400)} days left"
+        yield f"TLS      {path}: {counted(int((ends - status['now']) // 86400), 'day')} left"
 
 
 def _warnings(warnings: list[str]) -> Iterable[str]:

@@ -17,6 +17,7 @@ from mailnode.admin.control import ControlError, NotRunning, ask
 from mailnode.admin.on_disk import Tools, as_owner, chosen_mail, plain, progress, shown
 from mailnode.config import Config
 from mailnode.config_rules import split_address
+from mailnode.counting import counted, plural
 from mailnode.store.index import FILE_NAME as INDEX
 from mailnode.store.text_index import FILE_NAME as TEXT_INDEX
 from mailnode.store.verify import Finding, Folder, Tree, read_tree, verify
@@ -106,9 +107,9 @@ def _told(row: dict[str, Any]) -> str:
 def _summary(messages: int, rows: list[dict[str, Any]], repair: bool) -> str:
     wrong = [row for row in rows if not row["harmless"]]
     if not wrong:
-        return f"{messages} messages, nothing is wrong."
+        return f"{counted(messages, 'message')}, nothing is wrong."
     mended = sum(row["mended"] for row in wrong)
-    return f"{messages} messages, {len(wrong)} found" + (f", {mended} mended." if repair else ".")
+    return f"{counted(messages, 'message')}, {len(wrong)} found" + (f", {mended} mended." if repair else ".")
 
 
 # reindex
@@ -137,7 +138,8 @@ def reindex(command: "Command", address: str | None) -> None:
             length = read_tree(tools.files, tools.root, lock=tools.lock).count(tools.files)
             with progress(tools.address, length) as step:
                 messages, unread = _prepare_all(tools, step)
-        click.echo(f"{tools.address}  {messages} messages" + (f", {unread} unreadable" if unread else ""))
+        told = f"{tools.address}  {counted(messages, 'message')}"
+        click.echo(told + (f", {unread} unreadable" if unread else ""))
 
 
 def _runs(config: Config) -> bool:
@@ -213,6 +215,8 @@ def stats(command: "Command", address: str | None, as_json: bool) -> None:
         click.echo(_columns("all", total))
         for word in _beside(row["usage"], row["limit"]):
             click.echo(f"  {word}")
+    if not rows:
+        click.echo("There is no mail.")
     for row in domains:
         click.echo(row["domain"])
         for word in _beside(row["usage"], row["limit"]):
@@ -252,11 +256,13 @@ def _beside(usage: dict[str, int], limit: dict[str, int | None]) -> Iterator[str
         used = f"{usage['octets'] / 1_000_000:.1f} of {octets / 1_000_000:.1f} MB"
         yield f"quota: {used} ({100 * usage['octets'] // octets} %)"
     if messages is not None:
-        yield f"quota: {usage['messages']} of {messages} messages ({100 * usage['messages'] // messages} %)"
+        percent = 100 * usage["messages"] // messages
+        yield f"quota: {usage['messages']} of {counted(messages, 'message')} ({percent} %)"
 
 
 def _columns(name: str, counts: "dict[str, Any] | Counter[str]") -> str:
-    numbers = f"{counts['messages']:>8} messages {counts['unseen']:>8} unseen"
+    messages = plural(counts["messages"], "message")
+    numbers = f"{counts['messages']:>8} {messages:<8} {counts['unseen']:>8} unseen"
     return f"  {name:<30} {numbers} {counts['octets'] / 1_000_000:>10.1f} MB"
 
 

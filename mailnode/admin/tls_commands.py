@@ -147,6 +147,7 @@ def renew(command: "Command", *, force: bool, in_dns: bool, port: int) -> None:
     Example:
       mailnode tls renew --force
     """
+    from mailnode.upkeep.certificate_files import settle
     from mailnode.upkeep.ordering import order_for
 
     config = command.configuration().config
@@ -154,6 +155,7 @@ def renew(command: "Command", *, force: bool, in_dns: bool, port: int) -> None:
     if order is None:
         text = "[tls.acme] names no directory, or no certificate in [tls] is for its names"
         raise click.ClickException(f"{text}; see: mailnode tls request --help")
+    settle(order.pair, command.outside.files)
     due = order.due(command.outside.files)
     if due > command.outside.now() and not force:
         click.echo(f"Not due before {due:%Y-%m-%d}. Nothing was done.")
@@ -323,7 +325,7 @@ def show(command: "Command", *, as_json: bool) -> None:
 
 def _row(pair: Certificate, command: "Command") -> dict[str, Any]:
     """What a program may want to know of a certificate; little of one that cannot be read."""
-    from mailnode.upkeep.certificate_files import facts_of, fault_of, read_pem
+    from mailnode.upkeep.certificate_files import facts_of, fault_of, key_of, read_pem
 
     files, now = command.outside.files, command.outside.now()
     row: dict[str, Any] = {"certificate": pair.certificate, "key": pair.key}
@@ -334,7 +336,7 @@ def _row(pair: Certificate, command: "Command") -> dict[str, Any]:
         reason = getattr(error, "strerror", None) or "is no certificate in PEM"
         return {**row, "wrong": f"{pair.certificate}: {reason}"}
     try:
-        return {**row, "wrong": fault_of(chain, read_pem(pair.key, files), (), now)}
+        return {**row, "wrong": fault_of(chain, read_pem(key_of(pair, files), files), (), now)}
     except OSError as error:
         return {**row, "wrong": f"{pair.key}: {error.strerror}"}
 

@@ -11,6 +11,7 @@ import click
 
 from mailnode.admin.command import JSON
 from mailnode.admin.on_disk import Tools, as_owner, chosen_mail, plain, progress, shown
+from mailnode.counting import counted
 from mailnode.message.collation import fold
 from mailnode.store.names import normal
 from mailnode.store.undelete import Removed, bring_back, removed
@@ -102,7 +103,9 @@ def _tell(found: list[Removed], *, done: bool, as_json: bool) -> None:
     for one in found:
         click.echo(_line(one))
     word = "brought back" if done else "can be brought back"
-    click.echo(f"{len(found)} messages {word}." if found else "There is nothing to be brought back.")
+    click.echo(
+        f"{counted(len(found), 'message')} {word}." if found else "There is nothing to be brought back."
+    )
 
 
 def _row(one: Removed) -> dict[str, Any]:

@@ -130,6 +130,11 @@ class Realm:
         )
         return MailAccount(address, store, AccountLane(self._runtime.blocking, lambda: self._used(address)))
 
+    def changed(self, address: str) -> None:
+        """Another process has changed an account."""
+        if known := self._accounts.get(address):
+            known.store.usage_changed()
+
     # Who uses them
 
     def greet(self, greet: Callable[[MailAccount], None]) -> None:

@@ -3,7 +3,7 @@
 A letter has no reverse-path, so nobody is ever told what became of it (RFC 5321 section 4.5.5).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from mailnode.auth.live import Live
@@ -13,8 +13,8 @@ from mailnode.delivery.route import Route, Router
 from mailnode.delivery.together import Together
 from mailnode.envelope import Body, Envelope, Recipient
 from mailnode.message import trace
-from mailnode.queue.admission import Admission
-from mailnode.queue.entry import Entry, new_entry
+from mailnode.queue.admission import Admission, WayIn
+from mailnode.queue.entry import new_entry
 from mailnode.runtime import Runtime
 from mailnode.wire.address import Address
 
@@ -28,7 +28,7 @@ class Letters:
         runtime: Runtime,
         courier: LocalCourier,
         *,
-        begin: Callable[[Entry, bytes], Admission],
+        begin: WayIn,
     ) -> None:
         self._live = live
         self._runtime = runtime

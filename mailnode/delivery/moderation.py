@@ -44,6 +44,28 @@ class Answer:
     message: str
 
 
+class Answers:
+    """What moderators answer; `decide` does it. It raises Decided, Busy, Unreadable and OSError."""
+
+    def __init__(self, live: Live, decide: Callable[[Answer], Awaitable[None]]) -> None:
+        self._live = live
+        self.decide = decide
+
+    def answer(self, address: Address) -> Answer | None:
+        """What a message to this address says; None for an address that was not made here for that."""
+        found = _ANSWER.fullmatch(address.local)
+        if found is None or address.domain_key not in self._live.config.domains:
+            return None
+        answer = Answer(found[1].lower(), found[2].upper())
+        right = _signature(self._live, answer)
+        return answer if right and hmac.compare_digest(found[3].upper(), right) else None
+
+
+def _signature(live: Live, answer: Answer) -> str:
+    """ "" where nothing can be signed."""
+    return live.srs.signature(f"{answer.word} {answer.message}") if live.srs else ""
+
+
 class Moderation:
     """Asks, and does what the answer says; `change` changes a message of the queue."""
 
@@ -78,15 +100,6 @@ class Moderation:
         await self._letters.send(letter, question, moderators)
         return asked
 
-    def answer(self, address: Address) -> Answer | None:
-        """What a message to this address says; None for an address that was not made here for that."""
-        found = _ANSWER.fullmatch(address.local)
-        if found is None or address.domain_key not in self._live.config.domains:
-            return None
-        answer = Answer(found[1].lower(), found[2].upper())
-        right = self._signature(answer.word, answer.message)
-        return answer if right and hmac.compare_digest(found[3].upper(), right) else None
-
     async def decide(self, answer: Answer) -> None:
         """Send the message to its list, or give it up. Raises Decided, Busy, Unreadable and OSError."""
         change = release if answer.word == "approve" else reject
@@ -103,13 +116,9 @@ class Moderation:
         except FileNotFoundError:
             raise Decided from None
 
-    def _signature(self, word: str, message: str) -> str:
-        """ "" where nothing can be signed."""
-        return self._live.srs.signature(f"{word} {message}") if self._live.srs else ""
-
     def _address(self, word: str, message: str, name: str) -> str:
         domain = name.rpartition("@")[2]
-        return f"{word}={message}={self._signature(word, message)}@{domain}"
+        return f"{word}={message}={_signature(self._live, Answer(word, message))}@{domain}"
 
     def _question(
         self, letter: str, entry: Entry, name: str, owner: str, to: list[Address], octets: bytes

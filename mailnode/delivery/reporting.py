@@ -39,10 +39,7 @@ def arrived(route: Route) -> Progress:
 
 
 class Reporter:
-    """Writes reports, and sends them to those who sent the message: into their mailboxes here, or on.
-
-    A report has no reverse-path, so nothing is ever reported of it. One that does not fit into the sender's
-    mailbox, or has nowhere to go, is only told to the log.
+    """Reports what is owed of messages in the queue.
 
     A sender on another host may be forged, and who is told then has sent nothing (backscatter). So what
     cannot be delivered is refused in the session, and of what was accepted from a stranger, to go on or to
@@ -50,21 +47,14 @@ class Reporter:
     """
 
     def __init__(
-        self,
-        live: Live,
-        runtime: Runtime,
-        letters: Letters,
-        spool: Spool,
-        bus: Bus,
-        spf: Spf,
+        self, live: Live, runtime: Runtime, reports: "Reports", spool: Spool, bus: Bus, spf: Spf
     ) -> None:
-        self._spf = spf
         self._live = live
         self._runtime = runtime
-        self._letters = letters
+        self._reports = reports
         self._spool = spool
         self._bus = bus
-        self._log = Log("mailnode.reports")
+        self._spf = spf
 
     async def of_entry(self, entry: Entry) -> bool:
         """Report what is owed of a message in the queue; False where nobody knows to whom.
@@ -76,7 +66,9 @@ class Reporter:
         whole = returned_whole(entry.envelope, entry.owed)
         octets = await self._runtime.blocking.run(partial(original, self._spool, entry, whole=whole))
         until = gives_up(entry)
-        await self._send(entry.id, entry.envelope, entry.owed, came=entry.came, original=octets, until=until)
+        await self._reports.send(
+            entry.id, entry.envelope, entry.owed, came=entry.came, original=octets, until=until
+        )
         return True
 
     async def _is_proved(self, entry: Entry) -> bool:
@@ -95,6 +87,21 @@ class Reporter:
             self._bus.publish(NotTold("", entry.id, str(sender), f"SPF: {found.result} {found.reason}"))
         return found.result == "pass"
 
+
+class Reports:
+    """Writes reports, and sends them to those who sent the message: into their mailboxes here, or on.
+
+    A report has no reverse-path, so nothing is ever reported of it. One that does not fit into the sender's
+    mailbox, or has nowhere to go, is only told to the log.
+    """
+
+    def __init__(self, live: Live, runtime: Runtime, letters: Letters, bus: Bus) -> None:
+        self._live = live
+        self._runtime = runtime
+        self._letters = letters
+        self._bus = bus
+        self._log = Log("mailnode.reports")
+
     async def of_arrival(
         self, message: str, envelope: Envelope, leads_to: Sequence[Route], header: bytes
     ) -> None:
@@ -103,9 +110,9 @@ class Reporter:
         `leads_to` is where each recipient leads, `header` is that of the message.
         """
         outcomes = owed(envelope, tuple(map(arrived, leads_to)))
-        await self._send(message, envelope, outcomes, came=self._runtime.now(), original=header)
+        await self.send(message, envelope, outcomes, came=self._runtime.now(), original=header)
 
-    async def _send(
+    async def send(
         self,
         message: str,
         envelope: Envelope,
@@ -115,6 +122,7 @@ class Reporter:
         original: bytes,
         until: float = 0.0,
     ) -> None:
+        """Tell the sender of a message; `until` is when it is given up. Raises OSError."""
         sender = envelope.reverse_path
         if not outcomes or sender is None:
             return

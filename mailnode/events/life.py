@@ -169,6 +169,13 @@ class Ended(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class Dropped(Event):
+    """An administrator has removed a message from the queue: who did not have it does not get it."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class Reported(Event):
     """A sender was told what became of a message."""
 

@@ -67,6 +67,7 @@ COUNTS: Mapping[type[life.Event], Count] = {
     life.MaybeTwice: _one("maybe_twice"),
     life.Failed: _one("failed"),
     life.Ended: _one("ended"),
+    life.Dropped: _one("dropped"),
     life.Reported: _one("reported"),
     life.NotTold: _one("not_told"),
     life.Shown: _one("shown"),

@@ -21,19 +21,28 @@ from mailnode.wire.imap.writer import astring
 
 
 def account_news(
-    session: Session, outlook: Outlook, wanted: Wanted, changes: Changes, now: Census
+    session: Session,
+    outlook: Outlook,
+    wanted: Wanted,
+    changes: Changes,
+    now: Census,
+    turned: AbstractSet[Name] = frozenset(),
 ) -> Iterator[bytes]:
-    """The responses, as far as they are wanted; in the account's lane."""
+    """The responses, as far as they are wanted; in the account's lane.
+
+    Of what has `turned` other things may be known than before (section 5.9): that concerns all events.
+    """
     subscribed = now.subscribed | changes.subscriptions  # a set that a name has left still has it
     separator = session.config.store.separator
     affected = _affected(wanted, changes, subscribed)
+    affected.update(name for name in turned if wanted.any_of(name, now.subscribed))
     listed = {name for name in affected if names.shown(name, separator) is not None}
     if listed:
         tree = Tree(frozenset(now.guids), now.subscribed, outlook.special_uses())
         for name in sorted(listed):
             old = changes.renamed.get(name, ())
-            shut = name in tree.existing and outlook.hears_nothing_of(name)
-            yield _listed(session, tree, name, old if names.shown(old, separator) else (), shut=shut)
+            old = old if names.shown(old, separator) else ()
+            yield _listed(session, tree, name, old, shut=name in outlook.shut)
     for place, entries in changes.entries.items():
         if _concerns(wanted, place, subscribed) and names.shown(place or (), separator) is not None:
             yield _metadata(session, place, entries)
@@ -42,8 +51,8 @@ def account_news(
 def shut(session: Session, outlook: Outlook, wanted: Wanted, now: Census) -> Iterator[bytes]:
     """LIST responses for what is meant, and may not be read by this client (section 3.1)."""
     tree = Tree(frozenset(now.guids), now.subscribed)
-    for name in sorted(now.guids):
-        if outlook.hears_nothing_of(name) and wanted.any_of(name, now.subscribed):
+    for name in sorted(outlook.shut):
+        if wanted.any_of(name, now.subscribed):
             yield _listed(session, tree, name, (), shut=True)
 
 

@@ -51,6 +51,7 @@ class AccountWatch:
         self._wanted = wanted
         self._changed = changed
         self._census = Census()  # as it was told
+        self._shut: frozenset[Name] = frozenset()  # what it was told that it may not read
         self._subscribed: frozenset[Name] = frozenset()
         self._heard: set[Name] = set()
         self._deeds: list[Deed] = []
@@ -106,6 +107,7 @@ class AccountWatch:
         self._subscribed = subscribed
         self.outlook.begin(())
         self._census = self.outlook.census(subscribed)
+        self._shut = self.outlook.shut
         yield from shut(self._session, self.outlook, self._wanted, self._census)
         for name in self._mailboxes.choose(self._census):
             shown = status and not self._is_of(view, name)
@@ -170,7 +172,8 @@ class AccountWatch:
         try:
             now = self.outlook.census(self._subscribed)
             changes = compare(done(deeds, self._census, now), now)
-            responses = list(account_news(self._session, self.outlook, self._wanted, changes, now))
+            turned = (self._shut ^ self.outlook.shut) & self._census.guids.keys() & now.guids.keys()
+            responses = list(account_news(self._session, self.outlook, self._wanted, changes, now, turned))
             for _ in self._mailboxes.choose(now):
                 yield b""
         except OSError as error:
@@ -178,7 +181,7 @@ class AccountWatch:
             return
         except TooMany:
             telling.too_many = True
-        self._census = now
+        self._census, self._shut = now, self.outlook.shut
         telling.heard |= self._mailboxes.take_unseen()
         telling.heard.discard(THE_ACCOUNT)
         telling.deeds[:] = [deed for deed in telling.deeds if isinstance(deed, Added)]

@@ -24,6 +24,7 @@ class Outlook:
     def __init__(self, root: Place, places: Places, lookout: Lookout) -> None:
         self.root = root
         self.subscribed_of_others: frozenset[Name] = frozenset()  # of the last census of one's own account
+        self.shut: frozenset[Name] = frozenset()  # what may be known of and not read, as of the last census
         self._prefix = places.shown(root)
         self._places = places
         self._lookout = lookout
@@ -55,6 +56,7 @@ class Outlook:
             return self._own(found)
         self._rights = self.root.account.store.sharing.shown_to(self.root.reader)
         known = {name: guid for name, guid in found.guids.items() if self._may(name, "l")}
+        self.shut = frozenset(self.shown(name) for name in known if not self._may(name, _SEEN))
         guids = frozenset(known.values())
         entries: dict[Entry, int] = {
             (guid, entry): value
@@ -71,10 +73,6 @@ class Outlook:
         subscribed = frozenset(map(self._places.read, found.subscribed))
         self.subscribed_of_others = frozenset(filter(self._places.are_others, subscribed))
         return Census(found.guids, subscribed - self.subscribed_of_others, found.entries)
-
-    def hears_nothing_of(self, name: Name) -> bool:
-        """Whether the client may know of a mailbox, and not read it, as of the last census."""
-        return self._may(self.hidden(name), "l") and not self.may_read(name)
 
     def may_read(self, name: Name) -> bool:
         """Whether the client may hear of messages in a mailbox, as of the last census."""

@@ -1,4 +1,4 @@
-"""Message-ids as THREAD compares them (RFC 5256 section 3, RFC 5322 section 3.6.4)."""
+"""Message-ids (RFC 5322 section 3.6.4), and what of them THREAD compares (RFC 5256 section 3)."""
 
 import hashlib
 import re
@@ -16,6 +16,8 @@ _MESSAGE_ID = re.compile(
     rb"""<((?:[^<>"@]++|"(?:[^<"\\]++|\\[^<])*+")++)@((?:[^<>"@\[\]]++|\[(?:[^<>\\\[\]]++|\\[^<])*+\])++)>""",
     re.DOTALL,
 )
+_INVISIBLE = re.compile(rb"[\x00-\x20\x7f]")
+_COMMENTS = re.compile(rb"(?:[ \t]*\([^()\\]*\))*")
 _UNQUOTED = re.compile(rb'"((?:[^"\\]++|\\.)*+)(?:"|\Z)|[ \t\r\n]+|\\(.)', re.DOTALL)
 _ODD = re.compile(rb'["\\ \t\r\n]')
 
@@ -26,6 +28,14 @@ def message_ids(value: bytes) -> Iterator[bytes]:
         left, right = map(_normal, found.groups())
         if left and right:
             yield left + b"@" + right
+
+
+def is_message_id(value: bytes) -> bool:
+    """Whether a field has one message-id without blanks in it, and nothing but comments behind it."""
+    found = _MESSAGE_ID.match(value)
+    if found is None or _INVISIBLE.search(found[0]):
+        return False
+    return _COMMENTS.fullmatch(value, found.end()) is not None
 
 
 def _normal(part: bytes) -> bytes:

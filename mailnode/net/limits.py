@@ -55,7 +55,10 @@ def source_of(peer: str) -> str:
 
 
 class Gate:
-    """Counts the connections of one protocol and says no to the one too many."""
+    """Counts the connections of one protocol and says no to the one too many.
+
+    The log is told of stress.
+    """
 
     def __init__(
         self, limits: Callable[[], ConnectionLimits], clock: Callable[[], float], log: Log | None = None
@@ -64,7 +67,7 @@ class Gate:
         self.counts = Counts()
         self._limits = limits
         self._clock = clock
-        self._log = log or Log("mailnode.net")
+        self._log = log
         self._recent: OrderedDict[str, deque[float]] = OrderedDict()
 
     @property
@@ -176,8 +179,9 @@ class Gate:
         if self.stressed == (strangers > least):
             return
         self.stressed = not self.stressed
-        event = "stress begins" if self.stressed else "stress is over"
-        self._log.warn(event, strangers=strangers, places=limits.before_login)
+        if self._log is not None:
+            event = "stress begins" if self.stressed else "stress is over"
+            self._log.warn(event, strangers=strangers, places=limits.before_login)
 
 
 class Admission:

@@ -3,12 +3,17 @@
 The first element is what kind of message it is. Both ends are this server, so a strange message is a bug, and
 is logged as one. Who does not read is not waited for: a link that holds back too much is closed, and whoever
 is at its other end is then taken for dead. What nobody waits for goes out a moment later, much of it at once.
+
+A question is a message with a number, ["ask", number, kind, ...], which comes back with what there is to say:
+["told", number, answer], or ["failed", number].
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from itertools import count
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime, ITransport
 from twisted.internet.protocol import Factory, connectionDone
 from twisted.protocols.basic import LineOnlyReceiver
@@ -22,18 +27,37 @@ MOMENT = 0.01  # seconds
 MOST_AT_ONCE = 65_536  # octets
 
 Hear = Callable[..., None]
+Answer = Callable[..., Awaitable[object]]
+
+
+class NoAnswer(OSError):
+    """The other process has gone, or something went wrong there, which its log tells."""
+
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: that costs more than a message
 
 
 class Link(LineOnlyReceiver):
-    """One end. `hears` are called with the elements after the first one, by kind of message."""
+    """One end. `hears` are called with the elements after the first one, by kind of message.
+
+    `answers` are called so by kind of question, and give what goes back.
+    """
 
     delimiter = b"\n"
     MAX_LENGTH = LONGEST
 
-    def __init__(self, hears: Mapping[str, Hear], lost: Callable[[], None], clock: IReactorTime) -> None:
-        self._hears = hears
+    def __init__(
+        self,
+        hears: Mapping[str, Hear],
+        lost: Callable[[], None],
+        clock: IReactorTime,
+        answers: Mapping[str, Answer] | None = None,
+    ) -> None:
+        about: dict[str, Hear] = {"ask": self._asked, "told": self._told, "failed": self._failed}
+        self._hears = {**hears, **about}
+        self._answers = answers or {}
+        self._questions: dict[int, Deferred[Any]] = {}
+        self._numbers = count()
         self._lost = lost
         self._clock = clock
         self._soon = bytearray()  # what goes out in a moment
@@ -58,6 +82,31 @@ class Link(LineOnlyReceiver):
             self.flush()
         elif self._soon and not planned:
             self._clock.callLater(MOMENT, self.flush)
+
+    async def ask(self, kind: str, *message: object) -> Any:
+        """What the other process answers. Raises NoAnswer."""
+        if not self.connected:
+            raise NoAnswer
+        number = next(self._numbers)
+        answer = self._questions[number] = Deferred()
+        self.say("ask", number, kind, *message)
+        return await answer
+
+    def _asked(self, number: int, kind: str, *message: Any) -> None:
+        async def answered() -> None:
+            self.say("told", number, await self._answers[kind](*message))
+
+        def failed(why: Failure) -> None:
+            self._log.bug("no answer", why)
+            self.say("failed", number)
+
+        Deferred.fromCoroutine(answered()).addErrback(failed)
+
+    def _told(self, number: int, answer: Any) -> None:
+        self._questions.pop(number).callback(answer)
+
+    def _failed(self, number: int) -> None:
+        self._questions.pop(number).errback(Failure(NoAnswer()))
 
     def _hold(self, message: tuple[object, ...]) -> None:
         if self.transport is None or not self.connected:
@@ -92,6 +141,8 @@ class Link(LineOnlyReceiver):
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Twisted's: the other process has gone."""
         self.connected = False
+        for number in list(self._questions):
+            self._failed(number)
         self._lost()
 
     def close(self) -> None:

@@ -29,6 +29,13 @@ UNKNOWN = "unknown"  # the peer that somebody relays and cannot name: a stranger
 Network = IPv4Network | IPv6Network
 
 
+class CannotListen(Exception):
+    """A listener cannot begin; the text says which one, why, and what to do."""
+
+    def __init__(self, endpoint: str, reason: object, remedy: str) -> None:
+        super().__init__(f"cannot listen on {endpoint}: {reason}; {remedy}")
+
+
 @dataclass(slots=True)
 class Connection:
     """One connection and the facts about it that sessions ask for."""

@@ -86,6 +86,12 @@ class Session:
         """A text of words.py in the language of the session."""
         return PHRASES.said(self.language, text, *values)
 
+    def count(self, messages: int, octets: int) -> str:
+        """How many messages there are, with how many octets."""
+        if messages == 1:
+            return self.say("{} message ({} octets)", messages, octets)
+        return self.say("{} messages ({} octets)", messages, octets)
+
     @property
     def stream(self) -> Stream:
         """The connection's stream."""

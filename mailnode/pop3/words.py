@@ -110,6 +110,12 @@ _ROWS: tuple[tuple[str, str, str, str], ...] = (  # English, German, French, Spa
         "El buzón está bloqueado por otra sesión",
     ),
     (
+        "{} message ({} octets)",
+        "{} Nachricht ({} Oktette)",
+        "{} message ({} octets)",
+        "{} mensaje ({} octetos)",
+    ),
+    (
         "{} messages ({} octets)",
         "{} Nachrichten ({} Oktette)",
         "{} messages ({} octets)",

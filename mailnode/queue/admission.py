@@ -4,7 +4,8 @@ from collections.abc import Callable
 
 from mailnode.net.blocking import Lane
 from mailnode.queue.entry import Entry
-from mailnode.queue.spool import Arriving
+from mailnode.queue.spool import Arriving, Spool
+from mailnode.runtime import Runtime
 
 PIECE = 262144  # octets that are collected before a thread is asked to write them
 
@@ -70,3 +71,24 @@ class Admission:
         self._pieces.clear()
         self._held = 0
         return data
+
+
+WayIn = Callable[[Entry, bytes], Admission]  # of a message that is coming in, with its first octets
+
+
+class FromElsewhere:
+    """The way in of a process without a runner: it writes the spool itself, and tells of what it accepted."""
+
+    def __init__(self, runtime: Runtime, spool: Spool, tell: Callable[[Entry], None]) -> None:
+        self._runtime = runtime
+        self._spool = spool
+        self._tell = tell
+
+    def begin(self, entry: Entry, head: bytes) -> Admission:
+        """A message that is coming in; the ids of no two processes are the same."""
+        lane = Lane(self._runtime.blocking)
+        return Admission(lane, self._spool.arriving(entry.id), entry, head, self._ended)
+
+    def _ended(self, entry: Entry, accepted: bool) -> None:
+        if accepted:
+            self._tell(entry)

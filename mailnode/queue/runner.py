@@ -23,7 +23,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
-from mailnode.events.life import Bus, Ended, Postponed
+from mailnode.events.life import Bus, Dropped, Ended, Postponed
 from mailnode.events.log import Log
 from mailnode.net.blocking import Lane
 from mailnode.queue.admission import Admission
@@ -121,6 +121,8 @@ class Runner:
         self._fresh: dict[str, Entry] = {}  # what is on the disk in these words, and due at once
         self._timer: IDelayedCall | None = None
         self._started = False
+        # Fires when it was seen what is on the disk at the start: what comes later is not taken for remains.
+        self.listed: Deferred[None] = Deferred()
 
     # Starting and stopping
 
@@ -135,23 +137,46 @@ class Runner:
         self._plan()
         return list(self._running.values())
 
-    async def _load(self) -> None:
+    async def _load(self, beginning: str = "") -> None:
         try:
-            scan = self._spool.scan()
+            scan = await self._runtime.blocking.run(self._spool.scan, beginning)
+            self._listed()
             while self._started and (found := await self._runtime.blocking.run(_slice, scan)):
                 for one in found:
                     self._meet(one)
                 self._plan()
         except OSError as error:
             self._log.warn("the queue cannot be read", path=self._spool.path, reason=error.strerror)
+        finally:
+            self._listed()
+
+    def _listed(self) -> None:
+        if not self.listed.called:
+            self.listed.callback(None)
 
     def _meet(self, found: Found) -> None:
         if found.wrong:
             self._log.warn("strange file in the queue", file=found.name, outcome=found.wrong)
-        elif not any(found.name in known for known in (self._due, self._running, self._arriving)):
+        elif not self._knows(found.name):
             latest = max(found.release, self._runtime.now() + WAITS[-1] * (1 + JITTER))
             self._came[found.name] = found.came
             self._wait(found.name, min(found.due, latest), found.priority)
+
+    def _knows(self, name: str) -> bool:
+        return any(name in known for known in (self._due, self._running, self._arriving))
+
+    # What other processes have accepted
+
+    def hear(self, name: str, due: float, came: float, priority: int) -> None:
+        """A message has been accepted by another process."""
+        if not self._knows(name):
+            self._came[name] = came
+            self._wait(name, due, priority)
+            self._plan()
+
+    async def take_over(self, beginning: str) -> None:
+        """A process has ended whose ids begin so: it may not have told of all that it has accepted."""
+        await self._load(beginning)
 
     # What others ask for
 
@@ -220,6 +245,7 @@ class Runner:
         await self._alone(name, self._forget)
         for known in (self._due, self._priority, self._came, self._unsaved):
             known.pop(name, None)
+        self._bus.publish(Dropped("", name))
 
     def _forget(self, name: str) -> None:
         self._spool.read(name)

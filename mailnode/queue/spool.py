@@ -220,13 +220,17 @@ class Spool:
 
     # The start
 
-    def scan(self) -> Iterator[Found]:
-        """All that is there, one small read for each message; what is no message is mended on the way.
+    def scan(self, beginning: str = "") -> Iterator[Found]:
+        """All that is there now, one small read for each message; what is no message is mended on the way.
 
-        Memory: the names. Raises OSError when the folder cannot be listed.
+        Or only that of ids that begin so. Memory: the names. Raises OSError when the folder cannot be listed.
         """
         self._files.make_directories(self.path)
-        names = sorted(name for name, directory in self._files.entries(self.path) if not directory)
+        listed = self._files.entries(self.path)
+        names = sorted(name for name, directory in listed if not directory and name.startswith(beginning))
+        return self._scan(names)
+
+    def _scan(self, names: list[str]) -> Iterator[Found]:
         there = frozenset(names)
         for name in names:
             ours = _OURS.fullmatch(name)

@@ -1,7 +1,6 @@
 """One message between DATA's octets and the couriers: limits, trace fields, and what submission mends."""
 
 import contextlib
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -19,6 +18,7 @@ from mailnode.events.life import Held
 from mailnode.message import trace
 from mailnode.message.header import values_of
 from mailnode.message.list_fields import LIST_FIELDS, came_through
+from mailnode.message.message_ids import is_message_id
 from mailnode.queue.entry import Approval, Entry, new_entry
 from mailnode.queue.runner import Busy
 from mailnode.queue.spool import Unreadable
@@ -45,8 +45,6 @@ NOBODY_WROTE = Reply(550, "5.7.1", "An automatic answer decides nothing")
 # RFC 5321 section 4.4: at final delivery the reverse-path of this transaction is the only Return-Path.
 _FROM_ANYBODY = frozenset([b"return-path"])
 _MESSAGE_ID = b"message-id"
-# RFC 5322 section 3.6.4, with comments behind it.
-_MSG_ID = re.compile(rb"<[^\x00-\x20<>@\x7f]+@[^\x00-\x20<>@\x7f]+>(?:[ \t]*\([^()\\]*\))*")
 _FROM_OUR_OWN = _FROM_ANYBODY | {b"bcc", b"resent-bcc"}  # RFC 5322 sections 3.6.3 and 3.6.6
 
 
@@ -105,7 +103,7 @@ class Incoming:
         reply = NOBODY_WROTE if is_automatic(self._header.text) else None
         try:
             if reply is None:
-                await self._session.shared.moderation.decide(answer)
+                await self._session.shared.moderators.decide(answer)
         except Decided:
             reply = DECIDED
         except (Busy, Unreadable, OSError) as error:
@@ -138,7 +136,7 @@ class Incoming:
             return  # nobody asked, or nobody knows who has only seen it
         leads_to = [NOBODY if self._release and one.accounts else one for one in transaction.leads_to]
         try:
-            await self._session.shared.reporter.of_arrival(
+            await self._session.shared.reports.of_arrival(
                 self.id, transaction.envelope, leads_to, self._header_text
             )
         except OSError as error:
@@ -199,7 +197,7 @@ class Incoming:
             self._release = envelope.release
         queue = session.shared.queue
         admissions = [
-            (number, queue.begin(entry, fields + self._for_list(header) if name else head))
+            (number, queue(entry, fields + self._for_list(header) if name else head))
             for number, name, entry in self._entries()
         ]
         return Together(None if self._release else self._to_mailboxes(head), admissions)
@@ -311,7 +309,7 @@ class Incoming:
     def _invalid(self) -> frozenset[bytes]:
         """The field that is replaced as its value is wrong: Message-ID (RFC 6409 section 8.3)."""
         values = values_of(self._header.text, _MESSAGE_ID)
-        right = len(values) <= 1 and all(map(_MSG_ID.fullmatch, values))
+        right = len(values) <= 1 and all(map(is_message_id, values))
         return frozenset() if right else frozenset([_MESSAGE_ID])
 
     def _missing(self, names: frozenset[bytes]) -> bytes:

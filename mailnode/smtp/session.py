@@ -13,15 +13,15 @@ from mailnode.auth.realm import MailAccount
 from mailnode.config import Config, Limits
 from mailnode.delivery.live import LiveCourier
 from mailnode.delivery.local import LocalCourier
-from mailnode.delivery.moderation import Moderation
-from mailnode.delivery.reporting import Reporter
+from mailnode.delivery.moderation import Answers
+from mailnode.delivery.reporting import Reports
 from mailnode.delivery.route import Router
 from mailnode.delivery.senders import leads_to, may_send_as
 from mailnode.delivery.waiting import WaitingMail
 from mailnode.events.life import Bus
 from mailnode.net.listen import Connection, is_among
 from mailnode.net.stream import EndlessLine, Stream
-from mailnode.queue.runner import Runner
+from mailnode.queue.admission import WayIn
 from mailnode.runtime import Runtime
 from mailnode.smtp.outcome import OUT_OF_STEP, TOO_MUCH_JUNK, Farewell
 from mailnode.smtp.transaction import Transaction
@@ -33,8 +33,19 @@ LINE_DOES_NOT_END = Reply(421, "4.7.0", "The line does not end; closing connecti
 
 
 @dataclass(frozen=True, slots=True)
+class ForPeople:
+    """What only those ask for who log in."""
+
+    senders: Senders
+    waiting: WaitingMail
+
+
+@dataclass(frozen=True, slots=True)
 class Collaborators:
-    """What all sessions of a server share. Without `tls` there is no STARTTLS."""
+    """What all sessions of a server share.
+
+    Without `tls` there is no STARTTLS, and without `people` there is no listener for submission.
+    """
 
     live: Live
     runtime: Runtime
@@ -43,12 +54,11 @@ class Collaborators:
     bus: Bus
     tls: IOpenSSLServerConnectionCreator | None
     free_space: Callable[[], Awaitable[int]]  # octets left for mail
-    senders: Senders
     live_courier: LiveCourier
-    waiting: WaitingMail
-    queue: Runner
-    reporter: Reporter
-    moderation: Moderation
+    queue: WayIn
+    reports: Reports
+    moderators: Answers
+    people: ForPeople | None
 
 
 @lru_cache(maxsize=2)
@@ -182,6 +192,12 @@ class Session:
             return ()
         rows = self.config.on_demand.items()
         return tuple(domain for domain, accounts in rows if self.account.address in accounts)
+
+    @property
+    def for_people(self) -> ForPeople:
+        """What a session has in which somebody has logged in."""
+        assert self.shared.people is not None
+        return self.shared.people
 
     @property
     def offers_on_demand(self) -> bool:

@@ -413,8 +413,13 @@ class Account:
 
     @property
     def usage_version(self) -> int:
-        """Another number after every change of ours."""
+        """Another number after every change that was told."""
         return self._ledger().version
+
+    def usage_changed(self) -> None:
+        """Another process has changed what it holds: who adds it up asks anew."""
+        if self._context.ledger is not None:
+            self._context.ledger.version += 1
 
     def _ledger(self) -> Ledger:
         if self._context.ledger is None:

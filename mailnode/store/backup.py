@@ -16,7 +16,7 @@ import tarfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import IO, NamedTuple, Protocol
+from typing import IO, Any, NamedTuple, Protocol
 
 from mailnode.fs import FileSystem
 from mailnode.store import filenames, manifest
@@ -181,12 +181,26 @@ class Directory:
         self._known.clear()
 
 
+class _Archive:
+    """Where a tar archive goes. After a failure nothing more is tried, as tarfile would at its end."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream: IO[bytes] | None = stream
+
+    def write(self, data: bytes) -> None:
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.write(data)
+            self._stream = stream
+
+
 class Tar:
     """A backup as a tar archive, to a stream that is written once from its beginning to its end."""
 
     def __init__(self, files: FileSystem, stream: IO[bytes]) -> None:
         self._files = files
-        self._tar = tarfile.open(fileobj=stream, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115
+        archive: Any = _Archive(stream)
+        self._tar = tarfile.open(fileobj=archive, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115
         self._label = ""
         self._lines: list[bytes] = []
 

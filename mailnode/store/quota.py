@@ -119,7 +119,7 @@ class Measured(Protocol):
 
     @property
     def usage_version(self) -> int:
-        """Another number after every change of ours."""
+        """Another number after every change that was told."""
 
     def usage(self) -> Usage:
         """What it holds now. Raises OSError."""
@@ -128,8 +128,9 @@ class Measured(Protocol):
 class Sum:
     """The usage of several accounts together.
 
-    Asked again are those that we have changed, and all after REMEMBERED_SECONDS. A mailbox that cannot be
-    read counts as it did before: that is nobody else's fault. For one thread at a time, as a Quota asks.
+    Asked again are those that have changed as we know, and all after REMEMBERED_SECONDS. A mailbox that
+    cannot be read counts as it did before: that is nobody else's fault. For one thread at a time, as a Quota
+    asks.
     """
 
     def __init__(self, accounts: Callable[[], Iterable[Measured]], now: Callable[[], float]) -> None:

@@ -77,7 +77,7 @@ class Ledger:
     def __init__(
         self, root: str, *, files: FileSystem, now: Callable[[], float], open_index: Callable[[], Index]
     ) -> None:
-        self.version = 0  # another one after every change of ours
+        self.version = 0  # another one after every change that was told
         self._root = root
         self._files = files
         self._now = now

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
+from mailnode.counting import counted, plural
 from mailnode.fs import FileSystem
 from mailnode.store import filenames, names, uidlist
 from mailnode.store.account import ABANDONED_AFTER, BUILDING, TRASHED
@@ -270,7 +271,7 @@ def examine(folder: Folder, files: FileSystem, now: float, owner: int | None) ->
         for entry in files.names(f"{folder.path}/{TMP}"):
             facts = files.stat(f"{folder.path}/{TMP}/{entry}")
             if facts is not None and facts.st_ctime < now - ABANDONED_AFTER:
-                text = f"{facts.st_size} octets, begun long ago and never finished"
+                text = f"{counted(facts.st_size, 'octet')}, begun long ago and never finished"
                 yield Finding("left-over", folder.name, f"{folder.path}/{TMP}/{entry}", text)
 
 
@@ -293,11 +294,13 @@ def _check_access(folder: Folder, files: FileSystem, owner: int | None) -> Itera
             text = f"mode {stat.S_IMODE(here.st_mode):04o} lets others in"
             yield Finding("permissions", folder.name, path, text)
         elif opened:
-            text = f"{len(opened)} files let others in, such as {min(opened)}"
+            lets = plural(len(opened), "file lets", "files let")
+            text = f"{len(opened)} {lets} others in, such as {min(opened)}"
             yield Finding("permissions", folder.name, path, text)
         foreign = sum(user != owner for _, _, user in regular) + (here is not None and here.st_uid != owner)
         if foreign:
-            yield Finding("foreign-owner", folder.name, path, f"{foreign} files are not of the tree's owner")
+            text = f"{foreign} {plural(foreign, 'file is', 'files are')} not of the tree's owner"
+            yield Finding("foreign-owner", folder.name, path, text)
 
 
 def _check_listing(folder: Folder) -> Iterator[Finding]:
@@ -311,9 +314,9 @@ def _check_listing(folder: Folder) -> Iterator[Finding]:
     dead = len(listing.records.keys() - bases)
     unlisted = len(bases - listing.records.keys())
     if dead:
-        yield Finding("dead-lines", folder.name, path, f"{dead} lines without a file")
+        yield Finding("dead-lines", folder.name, path, f"{counted(dead, 'line')} without a file")
     if unlisted:
-        yield Finding("unlisted", folder.name, path, f"{unlisted} messages without a line")
+        yield Finding("unlisted", folder.name, path, f"{counted(unlisted, 'message')} without a line")
 
 
 def _check_names(folder: Folder) -> Iterator[Finding]:

@@ -20,7 +20,7 @@ from mailnode.events.log import Log
 from mailnode.fs import FileSystem
 from mailnode.runtime import Executor
 from mailnode.upkeep.acme_trouble import SHORT, Trouble
-from mailnode.upkeep.certificate_files import life_of, read_pem
+from mailnode.upkeep.certificate_files import life_of, read_pem, settle
 from mailnode.upkeep.ordering import Order, account_of, fulfil, keep_failure, order_for
 from mailnode.upkeep.proofs import OnPages
 
@@ -131,6 +131,8 @@ class _Work:
         order = order_for(config, self._now, self._files)
         if order is None and config.tls.certificates:
             raise Trouble("no certificate in [tls] is for a name in [tls.acme]", "Run: mailnode tls request")
+        if order is not None:
+            settle(order.pair, self._files)
         if order is None or not self._is_due(order, may_ask):
             return ()
         return _renewed(order, config, self._files) if may_ask else None

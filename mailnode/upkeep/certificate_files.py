@@ -3,12 +3,14 @@
 What comes from an authority takes the place of a good certificate only when it is known to be good itself: it
 is for the key and for the names, it is valid, and each certificate of the chain is signed by the next.
 
-The new files are written beside the old ones and kept by the disk first. Then two renames follow one another,
-so that hardly anything can come between; who reads in that moment sees files that do not fit, and waits.
+The new files are written beside the old ones and kept by the disk first. Then the certificate takes its place
+by a rename, and the key follows. Till it has, it lies beside the old key, where those who read both find it
+(`key_of`): so at each moment, and after a crash at any, there is a key for the certificate.
 """
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -148,33 +150,54 @@ def put_in_place(pair: Certificate, chain: bytes, key: bytes, files: FileSystem,
 
     Files that are there keep their owner; for others root may name one.
     """
-    parts = [(pair.key, key, 0o600), (pair.certificate, chain, 0o644)]
-    if pair.key == pair.certificate:
-        parts = [(pair.key, key + chain, 0o600)]
-    written: list[str] = []
+    _settle(pair, files)
+    place, aside = pair.certificate, _beside(pair.certificate)
     try:
-        for path, data, mode in parts:
-            written.append(_beside(path))
-            _write(_beside(path), data, mode, files, _owner(path, files) or owner)
-        _rename(pair, [path for path, _, _ in parts], files)
-    finally:
-        for path in written:
-            files.unlink(path, missing_ok=True)
-    for directory in {os.path.dirname(path) for path, _, _ in parts}:
-        files.sync_directory(directory)
-
-
-def _rename(pair: Certificate, paths: list[str], files: FileSystem) -> None:
-    """The key first; it is the old one again where the certificate cannot follow."""
-    old = files.read(pair.key) if files.stat(pair.key) is not None else None
-    owner = _owner(pair.key, files)
-    try:
-        for path in paths:
-            files.rename(_beside(path), path)
-    except OSError:
-        if old is not None:
-            files.replace(pair.key, old, owner=owner)
+        if pair.key == place:
+            _write(aside, key + chain, 0o600, files, _owner(place, files) or owner)
+        else:
+            _write(_waiting(pair), key, 0o600, files, _owner(pair.key, files) or owner)
+            _write(aside, chain, 0o644, files, _owner(place, files) or owner)
+            if files.stat(pair.key) is None:
+                files.rename(_waiting(pair), pair.key)
+            files.sync_directory(os.path.dirname(pair.key))
+        files.rename(aside, place)
+    except BaseException:
+        files.unlink(aside, missing_ok=True)
+        if key_of(pair, files) == pair.key:
+            files.unlink(_waiting(pair), missing_ok=True)
         raise
+    files.sync_directory(os.path.dirname(place))
+    settle(pair, files)
+
+
+def key_of(pair: Certificate, files: FileSystem) -> str:
+    """The path of the key that is for the certificate; `pair.key` where there is none. Raises nothing."""
+    try:
+        if files.stat(_waiting(pair)) is not None:
+            first = x509.load_pem_x509_certificate(read_pem(pair.certificate, files))
+            key = serialization.load_pem_private_key(files.read(_waiting(pair)), password=None)
+            return _waiting(pair) if key.public_key() == first.public_key() else pair.key
+    except (OSError, ValueError, TypeError, UnsupportedAlgorithm):
+        pass
+    return pair.key
+
+
+def settle(pair: Certificate, files: FileSystem) -> None:
+    """Have the key in its own place, where something came between; whoever may not write there need not."""
+    with suppress(OSError):
+        _settle(pair, files)
+
+
+def _settle(pair: Certificate, files: FileSystem) -> None:
+    if key_of(pair, files) != pair.key:
+        files.rename(_waiting(pair), pair.key)
+        files.sync_directory(os.path.dirname(pair.key))
+
+
+def _waiting(pair: Certificate) -> str:
+    """Where a key is till its certificate is in place."""
+    return f"{pair.key}.new"
 
 
 def _beside(path: str) -> str:

@@ -20,6 +20,7 @@ from mailnode.upkeep.acme_trouble import Trouble, missing
 from mailnode.upkeep.certificate_files import (
     fault_of,
     is_key,
+    key_of,
     life_of,
     new_key,
     pair_for,
@@ -56,7 +57,7 @@ class Order:
         """
         try:
             life = life_of(read_pem(self.pair.certificate, files))
-            key = read_pem(self.pair.key, files)
+            key = read_pem(key_of(self.pair, files), files)
             fault = fault_of(read_pem(self.pair.certificate, files), key, self.names, self.now())
         except (OSError, ValueError):
             return self.now()
@@ -113,7 +114,7 @@ def fulfil(
         raise Trouble(reason, "Run: mailnode tls renew as root, or name files in [tls] that may be written.")
     try:
         with _alone(order, files):
-            key = read_pem(order.pair.key, files) if order.keep_key else new_key()
+            key = read_pem(key_of(order.pair, files), files) if order.keep_key else new_key()
             for path, data in ((order.account, account), (order.pair.key, key)):
                 if not is_key(data):
                     raise Trouble(f"{path} holds no private key that can be used", "Remove it: one is made.")

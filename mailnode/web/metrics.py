@@ -33,6 +33,7 @@ COUNTERS: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
     "maybe_twice": ("mailnode_maybe_twice_total", "Messages of which a host may get a second copy.", ()),
     "failed": ("mailnode_failed_total", "Recipients who do not get a message, for good.", ()),
     "ended": ("mailnode_ended_total", "Messages that have left the queue.", ()),
+    "dropped": ("mailnode_dropped_total", "Messages that an administrator has removed from the queue.", ()),
     "reported": ("mailnode_reports_total", "Reports to senders.", ()),
     "not_told": ("mailnode_reports_withheld_total", "Reports that were not sent, as nobody is proved.", ()),
     "shown": ("mailnode_shown_total", "Messages that were shown to somebody who was there.", ()),

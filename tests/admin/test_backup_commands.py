@@ -1,13 +1,18 @@
 """`mailnode backup` and `mailnode restore` as a person meets them."""
 
+import errno
+import gc
+import io
 import json
 import os
 import shutil
+import sys
 import tarfile
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
-from mailnode.admin import queue_restore
+from mailnode.admin import backup_commands, cli, queue_restore
 from mailnode.admin.outside import Outside
 from mailnode.envelope import Envelope, Recipient
 from mailnode.events.journal import Journal, line_of
@@ -18,6 +23,16 @@ from mailnode.queue.spool import Spool
 from mailnode.store.values import INBOX, NO_FLAGS
 from mailnode.wire.address import Address
 from tests.admin.test_store_commands import ANNA, BEN, StoreCommands
+
+
+class _Broken(io.RawIOBase):
+    """The writing end of a pipe that nobody reads."""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: object) -> int:
+        raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
 
 class BackupCommands(StoreCommands):
@@ -49,7 +64,7 @@ class BackupCommands(StoreCommands):
     def test_backup(self) -> None:
         """Mail and configuration, with a summary; the next one links."""
         self.assertRegex(
-            self.back_up(str(self.place)), r"backup/20261126T02\d+Z: 1 mailboxes, 3 messages, 0.0 MB\.\n$"
+            self.back_up(str(self.place)), r"backup/20261126T02\d+Z: 1 mailbox, 3 messages, 0.0 MB\.\n$"
         )
         (name,) = self.names()
         root = self.place / name
@@ -69,6 +84,23 @@ class BackupCommands(StoreCommands):
         self.told_of("--with-keys")
         (name,) = self.names()
         self.assertIn("key.pem", os.listdir(self.place / name / "config"))
+
+    def test_nobody_reads(self) -> None:
+        """Whatever writes to a pipe that is closed ends without a word."""
+        journal = Journal(FileSystem(), str(self.folder / "etc/state/log"))
+        journal.append(line_of(Ended("", "7K2M9QXW4T"), 1.0), size=10**6, keep=1)
+        unraisable: list[object] = []
+        self.patch(sys, "unraisablehook", unraisable.append)
+        export = str(self.folder / "export")
+        for words in ("backup --tar -", "log", "queue list", "store verify", f"export mbox {ANNA} {export}"):
+            self.patch(sys, "stdout", io.TextIOWrapper(io.BufferedWriter(_Broken(), 10)))
+            self.patch(sys, "stderr", io.StringIO())
+            arguments = ["--config", str(self.path), *words.split()]
+            ended = self.assertRaises(SystemExit, cli.main.main, arguments, obj=self.outside)
+            self.assertEqual((ended.code, sys.stderr.getvalue()), (1, ""), words)
+            del ended
+            gc.collect()
+            self.assertEqual(unraisable, [], words)
 
     def test_keep(self) -> None:
         """Older ones go when a new one is whole."""
@@ -95,6 +127,9 @@ class BackupCommands(StoreCommands):
         self.assertIn("config/mailnode.toml", names)
         self.assertEqual(len([name for name in names if "/cur/" in name or "/new/" in name]), 3)
         self.assertIn("File exists", self.back_up("--tar", str(archive), code=1))
+        with patch.object(backup_commands, "_summary", side_effect=OSError(28, "No space left on device")):
+            self.assertIn("No space", self.back_up("--tar", str(self.folder / "other.tar"), code=1))
+        self.assertEqual(list(self.folder.glob("*.tar*")), [archive])
         self.back_up(code=2)
         self.back_up(str(self.place), "--tar", "-", code=2)
 
@@ -106,8 +141,8 @@ class BackupCommands(StoreCommands):
         account.close()
         shutil.rmtree(self.root)
         told = self.mailnode("restore", str(self.place), ANNA)
-        self.assertRegex(told, r"(?m)^  INBOX +2 put back +0 were there$")
-        self.assertRegex(told, r"(?m)^  Work/2026 +1 put back +0 were there$")
+        self.assertRegex(told, r"(?m)^  INBOX +2 put back +0 there already$")
+        self.assertRegex(told, r"(?m)^  Work/2026 +1 put back +0 there already$")
         self.assertEqual(list(self.account().mailbox(INBOX).uids), before)
         again = json.loads(self.mailnode("restore", str(self.place / self.names()[0]), ANNA, "--json"))
         self.assertEqual({(row["added"], row["damaged"]) for row in again["folders"]}, {(0, 0)})
@@ -139,8 +174,9 @@ class BackupCommands(StoreCommands):
 
     def test_queue(self) -> None:
         """What waited waits again, but not what was delivered since; the running server hears of it."""
-        spool = self.wait("A1", "B2", "C3")
-        self.assertRegex(self.back_up(str(self.place)), "3 messages, 0.0 MB, 3 in the queue")
+        spool = self.wait("A1", "B2", "C3", "D4")
+        self.assertRegex(self.back_up(str(self.place)), "3 messages, 0.0 MB, 4 in the queue")
+        self.mailnode("queue", "drop", "D4")
         for name in ("A1", "B2"):
             spool.remove(name)
         journal = Journal(FileSystem(), str(self.folder / "etc/state/log"))
@@ -153,11 +189,11 @@ class BackupCommands(StoreCommands):
 
         self.patch(queue_restore, "ask", ask)
         told = self.mailnode("restore", str(self.place), "--queue")
-        self.assertEqual(told, "queue: 1 put back, 1 were there, 1 have left it since\n")
+        self.assertEqual(told, "queue: 1 put back, 1 was there, 2 have left it since\n")
         self.assertEqual(asked, [{"command": "queue take", "ids": ["A1"]}])
         self.assertEqual(sorted(spool.names()), ["A1", "C3"])
         again = json.loads(self.mailnode("restore", str(self.place), "--queue", "--json"))
-        self.assertEqual(again, {"messages": [], "known": 2, "done": 1, "damaged": 0})
+        self.assertEqual(again, {"messages": [], "known": 2, "done": 2, "damaged": 0})
 
     def test_queue_refusals(self) -> None:
         """A mailbox or the queue; and a backup of some mailboxes has no queue, as that is everybody's."""

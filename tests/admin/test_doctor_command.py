@@ -293,7 +293,7 @@ class DoctorTests(SynchronousTestCase):
         os.utime(self.state() / "queue", (NOW.timestamp(),) * 2)
         self.assertEqual(self.bad(), [])
         (self.state() / "queue" / "aside" / "M1.envelope").write_text("x")
-        self.only("queue", "warning", "1 files could not be read", "put them back")
+        self.only("queue", "warning", "1 file could not be read", "put back")
 
     def test_stale_socket(self) -> None:
         """A socket that a dead server left behind is not a server."""

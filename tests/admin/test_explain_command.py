@@ -97,7 +97,7 @@ class ExplainTests(SynchronousTestCase):
             f"{BEN}, {OUT}, 11 octets, Message-ID <1@client.example>",
             f"delivered to INBOX of {BEN}",
             f"mx.partner.example did not take it yet for {OUT}: 450 4.2.0 later \\x1b[31m",
-            "tried 1 times; the next try is at 2023-11-14 22:23:20",
+            "tried 1 time; the next try is at 2023-11-14 22:23:20",
             f"marked as read in INBOX of {BEN} {by}",
             f"flagged in INBOX of {BEN} {by}",
             f"copied from INBOX of {BEN} to Work of {BEN} {by}",
@@ -111,6 +111,12 @@ class ExplainTests(SynchronousTestCase):
             self.assertEqual(self.told(text), expected)
         self.assertTrue(self.explain("M1").startswith("2023-11-14 22:13:22  RCPT"))
         self.assertIn(f"It is not in the mailbox of {BEN} any more.", self.explain("M1"))
+
+    def test_dropped(self) -> None:
+        """What an administrator has removed from the queue."""
+        self.happened(SENT, life.Dropped("", "M1"))
+        gone = "removed from the queue by an administrator; who lacked it does not get it"
+        self.assertEqual(self.told("M1")[-1], gone)
 
     def test_json(self) -> None:
         """The events as they stand in the log, with who was in the sessions."""

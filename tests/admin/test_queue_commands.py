@@ -243,19 +243,19 @@ class QueueCommands(SynchronousTestCase):
         failed = Progress(Fate.FAILED, "5.1.1", "Unknown\u009b", "smtp; 550 no")
         self.accept("A1", 86_400, progress=(failed, Progress()), tries=3)
         with open(os.path.join(self.spool.path, "A1.body"), "wb") as file:
-            file.write(b"Subject: x\x1b[31m\r\nX: y\r\n\r\nbody\r\n")
+            file.write(b"Subject: x\x1b[31m\r\nX: y\r\n\tz\r\n\r\nbody\r\n")
         output = self.run_command("show", "A1").output
         known = (
             "tried 3 times",
             "failed: 5.1.1: Unknown",
             "smtp; 550 no",
             "<carl@example.org> delayed",
-            "  X: y\n",
+            "  X: y\n        z\n",
         )
         for words in known:
             self.assertIn(words, output)
         for words in ("\u009b", "\x1b", "body"):
             self.assertNotIn(words, output)
         shown = json.loads(self.run_command("show", "A1", "--json").stdout)
-        self.assertEqual((shown["octets"], shown["header"][1]), (31, "X: y"))
+        self.assertEqual((shown["octets"], shown["header"][1]), (35, "X: y"))
         self.assertIn("there is no message", self.run_command("show", "B2", code=1).output)

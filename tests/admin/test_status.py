@@ -138,6 +138,11 @@ class Command(Commands):
         for words in (("status",), ("status", "--watch"), ("status", "--json")):
             self.assertIn("mailnode is not running", self.mailnode(*words, code=1))
 
+    def test_no_configuration(self) -> None:
+        """Where a file that cannot be read would say where the server is, it is that file that is named."""
+        for word in ("status", "reload"):
+            self.assertIn("mailnode.toml:1: cannot be read", self.mailnode(word, code=1))
+
     def test_strange(self) -> None:
         """A server that does not know the question."""
         self.answering({"ok": False, "mistakes": ["unknown command"]})

@@ -218,7 +218,7 @@ class Stats(StoreCommands):
             [
                 [ANNA],
                 ["INBOX", "2", "messages", "1", "unseen", "0.0", "MB"],
-                ["Work/2026", "1", "messages", "1", "unseen", "0.0", "MB"],
+                ["Work/2026", "1", "message", "1", "unseen", "0.0", "MB"],
                 ["all", "3", "messages", "2", "unseen", "0.0", "MB"],
             ],
         )
@@ -235,6 +235,11 @@ class Stats(StoreCommands):
         self.told("reindex")
         [row] = json.loads(self.told("stats", ANNA, "--json"))["mailboxes"]
         self.assertGreater(row["text_index"], 0)
+
+    def test_nothing(self) -> None:
+        """Where nobody has mail so far that is said."""
+        shutil.rmtree(self.root)
+        self.assertEqual(self.told("stats"), "There is no mail.\n")
 
     def test_limits(self) -> None:
         """Beside each limit stands what counts for it, of mailboxes and of domains."""
@@ -296,7 +301,7 @@ class Adopt(StoreCommands):
         work.chmod(0o750)
         lines = self.adopt()
         for line in (
-            "UIDs 1 UIDs change",
+            "UIDs 1 UID changes",
             "INBOX: 1, since line 3 of its uid list has UID 1 after UID 1",
             "2 messages have none yet and get their first",
             "UIDVALIDITYs 1 of 2 are kept",

@@ -54,7 +54,7 @@ class Undelete(StoreCommands):
 
     def test_brought_back(self) -> None:
         """Messages are where they were, with their flags; a folder that is gone is made again."""
-        self.assertIn("1 messages brought back.\n", self.told("undelete", ANNA, "--folder", "Work/2026"))
+        self.assertIn("1 message brought back.\n", self.told("undelete", ANNA, "--folder", "Work/2026"))
         self.assertIn("2 messages brought back.\n", self.told("undelete", ANNA))
         account = self.account()
         inbox = account.mailbox(INBOX)
@@ -71,7 +71,7 @@ class Undelete(StoreCommands):
         left = self.root / "mailnode-recovered/.Work.2026/cur"
         left.mkdir(parents=True, exist_ok=True)
         (left / f"1700000000.removed-{path.name}").hardlink_to(path)
-        self.assertIn("1 messages brought back.\n", self.told("undelete", ANNA))
+        self.assertIn("1 message brought back.\n", self.told("undelete", ANNA))
         self.assertEqual(len(self.account().mailbox(WORK).uids), 1)
 
     def test_nobody(self) -> None:

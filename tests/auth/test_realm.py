@@ -82,6 +82,11 @@ class RealmTests(SynchronousTestCase):
         held = {anna: Usage(1, 1), ben: Usage(2, 1), other: Usage(4, 1)}
         self.patch(Account, "usage", lambda account: held[account])
         self.assertEqual(shared._usage(), Usage(3, 2))
+        held[anna] = Usage(9, 1)  # another process has changed it, and tells
+        self.assertEqual(shared._usage(), Usage(3, 2))
+        for one in (ANNA, "nobody@example.org"):
+            self.realm.changed(one)
+        self.assertEqual(shared._usage(), Usage(11, 2))
         self.live.mailboxes = Mailboxes({BEN: MailboxEntry("x")})
         self.assertEqual(shared._usage(), Usage(2, 1))
         self.live.config = replace(self.live.config, quota=Quota())

@@ -72,8 +72,8 @@ class ElsewhereTestCase(QueueTestCase):
             mailboxes=self.live.mailboxes,
             courier=self.courier,
             queue=self.runner,
-            reporter=self.reporter,
-            moderation=self.moderation,
+            reporter=self.reporting,
+            decide=self.moderation.decide,
             srs=self.live.srs,
         )
         said = world.send(EHLO + (auth_plain(b"anna@a.example") if login else b""))
@@ -116,7 +116,7 @@ class Elsewhere(ElsewhereTestCase):
                 mailboxes=people,
                 courier=self.courier,
                 queue=self.runner,
-                reporter=self.reporter,
+                reporter=self.reporting,
             )
             world.send(EHLO)
             said = world.send(f"MAIL FROM:<{STRANGER}> SIZE={size}\r\nRCPT TO:<{to}>\r\n".encode())

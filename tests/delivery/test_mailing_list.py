@@ -334,7 +334,7 @@ class Moderated(ListTestCase):
                 mailboxes=self.live.mailboxes,
                 courier=self.courier,
                 queue=self.runner,
-                moderation=self.moderation,
+                decide=self.moderation.decide,
                 srs=self.live.srs,
             )
             world.send(b"LHLO x\r\n")
@@ -368,7 +368,7 @@ class Moderated(ListTestCase):
             config={name: getattr(self.live.config, name) for name in names},
             mailboxes=self.live.mailboxes,
             queue=self.runner,
-            moderation=self.moderation,
+            decide=self.moderation.decide,
             srs=self.live.srs,
         )
         world.send(EHLO)

@@ -30,7 +30,7 @@ class OfArrival(QueueTestCase):
         """A message to them; one that is called team has two mailboxes."""
         leads_to = [Route(("a", "b") if one.address.local == "team" else ("a",)) for one in recipients]
         envelope = Envelope(sender, recipients=recipients)
-        self.do(self.reporter.of_arrival("MID", envelope, leads_to, HEAD))
+        self.do(self.reporting.of_arrival("MID", envelope, leads_to, HEAD))
 
     def test_delivered_and_expanded(self) -> None:
         """RFC 3461 section 5.2.7.3: an alias with several members is "expanded"; only who asked is in it."""
@@ -48,7 +48,7 @@ class OfArrival(QueueTestCase):
     def language(self, header: bytes = b"", sender: Address = ANNA) -> str:
         """That of the report on a message with this in its header."""
         self.do(
-            self.reporter.of_arrival(
+            self.reporting.of_arrival(
                 self.runtime.new_id(),
                 Envelope(sender, recipients=(Recipient(BOB, SUCCESS),)),
                 [Route(("a",))],
@@ -77,7 +77,7 @@ class OfArrival(QueueTestCase):
         """A sender on another host has no mailbox here: the message decides."""
         header = b"Accept-Language: fr\r\n" + HEAD
         envelope = Envelope(ELSEWHERE, recipients=(Recipient(BOB, SUCCESS),))
-        self.do(self.reporter.of_arrival("MID", envelope, [Route(("a",))], header))
+        self.do(self.reporting.of_arrival("MID", envelope, [Route(("a",))], header))
         (entry,) = self.gone_on
         with self.spool.body(entry.id) as body:
             found = read(body.read_at(0, 10_000))
@@ -142,7 +142,7 @@ class OfArrival(QueueTestCase):
         """An error of the disk goes up; nothing is left open."""
         envelope = Envelope(ANNA, recipients=(Recipient(BOB, SUCCESS),))
         with patch.object(FileSystem, "create", side_effect=OSError(errno.ENOSPC, "full")):
-            work = Deferred.fromCoroutine(self.reporter.of_arrival("MID", envelope, [Route(("a",))], HEAD))
+            work = Deferred.fromCoroutine(self.reporting.of_arrival("MID", envelope, [Route(("a",))], HEAD))
             self.failureResultOf(work, OSError)
 
 

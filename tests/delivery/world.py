@@ -23,7 +23,7 @@ from mailnode.delivery.local import LocalCourier
 from mailnode.delivery.moderation import Moderation
 from mailnode.delivery.queued import QueuedDelivery
 from mailnode.delivery.remote import Settled
-from mailnode.delivery.reporting import Reporter
+from mailnode.delivery.reporting import Reporter, Reports
 from mailnode.envelope import Envelope, Recipient
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.life import Bus, Event
@@ -99,7 +99,8 @@ class QueueTestCase(SynchronousTestCase):
         self.letters = Letters(self.live, self.runtime, self.courier, begin=self.begin)
         self.zone = Zone({("elsewhere.example", "TXT"): ["v=spf1 ip4:192.0.2.7 -all"]})
         spf = Spf(self.runtime, self.zone)
-        self.reporter = Reporter(self.live, self.runtime, self.letters, self.spool, self.bus, spf)
+        self.reporting = Reports(self.live, self.runtime, self.letters, self.bus)
+        self.reporter = Reporter(self.live, self.runtime, self.reporting, self.spool, self.bus, spf)
         self.moderation = Moderation(
             self.live, self.runtime, self.spool, self.letters, change=lambda *what: self.runner.change(*what)
         )

@@ -75,6 +75,22 @@ class OfOthers(SharedCase):
         self.anna.append(MESSAGE, "Work")
         self.assertEqual(client.heard(), b"")
 
+    def test_read_later(self) -> None:
+        """What may be read from here on is told so, what may not be read any more too (section 5.9)."""
+        self.share("me l")
+        client = self.listening(f"{SHARED} (personal (MessageNew MessageExpunge))")
+        self.does(self.anna, "SETACL Work me lr")
+        self.assertEqual(client.heard(), b'* LIST (\\HasNoChildren) "/" Shared/anna/Work\r\n')
+        self.anna.append(MESSAGE, "Work")
+        self.assertIn(b"* STATUS Shared/anna/Work (MESSAGES 2 ", client.heard())
+        self.does(self.anna, "SETACL Work me lrw")
+        self.assertEqual(client.heard(), b"")
+        self.does(self.anna, "SETACL Work me l")
+        self.assertEqual(client.heard(), b'* LIST (\\NoAccess \\HasNoChildren) "/" Shared/anna/Work\r\n')
+        self.anna.append(MESSAGE, "Work")
+        self.does(self.anna, "SETACL Work me lw")
+        self.assertEqual(client.heard(), b"")
+
     def test_what_is_not_told(self) -> None:
         """I17: who may not know of a mailbox hears nothing, whatever happens to it."""
         self.share("carl lr")

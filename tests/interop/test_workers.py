@@ -6,6 +6,8 @@ import os
 import poplib
 import re
 import signal
+import smtplib
+from collections.abc import Iterable
 from contextlib import closing
 from functools import partial
 
@@ -13,10 +15,22 @@ from imapclient import IMAPClient
 from imapclient.exceptions import IMAPClientError
 
 from mailnode.admin.control import ask
+from mailnode.fs import FileSystem
 from tests.interop.both_sides import deliver, login
 from tests.interop.harness import BEN, HOST, PASSWORD, InteropTestCase, Server, children, sample, wait_until
 
 WORKERS = 2
+LISTS = f"""
+[lists."all@example.test"]
+members = ["{BEN}"]
+owner = "{BEN}"
+posting = "open"
+
+[lists."some@example.test"]
+members = ["{BEN}"]
+owner = "{BEN}"
+posting = "moderated"
+"""
 
 
 def hang_up(client: IMAPClient) -> None:
@@ -34,7 +48,11 @@ class WorkerTests(InteropTestCase):
 
     def make_server(self) -> Server:
         """One with workers."""
-        return Server(head=f"workers = {WORKERS}\n")
+        server = Server(head=f"workers = {WORKERS}\ntrusted_networks = []\n")
+        path = os.path.join(server.directory, "mailboxes.toml")
+        files = FileSystem()
+        files.replace(path, files.read(path) + LISTS.encode())
+        return server
 
     def both(self) -> list[IMAPClient]:
         """A client of each worker, logged in; which is whose the log says."""
@@ -48,14 +66,18 @@ class WorkerTests(InteropTestCase):
                 return clients
         raise AssertionError("all connections went to one worker")
 
-    def busy(self) -> set[int]:
+    def busy(self, place: str = "imaps") -> set[int]:
         """The workers that have a connection of a client."""
+        return self.having(place, children(self.server.pid))
+
+    def having(self, place: str, pids: Iterable[int]) -> set[int]:
+        """Those of these processes that have one."""
         found = set()
-        for pid in children(self.server.pid):
+        for pid in pids:
             sockets = {os.readlink(f"/proc/{pid}/fd/{name}") for name in os.listdir(f"/proc/{pid}/fd")}
             with open(f"/proc/{pid}/net/tcp", encoding="ascii") as file:
                 rows = [line.split() for line in file.readlines()[1:]]
-            port = f"{self.server.ports['imaps']:04X}"
+            port = f"{self.server.ports[place]:04X}"
             mine = {row[9] for row in rows if row[1].endswith(port) and row[3] == "01"}
             if any(f"socket:[{inode}]" in sockets for inode in mine):
                 found.add(pid)
@@ -182,6 +204,80 @@ class WorkerTests(InteropTestCase):
         with login(self.server) as client:
             self.assertEqual(client.select_folder("INBOX")[b"EXISTS"], 0)
 
+    def test_reload(self) -> None:
+        """What the command has taken is in force in all processes, and all of them tell of stress once."""
+        self.server.write_config("\n[limits]\nstress_percent = 10\nsmtp_sessions = 100\n")
+        for code in (550, 250):
+            self.assertTrue(self.server.reload()["ok"])
+            for _ in range(8):
+                with smtplib.SMTP(HOST, self.server.ports["smtp"]) as client:
+                    client.ehlo_or_helo_if_needed()
+                    client.mail("a@example.net")
+                    self.assertEqual(client.rcpt("new@example.test")[0], code)
+            self.server.add_alias("new@example.test", BEN)
+        lines = [self.server.connect("smtp") for _ in range(20)]
+        self.assertEqual({line.reply()[:3] for line in lines}, {b"220"})
+        wait_until(lambda: "stress begins" in self.server.log(), "stress")
+        for line in lines:
+            line.close()
+        wait_until(lambda: "stress is over" in self.server.log(), "the end of stress")
+        log = self.server.log()
+        self.assertEqual((log.count("stress begins"), log.count("stress is over")), (1, 1))
+
+    def test_mail_comes_in(self) -> None:
+        """By SMTP in a worker: into a mailbox, whose readers hear of it, and by the queue to a list."""
+        clients = self.both()
+        for client in clients:
+            client.select_folder("INBOX")
+            client.idle()
+        self.assertNotIn(self.server.pid, self.takes("smtp"))
+        self.send(BEN, sample("one", b"text\r\n").octets)
+        for client in clients:
+            wait_until(lambda client=client: (1, b"EXISTS") in client.idle_check(timeout=1), "EXISTS")  # type: ignore[misc]
+            client.idle_done()
+        self.send("all@example.test", sample("two", b"text\r\n").octets)
+        wait_until(lambda: len(self.server.files(BEN)) == 2, "the copy of the list")
+        wait_until(lambda: "Ended" in self.server.log(), "the queue to be done")
+        self.assertRegex(self.server.log(), r'(?m)mail#info\] Ended connection="" message=[0-9]U\w{10}$')
+
+    def test_moderators(self) -> None:
+        """An answer that comes to a worker is for the queue, which is in the main process."""
+        self.send("some@example.test", sample("one", b"text\r\n").octets)
+        wait_until(lambda: len(self.server.files(BEN)) == 1, "the question")
+        with open(self.server.files(BEN)[0], "rb") as file:
+            found = re.search(rb"\nReply-To: <(.*)>", file.read())
+        assert found is not None
+        self.send(found[1].decode(), b"Subject: Re: Approve?\r\n\r\nok\r\n")
+        wait_until(lambda: len(self.server.files(BEN)) == 2, "the message")
+        with self.assertRaises(smtplib.SMTPDataError) as caught:
+            self.send(found[1].decode(), b"Subject: Re: Approve?\r\n\r\nok\r\n")
+        self.assertEqual(caught.exception.smtp_code, 550)
+
+    def test_dies_with_mail(self) -> None:
+        """What workers took for the queue is sent on, although they are gone when somebody hears of it."""
+        victims = children(self.server.pid)
+        os.kill(self.server.pid, signal.SIGSTOP)  # so that nobody hears of it
+        try:
+            self.send("all@example.test", sample("one", b"text\r\n").octets)
+            folder = self.server.config().queue_directory
+            self.assertEqual(len(os.listdir(folder)), 2)
+            for pid in victims:
+                os.kill(pid, signal.SIGKILL)
+        finally:
+            os.kill(self.server.pid, signal.SIGCONT)
+        wait_until(lambda: len(self.server.files(BEN)) == 1, "the copy of the list")
+        wait_until(lambda: os.listdir(folder) == [], "the queue to be empty")
+
+    def send(self, to: str, octets: bytes) -> None:
+        """A message by port 25, from a stranger."""
+        with smtplib.SMTP(HOST, self.server.ports["smtp"]) as client:
+            client.sendmail("stranger@elsewhere.example", [to], octets)
+
+    def takes(self, place: str) -> set[int]:
+        """The processes that have a connection there, while one is open."""
+        with smtplib.SMTP(HOST, self.server.ports[place]):
+            return self.having(place, [self.server.pid, *children(self.server.pid)])
+
     def test_the_log(self) -> None:
         """There is one, with the lines of all processes in the form of the main one's."""
         with login(self.server) as client:
@@ -203,6 +299,9 @@ class WorkerTests(InteropTestCase):
         self.assertEqual(len(clients) > 0, True)
         self.server.start()
         before = children(self.server.pid)
+        line = self.server.connect("imap")
+        self.assertRegex(line.line(), rb"^\* OK ")
         self.server.kill()
+        self.assertEqual(line.rest(), b"")  # at once: no worker goes on by itself, not even to say goodbye
         wait_until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in before), "the workers to end")
         self.server.start()

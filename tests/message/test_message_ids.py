@@ -1,4 +1,4 @@
-"""Message-ids as THREAD compares them."""
+"""Message-ids, as THREAD compares them and as they are written."""
 
 import time
 
@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailnode.message.message_ids import REFERENCES, digest, message_ids, references
+from mailnode.message.message_ids import REFERENCES, digest, is_message_id, message_ids, references
 
 
 class MessageIdTests(SynchronousTestCase):
@@ -28,6 +28,16 @@ class MessageIdTests(SynchronousTestCase):
             (b'<"a<b@c>', [b"b@c"]),
         ):
             self.assertEqual(list(message_ids(value)), found, value)
+
+    def test_alone(self) -> None:
+        """A field has one, and comments behind it; quotes and brackets hold what nothing else may."""
+        for value in (b"<a@b>", b"<a@b> (x) (y)", b'<"a@b"@c>', b"<a@[x@y]>", b"<\xc3\xa4@b>", b"<a@b>(x)"):
+            self.assertTrue(is_message_id(value), value)
+        for value in (
+            *(b"", b"a@b", b"<a>", b"<a@>", b"<@b>", b"<a@b@c>", b"<a@b> <c@d>", b"x <a@b>", b"<a@b> x"),
+            *(b"<a b@c>", b'<"a b"@c>', b"<a@b\x7f>", b'<"a@b>', b"<a@[b>", b"<a@b> (", b"<a@b>\r\n"),
+        ):
+            self.assertFalse(is_message_id(value), value)
 
     def test_references(self) -> None:
         """References, or else the first of In-Reply-To."""

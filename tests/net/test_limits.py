@@ -9,6 +9,7 @@ from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailnode.events.log import Log
 from mailnode.net import limits
 from mailnode.net.limits import Admission, ConnectionLimits, Gate, source_of
 
@@ -21,7 +22,7 @@ class GateTests(SynchronousTestCase):
     def setUp(self) -> None:
         self.now = 1000.0
         self.limits = ConnectionLimits(per_address=2, rate=5, before_login=4, sessions=6, per_person=2)
-        self.gate = Gate(lambda: self.limits, lambda: self.now)
+        self.gate = Gate(lambda: self.limits, lambda: self.now, Log("test"))
 
     def admit(self, peer: str = "192.0.2.1", *, trusted: bool = False) -> Admission:
         """A connection that must get in."""

@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.net import link as module
-from mailnode.net.link import Link
+from mailnode.net.link import Link, NoAnswer
 
 
 class Transport(StringTransport):
@@ -88,6 +89,30 @@ class LinkTests(SynchronousTestCase):
         self.link.say("a", "x" * 100)
         self.link.say("b")
         self.assertEqual(self.transport.value(), b'["b"]\n')
+
+    def test_questions(self) -> None:
+        """Answers come back to who asked, in any order, or that there is none; and none when all is lost."""
+        waiting: list[Deferred[str]] = []
+
+        async def answer(word: str) -> str:
+            waiting.append(Deferred())
+            return word + await waiting[-1]
+
+        other = Link({}, lambda: None, self.clock, {"what": answer})
+        far = Transport()
+        other.makeConnection(far)
+        asked = [Deferred.fromCoroutine(self.link.ask("what", word)) for word in ("a", "b", "c")]
+        other.dataReceived(self.transport.value())
+        waiting[1].callback("!")
+        waiting[0].errback(ValueError("x"))
+        self.link.dataReceived(far.value())
+        self.assertEqual(self.successResultOf(asked[1]), "b!")
+        self.assertEqual(len(self.flushLoggedErrors(ValueError)), 1)
+        self.failureResultOf(asked[0], NoAnswer)
+        self.assertNoResult(asked[2])
+        self.link.connectionLost()
+        self.failureResultOf(asked[2], NoAnswer)
+        self.failureResultOf(Deferred.fromCoroutine(self.link.ask("what", "d")), NoAnswer)
 
     def test_lost(self) -> None:
         """Whoever is told afterwards does not know."""

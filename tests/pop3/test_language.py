@@ -75,9 +75,9 @@ class Lang(Pop3TestCase):
         self.play(
             self.logged_in(MESSAGE),
             "C: LANG de\nS: +OK de Sprache geändert\n"
-            "C: LIST\nS: +OK 1 Nachrichten (38 Oktette)\nS: 1 38\nS: .\n"
+            "C: LIST\nS: +OK 1 Nachricht (38 Oktette)\nS: 1 38\nS: .\n"
             "C: STAT\nS: +OK 1 38\nC: RETR 2\nS: -ERR Keine solche Nachricht\n"
-            "C: DELE 1\nS: +OK Zum Löschen markiert\nC: RSET\nS: +OK 1 Nachrichten (38 Oktette)",
+            "C: DELE 1\nS: +OK Zum Löschen markiert\nC: RSET\nS: +OK 1 Nachricht (38 Oktette)",
         )
 
     def test_preferred(self) -> None:

@@ -262,7 +262,7 @@ class Snapshot(Pop3TestCase):
         self.assertTrue(second.log_in().startswith(b"-ERR [IN-USE] "))
         self.assertTrue(second.say(b"STAT\r\n").startswith(b"-ERR Not possible before login"))
         first.say(b"QUIT\r\n")
-        self.assertTrue(second.log_in().startswith(b"+OK 1 messages"))
+        self.assertTrue(second.log_in().startswith(b"+OK 1 message"))
 
     def test_shared(self) -> None:
         """Several sessions where the configuration allows it; each keeps its numbers, none removes twice."""
@@ -303,7 +303,7 @@ class Snapshot(Pop3TestCase):
         talk = self.connect()
         self.assertTrue(talk.log_in().startswith(b"-ERR [SYS/TEMP] "))
         patch.restore()
-        self.assertTrue(talk.log_in().startswith(b"+OK 1 messages"))
+        self.assertTrue(talk.log_in().startswith(b"+OK 1 message"))
 
     def test_new_messages_wait(self) -> None:
         """What arrives during a session belongs to the next one."""
@@ -500,7 +500,7 @@ class Update(Pop3TestCase):
         assert isinstance(event, Expunged)
         self.assertEqual((event.connection, event.address, event.mailbox), ("C1", ADDRESS, "INBOX"))
         self.assertEqual((event.count, event.uids, len(set(event.names))), (2, "1,3", 2))
-        self.assertTrue(self.connect().log_in().startswith(b"+OK 1 messages"))
+        self.assertTrue(self.connect().log_in().startswith(b"+OK 1 message"))
 
     def test_what_was_read_is_told(self) -> None:
         """A session tells at its end which messages it was sent whole, however it ends."""

@@ -37,7 +37,7 @@ TRANSACTION = (
     ("NOOP", "C: NOOP\nS: +OK"),
     (
         "DELE hides the message, RSET brings it back",
-        "C: DELE 1\nS: +OK...\nC: STAT\nS: +OK 1 27\nC: LIST\nS: +OK 1 messages (27 octets)\nS: 2 27\nS: .\n"
+        "C: DELE 1\nS: +OK...\nC: STAT\nS: +OK 1 27\nC: LIST\nS: +OK 1 message (27 octets)\nS: 2 27\nS: .\n"
         "C: UIDL\nS: +OK...\nS: 2 00000002...\nS: .\nC: RETR 1\nS: -ERR...\nC: TOP 1 0\nS: -ERR...\n"
         "C: LIST 1\nS: -ERR...\nC: UIDL 1\nS: -ERR...\nC: DELE 1\nS: -ERR...\n"
         "C: RSET\nS: +OK 2 messages (65 octets)\nC: STAT\nS: +OK 2 65",

@@ -14,12 +14,12 @@ from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.envelope import Deadline, Envelope, Recipient
-from mailnode.events.life import Bus, Ended, Event, Postponed
+from mailnode.events.life import Bus, Dropped, Ended, Event, Postponed
 from mailnode.events.log import Log
 from mailnode.fs import FileSystem
 from mailnode.net.blocking import InlineExecutor
 from mailnode.queue import runner as queue_runner
-from mailnode.queue.admission import Admission
+from mailnode.queue.admission import Admission, FromElsewhere
 from mailnode.queue.changes import CHANGES
 from mailnode.queue.entry import Delay, Entry, Fate, Progress, Proof, new_entry
 from mailnode.queue.removals import TOGETHER
@@ -180,6 +180,52 @@ class Running(SynchronousTestCase):
         self.assertEqual(self.times(), [120])
         self.pass_time(7200)
         self.assertEqual([entry.id for _, entry in self.tried], ["A1", "B2"])
+
+    def accept_elsewhere(self, name: str) -> list[Entry]:
+        """A message that another process takes; gives what it tells of, in the end."""
+        told: list[Entry] = []
+        runtime = Runtime(self.clock, random.Random(2), InlineExecutor())
+        entry = new_entry(name, ENVELOPE, came=NOW, due=NOW + 60)
+        admission = FromElsewhere(runtime, Spool(self.files, self.path), told.append).begin(
+            entry, b"X: y\r\n"
+        )
+        self.do(admission.write(b"\r\nbody\r\n"))
+        self.do(admission.store())
+        self.assertEqual(told, [])
+        admission.start()
+        self.do(admission.abort())
+        return told
+
+    def test_from_another_process(self) -> None:
+        """What another process took waits here from the moment it tells of it, once."""
+        (entry,) = self.accept_elsewhere("1UA")
+        self.clock.advance(10)
+        for _ in range(2):
+            self.runner.hear(entry.id, entry.due, entry.came, 0)
+        self.assertEqual(self.runner.state().waiting, 1)
+        self.clock.advance(51)
+        self.assertEqual(([one.id for _, one in self.tried], os.listdir(self.path)), (["1UA"], []))
+        self.assertEqual(self.runner.state().waiting, 0)
+
+    def test_process_that_died(self) -> None:
+        """What it took and did not tell of waits here; what it had not taken is gone; no other's is."""
+        for name in ("1UA", "1UB", "2UA"):
+            (entry,) = self.accept_elsewhere(name)
+        for name in ("1UC.body", "2UC.body"):
+            self.files.replace(os.path.join(self.path, name), b"half")
+        self.runner.hear("1UB", entry.due, entry.came, 0)
+        self.do(self.runner.take_over("1U"))
+        self.assertEqual(self.runner.state().waiting, 2)
+        self.runner.hear("1UA", entry.due, entry.came, 0)  # it had been said, and is heard now
+        self.clock.advance(61)
+        self.assertEqual([one.id for _, one in self.tried], ["1UA", "1UB"])
+        self.assertEqual(sorted(os.listdir(self.path)), ["2UA.body", "2UA.envelope", "2UC.body"])
+
+    def test_listed(self) -> None:
+        """It is known when the start has seen what there is, or that nobody can see it."""
+        self.assertTrue(self.runner.listed.called)
+        with patch.object(self.files, "entries", side_effect=OSError(errno.EIO, "broken")):
+            self.assertTrue(self.begin().listed.called)
 
     def test_waits(self) -> None:
         """5, 15, 30 minutes, 1, 2, 4, then 6 hours, each a little more or less; given up after five days."""
@@ -474,6 +520,7 @@ class Running(SynchronousTestCase):
         self.clock.advance(0)
         self.assertEqual([entry.id for _, entry in self.tried], ["A1"])
         self.do(self.runner.drop("B2"))
+        self.assertEqual(self.events[-1], Dropped("", "B2"))
         self.pass_time(2 * DAY, HOUR)
         self.assertEqual((len(self.tried), os.listdir(self.path)), (1, []))
         for work in (self.runner.release, self.runner.drop):

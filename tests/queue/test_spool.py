@@ -202,13 +202,23 @@ class Spools(SynchronousTestCase):
         one, two = self.spool.arriving("A1"), self.spool.arriving("B2")
         one.write(BODY)
         two.write(BODY)
-        scan = self.spool.scan()
         self.plant("0.envelope", b"")  # makes the scan stop before it comes to the others
+        scan = self.spool.scan()
         self.assertIn("put aside", next(scan).wrong)
         two.accept(entry("B2"))
         self.assertEqual(list(scan), [])
         one.accept(entry("A1"))
         self.assertEqual([found.name for found in self.spool.scan()], ["A1", "B2"])
+
+    def test_of_one_process(self) -> None:
+        """Only what has ids that begin so is looked at, and mended."""
+        self.accepted("1UA")
+        self.accepted("11UA")
+        for name in ("1UB.body", "11UB.body", "1UC.envelope.new.5", "11UC.envelope.new.5", "B2.body"):
+            self.plant(name, b"half")
+        self.assertEqual(list(self.spool.scan("1U")), [Found("1UA", 5.0, came=1.0)])
+        left = ["11UA.body", "11UA.envelope", "11UB.body", "11UC.envelope.new.5", "1UA.body", "1UA.envelope"]
+        self.assertEqual(self.listed(), [*left, "B2.body"])
 
     def test_put_aside(self) -> None:
         """What is torn or foreign is put aside with one line, body and all, and is never lost."""

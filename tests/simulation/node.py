@@ -25,10 +25,10 @@ from mailnode.delivery.dialing import Dialer
 from mailnode.delivery.letters import Letters
 from mailnode.delivery.live import LiveCourier
 from mailnode.delivery.local import FreeSpace, LocalCourier
-from mailnode.delivery.moderation import Moderation
+from mailnode.delivery.moderation import Answers, Moderation
 from mailnode.delivery.queued import QueuedDelivery
 from mailnode.delivery.remote import RemoteCourier
-from mailnode.delivery.reporting import Reporter
+from mailnode.delivery.reporting import Reporter, Reports
 from mailnode.delivery.waiting import CalledFor
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.life import Bus, Event
@@ -44,6 +44,7 @@ from mailnode.runtime import Runtime
 from mailnode.service_listeners import make_gates, session_factories
 from mailnode.service_stopping import PATIENCE
 from mailnode.smtp.server import Smtp
+from mailnode.smtp.session import ForPeople
 from mailnode.wire.srs import Srs
 from tests.auth.fakes import PasswordLogins
 from tests.simulation.clock import Clock, Timeline
@@ -155,7 +156,8 @@ class Life:
         letters = Letters(live, runtime, courier, begin=self._begin)
         moderation = Moderation(live, runtime, spool, letters, change=self._change)
         self.queued = QueuedDelivery(live, runtime, courier, spool, bus, remote, moderation)
-        self.reporter = Reporter(live, runtime, letters, spool, bus, Spf(runtime, names))
+        reports = Reports(live, runtime, letters, bus)
+        self.reporter = Reporter(live, runtime, reports, spool, bus, Spf(runtime, names))
         self.queue = Runner(
             runtime,
             spool,
@@ -165,20 +167,20 @@ class Life:
             log=Log("mailnode.queue"),
             delay=lambda: float(live.config.limits.delay_report),
         )
+        waiting = CalledFor(live, runtime, spool, self.queue, self.queued, bus, self.connections)
         smtp = Smtp(
-            live,
-            runtime,
-            cast(Any, _Logins(live)),
-            courier,
-            bus,
-            None,
-            FreeSpace(runtime, files, lambda: realm.mail_root),
-            Senders(live, runtime, files),
-            LiveCourier(live, runtime, sessions, files, courier, bus),
-            CalledFor(live, runtime, spool, self.queue, self.queued, bus, self.connections),
-            self.queue,
-            self.reporter,
-            moderation,
+            live=live,
+            runtime=runtime,
+            logins=cast(Any, _Logins(live)),
+            courier=courier,
+            bus=bus,
+            tls=None,
+            free_space=FreeSpace(runtime, files, lambda: realm.mail_root),
+            live_courier=LiveCourier(live, runtime, sessions, files, courier, bus),
+            queue=self.queue.begin,
+            reports=reports,
+            moderators=Answers(live, moderation.decide),
+            people=ForPeople(Senders(live, runtime, files), waiting),
         )
         serve = {"smtp": smtp.serve, "submission": smtp.serve}
         gates = make_gates(live, runtime, serve)

@@ -20,7 +20,7 @@ from mailnode.config import Config, Limits, Listener, MailboxEntry, Mailboxes
 from mailnode.config_quota import Quota
 from mailnode.config_submission import Submission
 from mailnode.delivery.live import LiveCourier
-from mailnode.delivery.moderation import Moderation
+from mailnode.delivery.moderation import Answer, Answers
 from mailnode.delivery.reporting import arrived
 from mailnode.delivery.route import Route
 from mailnode.envelope import Envelope
@@ -35,6 +35,7 @@ from mailnode.net.stream import Stream
 from mailnode.queue.entry import Entry, Outcome, owed
 from mailnode.runtime import Runtime
 from mailnode.smtp.server import Smtp
+from mailnode.smtp.session import ForPeople
 from mailnode.smtp.transaction import Transaction
 from tests.auth.fakes import PasswordLogins
 from tests.net.memory import Served
@@ -279,6 +280,10 @@ def _logins(live: Live, _runtime: Runtime, _bus: Bus) -> Logins:
     return logins
 
 
+async def _nobody_asked(_answer: Answer) -> None:
+    """Nobody is ever asked."""
+
+
 class World(Served):
     """One connection. `cut` decides in which pieces the client's octets arrive.
 
@@ -339,12 +344,11 @@ class World(Served):
             bus=bus,
             tls=tls,
             free_space=lambda: succeed(self.free),
-            senders=self.senders,
             live_courier=LiveCourier(self.live, runtime, self.sessions, FileSystem(), courier, bus, utmp),
-            waiting=facts.pop("waiting", Waiting()),
-            queue=cast(Any, self.queue),
-            reporter=cast(Any, self.reporter),
-            moderation=facts.pop("moderation", None) or self._moderation(runtime),
+            queue=cast(Any, self.queue).begin,
+            reports=cast(Any, self.reporter),
+            moderators=Answers(self.live, facts.pop("decide", None) or _nobody_asked),
+            people=ForPeople(self.senders, facts.pop("waiting", Waiting())),
         )
         if early:
             self.stream.dataReceived(early)
@@ -360,11 +364,6 @@ class World(Served):
         if soon:
             self.stream.dataReceived(soon)
         self.settle()
-
-    def _moderation(self, runtime: Runtime) -> Moderation:
-        """Nobody is ever asked."""
-        nothing = cast(Any, None)
-        return Moderation(self.live, runtime, nothing, nothing, change=nothing)
 
     @property
     def envelope(self) -> Envelope:

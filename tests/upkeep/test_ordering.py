@@ -1,5 +1,6 @@
 """mailnode.upkeep.ordering and authority: a certificate from an authority, or none and why."""
 
+import contextlib
 import os
 import sys
 from dataclasses import replace
@@ -14,10 +15,19 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailnode.admin.certificates import write_certificates
 from mailnode.config import Certificate, Config, Listener, Tls
 from mailnode.config_acme import Acme
-from mailnode.fs import FileSystem
+from mailnode.fs import FileSystem, NewFile
+from mailnode.net.tls import make_context
 from mailnode.upkeep.acme_trouble import LONG, Trouble
 from mailnode.upkeep.authority import suggested
-from mailnode.upkeep.certificate_files import facts_of, fault_of, life_of, pair_for, put_in_place, unwritable
+from mailnode.upkeep.certificate_files import (
+    facts_of,
+    fault_of,
+    key_of,
+    life_of,
+    pair_for,
+    put_in_place,
+    unwritable,
+)
 from mailnode.upkeep.ordering import (
     Order,
     account_key,
@@ -44,6 +54,39 @@ class Sleepless:
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
+
+
+class _Cut(BaseException):
+    """The power is cut."""
+
+
+class _CutFiles(FileSystem):
+    """Does so many things, and no more."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self._left = count
+
+    def _count(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise _Cut
+
+    def create(self, path: str, *, mode: int = 0o600) -> NewFile:
+        self._count()
+        return super().create(path, mode=mode)
+
+    def rename(self, source: str, target: str) -> None:
+        self._count()
+        super().rename(source, target)
+
+    def unlink(self, path: str, *, missing_ok: bool = False) -> None:
+        self._count()
+        super().unlink(path, missing_ok=missing_ok)
+
+    def sync_directory(self, path: str) -> None:
+        self._count()
+        super().sync_directory(path)
 
 
 class InDns:
@@ -321,6 +364,29 @@ class Bad(WithAuthority):
         self.assertRaises(OSError, put_in_place, pair, b"chain", b"key", FILES)
         self.assertEqual(Path(self.tls.key).read_bytes(), self.before[1])
         self.assertEqual(sorted(os.listdir(self.room / "tls")), ["ca.pem", "cert.pem", "key.pem", "taken"])
+
+    def test_cut_off(self) -> None:
+        """Whatever a crash leaves, there is a key for the certificate, and all is well after the next one."""
+        olds = [Path(path).read_bytes() for path in (self.tls.certificate, self.tls.key)]
+        new, later = (write_certificates(str(self.room / at), NAMES[0], FILES, self.now()) for at in "bc")
+        seen = set()
+        for count in range(20):
+            for path, data in zip((self.tls.certificate, self.tls.key), olds, strict=True):
+                FILES.replace(path, data)
+            with contextlib.suppress(_Cut):
+                self.put(new, _CutFiles(count))
+                break
+            make_context(self.tls.certificate, key_of(self.order.pair, FILES))
+            seen.add(key_of(self.order.pair, FILES))
+            self.put(later, FILES)
+            make_context(self.tls.certificate, self.tls.key)
+            self.assertNotIn("key.pem.new", os.listdir(self.room / "tls"))
+        self.assertEqual(seen, {self.tls.key, f"{self.tls.key}.new"})
+        self.assertEqual(Path(self.tls.key).read_bytes(), Path(new.key).read_bytes())
+
+    def put(self, tls: Tls, files: FileSystem) -> None:
+        chain, key = (Path(path).read_bytes() for path in (tls.certificate, tls.key))
+        put_in_place(self.order.pair, chain, key, files)
 
     def test_cannot_write(self) -> None:
         """The authority is not asked where what it gave could not be kept."""

@@ -109,7 +109,7 @@ async def _log_in(session: Session, login: Awaitable[MailAccount]) -> bytes:
     shared.last_login[account.address] = shared.runtime.now()
     session.opened = OpenMaildrop(account, maildrop, Ahead())
     session.bad_lines = 0
-    return ok(session.say("{} messages ({} octets)", len(maildrop.entries), maildrop.octets()))
+    return ok(session.count(len(maildrop.entries), maildrop.octets()))
 
 
 def _check_pace(session: Session, address: str) -> None:

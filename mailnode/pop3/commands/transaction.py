@@ -41,7 +41,7 @@ async def _listing(session: Session, argument: bytes, command: str, fact: Callab
     if argument:
         number = message_number(argument)
         return ok(f"{number} {fact(maildrop.entry(number))}")
-    first = ok(session.say("{} messages ({} octets)", *_counts(session)))
+    first = ok(session.count(*_counts(session)))
     if len(maildrop.entries) > _PIECE:
         await _send(session, _after(first, _pieces(maildrop, fact)))
         return b""
@@ -132,4 +132,4 @@ async def noop(session: Session, argument: bytes) -> bytes:
 async def rset(session: Session, argument: bytes) -> bytes:
     """RSET: take all marks off."""
     session.transaction.maildrop.take_off_marks()
-    return ok(session.say("{} messages ({} octets)", *_counts(session)))
+    return ok(session.count(*_counts(session)))

@@ -45,7 +45,7 @@ async def turn(session: Session, argument: bytes) -> None:
 
 async def _waits(session: Session, domains: Sequence[str]) -> bool:
     try:
-        counts = [await session.shared.waiting.waiting(domain) for domain in domains]
+        counts = [await session.for_people.waiting.waiting(domain) for domain in domains]
     except OSError as error:
         session.connection.log.warn("waiting mail cannot be counted", reason=error.strerror)
         raise Refused(UNABLE) from error
@@ -59,4 +59,4 @@ async def _reverse(session: Session, domains: Sequence[str]) -> None:
     await session.say(REVERSING)
     session.reversed = True
     session.connection.log.info("reversed", domains=",".join(domains))
-    await session.shared.waiting.send_over(session.stream, domains)
+    await session.for_people.waiting.send_over(session.stream, domains)

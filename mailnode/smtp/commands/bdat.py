@@ -6,6 +6,7 @@ Where the count cannot be read, nobody knows where that begins, and the connecti
 
 from collections.abc import Sequence
 
+from mailnode.counting import counted
 from mailnode.envelope import Body
 from mailnode.net.stream import READ_BUFFER, Stream
 from mailnode.smtp.extensions import too_large
@@ -70,7 +71,7 @@ async def _take(session: Session, receiving: Receiving, octets: int, *, last: bo
         if receiving.refused is not None:
             # Chunks that were sent on meanwhile are no errors of their own (RFC 3030 section 2).
             raise Refused(receiving.refused.reply, counts=not failed)
-        return [Reply(250, "2.0.0", f"{octets} octets received")]
+        return [Reply(250, "2.0.0", f"{counted(octets, 'octet')} received")]
     try:
         ends.finish()
         await receiving.take(b"", ends)

@@ -22,7 +22,7 @@ async def run(session: Session, argument: bytes) -> Reply:
     domains = [domain for domain in session.on_demand if _is_meant(domain, node.lower(), found[1] == b"@")]
     if not domains:
         raise Refused(Reply(459, "4.7.1", f"Node {node} not allowed: it is not yours"))
-    mail = session.shared.waiting
+    mail = session.for_people.waiting
     try:
         counts = {domain: await mail.waiting(domain) for domain in domains}
         for domain, count in counts.items():

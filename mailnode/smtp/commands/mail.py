@@ -46,7 +46,7 @@ async def run(session: Session, argument: bytes, kind: Kind = Kind.MAIL) -> Repl
     await _check_disk(session, envelope.size)
     transaction = Transaction(envelope)
     if session.submission and session.account is not None:
-        transaction.reservation = await session.shared.senders.reserve(session.account.address)
+        transaction.reservation = await session.for_people.senders.reserve(session.account.address)
     session.transaction = transaction
     return _priority_changed(parameters.get("MT-PRIORITY"), envelope) or SENDER_OK
 

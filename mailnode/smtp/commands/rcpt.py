@@ -53,7 +53,7 @@ async def run(session: Session, argument: bytes) -> Reply:
     if len(transaction.recipients) >= session.limits.recipients:
         raise Refused(TOO_MANY)
     _check_report(session, transaction)
-    if answer := session.shared.moderation.answer(recipient.address):
+    if answer := session.shared.moderators.answer(recipient.address):
         return _take_answer(transaction, recipient, answer)
     route = _route(session, transaction.envelope, recipient.address)
     _check_route(session, transaction, by_name(session, recipient.address), route)
