@@ -129,9 +129,10 @@ class Router:
         return entry.name if entry else "", name
 
     def _is_role(self, address: Address) -> bool:
-        config = self._live.config
-        roles = {POSTMASTER: ("", config.hostname, *config.domains), ABUSE: config.domains}
-        return address.domain_key in roles.get(address.local.lower(), ())
+        config, role = self._live.config, address.local.lower()
+        if role == POSTMASTER:
+            return address.domain_key in ("", config.hostname, *config.domains)
+        return role == ABUSE and address.domain_key in config.domains
 
     def _somebody(self, role: str, domain: str) -> Route:
         for candidate in self._candidates(role, domain):

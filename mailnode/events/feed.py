@@ -21,6 +21,7 @@ class ChangeFeed:
 
     def __init__(self) -> None:
         self.tell: Callable[[MailboxKey], None] = lambda key: None  # the other processes
+        self._log = Log("mailnode.events")
         self._watchers: dict[MailboxKey, dict[object, Callable[[], None]]] = {}
         self._listeners: dict[object, Callable[[MailboxKey], None]] = {}
         self._attentive: dict[str, dict[object, Callable[[MailboxName], None]]] = {}
@@ -84,7 +85,7 @@ class ChangeFeed:
 
     def _tell(self, hears: list[Callable[[], None]], address: str, name: MailboxName) -> None:
         attentive = [partial(hear, name) for hear in self._attentive.get(address, {}).values()]
-        Log("mailnode.events").each("change not heard", [*hears, *attentive])
+        self._log.each("change not heard", [*hears, *attentive])
 
     def watched(self) -> list[MailboxKey]:
         """The mailboxes somebody watches now."""

@@ -5,7 +5,8 @@ Each is published once, by the part that made it true; the log and whoever subsc
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from functools import partial
+from functools import cache, partial
+from typing import Any
 
 from mailnode.events.log import Log
 
@@ -239,7 +240,13 @@ def write_to(log: Log, *, without: tuple[type[Event], ...] = ()) -> Callable[[Ev
         if isinstance(event, without):
             return
         tell = log.warn if isinstance(event, _WARNINGS) else log.info
-        shown = [one.name for one in fields(event) if "detail" not in one.metadata]
-        tell(type(event).__name__, **{name: getattr(event, name) for name in shown})
+        kind: Any = type(event)
+        tell(kind.__name__, **{name: getattr(event, name) for name in _shown(kind)})
 
     return write
+
+
+@cache
+def _shown(kind: Any) -> tuple[str, ...]:
+    """The fields that have a place in a line of the log."""
+    return tuple(one.name for one in fields(kind) if "detail" not in one.metadata)

@@ -5,6 +5,7 @@ send can break the line, colour a terminal or fill the disk (vector C14 of the t
 """
 
 import re
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -30,12 +31,12 @@ def cut(value: object) -> object:
 
 def escape(value: object) -> str:
     """The value as one printable ASCII word; blanks, quotes and everything odd are escaped."""
-    if isinstance(value, str) and _PLAIN.fullmatch(value):
-        return value
     if isinstance(value, bytes | bytearray):
         text = bytes(value[: _LIMIT + 1]).decode("utf-8", "backslashreplace")
     else:
         text = str(value)
+    if _PLAIN.fullmatch(text):
+        return text
     cut = text[:_LIMIT]
     plain = cut.encode("unicode_escape").decode("ascii")
     if len(text) > _LIMIT:
@@ -81,8 +82,22 @@ class Log:
         self._logger.failure("{line}", failure=failure, line=event + self._ending, **self._structured)
 
     def _emit(self, level: Any, event: str, fields: dict[str, object]) -> None:
-        line = event + self._ending + _pairs(fields)
-        self._logger.emit(level, "{line}", line=line, **self._structured, event_name=event, fields=fields)
+        """As Logger.emit() does it, but for the look whether there is such a level, which takes longest."""
+        logger = self._logger
+        logger.observer(
+            {
+                **self._structured,
+                "line": event + self._ending + _pairs(fields),
+                "event_name": event,
+                "fields": fields,
+                "log_logger": logger,
+                "log_level": level,
+                "log_namespace": logger.namespace,
+                "log_source": None,
+                "log_format": "{line}",
+                "log_time": time.time(),
+            }
+        )
 
     def each(self, event: str, calls: Iterable[Callable[[], None]]) -> None:
         """Make all these calls; one that fails is a bug of its own, and of nobody who is called after it."""

@@ -35,17 +35,19 @@ def reason_of(reply: str) -> tuple[str, str]:
     return kind, _REASONS[subject] if subject < len(_REASONS) else _REASONS[0]
 
 
+_ACCEPTED, _RECIPIENTS, _OCTETS = map(Key, ("accepted", "accepted_recipients", "accepted_octets"))
+
+
 def _accepted(event: life.Accepted) -> Iterable[tuple[Key, int]]:
-    yield Key("accepted"), 1
-    yield Key("accepted_recipients"), len(event.recipients)
-    yield Key("accepted_octets"), event.octets
+    return (_ACCEPTED, 1), (_RECIPIENTS, len(event.recipients)), (_OCTETS, event.octets)
 
 
 Count = Callable[[Any], Iterable[tuple[Key, int]]]
 
 
 def _one(name: str) -> Count:
-    return lambda event: ((Key(name), 1),)
+    steps = ((Key(name), 1),)
+    return lambda event: steps
 
 
 # What each kind of event adds.

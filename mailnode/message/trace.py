@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from mailnode.message.date import MONTHS
 from mailnode.wire.address import Address, literal
@@ -108,6 +109,11 @@ def protocol(
 
 def date_time(seconds: float) -> str:
     """date-time in UTC (RFC 5322 section 3.3), such as "Thu, 1 Jan 1970 00:00:00 +0000", of epoch seconds."""
-    when = _EPOCH + timedelta(seconds=int(seconds))
+    return _date_time(int(seconds))
+
+
+@lru_cache(maxsize=4)
+def _date_time(seconds: int) -> str:
+    when = _EPOCH + timedelta(seconds=seconds)
     day, month = _DAYS[when.weekday()], MONTHS[when.month - 1].decode("ascii")
     return f"{day}, {when.day} {month} {when.year:04} {when:%H:%M:%S} +0000"

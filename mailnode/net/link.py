@@ -34,6 +34,9 @@ class NoAnswer(OSError):
     """The other process has gone, or something went wrong there, which its log tells."""
 
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: that costs more than a message
+
+
 class Link(LineOnlyReceiver):
     """One end. `hears` are called with the elements after the first one, by kind of message.
 
@@ -108,7 +111,7 @@ class Link(LineOnlyReceiver):
     def _hold(self, message: tuple[object, ...]) -> None:
         if self.transport is None or not self.connected:
             return
-        line = json.dumps(message, separators=(",", ":")).encode()
+        line = _encode(message).encode()
         if len(line) > LONGEST:  # such as the event of a great many messages: the link is worth more
             self._log.warn("message too long", kind=str(message[0]), octets=len(line))
             return

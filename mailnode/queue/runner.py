@@ -29,6 +29,7 @@ from mailnode.net.blocking import Lane
 from mailnode.queue.admission import Admission
 from mailnode.queue.changes import Change, release
 from mailnode.queue.entry import Approval, Delay, Entry, Proof
+from mailnode.queue.removals import Removals
 from mailnode.queue.spool import Found, Spool, Unreadable
 from mailnode.queue.state import QueueState, state
 from mailnode.runtime import Runtime
@@ -104,6 +105,7 @@ class Runner:
         self._delay = delay
         self._runtime = runtime
         self._spool = spool
+        self._removals = Removals(runtime, spool)
         self._deliver = deliver
         self._report = report
         self._bus = bus
@@ -401,7 +403,7 @@ class Runner:
             self._wait(entry.id, due)
             self._bus.publish(Postponed("", entry.id, entry.tries, int(due)))
         else:
-            await self._runtime.blocking.run(self._spool.remove, entry.id)
+            await self._removals.run(entry.id, alone=len(self._running) == 1)
             self._priority.pop(entry.id, None)
             self._came.pop(entry.id, None)
             self._bus.publish(Ended("", entry.id))

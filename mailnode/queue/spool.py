@@ -25,7 +25,7 @@ import errno
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -189,9 +189,29 @@ class Spool:
 
     def remove(self, name: str) -> None:
         """Be done with a message, durably. Raises OSError; then it may still be there."""
-        self._files.unlink(self._path(name, ENVELOPE), missing_ok=True)
-        self._files.sync_directory(self.path)
-        self._files.unlink(self._path(name, BODY), missing_ok=True)
+        [error] = self.remove_all([name])
+        if error is not None:
+            raise error
+
+    def remove_all(self, names: Sequence[str]) -> list[OSError | None]:
+        """The same for several; for each None, or why it may still be there."""
+        errors: dict[str, OSError] = {}
+
+        def each(suffix: str) -> None:
+            for name in names:
+                try:
+                    if name not in errors:
+                        self._files.unlink(self._path(name, suffix), missing_ok=True)
+                except OSError as error:
+                    errors[name] = error
+
+        each(ENVELOPE)
+        try:
+            self._files.sync_directory(self.path)
+        except OSError as error:
+            errors = dict.fromkeys(names, error) | errors
+        each(BODY)
+        return [errors.get(name) for name in names]
 
     def discard(self, name: str) -> None:
         """Remove what was never accepted."""

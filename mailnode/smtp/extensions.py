@@ -239,9 +239,11 @@ def announcement(session: Session) -> list[str]:
     return [f"{keyword} {words}".rstrip() for keyword, words in rows if words is not None]
 
 
-def with_mail_parameters(session: Session, envelope: Envelope, text: bytes) -> Envelope:
+def with_mail_parameters(
+    session: Session, envelope: Envelope, parameters: Mapping[str, bytes | None]
+) -> Envelope:
     """The envelope as the parameters behind the reverse-path want it. Raises BadSyntax and Refused."""
-    for keyword, value in parse_parameters(text).items():
+    for keyword, value in parameters.items():
         envelope = _known(session, keyword, "mail").mail[keyword](session, envelope, value)
     return envelope
 

@@ -163,9 +163,10 @@ class Incoming:
         return [self._disk_refused(error, recipients=1).reply if error else None for error in errors]
 
     async def abort(self) -> None:
-        """Forget it; does nothing after finish()."""
-        if self._delivery is not None:
-            await self._delivery.abort()
+        """Forget it, once; does nothing after finish()."""
+        delivery, self._delivery = self._delivery, None
+        if delivery is not None:
+            await delivery.abort()
 
     async def _writing(self, delivery: Together, piece: bytes) -> None:
         try:
@@ -192,15 +193,18 @@ class Incoming:
         header, names = edit(self._header.text, limits=session.limits, remove=remove)
         fields = self._received() + (self._missing(names) if session.submission else b"")
         head = self._header_text = fields + header
-        for_lists, _ = edit(header, limits=session.limits, remove=LIST_FIELDS)
         if envelope.release > session.shared.runtime.now():
             self._release = envelope.release
         queue = session.shared.queue
         admissions = [
-            (number, queue(entry, fields + for_lists if name else head))
+            (number, queue(entry, fields + self._for_list(header) if name else head))
             for number, name, entry in self._entries()
         ]
         return Together(None if self._release else self._to_mailboxes(head), admissions)
+
+    def _for_list(self, header: bytes) -> bytes:
+        """The header as a list is to have it, which writes fields of its own."""
+        return edit(header, limits=self._session.limits, remove=LIST_FIELDS)[0]
 
     def _to_mailboxes(self, head: bytes) -> DeliveryToEach | None:
         """The way into mailboxes, or to who is there now; None where nobody is to have it there."""

@@ -8,11 +8,14 @@ of the account, and steps aside for everybody:
 - After a slice it rests at least twice as long as the slice took, and nine times as long while anybody uses
   the server: it shares the interpreter with them.
 
-Mailboxes that were announced come first: there are few new messages in each. A mailbox in which more is to do
-goes to the head of the backlog and is worked at to its end, as opening it again would be dear.
+Mailboxes that were announced come first: there are few new messages in each. While one is announced again and
+again it is left alone, for LONGEST at most: each look at it costs about as much for one new message as for
+many. A mailbox in which more is to do goes to the head of the backlog and is worked at to its end, as opening
+it again would be dear.
 """
 
 from collections import OrderedDict
+from dataclasses import dataclass
 from itertools import chain
 
 from twisted.internet.interfaces import IDelayedCall
@@ -27,11 +30,20 @@ from mailnode.store.errors import NoSuchMailbox, StoreError
 from mailnode.store.values import Name
 
 SLICE = 0.02  # seconds of work
-QUIET = 1.0  # seconds nobody has used the account
+QUIET = 1.0  # seconds nobody has used the account, nor announced the mailbox
+LONGEST = 30.0  # seconds that a mailbox waits which is announced all the time
 REST = 0.05  # seconds between two slices at least
 WAIT = 0.25  # seconds until it looks again whether somebody is still busy
 
 _ALL: Name = ()  # instead of a mailbox: all that the account has
+
+
+@dataclass(slots=True)
+class _Heard:
+    """When a mailbox was announced first, since it was looked at, and last."""
+
+    first: float
+    last: float
 
 
 class Indexer:
@@ -42,7 +54,7 @@ class Indexer:
         self._realm = realm
         self._feed = feed
         self._log = log
-        self._heard: OrderedDict[MailboxKey, None] = OrderedDict()
+        self._heard: OrderedDict[MailboxKey, _Heard] = OrderedDict()
         self._backlog: OrderedDict[MailboxKey, None] = OrderedDict()
         self._complained: set[str] = set()  # addresses
         self._running = False
@@ -68,7 +80,12 @@ class Indexer:
             self._next = None
 
     def _hear(self, key: MailboxKey) -> None:
-        self._heard[key] = None
+        now = self._runtime.now()
+        known = self._heard.get(key)
+        if known is None:
+            self._heard[key] = _Heard(now, now)
+        else:
+            known.last = now
         self._look_in(QUIET)
 
     def _meet(self, account: MailAccount) -> None:
@@ -85,7 +102,7 @@ class Indexer:
         self._next = None
         if not self._realm.crowded:
             for key in chain(self._heard, self._backlog):
-                if self._is_quiet(key[0]):
+                if self._is_quiet(key[0]) and self._has_settled(key):
                     self._work(key)
                     return
         if self._heard or self._backlog:
@@ -94,6 +111,11 @@ class Indexer:
     def _is_quiet(self, address: str) -> bool:
         quiet = self._runtime.now() - self._realm.last_used(address) >= QUIET
         return quiet and not self._realm.account(address).lane.busy
+
+    def _has_settled(self, key: MailboxKey) -> bool:
+        """Whether nothing has come lately, or something all the time; the clock may jump back."""
+        heard, now = self._heard.get(key), self._runtime.now()
+        return heard is None or not (0 <= now - heard.last < QUIET and 0 <= now - heard.first < LONGEST)
 
     def _work(self, key: MailboxKey) -> None:
         self._heard.pop(key, None)

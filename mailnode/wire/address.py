@@ -14,14 +14,14 @@ from mailnode.wire.international import a_labels, check_local_part, folded, u_la
 
 LOCAL_LIMIT = 256  # octets; RFC 5321 section 4.5.3.1.1 asks for 64 at least
 DOMAIN_LIMIT = 255
-_LABEL_LIMIT = 63
 
 _BEYOND = r"\u0080-\ud7ff\ue000-\U0010ffff"  # UTF8-non-ascii (RFC 6531 section 3.3)
 _ATOM = rf"[A-Za-z0-9!#$%&'*+\-/=?^_`{{|}}~{_BEYOND}]+"
 _DOT_STRING = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
 _QUOTED_STRING = re.compile(rf'"((?:[ !#-\[\]-~{_BEYOND}]|\\[ -~])*)"')
 _DOMAIN = re.compile(rf"[A-Za-z0-9\-.{_BEYOND}]+")
-_LABEL = re.compile(r"[^\-.](?:[^.]*[^\-.])?")
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9\-]{0,61}[A-Za-z0-9])?"  # 63 octets
+_LABELS = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _LITERAL = re.compile(r"\[([!-Z^-~]+)\]")
 _GENERAL = re.compile(r"[A-Za-z0-9-]*[A-Za-z0-9]:[!-Z^-~]+")
 _SOURCE_ROUTE = re.compile(r"@[^@,:<>\" ]+(?:,@[^@,:<>\" ]+)*:")
@@ -108,14 +108,14 @@ def parse_path(data: bytes, *, utf8: bool = False) -> tuple[Address | None, byte
 
 def is_domain(text: str) -> bool:
     """Whether the text is Domain = sub-domain *("." sub-domain), each Let-dig [Ldh-str] or a U-label."""
-    if _DOMAIN.fullmatch(text) is None or len(text.encode()) > DOMAIN_LIMIT:
-        return False
     if not text.isascii():
+        if _DOMAIN.fullmatch(text) is None or len(text.encode()) > DOMAIN_LIMIT:
+            return False
         try:
             text = a_labels(text)
         except BadSyntax:
             return False
-    return all(len(label) <= _LABEL_LIMIT and _LABEL.fullmatch(label) for label in text.split("."))
+    return len(text) <= DOMAIN_LIMIT and _LABELS.fullmatch(text) is not None
 
 
 def literal(host: str) -> str:

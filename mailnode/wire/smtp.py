@@ -43,6 +43,8 @@ class Reply:
 
         Raises ValueError for a text that is not printable, or not ASCII where it has to be.
         """
+        if "\n" not in self.text:
+            return self._line(" ", self.text)
         *most, last = self.text.split("\n")
         return b"".join([*(self._line("-", line) for line in most), self._line(" ", last)])
 

@@ -22,6 +22,7 @@ from mailnode.queue import runner as queue_runner
 from mailnode.queue.admission import Admission, FromElsewhere
 from mailnode.queue.changes import CHANGES
 from mailnode.queue.entry import Delay, Entry, Fate, Progress, Proof, new_entry
+from mailnode.queue.removals import TOGETHER
 from mailnode.queue.runner import (
     DAY,
     HOUR,
@@ -406,6 +407,23 @@ class Running(SynchronousTestCase):
         self.runner = self.begin()
         self.pass_time(8 * HOUR)
         self.assertEqual([entry.id for _, entry in self.tried], ["A1"])
+
+    def test_done_together(self) -> None:
+        """Those that are done in one turn leave the spool with one fsync; the last waits for nobody."""
+        waiting: list[Deferred[Entry]] = []
+        self.answer = lambda _: waiting.append(Deferred()) or waiting[-1]
+        entries = [self.accept(f"A{number}", due=NOW) for number in range(TOGETHER + 3)]
+        self.clock.advance(0)
+        done = [self.everybody(entry, DONE) for entry in entries]
+        with patch.object(self.files, "sync_directory") as synced:
+            for answer, entry in zip(waiting[1:], done[1:], strict=True):
+                answer.callback(entry)
+            self.assertEqual((synced.call_count, len(self.spool.names())), (0, len(entries)))
+            self.clock.advance(0)
+            self.assertEqual((synced.call_count, self.spool.names()), (2, ["A0"]))
+            waiting[0].callback(done[0])
+            self.assertEqual((synced.call_count, os.listdir(self.path)), (3, []))
+        self.assertEqual(self.events, [Ended("", f"A{number}") for number in [*range(1, len(entries)), 0]])
 
     def test_together(self) -> None:
         """A slow delivery holds up only so many others; all end."""

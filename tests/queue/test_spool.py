@@ -86,6 +86,30 @@ class Spools(SynchronousTestCase):
         again.remove("A1")
         self.assertEqual((self.listed(), list(again.scan()), again.names()), ([], [], []))
 
+    def test_several_at_once(self) -> None:
+        """Several go with one fsync, but for one that the disk does not let go of."""
+        names = ["A1", "B2", "C3"]
+        for name in names:
+            self.accepted(name)
+        unlink, synced = self.files.unlink, []
+        gone = OSError(errno.EIO, "broken")
+
+        def failing(path: str, **how: bool) -> None:
+            if "B2.envelope" in path:
+                raise gone
+            unlink(path, **how)
+
+        with (
+            patch.object(self.files, "unlink", failing),
+            patch.object(self.files, "sync_directory", synced.append),
+        ):
+            self.assertEqual(self.spool.remove_all(names), [None, gone, None])
+        self.assertEqual((synced, sorted(os.listdir(self.path))), ([self.path], ["B2.body", "B2.envelope"]))
+        self.files.fails = "sync"
+        [error] = self.spool.remove_all(["B2"])
+        self.assertIsInstance(error, OSError)
+        self.assertEqual(os.listdir(self.path), ["B2.body"])
+
     def test_nothing_there(self) -> None:
         """Without a folder there is nothing in it, and looking makes none."""
         self.assertEqual(self.spool.names(), [])

@@ -22,7 +22,7 @@ from mailnode.store.delivery import deliver
 from mailnode.store.errors import InUse
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.values import INBOX, Name
-from mailnode.upkeep.indexer import QUIET, WAIT, Indexer
+from mailnode.upkeep.indexer import LONGEST, QUIET, REST, WAIT, Indexer
 from tests.scratch import room_of
 
 MESSAGE = b"Subject: hello\r\n\r\nText.\r\n"
@@ -143,11 +143,25 @@ class IndexerTests(SynchronousTestCase):
         self.pass_time(QUIET + 1)
         self.slices.clear()
         self.patch(preparing, "_MESSAGES", 1)
-        self.deliver(anna, 3)
+        self.deliver(anna, 30)
         self.pass_time(SECOND)
         self.deliver(ben)
-        self.pass_time(1)
-        self.assertEqual([name for name, _ in self.slices], ["anna", "ben", "anna", "anna"])
+        self.pass_time(SECOND + REST)
+        self.assertEqual(self.slices.pop(), ("ben", INBOX))
+        self.assertEqual({name for name, _ in self.slices}, {"anna"})
+        self.assertLess(len(self.slices), 30)
+
+    def test_announced_all_the_time(self) -> None:
+        """What comes into a mailbox one after the other is prepared together, but not too late."""
+        anna = self.account()
+        self.deliver(anna, announce=False)
+        for _ in range(round(LONGEST / QUIET)):
+            self.feed.announce(anna.key(INBOX))
+            self.pass_time(QUIET - 0.02)
+            self.assertEqual(self.slices, [])
+        self.feed.announce(anna.key(INBOX))
+        self.pass_time(QUIET)
+        self.assertEqual(self.slices, [("anna", INBOX)])
 
     def test_a_second_of_quiet(self) -> None:
         """As long as somebody works in the account, nothing is done there; elsewhere it is."""

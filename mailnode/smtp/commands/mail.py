@@ -34,7 +34,9 @@ async def run(session: Session, argument: bytes, kind: Kind = Kind.MAIL) -> Repl
     origin = None
     if not (session.known or session.lmtp or session.hello is None):
         origin = Origin(session.connection.peer, session.hello.name)
-    envelope = with_mail_parameters(session, Envelope(reverse_path, kind=kind, origin=origin), rest)
+    parameters = parse_parameters(rest)
+    envelope = Envelope(reverse_path, kind=kind, origin=origin)
+    envelope = with_mail_parameters(session, envelope, parameters)
     if reverse_path is not None and reverse_path.international and not envelope.utf8:
         raise Refused(SENDER_NOT_ASCII)
     if envelope.release and kind is not Kind.MAIL:
@@ -46,7 +48,7 @@ async def run(session: Session, argument: bytes, kind: Kind = Kind.MAIL) -> Repl
     if session.submission and session.account is not None:
         transaction.reservation = await session.for_people.senders.reserve(session.account.address)
     session.transaction = transaction
-    return _priority_changed(rest, envelope) or SENDER_OK
+    return _priority_changed(parameters.get("MT-PRIORITY"), envelope) or SENDER_OK
 
 
 def _check_state(session: Session) -> None:
@@ -92,9 +94,8 @@ async def _check_disk(session: Session, octets: int) -> None:
         raise Refused(NO_ROOM)
 
 
-def _priority_changed(parameters: bytes, envelope: Envelope) -> Reply | None:
+def _priority_changed(asked: bytes | None, envelope: Envelope) -> Reply | None:
     """The answer to a sender whose message has another priority than was asked for (RFC 6710 section 4.1)."""
-    asked = parse_parameters(parameters).get("MT-PRIORITY")
     if asked is None or parse_priority(asked) == envelope.priority:
         return None
     return Reply(250, "2.3.6", f"{envelope.priority} is the priority: higher ones are for those who log in")

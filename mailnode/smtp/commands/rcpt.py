@@ -184,9 +184,11 @@ def _recipient(session: Session, argument: bytes) -> Recipient:
 
 def by_name(session: Session, recipient: Address) -> Address:
     """The same address in our first domain, where its literal names the very address the client reached."""
+    if not recipient.domain.startswith("["):
+        return recipient
     host = recipient.domain.strip("[]")
     tagged = host[:5].lower() == "ipv6:"
     here = plain_address(session.connection.local)
-    if here is None or not recipient.domain.startswith("[") or plain_address(host[5 * tagged :]) != here:
+    if here is None or plain_address(host[5 * tagged :]) != here:
         return recipient
     return replace(recipient, domain=session.config.domains[0])
