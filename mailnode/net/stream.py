@@ -54,7 +54,7 @@ TCP_NOTSENT_LOWAT = 25  # Linux; the socket module lacks it before Python 3.12
 # Seconds for what is written last, and for the answer to a TLS close. A peer that is alive needs a round
 # trip, or a few retransmissions (1 + 2 + 4 + 8 s); one that is not would hold a descriptor meanwhile.
 LINGER = 30.0
-TOGETHER = 16384  # octets that are held until more follows
+TOGETHER = 65536  # octets that are held until more follows
 
 
 class ConnectionClosed(Exception):
@@ -108,7 +108,9 @@ class Stream(Protocol):
         self._closing = False
         self._all_read = False
         self._farewell = b""
-        self._held = b""
+        self._held: list[bytes] = []
+        self._holding = 0  # octets
+        self._goes_out = False  # whether the next turn of the reactor sends what is held
         self._after: Callable[[], None] = _nothing
         self._deadline = 0.0
         self._timer: IDelayedCall | None = None
@@ -124,8 +126,9 @@ class Stream(Protocol):
         """
         if self._breather.is_due(self._awake_since):
             await self._breathe()
-        deadline = self._clock.seconds() + self.timeout
+        deadline = 0.0
         while (line := self._queue.line(limit)) is None and self._queue.dropped <= endless:
+            deadline = deadline or self._clock.seconds() + self.timeout
             await self._more(deadline)
         if line is None or self._queue.dropped > endless:
             raise EndlessLine
@@ -200,7 +203,8 @@ class Stream(Protocol):
             return
         if self.lost or self._closing or self._all_read:
             raise ConnectionClosed
-        self._flush()
+        if self._held or self._deflater is not None:
+            self._flush()
         if self._paused:
             self._resume_reading()
         self._arrival = Deferred(self._forget_arrival)
@@ -258,23 +262,45 @@ class Stream(Protocol):
     # Writing
 
     def write(self, data: bytes) -> None:
-        """Hand octets to the transport; after much of it, `await drain()`."""
-        if self._held:
-            data, self._held = self._held + data, b""
-        if data and not self.lost and not self._closing:
-            self._put(data if self._deflater is None else self._deflater.take(data))
+        """Hand octets to the transport; after much of it, `await drain()`.
+
+        While commands wait that have come already, a little is held: their replies go out together, in the
+        next turn of the reactor at the latest.
+        """
+        if not self._queue or self._waits_for_reactor or self._holding + len(data) > TOGETHER:
+            self._send(data)
+            return
+        self._held.append(data)
+        self._holding += len(data)
+        if not self._goes_out:
+            self._goes_out = True
+            self._clock.callLater(0, self._let_out)
+
+    def _let_out(self) -> None:
+        self._goes_out = False
+        self._flush()
 
     def write_with_next(self, data: bytes) -> None:
         """The same where more will follow at once: a little goes out with that, or when somebody waits."""
-        if len(self._held) + len(data) > TOGETHER:
-            self.write(data)
+        if self._holding + len(data) > TOGETHER:
+            self._send(data)
         else:
-            self._held += data
+            self._held.append(data)
+            self._holding += len(data)
 
     def write_through(self, data: bytes) -> None:
         """The same for what goes out although nobody will drain soon."""
         self.write(data)
         self._flush()
+
+    def _send(self, data: bytes) -> None:
+        """Hand over what is held, and this behind it."""
+        if self._held:
+            data = b"".join([*self._held, data])
+            self._held.clear()
+            self._holding = 0
+        if data and not self.lost and not self._closing:
+            self._put(data if self._deflater is None else self._deflater.take(data))
 
     def _put(self, data: bytes) -> None:
         sent = self._sent_at_once(data) if data else 0
@@ -283,7 +309,7 @@ class Stream(Protocol):
 
     def _flush(self) -> None:
         """Send what waits for more, and what waits in the deflater."""
-        self.write(b"")
+        self._send(b"")
         if self._deflater is not None and not self.lost and not self._closing:
             self._put(self._deflater.flush())
 
@@ -291,16 +317,18 @@ class Stream(Protocol):
         """How many octets the kernel has taken at once.
 
         A reply that goes out here need not wait for the reactor to find out that the socket can be written
-        to: four system calls and as much Python for each. Where more commands wait, their replies go
-        together. Twisted's buffers must be empty, as octets would overtake what is in them otherwise.
+        to: four system calls and as much Python for each. Twisted's buffers must be empty, as octets would
+        overtake what is in them otherwise.
         """
-        if self._queue or self._waits_for_reactor:
+        if self._waits_for_reactor:
             return 0
         transport = cast(Any, self.transport)
         if transport.TLS or transport.dataBuffer or transport._tempDataBuffer:
             return 0
-        sent = transport.writeSomeData(data)
-        return sent if isinstance(sent, int) else 0  # else an error, which the reactor will find again
+        try:
+            return int(transport.socket.send(data))
+        except OSError:  # no room, or the end, which the reactor will find again
+            return 0
 
     async def drain(self) -> None:
         """Wait until the peer has taken enough of what was written.
@@ -311,7 +339,8 @@ class Stream(Protocol):
             await self._breathe()
         if self.lost or self._closing:
             raise ConnectionClosed
-        self._flush()
+        if not self._goes_out and (self._held or self._deflater is not None):
+            self._flush()
         if not self._full:
             return
         self._room = Deferred()
@@ -360,6 +389,7 @@ class Stream(Protocol):
         if self.lost or self._closing or (self._queue and not begun):
             self.abort()
             raise ConnectionClosed
+        self._flush()
         waiting = self._queue.some(len(self._queue))
         self._caught_up()
         handshake: Deferred[None] = Deferred()
@@ -402,6 +432,7 @@ class Stream(Protocol):
 
     def compress(self) -> None:
         """From here on both sides compress; what is waiting in the stream is compressed already."""
+        self._send(b"")
         self._inflater = Inflater(self._queue.some(len(self._queue)))
         self._deflater = Deflater()
 
@@ -409,6 +440,7 @@ class Stream(Protocol):
         """The last octets that were written, and those that were read, are the last that are compressed."""
         if self._inflater is None or self._deflater is None:
             return
+        self._send(b"")
         deflater, self._deflater = self._deflater, None
         if not self.lost and not self._closing:
             self._put(deflater.finish())

@@ -131,6 +131,10 @@ class Maildrop:
         """Open a message, to be closed by the caller. Raises NoSuchMessage, also when it has gone."""
         return self._mailbox.body(self.present(number).message.uid)
 
+    def stored(self, number: int) -> bytes:
+        """A small message as it lies on the disk. Raises Unread for a larger one, and as body()."""
+        return self._mailbox.stored(self.present(number).message.uid)
+
     def present(self, number: int) -> Entry:
         """The same as entry(), and raises NoSuchMessage for what is known to have gone meanwhile."""
         entry = self.entry(number)
@@ -167,9 +171,10 @@ def _entries(mailbox: Mailbox, known: tuple[Entry, ...], *, utf8: bool) -> tuple
     for message, download in mailbox.downloads(uid for uid in mailbox.uids if uid not in found):
         replaced = not utf8 and download.with_surrogate != NONE
         octets = download.with_surrogate if replaced else download.octets
-        uidl = next(one for one in mailbox.uidls(message.uid) if one not in uidls)
+        record = mailbox.record(message.uid)
+        uidl = next(one for one in mailbox.uidls(record) if one not in uidls)
         uidls.add(uidl)
-        found[message.uid] = Entry(message, octets, uidl, replaced, mailbox.download_place(message.uid))
+        found[message.uid] = Entry(message, octets, uidl, replaced, mailbox.download_place(record))
     placed = sorted([one for one in found.values() if one.place is not None], key=attrgetter("place"))
     return (*placed, *[one for one in found.values() if one.place is None]) if placed else (*found.values(),)
 
@@ -219,9 +224,12 @@ def _after_lines(chunk: bytes, start: int, count: int) -> int:
 
 
 def dotted(first: bytes, chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """A multi-line response (RFC 1939 section 3): its first line, the stuffed text, and the dot."""
-    yield first
+    """A multi-line response (RFC 1939 section 3): its first line, the stuffed text, and the dot.
+
+    The first line comes with the first chunk, and not at all where that fails.
+    """
     encoder = Encoder()
     for chunk in chunks:
-        yield encoder.feed(chunk)
-    yield encoder.finish()
+        yield first + encoder.feed(chunk)
+        first = b""
+    yield first + encoder.finish()

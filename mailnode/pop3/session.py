@@ -15,9 +15,10 @@ from mailnode.events.life import Bus
 from mailnode.net.listen import Connection
 from mailnode.net.stream import ConnectionClosed, TimedOut
 from mailnode.net.tls import TlsServer
+from mailnode.pop3.commands.transaction import foreseen
 from mailnode.pop3.state import Collaborators, Refused, Session, State
 from mailnode.pop3.trouble import unusable
-from mailnode.pop3.verbs import FOREIGN, VERBS, Takes
+from mailnode.pop3.verbs import FOREIGN, VERBS, Takes, Verb
 from mailnode.runtime import Runtime
 from mailnode.store.errors import NoSuchMessage, StoreError
 from mailnode.wire.abnf import VCHAR
@@ -69,12 +70,16 @@ class Pop3:
 async def _answer(session: Session, prefix: bytes) -> bytes:
     """Read one command (its first octets may be here already) and give the reply to it."""
     try:
-        line = await session.stream.line(LINE_LIMIT - len(prefix))
-        command = parse_command(prefix + line)
+        line = prefix + await session.stream.line(LINE_LIMIT - len(prefix))
+        ready = foreseen(session, line)
+        if ready is not None:
+            return ready
+        command = parse_command(line)
         if command.keyword in FOREIGN:
             session.ended = True
             return error(session.say("This is POP3"))
-        return await _run(session, command)
+        verb, argument = _chosen(session, command)
+        return await verb.run(session, argument)
     except BadSyntax as bad:
         session.bad_lines += 1
         allowed = BAD_LINES_BEFORE_LOGIN if session.opened is None else session.limits.errors_hard
@@ -95,17 +100,21 @@ async def _answer(session: Session, prefix: bytes) -> bytes:
         return error(session.say("Something went wrong here, try again later"), "SYS/TEMP")
 
 
-async def _run(session: Session, command: Command) -> bytes:
-    """Hold the command against its row, then run it."""
-    if command.keyword != b"PASS":
+def _chosen(session: Session, command: Command) -> tuple[Verb, bytes]:
+    """The row of a command, which it is held against, and its argument. Raises BadSyntax."""
+    keyword, argument = command
+    if keyword != b"PASS":
         session.username = None
-    verb = VERBS.get(command.keyword)
+    verb = VERBS.get(keyword)
     if verb is None:
         raise BadSyntax("Unknown command")
-    argument = command.argument if verb.takes is Takes.TEXT else command.argument.rstrip(b" ")
-    if verb.takes is Takes.NOTHING and argument:
-        raise BadSyntax("This command takes no argument")
-    if verb.takes in (Takes.SOME, Takes.TEXT) and not argument:
+    takes = verb.takes
+    if takes is not Takes.TEXT:
+        argument = argument.rstrip(b" ")
+    if argument:
+        if takes is Takes.NOTHING:
+            raise BadSyntax("This command takes no argument")
+    elif takes in (Takes.SOME, Takes.TEXT):
         raise BadSyntax("This command needs an argument")
     if session.state not in verb.states:
         raise BadSyntax(
@@ -113,4 +122,4 @@ async def _run(session: Session, command: Command) -> bytes:
             if session.state is State.AUTHORIZATION
             else "Not possible after login"
         )
-    return await verb.run(session, argument)
+    return verb, argument

@@ -48,6 +48,12 @@ class Body:
         """Whether it is read once and at once, for all who ask."""
         return self.size <= SMALL
 
+    @property
+    def is_ended(self) -> bool:
+        """Whether its last line has an end, or there is none."""
+        last = self.data[-1:] if self.is_small else self._file.read_at(self.size - 1, 1)
+        return last in (b"\n", b"")
+
     def text(self) -> bytes:
         """The wire form of a small message. Raises Unread for a larger one."""
         if not self.is_small:
@@ -56,7 +62,7 @@ class Body:
 
     def header(self) -> bytes:
         """The header with its empty line as it lies on disk; b"" where it is longer than HEADER_LIMIT."""
-        data = self._file.read_at(0, _HEADER_USUAL)
+        data = self.data if self.is_small else self._file.read_at(0, _HEADER_USUAL)
         while True:
             end = extent(data, 0, len(data))[1]
             more = b"" if end < len(data) else self._file.read_at(len(data), READ_SIZE)

@@ -6,6 +6,7 @@ A client that has not asked for UTF-8 gets a surrogate of a header that is not A
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mailnode.message.header import extent
 from mailnode.message.surrogate import surrogate
 from mailnode.message.wire_form import WireForm, to_wire
 from mailnode.store.body import Body
@@ -28,8 +29,7 @@ UNSEEN = Download(-1)
 def measure(body: Body, on_wire: int) -> Download:
     """Look at a message whose wire form has so many octets."""
     octets = sum(map(len, lines(body))) if body.verbatim else on_wire
-    end = to_wire(b"".join(body.wire(max(0, body.size - 2))), False)
-    if end and not end.endswith(_CRLF):
+    if not body.is_ended:
         octets += len(_CRLF)
     header = body.header()
     if header.isascii():
@@ -49,12 +49,12 @@ def lines(body: Body, start: int = 0) -> Iterator[bytes]:
     return (form.feed(chunk) for chunk in body.wire(start))
 
 
-def text(body: Body, *, with_surrogate: bool) -> bytes:
-    """All of a small message."""
+def text(data: bytes, *, with_surrogate: bool) -> bytes:
+    """All of a small message, made of what lies on the disk; a last line without end still lacks it."""
     if not with_surrogate:
-        return to_wire(body.data, False)
-    header = body.header()
-    return surrogate(header) + to_wire(body.data[len(header) :], False)
+        return to_wire(data, False)
+    _, start = extent(data, 0, len(data))
+    return surrogate(data[:start]) + to_wire(data[start:], False)
 
 
 def surrogate_lines(body: Body) -> Iterator[bytes]:

@@ -19,6 +19,7 @@ _CREDIBLE = range(10**8, 4_102_444_800)  # from 1973, when seconds have nine dig
 
 _SIZES = re.compile(r",([SW])=([0-9]{1,15})(?=,|\Z)")
 _USUAL = re.compile(r"[^,]*+,S=([0-9]{1,15}),W=([0-9]{1,15})")
+_MICROSECONDS = re.compile(r"M([0-9]*)")
 _OURS = re.compile(r"\d+\.M\d+P\d+Q\d+\.")
 
 LETTER_OF_FLAG = {flag: letter for letter, flag in FLAG_OF_LETTER.items()}
@@ -47,6 +48,7 @@ def suffix_of(info: str) -> str:
     return ":2," + info
 
 
+@functools.lru_cache(maxsize=64)  # who looks at a message asks several times
 def sizes(base: str) -> tuple[int | None, int | None]:
     """The sizes (disk, wire) that a base carries as `,S=` and `,W=`; None where it does not."""
     usual = _USUAL.fullmatch(base)
@@ -88,12 +90,8 @@ def arrival_order(base: str) -> tuple[int, int, str]:
     seconds, dot, rest = base.partition(".")
     if not (dot and seconds.isascii() and seconds.isdigit() and len(seconds) < 16):
         return (0, 0, base)
-    micro = ""
-    if rest.startswith("M"):
-        for letter in rest[1:]:
-            if not ("0" <= letter <= "9"):
-                break
-            micro += letter
+    found = _MICROSECONDS.match(rest)
+    micro = found[1] if found else ""
     return (int(seconds), int(micro) if micro and len(micro) < 10 else 0, rest)
 
 

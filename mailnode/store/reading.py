@@ -7,7 +7,6 @@ import itertools
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from typing import Any
 
 from mailnode.message.rendered import Rendered
@@ -56,17 +55,22 @@ class Reading(Synchronised):
                 message = self._listed(uid)
         raise NoSuchMessage(uid)
 
-    def small(self, uid: int) -> bytes:
-        """The wire form of a small message. Raises Unread for a larger one, and NoSuchMessage."""
+    def stored(self, uid: int) -> bytes:
+        """A small message as it lies on the disk. Raises Unread for a larger one, and NoSuchMessage."""
         message = self._listed(uid)
         try:
             data = self._context.files.read_small(self._path(message), SMALL)
         except FileNotFoundError:
             with self.body(uid) as body:  # which looks for it
-                return body.text()
+                data = body.data if body.is_small else None
         if data is None:
             raise Unread
-        return to_wire(data, filenames.is_verbatim(message.base))
+        return data
+
+    def small(self, uid: int) -> bytes:
+        """The wire form of a small message. Raises as stored() does."""
+        verbatim = filenames.is_verbatim(self._listed(uid).base)
+        return to_wire(self.stored(uid), verbatim)
 
     def octets(self, uid: int) -> int:
         """RFC822.SIZE: the size of the wire form, exactly."""
@@ -112,12 +116,16 @@ class Reading(Synchronised):
         looked: list[Message] = []
         try:
             for uid in uids:
-                with suppress(NoSuchMessage):
-                    message = self._listed(uid)
-                    if message.download is None:
+                message = self._messages.get(uid)
+                if message is None:
+                    continue
+                if message.download is None:
+                    try:
                         message.download = self._download(message)
-                        looked.append(message)
-                    found.append((message, message.download))
+                    except NoSuchMessage:
+                        continue
+                    looked.append(message)
+                found.append((message, message.download))
         finally:
             if looked:
                 self._remember(looked, [])
@@ -140,10 +148,9 @@ class Reading(Synchronised):
             message.internal_date = facts.st_mtime
         return message.internal_date
 
-    def download_place(self, uid: int) -> int | None:
+    def download_place(self, record: Record) -> int | None:
         """The O of the uid list's line: its place in the order of POP3, before all that have none."""
-        record = self._folder.list.records.get(self._listed(uid).base)
-        stated = record.field("O") if record else None
+        stated = record.field("O")
         return int(stated[:15]) if stated and stated.isascii() and stated.isdigit() else None
 
     @property
@@ -156,23 +163,21 @@ class Reading(Synchronised):
         """The format of the POP3 unique-ids that no line of the uid list states."""
         return self._context.uidl()
 
-    def uidls(self, uid: int) -> Iterator[str]:
+    def uidls(self, record: Record) -> Iterator[str]:
         """The POP3 unique-id: the P of the uid list's line, or as the configured format makes it.
 
         An empty P, as Dovecot writes it where its unique-ids are file names, stands for the base name. What
         follows is for a message whose unique-id is that of another: others that no two messages share, but
         by what somebody writes into the list.
         """
-        record = self.record(uid)
         stated = record.field("P")
         found = self._made_uidl(record) if stated is None else stated or record.base
         if is_unique_id(found):
             yield found
-        yield default_id(uid, self.uid_validity)
+        uid, validity = record.uid, self.uid_validity
+        yield default_id(uid, validity)
         for number in itertools.count():
-            yield unique_id(
-                "%Mf", uid=uid, validity=self.uid_validity, base=f"{record.base}{number}", guid=""
-            )
+            yield unique_id("%Mf", uid=uid, validity=validity, base=f"{record.base}{number}", guid="")
 
     def rendered(self, uid: int) -> Rendered:
         """The prepared answers for a message, from the cache or made now."""

@@ -425,8 +425,11 @@ class Synchronised:
         return record._replace(fields=(*fields, "P" + made))
 
     def _made_uidl(self, record: Record) -> str:
+        template = self._context.uidl()
+        if template == DEFAULT:
+            return default_id(record.uid, self.uid_validity)
         return unique_id(
-            self._context.uidl(),
+            template,
             uid=record.uid,
             validity=self.uid_validity,
             base=record.base,

@@ -146,11 +146,12 @@ class Encoder:
         self._tail = _CRLF
 
     def feed(self, data: bytes) -> bytes:
-        """The next piece, ready for the wire."""
-        tail = self._tail
-        joined = tail + data
-        self._tail = joined[-2:]
-        return joined.replace(_STUFFED, b"\r\n..")[len(tail) :]
+        """The next piece, ready for the wire; without a copy where nothing is to be stuffed."""
+        across = (self._tail + data[:2]).find(_STUFFED)  # the offset of a dot after a CRLF that begins before
+        self._tail = (self._tail + data[-2:])[-2:]
+        if b"." in data:  # most of what is large is base64, and has none
+            data = data.replace(_STUFFED, b"\r\n..")
+        return data if across < 0 else data[:across] + b"." + data[across:]
 
     def finish(self) -> bytes:
         """What ends the body: a CRLF where the content has none, then the dot."""

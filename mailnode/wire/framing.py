@@ -9,6 +9,7 @@ from mailnode.wire.errors import BadLine, LineTooLong
 
 _COMPACT = 65536
 _TAIL = 64
+_CR = 13
 
 
 class ByteQueue:
@@ -47,18 +48,22 @@ class ByteQueue:
         Raises LineTooLong once when more than `limit` octets come before the line end; what follows up to
         the line end is then dropped as it comes. Raises BadLine for a line that ends in a bare LF.
         """
-        if not self.passed():
+        if self._dropping and not self.passed():
             return None
-        buffer = self._buffer
+        buffer, start = self._buffer, self._start
         end = buffer.find(b"\n", self._searched)
+        if start < end <= start + limit + 1 and buffer[end - 1] == _CR:  # nearly all
+            text = bytes(buffer[start : end - 1])
+            self._pass(end + 1)
+            return text
         if end < 0:
             if len(self) - buffer.endswith(b"\r") > limit:  # the CR may be half of the line end
                 self.dropped = len(self) - limit
                 self._tail = bytes(buffer[-_TAIL:])
-                start = self.some(LineTooLong.START)
+                beginning = self.some(LineTooLong.START)
                 self.clear()
                 self._dropping = True
-                raise LineTooLong("Line too long", start)
+                raise LineTooLong("Line too long", beginning)
             self._searched = len(buffer)
             return None
         line = self._take(end + 1)
@@ -103,10 +108,15 @@ class ByteQueue:
 
     def _take(self, end: int) -> bytes:
         taken = bytes(memoryview(self._buffer)[self._start : end])
-        self._start = self._searched = end
+        self._pass(end)
+        return taken
+
+    def _pass(self, end: int) -> None:
+        """What stands before this offset is out."""
         if end == len(self._buffer):
             self.clear()
-        elif end > _COMPACT:
+            return
+        if end > _COMPACT:
             del self._buffer[:end]
-            self._start = self._searched = 0
-        return taken
+            end = 0
+        self._start = self._searched = end

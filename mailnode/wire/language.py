@@ -45,7 +45,8 @@ class Phrases:
 
     def said(self, tag: str, text: str, *values: object) -> str:
         """A text with its values in a language."""
-        found = self._texts.get(tag, {}).get(text, text)
+        known = self._texts.get(tag)
+        found = known.get(text, text) if known else text
         return found.format(*values) if values else found
 
     def translated(self, tag: str, text: str) -> str:

@@ -2,12 +2,11 @@
 
 from typing import NamedTuple
 
-from mailnode.wire.abnf import ALPHA, DIGIT, is_all, number
+from mailnode.wire.abnf import number
 from mailnode.wire.errors import BadSyntax
 
 LINE_LIMIT = 510  # octets without CRLF; RFC 2449 section 4 asks for 255, and no reply may be longer than 512
 _LARGEST = 2**31 - 1
-_KEYWORD = ALPHA | DIGIT
 
 
 class Command(NamedTuple):
@@ -23,7 +22,7 @@ def parse_command(line: bytes) -> Command:
     The argument is not cut further: that of PASS may hold blanks anywhere (RFC 1939 section 7).
     """
     keyword, _, argument = line.partition(b" ")
-    if not keyword or not is_all(keyword, _KEYWORD):
+    if not keyword.isalnum():  # in ASCII, as all of bytes
         raise BadSyntax("Unknown command")
     return Command(keyword.upper(), argument)
 

@@ -686,15 +686,23 @@ class AtOnce(SynchronousTestCase):
         self.assertEqual(self.arrived(5), b"again")
 
     def test_more_commands(self) -> None:
-        """While commands wait that came earlier, replies are gathered."""
-        self.stream.dataReceived(b"one\r\ntwo\r\n")
-        for line in (b"one", b"two"):
-            read = Deferred.fromCoroutine(self.stream.line(100))
-            self.assertEqual(self.successResultOf(read), line)
-            self.stream.write(line)
-            self.assertTrue(self.nothing_arrived())
-        self.turn()
-        self.assertEqual(self.arrived(6), b"onetwo")
+        """While commands wait that came earlier, replies are gathered: for a turn of the reactor at most."""
+        for commands, turns in ((b"one\r\ntwo\r\n", 0), (b"one\r\ntwo\r\nthree\r\n", 1)):
+            self.stream.dataReceived(commands)
+            for line in (b"one", b"two"):
+                self.assertTrue(self.nothing_arrived())
+                read = Deferred.fromCoroutine(self.stream.line(100))
+                self.assertEqual(self.successResultOf(read), line)
+                self.stream.write(line)
+                self.successResultOf(Deferred.fromCoroutine(self.stream.drain()))
+            for _ in range(turns):
+                self.assertTrue(self.nothing_arrived())
+                self.clock.advance(0)
+            self.assertEqual(self.arrived(6), b"onetwo")
+        self.assertEqual(self.reactor.getWriters(), [])
+        self.stream.write(b"a")
+        self.stream.write(b"b" * TOGETHER)
+        self.assertEqual(self.arrived(TOGETHER + 1), b"a" + b"b" * TOGETHER)
 
     def test_gone(self) -> None:
         """A peer that is gone is the reactor's to find."""

@@ -2,8 +2,9 @@
 
 import errno
 import os
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -18,12 +19,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.net.blocking import InlineExecutor
 from mailnode.pop3 import session as session_module
-from mailnode.pop3.ahead import AHEAD_OCTETS, LARGE
-from mailnode.store.body import Body
+from mailnode.pop3.ahead import AHEAD_OCTETS
+from mailnode.store.body import SMALL, Body
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.values import INBOX
 from tests.pop3.talk import Pop3TestCase, Talk
 from tests.pop3.test_maildrop import decoded
+
+T = TypeVar("T")
 
 
 def message(number: int, size: int = 0) -> bytes:
@@ -50,13 +53,17 @@ class Ahead(Pop3TestCase):
         self.executor = CountingExecutor()
         self.account.lane._executor = self.executor
         self.read: list[int] = []
-        body = Mailbox.body
+        for name in ("body", "stored"):
+            self.patch(Mailbox, name, self.noting(getattr(Mailbox, name)))
 
-        def noting(mailbox: Mailbox, uid: int) -> Body:
+    def noting(self, way: Callable[[Mailbox, int], T]) -> Callable[[Mailbox, int], T]:
+        """The same way to read a message, which is noted."""
+
+        def noted(mailbox: Mailbox, uid: int) -> T:
             self.read.append(uid)
-            return body(mailbox, uid)
+            return way(mailbox, uid)
 
-        self.patch(Mailbox, "body", noting)
+        return noted
 
     def begin(self, *messages: bytes) -> Talk:
         talk = self.logged_in(*messages)
@@ -93,12 +100,12 @@ class Ahead(Pop3TestCase):
     def test_not_too_much(self) -> None:
         """However many are asked for, a fixed number of octets is held; what is large is not held."""
         size = 30_000
-        talk = self.begin(*[message(number, size) for number in range(1, 31)], message(31, LARGE))
+        talk = self.begin(*[message(number, size) for number in range(1, 31)], message(31, SMALL))
         for number in range(1, 31):
             before = len(self.read)
             self.assertEqual(self.retrieve(talk, number), message(number, size))
             self.assertLessEqual((len(self.read) - before) * size, AHEAD_OCTETS)
-        self.assertEqual(self.retrieve(talk, 31), message(31, LARGE))
+        self.assertEqual(self.retrieve(talk, 31), message(31, SMALL))
         self.assertEqual(self.read, list(range(1, 32)))
 
     def test_more_than_the_name_says(self) -> None:
@@ -107,7 +114,7 @@ class Ahead(Pop3TestCase):
         base = next(iter(self.store.mailbox(INBOX).each([1]))).base
         self.store.close()
         os.unlink(f"{self.root}/new/{base}")
-        large = message(2, 10 * LARGE)
+        large = message(2, 10 * SMALL)
         for number in (1, 2):
             with open(f"{self.root}/cur/160000000{number}.M1P1Q1.h,S=30,W=34:2,", "wb") as file:
                 file.write(large.replace(b"\r\n", b"\n"))
@@ -149,15 +156,15 @@ class Ahead(Pop3TestCase):
 
     def test_trouble_ahead(self) -> None:
         """A message that cannot be read is nobody's trouble until somebody asks for it."""
-        body = Mailbox.body
+        stored = Mailbox.stored
 
-        def broken(mailbox: Mailbox, uid: int) -> Body:
+        def broken(mailbox: Mailbox, uid: int) -> bytes:
             if uid == 3:
                 raise OSError(errno.EIO, "Input/output error")
-            return body(mailbox, uid)
+            return stored(mailbox, uid)
 
         talk = self.begin(*map(message, range(1, 7)))
-        self.patch(Mailbox, "body", broken)
+        self.patch(Mailbox, "stored", broken)
         for number in (1, 2):
             self.assertEqual(self.retrieve(talk, number), message(number))
         self.assertTrue(talk.say(b"RETR 3\r\n").startswith(b"-ERR [SYS/TEMP] "))
@@ -253,7 +260,7 @@ class Model(RuleBasedStateMachine):
 
     COUNT = 12
 
-    @initialize(sizes=st.lists(st.sampled_from((0, 10, 40_000, LARGE)), min_size=COUNT, max_size=COUNT))
+    @initialize(sizes=st.lists(st.sampled_from((0, 10, 40_000, SMALL)), min_size=COUNT, max_size=COUNT))
     def begin(self, sizes: list[int]) -> None:
         """A session over some messages, small and large."""
         self.case = Pop3TestCase("run")

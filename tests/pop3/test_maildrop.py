@@ -17,9 +17,8 @@ from mailnode.events.deeds import Retrieved
 from mailnode.events.life import Expunged
 from mailnode.net import blocking
 from mailnode.net.stream import ConnectionClosed
-from mailnode.pop3.ahead import LARGE
 from mailnode.pop3.maildrop import Entry, Maildrop, dotted, top
-from mailnode.store.body import Body
+from mailnode.store.body import SMALL, Body
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.values import INBOX, SEEN
 from mailnode.wire.dot import Decoder
@@ -40,6 +39,7 @@ SHAPES = (
     (b"A: b\r\n\r\nbare\nno end", b"A: b\r\n\r\nbare\r\nno end\r\n"),
     (b"A: b\r\n\r\n\xff\0\x80\r\n", b"A: b\r\n\r\n\xff\0\x80\r\n"),
     (b"A: b\r\n\r\ncr\rcr\r\r\n", b"A: b\r\n\r\ncr\rcr\r\r\n"),
+    (b"A: b\n\n" + b".\n" * 70_000 + b"no end", b"A: b\r\n\r\n" + b".\r\n" * 70_000 + b"no end\r\n"),
     (b"A: b\r\n\r\n" + b"x" * 5_000_000 + b"\r\n", b"A: b\r\n\r\n" + b"x" * 5_000_000 + b"\r\n"),
 )
 
@@ -185,10 +185,10 @@ class Messages(Pop3TestCase):
         """A message that cannot be opened is a temporary failure; the session goes on."""
         talk = self.logged_in(MESSAGE)
 
-        def body(_: Mailbox, uid: int) -> Body:
+        def stored(_: Mailbox, uid: int) -> bytes:
             raise OSError(5, "Input/output error", "/secret/path")
 
-        self.patch(Mailbox, "body", body)
+        self.patch(Mailbox, "stored", stored)
         answer = talk.say(b"RETR 1\r\n")
         self.assertTrue(answer.startswith(b"-ERR [SYS/TEMP] "))
         self.assertNotIn(b"secret", answer)
@@ -205,10 +205,10 @@ class Messages(Pop3TestCase):
             (errno.ENOSPC, b"SYS/TEMP"),
         ):
 
-            def fails(_: Mailbox, uid: object, number: int = number) -> Body:
+            def fails(_: Mailbox, uid: object, number: int = number) -> object:
                 raise OSError(number, os.strerror(number))
 
-            patches = [self.patch(Mailbox, name, fails) for name in ("body", "expunge")]
+            patches = [self.patch(Mailbox, name, fails) for name in ("stored", "expunge")]
             self.assertTrue(talk.say(b"RETR 1\r\n").startswith(b"-ERR [%s] " % code), number)
             answer = talk.say(b"DELE 1\r\nQUIT\r\n").splitlines()[-1]
             self.assertEqual(answer, b"-ERR [%s] some deleted messages not removed" % code)
@@ -220,7 +220,7 @@ class Messages(Pop3TestCase):
 
     def test_disk_trouble_half_way(self) -> None:
         """A message that cannot be read to its end never looks complete: the connection is cut."""
-        talk = self.logged_in(b"A: b\r\n\r\n" + b"x" * LARGE + b"\r\n")
+        talk = self.logged_in(b"A: b\r\n\r\n" + b"x" * SMALL + b"\r\n")
 
         def wire(_: Body, start: int = 0, end: int | None = None) -> Iterator[bytes]:
             yield b"A: b\r\n"
@@ -235,10 +235,10 @@ class Messages(Pop3TestCase):
         """An error of ours is a temporary failure for the client and a traceback in the log only."""
         talk = self.logged_in(MESSAGE)
 
-        def body(_: Mailbox, uid: int) -> Body:
+        def stored(_: Mailbox, uid: int) -> bytes:
             raise ZeroDivisionError("secret")
 
-        self.patch(Mailbox, "body", body)
+        self.patch(Mailbox, "stored", stored)
         answer = talk.say(b"RETR 1\r\n")
         self.assertTrue(answer.startswith(b"-ERR [SYS/TEMP] "))
         self.assertNotIn(b"secret", answer)

@@ -483,11 +483,12 @@ class BodyTests(StoreTestCase):
         account = self.account()
         self.append(account)
         mailbox = account.mailbox(INBOX)
-        self.assertEqual(next(mailbox.uidls(1)), f"00000001{mailbox.uid_validity:08x}")
+        self.assertEqual(next(mailbox.uidls(mailbox.record(1))), f"00000001{mailbox.uid_validity:08x}")
         account.close()
         path = f"{account.root}/dovecot-uidlist"
         with open(path) as file:
             text = file.read().replace("1 :", "1 Pold-uidl :")
         with open(path, "w") as file:
             file.write(text)
-        self.assertEqual(next(self.account().mailbox(INBOX).uidls(1)), "old-uidl")
+        mailbox = self.account().mailbox(INBOX)
+        self.assertEqual(next(mailbox.uidls(mailbox.record(1))), "old-uidl")

@@ -15,6 +15,8 @@ async def lang(session: Session, argument: bytes) -> bytes:
     if tag is None:
         raise Refused("This language is not known here")
     session.language = tag
+    if session.opened is not None:
+        session.opened.ahead.forget()  # what it says is said in the other language
     return ok(f"{tag} {session.say('Language changed')}")
 
 

@@ -7,7 +7,7 @@ from twisted.python.failure import Failure
 
 from mailnode.net.blocking import send
 from mailnode.net.stream import ConnectionClosed, TimedOut
-from mailnode.pop3.ahead import Cut
+from mailnode.pop3.ahead import Cut, Wish
 from mailnode.pop3.maildrop import Entry, Maildrop, dotted, top
 from mailnode.pop3.state import Session
 from mailnode.store.download import lines, surrogate_lines
@@ -69,8 +69,8 @@ async def retr(session: Session, argument: bytes) -> bytes:
     """RETR msg: the whole message."""
     number = message_number(argument)
     entry = session.transaction.maildrop.present(number)
-    first = ok(session.say("{} octets", entry.octets))
-    reply = await _message(session, number, first, "RETR", iter)
+    wish = Wish(b"RETR %d", lambda entry: ok(session.say("{} octets", entry.octets)), iter)
+    reply = await _message(session, number, wish)
     session.retrieved.append(entry.message)
     return reply
 
@@ -80,35 +80,55 @@ async def top_(session: Session, argument: bytes) -> bytes:
     number, count = number_and_lines(argument)
     session.transaction.maildrop.present(number)
     first = ok(session.say("Top of message follows"))
-    return await _message(session, number, first, ("TOP", count), lambda text: top(text, count))
+    wish = Wish(b"TOP %%d %d" % count, lambda _: first, lambda text: top(text, count))
+    return await _message(session, number, wish)
 
 
-async def _message(session: Session, number: int, first: bytes, command: object, cut: Cut) -> bytes:
+def foreseen(session: Session, line: bytes) -> bytes | None:
+    """The reply to a RETR or TOP, if this is the one that is ready; else None. Raises NoSuchMessage."""
+    if session.opened is None:
+        return None
+    _, maildrop, ahead = session.opened
+    ready = ahead.foreseen(line)
+    if ready is None:
+        return None
+    entry = maildrop.present(ready.number)
+    if line.startswith(b"RETR"):
+        session.retrieved.append(entry.message)
+    return ready.octets
+
+
+async def _message(session: Session, number: int, wish: Wish) -> bytes:
     account, maildrop, ahead = session.transaction
-    text = await ahead.text(maildrop, account.lane, number, command, cut)
-    if text is not None:
-        return first + text
-    await _stream(session, number, first, cut)
+    reply = await ahead.reply(maildrop, account.lane, number, wish)
+    if reply is not None:
+        return reply
+    first = wish.head(maildrop.entry(number))
+    await _send(session, dotted(first, _opened(maildrop, number, wish.cut)))
     return b""
 
 
-async def _stream(session: Session, number: int, first: bytes, cut: Cut) -> None:
-    account, maildrop, _ = session.transaction
-    body = await account.lane.run(maildrop.body, number)
-    text = surrogate_lines(body) if maildrop.entry(number).surrogate else lines(body)
-    try:
-        await _send(session, dotted(first, cut(text)))
-    finally:
-        await account.lane.run(body.close)
+def _opened(maildrop: Maildrop, number: int, cut: Cut) -> Iterator[bytes]:
+    """The octets of a message, which is opened by the first step and closed by the last."""
+    with maildrop.body(number) as body:
+        yield from cut(surrogate_lines(body) if maildrop.entry(number).surrogate else lines(body))
 
 
 async def _send(session: Session, response: Iterator[bytes]) -> None:
-    """Send a long response. Half of it may be out, and no reply can call it back: only the end can."""
+    """Send a long response. Where half of it may be out, no reply can call it back: only the end can."""
+    begun = False
+
+    def begin() -> None:
+        nonlocal begun
+        begun = True
+
     try:
-        await send(session.stream, session.transaction.account.lane, response)
+        await send(session.stream, session.transaction.account.lane, response, begin)
     except (ConnectionClosed, TimedOut):
         raise
     except Exception as error:
+        if not begun:
+            raise
         if isinstance(error, OSError):
             session.connection.log.warn("message cannot be read", reason=error.strerror)
         else:

@@ -103,16 +103,17 @@ def encode(numbers: Iterable[int]) -> bytes:
 
 def runs(numbers: Iterable[int]) -> Iterator[range]:
     """The numbers in this order, with those that count up by one as a range."""
-    run: range | None = None
+    start: int | None = None
+    stop = 0
     for value in numbers:
-        if run is not None and value == run.stop:
-            run = range(run.start, value + 1)
-            continue
-        if run is not None:
-            yield run
-        run = range(value, value + 1)
-    if run is not None:
-        yield run
+        if start is not None:
+            if value == stop:
+                stop += 1
+                continue
+            yield range(start, stop)
+        start, stop = value, value + 1
+    if start is not None:
+        yield range(start, stop)
 
 
 def encode_ranges(ranges: Iterable[range]) -> bytes:
