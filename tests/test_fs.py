@@ -72,7 +72,7 @@ class FileSystemTests(SynchronousTestCase):
             path = self.write("file", data)
             self.assertEqual(self.files.read(path), data)
             self.assertEqual(self.files.read(path, limit=2), data[:2])
-            self.assertEqual(self.files.read_small(path, 100), data if len(data) <= 100 else None)
+            self.assertEqual(self.files.read_small(path, 3), data if len(data) <= 3 else None)
 
     def test_only_regular_files_are_opened(self) -> None:
         """Symlinks, FIFOs and directories are refused without waiting for anybody (X1)."""
@@ -95,6 +95,7 @@ class FileSystemTests(SynchronousTestCase):
         os.close(free)
         with mock.patch("os.fstat", side_effect=broken):
             self.assertRaises(OSError, self.files.open, path)
+        with mock.patch("os.pread", side_effect=broken):
             self.assertRaises(OSError, self.files.read_small, path, 100)
         with mock.patch("fcntl.flock", side_effect=broken):
             self.assertRaises(OSError, self.files.try_lock, path)

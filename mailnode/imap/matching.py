@@ -1,9 +1,13 @@
-"""The messages of a view that match a search key, found one after the other in the account's lane."""
+"""The messages of a view that match a search key, found in the account's lane.
+
+Some neighbours are asked together, as far as the key can do that, and the others of them one after the other.
+"""
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 
 from mailnode.imap.narrowing import Narrowing
 from mailnode.imap.needles import TextsUnread, seek
@@ -11,10 +15,11 @@ from mailnode.imap.search_key import EVERY, Key
 from mailnode.imap.selected import Selected
 from mailnode.imap.subject import Subject
 from mailnode.message.text import texts
-from mailnode.store.errors import NoSuchMessage
-from mailnode.store.messages import Message
+from mailnode.store.errors import NoSuchMessage, Unread
 
-TURNS = 32  # messages between two chances for others to have their turn
+TURNS = 32  # messages that are asked one by one between two chances for others to have their turn
+_TOGETHER = 256  # which are asked together
+_MOST = 2  # messages for each that can match, where all of them are asked
 _EVERY_TURN = 4096  # where all of them are wanted
 
 
@@ -32,19 +37,57 @@ class Matching:
     looked: int = 0  # messages
     scores: "array[int]" = field(default_factory=lambda: array("B"))
 
-    def positions(self, *, newest_first: bool = False) -> Iterator[int | None]:
-        """Where the messages stand, in the order of the mailbox or the other way round.
+    def found(self, *, newest_first: bool = False) -> Iterator[Sequence[int]]:
+        """Where the messages stand, some at a time, in the order of the mailbox or the other way round.
 
-        None is a chance for others to have their turn.
+        Each, also an empty one, is a chance for others to have their turn.
         """
         self.begin()
         narrowing = Narrowing(self.view.mailbox.candidates)
-        for turn, position in enumerate(self._possible(narrowing, newest_first=newest_first)):
-            self.looked = turn
-            if (yield from self.look(position, narrowing)):
-                yield position
-            elif not turn % TURNS:
-                yield None
+        for positions in self._possible(narrowing, newest_first=newest_first):
+            yield from self._among(positions, narrowing, newest_first=newest_first)
+            self.looked += len(positions)
+
+    def _among(
+        self, positions: Sequence[int], narrowing: Narrowing, *, newest_first: bool
+    ) -> Iterator[Sequence[int]]:
+        """Those of some neighbours that match."""
+        answers = self._together(positions)
+        if newest_first:
+            positions, answers = positions[::-1], answers[::-1]
+        if None not in answers:
+            yield list(compress(positions, answers))
+            return
+        found: list[int] = []
+        alone = 0
+        for position, matches in zip(positions, answers, strict=True):
+            if matches or (matches is None and (yield from self._alone(position, narrowing))):
+                found.append(position)
+            if matches is None:
+                alone += 1
+                if found or not alone % TURNS:
+                    yield found
+                    found = []
+        yield found
+
+    def _alone(self, position: int, narrowing: Narrowing) -> Generator[Sequence[int], None, bool]:
+        looking = self.look(position, narrowing)
+        while True:
+            try:
+                next(looking)
+            except StopIteration as answer:
+                return bool(answer.value)
+            yield ()
+
+    def _together(self, positions: Sequence[int]) -> Sequence[bool | None]:
+        """Whether the messages at these positions match; None for those that have to be asked alone."""
+        unknown: Sequence[bool | None] = [None] * len(positions)
+        if self.scored:
+            return unknown
+        try:
+            return self.key.together(self.view, self.view.messages(positions))
+        except (NoSuchMessage, OSError, Unread):
+            return unknown
 
     def begin(self) -> None:
         """See the mailbox as it is now, and let the sets of messages in the key stand for those of the view.
@@ -55,16 +98,21 @@ class Matching:
         for members in self.key.sets:
             members.bind(self.view)
 
-    def _possible(self, narrowing: Narrowing, *, newest_first: bool) -> Iterator[int]:
-        """Where those messages stand that can match."""
+    def _possible(self, narrowing: Narrowing, *, newest_first: bool) -> Iterator[Sequence[int]]:
+        """Where those messages stand that can match, some neighbours at a time, which ascend."""
         uids = self.view.uids
         possible = self.key.possible(narrowing)
-        if possible is None:
-            everywhere = range(len(uids))
-            return reversed(everywhere) if newest_first else iter(everywhere)
-        ordered = reversed(possible) if newest_first else possible
-        places = ((bisect_left(uids, uid), uid) for uid in ordered)
-        return (place for place, uid in places if place < len(uids) and uids[place] == uid)
+        if possible is not None and _MOST * len(possible) > len(uids):
+            possible = None  # to look them up takes longer than to pass over the others
+        wanted: Sequence[int] = range(len(uids)) if possible is None else possible
+        starts = range(0, len(wanted), _TOGETHER)
+        for start in reversed(starts) if newest_first else starts:
+            some = wanted[start : start + _TOGETHER]
+            if possible is None:
+                yield some
+            else:
+                places = ((bisect_left(uids, uid), uid) for uid in some)
+                yield [place for place, uid in places if place < len(uids) and uids[place] == uid]
 
     def ask(self, position: int) -> Generator[bytes, None, bool]:
         """Whether the message at a position matches; with empty chunks, for others to have their turn."""
@@ -110,28 +158,15 @@ class Matching:
             self.begin()
             yield from self._everything(found)
             return
-        if self.key.of_message is not None and most is None and not self.scored:
-            yield from self._asked(self.key.of_message, found)
-            return
-        for position in self.positions(newest_first=newest_first) if most != 0 else ():
-            if position is not None:
-                found.append(position)
-                if len(found) == most:
-                    break
+        for positions in self.found(newest_first=newest_first) if most != 0 else ():
+            found.extend(positions)
+            if most is not None and len(found) >= most:
+                del found[most:], self.scores[most:]
+                break
             yield b""
         if newest_first:
             found.reverse()
             self.scores.reverse()
-
-    def _asked(self, matches: Callable[[Message], bool], found: "array[int]") -> Iterator[bytes]:
-        """The same for a key that needs only the messages: they are in memory."""
-        self.begin()
-        get, uids = self.view.mailbox.get, self.view.uids
-        for start in range(0, len(uids), _EVERY_TURN):
-            self.looked = start
-            some = enumerate(uids[start : start + _EVERY_TURN], start)
-            found.extend([place for place, uid in some if (one := get(uid)) is not None and matches(one)])
-            yield b""
 
     def modseq(self, positions: Iterable[int]) -> int:
         """The highest modification sequence of the messages there; 0 where nobody has asked for it."""

@@ -3,10 +3,10 @@
 Keys say how dear they are, and the cheap ones of an AND are asked first: flags are in memory, sizes and dates
 come from the file's name and its inode, headers from the cache, and only texts open the file. Keys with a
 needle know which messages can match, as far as the text index knows; AND and OR know it of their keys, and
-all others do not.
+all others do not. What is in memory, in an inode or prepared is asked of many messages together.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
@@ -14,6 +14,7 @@ from mailnode.imap import narrowing
 from mailnode.imap.members import Members
 from mailnode.imap.narrowing import Narrowing, Possible
 from mailnode.imap.needles import Needle
+from mailnode.imap.selected import Selected
 from mailnode.imap.subject import Subject
 from mailnode.store.messages import Message
 
@@ -31,6 +32,16 @@ def _every(narrowing: Narrowing) -> Possible:
     return None
 
 
+# Whether each of some messages of a view matches, which are in order of UID; None where one has to be asked
+# alone. Raises NoSuchMessage, OSError or Unread where all of them have to be.
+Together = Callable[[Selected, Sequence[Message]], Sequence[bool | None]]
+
+
+def alone(view: Selected, messages: Sequence[Message]) -> Sequence[bool | None]:
+    """Each of them has to be."""
+    return [None] * len(messages)
+
+
 @dataclass(frozen=True, slots=True)
 class Hole:
     """The place of a search that is kept under a name, and how deep it is nested (RFC 5466)."""
@@ -45,9 +56,9 @@ class Key:
 
     `possible` gives the UIDs of a set of messages outside of which the key never matches; `sets` must be
     bound to a view before the key is asked for messages there. `parts` are the keys that AND and OR join,
-    `fuzzy` those that stand behind FUZZY; `of_message` asks the same of a message alone, where that says all.
-    With `ages`, what matches changes as time goes by; with `modseqs`, the client wants to hear modification
-    sequences. With `holes` it is no key before it was `filled`.
+    `fuzzy` those that stand behind FUZZY; `together` asks the same of many messages. With `ages`, what
+    matches changes as time goes by; with `modseqs`, the client wants to hear modification sequences. With
+    `holes` it is no key before it was `filled`.
     """
 
     cost: Cost
@@ -58,7 +69,7 @@ class Key:
     sets: tuple[Members, ...] = ()
     parts: tuple["Key", ...] = ()
     fuzzy: tuple["Key", ...] = ()
-    of_message: Callable[[Message], bool] | None = None
+    together: Together = alone
     ages: bool = False
     modseqs: bool = False
     holes: tuple[Hole, ...] = ()
@@ -93,19 +104,28 @@ def all_of(keys: list[Key]) -> Key:
     if len(keys) == 1:
         return keys[0]
     ordered = sorted(keys, key=lambda key: key.cost)
-    asked = _asked_of_messages(ordered)
     return replace(
         _made_of(ordered, lambda subject: all(key.matches(subject) for key in ordered)),
-        of_message=(lambda message: all(ask(message) for ask in asked)) if asked else None,
+        together=_joined(ordered, decisive=False),
         possible=lambda known: narrowing.all_of(key.possible(known) for key in ordered),
         filled=lambda put: all_of([key.fill(put) for key in keys]),
     )
 
 
-def _asked_of_messages(keys: list[Key]) -> list[Callable[[Message], bool]]:
-    """What asks each of the keys of a message alone; nothing where that cannot be."""
-    asked = [key.of_message for key in keys if key.of_message is not None]
-    return asked if len(asked) == len(keys) else []
+def _joined(keys: list[Key], *, decisive: bool) -> Together:
+    """One key after the other, each of those messages for which none before gave the `decisive` answer."""
+
+    def together(view: Selected, messages: Sequence[Message]) -> Sequence[bool | None]:
+        answers: list[bool | None] = [not decisive] * len(messages)
+        left: Sequence[int] = range(len(messages))
+        for key in keys:
+            for place, answer in zip(left, key.together(view, [messages[at] for at in left]), strict=True):
+                if answer is not (not decisive):
+                    answers[place] = answer
+            left = [place for place in left if answers[place] is not decisive]
+        return answers
+
+    return together
 
 
 def _made_of(keys: list[Key], matches: Callable[[Subject], bool]) -> Key:
@@ -125,10 +145,13 @@ def _made_of(keys: list[Key], matches: Callable[[Subject], bool]) -> Key:
 
 def not_of(key: Key) -> Key:
     """It must not match."""
-    asked = _asked_of_messages([key])
+
+    def together(view: Selected, messages: Sequence[Message]) -> Sequence[bool | None]:
+        return [None if answer is None else not answer for answer in key.together(view, messages)]
+
     return replace(
         key,
-        of_message=(lambda message: not asked[0](message)) if asked else None,
+        together=together,
         matches=lambda subject: not key.matches(subject),
         possible=_every,
         parts=(),
@@ -139,10 +162,9 @@ def not_of(key: Key) -> Key:
 def any_of(keys: list[Key]) -> Key:
     """One of them must match."""
     ordered = sorted(keys, key=lambda key: key.cost)
-    asked = _asked_of_messages(ordered)
     return replace(
         _made_of(ordered, lambda subject: any(key.matches(subject) for key in ordered)),
-        of_message=(lambda message: any(ask(message) for ask in asked)) if asked else None,
+        together=_joined(ordered, decisive=True),
         possible=lambda known: narrowing.any_of(key.possible(known) for key in ordered),
         filled=lambda put: any_of([key.fill(put) for key in keys]),
     )

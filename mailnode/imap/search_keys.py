@@ -3,22 +3,36 @@
 A key that looks into texts raises TextsUnread until they were read, see needles.seek().
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from math import floor
 
 from mailnode.imap import identity
 from mailnode.imap.members import Members
 from mailnode.imap.needles import Needle
-from mailnode.imap.search_key import EVERY, Cost, Hole, Key, all_of, any_of, fuzzy_of, not_of
+from mailnode.imap.search_key import (
+    EVERY,
+    Cost,
+    Hole,
+    Key,
+    Together,
+    all_of,
+    alone,
+    any_of,
+    fuzzy_of,
+    not_of,
+)
 from mailnode.imap.selected import Selected
 from mailnode.imap.subject import Subject
 from mailnode.message.collation import fold
+from mailnode.message.searched import FIELDS, octets_of
 from mailnode.store.messages import Message
 from mailnode.store.values import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
+
+_EPOCH = date(1970, 1, 1).toordinal()
 
 DEPTH = 100
 KEYS = 500  # in one command
@@ -54,21 +68,29 @@ def parse_key(args: Cursor, depth: int) -> Key:
 # Keys without arguments, flags, and numbers
 
 
-def _constant(matches: Callable[[Subject], bool]) -> Parse:
-    return lambda args, depth: Key(Cost.MEMORY, matches)
+def _known(asked: Callable[[Selected, Message], bool]) -> Key:
+    """A key for which it is enough what is in memory."""
+    return Key(
+        Cost.MEMORY,
+        lambda subject: asked(subject.view, subject.message),
+        together=lambda view, messages: [asked(view, message) for message in messages],
+    )
 
 
-def _alone(asked: Callable[[Message], bool]) -> Key:
-    """A key for which a message's flags are enough."""
-    return Key(Cost.MEMORY, lambda subject: asked(subject.message), of_message=asked)
+def _constant(asked: Callable[[Selected, Message], bool]) -> Parse:
+    return lambda args, depth: _known(asked)
 
 
 def _with(flag: str) -> Parse:
-    return lambda args, depth: _alone(lambda message: flag in message.flags)
+    return _constant(lambda view, message: flag in message.flags)
 
 
 def _without(flag: str) -> Parse:
-    return lambda args, depth: _alone(lambda message: flag not in message.flags)
+    return _constant(lambda view, message: flag not in message.flags)
+
+
+def _recent(view: Selected, message: Message) -> bool:
+    return message.uid in view.recent
 
 
 def _keyword(*, wanted: bool) -> Parse:
@@ -76,7 +98,7 @@ def _keyword(*, wanted: bool) -> Parse:
 
     def parse(args: Cursor, depth: int) -> Key:
         keyword = args.sp().atom().decode("ascii").lower()
-        return _alone(lambda message: any(keyword == flag.lower() for flag in message.flags) is wanted)
+        return _known(lambda view, message: any(keyword == one.lower() for one in message.flags) is wanted)
 
     return parse
 
@@ -84,7 +106,7 @@ def _keyword(*, wanted: bool) -> Parse:
 def _numbers(args: Cursor, *, by_uid: bool) -> Key:
     """sequence-set"""
     members = Members(args.sequence_set(), by_uid=by_uid)
-    return replace(_alone(lambda message: message.uid in members), sets=(members,))
+    return replace(_known(lambda view, message: message.uid in members), sets=(members,))
 
 
 def _uid(args: Cursor, depth: int) -> Key:
@@ -102,7 +124,7 @@ def _modseq(args: Cursor, depth: int) -> Key:
         _entry(args)
         args.sp()
     since = args.modseq(zero=True)
-    return Key(Cost.MEMORY, lambda subject: subject.message.modseq >= since, modseqs=True)
+    return replace(_known(lambda view, message: message.modseq >= since), modseqs=True)
 
 
 def _entry(args: Cursor) -> None:
@@ -159,43 +181,65 @@ def _unfilled(subject: Subject) -> bool:
 def _size(compare: Callable[[int, int], bool]) -> Parse:
     def parse(args: Cursor, depth: int) -> Key:
         limit = args.sp().number()
-        return Key(Cost.INODE, lambda subject: compare(subject.view.mailbox.octets(subject.uid), limit))
+
+        def together(view: Selected, messages: Sequence[Message]) -> list[bool]:
+            return [compare(octets, limit) for octets in view.mailbox.sizes(_uids(messages))]
+
+        return _looked_at(together)
 
     return parse
 
 
-def _before(one: date, other: date) -> bool:
+def _looked_at(asked: Callable[[Selected, Sequence[Message]], list[bool]]) -> Key:
+    """A key for which a file has to be looked at, but not opened."""
+    return Key(Cost.INODE, lambda subject: asked(subject.view, (subject.message,))[0], together=asked)
+
+
+def _uids(messages: Sequence[Message]) -> list[int]:
+    return [message.uid for message in messages]
+
+
+# Days are counted from the year 1 on.
+
+
+def _before(one: int, other: int) -> bool:
     return one < other
 
 
-def _on(one: date, other: date) -> bool:
+def _on(one: int, other: int) -> bool:
     return one == other
 
 
-def _since(one: date, other: date) -> bool:
+def _since(one: int, other: int) -> bool:
     return one >= other
 
 
-def _received(subject: Subject) -> float:
-    return subject.view.mailbox.internal_date(subject.uid)
+def _received(view: Selected, messages: Sequence[Message]) -> list[float]:
+    return view.mailbox.internal_dates(_uids(messages))
 
 
-def _saved(subject: Subject) -> float:
-    return identity.saved(subject.view, subject.uid)
+def _saved(view: Selected, messages: Sequence[Message]) -> list[float]:
+    return [identity.saved(view, message.uid) for message in messages]
 
 
-def _dated(moment: Callable[[Subject], float], compare: Callable[[date, date], bool]) -> Parse:
+def _dated(
+    moments: Callable[[Selected, Sequence[Message]], list[float]], compare: Callable[[int, int], bool]
+) -> Parse:
     """BEFORE, ON, SINCE <date>, also with SAVED: the day that INTERNALDATE or SAVEDATE shows, in UTC."""
 
     def parse(args: Cursor, depth: int) -> Key:
-        wanted = args.sp().date()
-        return Key(Cost.INODE, lambda subject: compare(_day(moment(subject)), wanted))
+        wanted = args.sp().date().toordinal()
+
+        def together(view: Selected, messages: Sequence[Message]) -> list[bool]:
+            return [compare(_day(moment), wanted) for moment in moments(view, messages)]
+
+        return _looked_at(together)
 
     return parse
 
 
-def _day(seconds: float) -> date:
-    return datetime.fromtimestamp(min(max(seconds, -2208988800), 253370764799), UTC).date()
+def _day(seconds: float) -> int:
+    return _EPOCH + floor(min(max(seconds, -2208988800), 253370764799)) // 86400
 
 
 def _within(compare: Callable[[int, int], bool]) -> Parse:
@@ -204,21 +248,30 @@ def _within(compare: Callable[[int, int], bool]) -> Parse:
     def parse(args: Cursor, depth: int) -> Key:
         age = args.sp().nz_number()
 
-        def matches(subject: Subject) -> bool:
-            mailbox = subject.view.mailbox
-            return compare(floor(mailbox.internal_date(subject.uid)), floor(mailbox.now) - age)
+        def together(view: Selected, messages: Sequence[Message]) -> list[bool]:
+            limit = floor(view.mailbox.now) - age
+            return [compare(floor(moment), limit) for moment in _received(view, messages)]
 
-        return Key(Cost.INODE, matches, ages=True)
+        return replace(_looked_at(together), ages=True)
 
     return parse
 
 
-def _sent(compare: Callable[[date, date], bool]) -> Parse:
+def _sent(compare: Callable[[int, int], bool]) -> Parse:
     """SENTBEFORE, SENTON, SENTSINCE <date>: the day that the Date field states, whatever its zone."""
 
     def parse(args: Cursor, depth: int) -> Key:
-        wanted = args.sp().date()
-        return Key(Cost.HEADER, lambda subject: subject.sent is not None and compare(subject.sent, wanted))
+        wanted = args.sp().date().toordinal()
+
+        def together(view: Selected, messages: Sequence[Message]) -> list[bool | None]:
+            days = view.mailbox.days(_uids(messages))
+            return [None if day is None else day > 0 and compare(day, wanted) for day in days]
+
+        return Key(
+            Cost.HEADER,
+            lambda subject: subject.sent > 0 and compare(subject.sent, wanted),
+            together=together,
+        )
 
     return parse
 
@@ -250,7 +303,25 @@ def _header_key(name: bytes, needle: str) -> Key:
     def matches(subject: Subject) -> bool:
         return subject.may_hold(needle) and any(needle in value for value in subject.values(lower))
 
-    return Key(Cost.HEADER, matches, possible=lambda narrowing: narrowing.candidates(needle))
+    return Key(
+        Cost.HEADER,
+        matches,
+        possible=lambda narrowing: narrowing.candidates(needle),
+        together=_kept(lower, needle) if lower in FIELDS else alone,
+    )
+
+
+def _kept(name: bytes, needle: str) -> Together:
+    """By what is prepared of the fields that are mostly asked for."""
+    octets = octets_of(needle)
+    if octets is None:
+        return alone
+
+    def together(view: Selected, messages: Sequence[Message]) -> list[bool | None]:
+        found = view.mailbox.holding(_uids(messages), name, octets)
+        return [None if one is None else bool(one) for one in found]
+
+    return together
 
 
 def _text(*, in_header: bool) -> Parse:
@@ -286,14 +357,14 @@ SEARCH_KEYS: Mapping[str, Parse] = {
     "KEYWORD": _keyword(wanted=True),
     "LARGER": _size(lambda octets, limit: octets > limit),
     "MODSEQ": _modseq,
-    "NEW": _constant(lambda subject: subject.recent and SEEN not in subject.message.flags),
+    "NEW": _constant(lambda view, message: _recent(view, message) and SEEN not in message.flags),
     "NOT": _not,
-    "OLD": _constant(lambda subject: not subject.recent),
+    "OLD": _constant(lambda view, message: not _recent(view, message)),
     "OLDER": _within(lambda received, limit: received <= limit),
     "ON": _dated(_received, _on),
     "OR": _or,
-    "RECENT": _constant(lambda subject: subject.recent),
-    "SAVEDATESUPPORTED": _constant(lambda subject: True),
+    "RECENT": _constant(_recent),
+    "SAVEDATESUPPORTED": _constant(lambda view, message: True),
     "SAVEDBEFORE": _dated(_saved, _before),
     "SAVEDON": _dated(_saved, _on),
     "SAVEDSINCE": _dated(_saved, _since),

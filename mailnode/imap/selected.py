@@ -183,9 +183,9 @@ class Selected:
             for uid in self.uids[span.start : span.stop]
         ]
 
-    def messages(self, positions: range) -> list[Message]:
-        """The messages at a stretch of `uids`. Raises NoSuchMessage where one has gone."""
-        return list(self.mailbox.each(self.uids[positions.start : positions.stop]))
+    def messages(self, positions: Sequence[int]) -> list[Message]:
+        """The messages at these positions of `uids`. Raises NoSuchMessage where one has gone."""
+        return list(self.mailbox.each(map(self.uids.__getitem__, positions)))
 
     def message(self, position: int) -> Message:
         """The message at a position of `uids`. Raises NoSuchMessage when it has gone."""

@@ -1,7 +1,6 @@
 """One message while FETCH or SEARCH looks at it; what is dear is got once, when first asked for."""
 
 from collections.abc import Set as AbstractSet
-from datetime import date
 from functools import cached_property
 from types import TracebackType
 from typing import Any
@@ -10,11 +9,8 @@ from mailnode.imap.narrowing import Narrowing
 from mailnode.imap.needles import Needle, TextsUnread
 from mailnode.imap.selected import Selected
 from mailnode.imap.surrogates import Surrogates
-from mailnode.message.collation import fold
-from mailnode.message.date import parse_date
-from mailnode.message.encoded import decode_words
-from mailnode.message.header import values_of
 from mailnode.message.rendered import Rendered
+from mailnode.message.searched import sent_day, values
 from mailnode.store.body import Body
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.messages import Message
@@ -57,17 +53,14 @@ class Subject:
         return self.reading.rendered(self.uid)
 
     @cached_property
-    def sent(self) -> date | None:
-        """The day that the Date field states, whatever its zone."""
-        dates = values_of(self.prepared("header"), b"date")
-        moment = parse_date(dates[0]) if dates else None
-        return moment and moment.date()
+    def sent(self) -> int:
+        """The day that the Date field states, see sent_day()."""
+        return sent_day(self.prepared("header"))
 
     def values(self, name: bytes) -> list[str]:
         """The folded values of all fields of that name (in lower case)."""
         if name not in self._values:
-            values = values_of(self.prepared("header"), name)
-            self._values[name] = [fold(decode_words(value)) for value in values]
+            self._values[name] = values(self.prepared("header"), name)
         return self._values[name]
 
     def may_hold(self, needle: str) -> bool:

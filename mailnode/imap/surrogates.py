@@ -48,18 +48,20 @@ class Surrogates:
 
     def sizes(self, uids: Sequence[int]) -> list[int]:
         """RFC822.SIZE of each of some neighbours; raises as Mailbox.column."""
+        ascii_headers = self.mailbox.ascii_headers(uids)
         sizes = self.mailbox.sizes(uids)
-        headers = self.mailbox.column(uids, "header")
-        if all(map(bytes.isascii, headers)):
+        if all(ascii_headers):
             return sizes
         return [
-            size if header.isascii() else self.octets(uid)
-            for uid, size, header in zip(uids, sizes, headers, strict=True)
+            size if in_ascii else self._octets(uid, size)
+            for uid, size, in_ascii in zip(uids, sizes, ascii_headers, strict=True)
         ]
 
     def octets(self, uid: int) -> int:
         """RFC822.SIZE."""
-        octets = self.mailbox.octets(uid)
+        return self.sizes((uid,))[0]
+
+    def _octets(self, uid: int, octets: int) -> int:
         if not self._replaced(uid):
             return octets
         header = self.mailbox.prepared(uid, "header")

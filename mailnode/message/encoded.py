@@ -40,7 +40,7 @@ def decode_charset(octets: bytes, charset: bytes | None) -> str:
 
     US-ASCII, no charset and an unknown one: UTF-8 if it is that, else ISO-8859-1, which never fails.
     """
-    codec = _codec(charset or b"")
+    codec = _codec(charset) if charset else ""
     if codec in _CODECS and codec != "ascii":
         text = octets.decode(codec, "replace")
         # UTF-7 alone lets half a surrogate pair through, which no UTF-8 can carry on.
@@ -110,6 +110,8 @@ def decode_words(value: bytes) -> str:
     White space between two encoded words is left out, and neighbours of one charset are decoded as one, as
     some senders cut characters in two (RFC 2047 section 6.2). The language of RFC 2231 section 5 is dropped.
     """
+    if b"=?" not in value:
+        return decode_charset(value, None)
     return "".join(decode_charset(octets, charset) for octets, charset in _words(value))
 
 

@@ -20,6 +20,7 @@ _uid, _base = attrgetter("uid"), attrgetter("base")
 
 _FRESH_KEPT = 64  # answers that are put into the cache at once
 _FRESH_OCTETS = 1 << 20  # or earlier, when they are so long together
+_NAMES = 64  # choices of header fields that are remembered
 _FEW = 8  # messages of the first window, and of every one for who does not ask in order
 
 
@@ -30,6 +31,7 @@ class Answers:
         self._cache = cache
         self._windows: dict[Prepared, Window] = {}
         self._asked: dict[Prepared, int] = {}  # the UID asked for last
+        self._chosen: dict[str, int] = {}  # names of header fields: up to which UID they were asked for
         self._fresh: dict[int, tuple[str, Rendered]] = {}  # made, and not yet in the cache
         self._fresh_octets = 0
 
@@ -60,7 +62,7 @@ class Answers:
     def fields(self, messages: Sequence[Message], names: Sequence[bytes]) -> Sequence[bytes | None] | None:
         """The header fields of these names of each of some neighbours; None for a header that is not ASCII.
 
-        They are kept for who asks again. Nothing where a header is not prepared, or long.
+        They are kept where somebody asks again. Nothing where a header is not prepared, or long.
         """
         key = b" ".join(sorted({name.lower() for name in names})).decode("latin-1")
         kept = _of(messages, self._cache.fields(key, messages[0].uid, messages[-1].uid))
@@ -70,19 +72,33 @@ class Answers:
         if headers is None:
             return None
         made = [header_fields(one, names, negate=False) if one.isascii() else None for one in headers]
-        rows = [(one.uid, one.base, lines) for one, lines in zip(messages, made, strict=True)]
-        self._cache.save_fields(key, rows)
+        if self._is_asked_again(key, messages):
+            rows = [(one.uid, one.base, lines) for one, lines in zip(messages, made, strict=True)]
+            self._cache.save_fields(key, rows)
         return made
+
+    def _is_asked_again(self, key: str, messages: Sequence[Message]) -> bool:
+        """To keep fields takes longer than to choose them once."""
+        until = self._chosen.get(key, 0)
+        if not until and len(self._chosen) >= _NAMES:
+            self._chosen.clear()
+        self._chosen[key] = max(until, messages[-1].uid)
+        return messages[0].uid <= until
 
     def orderings(self, messages: Sequence[Message]) -> list[bytes | None]:
         """What SORT and THREAD compare of messages in order of UID, where it is in the cache."""
-        column = self._cache.orderings(messages[0].uid, messages[-1].uid)
-        known = _of(messages, column)
-        if known is not None:
-            return list(known)
-        found = dict(zip(column.uids, zip(column.bases, column.values, strict=True), strict=True))
-        rows = ((message, found.get(message.uid)) for message in messages)
-        return [row[1] if row and row[0] == message.base else None for message, row in rows]
+        return _as_far_as_known(messages, self._cache.orderings(messages[0].uid, messages[-1].uid))
+
+    def holding(self, messages: Sequence[Message], name: bytes, needle: bytes) -> list[int | None]:
+        """Whether a text of message.searched has the needle in it, of messages in order of UID.
+
+        None where that is not in the cache.
+        """
+        return _as_far_as_known(messages, self._cache.holding(name, needle, list(map(_uid, messages))))
+
+    def days(self, messages: Sequence[Message]) -> list[int | None]:
+        """The days of message.searched, likewise."""
+        return _as_far_as_known(messages, self._cache.days(list(map(_uid, messages))))
 
     def ready(self, message: Message, what: Prepared) -> Any | None:
         """One of the answers, when it was made before."""
@@ -109,6 +125,16 @@ class Answers:
         self._fresh.clear()
         self._fresh_octets = 0
         self._windows.clear()
+
+
+def _as_far_as_known(messages: Sequence[Message], column: Column) -> list[Any | None]:
+    """The values of these messages, None where there is none."""
+    known = _of(messages, column)
+    if known is not None:
+        return list(known)
+    found = dict(zip(column.uids, zip(column.bases, column.values, strict=True), strict=True))
+    rows = ((message, found.get(message.uid)) for message in messages)
+    return [row[1] if row and row[0] == message.base else None for message, row in rows]
 
 
 def _of(messages: Sequence[Message], column: Column) -> Sequence[Any] | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from mailnode.fs import READ_SIZE
 from mailnode.message.header import extent
-from mailnode.message.wire_form import WireForm, to_wire
+from mailnode.message.wire_form import WireForm, to_wire, wire_size
 from mailnode.store.errors import Unread
 from mailnode.store.spliced import Readable, Spliced
 
@@ -89,11 +89,17 @@ class Body:
 
     def octets(self, start: int = 0, end: int | None = None) -> int:
         """The size of wire(start, end), counted from the file."""
+        end = self.size if end is None else end
         if self.verbatim:
-            return (self.size if end is None else end) - start
+            return end - start
+        if self.is_small:
+            return wire_size(self.data, start, end, self.verbatim)
         return sum(map(len, self.wire(start, end)))
 
     def _read(self, start: int, end: int) -> Iterator[bytes]:
+        if self._small is not None:
+            yield self._small[start:end]
+            return
         while start < end and (chunk := self._file.read_at(start, min(READ_SIZE, end - start))):
             yield chunk
             start += len(chunk)

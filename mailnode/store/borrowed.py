@@ -165,6 +165,9 @@ class Borrowed(Mailbox):
     def sizes(self, uids: Sequence[int]) -> list[int]:
         return self._lent.sizes(uids)
 
+    def ascii_headers(self, uids: Sequence[int]) -> list[bool]:
+        return self._lent.ascii_headers(uids)
+
     def internal_dates(self, uids: Sequence[int]) -> list[float]:
         return self._lent.internal_dates(uids)
 
@@ -191,6 +194,12 @@ class Borrowed(Mailbox):
 
     def orderings(self, uids: Sequence[int]) -> list[bytes | None]:
         return self._lent.orderings(uids)
+
+    def holding(self, uids: Sequence[int], name: bytes, needle: bytes) -> list[int | None]:
+        return self._lent.holding(uids, name, needle)
+
+    def days(self, uids: Sequence[int]) -> list[int | None]:
+        return self._lent.days(uids)
 
     def ready(self, uid: int, what: Prepared) -> Any | None:
         return self._lent.ready(uid, what)

@@ -5,7 +5,7 @@ served all the same.
 """
 
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -119,6 +119,14 @@ class FolderCache:
     def orderings(self, first: int, last: int) -> Column:
         """What SORT and THREAD compare of the messages from one UID to another."""
         return self._tried(lambda index, folder: index.orderings(folder.id, first, last), NO_ROWS)
+
+    def holding(self, name: bytes, needle: bytes, uids: Sequence[int]) -> Column:
+        """Whether the needle stands in a text that SEARCH compares, of messages in order of UID."""
+        return self._tried(lambda index, folder: index.holding(folder.id, name, needle, uids), NO_ROWS)
+
+    def days(self, uids: Sequence[int]) -> Column:
+        """The days on which they were sent."""
+        return self._tried(lambda index, folder: index.days(folder.id, uids), NO_ROWS)
 
     def save_rendered(self, answers: list[tuple[int, str, Rendered]]) -> None:
         """Keep prepared answers of messages, each with its UID and base name."""

@@ -1,15 +1,16 @@
 """The prepared answers of messages in an account's cache, in tables of their own.
 
 What clients ask of many messages at once stands in narrow rows, so that what is long need not be passed over
-for it: what lists show, what SORT and THREAD compare, and header fields as some client chose them.
+for it: what lists show, what SEARCH, SORT and THREAD compare, and header fields as some client chose them.
 """
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
 from mailnode.message.rendered import Rendered, dump_parts, load_parts
+from mailnode.message.searched import FIELDS, searched
 from mailnode.store.sql import Transaction, as_text, check
 from mailnode.store.uidlist import UID_END
 
@@ -31,6 +32,11 @@ CREATE TABLE ordering (
     folder INTEGER NOT NULL, uid INTEGER NOT NULL, base TEXT NOT NULL, ordering BLOB,
     PRIMARY KEY (folder, uid)
 ) WITHOUT ROWID;
+CREATE TABLE searched (
+    folder INTEGER NOT NULL, uid INTEGER NOT NULL, base TEXT NOT NULL, day INTEGER NOT NULL,
+    subject BLOB, "from" BLOB, "to" BLOB, cc BLOB, bcc BLOB,
+    PRIMARY KEY (folder, uid)
+) WITHOUT ROWID;
 CREATE TABLE choice (id INTEGER PRIMARY KEY, names TEXT NOT NULL UNIQUE);
 CREATE TABLE fields (
     choice INTEGER NOT NULL, folder INTEGER NOT NULL, uid INTEGER NOT NULL, base TEXT NOT NULL, lines BLOB,
@@ -42,12 +48,15 @@ Prepared = Literal["envelope", "body", "bodystructure", "header", "octets", "pre
 
 _NARROW: Final = ("envelope", "bodystructure", "ordering")  # tables of one answer, of that name
 
+_OF_MESSAGES: Final = ("rendered", "searched", *_NARROW)
+
 _ANY_CHOICE: Final = "choice IN (SELECT id FROM choice)"
 
 WINDOW_ROWS: Final = 256
 WINDOW_OCTETS: Final = 262144
 SHORT: Final = 16384  # octets of an answer that is read together with many others
 CHOICES: Final = 4  # of header fields, which are kept
+_APART: Final = 4  # UIDs for each message that is asked for, whose rows may be passed over
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +146,29 @@ class PreparedTables:
         ).fetchall()
         return _column(rows, {bytes})
 
+    def holding(self, folder: int, name: bytes, needle: bytes, uids: Sequence[int]) -> Column:
+        """Whether a text of message.searched has the needle in it, of messages in order of UID: 1 or 0.
+
+        There may be others among them. Raises ValueError for a row that makes no sense.
+        """
+        column = FIELDS[FIELDS.index(name)].decode("ascii")
+        return self._searched(f'coalesce(instr("{column}", ?), 0) > 0', (needle,), folder, uids)
+
+    def days(self, folder: int, uids: Sequence[int]) -> Column:
+        """The days of message.searched, likewise."""
+        return self._searched("day", (), folder, uids)
+
+    def _searched(self, what: str, values: tuple[bytes, ...], folder: int, uids: Sequence[int]) -> Column:
+        if uids[-1] - uids[0] < _APART * len(uids):
+            where = f"BETWEEN {uids[0]} AND {uids[-1]}"
+        else:
+            where = f"IN ({','.join(map(str, uids))})"
+        rows = self._db.execute(
+            f"SELECT uid, base, {what} FROM searched WHERE folder = ? AND uid {where} ORDER BY uid",
+            (*values, folder),
+        ).fetchall()
+        return _column(rows, {int})
+
     def save_rendered(self, folder: int, answers: Iterable[tuple[int, str, Rendered]]) -> None:
         """Keep prepared answers of messages, each with its UID and base name."""
         answers = list(answers)
@@ -149,6 +181,15 @@ class PreparedTables:
                         for uid, base, rendered in answers
                     ),
                 )
+            self._db.executemany(
+                "REPLACE INTO searched VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    (folder, uid, as_text(base), kept.day, *kept.texts)
+                    for uid, base, kept in (
+                        (uid, base, searched(rendered.header)) for uid, base, rendered in answers
+                    )
+                ),
+            )
             self._db.executemany(
                 "REPLACE INTO rendered VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -185,22 +226,23 @@ class PreparedTables:
         """
         with self._transaction():
             self._db.execute("INSERT OR IGNORE INTO choice (names) VALUES (?)", (names,))
+            (choice,) = self._db.execute("SELECT id FROM choice WHERE names = ?", (names,)).fetchone()
             kept = [one for (one,) in self._db.execute("SELECT id FROM choice ORDER BY id DESC").fetchall()]
-            for choice in kept[CHOICES:]:
-                self._db.execute("DELETE FROM fields WHERE choice = ?", (choice,))
-                self._db.execute("DELETE FROM choice WHERE id = ?", (choice,))
+            for other in kept[CHOICES:]:
+                self._db.execute("DELETE FROM fields WHERE choice = ?", (other,))
+                self._db.execute("DELETE FROM choice WHERE id = ?", (other,))
             self._db.executemany(
-                "REPLACE INTO fields SELECT id, ?, ?, ?, ? FROM choice WHERE names = ?",
-                ((folder, uid, as_text(base), lines, names) for uid, base, lines in rows),
+                "REPLACE INTO fields VALUES (?, ?, ?, ?, ?)",
+                ((choice, folder, uid, as_text(base), lines) for uid, base, lines in rows),
             )
 
     def _forget_prepared(self, folder: int) -> None:
-        for table in ("rendered", *_NARROW):
+        for table in _OF_MESSAGES:
             self._db.execute(f"DELETE FROM {table} WHERE folder = ?", (folder,))
         self._db.execute(f"DELETE FROM fields WHERE {_ANY_CHOICE} AND folder = ?", (folder,))
 
     def _forget_message(self, folder: int, uid: int) -> None:
-        for table in ("rendered", *_NARROW):
+        for table in _OF_MESSAGES:
             self._db.execute(f"DELETE FROM {table} WHERE folder = ? AND uid = ?", (folder, uid))
         self._db.execute(f"DELETE FROM fields WHERE {_ANY_CHOICE} AND folder = ? AND uid = ?", (folder, uid))
 

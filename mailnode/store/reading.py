@@ -14,7 +14,8 @@ from mailnode.message.text import searchable
 from mailnode.message.wire_form import to_wire
 from mailnode.store import filenames
 from mailnode.store.body import SMALL, Body
-from mailnode.store.download import Download, measure
+from mailnode.store.context import Context
+from mailnode.store.download import NONE, Download, measure
 from mailnode.store.errors import NoSuchMessage, Unread
 from mailnode.store.index import UNKNOWN
 from mailnode.store.messages import Message
@@ -22,9 +23,11 @@ from mailnode.store.prepared_tables import Prepared
 from mailnode.store.preparing import Piece, prepare_some
 from mailnode.store.synchronised import Synchronised
 from mailnode.store.uidlist import Record, UidList
+from mailnode.store.values import Name
 from mailnode.wire.uidl import default_id, is_unique_id, unique_id
 
 _FEW_BETWEEN = 4  # messages for each that is asked for, which may be looked at for nothing
+_LEARNT = 64  # messages whose sizes and dates are put into the cache at once
 _TRIES = 20  # how often a file that another program renames under our hands is looked for again
 
 
@@ -32,6 +35,10 @@ class Reading(Synchronised):
     """A mailbox, as far as its messages are read."""
 
     _corrections = 0
+
+    def __init__(self, context: Context, name: Name, path: str) -> None:
+        super().__init__(context, name, path)
+        self._learnt: list[Message] = []  # whose sizes and dates the cache has not heard of
 
     def _listed(self, uid: int) -> Message:
         message = self._messages.get(uid)
@@ -73,26 +80,34 @@ class Reading(Synchronised):
         return to_wire(self.stored(uid), verbatim)
 
     def octets(self, uid: int) -> int:
-        """RFC822.SIZE: the size of the wire form, exactly."""
-        message = self._listed(uid)
-        if message.octets == UNKNOWN:
-            record = self._folder.list.records.get(message.base)
-            stated = record.field("W") if record else None
-            on_wire = filenames.sizes(message.base)[1]
-            if on_wire is not None:
-                message.octets = on_wire
-            elif stated is not None and stated.isascii() and stated.isdigit():
-                message.octets = int(stated[:15])
-            else:
-                with self.body(uid) as body:
-                    message.octets = body.octets()
-                self._remember([message], [])
-        return message.octets
+        """RFC822.SIZE: the size of the wire form, exactly. Raises NoSuchMessage."""
+        return self.sizes((uid,))[0]
 
     def sizes(self, uids: Sequence[int]) -> list[int]:
-        """The same of many messages. Raises NoSuchMessage."""
-        messages = self._messages.each(uids)
-        return [self.octets(one.uid) if one.octets == UNKNOWN else one.octets for one in messages]
+        """The same of many messages; what had to be counted is remembered."""
+        messages = list(self._messages.each(uids))
+        counted: list[Message] = []
+        try:
+            for message in messages:
+                if message.octets == UNKNOWN:
+                    message.octets = self._stated_octets(message)
+                if message.octets == UNKNOWN:
+                    with self.body(message.uid) as body:
+                        message.octets = body.octets()
+                    counted.append(message)
+        finally:
+            if counted:
+                self._remember(counted, [])
+        return [message.octets for message in messages]
+
+    def _stated_octets(self, message: Message) -> int:
+        """What the name or the uid list says of the size, or UNKNOWN."""
+        on_wire = filenames.sizes(message.base)[1]
+        if on_wire is not None:
+            return on_wire
+        record = self._folder.list.records.get(message.base)
+        stated = record.field("W") if record else None
+        return int(stated[:15]) if stated is not None and stated.isascii() and stated.isdigit() else UNKNOWN
 
     def internal_dates(self, uids: Sequence[int]) -> list[float]:
         """INTERNALDATE of many messages. Raises NoSuchMessage."""
@@ -135,7 +150,26 @@ class Reading(Synchronised):
         if filenames.is_plain(message.base):
             return Download(self.octets(message.uid))
         with self.body(message.uid) as body:
-            return measure(body, self.octets(message.uid))
+            return self._measure(message, body)
+
+    def _measure(self, message: Message, body: Body) -> Download:
+        if message.octets == UNKNOWN:
+            message.octets = self._stated_octets(message)
+        if message.octets == UNKNOWN:
+            message.octets = body.octets()
+        if message.internal_date == UNKNOWN:
+            message.internal_date = body.stat().st_mtime
+        return measure(body, message.octets)
+
+    def ascii_headers(self, uids: Sequence[int]) -> list[bool]:
+        """Whether the header of each of these messages is in ASCII. Raises NoSuchMessage."""
+        messages = list(self._messages.each(uids))
+        if any(message.download is None for message in messages):
+            headers = self._answers.column(messages, "header") if len(messages) > 1 else None
+            if headers is not None:
+                return list(map(bytes.isascii, headers))
+            self.downloads(uids)
+        return [one.download is not None and one.download.with_surrogate == NONE for one in messages]
 
     def internal_date(self, uid: int) -> float:
         """INTERNALDATE in seconds since the epoch: the file's modification time."""
@@ -190,8 +224,13 @@ class Reading(Synchronised):
         return found
 
     def _correct_octets(self, message: Message, found: Rendered) -> None:
-        """The name or the uid list may say something untrue."""
-        if found.octets != self.octets(message.uid):
+        """The name or the uid list may say something untrue, or nothing."""
+        if message.octets == UNKNOWN:
+            message.octets = self._stated_octets(message)
+        if message.octets == UNKNOWN:
+            message.octets = found.octets
+            self._learn(message)
+        elif found.octets != message.octets:
             message.octets = found.octets
             message.download = None
             self._corrections += 1
@@ -211,8 +250,23 @@ class Reading(Synchronised):
         with self.body(uid) as body:
             found = found or self._answers.make(message, body)
             text = searchable(body.data, found.parts, limit)
-        self._correct_octets(message, found)
+            self._correct_octets(message, found)
+            if message.download is None or message.internal_date == UNKNOWN:
+                message.download = self._measure(message, body)
+                self._learn(message)
         return text
+
+    def _learn(self, message: Message) -> None:
+        """Tell the cache of its sizes and its date, together with others."""
+        self._learnt.append(message)
+        if len(self._learnt) >= _LEARNT:
+            self._remember_learnt()
+
+    def _remember_learnt(self) -> None:
+        learnt, self._learnt = self._learnt, []
+        learnt = [one for one in learnt if self._messages.get(one.uid) is one]
+        if learnt:
+            self._remember(learnt, [])
 
     def prepare_some(self, seconds: float) -> Piece:
         """Prepare answers and texts of messages that nobody has asked for yet, for about so long.
@@ -232,6 +286,7 @@ class Reading(Synchronised):
     def save_prepared(self) -> None:
         """Put what was prepared lately into the cache."""
         self._answers.save()
+        self._remember_learnt()
 
     def prepared(self, uid: int, what: Prepared) -> Any:
         """One of the prepared answers (the fields of Rendered); messages are asked for in order of UID."""
@@ -265,6 +320,19 @@ class Reading(Synchronised):
         between = bisect_right(self.uids, uids[-1]) - bisect_left(self.uids, uids[0]) if uids else 0
         parts = [messages] if between <= _FEW_BETWEEN * len(uids) else [[one] for one in messages]
         return [one for part in parts if part for one in self._answers.orderings(part)]
+
+    def holding(self, uids: Sequence[int], name: bytes, needle: bytes) -> list[int | None]:
+        """Whether the octets stand in a text of message.searched, of messages in order of UID.
+
+        None where nobody knows before they are read. Raises NoSuchMessage.
+        """
+        messages = list(self._messages.each(uids))
+        return self._answers.holding(messages, name, needle) if messages else []
+
+    def days(self, uids: Sequence[int]) -> list[int | None]:
+        """The days of message.searched, likewise."""
+        messages = list(self._messages.each(uids))
+        return self._answers.days(messages) if messages else []
 
     def ready(self, uid: int, what: Prepared) -> Any | None:
         """The same, but None where the message would have to be read first."""

@@ -187,8 +187,8 @@ class TextIndex:
             found = self._db.execute(
                 "SELECT rowid FROM text WHERE text MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rowid",
                 (query, first, first + (1 << _UID_BITS) - 1),
-            )
-            uids = array("I", (row - first for (row,) in found))
+            ).fetchall()
+            uids = array("I", [row - first for (row,) in found])
             passed = self._db.execute(
                 "SELECT uid FROM passed_over WHERE folder = ?", (covered.id,)
             ).fetchall()

@@ -57,6 +57,30 @@ class MixedTests(SessionCase):
         chunks = list(exactly(b"{3}", iter([b"x" * 9] * 99 + [b"end"]), 891, 3))
         self.assertEqual(chunks, [b"{3}", *[b""] * 99, b"end"])
 
+    def test_one_job(self) -> None:
+        """What is found is told together with what has changed; a search that is followed comes first."""
+        client = self.client().login()
+        client.append(MESSAGE)
+        lane = self.world.account().lane
+        jobs: list[object] = []
+        run = lane.run
+        self.patch(lane, "run", lambda *args: (jobs.append(args), run(*args))[1])
+        for command, count in (
+            ("FETCH 1 FLAGS", 1),
+            ("STORE 1 +FLAGS ($x)", 1),
+            ("SEARCH ALL", 1),
+            ("SEARCH RETURN (ALL) ALL", 1),
+            ("SORT (SUBJECT) UTF-8 ALL", 1),
+            ("SORT RETURN (UPDATE) (SUBJECT) UTF-8 ALL", 2),
+            ("UID THREAD REFERENCES UTF-8 ALL", 1),
+        ):
+            with open(f"{self.world.account().store.root}/new/{len(jobs)}.{command[:9]}", "wb") as file:
+                file.write(MESSAGE)
+            jobs.clear()
+            said = client.say("a " + command)
+            self.assertEqual(len(jobs), count, command)
+            self.assertIn(b" EXISTS\r\n", said, command)
+
     def test_sizes_take_turns(self) -> None:
         """Messages whose sizes nobody knows are read one by one, and others have their turn between two."""
         self.patch(blocking, "SLICE_SECONDS", -1)

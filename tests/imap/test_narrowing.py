@@ -151,8 +151,9 @@ class NarrowingTests(SessionCase):
             ("TEXT {} UNSEEN", ["word3"], [4], b" 4"),
             ("BODY {} TEXT {}", ["word3", "word4"], [], b""),
             ("OR BODY {} TEXT {}", ["word3", "word4"], [4, 5], b" 4 5"),
-            ("SUBJECT {}", ["word3"], [4], b""),
-            ("HEADER Content-Type {} 2:3", ["plain"], [*range(1, 10)], b" 2 3"),
+            ("SUBJECT {}", ["word3"], [], b""),  # which is kept
+            ("HEADER Subject-Of {}", ["word3"], [4], b""),
+            ("HEADER Content-Type {} 2:3", ["plain"], [2, 3], b" 2 3"),
             ("OR BODY {} SEEN", ["word3"], [*range(1, 10)], b" 4"),
             ("BODY {}", ["xy"], [*range(1, 10)], b""),
         ):

@@ -153,12 +153,12 @@ class SessionTests(SynchronousTestCase):
     def test_a_search_that_takes_long(self) -> None:
         """How far it has come, until the response has begun."""
         for number in range(3):
-            self.me.append(b"Subject: %d\r\n\r\n" % number)
+            self.me.append(b"X-Number: %d\r\n\r\n" % number)
         self.patch(blocking, "SLICE_SECONDS", -1)
         self.patch(matching, "TURNS", 1)
         self.patch(Lane, "run", later(self.world, Lane.run))
         for key, response in ((b"nothing", b"* SEARCH"), (b"1", b"* SEARCH 2")):
-            self.me.send(b"s1 UID SEARCH SUBJECT %b\r\n" % key)
+            self.me.send(b"s1 UID SEARCH HEADER X-Number %b\r\n" % key)
             heard = b"".join(self.pass_time(1) for _ in range(60))
             self.assertIn(b'* OK [INPROGRESS ("s1" 0 3)] Still working\r\n', heard)
             self.assertIn(b"\r\n" + response + b"\r\n", heard)

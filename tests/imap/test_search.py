@@ -2,13 +2,17 @@
 
 import time
 from array import array
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from types import SimpleNamespace
 
 from mailnode.imap import matching
 from mailnode.imap.commands.search import Findings, Search
 from mailnode.imap.matching import TURNS, Matching
+from mailnode.imap.narrowing import Narrowing
 from mailnode.imap.places import Place
+from mailnode.imap.search_key import alone
 from mailnode.imap.search_keys import parse_all
 from mailnode.imap.selected import Selected
 from mailnode.message import text as texts_of_messages
@@ -17,6 +21,31 @@ from mailnode.store.mailbox import Mailbox
 from mailnode.store.values import INBOX
 from mailnode.wire.imap.cursor import Cursor
 from tests.imap.test_session import MESSAGE, SessionCase
+
+# What is asked of many messages together; some of seven match.
+TOGETHER = (
+    b"SEEN",
+    b"UNSEEN UNDELETED",
+    b"OR FLAGGED KEYWORD $work",
+    b"NOT (SEEN NOT UNKEYWORD $Work)",
+    b"2:4 UNSEEN",
+    b"UID 3:* NOT 5 OR DELETED SEEN",
+    b"OLD 2:3",
+    b"MODSEQ 5 SEEN",
+    b"OR LARGER 50 SEEN",
+    b"SMALLER 1000 NOT 1",
+    b"OR BEFORE 1-Jan-2000 UNSEEN",
+    b"SINCE 1-Jan-2000 YOUNGER 100000 2:*",
+    b"SENTON 1-Jan-2020",
+    b"NOT SENTSINCE 1-Jan-2020",
+    b"SENTBEFORE 2-Jan-2020",
+    b'SUBJECT "e x" 2:*',
+    b"NOT SUBJECT xyz UNSEEN",
+    b'FROM ""',
+    b'NOT TO "" 2:3',
+    b"OR SUBJECT str (FROM a@b CC none)",
+    b"HEADER subject x SEEN",
+)
 
 
 class SearchTests(SessionCase):
@@ -102,12 +131,15 @@ class SearchTests(SessionCase):
             uids = array("I", range(1, 50_001))
             mailbox = SimpleNamespace(candidates=lambda needle: None, sync=lambda: None)
 
+            def messages(self, positions: range) -> Sequence[object]:
+                return positions
+
             def message(self, position: int) -> object:
                 looked.append(position)
                 return SimpleNamespace(uid=position + 1, flags=frozenset(("\\Seen",) if position % 2 else ()))
 
         found = array("I")
-        seen = Matching(View(), replace(parse_all(Cursor([b"SEEN"])), of_message=None))
+        seen = Matching(View(), replace(parse_all(Cursor([b"SEEN"])), together=alone))
         before = 0
         for chunk in seen.collect(found):
             self.assertEqual(chunk, b"")
@@ -119,30 +151,60 @@ class SearchTests(SessionCase):
         self.assertEqual(list(seen.collect(newest, newest_first=True, most=1)), [])
         self.assertEqual((looked, list(newest)), ([49_999], [49_999]))
 
-    def test_asked_of_messages_alone(self) -> None:
-        """Keys that need no more than the message find the same, and others still get a turn."""
+    def test_asked_together(self) -> None:
+        """Many messages are asked together what each of them is asked alone, and others still get a turn."""
         client = self.client().login()
         for flags in ("\\Seen $Work", "\\Flagged", "", "\\Deleted", "\\Seen", "\\Flagged \\Seen"):
             client.append(MESSAGE, flags=f"({flags})")
-        self.patch(matching, "_EVERY_TURN", 2)
-        for text in (
-            b"SEEN",
-            b"UNSEEN UNDELETED",
-            b"OR FLAGGED KEYWORD $work",
-            b"NOT (SEEN NOT UNKEYWORD $Work)",
-            b"2:4 UNSEEN",
-            b"UID 3:* NOT 5 OR DELETED SEEN",
-        ):
+        client.append(b"subject: stra\xc3\x9fe\r\n x\r\nSubject:\r\nDate: 1 Jan 2020 23:59 -0100\r\n\r\n")
+        self.patch(matching, "_TOGETHER", 2)
+        mailbox = self.world.account().store.mailbox(INBOX)
+        self.assertFalse(mailbox.prepare_some(10_000).more)
+        body = self.patch(Mailbox, "body", None)
+        for text in TOGETHER:
             view = Selected(Place(self.world.account(), INBOX), read_only=True)
             key = parse_all(Cursor([text]))
-            self.assertIsNotNone(key.of_message, text)
-            alone, found = array("I"), array("I")
-            chunks = list(Matching(view, key).collect(alone))
-            list(Matching(view, replace(key, of_message=None)).collect(found))
-            self.assertEqual((alone, chunks), (found, [b""] * 3), text)
-            self.assertTrue(0 < len(found) < 6, text)
-        for text in (b"NEW", b"UNSEEN TEXT x", b"NOT RECENT", b"OR SEEN LARGER 5", b"MODSEQ 5 SEEN"):
-            self.assertIsNone(parse_all(Cursor([text])).of_message, text)
+            together, found = array("I"), array("I")
+            with self.nobody_alone():
+                chunks = list(Matching(view, key).collect(together))
+            list(Matching(view, replace(key, together=alone)).collect(found))
+            self.assertEqual(together, found, text)
+            self.assertIn(chunks, ([b""], [b""] * 4), text)
+            self.assertTrue(0 < len(found) < 7, text)
+        body.restore()
+
+    @contextmanager
+    def nobody_alone(self) -> Iterator[None]:
+        """No message may be asked alone."""
+        patched = self.patch(Matching, "look", None)
+        yield
+        patched.restore()
+
+    def test_some_have_to_be_asked_alone(self) -> None:
+        """What only reading a message can tell is asked of those that nobody has sorted out before."""
+        client = self.client().login()
+        for number, flags in enumerate(("\\Seen", "", "\\Seen", "")):
+            client.append(b"Subject: %d\r\n\r\ntext" % number, flags=f"({flags})")
+        looked: list[int] = []
+        look = Matching.look
+
+        def noting(search: Matching, position: int, narrowing: Narrowing | None = None) -> object:
+            looked.append(position)
+            return look(search, position, narrowing)
+
+        self.patch(Matching, "look", noting)
+        for text, asked, matching_ones in (
+            (b'SUBJECT "1" SEEN', [0, 2], []),  # nothing is prepared
+            (b"TEXT text SEEN", [0, 2], [0, 2]),
+            (b"OR SEEN BODY nothing", [1, 3], [0, 2]),
+            (b"NOT TEXT nothing UNSEEN", [1, 3], [1, 3]),
+            (b'HEADER X-None ""', [0, 1, 2, 3], []),
+        ):
+            view = Selected(Place(self.world.account(), INBOX), read_only=True)
+            found = array("I")
+            list(Matching(view, parse_all(Cursor([text]))).collect(found))
+            self.assertEqual((looked, list(found)), (asked, matching_ones), text)
+            looked.clear()
 
     def test_many_keys_take_no_time(self) -> None:
         """500 keys of each kind on a message with a large header and a large text."""

@@ -1,10 +1,13 @@
 """Prepared answers: how much of the cache is read for whom."""
 
 import contextlib
+import os
 from unittest import mock
 
+from mailnode.store.body import Body
 from mailnode.store.errors import NoSuchMessage, Unread
 from mailnode.store.index import Index
+from mailnode.store.mailbox import Mailbox
 from mailnode.store.prepared_tables import CHOICES, SHORT
 from mailnode.store.values import INBOX
 from tests.store.support import StoreTestCase
@@ -73,6 +76,8 @@ class NeighbourTests(FortyCase):
     """Answers of many messages that follow each other."""
 
     def fields(self, *names: bytes, last: int = 40) -> list[bytes | None]:
+        """What was asked for twice is kept."""
+        self.mailbox.fields(range(1, last + 1), names)
         return list(self.mailbox.fields(range(1, last + 1), names))
 
     def looked_up(self, *names: bytes) -> bool:
@@ -102,6 +107,18 @@ class NeighbourTests(FortyCase):
         self.assertFalse(self.looked_up(b"NONE", b"subject", b"none"))
         self.assertTrue(self.looked_up(b"subject"))
         self.assertEqual(self.fields(b"none", b"Subject"), [b"Subject: hello\r\n\r\n"] * 40)
+
+    def test_once_is_not_kept(self) -> None:
+        """Fields that were asked for once are not kept, nor are those of messages that came since."""
+        index = self.mailbox._context.index()
+        self.mailbox.fields(range(1, 21), (b"subject",))
+        self.mailbox.fields(range(21, 41), (b"subject",))
+        self.assertEqual(index.fields(1, "subject", 1, 100).uids, ())
+        self.mailbox.fields(range(21, 41), (b"subject",))
+        self.assertEqual(len(index.fields(1, "subject", 1, 100).uids), 20)
+        for number in range(100):
+            self.mailbox.fields((1,), (b"x%d" % number,))
+        self.assertLess(len(self.mailbox._answers._chosen), 100)
 
     def test_few_choices_are_kept(self) -> None:
         """The one that came first goes for one too many."""
@@ -157,3 +174,107 @@ class NeighbourTests(FortyCase):
         while mailbox.prepare_some(10_000).more:
             pass
         self.assertEqual(list(mailbox.fields(range(1, 41), (b"subject",))), [b"Subject: hello\r\n\r\n"] * 40)
+
+
+class SearchedTests(FortyCase):
+    """What SEARCH compares."""
+
+    def holding(self, *uids: int, needle: bytes = b"ELL") -> list[int | None]:
+        return self.mailbox.holding(uids, b"subject", needle)
+
+    def test_no_message_is_opened(self) -> None:
+        """Neighbours and others; a field that is not there holds nothing, not even an empty needle."""
+        with mock.patch.object(type(self.mailbox), "body", side_effect=AssertionError):
+            self.assertEqual(self.holding(*range(1, 41)), [1] * 40)
+            self.assertEqual(self.holding(1, 20, 40, needle=b"hello"), [0, 0, 0])
+            self.assertEqual(self.holding(1, 40, needle=b""), [1, 1])
+            self.assertEqual(self.mailbox.holding([3], b"bcc", b""), [0])
+            self.assertEqual(self.mailbox.days([2, 3]), [0, 0])
+            self.assertEqual((self.holding(), self.mailbox.days([])), ([], []))
+        self.assertRaises(NoSuchMessage, self.holding, 41)
+
+    def test_unknown(self) -> None:
+        """Of what is not prepared, is another message, or has gone, nothing is known."""
+        self.append(self._open[0])
+        self.assertEqual(self.holding(39, 40, 41), [1, 1, None])
+        index = self.mailbox._context.index()
+        index._db.execute("UPDATE searched SET base = 'other' WHERE uid = 39")
+        self.assertEqual(self.holding(3, 39, 40), [1, None, 1])
+        self.assertEqual(self.mailbox.days([38, 39, 41]), [0, None, None])
+        self.mailbox.set_flags([40], "add", frozenset(("\\Deleted",)))
+        self.mailbox.expunge([40])
+        self.assertEqual(index.days(1, range(38, 42)).uids, (38, 39))
+
+    def test_nonsense(self) -> None:
+        """A row that makes no sense is made again, with the cache that it stood in."""
+        self.mailbox._context.index()._db.execute("UPDATE searched SET day = 'x' WHERE uid = 3")
+        self.assertEqual(self.mailbox.days([2, 3]), [None, None])
+
+
+class SizeTests(StoreTestCase):
+    """RFC822.SIZE where nothing says it."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        account = self.account()
+        self.mailbox = account.mailbox(INBOX)
+        for number in range(100):
+            header = b"Subject: \xc3\xa4\n" if number == 3 else b""
+            with open(f"{self.base}/anna/cur/{1000 + number}.x:2,", "wb") as file:
+                file.write(header + b"\nx")
+        self.mailbox = account.mailbox(INBOX)
+        self.mailbox.sync()
+
+    def again(self) -> None:
+        """The mailbox as another process would see it, where no message may be opened."""
+        self.mailbox = self.account().mailbox(INBOX)
+        self.mailbox.sync()
+        self.patch(type(self.mailbox), "body", None)
+
+    def facts(self) -> tuple[list[int], list[bool]]:  # type: ignore[override]
+        uids = self.mailbox.uids
+        return self.mailbox.sizes(uids), self.mailbox.ascii_headers(uids)
+
+    EXPECTED = ([3] * 3 + [3 + 13] + [3] * 96, [True] * 3 + [False] + [True] * 96)
+
+    def test_are_counted_once(self) -> None:
+        """A message is opened once for its size and its header, and what was found is remembered together."""
+        opened: list[int] = []
+        body = type(self.mailbox).body
+
+        def noting(mailbox: Mailbox, uid: int) -> Body:
+            opened.append(uid)
+            return body(mailbox, uid)
+
+        remembered = mock.Mock(wraps=self.mailbox._remember)
+        with (
+            mock.patch.object(Mailbox, "body", noting),
+            mock.patch.object(self.mailbox, "_remember", remembered),
+        ):
+            self.mailbox.ascii_headers(self.mailbox.uids)
+            self.assertEqual(self.facts(), self.EXPECTED)
+        self.assertEqual((opened, remembered.call_count), (list(range(1, 101)), 1))
+        self.again()
+        self.assertEqual(self.facts(), self.EXPECTED)
+
+    def test_come_with_what_is_prepared(self) -> None:
+        """Who prepares messages learns their sizes by the way, and tells the cache of many at once."""
+        remembered = mock.Mock(wraps=self.mailbox._remember)
+        with mock.patch.object(self.mailbox, "_remember", remembered):
+            while self.mailbox.prepare_some(10_000).more:
+                pass
+        self.assertLess(remembered.call_count, 5)
+        self.again()
+        self.assertEqual(self.facts(), self.EXPECTED)
+        self.patch(Mailbox, "internal_date", None)
+        self.assertEqual(len(self.mailbox.internal_dates(self.mailbox.uids)), 100)
+
+    def test_wrong_sizes(self) -> None:
+        """What a name says wrongly is put right when the message is read."""
+        os.rename(f"{self.base}/anna/cur/1000.x:2,", f"{self.base}/anna/cur/2000.x,S=2,W=9:2,")
+        self._later += 1
+        os.utime(f"{self.base}/anna/cur", (self._later, self._later))
+        self.mailbox.sync()
+        self.assertEqual(self.mailbox.sizes([101]), [9])
+        self.mailbox.rendered(101)
+        self.assertEqual(self.mailbox.sizes([101]), [3])

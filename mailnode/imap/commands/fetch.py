@@ -176,8 +176,10 @@ class Answers:
         at = batch.start
         while at < batch.stop:
             rows, alone = self._rows(range(at, min(at + self.fetch.together, batch.stop)))
-            for start in range(0, len(rows), ROWS):
-                yield b"".join(rows[start : start + ROWS])
+            if self.fetch.together < ROWS:
+                yield from rows
+            else:
+                yield from (b"".join(rows[start : start + ROWS]) for start in range(0, len(rows), ROWS))
             yield from self._one_by_one(alone)
             at += len(rows) + len(alone)
 

@@ -114,8 +114,11 @@ async def run(session: Session, search: Search) -> Reply:
         if returning is None:
             await session.answer(findings.chunks())
         else:
-            response = Response(session.tag, search.by_uid)
-            await session.send(findings.extended(returning, response), of=view.place.account)
+            chunks = findings.extended(returning, Response(session.tag, search.by_uid))
+            if follow:  # it has to be known before changes are told
+                await session.send(chunks, of=view.place.account)
+            else:
+                await session.answer(chunks)
         if findings.trouble is not None:
             raise findings.trouble
         if findings.unreadable:
@@ -172,16 +175,16 @@ class Findings:
         It begins with what is found first, so that progress can be told until then.
         """
         start = b"* SEARCH"
-        uids = self.view.uids
         modseq = 0
         try:
-            for position in self._matching.positions():
-                if position is None:
-                    yield b""
-                else:
-                    yield start + b" %d" % (uids[position] if self.search.by_uid else position + 1)
+            for positions in self._matching.found():
+                if positions:
+                    found = numbers(self.view, positions, by_uid=self.search.by_uid)
+                    yield start + b" " + " ".join(map(str, found)).encode("ascii")
                     start = b""
-                    modseq = max(modseq, self._matching.modseq((position,)))
+                    modseq = max(modseq, self._matching.modseq(positions))
+                else:
+                    yield b""
         except Exception as error:
             self.trouble = error
         yield start + results.mod_seq(modseq) + b"\r\n"

@@ -72,7 +72,10 @@ async def run(session: Session, sort: Sort) -> Reply:
             contexts.refuse(session, "What is sorted by relevancy sends no updates")
             follow = False
         found = Sorted(view, sort, session.tag, follow=follow)
-        await session.send(found.chunks(), of=view.place.account)
+        if follow:  # it has to be known before changes are told
+            await session.send(found.chunks(), of=view.place.account)
+        else:
+            await session.answer(found.chunks())
         if found.trouble is not None:
             raise found.trouble
         if found.unreadable:

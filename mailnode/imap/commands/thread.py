@@ -61,7 +61,7 @@ async def run(session: Session, thread: Thread) -> Reply:
     if thread.key.modseqs:
         session.use_modseqs()
     threaded = Threaded(session.view, thread)
-    await session.send(threaded.chunks(), of=session.view.place.account)
+    await session.answer(threaded.chunks())
     return threaded.reply()
 
 
