@@ -102,6 +102,7 @@ EXTENSIONS = (
     Extension("SPECIAL-USE", 6154),
     Extension("CREATE-SPECIAL-USE", 6154, ("CREATE",)),
     Extension("METADATA", 5464, ("GETMETADATA", "SETMETADATA"), enabled=True),
+    Extension("LIST-METADATA", 9590, ("LIST",)),
     Extension("ACL", 4314, ("SETACL", "DELETEACL", "GETACL", "LISTRIGHTS", "MYRIGHTS"), announced=_shares),
     Extension("RIGHTS=texk", 4314, announced=_shares),
     Extension("LIST-MYRIGHTS", 8440, ("LIST",), announced=_shares),
