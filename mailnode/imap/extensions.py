@@ -84,6 +84,7 @@ EXTENSIONS = (
     Extension("NAMESPACE", 2342, ("NAMESPACE",)),
     Extension("UIDPLUS", 4315, ("UID EXPUNGE",)),
     Extension("UNSELECT", 3691, ("UNSELECT",)),
+    Extension("UIDONLY", 9586, ("ENABLE",), enabled=True),
     Extension("OBJECTID", 8474),
     Extension("SAVEDATE", 8514),
     Extension("PREVIEW", 8970),
