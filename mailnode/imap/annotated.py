@@ -22,16 +22,25 @@ async def entries(session: Session, place: Place | None) -> dict[str, bytes]:
     own = session.account.store.annotations
     if place is None or not place.reader:
         return await session.lane(own.entries, None if place is None else place.name)
-    guid, there = await session.lane(_shared, place, of=place.account)
-    return {**await session.lane(own.entries_of, guid), **there}
+    guid, there = await session.lane(_theirs, place, of=place.account)
+    return merged(await session.lane(own.entries_of, guid), there)
 
 
-def _shared(place: Place) -> tuple[str, dict[str, bytes]]:
-    """The GUID of a mailbox of others, and what is shared of it."""
+def check(place: Place) -> None:
+    """Raise NoSuchMailbox or NoRight for a mailbox of others whose annotations cannot be read."""
     place.check("l", any_of=_ANY)
+
+
+def merged(own: dict[str, bytes], theirs: dict[str, bytes]) -> dict[str, bytes]:
+    """What the client has noted of a mailbox of others, and what its owner shares."""
+    return {**own, **{entry: value for entry, value in theirs.items() if _is_shared(entry)}}
+
+
+def _theirs(place: Place) -> tuple[str, dict[str, bytes]]:
+    """The GUID of a mailbox of others, and what its owner has noted of it."""
+    check(place)
     notes = place.account.store.annotations
-    found = notes.entries(place.name)
-    return notes.guid(place.name), {entry: value for entry, value in found.items() if _is_shared(entry)}
+    return notes.guid(place.name), notes.entries(place.name)
 
 
 def _is_shared(entry: str) -> bool:
@@ -44,7 +53,7 @@ async def change(session: Session, place: Place | None, values: Values) -> None:
     if place is None or not place.reader:
         await session.lane(own.change, None if place is None else place.name, values)
         return
-    guid, _ = await session.lane(_shared, place, of=place.account)
+    guid, _ = await session.lane(_theirs, place, of=place.account)
     shared = {entry: value for entry, value in values.items() if _is_shared(entry)}
     private = {entry: value for entry, value in values.items() if not _is_shared(entry)}
     if SPECIAL_USE in private:

@@ -40,6 +40,11 @@ class Context:
         self._newest = self._view.uids[-1] if self._view.uids else 0
         self._asked = self._view.mailbox.now
 
+    @property
+    def by_number(self) -> bool:
+        """Whether the client hears of sequence numbers."""
+        return not self._response.by_uid
+
     def bind(self) -> None:
         """Let the sets in the key stand for messages of this view, after another was searched with them."""
         self._matching.begin()
@@ -143,6 +148,17 @@ def wanted(session: Session, returning: Returning | None) -> bool:
     return True
 
 
-def refuse(session: Session, text: str) -> None:
-    """resp-text-code = "NOUPDATE" SP quoted: the rest of the command is done (section 4.3.1)."""
-    session.status(no(text, b"NOUPDATE " + string(session.tag)))
+def refuse(session: Session, text: str, tag: bytes = b"") -> None:
+    """resp-text-code = "NOUPDATE" SP quoted: the rest of the command is done (section 4.3.1).
+
+    The tag is that of the search; "" for this command.
+    """
+    session.status(no(text, b"NOUPDATE " + string(tag or session.tag)))
+
+
+def end_numbered(session: Session) -> None:
+    """The client takes no sequence numbers any more (RFC 9586 section 3)."""
+    contexts = session.view.contexts
+    for tag in [tag for tag, one in contexts.items() if one.by_number]:
+        del contexts[tag]
+        refuse(session, "A search by number sends no updates after ENABLE UIDONLY", tag)

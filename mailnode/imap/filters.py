@@ -7,7 +7,7 @@ name has no case, as names of annotations have none.
 import re
 from collections.abc import Mapping
 
-from mailnode.imap import search_keys
+from mailnode.imap import search_keys, uidonly
 from mailnode.imap.replies import Refused
 from mailnode.imap.search_key import Hole, Key
 from mailnode.imap.search_keys import KEYS
@@ -30,13 +30,17 @@ def check_relevancy(key: Key, scored: bool) -> None:
 
 
 async def filled(session: Session, key: Key, *, scored: bool = False) -> Key:
-    """The key with the filters that it names. Raises Refused, and BadSyntax as check_relevancy() does."""
-    if not key.holes:
-        return key
-    values = await session.lane(session.account.store.annotations.entries, None)
-    full = _Filling(values).fill(key, ())
-    check_relevancy(full, scored)
-    return full
+    """The key with the filters that it names, ready to be searched for.
+
+    Raises Refused, BadSyntax as check_relevancy() does, and BadWithCode where numbers are not taken.
+    """
+    if key.holes:
+        values = await session.lane(session.account.store.annotations.entries, None)
+        key = _Filling(values).fill(key, ())
+        check_relevancy(key, scored)
+    if key.by_number:
+        uidonly.refuse_numbers(session.enabled)
+    return key
 
 
 def check(name: str, value: bytes | None) -> None:

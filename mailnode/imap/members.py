@@ -17,6 +17,11 @@ class Members:
         self._by_uid = by_uid
         self._named = self._saved = NONE
 
+    @property
+    def by_number(self) -> bool:
+        """Whether it is one of sequence numbers, or "$" among them."""
+        return not self._by_uid
+
     def bind(self, view: Selected) -> None:
         """Let the set stand for what it names in this view at this moment."""
         self._saved = view.saved if self._messages.saved else NONE

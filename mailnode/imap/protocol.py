@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from twisted.python.failure import Failure
 
 from mailnode.auth.login import LoginFailed
+from mailnode.imap import uidonly
 from mailnode.imap.extensions import capabilities
-from mailnode.imap.replies import SERVER_BUG, BadCharset, Goodbye, Refused, Reply, Torn, bad, for_error, ok
+from mailnode.imap.replies import SERVER_BUG, BadWithCode, Goodbye, Refused, Reply, Torn, bad, for_error, ok
 from mailnode.imap.session import Session, State, Surroundings
 from mailnode.imap.table import COMMANDS, Command, Rule
 from mailnode.imap.waiting import next_line
@@ -113,7 +114,7 @@ def _bad(session: Session, error: BadSyntax) -> Reply:
     if isinstance(error, LineTooLong) and session.state is State.NOT_AUTHENTICATED:
         raise Goodbye("Line too long")
     session.bad_in_a_row += 1
-    return bad(str(error), error.code if isinstance(error, BadCharset) else b"")
+    return bad(str(error), error.code if isinstance(error, BadWithCode) else b"")
 
 
 async def _announced_by_bad_line(session: Session) -> Announced | None:
@@ -180,6 +181,8 @@ def _row(session: Session, name: str) -> Command:
         raise BadSyntax("Unknown command")
     if session.state not in command.states:
         raise BadSyntax(_WRONG_STATE[session.state])
+    if command.takes_numbers:
+        uidonly.refuse_numbers(session.enabled)
     return command
 
 

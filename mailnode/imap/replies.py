@@ -52,7 +52,7 @@ class Refused(Exception):
         self.reply = no(text, code)
 
 
-class BadCharset(BadSyntax):
+class BadWithCode(BadSyntax):
     """The command is BAD, and there is a response code for it."""
 
     def __init__(self, text: str, code: bytes) -> None:

@@ -75,6 +75,11 @@ class Key:
     holes: tuple[Hole, ...] = ()
     filled: "Callable[[Put], Key] | None" = None
 
+    @property
+    def by_number(self) -> bool:
+        """Whether it names messages by their sequence numbers."""
+        return any(members.by_number for members in self.sets)
+
     def fill(self, put: "Put") -> "Key":
         """The same with other keys in the place of its holes."""
         return self if self.filled is None or not self.holes else self.filled(put)

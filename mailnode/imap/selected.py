@@ -14,6 +14,7 @@ from heapq import merge
 from itertools import groupby
 from typing import Any, Protocol
 
+from mailnode.imap import uidonly
 from mailnode.imap.interest import EVERYTHING, Interest
 from mailnode.imap.places import Place
 from mailnode.imap.replies import Goodbye, Reply, flag_list, ok
@@ -44,6 +45,11 @@ class Follower(Protocol):
 
     def changed(self) -> Iterator[bytes]:
         """All else was told; `uids` and the mailbox are what they are now."""
+        ...
+
+    @property
+    def by_number(self) -> bool:
+        """Whether it tells sequence numbers."""
         ...
 
     def items(self, uid: int) -> tuple[Any, ...]:
@@ -109,7 +115,7 @@ class Selected:
         """What SELECT and EXAMINE answer before the tagged OK (RFC 3501 section 6.3.1)."""
         yield self._flags_line()
         yield self._counts()
-        if not self._rev2:
+        if not self._rev2 and not uidonly.is_on(self.enabled):
             unseen = next((n for n, uid in enumerate(self.uids, 1) if not self._seen(uid)), None)
             if unseen is not None:
                 yield ok("The first unseen message", b"UNSEEN %d" % unseen).encode(b"*", self.language)
@@ -212,17 +218,19 @@ class Selected:
     def flags_response(self, position: int, *, flags: bool = True, uid: bool = True) -> bytes:
         """FETCH of a message whose flags are others; who knows modification sequences gets this one's too.
 
-        With these goes the UID (RFC 7162 section 3.2.4), and always in IMAP4rev2 (RFC 9051 section 7.5.2).
-        The message has to be there.
+        With these goes the UID (RFC 7162 section 3.2.4), and always in IMAP4rev2 (RFC 9051 section 7.5.2),
+        but not in UIDFETCH. The message has to be there.
         """
         message = self.message(position)
         modseqs = uses_modseqs(self.enabled)
-        items = [b"UID %d" % message.uid] if uid or modseqs or self._rev2 else []
+        named = not uidonly.is_on(self.enabled) and (uid or modseqs or self._rev2)
+        items = [b"UID %d" % message.uid] if named else []
         if flags:
             items.append(b"FLAGS " + self.flags(message))
         if modseqs:
             items.append(b"MODSEQ (%d)" % message.modseq)
-        return b"* %d FETCH (%s)\r\n" % (position + 1, b" ".join(items))
+        start = uidonly.fetch_start(self.enabled, position + 1, message.uid)
+        return b"%b%b)\r\n" % (start, b" ".join(items))
 
     def client_knows(self, message: Message) -> None:
         """These flags need not be reported: the client has just set them silently, or was just told."""
@@ -320,7 +328,7 @@ class Selected:
         uids = [self.uids[index] for index in gone]
         self.recent.difference_update(uids)
         self.uids = without(self.uids, gone)
-        if "QRESYNC" in self.enabled:
+        if "QRESYNC" in self.enabled or uidonly.is_on(self.enabled):
             yield from (b"* VANISHED %s\r\n" % some for some in encode_in_parts(runs(uids)))
         else:
             yield from (b"* %d EXPUNGE\r\n" % (index + 1) for index in reversed(gone))

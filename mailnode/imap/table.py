@@ -56,6 +56,7 @@ class Rule(Enum):
 
     NONE = auto()
     USES_SEQUENCE_NUMBERS = auto()  # no EXPUNGE may be told while it runs (RFC 3501 section 7.4.1)
+    TAKES_SEQUENCE_NUMBERS = auto()  # when it begins; EXPUNGE may be told
     ENDS_ALONE = auto()  # nothing is told between it and its tagged reply
 
 
@@ -72,12 +73,18 @@ class Command:
     rule: Rule = Rule.NONE
     reads: Callable[[Cursor], bool] = lambda _: False
 
+    @property
+    def takes_numbers(self) -> bool:
+        """Whether it names messages by their sequence numbers."""
+        return self.rule in (Rule.USES_SEQUENCE_NUMBERS, Rule.TAKES_SEQUENCE_NUMBERS)
+
 
 _NEW = State.NOT_AUTHENTICATED
 _SELECTED = State.SELECTED
 _LOGGED_IN = State.AUTHENTICATED | State.SELECTED
 _ANY = _NEW | _LOGGED_IN
 _SEQ = Rule.USES_SEQUENCE_NUMBERS
+_SEQ_EXPUNGES = Rule.TAKES_SEQUENCE_NUMBERS
 
 COMMANDS: Mapping[str, Command] = {
     "CAPABILITY": Command(arguments.nothing, capability.run, _ANY),
@@ -125,9 +132,9 @@ COMMANDS: Mapping[str, Command] = {
     "THREAD": Command(thread.parse, thread.run, _SELECTED, _SEQ),
     "FETCH": Command(fetch.parse, fetch.run, _SELECTED, _SEQ),
     "STORE": Command(store.parse, store.run, _SELECTED, _SEQ),
-    "COPY": Command(copy.parse, copy.run, _SELECTED),
-    "MOVE": Command(copy.parse, move.run, _SELECTED),
-    "REPLACE": Command(replace.parse, replace.run, _SELECTED, reads=replace.reads),
+    "COPY": Command(copy.parse, copy.run, _SELECTED, _SEQ_EXPUNGES),
+    "MOVE": Command(copy.parse, move.run, _SELECTED, _SEQ_EXPUNGES),
+    "REPLACE": Command(replace.parse, replace.run, _SELECTED, _SEQ_EXPUNGES, reads=replace.reads),
     "UID SEARCH": Command(search.parse_uid, search.run, _SELECTED),
     "UID SORT": Command(sort.parse_uid, sort.run, _SELECTED),
     "UID THREAD": Command(thread.parse_uid, thread.run, _SELECTED),

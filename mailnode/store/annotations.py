@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 
 from mailnode.store import attributes, special_use
-from mailnode.store.attributes import SPECIAL_USE, Attributes, Place
+from mailnode.store.attributes import SPECIAL_USE, Attributes, Place, guid_of
 from mailnode.store.context import Context
 from mailnode.store.errors import BadUse, TooManyAnnotations
 from mailnode.store.homes import guid_at
@@ -19,6 +19,19 @@ ENTRIES = 100  # of one mailbox, or of the server
 ENTRY_OCTETS = 250
 VALUE_OCTETS = 16_384
 FILE_OCTETS = 2_097_152  # of all of an account: each change writes them all
+
+
+class Snapshot:
+    """What was annotated of mailboxes at one moment: for who looks at many of them, the file is read once."""
+
+    def __init__(self, found: Attributes) -> None:
+        self._values: dict[str, dict[bytes, bytes]] = {}
+        for key, value in found.values.items():
+            self._values.setdefault(guid_of(key), {})[key] = value
+
+    def of(self, guid: str, uses: Uses = ()) -> dict[str, bytes]:
+        """All of a mailbox, which has these special uses, whatever was said of it."""
+        return _with_uses(Attributes(self._values.get(guid, {})).of(Place(guid)), uses)
 
 
 class Annotations:
@@ -80,9 +93,11 @@ class Annotations:
     def entries(self, name: Name | None) -> dict[str, bytes]:
         """All of a mailbox, or of the server (None). Raises NoSuchMailbox."""
         found = self._read().of(self._place(name))
-        uses = self.special_uses().get(name, ()) if name is not None else ()
-        found.pop(SPECIAL_USE, None)
-        return {**found, SPECIAL_USE: special_use.written(uses)} if uses else found
+        return _with_uses(found, self.special_uses().get(name, ()) if name is not None else ())
+
+    def snapshot(self) -> Snapshot:
+        """What is annotated of all mailboxes."""
+        return Snapshot(self._read())
 
     def change(self, name: Name | None, changes: Mapping[str, bytes | None]) -> None:
         """Set all of these, or none; None takes an entry out.
@@ -156,6 +171,11 @@ class Annotations:
         found = self._read()
         if list(wanted.values.items()) != list(found.values.items()):
             self._context.files.replace(self._path, wanted.encode())
+
+
+def _with_uses(found: dict[str, bytes], uses: Uses) -> dict[str, bytes]:
+    found.pop(SPECIAL_USE, None)
+    return {**found, SPECIAL_USE: special_use.written(uses)} if uses else found
 
 
 def _given_up(found: Attributes, guid: str) -> Attributes:

@@ -1,9 +1,9 @@
 """A disconnected client: what it believes of a mailbox, from nothing but the responses it has heard.
 
 It applies EXISTS, EXPUNGE, VANISHED, FETCH, and the updates of a search, as RFC 3501, RFC 7162 and RFC 5267
-tell clients to, and raises AssertionError for a response that may not come, or that contradicts what it
-knows. It can go away, come back, and catch up. With NOTIFY (RFC 5465) it hears outside of commands, in one of
-these ways:
+tell clients to; with UIDONLY it gives and hears no numbers (RFC 9586). It raises AssertionError for a
+response that may not come, or that contradicts what it knows. It can go away, come back, and catch up. With
+NOTIFY (RFC 5465) it hears outside of commands, in one of these ways:
 
     all        everything, at once
     delayed    everything, but expunges only with a command that allows them
@@ -25,7 +25,9 @@ NOTIFY = {
     "nothing": "(selected NONE)",
 }
 _OWN_EXPUNGES = ("EXPUNGE", "MOVE", "REPLACE", "SELECT")  # commands that take messages away
-_FETCH = re.compile(r"\* (\d+) FETCH \((.*)\)$")
+_FETCH = re.compile(r"\* (\d+) (FETCH|UIDFETCH) \((.*)\)$")
+_LARGEST = 2**32 - 1  # UID
+_BY_NUMBER = re.compile(r"(FETCH|STORE|COPY|MOVE|REPLACE) ([0-9:,]+|\$) ")
 _CODE = re.compile(r"\S+ OK \[HIGHESTMODSEQ (\d+)\]")
 _VALIDITY = re.compile(r"\* OK \[UIDVALIDITY (\d+)\]")
 _COUNTED = re.compile(r"(MESSAGES|UNSEEN|DELETED|UIDNEXT) (\d+)")
@@ -58,6 +60,7 @@ class Mirror:
         self.resyncs = "QRESYNC" in enables
         self.knows_modseqs = self.resyncs or "CONDSTORE" in enables
         self._is_modern = "IMAP4rev2" in enables
+        self.uid_only = "UIDONLY" in enables
         self.uids: list[int | None] = []  # by number; None where the UID was not told
         self.flags: dict[int, frozenset[str]] = {}
         self.labels: dict[int, int] = {}  # the subjects, where they were asked for
@@ -107,7 +110,8 @@ class Mirror:
             left = sorted((known | set(self.flags)) - self._missing)
             assert len(left) == len(self.uids), f"{left}, but there are {len(self.uids)} messages"
             told = self.uids
-            assert all(one in (None, uid) for one, uid in zip(told, left, strict=True)), (told, left)
+            in_place = all(one in (None, uid) for one, uid in zip(told, left, strict=True))
+            assert set(told) <= {None, *left} if self.uid_only else in_place, (told, left)
             self.uids = list(left)
             self.flags = {uid: self.flags[uid] for uid in left}
         else:
@@ -145,10 +149,33 @@ class Mirror:
         assert self.client is not None
         return self.hear(command, self.client.say(f"{tag} {command}"), tag)
 
+    def in_words(self, command: str) -> str:
+        """A command as this client gives it: one that takes no numbers names the same messages by UID."""
+        if not self.uid_only or command.startswith("UID "):
+            return command.replace("SEARCH $", "SEARCH UID $") if self.uid_only else command
+        named = _BY_NUMBER.match(command)
+        if named is not None:
+            chosen = [] if named[2] == "$" else sorted(numbers(named[2]))
+            uids = ",".join(str(self.uids[number - 1]) for number in chosen) or "$"
+            return f"UID {named[1]} {uids} {command[named.end() :]}"
+        return f"UID {command}" if command.startswith("SEARCH ") else command
+
     def _ask_for_unknown(self) -> None:
+        if self.uid_only:
+            self._ask_for_unknown_uids()
+            return
         unknown = [number for number, uid in enumerate(self.uids, 1) if uid is None or uid not in self.flags]
         if unknown:
             self._said(f"FETCH {unknown[0]}:{unknown[-1]} (UID FLAGS{' MODSEQ' * self.knows_modseqs})")
+
+    def _ask_for_unknown_uids(self) -> None:
+        """Of those of which only the count was told, the UIDs are above all that are known."""
+        known = [uid for uid in self.uids if uid is not None]
+        unknown = [uid for uid in known if uid not in self.flags]
+        if len(known) < len(self.uids):
+            unknown.append(max(known, default=0) + 1)
+        if unknown:
+            self._said(f"UID FETCH {min(unknown)}:{_LARGEST} (FLAGS{' MODSEQ' * self.knows_modseqs})")
 
     # Responses
 
@@ -191,7 +218,7 @@ class Mirror:
             assert count >= len(self.uids), line
             self.uids += [None] * (count - len(self.uids))
         elif words[-1] == "EXPUNGE":
-            assert not self.resyncs and self._may_expunge(command), line
+            assert not self.resyncs and not self.uid_only and self._may_expunge(command), line
             uid = self.uids.pop(int(words[1]) - 1)
             self.flags.pop(uid or 0, None)
         elif words[-1] == "RECENT":
@@ -206,7 +233,9 @@ class Mirror:
         elif words[1] == "ESEARCH" and "ALL" in words:
             self.found = numbers(words[words.index("ALL") + 1])
         elif found := _FETCH.match(line):
-            return self._update(command, int(found[1]), found[2])
+            assert (found[2] == "UIDFETCH") is self.uid_only, line
+            number = self._place(int(found[1])) if self.uid_only else int(found[1])
+            return self._update(command, number, found[3])
         elif words[1] == "STATUS":
             self.status = {name: int(number) for name, number in _COUNTED.findall(line)}
         elif validity := _VALIDITY.match(line):
@@ -222,7 +251,8 @@ class Mirror:
 
     def _vanish(self, command: str, words: list[str]) -> None:
         earlier = words[0] == "(EARLIER)"
-        assert self.resyncs and (earlier or self._may_expunge(command)), (command, words)
+        assert self.resyncs or (self.uid_only and not earlier), (command, words)
+        assert earlier or self._may_expunge(command), (command, words)
         assert earlier <= (command.startswith("SELECT") or "VANISHED" in command), (command, words)
         for uid in numbers(words[-1]):
             if earlier:
@@ -231,6 +261,13 @@ class Mirror:
             else:
                 self.uids.remove(uid)  # only what was counted may vanish
             self.flags.pop(uid, None)
+
+    def _place(self, uid: int) -> int:
+        """Where a message is that UIDFETCH is about; if it was only counted so far, in the place of one."""
+        if uid not in self.uids:
+            self.uids.remove(None)  # nothing is told of what was not counted
+            self.uids = sorted((*self.uids, uid), key=lambda one: one or _LARGEST)
+        return self.uids.index(uid) + 1
 
     def _follow(self, what: str, uids: set[int]) -> None:
         assert self.followed is not None and uids.isdisjoint(self.followed) == (what == "ADDTO"), (what, uids)
@@ -242,7 +279,7 @@ class Mirror:
         modseq = re.search(r"MODSEQ \((\d+)\)", items)
         label = re.search(r'"(\d+)"', items)
         assert self.knows_modseqs or modseq is None, items
-        assert uid is not None or not self._is_modern or command.startswith("FETCH"), items
+        assert uid is not None or not self._is_modern or self.uid_only or command.startswith("FETCH"), items
         known = self.uids[number - 1]
         assert command or self.notify != "messages" or known is None, items
         if uid is not None:

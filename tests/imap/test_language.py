@@ -19,6 +19,7 @@ _SAYING = {
     "bad",
     "Refused",
     "BadSyntax",
+    "BadWithCode",
     "Goodbye",
     "Reply",
     "BadMailboxName",

@@ -1,8 +1,9 @@
 """Several clients at two mailboxes against a model of them: numbers, flags and expunges are exact for each.
 
-There are clients that know RFC 3501 alone, CONDSTORE, QRESYNC and IMAP4rev2, who come and go; others hear at
-any time what they have asked for with NOTIFY. After every command the belief of its client is compared with
-the truth, as far as the server may have told it by then, and that of those who listen after every step.
+There are clients that know RFC 3501 alone, CONDSTORE, QRESYNC, IMAP4rev2 and UIDONLY, who come and go; others
+hear at any time what they have asked for with NOTIFY. After every command the belief of its client is
+compared with the truth, as far as the server may have told it by then, and that of those who listen after
+every step.
 """
 
 import contextlib
@@ -119,6 +120,7 @@ class Machine(RuleBasedStateMachine):
     def _say(self, mirror: Mirror, command: str, removed: Iterable[int] = ()) -> str:
         """Give a command, which takes these messages away."""
         before = set(mirror.uids)
+        command = mirror.in_words(command)
         tagged = mirror.say(command)
         self._check(mirror, command, tagged)
         if mirror.notify == "nothing":
@@ -194,12 +196,14 @@ class Machine(RuleBasedStateMachine):
             for number in chosen
             if (uid := mirror.uids[number - 1] or 0) in box.flags and box.flags[uid] != mirror.flags[uid]
         }
-        command = (
+        command = mirror.in_words(
             f"STORE {','.join(map(str, chosen))} (UNCHANGEDSINCE {mirror.highest}) +FLAGS.SILENT ({flag})"
         )
         assert mirror.client is not None
         said = mirror.client.say(f"x {command}").decode()
         failed = numbers(said.partition("[MODIFIED ")[2].partition("]")[0])
+        if mirror.uid_only:
+            failed = {mirror.uids.index(uid) + 1 for uid in failed}
         assert stale <= failed <= set(chosen), said
         for number in chosen:
             mirror.believe_change(number, "+", flag)
@@ -310,7 +314,7 @@ class Machine(RuleBasedStateMachine):
         known = {uid: number for number, uid in enumerate(mirror.uids, 1)}
         flagged = self._flagged(mirror, flag)
         self._say(mirror, f"{'UID ' * by_uid}SEARCH {KEYS[flag]}")
-        wanted = flagged if by_uid else {known[uid] for uid in flagged}
+        wanted = flagged if by_uid or mirror.uid_only else {known[uid] for uid in flagged}
         assert mirror.found == wanted, (mirror.found, wanted)
 
     @rule(who=WHO, flag=FLAG)
@@ -504,6 +508,19 @@ class Machine(RuleBasedStateMachine):
             assert mirror.client is None or mirror.client.failure is None
 
 
+class UidMachine(Machine):
+    """With clients that take no numbers, and one that does."""
+
+    clients = (
+        ("INBOX", "UIDONLY"),
+        ("INBOX", "UIDONLY CONDSTORE"),
+        ("INBOX", "UIDONLY QRESYNC", "all"),
+        ("INBOX", "UIDONLY QRESYNC IMAP4rev2"),
+        ("INBOX", ""),
+        ("Work", "UIDONLY IMAP4rev2", "delayed"),
+    )
+
+
 class ListeningMachine(Machine):
     """With clients that hear of everything outside of commands."""
 
@@ -544,6 +561,10 @@ class ModelTests(SynchronousTestCase):
     def test_clients(self) -> None:
         """RFC 3501, RFC 7162 and RFC 9051."""
         play(Machine)
+
+    def test_uids_only(self) -> None:
+        """RFC 9586."""
+        play(UidMachine)
 
     def test_who_listens(self) -> None:
         """RFC 5465."""

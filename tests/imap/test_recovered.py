@@ -76,10 +76,15 @@ class SeeingTests(RecoveredCase):
         self.assertNotIn(b"Recovered", self.does('LIST "" *'))
 
     def test_list_with_more(self) -> None:
-        """STATUS and rights."""
+        """STATUS, rights and annotations."""
         heard = self.does('LIST "" Recovered/* RETURN (STATUS (MESSAGES UNSEEN) MYRIGHTS)')
         self.assertIn(b"* STATUS Recovered/INBOX (MESSAGES 1 UNSEEN 0)\r\n", heard)
         self.assertIn(b"* MYRIGHTS Recovered/INBOX lrte", heard)
+        self.does(f'SETMETADATA {PLACE} (/private/comment "mine")')
+        heard = self.does('LIST "" Recovered/* RETURN (METADATA (/private/comment /shared/comment))')
+        got = self.does(f"GETMETADATA {PLACE} (/private/comment /shared/comment)")
+        self.assertIn(b'* METADATA Recovered/INBOX (/private/comment "mine" /shared/comment NIL)\r\n', heard)
+        self.assertIn(b'* METADATA Recovered/INBOX (/private/comment "mine" /shared/comment NIL)\r\n', got)
 
     def test_folders(self) -> None:
         """A folder that was deleted is there under its name; one without removed messages is not."""

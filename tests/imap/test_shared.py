@@ -34,6 +34,7 @@ COMMANDS = (
     "RENAME Mine %s/x",
     'LIST "" %s',
     'LIST "" %s RETURN (STATUS (MESSAGES) MYRIGHTS)',
+    'LIST "" %s RETURN (METADATA (/shared/comment /private/comment))',
     'LIST "" %s/%%',
     'LSUB "" %s',
     "STATUS %s (MESSAGES UNSEEN SIZE DELETED-STORAGE APPENDLIMIT)",

@@ -1,5 +1,6 @@
 """ENABLE (RFC 5161): the client asks for responses that older clients would not understand."""
 
+from mailnode.imap import contexts, uidonly
 from mailnode.imap.extensions import ENABLEABLE
 from mailnode.imap.news import tell_metadata
 from mailnode.imap.replies import Reply, ok
@@ -27,4 +28,6 @@ async def run(session: Session, names: list[str]) -> Reply:
         session.use_modseqs()
     session.enabled.update(fresh)
     session.untagged(" ".join(["ENABLED", *fresh]).encode("ascii"))
+    if uidonly.NAME in fresh and session.selected is not None:
+        contexts.end_numbered(session)
     return ok("Enabled")

@@ -3,12 +3,12 @@
 RFC 4466 section 2.4; of what has changed (RFC 7162 section 3.1.4), and a range of it (RFC 9394 section 3.3).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mailnode.imap import fetch_items, resync
+from mailnode.imap import fetch_items, resync, uidonly
 from mailnode.imap.commands import arguments
 from mailnode.imap.fetch_items import FLAGS, MODSEQ, UID, Attribute, Item, Text
 from mailnode.imap.noted import Marked
@@ -40,6 +40,7 @@ class Fetch:
     changed_since: int | None = None
     vanished: bool = False  # the UIDs of what was expunged since are told too
     partial: Partial | None = None
+    uid_implied: bool = False  # the first item, for which the client did not ask
 
     @property
     def together(self) -> int:
@@ -67,7 +68,7 @@ def parse(args: Cursor) -> Fetch:
 
 
 def parse_uid(args: Cursor) -> Fetch:
-    """uid = "UID" SP fetch: the UID is always among the items."""
+    """uid = "UID" SP fetch: the UID is always among the items, the first of them."""
     return _parse(args, by_uid=True)
 
 
@@ -84,7 +85,8 @@ def _parse(args: Cursor, *, by_uid: bool) -> Fetch:
         raise BadSyntax("PARTIAL belongs to UID FETCH")
     implied = (UID,) if by_uid else ()
     asked = items if since is None else (*items, MODSEQ)
-    return Fetch(messages, tuple(dict.fromkeys((*implied, *asked))), by_uid, since, vanished, wanted)
+    together = tuple(dict.fromkeys((*implied, *asked)))
+    return Fetch(messages, together, by_uid, since, vanished, wanted, by_uid and UID not in items)
 
 
 async def run(session: Session, fetch: Fetch) -> Reply:
@@ -96,6 +98,8 @@ async def run(session: Session, fetch: Fetch) -> Reply:
         raise BadSyntax("QRESYNC has to be enabled first")
     if MODSEQ in fetch.items:
         session.use_modseqs()
+    if fetch.uid_implied and uidonly.is_on(session.enabled):
+        fetch = replace(fetch, items=fetch.items[1:])
     positions = view.positions(fetch.messages, by_uid=fetch.by_uid)
     if fetch.partial is not None:  # before CHANGEDSINCE (RFC 9394 section 3.4)
         positions = fetch.partial.cut(positions)
@@ -134,9 +138,9 @@ def introduce(view: Selected, items: Sequence[Item], positions: range) -> Iterat
 
 def _implied(enabled: AbstractSet[str]) -> tuple[Item, ...]:
     """What goes with the flags that a client hears of without having asked."""
-    if uses_modseqs(enabled):
-        return (UID, MODSEQ)
-    return (UID,) if "IMAP4rev2" in enabled else ()
+    modseqs = uses_modseqs(enabled)
+    named = not uidonly.is_on(enabled) and (modseqs or "IMAP4rev2" in enabled)
+    return (UID,) * named + (MODSEQ,) * modseqs
 
 
 def _changed(view: Selected, positions: Positions, since: int) -> Positions:
@@ -193,9 +197,12 @@ class Answers:
             columns = [item.values(self.view, messages) for item in items]
         except (NoSuchMessage, OSError, Unread):
             return rows, positions
-        numbers = range(positions.start + 1, positions.stop + 1)
+        numbers: Iterable[int] = range(positions.start + 1, positions.stop + 1)
+        start = b"* %d FETCH ("
+        if uidonly.is_on(self.view.enabled):
+            numbers, start = (message.uid for message in messages), b"* %d UIDFETCH ("
         try:
-            for row in map((b"* %d FETCH (" + named + b")\r\n").__mod__, zip(numbers, *columns, strict=True)):
+            for row in map((start + named + b")\r\n").__mod__, zip(numbers, *columns, strict=True)):
                 rows.append(row)  # those before an error are kept
         except (NoSuchMessage, OSError, Unread):
             return rows, positions[len(rows) : len(rows) + 1]
@@ -236,7 +243,7 @@ class Answers:
             if subject.uid in self._changed:
                 self.view.client_knows(subject.message)
             ready: list[bytes] = []
-            before = b"* %d FETCH (" % subject.number
+            before = uidonly.fetch_start(self.view.enabled, subject.number, subject.uid)
             for item in items:
                 if isinstance(item, bytes):
                     ready.append(item)

@@ -1,8 +1,8 @@
 r"""LIST (RFC 3501 section 6.3.8, RFC 9051 section 6.3.9), extended as RFC 5258 has it.
 
-Return options: SUBSCRIBED and CHILDREN (RFC 5258), STATUS (RFC 5819), SPECIAL-USE (RFC 6154) and
-MYRIGHTS (RFC 8440). The attributes
-of children and of special use are in every answer: there are clients that use them and do not ask.
+Return options: SUBSCRIBED and CHILDREN (RFC 5258), STATUS (RFC 5819), SPECIAL-USE (RFC 6154), MYRIGHTS
+(RFC 8440) and METADATA (RFC 9590). The attributes of children and of special use are in every answer: there
+are clients that use them and do not ask.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,8 +11,9 @@ from itertools import groupby
 from typing import Any
 
 from mailnode.auth.realm import MailAccount
-from mailnode.imap.commands import acl, arguments, status
+from mailnode.imap.commands import acl, arguments, metadata, status
 from mailnode.imap.lent import Lent, of_others, of_removed
+from mailnode.imap.listed_metadata import Notes
 from mailnode.imap.listing import ALL, Found, Patterns, Selection, Tree, response
 from mailnode.imap.places import Place
 from mailnode.imap.replies import Refused, Reply, ok
@@ -39,6 +40,7 @@ RETURN_OPTIONS: Mapping[str, Callable[[Cursor], Any]] = {
     "SUBSCRIBED": arguments.flag,
     "CHILDREN": arguments.flag,
     "SPECIAL-USE": arguments.flag,
+    "METADATA": metadata.parse_entries,
     "MYRIGHTS": arguments.flag,
     "STATUS": _status_items,
 }
@@ -134,6 +136,8 @@ class _Answer:
         self._lent = lent
         self._selection = parsed.selection
         self._items: list[str] = parsed.returned.get("STATUS", [])
+        self._entries: tuple[str, ...] = parsed.returned.get("METADATA", ())
+        self._notes: Notes | None = None
         self._my_rights = "MYRIGHTS" in parsed.returned
         self._subscribed = parsed.selection.subscribed or "SUBSCRIBED" in parsed.returned
         self._separator = separator
@@ -143,6 +147,8 @@ class _Answer:
     def find(self, patterns: Patterns) -> tuple[Tree, list[Found]]:
         """The names to be listed; in the lane of the client's account."""
         tree = self._tree()
+        if self._entries:
+            self._notes = Notes(self._session, self._lent, self._entries)
         return tree, list(tree.select(patterns, self._selection))
 
     def account(self, found: Found) -> MailAccount | None:
@@ -180,7 +186,11 @@ class _Answer:
         extended = _CHILD_INFO if found.child_info else b""
         mailbox = self._session.wire_name(found.name)
         yield b"* " + response(attributes, mailbox, self._separator, extended) + b"\r\n" + counted
-        if self._my_rights and found.selected and found.name in tree.existing:
+        if not found.selected or found.name not in tree.existing:
+            return
+        if self._notes is not None:
+            yield from self._notes.response(found.name, mailbox, tree.uses.get(found.name, ()))
+        if self._my_rights:
             yield b"* " + acl.my_rights(mailbox, EVERY_RIGHT if lent is None else lent.rights) + b"\r\n"
 
     def _counted(self, name: Name) -> Steps[bytes]:

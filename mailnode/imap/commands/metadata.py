@@ -73,9 +73,18 @@ def parse_get(args: Cursor) -> Get:
     while args.accept(b" "):
         entries.append(_entry(args))
     args.end()
+    return Get(mailbox, _once(entries), **(options or {}))
+
+
+def parse_entries(args: Cursor) -> tuple[str, ...]:
+    """SP "(" entry *(SP entry) ")" (RFC 9590 section 5)"""
+    return _once(args.sp().list_of(_entry))
+
+
+def _once(entries: list[str]) -> tuple[str, ...]:
     if len(entries) > _ENTRIES:
         raise Refused(b"LIMIT", f"There may be {_ENTRIES} entries")
-    return Get(mailbox, tuple(dict.fromkeys(entries)), **(options or {}))
+    return tuple(dict.fromkeys(entries))
 
 
 def _options(args: Cursor) -> dict[str, int | None]:
@@ -132,7 +141,8 @@ async def get(session: Session, asked: Get) -> Reply:
     if asked.most is not None:
         found = {entry: value for entry, value in found.items() if len(value or b"") <= asked.most}
     if found:
-        await session.send(_response(session, place, found))
+        mailbox = session.wire_name(session.places.shown(place) if place is not None else ())
+        await session.send(response(mailbox, found))
     if len(found) == len(sizes):
         return ok("Done")
     return ok("Some entries are too long", b"METADATA LONGENTRIES %d" % max(sizes))
@@ -149,9 +159,8 @@ def _administrator(session: Session) -> bytes:
     return f"mailto:{quote(config.postmaster or f'postmaster@{domain}', safe='@')}".encode("ascii")
 
 
-def _response(session: Session, place: Place | None, found: Mapping[str, bytes | None]) -> Iterator[bytes]:
-    """metadata-resp = "METADATA" SP mailbox SP entry-values"""
-    mailbox = session.wire_name(session.places.shown(place) if place is not None else ())
+def response(mailbox: bytes, found: Mapping[str, bytes | None]) -> Iterator[bytes]:
+    """metadata-resp = "METADATA" SP mailbox SP entry-values, as a line"""
     before = b"* METADATA " + mailbox + b" ("
     for entry, value in found.items():
         yield before + astring(entry.encode("ascii")) + b" " + nstring8(value)

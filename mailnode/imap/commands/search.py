@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from mailnode.imap import contexts, filters, results, search_keys
 from mailnode.imap.contexts import Context
 from mailnode.imap.matching import Matching, numbers
-from mailnode.imap.replies import BadCharset, Refused, Reply, no, ok
+from mailnode.imap.replies import BadWithCode, Refused, Reply, no, ok
 from mailnode.imap.results import EVERYTHING, Response, Returning
 from mailnode.imap.runs import NONE, Runs
 from mailnode.imap.search_key import EVERY, Key
@@ -77,12 +77,12 @@ def in_charset(args: Cursor) -> Key:
     return _keys(args.sp())
 
 
-def _bad_charset(args: Cursor) -> Refused | BadCharset:
+def _bad_charset(args: Cursor) -> Refused | BadWithCode:
     """NO, but BAD with a filter, as that is in UTF-8 in any case (RFC 5466 section 3.1)."""
     code, text = b"BADCHARSET (%s)" % b" ".join(CHARSETS), "That charset is not known here"
     with suppress(BadSyntax):
         if search_keys.parse_all(args.sp()).holes:
-            return BadCharset(text, code)
+            return BadWithCode(text, code)
     return Refused(code, text)
 
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mailnode.imap import resync
+from mailnode.imap import resync, uidonly
 from mailnode.imap.commands import arguments
 from mailnode.imap.commands.fetch import introduce
 from mailnode.imap.listing import Tree, response
@@ -49,6 +49,8 @@ async def run(session: Session, select: Select) -> Reply:
     """Whatever was selected is not any more, also when this fails."""
     if select.resync is not None and "QRESYNC" not in session.enabled:
         raise BadSyntax("QRESYNC has to be enabled first")
+    if select.resync is not None and select.resync.pairs is not None:
+        uidonly.refuse_numbers(session.enabled)
     if session.selected is not None:
         session.selected = None
         session.status(ok("The mailbox is closed", b"CLOSED"))

@@ -18,6 +18,9 @@ FRENCH: Mapping[str, str] = {
     "A modification sequence is greater than 0": "Une séquence de modification est supérieure à 0",
     "A name, a blank and a digest are needed": "Il faut un nom, une espace et une empreinte",
     "A quoted string is in UTF-8": "Une chaîne entre guillemets est en UTF-8",
+    "A search by number sends no updates after ENABLE UIDONLY": (
+        "Une recherche par numéros n'est plus suivie après ENABLE UIDONLY"
+    ),
     "A search has at most {} filters": "Une recherche a au plus {} filtres",
     "A search has at most {} keys": "Une recherche a au plus {} critères",
     "A special use begins with a backslash": "Un usage spécial commence par une barre inverse",
@@ -79,6 +82,9 @@ FRENCH: Mapping[str, str] = {
     ),
     "Mailbox name is not modified UTF-7": "Le nom de boîte n'est pas en UTF-7 modifié",
     "Mailbox pattern expected": "Motif de boîte attendu",
+    "Message numbers are not taken after ENABLE UIDONLY": (
+        "Les numéros de messages ne sont plus acceptés après ENABLE UIDONLY"
+    ),
     "Message numbers start at 1 and have no leading zero": "Les numéros commencent à 1, sans zéro initial",
     "Message set expected": "Ensemble de messages attendu",
     "MessageNew and MessageExpunge go together": "MessageNew et MessageExpunge vont ensemble",

@@ -18,6 +18,9 @@ GERMAN: Mapping[str, str] = {
     "A modification sequence is greater than 0": "Eine Änderungsfolge ist größer als 0",
     "A name, a blank and a digest are needed": "Nötig sind ein Name, ein Leerzeichen und eine Prüfsumme",
     "A quoted string is in UTF-8": "Eine Zeichenkette in Anführungszeichen ist in UTF-8",
+    "A search by number sends no updates after ENABLE UIDONLY": (
+        "Nach ENABLE UIDONLY gibt es zu einer Suche nach Nummern nichts Neues mehr"
+    ),
     "A search has at most {} filters": "Eine Suche hat höchstens {} Filter",
     "A search has at most {} keys": "Eine Suche hat höchstens {} Kriterien",
     "A special use begins with a backslash": "Ein besonderer Zweck beginnt mit einem Backslash",
@@ -79,6 +82,9 @@ GERMAN: Mapping[str, str] = {
     ),
     "Mailbox name is not modified UTF-7": "Der Postfachname ist kein abgewandeltes UTF-7",
     "Mailbox pattern expected": "Muster für Postfächer erwartet",
+    "Message numbers are not taken after ENABLE UIDONLY": (
+        "Nach ENABLE UIDONLY werden keine Nachrichtennummern angenommen"
+    ),
     "Message numbers start at 1 and have no leading zero": "Nachrichten zählen ab 1, ohne Null am Anfang",
     "Message set expected": "Menge von Nachrichten erwartet",
     "MessageNew and MessageExpunge go together": "MessageNew und MessageExpunge gehören zusammen",

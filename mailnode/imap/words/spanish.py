@@ -18,6 +18,9 @@ SPANISH: Mapping[str, str] = {
     "A modification sequence is greater than 0": "Una secuencia de modificación es mayor que 0",
     "A name, a blank and a digest are needed": "Hacen falta un nombre, un espacio y un resumen",
     "A quoted string is in UTF-8": "Una cadena entre comillas está en UTF-8",
+    "A search by number sends no updates after ENABLE UIDONLY": (
+        "Tras ENABLE UIDONLY ya no se sigue una búsqueda por números"
+    ),
     "A search has at most {} filters": "Una búsqueda tiene como máximo {} filtros",
     "A search has at most {} keys": "Una búsqueda tiene como máximo {} criterios",
     "A special use begins with a backslash": "Un uso especial empieza con una barra invertida",
@@ -79,6 +82,9 @@ SPANISH: Mapping[str, str] = {
     ),
     "Mailbox name is not modified UTF-7": "El nombre del buzón no es UTF-7 modificado",
     "Mailbox pattern expected": "Se espera un patrón de buzones",
+    "Message numbers are not taken after ENABLE UIDONLY": (
+        "Tras ENABLE UIDONLY no se aceptan números de mensaje"
+    ),
     "Message numbers start at 1 and have no leading zero": "Los números empiezan en 1, sin cero inicial",
     "Message set expected": "Se espera un conjunto de mensajes",
     "MessageNew and MessageExpunge go together": "MessageNew y MessageExpunge van juntos",
