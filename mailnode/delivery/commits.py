@@ -20,10 +20,11 @@ from mailnode.fs import FileSystem
 from mailnode.runtime import Runtime
 from mailnode.store.delivery import Arrival, deliver_together
 
-# Few threads for the interpreter, yet some fsyncs at once, which one commit of the disk's journal serves.
-RUNNING = 3
+# One thread has the interpreter at a time; after each system call a second one would fight for it. Where the
+# disk is what takes long more jobs begin: of their fsyncs one commit of its journal serves several.
+RUNNING = 1
 TOGETHER = 8  # messages in a job: what follows of them is one turn of the reactor
-PATIENCE = 0.05  # seconds
+PATIENCE = 0.01  # seconds
 
 _Waiting = tuple[Arrival, "Deferred[None]"]
 
