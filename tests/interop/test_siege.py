@@ -169,7 +169,7 @@ class Strangers(InteropTestCase):
     """A server that trusts nobody, with few places."""
 
     def setUp(self) -> None:
-        self.server = Server(extra=STRANGERS, head="trusted_networks = []\n")
+        self.server = Server(extra=STRANGERS, head="workers = 1\ntrusted_networks = []\n")
         self.addCleanup(self.clean_up, self.server)
         self.server.start()
 
