@@ -112,6 +112,10 @@ FRENCH: Mapping[str, str] = {
     "Number expected": "Nombre attendu",
     "Number must not start with 0": "Le nombre ne doit pas commencer par 0",
     "One bearer token is needed": "Un jeton « bearer » est nécessaire",
+    "One command takes at most {} messages": "Une commande prend au plus {} messages",
+    "Only the newest messages were processed; repeat it for the others": (
+        "Seuls les messages les plus récents ont été traités ; à répéter pour les autres"
+    ),
     "Only DEFLATE is known here": "Seul DEFLATE est connu ici",
     "Only what was found in the selected mailbox can be saved": (
         "Seul ce qui est trouvé dans la boîte choisie peut être retenu"

@@ -110,6 +110,10 @@ GERMAN: Mapping[str, str] = {
     "Number expected": "Zahl erwartet",
     "Number must not start with 0": "Die Zahl darf nicht mit 0 beginnen",
     "One bearer token is needed": "Ein Bearer-Token ist nötig",
+    "One command takes at most {} messages": "Ein Befehl nimmt höchstens {} Nachrichten",
+    "Only the newest messages were processed; repeat it for the others": (
+        "Nur die neuesten Nachrichten wurden bearbeitet; für die anderen ist es zu wiederholen"
+    ),
     "Only DEFLATE is known here": "Hier ist nur DEFLATE bekannt",
     "Only what was found in the selected mailbox can be saved": (
         "Nur was im gewählten Postfach gefunden wird, kann gemerkt werden"

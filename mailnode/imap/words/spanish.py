@@ -110,6 +110,10 @@ SPANISH: Mapping[str, str] = {
     "Number expected": "Se espera un número",
     "Number must not start with 0": "El número no puede empezar por 0",
     "One bearer token is needed": "Hace falta un token «bearer»",
+    "One command takes at most {} messages": "Una orden admite como máximo {} mensajes",
+    "Only the newest messages were processed; repeat it for the others": (
+        "Solo se procesaron los mensajes más recientes; repítase para los demás"
+    ),
     "Only DEFLATE is known here": "Aquí solo se conoce DEFLATE",
     "Only what was found in the selected mailbox can be saved": (
         "Solo se puede guardar lo hallado en el buzón elegido"
