@@ -87,7 +87,7 @@ EXTENSIONS = (
     Extension("THREAD=ORDEREDSUBJECT", 5256, ("THREAD", "UID THREAD")),
     Extension("THREAD=REFERENCES", 5256),
     Extension("THREAD=REFS", 5256),  # draft-ietf-morg-inthread section 4
-    Extension("I18NLEVEL=1", 5255),
+    Extension("I18NLEVEL=2", 5255, ("COMPARATOR",)),
     Extension("WITHIN", 5032),
     Extension("FILTERS", 5466),
     Extension("SEARCH=FUZZY", 6203),
