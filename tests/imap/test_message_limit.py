@@ -30,11 +30,12 @@ class MessageLimitTests(SessionCase):
         """Who goes on below the UID that is said gets every message once."""
         found: list[bytes] = []
         below = b"11"
-        while below:
+        for _ in range(4):
             heard = self.me.say(b"x UID SEARCH NOT DELETED UIDBEFORE " + below)
             found += sorted(heard.partition(b"\r\n")[0].split()[2:], key=int, reverse=True)
             stopped = re.search(rb"x OK \[MESSAGELIMIT 3 (\d+)\]", heard)
             below = stopped[1] if stopped else b""
+        self.assertEqual(below, b"")
         self.assertEqual(found, [b"%d" % uid for uid in range(10, 0, -1)])
 
     def test_both_codes(self) -> None:
