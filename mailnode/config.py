@@ -45,6 +45,7 @@ from mailnode.wire.uidl import DEFAULT as DEFAULT_UIDL
 
 Natural = Annotated[int, between(0, 2**53)]
 Positive = Annotated[int, between(1, 2**53)]
+MessageLimit = Annotated[int, between(0, 2**32 - 1)]  # as IMAP writes numbers
 Size = Annotated[int, between(1, 2**53, "octets")]
 Seconds = Annotated[int, between(1, 2**53, "seconds")]
 SecondsOrNone = Annotated[int, between(0, 2**53, "seconds")]
@@ -194,6 +195,8 @@ class Limits:
     imap_line: Size = 65_536
     imap_preauth_line: Size = 8192
     imap_literals: Size = 262_144
+    imap_message_limit: MessageLimit = 0
+    imap_save_limit: MessageLimit = 0
     password_queue: Positive = 32
     destination_connections: Positive = 5
     submission_recipients_hour: Natural = 100

@@ -19,6 +19,21 @@ def _append_limit(session: Session) -> str:
     return f"={session.config.limits.message_size}"
 
 
+def _message_limit(session: Session) -> str:
+    """RFC 9738 section 3: of COPY and APPEND alone where it is no limit of the others."""
+    limits = session.config.limits
+    return f"={limits.imap_message_limit or limits.imap_save_limit}"
+
+
+def _limits_messages(session: Session) -> bool:
+    return bool(session.config.limits.imap_message_limit)
+
+
+def _limits_saving(session: Session) -> bool:
+    limits = session.config.limits
+    return bool(limits.imap_save_limit and not limits.imap_message_limit)
+
+
 def _starttls_possible(session: Session) -> bool:
     return session.state is State.NOT_AUTHENTICATED and session.starttls_offered
 
@@ -72,7 +87,7 @@ EXTENSIONS = (
     Extension("THREAD=ORDEREDSUBJECT", 5256, ("THREAD", "UID THREAD")),
     Extension("THREAD=REFERENCES", 5256),
     Extension("THREAD=REFS", 5256),  # draft-ietf-morg-inthread section 4
-    Extension("I18NLEVEL=1", 5255),
+    Extension("I18NLEVEL=2", 5255, ("COMPARATOR",)),
     Extension("WITHIN", 5032),
     Extension("FILTERS", 5466),
     Extension("SEARCH=FUZZY", 6203),
@@ -113,6 +128,8 @@ EXTENSIONS = (
     Extension("CATENATE", 4469, ("APPEND",)),
     Extension("REPLACE", 8508, ("REPLACE", "UID REPLACE")),
     Extension("APPENDLIMIT", 7889, ("STATUS",), value=_append_limit),
+    Extension("MESSAGELIMIT", 9738, announced=_limits_messages, value=_message_limit),
+    Extension("SAVELIMIT", 9738, announced=_limits_saving, value=_message_limit),
 )
 
 

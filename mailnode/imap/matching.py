@@ -16,6 +16,7 @@ from mailnode.imap.selected import Selected
 from mailnode.imap.subject import Subject
 from mailnode.message.text import texts
 from mailnode.store.errors import NoSuchMessage, Unread
+from mailnode.wire.imap.sequence import common, last_of
 
 TURNS = 32  # messages that are asked one by one between two chances for others to have their turn
 _TOGETHER = 256  # which are asked together
@@ -28,11 +29,15 @@ class Matching:
     """A search; `unreadable` counts the messages of which nobody can tell now.
 
     With `scored`, `scores` has how relevant each of the messages is that were found (RFC 6203 section 4).
+    With a `limit`, only the newest of the messages that the sets in the key name are looked at, so many, and
+    `lowest` is the first UID of those; it is 0 where none was left out (RFC 9738).
     """
 
     view: Selected
     key: Key
     scored: bool = False
+    limit: int = 0
+    lowest: int = 0
     unreadable: int = 0
     looked: int = 0  # messages
     scores: "array[int]" = field(default_factory=lambda: array("B"))
@@ -97,14 +102,25 @@ class Matching:
         self.view.mailbox.sync()
         for members in self.key.sets:
             members.bind(self.view)
+        self.lowest = self._lowest() if self.limit else 0
+
+    def _lowest(self) -> int:
+        named = [range(len(self.view.uids))]
+        for members in self.key.within:
+            named = list(common(named, list(members.positions(self.view))))
+        kept, exceeded = last_of(named, self.limit)
+        return self.view.uids[kept[0].start] if exceeded else 0
 
     def _possible(self, narrowing: Narrowing, *, newest_first: bool) -> Iterator[Sequence[int]]:
         """Where those messages stand that can match, some neighbours at a time, which ascend."""
         uids = self.view.uids
         possible = self.key.possible(narrowing)
+        if possible is not None and self.lowest:
+            possible = possible[bisect_left(possible, self.lowest) :]
         if possible is not None and _MOST * len(possible) > len(uids):
             possible = None  # to look them up takes longer than to pass over the others
-        wanted: Sequence[int] = range(len(uids)) if possible is None else possible
+        newest = range(bisect_left(uids, self.lowest), len(uids))
+        wanted: Sequence[int] = newest if possible is None else possible
         starts = range(0, len(wanted), _TOGETHER)
         for start in reversed(starts) if newest_first else starts:
             some = wanted[start : start + _TOGETHER]
@@ -162,6 +178,7 @@ class Matching:
             found.extend(positions)
             if most is not None and len(found) >= most:
                 del found[most:], self.scores[most:]
+                self.lowest = 0 if newest_first else self.lowest  # nothing is missing
                 break
             yield b""
         if newest_first:
@@ -176,11 +193,12 @@ class Matching:
         return max((one.modseq for position in positions if (one := get(uids[position]))), default=0)
 
     def _everything(self, found: "array[int]") -> Iterator[bytes]:
+        first = bisect_left(self.view.uids, self.lowest)
         if self.view.uids is self.view.mailbox.uids:
-            found.extend(range(len(self.view.uids)))
+            found.extend(range(first, len(self.view.uids)))
             return
         get = self.view.mailbox.get
-        for start in range(0, len(self.view.uids), _EVERY_TURN):
+        for start in range(first, len(self.view.uids), _EVERY_TURN):
             uids = self.view.uids[start : start + _EVERY_TURN]
             found.extend([place for place, uid in enumerate(uids, start) if get(uid) is not None])
             yield b""

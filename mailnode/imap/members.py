@@ -4,9 +4,12 @@ A program is read before anybody knows in which mailboxes it will look. So its s
 the search begins there, and bound again for the next one.
 """
 
+from collections.abc import Iterator
+from heapq import merge
+
 from mailnode.imap.runs import NONE, Runs
 from mailnode.imap.selected import Selected
-from mailnode.wire.imap.sequence import SequenceSet
+from mailnode.wire.imap.sequence import SequenceSet, joined
 
 
 class Members:
@@ -39,6 +42,11 @@ class Members:
         uids = view.uids
         spans = self._messages.uids(uids) if self._by_uid else self._messages.existing_numbers(len(uids))
         self._named = Runs(spans, uids)
+
+    def positions(self, view: Selected) -> Iterator[range]:
+        """Where they stand, ascending."""
+        both = (runs.positions(view.uids) for runs in (self._named, self._saved))
+        return joined(merge(*both, key=lambda span: span.start))
 
     def __contains__(self, uid: int) -> bool:
         return uid in self._named or uid in self._saved

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from twisted.python.failure import Failure
 
 from mailnode.auth.login import LoginFailed
-from mailnode.imap import uidonly
+from mailnode.imap import message_limit, uidonly
 from mailnode.imap.extensions import capabilities
 from mailnode.imap.replies import SERVER_BUG, BadWithCode, Goodbye, Refused, Reply, Torn, bad, for_error, ok
 from mailnode.imap.session import Session, State, Surroundings
@@ -77,7 +77,8 @@ async def _one_command(session: Session) -> None:
         command, parsed = await _read(session)
         session.progress.begin(session.tag)
         session.may_expunge = command.rule is not Rule.USES_SEQUENCE_NUMBERS
-        reply = await command.run(session, parsed)
+        session.limited = b""
+        reply = message_limit.told(session, await command.run(session, parsed))
         session.bad_in_a_row = 0
     except BadSyntax as error:
         reply = _bad(session, error)

@@ -54,11 +54,11 @@ class Hole:
 class Key:
     """A predicate and its price, of how many keys it is made, and what it looks for in texts.
 
-    `possible` gives the UIDs of a set of messages outside of which the key never matches; `sets` must be
-    bound to a view before the key is asked for messages there. `parts` are the keys that AND and OR join,
-    `fuzzy` those that stand behind FUZZY; `together` asks the same of many messages. With `ages`, what
-    matches changes as time goes by; with `modseqs`, the client wants to hear modification sequences. With
-    `holes` it is no key before it was `filled`.
+    `possible` gives the UIDs of a set of messages outside of which the key never matches, `within` are sets
+    outside of which it never does either; `sets` must be bound to a view before the key is asked for messages
+    there. `parts` are the keys that AND and OR join, `fuzzy` those that stand behind FUZZY; `together` asks
+    the same of many messages. With `ages`, what matches changes as time goes by; with `modseqs`, the client
+    wants to hear modification sequences. With `holes` it is no key before it was `filled`.
     """
 
     cost: Cost
@@ -67,6 +67,7 @@ class Key:
     needles: frozenset[Needle] = frozenset()
     possible: Callable[[Narrowing], Possible] = _every
     sets: tuple[Members, ...] = ()
+    within: tuple[Members, ...] = ()
     parts: tuple["Key", ...] = ()
     fuzzy: tuple["Key", ...] = ()
     together: Together = alone
@@ -112,6 +113,7 @@ def all_of(keys: list[Key]) -> Key:
     return replace(
         _made_of(ordered, lambda subject: all(key.matches(subject) for key in ordered)),
         together=_joined(ordered, decisive=False),
+        within=tuple(members for key in keys for members in key.within),
         possible=lambda known: narrowing.all_of(key.possible(known) for key in ordered),
         filled=lambda put: all_of([key.fill(put) for key in keys]),
     )
@@ -158,6 +160,7 @@ def not_of(key: Key) -> Key:
         key,
         together=together,
         matches=lambda subject: not key.matches(subject),
+        within=(),
         possible=_every,
         parts=(),
         filled=lambda put: not_of(key.fill(put)),

@@ -31,6 +31,7 @@ from mailnode.store.messages import Message
 from mailnode.store.values import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
+from mailnode.wire.imap.sequence import LARGEST, SequenceSet
 
 _EPOCH = date(1970, 1, 1).toordinal()
 
@@ -105,13 +106,21 @@ def _keyword(*, wanted: bool) -> Parse:
 
 def _numbers(args: Cursor, *, by_uid: bool) -> Key:
     """sequence-set"""
-    members = Members(args.sequence_set(), by_uid=by_uid)
-    return replace(_known(lambda view, message: message.uid in members), sets=(members,))
+    return _one_of(Members(args.sequence_set(), by_uid=by_uid))
 
 
-def _uid(args: Cursor, depth: int) -> Key:
-    """UID <sequence set>"""
-    return _numbers(args.sp(), by_uid=True)
+def _one_of(members: Members) -> Key:
+    return replace(_known(lambda view, message: message.uid in members), sets=(members,), within=(members,))
+
+
+def _uids_from(bounds: Callable[[int], tuple[int, int]]) -> Parse:
+    """UIDAFTER and UIDBEFORE <uid> (RFC 9738 section 3.2)."""
+
+    def parse(args: Cursor, depth: int) -> Key:
+        first, last = bounds(args.sp().nz_number())
+        return _one_of(Members(SequenceSet(((first, last),) if first <= last else ()), by_uid=True))
+
+    return parse
 
 
 def _modseq(args: Cursor, depth: int) -> Key:
@@ -378,7 +387,9 @@ SEARCH_KEYS: Mapping[str, Parse] = {
     "TEXT": _text(in_header=True),
     "THREADID": _object(Cost.HEADER, identity.thread_id),
     "TO": _field(b"to"),
-    "UID": _uid,
+    "UID": lambda args, depth: _numbers(args.sp(), by_uid=True),
+    "UIDAFTER": _uids_from(lambda uid: (uid + 1, LARGEST)),
+    "UIDBEFORE": _uids_from(lambda uid: (1, uid - 1)),
     "UNANSWERED": _without(ANSWERED),
     "UNDELETED": _without(DELETED),
     "UNDRAFT": _without(DRAFT),

@@ -99,6 +99,7 @@ class Session:
         self.awaited: Announced | None = None  # a literal that the command itself reads
         self.wake: Callable[[], None] | None = None  # while it waits to hear, see imap.waiting
         self.progress = Progress(shared.runtime.clock, self._say_at_once)
+        self.limited = b""  # what the reply says of messages that were left out, see imap.message_limit
         self.may_expunge = True  # whether EXPUNGE may be told at the end of this command
         self._told = False  # whether a command has told already what flush() tells
         self.identified = False  # whether the client has said what it is

@@ -13,6 +13,7 @@ from typing import Final
 
 from mailnode.message.encoded import decode_words_strictly, octets_of_words
 
+NAME: Final = "i;unicode-casemap"
 KEY_OCTETS: Final = 512  # of one key; two longer ones are still equal only where all of both is
 
 _ASCII = re.compile(r"[\x00-\x7f]")

@@ -12,6 +12,7 @@ The first line of a file is `# RFC <number> ...: <behaviour>`. Then, line by lin
     = tls           the server has a certificate
     = separator .   the hierarchy separator
     = special-use   new accounts have folders for drafts, sent mail and so on
+    = limit imap_message_limit 3    a key of [limits]
     = quota 20 2    every mailbox may hold so many octets and messages
     ! handshake     the TLS handshake is done
     ! seconds 60    time passes
@@ -101,6 +102,11 @@ class Dialog:
         if "quota" in settings:
             octets, messages = map(int, settings["quota"].split())
             world.live.config = replace(world.config, quota=Quota(octets, messages))
+        if "limit" in settings:
+            key, value = settings["limit"].split()
+            world.live.config = replace(
+                world.config, limits=replace(world.config.limits, **{key: int(value)})
+            )
         first = Party(world.client(loopback="remote" not in settings))
         world.live.mailboxes = people("me", *settings.get("people", "").split())
         self.second = settings.get("second", "me")

@@ -6,6 +6,7 @@ read message by message; all of them are kept, or none.
 
 from dataclasses import dataclass
 
+from mailnode.imap import message_limit
 from mailnode.imap.append_data import read_message
 from mailnode.imap.incoming import Incoming
 from mailnode.imap.replies import Refused, Reply, ok
@@ -13,7 +14,7 @@ from mailnode.imap.session import Session
 from mailnode.wire.imap.cursor import Cursor
 from mailnode.wire.imap.sequence import encode
 
-MESSAGES = 1000  # in one command
+MESSAGES = 1000  # in one command, where no other limit is set
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +38,13 @@ def reads(args: Cursor) -> bool:
 async def run(session: Session, append: Append) -> Reply:
     """Temporary files until all of it is here; the OK comes when all messages are durable."""
     incoming = Incoming(session, append.args, append.mailbox)
+    limit = message_limit.most_saved(session)
     try:
         await read_message(incoming)
         while not incoming.args.at_end():
-            if len(incoming.arrived) == MESSAGES:
+            if len(incoming.arrived) == limit:
+                raise message_limit.refusal(limit)
+            if not limit and len(incoming.arrived) == MESSAGES:
                 raise Refused(b"LIMIT", f"An APPEND has at most {MESSAGES} messages")
             await incoming.set_aside()
             await read_message(incoming)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mailnode.imap import transfers
+from mailnode.imap import message_limit, transfers
 from mailnode.imap.noted import names_of, tell_copied
 from mailnode.imap.replies import Reply, no_target, ok
 from mailnode.imap.session import Session
@@ -41,6 +41,7 @@ async def run(session: Session, copy: Copy) -> Reply:
     """All of the messages, or none. UIDs that nobody has are passed over."""
     view = session.view
     uids = view.named(copy.messages, by_uid=copy.by_uid)
+    message_limit.require_savable(session, uids)
     place, target = await session.target(copy.mailbox)
     if not uids:
         return ok("There was nothing to copy")

@@ -2,6 +2,7 @@
 
 from twisted.python.failure import Failure
 
+from mailnode.imap import message_limit
 from mailnode.imap.noted import names_of, tell_expunged
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.selected import Selected, uses_modseqs
@@ -64,6 +65,8 @@ async def remove_deleted(session: Session, view: Selected, uids: SequenceSet | N
         return mailbox.expunge(batch, having=DELETED), names
 
     doomed = await session.lane(deleted, of=account)
+    if uids is not None:
+        doomed = message_limit.newest_uids(session, doomed)
     gone: list[int] = []
     session.progress.measure = lambda: (len(gone), len(doomed))
     for start in range(0, len(doomed), BATCH):

@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from mailnode.imap import fetch_items, resync, uidonly
+from mailnode.imap import fetch_items, message_limit, resync, uidonly
 from mailnode.imap.commands import arguments
 from mailnode.imap.fetch_items import FLAGS, MODSEQ, UID, Attribute, Item, Text
 from mailnode.imap.noted import Marked
@@ -102,13 +102,13 @@ async def run(session: Session, fetch: Fetch) -> Reply:
         fetch = replace(fetch, items=fetch.items[1:])
     positions = view.positions(fetch.messages, by_uid=fetch.by_uid)
     if fetch.partial is not None:  # before CHANGEDSINCE (RFC 9394 section 3.4)
-        positions = fetch.partial.cut(positions)
+        positions = message_limit.all_or_none(session, fetch.partial.cut(positions))
     if fetch.changed_since is not None:
         positions = await session.lane(_changed, view, positions, fetch.changed_since, of=account)
     if fetch.vanished:
         asked = iter(fetch.messages.spans(view.mailbox.uid_next - 1))
         await session.send(resync.vanished(view, asked, fetch.changed_since or 0), of=account)
-    answers = Answers(view, fetch, positions)
+    answers = Answers(view, fetch, message_limit.newest(session, positions))
     try:
         await session.answer(answers.chunks())
     finally:

@@ -1,6 +1,6 @@
 """MOVE and UID MOVE (RFC 6851)."""
 
-from mailnode.imap import transfers
+from mailnode.imap import message_limit, transfers
 from mailnode.imap.commands.copy import Copy, copy_uid
 from mailnode.imap.commands.expunge import after_expunge
 from mailnode.imap.noted import names_of, tell_copied
@@ -16,7 +16,7 @@ async def run(session: Session, move: Copy) -> Reply:
     """
     session.require_writable()
     view = session.view
-    uids = view.named(move.messages, by_uid=move.by_uid)
+    uids = message_limit.newest_uids(session, view.named(move.messages, by_uid=move.by_uid))
     place, target = await session.target(move.mailbox)
     if not uids:
         return ok("There was nothing to move")

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 
-from mailnode.imap import contexts, filters, results, search_keys
+from mailnode.imap import contexts, filters, message_limit, results, search_keys
 from mailnode.imap.contexts import Context
 from mailnode.imap.matching import Matching, numbers
 from mailnode.imap.replies import BadWithCode, Refused, Reply, no, ok
@@ -109,7 +109,8 @@ async def run(session: Session, search: Search) -> Reply:
         follow = contexts.wanted(session, returning)
         if search.key.modseqs:
             session.use_modseqs()
-        findings = Findings(view, search, follow=follow)
+        limit = message_limit.most(session)
+        findings = Findings(view, search, follow=follow, limit=limit)
         session.progress.measure = findings.progress
         if returning is None:
             await session.answer(findings.chunks())
@@ -121,6 +122,8 @@ async def run(session: Session, search: Search) -> Reply:
                 await session.answer(chunks)
         if findings.trouble is not None:
             raise findings.trouble
+        if findings.lowest:
+            message_limit.reached(session, limit, findings.lowest)
         if findings.unreadable:
             return no("Some messages cannot be read now; try again later", b"UNAVAILABLE")
         if findings.context is not None:
@@ -150,7 +153,7 @@ class Findings:
     With `follow`, extended() leaves a context of what it has found.
     """
 
-    def __init__(self, view: Selected, search: Search, *, follow: bool = False) -> None:
+    def __init__(self, view: Selected, search: Search, *, follow: bool = False, limit: int = 0) -> None:
         self.view = view
         self.search = search
         self.positions = array("I")  # what extended() has found
@@ -158,11 +161,16 @@ class Findings:
         self.context: Context | None = None
         self.trouble: Exception | None = None
         self._follow = follow
-        self._matching = Matching(view, search.key)
+        self._matching = Matching(view, search.key, limit=limit)
 
     def progress(self) -> tuple[int, int]:
         """How many messages were looked at, and how many there are."""
         return self._matching.looked, len(self.view.uids)
+
+    @property
+    def lowest(self) -> int:
+        """The lowest UID that was looked at; 0 where no message was left out for a limit."""
+        return self._matching.lowest
 
     @property
     def unreadable(self) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from mailnode.imap import flags
+from mailnode.imap import flags, message_limit
 from mailnode.imap.commands import arguments
 from mailnode.imap.noted import Marked
 from mailnode.imap.replies import Reply, no, ok
@@ -80,7 +80,8 @@ async def run(session: Session, store: Store) -> Reply:
     wanted = flags.checked(store.flags)
     view = session.view
     _require_right(view, store.mode, wanted)
-    changes = Changes(view, store, wanted, view.positions(store.messages, by_uid=store.by_uid))
+    positions = message_limit.newest(session, view.positions(store.messages, by_uid=store.by_uid))
+    changes = Changes(view, store, wanted, positions)
     try:
         await session.answer(changes.chunks())
     finally:

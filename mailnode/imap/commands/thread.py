@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from mailnode.imap import filters
+from mailnode.imap import filters, message_limit
 from mailnode.imap.commands import search
 from mailnode.imap.criteria import Columns, arrived, orderings
 from mailnode.imap.matching import Matching, numbers
@@ -57,6 +57,7 @@ def _parse(args: Cursor, *, by_uid: bool) -> Thread:
 
 async def run(session: Session, thread: Thread) -> Reply:
     """One untagged response, also when nothing was found."""
+    message_limit.require_few(session, session.view.uids)
     thread = replace(thread, key=await filters.filled(session, thread.key))
     if thread.key.modseqs:
         session.use_modseqs()

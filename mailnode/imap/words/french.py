@@ -112,6 +112,10 @@ FRENCH: Mapping[str, str] = {
     "Number expected": "Nombre attendu",
     "Number must not start with 0": "Le nombre ne doit pas commencer par 0",
     "One bearer token is needed": "Un jeton « bearer » est nécessaire",
+    "One command takes at most {} messages": "Une commande prend au plus {} messages",
+    "Only the newest messages were processed; repeat it for the others": (
+        "Seuls les messages les plus récents ont été traités ; à répéter pour les autres"
+    ),
     "Only DEFLATE is known here": "Seul DEFLATE est connu ici",
     "Only what was found in the selected mailbox can be saved": (
         "Seul ce qui est trouvé dans la boîte choisie peut être retenu"
@@ -163,6 +167,8 @@ FRENCH: Mapping[str, str] = {
     "TEXT, UTF8 or URL expected": "TEXT, UTF8 ou URL attendu",
     "Tag expected": "Étiquette (tag) attendue",
     "That charset is not known here": "Ce jeu de caractères n'est pas connu ici",
+    "That is the active comparator": "C'est le comparateur actif",
+    "That is not a comparator": "Ce n'est pas un comparateur",
     "That is all": "C'est tout",
     "That is no object identifier": "Ce n'est pas un identifiant d'objet",
     "That is not a language range": "Ce n'est pas une plage de langues",
@@ -218,6 +224,7 @@ FRENCH: Mapping[str, str] = {
     "There are too many annotations": "Il y a trop d'annotations",
     "There are too many mailboxes to be watched": "Il y a trop de boîtes à surveiller",
     "There is a mailbox of that name already": "Il y a déjà une boîte de ce nom",
+    "There is no such comparator": "Ce comparateur n'existe pas ici",
     "There is no option {} here": "Il n'y a pas d'option {} ici",
     "There is no room for it": "Il n'y a pas de place pour cela",
     "There is no subscription to that name": "Il n'y a pas d'abonnement à ce nom",

@@ -110,6 +110,10 @@ GERMAN: Mapping[str, str] = {
     "Number expected": "Zahl erwartet",
     "Number must not start with 0": "Die Zahl darf nicht mit 0 beginnen",
     "One bearer token is needed": "Ein Bearer-Token ist nötig",
+    "One command takes at most {} messages": "Ein Befehl nimmt höchstens {} Nachrichten",
+    "Only the newest messages were processed; repeat it for the others": (
+        "Nur die neuesten Nachrichten wurden bearbeitet; für die anderen ist es zu wiederholen"
+    ),
     "Only DEFLATE is known here": "Hier ist nur DEFLATE bekannt",
     "Only what was found in the selected mailbox can be saved": (
         "Nur was im gewählten Postfach gefunden wird, kann gemerkt werden"
@@ -163,6 +167,8 @@ GERMAN: Mapping[str, str] = {
     "TEXT, UTF8 or URL expected": "TEXT, UTF8 oder URL erwartet",
     "Tag expected": "Marke (tag) erwartet",
     "That charset is not known here": "Dieser Zeichensatz ist hier nicht bekannt",
+    "That is the active comparator": "Dieser Vergleich gilt",
+    "That is not a comparator": "Das ist kein Vergleich",
     "That is all": "Das ist alles",
     "That is no object identifier": "Das ist keine Objektkennung",
     "That is not a language range": "Das ist keine Sprachangabe",
@@ -218,6 +224,7 @@ GERMAN: Mapping[str, str] = {
     "There are too many annotations": "Es sind zu viele Anmerkungen",
     "There are too many mailboxes to be watched": "Es sind zu viele Postfächer, um sie zu beobachten",
     "There is a mailbox of that name already": "Es gibt schon ein Postfach dieses Namens",
+    "There is no such comparator": "Diesen Vergleich gibt es hier nicht",
     "There is no option {} here": "Eine Option {} gibt es hier nicht",
     "There is no room for it": "Dafür ist kein Platz",
     "There is no subscription to that name": "Dieser Name ist nicht abonniert",

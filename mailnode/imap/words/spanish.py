@@ -110,6 +110,10 @@ SPANISH: Mapping[str, str] = {
     "Number expected": "Se espera un número",
     "Number must not start with 0": "El número no puede empezar por 0",
     "One bearer token is needed": "Hace falta un token «bearer»",
+    "One command takes at most {} messages": "Una orden admite como máximo {} mensajes",
+    "Only the newest messages were processed; repeat it for the others": (
+        "Solo se procesaron los mensajes más recientes; repítase para los demás"
+    ),
     "Only DEFLATE is known here": "Aquí solo se conoce DEFLATE",
     "Only what was found in the selected mailbox can be saved": (
         "Solo se puede guardar lo hallado en el buzón elegido"
@@ -163,6 +167,8 @@ SPANISH: Mapping[str, str] = {
     "TEXT, UTF8 or URL expected": "Se espera TEXT, UTF8 o URL",
     "Tag expected": "Se espera una etiqueta (tag)",
     "That charset is not known here": "Ese juego de caracteres no se conoce aquí",
+    "That is the active comparator": "Es el comparador activo",
+    "That is not a comparator": "Eso no es un comparador",
     "That is all": "Eso es todo",
     "That is no object identifier": "Eso no es un identificador de objeto",
     "That is not a language range": "Eso no es un intervalo de idiomas",
@@ -216,6 +222,7 @@ SPANISH: Mapping[str, str] = {
     "There are too many annotations": "Hay demasiadas anotaciones",
     "There are too many mailboxes to be watched": "Hay demasiados buzones que vigilar",
     "There is a mailbox of that name already": "Ya hay un buzón con ese nombre",
+    "There is no such comparator": "No existe ese comparador aquí",
     "There is no option {} here": "Aquí no hay una opción {}",
     "There is no room for it": "No hay sitio para ello",
     "There is no subscription to that name": "No hay suscripción a ese nombre",

@@ -6,6 +6,7 @@ and disjoint, so that a set of sequence numbers and a set of UIDs are the same t
 """
 
 from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -156,6 +157,23 @@ def joined(spans: Iterable[range]) -> Iterator[range]:
             open_span = span
     if open_span is not None:
         yield open_span
+
+
+def last_of(ranges: Iterable[range], most: int) -> tuple[list[range], bool]:
+    """The last `most` numbers of ascending ranges, and whether there are more than those."""
+    kept: deque[range] = deque()
+    count, exceeded = 0, False
+    for one in ranges:
+        kept.append(one)
+        count += len(one)
+        while count > most:
+            exceeded = True
+            first = kept.popleft()
+            rest = first[count - most :]
+            if rest:
+                kept.appendleft(rest)
+            count -= len(first) - len(rest)
+    return list(kept), exceeded
 
 
 def _merge(spans: Iterable[tuple[int, int]]) -> list[range]:

@@ -119,6 +119,15 @@ class SequenceTests(SynchronousTestCase):
         found = [number for one in sequence.common(some, others) for number in one]
         self.assertEqual(found, sorted(_numbers(some) & _numbers(others)))
 
+    @given(RANGES, st.integers(1, 70))
+    def test_last_of(self, ranges: list[range], most: int) -> None:
+        """So many, and whether those are not all."""
+        numbers = sorted(_numbers(ranges))
+        kept, exceeded = sequence.last_of(ranges, most)
+        self.assertEqual([number for one in kept for number in one], numbers[-most:])
+        self.assertEqual(exceeded, len(numbers) > most)
+        self.assertTrue(all(kept))
+
     @given(RANGES, st.sets(st.integers(1, 60)))
     def test_without(self, ranges: list[range], present: set[int]) -> None:
         """What is not there, as ranges none of which is empty."""
