@@ -134,6 +134,12 @@ class UrlFetchTests(UrlAuthCase):
         self.world.clock.advance(0.5)
         self.assertIsNone(self.fetched(anna, url))
 
+    def test_another_host(self) -> None:
+        """A server that has another name does not answer for the old one."""
+        url = self.authorized(START + b"INBOX/;UID=1;URLAUTH=anonymous")
+        self.world.live.config = replace(self.world.config, hostname="new.example.org")
+        self.assertIsNone(self.fetched(self.anna(), url))
+
     def test_revoked(self) -> None:
         """RESETKEY, of the mailbox or of all; a URL that was authorized afterwards is good."""
         anna = self.anna()
