@@ -141,6 +141,13 @@ class Pop3:
 
 
 @dataclass(frozen=True, slots=True)
+class Imap:
+    """The accounts of servers for submission, which fetch what URLs let them have (RFC 4467 section 3)."""
+
+    submission_servers: tuple[MailAddress, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Logging:
     """The log on the standard output, lines of text or each a JSON object; how large the file of events gets,
     in octets, 0 for none, and how many older ones are kept.
@@ -233,6 +240,7 @@ class Config:
     auth: Auth = field(default_factory=Auth)
     store: Store = Store()
     pop3: Pop3 = Pop3()
+    imap: Imap = Imap()
     quota: Quota = field(default_factory=Quota)
     submission: Submission = field(default_factory=Submission)
     messages: LiveMessages = field(default_factory=LiveMessages)

@@ -16,7 +16,7 @@ from mailnode.store.values import Name
 
 
 class Neighbours:
-    """Finds accounts for those to whom they are open. All methods but knows() are for a lane."""
+    """Finds accounts for those to whom they are open. All but knows() and account() is for a lane."""
 
     def __init__(self, live: Live, realm: Realm, files: FileSystem) -> None:
         self._live = live
@@ -31,6 +31,10 @@ class Neighbours:
     def knows(self, address: str) -> bool:
         """Whether there is a mailbox of that address."""
         return address in self._live.mailboxes.mailboxes
+
+    def account(self, address: str) -> MailAccount | None:
+        """The account of somebody, whatever it is open to; None where there is no such mailbox."""
+        return self._realm.account(address) if self.knows(address) else None
 
     def open_to(self, address: str) -> list[MailAccount]:
         """Those that may have shared something with somebody else. Raises OSError."""

@@ -126,6 +126,8 @@ EXTENSIONS = (
     Extension("BINARY", 3516, ("APPEND", "FETCH")),
     Extension("UTF8=ACCEPT", 6855, ("APPEND", "ENABLE"), enabled=True),
     Extension("CATENATE", 4469, ("APPEND",)),
+    Extension("URLAUTH", 4467, ("GENURLAUTH", "RESETKEY", "URLFETCH")),
+    Extension("URL-PARTIAL", 5550, ("APPEND", "URLFETCH")),
     Extension("REPLACE", 8508, ("REPLACE", "UID REPLACE")),
     Extension("APPENDLIMIT", 7889, ("STATUS",), value=_append_limit),
     Extension("MESSAGELIMIT", 9738, announced=_limits_messages, value=_message_limit),

@@ -1,4 +1,8 @@
-"""What an IMAP URL in CATENATE refers to: a message here, or a section of it (RFC 4469 section 3)."""
+"""What an IMAP URL refers to: a message here, a section of it, or some octets of that.
+
+In CATENATE (RFC 4469 section 3) and URLFETCH (RFC 4467 section 7) alike; PARTIAL may stand in both (RFC 5550
+section 5.7.1).
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -76,19 +80,44 @@ def _selected(view: Selected) -> Callable[[], Mailbox]:
 
 
 def _found(session: Session, parsed: urls.MessageUrl, find: Callable[[], Mailbox]) -> Referred:
+    referred = look_up(parsed, find(), utf8=session.utf8)
+    if referred is None:
+        raise NoSuchMessage(parsed.uid)
+    return referred
+
+
+def look_up(parsed: urls.MessageUrl, mailbox: Mailbox, *, utf8: bool) -> Referred | None:
+    """What a URL refers to, as a client with or without UTF-8 reads it; None for no section of a message.
+
+    Runs in the lane of the mailbox. Raises NoSuchMessage, BadSyntax, OSError.
+    """
     args = Cursor([parsed.section + b"]"])
     section = section_spec(args)
     args.expect(b"]").end()
-    mailbox = find()
     if parsed.validity not in (None, mailbox.uid_validity) or mailbox.get(parsed.uid) is None:
         raise NoSuchMessage(parsed.uid)
-    message = _Message(mailbox if session.utf8 else Surrogates(mailbox), parsed.uid)
+    message = _Message(mailbox if utf8 else Surrogates(mailbox), parsed.uid)
     try:
         found = section_octets(message, section)
-        if found is None:
-            raise NoSuchMessage(parsed.uid)
     except BaseException:
         message.body.close()
         raise
+    if found is None:
+        message.body.close()
+        return None
     size, text = found
-    return Referred(size, iter((text,)) if isinstance(text, bytes) else text, message.body)
+    chunks = iter((text,)) if isinstance(text, bytes) else text
+    if parsed.partial is None:
+        return Referred(size, chunks, message.body)
+    start, most = parsed.partial
+    count = max(0, min(size if most is None else most, size - start))
+    return Referred(count, _cut(chunks, start, count), message.body)
+
+
+def _cut(chunks: Iterator[bytes], start: int, count: int) -> Iterator[bytes]:
+    """The octets from `start` on; what is before them comes as empty pieces: others have their turn."""
+    while count and (chunk := next(chunks, None)) is not None:
+        piece = chunk[start : start + count]
+        start = max(0, start - len(chunk))
+        count -= len(piece)
+        yield piece

@@ -94,6 +94,7 @@ class Selected:
         self._in_step = self._modseq  # as of when all is told, expunges too
         self._keywords = self.mailbox.keywords()
         self._rights = self.mailbox.rights
+        self._key_resets = self.mailbox.key_resets
         self._reported: dict[int, int] = {}  # UID -> modseq of flags the client knows already
 
     def follow(self, place: Place) -> None:
@@ -124,7 +125,13 @@ class Selected:
         yield ok("The mailbox's lasting name", b"MAILBOXID (%b)" % lasting).encode(b"*", self.language)
         yield ok("The next UID", b"UIDNEXT %d" % self._uid_next).encode(b"*", self.language)
         yield ok("UIDs are valid", b"UIDVALIDITY %d" % self.mailbox.uid_validity).encode(b"*", self.language)
+        if not self.place.reader:
+            yield self._mechanisms()
         yield self.told().encode(b"*", self.language)
+
+    def _mechanisms(self) -> bytes:
+        """How URLs of messages of one's own can be authorized (RFC 4467 section 8)."""
+        return ok("URLs can be authorized", b"URLMECH INTERNAL").encode(b"*", self.language)
 
     def told(self, text: str = "All is told up to here") -> Reply:
         """OK with HIGHESTMODSEQ: up to there the client knows everything (RFC 7162 section 3.1.2.1)."""
@@ -303,6 +310,9 @@ class Selected:
             self._keywords, self._rights = self.mailbox.keywords(), self.mailbox.rights
             yield self._flags_line()
             yield self._permanent_flags()
+        if self._key_resets != self.mailbox.key_resets:
+            self._key_resets = self.mailbox.key_resets
+            yield self._mechanisms()
         if interest.flags:
             yield from self._flags_changed(newest)
         else:

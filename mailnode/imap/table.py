@@ -22,6 +22,7 @@ from mailnode.imap.commands import (
     esearch,
     expunge,
     fetch,
+    genurlauth,
     identify,
     idle,
     language,
@@ -45,6 +46,7 @@ from mailnode.imap.commands import (
     subscribe,
     thread,
     unauthenticate,
+    urlfetch,
 )
 from mailnode.imap.commands import list as listing
 from mailnode.imap.replies import Reply
@@ -122,6 +124,9 @@ COMMANDS: Mapping[str, Command] = {
     "GETQUOTA": Command(quota.parse, quota.get_quota, _LOGGED_IN),
     "GETQUOTAROOT": Command(arguments.mailbox, quota.get_quota_root, _LOGGED_IN),
     "APPEND": Command(append.parse, append.run, _LOGGED_IN, reads=append.reads),
+    "GENURLAUTH": Command(genurlauth.parse, genurlauth.run, _LOGGED_IN),
+    "RESETKEY": Command(genurlauth.parse_reset, genurlauth.reset, _LOGGED_IN),
+    "URLFETCH": Command(urlfetch.parse, urlfetch.run, _LOGGED_IN),
     "IDLE": Command(arguments.nothing, idle.run, _LOGGED_IN),
     "NOTIFY": Command(notify.parse, notify.run, _LOGGED_IN),
     "CHECK": Command(arguments.nothing, noop.run, _SELECTED),

@@ -37,6 +37,7 @@ from mailnode.store.subscriptions import Subscriptions
 from mailnode.store.synchronised import Status
 from mailnode.store.trees import remove_tree, rename_all
 from mailnode.store.uidlist import UidList
+from mailnode.store.url_keys import UrlKeys
 from mailnode.store.usage import Ledger, Usage
 from mailnode.store.values import INBOX, NO_FLAGS, Flags, Name
 from mailnode.wire.uidl import DEFAULT
@@ -96,6 +97,7 @@ class Account:
         self.usual_names = special_use
         self.furnished = False  # whether it was looked whether it has them
         self.annotations = Annotations(self._context, self._directories, self._guid, special_use)
+        self.url_keys = UrlKeys(self._context, self.annotations)
         sharing = Lent if removed else Sharing
         self.sharing = sharing(self._context, self._directories, self._existing, self.mailbox)
         self.glance = Glance(self._context, self._directories, self.subscriptions)

@@ -155,6 +155,15 @@ class Annotations:
 
     # The file
 
+    def all(self) -> Attributes:
+        """The content of the file, with what nobody is shown."""
+        return self._read()
+
+    def edit(self, change: Callable[[Attributes], Attributes]) -> None:
+        """Put another content in its place, durably."""
+        with self._lock():
+            self._write(change(self._read()))
+
     def _place(self, name: Name | None) -> Place:
         return Place(self._guid(INBOX if name is None else name), server=name is None)
 

@@ -17,6 +17,7 @@ FILE_NAME = "dovecot-attributes"
 SPECIAL_USE = "/private/specialuse"
 SERVER = "vendor/vendor.dovecot/pvt/server/"
 RESERVED = "vendor/vendor.dovecot/pvt/"  # Dovecot keeps more of its own there
+URL_KEY = f"{RESERVED}imap-urlauth"  # nobody is shown it, see store.url_keys
 
 _SCOPES = {"private": "priv", "shared": "shared"}
 _KEY = re.compile(rb"(priv|shared)/([0-9a-f]{32})/([\x20-\x7e]+)")

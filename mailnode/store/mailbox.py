@@ -59,6 +59,7 @@ class Mailbox(Reading):
     """An open mailbox; one object for all sessions of the process."""
 
     rights: Rights = ALL  # of who looks at it: its owner
+    key_resets = 0  # how often its key for URLs was replaced, by sessions of this process
 
     def _sync_directories(self, *names: str) -> None:
         for name in names:

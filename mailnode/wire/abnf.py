@@ -4,6 +4,8 @@ Every class is a frozenset of byte values, written as the RFC writes it and test
 """
 
 import functools
+import re
+from datetime import datetime
 
 from mailnode.wire.errors import BadSyntax
 
@@ -25,6 +27,8 @@ ATOM_CHAR = CHAR - ATOM_SPECIALS
 ASTRING_CHAR = ATOM_CHAR | frozenset(b"]")  # resp-specials are allowed in an astring
 LIST_CHAR = ATOM_CHAR | frozenset(b"%*]")  # list-wildcards and resp-specials
 TAG_CHAR = ASTRING_CHAR - frozenset(b"+")
+
+_DATE_TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.IGNORECASE)
 
 
 def is_all(text: bytes, allowed: frozenset[int]) -> bool:
@@ -50,3 +54,13 @@ def number(text: bytes, *, limit: int) -> int:
     if len(digits) > 20 or (value := int(digits or b"0")) > limit:
         raise BadSyntax("number too large")
     return value
+
+
+def date_time(text: bytes) -> float:
+    """Seconds since the epoch, of a date-time of RFC 3339 section 5.6."""
+    try:
+        if not _DATE_TIME.fullmatch(text):
+            raise ValueError
+        return datetime.fromisoformat(text.decode("ascii").upper()).timestamp()
+    except (ValueError, OverflowError):
+        raise BadSyntax("date and time expected") from None

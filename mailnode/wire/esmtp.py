@@ -5,10 +5,9 @@ Each function takes the esmtp-value as it came, None where there was none, and r
 
 import re
 from dataclasses import dataclass
-from datetime import datetime
 from enum import Flag, auto
 
-from mailnode.wire.abnf import number
+from mailnode.wire.abnf import date_time, number
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.smtp import decode_xtext
 
@@ -19,7 +18,6 @@ LONGEST_SECONDS = 999_999_999  # RFC 2852 section 4 and RFC 4865 section 4: 1*9D
 _ATOM = re.compile(rb"[A-Za-z0-9-]+")
 _DELIVER_BY = re.compile(rb"(-?)(\d{1,9});([RN])(T?)", re.IGNORECASE)
 _PRIORITY = re.compile(rb"-?[0-9]")
-_DATE_TIME = re.compile(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:\d\d)", re.IGNORECASE)
 _EMBEDDED = re.compile(r"\\x\{((?:10|[1-9A-F])?[0-9A-F]{1,4})\}", re.IGNORECASE)
 _SOLICITATION = re.compile(rb"[A-Za-z][A-Za-z0-9._:-]*")
 
@@ -111,12 +109,9 @@ def parse_hold_for(value: bytes | None) -> int:
 
 def parse_hold_until(value: bytes | None) -> float:
     """HOLDUNTIL: seconds since the epoch, of a date-time of RFC 3339 section 5.6 (RFC 4865 section 4)."""
-    text = value or b""
     try:
-        if not _DATE_TIME.fullmatch(text):
-            raise ValueError
-        return datetime.fromisoformat(text.decode("ascii").upper()).timestamp()
-    except (ValueError, OverflowError):
+        return date_time(value or b"")
+    except BadSyntax:
         raise BadSyntax("HOLDUNTIL needs a time such as 2030-01-31T09:00:00Z") from None
 
 

@@ -56,6 +56,7 @@ COMMANDS = (
     "UID MOVE 1 %s",
     "REPLACE 1 %s {3+}\r\nabc",
     "UID REPLACE 1 %s {3+}\r\nabc",
+    "RESETKEY %s",
     "SETACL %s me +l",
     "SETACL %s nobody +l",
     "DELETEACL %s me",

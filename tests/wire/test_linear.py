@@ -13,6 +13,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.wire import address, smtp, spf
+from mailnode.wire.imap import url
 
 ALPHABET = frozenset(range(256)) | {0x20AC, 0x10FFFF}  # as much as tells classes apart
 MANY = re._constants.MAXREPEAT  # type: ignore[attr-defined]
@@ -96,11 +97,11 @@ def complaints(pattern: str | bytes) -> list[str]:
 
 
 class Linear(SynchronousTestCase):
-    """Every pattern of wire/smtp.py and wire/address.py."""
+    """Every pattern of some modules."""
 
     def test_shapes(self) -> None:
         """None of them can be led into more work than the text is long, some times over."""
-        found = [one for module in (address, smtp, spf) for one in patterns(module)]
+        found = [one for module in (address, smtp, spf, url) for one in patterns(module)]
         self.assertGreater(len(found), 10)
         for name, pattern in found:
             self.assertEqual(complaints(pattern.pattern), [], name)
