@@ -26,7 +26,7 @@ class Scale:
         return counts[self.full]
 
 
-SHORT = Scale("short", rounds=1, full=False, seconds=1.0)
+SHORT = Scale("short", rounds=1, full=False, seconds=0.7)
 FULL = Scale("full", rounds=3, full=True, seconds=5.0)
 
 
