@@ -10,9 +10,8 @@ from twisted.internet.interfaces import IReactorTime
 
 T = TypeVar("T")
 
-_ID_LETTERS = (
-    "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: nothing that reads like something else; words hold a U
-)
+# Crockford's: nothing that reads like something else. Words have a U in them, so that no other id begins so.
+_ID_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 class Executor(Protocol):

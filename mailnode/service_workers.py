@@ -38,8 +38,9 @@ DECIDED = "decided"  # the answer to who asks for what a moderator has decided o
 MOST = 4  # workers, where the configuration leaves their number to the machine
 LINK, FIRST_PORT = 3, 4  # descriptors of a worker
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds before another one is started for one that died
-_LEVELS = {level.name: level for level in LogLevel.iterconstants()}
 LONG_LIFE = 60.0  # seconds after which a death is no sign that the next one dies too
+
+_LEVELS = {level.name: level for level in LogLevel.iterconstants()}
 
 
 def how_many(wanted: int) -> int:
@@ -125,7 +126,6 @@ class Workers:
         self._pause = FIRST_PAUSE
         self._stopping = False
         self._waiting: list[Any] = []
-        # No id that is made without a word has a U in it (runtime.Runtime), so that none begins like these.
         self._words = map("{}U".format, count(1))
 
     @property
@@ -236,7 +236,8 @@ class Workers:
         self._relay(worker, "count", worker.known(-1))
         if self._stopping:
             return
-        Deferred.fromCoroutine(self._queue.take_over(worker.word))
+        taken = Deferred.fromCoroutine(self._queue.take_over(worker.word))
+        taken.addErrback(lambda why: self._log.bug("its messages not taken over", why))
         if worker.leaves:
             return
         lived = self._reactor.seconds() - worker.began

@@ -28,12 +28,9 @@ def most_saved(session: Session) -> int:
 
 def newest(session: Session, positions: Positions) -> Positions:
     """Those of the positions, which ascend, that this command may process; the reply will tell of others."""
-    limit = most(session)
-    if not limit:
-        return positions
-    kept, exceeded = last_of(positions, limit)
+    kept, exceeded = _cut(session, positions)
     if exceeded:
-        reached(session, limit, session.view.uids[kept[0].start])
+        reached(session, most(session), session.view.uids[kept[0].start])
     return kept
 
 
@@ -53,13 +50,16 @@ def reached(session: Session, limit: int, lowest: int) -> None:
 
 def all_or_none(session: Session, positions: Positions) -> Positions:
     """These positions. Raises Refused where they are too many for a command."""
-    limit = most(session)
-    if not limit:
-        return positions
-    kept, exceeded = last_of(positions, limit)
+    kept, exceeded = _cut(session, positions)
     if exceeded:
-        raise refusal(limit)
+        raise refusal(most(session))
     return kept
+
+
+def _cut(session: Session, positions: Positions) -> tuple[list[range], bool]:
+    """The last of the positions, as many as a command may process, and whether there are more."""
+    limit = most(session)
+    return last_of(positions, limit) if limit else (list(positions), False)
 
 
 def require_few(session: Session, uids: Sequence[int]) -> None:

@@ -20,6 +20,7 @@ from mailnode.imap.places import Place
 from mailnode.imap.replies import Goodbye, Reply, flag_list, ok
 from mailnode.imap.runs import NONE
 from mailnode.imap.surrogates import Surrogates
+from mailnode.imap.url_tokens import URLMECH
 from mailnode.imap.words.languages import DEFAULT
 from mailnode.store.acl import may_set
 from mailnode.store.errors import NoSuchMailbox, NoSuchMessage
@@ -131,7 +132,7 @@ class Selected:
 
     def _mechanisms(self) -> bytes:
         """How URLs of messages of one's own can be authorized (RFC 4467 section 8)."""
-        return ok("URLs can be authorized", b"URLMECH INTERNAL").encode(b"*", self.language)
+        return ok("URLs can be authorized", URLMECH).encode(b"*", self.language)
 
     def told(self, text: str = "All is told up to here") -> Reply:
         """OK with HIGHESTMODSEQ: up to there the client knows everything (RFC 7162 section 3.1.2.1)."""

@@ -8,6 +8,7 @@ import hmac
 from hashlib import sha256
 
 MECHANISM = "INTERNAL"
+URLMECH = b"URLMECH INTERNAL"  # the response code that tells of it (section 8)
 
 _HMAC_SHA256 = "01"
 _NO_KEY = b"0" * 64  # somebody always has to calculate: nobody learns by the time it takes what there is

@@ -10,18 +10,15 @@ from mailnode.auth.names import login_address
 from mailnode.imap.places import Place
 from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.session import Session
-from mailnode.imap.url_tokens import MECHANISM, token
+from mailnode.imap.url_tokens import MECHANISM, URLMECH, token
 from mailnode.store.errors import NoSuchMailbox
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap import url as urls
 from mailnode.wire.imap.cursor import Cursor
-from mailnode.wire.imap.url import AuthorizedUrl
+from mailnode.wire.imap.url import EXPECTED, AuthorizedUrl
 from mailnode.wire.imap.writer import string
 
 URLS = 100  # in one command
-URLMECH = b"URLMECH INTERNAL"
-
-_NOT_OURS = "URL of a message of this account expected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +79,7 @@ async def run(session: Session, rumps: tuple[bytes, ...]) -> Reply:
         try:
             key = await session.lane(session.account.store.url_keys.made, place.name)
         except NoSuchMailbox:
-            raise BadSyntax(_NOT_OURS) from None
+            raise BadSyntax(EXPECTED) from None
         made.append(b"%b:%b:%b" % (rump, MECHANISM.encode(), token(key, rump).encode()))
     session.untagged(b" ".join([b"GENURLAUTH", *map(string, made)]))
     return ok("Authorized")
@@ -92,13 +89,13 @@ async def _place(session: Session, wanted: AuthorizedUrl) -> Place:
     """Where the mailbox is. Whom the URL names as its reader is not looked at: nobody learns who there is."""
     owner = login_address(session.shared.live, wanted.user)
     if wanted.host != session.config.hostname.lower() or owner != session.account.address:
-        raise BadSyntax(_NOT_OURS)
+        raise BadSyntax(EXPECTED)
     try:
         place = await session.place(wanted.message.mailbox or "")
     except (NoSuchMailbox, Refused):
-        raise BadSyntax(_NOT_OURS) from None
+        raise BadSyntax(EXPECTED) from None
     if place.reader:
-        raise BadSyntax(_NOT_OURS)
+        raise BadSyntax(EXPECTED)
     return place
 
 

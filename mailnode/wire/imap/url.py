@@ -8,7 +8,7 @@ of the selected mailbox:
 
     message = ";UID=" nz-number ["/;SECTION=" enc-section] ["/;PARTIAL=" number ["." nz-number]]
 
-Absolute, with what is needed to fetch them (RFC 4467 section 9, as RFC 5092 section 6.1 words it):
+Absolute, with what is needed to fetch them (RFC 4467 section 9, as section 11 words it):
 
     rump = "imap://" enc-user [";AUTH=" type] "@" host [":" port] "/" enc-mailbox [validity] "/" message
            [";EXPIRE=" date-time] ";URLAUTH=" access
@@ -42,7 +42,7 @@ _TOKEN = rb"(?P<authority>:(?P<mechanism>[A-Za-z0-9.-]++):(?P<token>[0-9A-Fa-f]{
 _RUMP = _SERVER + _MAILBOX + _MESSAGE + _EXPIRE + rb";URLAUTH=" + _ACCESS
 _FULL = re.compile(rb"(?P<rump>" + _RUMP + rb")" + _TOKEN, re.IGNORECASE)
 _SHOWN = 1000
-_EXPECTED = "URL of a message of this account expected"
+EXPECTED = "URL of a message of this account expected"  # one text for all that is wrong: it betrays nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def parse_rump(url: bytes) -> AuthorizedUrl:
     """url-rump: a URL that is to be authorized. Raises BadSyntax."""
     found = _matched(_FULL, url)
     if found["authority"] is not None:
-        raise BadSyntax(_EXPECTED)
+        raise BadSyntax(EXPECTED)
     return _authorized(found)
 
 
@@ -95,14 +95,14 @@ def parse_full(url: bytes) -> AuthorizedUrl:
     """url-full: one that was authorized. Raises BadSyntax."""
     found = _matched(_FULL, url)
     if found["authority"] is None:
-        raise BadSyntax(_EXPECTED)
+        raise BadSyntax(EXPECTED)
     return _authorized(found)
 
 
 def _matched(pattern: "re.Pattern[bytes]", url: bytes) -> "re.Match[bytes]":
     found = pattern.fullmatch(url)
     if found is None:
-        raise BadSyntax(_EXPECTED)
+        raise BadSyntax(EXPECTED)
     return found
 
 
@@ -131,7 +131,7 @@ def _authorized(found: "re.Match[bytes]") -> AuthorizedUrl:
         user, who = _text(found["user"]), _text(found["who"] or b"")
         until = None if expire is None else abnf.date_time(expire)
     except (UnicodeDecodeError, BadSyntax):
-        raise BadSyntax(_EXPECTED) from None
+        raise BadSyntax(EXPECTED) from None
     return AuthorizedUrl(
         found["rump"],
         user,
