@@ -71,8 +71,13 @@ class Link(LineOnlyReceiver):
 
     def say(self, *message: object) -> None:
         """Send a message; one that cannot be sent any more is lost with the process it was for."""
-        self._hold(message)
+        self._say(message)
+
+    def _say(self, message: tuple[object, ...]) -> bool:
+        """Whether it can be sent."""
+        held = self._hold(message)
         self.flush()
+        return held
 
     def say_soon(self, *message: object) -> None:
         """The same for what can wait for a moment."""
@@ -89,12 +94,14 @@ class Link(LineOnlyReceiver):
             raise NoAnswer
         number = next(self._numbers)
         answer = self._questions[number] = Deferred()
-        self.say("ask", number, kind, *message)
+        if not self._say(("ask", number, kind, *message)):
+            self._failed(number)
         return await answer
 
     def _asked(self, number: int, kind: str, *message: Any) -> None:
         async def answered() -> None:
-            self.say("told", number, await self._answers[kind](*message))
+            if not self._say(("told", number, await self._answers[kind](*message))):
+                self.say("failed", number)
 
         def failed(why: Failure) -> None:
             self._log.bug("no answer", why)
@@ -108,20 +115,21 @@ class Link(LineOnlyReceiver):
     def _failed(self, number: int) -> None:
         self._questions.pop(number).errback(Failure(NoAnswer()))
 
-    def _hold(self, message: tuple[object, ...]) -> None:
+    def _hold(self, message: tuple[object, ...]) -> bool:
         if self.transport is None or not self.connected:
-            return
+            return False
         line = _encode(message).encode()
         if len(line) > LONGEST:  # such as the event of a great many messages: the link is worth more
             self._log.warn("message too long", kind=str(message[0]), octets=len(line))
-            return
+            return False
         if self._held_back:
             self._held_back += len(line)
             if self._held_back > MOST_HELD_BACK:
                 self._log.warn("the other process does not read")
                 self.close()
-                return
+                return False
         self._soon += line + self.delimiter
+        return True
 
     def flush(self) -> None:
         """Send what waits for its moment."""

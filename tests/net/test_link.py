@@ -114,6 +114,23 @@ class LinkTests(SynchronousTestCase):
         self.failureResultOf(asked[2], NoAnswer)
         self.failureResultOf(Deferred.fromCoroutine(self.link.ask("what", "d")), NoAnswer)
 
+    def test_too_long_to_ask(self) -> None:
+        """A question, or an answer, that is too long for the link is none: nobody waits for it."""
+        long = "x" * module.LONGEST
+
+        async def answer(word: str) -> str:
+            return long
+
+        far_transport = Transport()
+        far = Link({}, lambda: None, self.clock, {"what": answer})
+        far.makeConnection(far_transport)
+        self.failureResultOf(Deferred.fromCoroutine(self.link.ask("what", long)), NoAnswer)
+        self.assertEqual(self.transport.value(), b"")
+        asked = Deferred.fromCoroutine(self.link.ask("what", "a"))
+        far.dataReceived(self.transport.value())
+        self.link.dataReceived(far_transport.value())
+        self.failureResultOf(asked, NoAnswer)
+
     def test_lost(self) -> None:
         """Whoever is told afterwards does not know."""
         self.link.connectionLost()
