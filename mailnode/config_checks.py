@@ -1,6 +1,7 @@
 """What is wrong in mailnode.toml as a whole, and with the files it names."""
 
 import os
+from dataclasses import replace
 
 from mailnode.config import Config, Listener, Tls
 from mailnode.config_auth import Auth, OAuth
@@ -36,6 +37,8 @@ _RFC_FLOORS = (
 
 def check_config(file: TomlFile, config: Config, files: FileSystem) -> None:
     """Add what is wrong to the file's mistakes, and what its author may want to know to its warnings."""
+    if file.is_broken(("listener",)):
+        config = replace(config, listeners=())  # not the standard ones, of which nobody has written a word
     if not config.hostname:
         file.mistake(
             ("hostname",), "is missing", 'Add the name of this machine: hostname = "mail.example.org"'
@@ -127,7 +130,7 @@ def _check_mta_sts(file: TomlFile, config: Config) -> None:
     settings = config.mta_sts
     if settings.mode == "off":
         return
-    if not any(one.protocol == "http" for one in config.listeners):
+    if config.listeners and not any(one.protocol == "http" for one in config.listeners):
         text = "no listener has the page"
         remedy = 'Add one with protocol = "http" and tls = "implicit" on port 443.'
         file.warning(("mta_sts", "mode"), text, remedy)
@@ -208,9 +211,8 @@ def _check_tls(file: TomlFile, config: Config, files: FileSystem) -> None:
             if not path:
                 file.mistake(at, "is empty", "Name a PEM file here.")
             _check_pem(file, at, path, files)
-    if config.tls.acme.directory and not any(
-        one.protocol == "http" and one.tls == "none" for one in config.listeners
-    ):
+    shown = any(one.protocol == "http" and one.tls == "none" for one in config.listeners)
+    if config.tls.acme.directory and config.listeners and not shown:
         text = "the authority looks at port 80 of each name, and no listener shows what it looks for"
         remedy = 'Add one with protocol = "http" and tls = "none", or let a timer run: mailnode tls renew'
         file.warning(("tls", "acme", "directory"), text, remedy)

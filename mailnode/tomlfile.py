@@ -119,7 +119,7 @@ class TomlFile:
 
     def mistake(self, path: Path, text: str, remedy: str) -> None:
         """Report what is wrong at a key, unless something was found wrong with that key before."""
-        if not self._known(path):
+        if not self.is_broken(path):
             self.mistakes.append(self._at(path, text, remedy))
 
     def warning(self, path: Path, text: str, remedy: str) -> None:
@@ -137,7 +137,7 @@ class TomlFile:
             path = path[:-1]
         return self._lines.get(path, 1)
 
-    def _known(self, path: Path) -> bool:
+    def is_broken(self, path: Path) -> bool:
         """Whether something was found wrong with this key, what is around it, or what is in it."""
         return any(path[: len(one)] == one[: len(path)] for one in self.broken)
 
