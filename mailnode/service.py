@@ -17,15 +17,7 @@ from twisted.python.failure import Failure
 from mailnode import __version__
 from mailnode.admin.control import ControlFactory
 from mailnode.admin.queue_control import queue_commands
-from mailnode.auth.allowance import Senders
 from mailnode.auth.keys import lasting_key
-from mailnode.checks.spf import Spf
-from mailnode.delivery.moderation import Answer, Moderation
-from mailnode.delivery.queued import QueuedDelivery
-from mailnode.delivery.reporting import Reporter
-from mailnode.delivery.tls_reporting import TlsReporting
-from mailnode.delivery.waiting import CalledFor
-from mailnode.delivery.way_out import make_way_out
 from mailnode.events.deeds import EVERYDAY
 from mailnode.events.journal import Journal
 from mailnode.events.life import write_to
@@ -35,22 +27,16 @@ from mailnode.events.output import Output, log_path, take_over
 from mailnode.events.tally import Tally
 from mailnode.fs import FileSystem
 from mailnode.net.listen import CannotListen, Serve
-from mailnode.queue.admission import Admission
-from mailnode.queue.changes import Change
-from mailnode.queue.entry import Entry
-from mailnode.queue.runner import Runner
-from mailnode.queue.spool import Spool
-from mailnode.service_arrivals import Arrivals
 from mailnode.service_certificates import NewCertificates
 from mailnode.service_entrance import IN_WORKERS, READING, Entrance
 from mailnode.service_listeners import PROTOCOLS, Ports, make_gates, make_room, session_factories
 from mailnode.service_reading import CANNOT_START, read
+from mailnode.service_sending import Sending
 from mailnode.service_stopping import CHANGED, STOPPING, SWITCH_INTERVAL, Stopping
 from mailnode.service_systemd import ENDING, READY, Watchdog, notify_systemd
 from mailnode.service_together import Together
 from mailnode.service_web import web_side
 from mailnode.service_workers import Workers, how_many
-from mailnode.smtp.session import ForPeople
 from mailnode.upkeep.expiry import Expiry
 from mailnode.upkeep.figures import Parts
 from mailnode.upkeep.indexer import Indexer
@@ -117,37 +103,14 @@ class MailNode(Service):
         self._indexer = Indexer(runtime, realm, entrance.feed, Log("mailnode.upkeep"))
         self._expiry = Expiry(reactor, realm, lambda: live.mailboxes.mailboxes, Log("mailnode.upkeep"))
         self._collections = ShortCollections(reactor, gc, quiet=lambda: not realm.crowded)
-        arrivals = Arrivals(entrance, self._begin, self._decide)
-
-        self._way_out = way_out = make_way_out(reactor, live, runtime, files, bus)
-        spool = Spool(files, live.config.queue_directory)
-        reporter = Reporter(live, runtime, arrivals.reports, spool, bus, Spf(runtime, way_out.resolver))
-        self._moderation = moderation = Moderation(
-            live, runtime, spool, arrivals.letters, change=self._change_queue
-        )
-        queued = QueuedDelivery(live, runtime, arrivals.courier, spool, bus, way_out.courier, moderation)
-        self._queue = queue = Runner(
-            runtime,
-            spool,
-            deliver=queued.deliver,
-            report=reporter.of_entry,
-            bus=bus,
-            log=Log("mailnode.queue"),
-            delay=lambda: float(live.config.limits.delay_report),
-        )
-        self._tls_reporting = TlsReporting(
-            live, runtime, files, way_out.tls_reports, way_out.resolver, way_out.https, begin=queue.begin
-        )
-        self._senders = senders = Senders(live, runtime, files)
-        waiting = CalledFor(live, runtime, spool, queue, queued, bus, way_out.connections)
-        submission = arrivals.smtp(entrance.asking, ForPeople(senders, waiting))
-        serve: dict[str, Serve] = {"submission": submission.serve}
+        self._sending = sending = Sending(entrance, reactor)
+        serve: dict[str, Serve] = {"submission": sending.submission().serve}
         gates = make_gates(live, runtime, PROTOCOLS)
         self._ports = Ports(reactor)
         parts = Parts(
             live,
             realm,
-            queue,
+            sending.queue,
             tally,
             self._pulse,
             gates=gates,
@@ -160,7 +123,7 @@ class MailNode(Service):
         serve.update(self._web.serve)
         count = how_many(config.workers)
         if count == 1:
-            smtp = arrivals.smtp(entrance.tls)
+            smtp = sending.arrivals.smtp(entrance.tls)
             serve.update({**entrance.serve(), "smtp": smtp.serve, "lmtp": smtp.serve})
         people = dict.fromkeys(("submission", *READING), entrance.asking)
         self._factories = session_factories(live, runtime, serve, people, entrance.tls, gates)
@@ -170,26 +133,14 @@ class MailNode(Service):
             reactor=reactor,
             together=Together(entrance, {protocol: gates[protocol] for protocol in IN_WORKERS}),
             bus=bus,
-            queue=queue,
-            decide=self._decide,
+            queue=sending.queue,
+            decide=sending.decide,
             key=entrance.throttle.key,
         )
-
-    def _begin(self, entry: Entry, head: bytes) -> Admission:
-        """The way into the queue, which itself sends letters."""
-        return self._queue.begin(entry, head)
-
-    async def _decide(self, answer: Answer) -> None:
-        """The way of moderators' answers to who asked them."""
-        await self._moderation.decide(answer)
 
     def _doubts(self) -> list[str]:
         """What the administrator may have to do something about."""
         return [*self._asking.problems(), *self._warnings]
-
-    async def _change_queue(self, name: str, change: Change) -> None:
-        """And from there into the queue, which has the moderators asked."""
-        await self._queue.change(name, change)
 
     # Starting
 
@@ -243,8 +194,7 @@ class MailNode(Service):
         entrance.passwords.start()
         self._indexer.start()
         self._expiry.start()
-        self._queue.start().addErrback(lambda failure: self._log.bug("queue not started", failure))
-        self._tls_reporting.start().addErrback(lambda why: self._log.bug("TLS reports not started", why))
+        self._sending.start()
         self._collections.start()
         self._pulse.start()
         entrance.certificates.renewal.start()
@@ -255,7 +205,7 @@ class MailNode(Service):
             signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # else it would end the server
         self._asking.start()
         signal.signal(signal.SIGHUP, lambda *_: self._reactor.callFromThread(self._hang_up))
-        self._listening.addCallback(lambda _: self._queue.listed)
+        self._listening.addCallback(lambda _: self._sending.queue.listed)
         self._listening.addCallback(lambda _: Deferred.fromCoroutine(self._workers.start(self._ports.held())))
         self._listening.addCallback(lambda _: Deferred.fromCoroutine(self._open_control_socket()))
         self._listening.addCallbacks(self._ready, self._cannot_listen)
@@ -263,7 +213,7 @@ class MailNode(Service):
     async def _open_control_socket(self) -> None:
         path = self._live.config.control_socket
         await self._runtime.blocking.run(self._entrance.files.make_directories, self._live.config.state)
-        queue = queue_commands(self._queue, self._way_out.connections.hurry)
+        queue = queue_commands(self._sending.queue, self._sending.way_out.connections.hurry)
         factory = ControlFactory(
             {"reload": self._reload_command, "restart": self._restart_command, **queue, **self._web.commands}
         )
@@ -322,13 +272,11 @@ class MailNode(Service):
         self._entrance.certificates.renewal.stop()
         self._asking.stop()
         await DeferredList(self._ports.stop())
-        sending = [*self._queue.stop(), Deferred.fromCoroutine(self._way_out.connections.close())]
-        also = [*sending, *self._workers.stop()]
+        also = [*self._sending.stop(), *self._workers.stop()]
         await self._stopping.send_away(self._factories.values(), STOPPING, also)
         self._workers.kill()
         self._entrance.watches.close()
-        stops = (self._senders.stop(), self._tls_reporting.stop(), self._recorder.flush())
-        last = [Deferred.fromCoroutine(one) for one in stops]
+        last = [*self._sending.put_away(), Deferred.fromCoroutine(self._recorder.flush())]
         await self._stopping.put_away(self._entrance, last)
         self._log.info("stopped")
         super().stopService()
