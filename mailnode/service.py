@@ -27,6 +27,7 @@ from mailnode.events.output import Output, log_path, take_over
 from mailnode.events.tally import Tally
 from mailnode.fs import FileSystem
 from mailnode.net.listen import CannotListen, Serve
+from mailnode.net.short_turns import shorten
 from mailnode.service_certificates import NewCertificates
 from mailnode.service_entrance import IN_WORKERS, READING, Entrance
 from mailnode.service_listeners import PROTOCOLS, Ports, make_gates, make_room, session_factories
@@ -179,6 +180,7 @@ class MailNode(Service):
     def startService(self) -> None:
         """twistd's: begin to work."""
         super().startService()
+        shorten(self._reactor)
         sys.setswitchinterval(SWITCH_INTERVAL)
         if few := make_room(self._started.limits):
             remedy = "raise it (ulimit -n, LimitNOFILE of systemd), or lower the limits of sessions"

@@ -26,6 +26,7 @@ from mailnode.events.log import Log, cut
 from mailnode.events.output import fields_of
 from mailnode.fs import FileSystem
 from mailnode.net.link import Link, LinkEnd
+from mailnode.net.short_turns import shorten
 from mailnode.queue.admission import FromElsewhere
 from mailnode.queue.entry import Entry
 from mailnode.queue.spool import Spool
@@ -180,6 +181,7 @@ def main() -> None:
 
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     reactor: Any = running
+    shorten(reactor)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a keyboard: the main process gets it too
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
