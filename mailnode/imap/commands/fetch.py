@@ -167,7 +167,8 @@ class Answers:
     def chunks(self) -> Iterator[bytes]:
         """All responses."""
         sees = self.fetch.sees and not self.view.read_only and may_set(self.view.mailbox.rights, SEEN)
-        most = BATCH if sees else max(BATCH, self.fetch.together)
+        together = self.fetch.together
+        most = BATCH if sees else max(BATCH, together)
         for span in self.positions:
             start = span.start
             while start < span.stop:
@@ -175,8 +176,8 @@ class Answers:
                 start = batch.stop
                 if sees:
                     self._mark_seen(batch)
-                alone = len(batch) <= _FEW or self.fetch.together <= 1 or self._changed
-                yield from self._one_by_one(batch) if alone else self._together(batch)
+                alone = len(batch) <= _FEW or together <= 1 or self._changed
+                yield from self._one_by_one(batch) if alone else self._together(batch, together)
 
     def _stretch(self, start: int, stop: int) -> range:
         """Positions from `start` to `stop`, or a little less: what the store keeps together."""
@@ -186,9 +187,8 @@ class Answers:
         for position in positions:
             yield from self._response(position)
 
-    def _together(self, batch: range) -> Iterator[bytes]:
+    def _together(self, batch: range, together: int) -> Iterator[bytes]:
         """The responses for some neighbours, many at once where that can be."""
-        together = self.fetch.together
         at = batch.start
         while at < batch.stop:
             some = self._stretch(at, min(at + together, batch.stop))
