@@ -19,17 +19,18 @@ from mailnode.imap.literals import exactly
 from mailnode.imap.replies import Refused, flag_list
 from mailnode.imap.selected import Selected
 from mailnode.imap.subject import Subject
-from mailnode.message.date import internal_date
+from mailnode.message.date import internal_date, internal_dates
 from mailnode.message.rendered import Rendered
-from mailnode.message.section import Range, Section, What, can_be_kept, header_fields, locate
+from mailnode.message.section import Range, Section, What, header_fields, is_for_lists, locate
 from mailnode.store.body import Body
-from mailnode.store.messages import Message
+from mailnode.store.messages import Several
 from mailnode.store.prepared_tables import Prepared
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 from mailnode.wire.imap.writer import NIL, astring
 
-_MANY = 128  # messages whose prepared answers are got together
+_MANY = 256  # messages whose prepared answers are got together
+_HEADERS = 128  # whose headers are
 _SOME = 8  # which are read together
 _SOON_COUNTED = 1 << 20
 _KEPT = 4096  # octets of the names of items that a session remembers
@@ -39,9 +40,9 @@ _HEADER = Section(what="HEADER")
 _TEXT = Section(what="TEXT")
 
 
-# The values of messages of a view, which are neighbours. Raises NoSuchMessage, OSError, or Unread where they
-# are to be asked for one by one.
-Column = Callable[[Selected, Sequence[Message]], Iterable[bytes]]
+# The values of some messages of a view. Raises NoSuchMessage, OSError, or Unread where they are to be asked
+# for one by one.
+Column = Callable[[Selected, Several], Iterable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +51,22 @@ class Attribute:
 
     label: bytes
     values: Column
-
-    alone: Callable[[Subject], bytes] | None = None  # how one message is asked, if otherwise
+    alone: Callable[[Subject], Any] | None = None  # how one message is asked, if otherwise
+    form: bytes = b"%b"  # in which a value is written
 
     together: ClassVar[int] = _MANY  # of how many messages it is got at once
+
+    def columns(self, view: Selected, some: Several) -> tuple[Iterable[Any], ...]:
+        """What is written of some messages: for each `%` of the form one of each. Raises as a Column."""
+        return (self.values(view, some),)
 
     def __call__(self, subject: Subject) -> bytes:
         """The item of one message."""
         if self.alone is not None:
-            return self.label + b" " + self.alone(subject)
-        (value,) = self.values(subject.view, (subject.message,))
-        return self.label + b" " + value
+            value = self.alone(subject)
+        else:
+            (value,) = self.values(subject.view, Several([subject.message]))
+        return b"%b %b" % (self.label, self.form % value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,14 +83,23 @@ class Text:
         """Of how many messages it is got at once."""
         if self.section == _WHOLE:
             return _SOME
-        return _MANY if _is_header(self.section) else 1
+        return _HEADERS if _is_header(self.section) else 1
 
-    def values(self, view: Selected, messages: Sequence[Message]) -> Iterator[bytes]:
+    @property
+    def form(self) -> bytes:
+        """In which its columns are written."""
+        return b"%b" if self.section == _WHOLE else b"{%d}\r\n%b"
+
+    def columns(self, view: Selected, some: Several) -> tuple[Iterable[Any], ...]:
         """The literal of each message, where it is short or prepared; raises as a Column."""
-        uids = _uids(messages)
         if self.section == _WHOLE:
-            return map(self._literal, map(view.reading.small, uids))
-        return map(self._literal, _headers(view, uids, self.section))
+            return (map(self._literal, map(view.reading.small, some.uids)),)
+        texts = _headers(view, some, self.section)
+        if self.partial is not None:
+            start, most = self.partial
+            texts = [text[start : start + most] for text in texts]
+        texts = [text.replace(b"\0", b"\x80") if b"\0" in text else text for text in texts]
+        return map(len, texts), texts
 
     def _literal(self, text: bytes) -> bytes:
         """NUL, which no literal can hold, is sent as 0x80."""
@@ -109,51 +124,47 @@ class Text:
 Item = Attribute | Text | Binary
 
 
-def _uids(messages: Iterable[Message]) -> list[int]:
-    return list(map(attrgetter("uid"), messages))
-
-
 def _prepared(name: bytes, what: Prepared) -> Attribute:
     return Attribute(
         name,
-        lambda view, messages: view.reading.column(_uids(messages), what),
+        lambda view, some: view.reading.column(some, what),
         lambda subject: bytes(subject.prepared(what)),
     )
 
 
-def _internal_dates(view: Selected, messages: Sequence[Message]) -> Iterator[bytes]:
-    return map(internal_date, view.mailbox.internal_dates(_uids(messages)))
+def _internal_dates(view: Selected, some: Several) -> list[bytes]:
+    return internal_dates(view.mailbox.internal_dates(some.uids))
 
 
 def _named_for_ever(name: Callable[[Selected, int], str]) -> Column:
     """ "(" objectid ")" (RFC 8474 section 7)."""
-    return lambda view, messages: (b"(%b)" % name(view, one.uid).encode("ascii") for one in messages)
+    return lambda view, some: (b"(%b)" % name(view, uid).encode("ascii") for uid in some.uids)
 
 
-def _save_dates(view: Selected, messages: Sequence[Message]) -> Iterator[bytes]:
-    return (internal_date(identity.saved(view, one.uid)) for one in messages)
+def _save_dates(view: Selected, some: Several) -> Iterator[bytes]:
+    return (internal_date(identity.saved(view, uid)) for uid in some.uids)
 
 
-UID = Attribute(b"UID", lambda view, messages: map(b"%d".__mod__, _uids(messages)))
+UID = Attribute(b"UID", lambda view, some: some.uids, form=b"%d")
 
 
-def _flags(view: Selected, messages: Sequence[Message]) -> Iterator[bytes]:
+def _flags(view: Selected, some: Several) -> list[bytes]:
     if view.recent:
-        return map(view.flags, messages)
-    return map(flag_list, map(attrgetter("flags"), messages))
+        return list(map(view.flags, some.messages))
+    flags = [message.flags for message in some.messages]
+    written = {one: flag_list(one) for one in set(flags)}  # many have the same
+    return [written[one] for one in flags]
 
 
 FLAGS = Attribute(b"FLAGS", _flags)
 
 # RFC 7162 section 3.1.4.2.
-MODSEQ = Attribute(
-    b"MODSEQ", lambda view, messages: map(b"(%d)".__mod__, map(attrgetter("modseq"), messages))
-)
+MODSEQ = Attribute(b"MODSEQ", lambda view, some: map(attrgetter("modseq"), some.messages), form=b"(%d)")
 
 
-def _at_hand(view: Selected, messages: Sequence[Message]) -> Iterator[bytes]:
+def _at_hand(view: Selected, some: Several) -> Iterator[bytes]:
     """PREVIEW where it is prepared, else NIL (RFC 8970 section 4.1)."""
-    return (view.mailbox.ready(one.uid, "preview") or NIL for one in messages)
+    return (view.mailbox.ready(uid, "preview") or NIL for uid in some.uids)
 
 
 _LAZY_PREVIEW = Attribute(b"PREVIEW", _at_hand)
@@ -166,8 +177,9 @@ ATTRIBUTES: Mapping[str, Attribute | Text] = {
     "INTERNALDATE": Attribute(b"INTERNALDATE", _internal_dates),
     "RFC822.SIZE": Attribute(
         b"RFC822.SIZE",
-        lambda view, messages: map(b"%d".__mod__, view.reading.sizes(_uids(messages))),
-        lambda subject: b"%d" % subject.reading.octets(subject.uid),
+        lambda view, some: view.reading.sizes(some.uids),
+        lambda subject: subject.reading.octets(subject.uid),
+        form=b"%d",
     ),
     "EMAILID": Attribute(b"EMAILID", _named_for_ever(identity.email_id)),
     "THREADID": Attribute(b"THREADID", _named_for_ever(identity.thread_id)),
@@ -325,14 +337,19 @@ def _is_header(section: Section) -> bool:
     return section.what.startswith("HEADER") and not section.path
 
 
-def _headers(view: Selected, uids: Sequence[int], section: Section) -> Sequence[bytes]:
-    """The header of each of some neighbours, or what was chosen of it; raises as a Column."""
-    if not can_be_kept(section):
-        return [_chosen(header, section) for header in view.reading.column(uids, "header")]
-    found = view.mailbox.fields(uids, section.fields)
+def _headers(view: Selected, some: Several, section: Section) -> Sequence[bytes]:
+    """The header of each of some messages, or what was chosen of it; raises as a Column."""
+    if not section.fields:
+        return view.reading.column(some, "header")
+    if not is_for_lists(section):
+        return [_chosen(header, section) for header in view.reading.column(some, "header")]
+    found = view.mailbox.fields(some, section.fields)
+    known = [fields for fields in found if fields is not None]
+    if len(known) == len(found):
+        return known
     return [
         _chosen(view.reading.prepared(uid, "header"), section) if fields is None else fields
-        for uid, fields in zip(uids, found, strict=True)
+        for uid, fields in zip(some.uids, found, strict=True)
     ]
 
 

@@ -25,7 +25,7 @@ from mailnode.imap.words.languages import DEFAULT
 from mailnode.store.acl import may_set
 from mailnode.store.errors import NoSuchMailbox, NoSuchMessage
 from mailnode.store.mailbox import Mailbox
-from mailnode.store.messages import Message, without
+from mailnode.store.messages import Message, Several, without
 from mailnode.store.values import SEEN, SYSTEM_FLAGS
 from mailnode.wire.imap.sequence import Positions, SequenceSet, encode_in_parts, joined, runs
 
@@ -202,6 +202,11 @@ class Selected:
         if isinstance(positions, range):
             return self.mailbox.each(self.uids[positions.start : positions.stop])
         return self.mailbox.each(map(self.uids.__getitem__, positions))
+
+    def neighbours(self, positions: range) -> Several:
+        """The same of messages at a stretch."""
+        uids = self.uids[positions.start : positions.stop]
+        return Several(self.mailbox.each(uids), uids)
 
     def message(self, position: int) -> Message:
         """The message at a position of `uids`. Raises NoSuchMessage when it has gone."""

@@ -13,8 +13,10 @@ from mailnode.message.header import scan
 from mailnode.message.rendered import Rendered, render
 from mailnode.message.surrogate import surrogate
 from mailnode.store import filenames
+from mailnode.store.blocks import Texts
 from mailnode.store.body import HEADER_LIMIT, Body
 from mailnode.store.mailbox import Mailbox
+from mailnode.store.messages import Several
 from mailnode.store.prepared_tables import Prepared
 
 
@@ -36,14 +38,14 @@ class Surrogates:
         header = surrogate(self.mailbox.prepared(uid, "header"))
         return header if what == "header" else envelope(scan(header))
 
-    def column(self, uids: Sequence[int], what: Prepared) -> Sequence[Any]:
-        """One of the prepared answers of each of some neighbours; raises as Mailbox.column."""
-        found = self.mailbox.column(uids, what)
-        if what == "preview" or all(map(bytes.isascii, found)):
+    def column(self, some: Several, what: Prepared) -> Sequence[Any]:
+        """One of the prepared answers of each of some messages; raises as Mailbox.column."""
+        found = self.mailbox.column(some, what)
+        if what == "preview" or _are_ascii(found):
             return found
         return [
             answer if answer.isascii() else self.prepared(uid, what)
-            for uid, answer in zip(uids, found, strict=True)
+            for uid, answer in zip(some.uids, found, strict=True)
         ]
 
     def sizes(self, uids: Sequence[int]) -> list[int]:
@@ -103,6 +105,10 @@ class Surrogates:
             with self.mailbox.body(uid) as body:
                 header = body.header()
         return not header.isascii() and len(header) <= HEADER_LIMIT and _is_utf8(header)
+
+
+def _are_ascii(texts: Sequence[bytes]) -> bool:
+    return texts.joined.isascii() if isinstance(texts, Texts) else all(map(bytes.isascii, texts))
 
 
 def _begins_in_ascii(text: bytes) -> bool:

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
@@ -87,18 +87,28 @@ def _day_at_least(value: bytes) -> datetime | None:
 
 def internal_date(seconds: float) -> bytes:
     """`date-time` in quotes and in UTC for seconds since the epoch; clamped to the years 1900 to 9998."""
+    return internal_dates((seconds,))[0]
+
+
+def internal_dates(seconds: Sequence[float]) -> list[bytes]:
+    """The same of many."""
     first, last = _INTERNAL_SECONDS
-    if not first <= seconds <= last:
-        seconds = min(max(seconds, first), last)
-    day, second = divmod(int(seconds), 86400)
-    return b'"%b %02d:%02d:%02d +0000"' % (_day(day), second // 3600, second // 60 % 60, second % 60)
+    if seconds and not (first <= min(seconds) and max(seconds) <= last):
+        seconds = [min(max(one, first), last) for one in seconds]
+    return [
+        _day(one // 86400) + _MINUTES[one % 86400 // 60] + _SECONDS[one % 60] for one in map(int, seconds)
+    ]
 
 
 @functools.lru_cache(maxsize=1024)
 def _day(number: int) -> bytes:
     """The date of a day, counted from the epoch; neighbours in a mailbox often share one."""
     moment = _EPOCH + timedelta(days=number)
-    return b"%02d-%b-%04d" % (moment.day, MONTHS[moment.month - 1], moment.year)
+    return b'"%02d-%b-%04d' % (moment.day, MONTHS[moment.month - 1], moment.year)
+
+
+_MINUTES: Final = tuple(b" %02d:%02d:" % divmod(minute, 60) for minute in range(1440))
+_SECONDS: Final = tuple(b'%02d +0000"' % second for second in range(60))
 
 
 def parse_internal_date(text: bytes) -> float:

@@ -91,11 +91,28 @@ def header_fields(header: bytes, fields: Sequence[bytes], negate: bool) -> bytes
     return b"".join([*lines, header[blank:end]])
 
 
+def fields_of_headers(headers: Sequence[bytes], fields: Sequence[bytes]) -> list[bytes | None]:
+    """What header_fields() finds in each of some headers of messages; None for one that is not in ASCII.
+
+    They are looked through all together, where each ends in a line end, the only empty line is the last one
+    (that header_fields() looks for no others there), and there is no NUL.
+    """
+    count = len(headers)
+    text = b"\n%b\0" % b"\0\n".join(headers)
+    found = b"".join(_fields_between(tuple(fields)).findall(text)) if _are_few(fields) else b""
+    if not text.count(b"\0") == found.count(b"\n\0") == count:
+        return [header_fields(one, fields, negate=False) if one.isascii() else None for one in headers]
+    pieces = found[1:-1].split(b"\0\n")
+    if text.isascii():
+        return [*pieces]
+    return [one if header.isascii() else None for header, one in zip(headers, pieces, strict=True)]
+
+
 def _are_few(fields: Sequence[bytes]) -> bool:
     return len(fields) <= _FEW and sum(map(len, fields)) <= _FEW * _FEW_OCTETS
 
 
-def can_be_kept(section: Section) -> bool:
+def is_for_lists(section: Section) -> bool:
     """Whether it is fields of a message's header with a few real names: what clients show in lists."""
     return (
         section.what == "HEADER.FIELDS"
@@ -105,6 +122,9 @@ def can_be_kept(section: Section) -> bool:
     )
 
 
+_FIELD = rb"(?:%b)[ \t]*+:.*+(?:\n[ \t].*+)*+"
+
+
 @functools.lru_cache(maxsize=256)
 def _fields_called(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
     """Fields of one of these names with their continuations, found as field_lines() finds them.
@@ -112,5 +132,19 @@ def _fields_called(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
     The line end before a field is found with it, and the one behind it is not: what begins with an octet that
     has no case is looked for much faster than what begins with a line.
     """
-    possible = b"|".join(re.escape(name) for name in names if _FIELD_NAME.fullmatch(name))
-    return re.compile(rb"\n(?:%b)[ \t]*+:[^\n]*+(?:\n[ \t][^\n]*+)*+" % (possible or rb"(?!)"), re.IGNORECASE)
+    return re.compile(rb"\n" + _FIELD % _any_of(names), re.IGNORECASE)
+
+
+@functools.lru_cache(maxsize=64)
+def _fields_between(names: tuple[bytes, ...]) -> re.Pattern[bytes]:
+    """The same in headers that have a LF before and a NUL behind them, which is found with the empty line.
+
+    Most lines begin with none of the octets that are looked for.
+    """
+    first = b"".join(re.escape(name[:1]) for name in names if _FIELD_NAME.fullmatch(name))
+    found = rb"\n(?=[%b\r\n\0])(?:" + _FIELD + rb"|(?:\r?\n)?+\0)"
+    return re.compile(found % (first, _any_of(names)), re.IGNORECASE)
+
+
+def _any_of(names: tuple[bytes, ...]) -> bytes:
+    return b"|".join(re.escape(name) for name in names if _FIELD_NAME.fullmatch(name)) or rb"(?!)"

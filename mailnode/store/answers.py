@@ -9,18 +9,19 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import Any
 
+from mailnode.message.listed import are_listed, chosen
 from mailnode.message.rendered import Rendered, render
-from mailnode.message.section import header_fields
+from mailnode.message.section import fields_of_headers
+from mailnode.store.blocks import Texts
 from mailnode.store.body import Body
 from mailnode.store.cache import FolderCache
-from mailnode.store.messages import Message
+from mailnode.store.messages import Message, Several
 from mailnode.store.prepared_tables import WINDOW_ROWS, Column, Prepared, Window
 
 _uid, _base = attrgetter("uid"), attrgetter("base")
 
 _FRESH_KEPT = 64  # answers that are put into the cache at once
 _FRESH_OCTETS = 1 << 20  # or earlier, when they are so long together
-_NAMES = 64  # choices of header fields that are remembered
 _FEW = 8  # messages of the first window, and of every one for who does not ask in order
 
 
@@ -31,7 +32,6 @@ class Answers:
         self._cache = cache
         self._windows: dict[Prepared, Window] = {}
         self._asked: dict[Prepared, int] = {}  # the UID asked for last
-        self._chosen: dict[str, int] = {}  # names of header fields: up to which UID they were asked for
         self._fresh: dict[int, tuple[str, Rendered]] = {}  # made, and not yet in the cache
         self._fresh_octets = 0
 
@@ -52,38 +52,36 @@ class Answers:
         base, value = window.answers.get(uid, ("", None))
         return value if base == message.base else None
 
-    def column(self, messages: Sequence[Message], what: Prepared) -> Sequence[Any] | None:
-        """One of the answers of each of some neighbours in order of UID.
+    def column(self, some: Several, what: Prepared) -> Sequence[Any] | None:
+        """One of the answers of each of some messages.
 
         None where not all of them are in the cache, or where some are long.
         """
-        return _of(messages, self._cache.column(what, messages[0].uid, messages[-1].uid))
+        first, last = some.uids[0], some.uids[-1]
+        if what == "header" or what == "octets":
+            return _of(some.messages, self._cache.column(what, first, last))
+        texts = self._cache.texts(what, first, last, some.names)
+        if texts is None or isinstance(texts, Texts) or all(texts):
+            return texts
+        apart = _as_far_as_known(some.messages, self._cache.column(what, first, last))
+        found = [text or other for text, other in zip(texts, apart, strict=True)]
+        return None if None in found else found
 
-    def fields(self, messages: Sequence[Message], names: Sequence[bytes]) -> Sequence[bytes | None] | None:
-        """The header fields of these names of each of some neighbours; None for a header that is not ASCII.
+    def fields(self, some: Several, names: Sequence[bytes]) -> Sequence[bytes | None] | None:
+        """The header fields of these names of each of some messages; None for one that has to be asked alone.
 
-        They are kept where somebody asks again. Nothing where a header is not prepared, or long.
+        Nothing where a header is not prepared, or long.
         """
-        key = b" ".join(sorted({name.lower() for name in names})).decode("latin-1")
-        kept = _of(messages, self._cache.fields(key, messages[0].uid, messages[-1].uid))
-        if kept is not None:
-            return kept
-        headers = self.column(messages, "header")
-        if headers is None:
+        if not are_listed(names):
+            headers = self.column(some, "header")
+            return None if headers is None else fields_of_headers(headers, names)
+        texts = self._cache.texts("fields", some.uids[0], some.uids[-1], some.names)
+        if texts is None:
             return None
-        made = [header_fields(one, names, negate=False) if one.isascii() else None for one in headers]
-        if self._is_asked_again(key, messages):
-            rows = [(one.uid, one.base, lines) for one, lines in zip(messages, made, strict=True)]
-            self._cache.save_fields(key, rows)
-        return made
-
-    def _is_asked_again(self, key: str, messages: Sequence[Message]) -> bool:
-        """To keep fields takes longer than to choose them once."""
-        until = self._chosen.get(key, 0)
-        if not until and len(self._chosen) >= _NAMES:
-            self._chosen.clear()
-        self._chosen[key] = max(until, messages[-1].uid)
-        return messages[0].uid <= until
+        if isinstance(texts, Texts):
+            found = chosen(texts.joined, names)
+            return found if len(found) == len(texts) else None
+        return [chosen(text, names)[0] if text else None for text in texts]
 
     def orderings(self, messages: Sequence[Message]) -> list[bytes | None]:
         """What SORT and THREAD compare of messages in order of UID, where it is in the cache."""

@@ -22,7 +22,7 @@ from mailnode.store.body import Body
 from mailnode.store.draft import Arriving
 from mailnode.store.errors import NoRight, NoSuchMailbox, StoreError
 from mailnode.store.mailbox import Linked, Mailbox, Mode
-from mailnode.store.messages import Message
+from mailnode.store.messages import Message, Several
 from mailnode.store.prepared_tables import Prepared
 from mailnode.store.seen import SeenFile
 from mailnode.store.synchronised import Status
@@ -186,11 +186,11 @@ class Borrowed(Mailbox):
     def prepared(self, uid: int, what: Prepared) -> Any:
         return self._lent.prepared(uid, what)
 
-    def column(self, uids: Sequence[int], what: Prepared) -> Sequence[Any]:
-        return self._lent.column(uids, what)
+    def column(self, some: Several, what: Prepared) -> Sequence[Any]:
+        return self._lent.column(some, what)
 
-    def fields(self, uids: Sequence[int], names: Sequence[bytes]) -> Sequence[bytes | None]:
-        return self._lent.fields(uids, names)
+    def fields(self, some: Several, names: Sequence[bytes]) -> Sequence[bytes | None]:
+        return self._lent.fields(some, names)
 
     def orderings(self, uids: Sequence[int]) -> list[bytes | None]:
         return self._lent.orderings(uids)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from mailnode.message.rendered import Rendered
+from mailnode.store.blocks import Names, Text
 from mailnode.store.context import Context
 from mailnode.store.index import UNKNOWN, FolderRow, Index, Row
 from mailnode.store.prepared_tables import NO_ROWS, Column, Prepared, Window
@@ -104,21 +105,20 @@ class FolderCache:
         return self._tried(lambda index, folder: index.rendered(folder.id, uid, base), None)
 
     def prepared(self, uid: int, what: Prepared, rows: int) -> Window:
-        """One of the prepared answers, of `uid` and those after it: so many, or fewer."""
+        """One of the prepared answers of `uid` and some neighbours, of at most so many `rows`."""
         nothing = Window(uid, uid, {})
         return self._tried(lambda index, folder: index.prepared(folder.id, uid, what, rows), nothing)
 
+    def texts(self, what: Text, first: int, last: int, wanted: Names) -> Sequence[bytes] | None:
+        """One of the texts of these messages, empty where they stand apart; None where one is not known."""
+        return self._tried(lambda index, folder: index.texts(folder.id, what, first, last, wanted), None)
+
     def column(self, what: Prepared, first: int, last: int) -> Column:
-        """One of the prepared answers of the messages from one UID to another, but for long ones."""
+        """What stands in the rows of the messages from one UID to another, but for long ones.
+
+        Of the texts: what stands apart of them.
+        """
         return self._tried(lambda index, folder: index.column(folder.id, what, first, last), NO_ROWS)
-
-    def fields(self, names: str, first: int, last: int) -> Column:
-        """Their header fields of these names, where they were kept; None for a header that is not ASCII."""
-        return self._tried(lambda index, folder: index.fields(folder.id, names, first, last), NO_ROWS)
-
-    def save_fields(self, names: str, rows: list[tuple[int, str, bytes | None]]) -> None:
-        """Keep the fields of these names: UID, base name, fields."""
-        self._tried(lambda index, folder: index.save_fields(folder.id, names, rows), None)
 
     def orderings(self, first: int, last: int) -> Column:
         """What SORT and THREAD compare of the messages from one UID to another."""

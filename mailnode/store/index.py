@@ -19,7 +19,7 @@ from mailnode.wire.imap.sequence import encode_ranges, parse
 
 FILE_NAME = "mailnode-index.sqlite"
 
-_VERSION = 11
+_VERSION = 12
 _SCHEMA = f"""{SCHEMA}
 CREATE TABLE origin (token TEXT NOT NULL);
 CREATE TABLE folder (
@@ -198,9 +198,11 @@ class Index(PreparedTables):
                     for row in changed
                 ),
             )
-            for uid in gone:
-                self._db.execute("DELETE FROM message WHERE folder = ? AND uid = ?", (folder, uid))
-                self._forget_message(folder, uid)
+            lost = list(gone)
+            self._db.executemany(
+                "DELETE FROM message WHERE folder = ? AND uid = ?", ((folder, uid) for uid in lost)
+            )
+            self._forget_messages(folder, lost)
             self._save_vanished(folder, vanished)
 
     def learn(self, folder: int, rows: Iterable[Row]) -> None:

@@ -4,9 +4,10 @@ from array import array
 from bisect import bisect_left, insort
 from collections.abc import Iterable, Iterator, KeysView
 from dataclasses import dataclass
+from functools import cached_property
 from operator import attrgetter
 
-from mailnode.store import filenames
+from mailnode.store import blocks, filenames
 from mailnode.store.download import Download
 from mailnode.store.errors import NoSuchMessage
 from mailnode.store.folder import Place
@@ -14,6 +15,8 @@ from mailnode.store.index import UNKNOWN
 from mailnode.store.values import DELETED, SEEN, Flags
 
 _CHANGES_KEPT = 1024
+
+_base = attrgetter("base")
 
 
 @dataclass(slots=True)
@@ -36,6 +39,22 @@ class Message:
     def info(self) -> str:
         """The flag letters in its name."""
         return filenames.info_of(self.place[1])
+
+
+class Several:
+    """Some messages in order of UID, of which the same is asked."""
+
+    def __init__(self, messages: list[Message], uids: "array[int] | None" = None) -> None:
+        self.messages = messages
+        self.uids = array("I", (one.uid for one in messages)) if uids is None else uids
+
+    def __len__(self) -> int:
+        return len(self.messages)
+
+    @cached_property
+    def names(self) -> blocks.Names:
+        """What they are known by in the cache."""
+        return blocks.names(self.uids, map(_base, self.messages))
 
 
 class Messages:

@@ -1,33 +1,32 @@
 """The prepared answers of messages in an account's cache, in tables of their own.
 
-What clients ask of many messages at once stands in narrow rows, so that what is long need not be passed over
-for it: what lists show, what SEARCH, SORT and THREAD compare, and header fields as some client chose them.
+What clients ask of many messages at once stands in blocks (store.blocks) or in narrow rows, so that what is
+long need not be passed over for it: what lists show, and what SEARCH, SORT and THREAD compare.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Final, Literal, NamedTuple
 
+from mailnode.message.listed import listed
 from mailnode.message.rendered import Rendered, dump_parts, load_parts
 from mailnode.message.searched import FIELDS, searched
+from mailnode.store import blocks
+from mailnode.store.blocks import TEXTS, Entry, Names, Text
 from mailnode.store.sql import Transaction, as_text, check
 from mailnode.store.uidlist import UID_END
 
 SCHEMA: Final = """
 CREATE TABLE rendered (
-    folder INTEGER NOT NULL, uid INTEGER NOT NULL, base TEXT NOT NULL,
-    body BLOB, header BLOB, octets INTEGER, preview BLOB, parts BLOB,
-    PRIMARY KEY (folder, uid)
+    id INTEGER PRIMARY KEY, base TEXT NOT NULL, octets INTEGER, header BLOB, parts BLOB,
+    bodystructure BLOB, envelope BLOB, preview BLOB, body BLOB
 );
-CREATE TABLE envelope (
-    folder INTEGER NOT NULL, uid INTEGER NOT NULL, base TEXT NOT NULL, envelope BLOB,
-    PRIMARY KEY (folder, uid)
-) WITHOUT ROWID;
-CREATE TABLE bodystructure (
-    folder INTEGER NOT NULL, uid INTEGER NOT NULL, base TEXT NOT NULL, bodystructure BLOB,
-    PRIMARY KEY (folder, uid)
-) WITHOUT ROWID;
+CREATE TABLE block (
+    id INTEGER PRIMARY KEY, uids BLOB NOT NULL, bases BLOB NOT NULL,
+    bodystructure BLOB, envelope BLOB, fields BLOB, preview BLOB, body BLOB
+);
 CREATE TABLE ordering (
     folder INTEGER NOT NULL, uid INTEGER NOT NULL, base TEXT NOT NULL, ordering BLOB,
     PRIMARY KEY (folder, uid)
@@ -37,26 +36,18 @@ CREATE TABLE searched (
     subject BLOB, "from" BLOB, "to" BLOB, cc BLOB, bcc BLOB,
     PRIMARY KEY (folder, uid)
 ) WITHOUT ROWID;
-CREATE TABLE choice (id INTEGER PRIMARY KEY, names TEXT NOT NULL UNIQUE);
-CREATE TABLE fields (
-    choice INTEGER NOT NULL, folder INTEGER NOT NULL, uid INTEGER NOT NULL, base TEXT NOT NULL, lines BLOB,
-    PRIMARY KEY (choice, folder, uid)
-) WITHOUT ROWID;
 """
 
 Prepared = Literal["envelope", "body", "bodystructure", "header", "octets", "preview"]
 
-_NARROW: Final = ("envelope", "bodystructure", "ordering")  # tables of one answer, of that name
-
-_OF_MESSAGES: Final = ("rendered", "searched", *_NARROW)
-
-_ANY_CHOICE: Final = "choice IN (SELECT id FROM choice)"
+_TEXTS: Final = ", ".join(TEXTS)
+_RENDERED: Final = tuple(text for text in TEXTS if text != "fields")
+_APART: Final = ", ".join(_RENDERED)
 
 WINDOW_ROWS: Final = 256
 WINDOW_OCTETS: Final = 262144
 SHORT: Final = 16384  # octets of an answer that is read together with many others
-CHOICES: Final = 4  # of header fields, which are kept
-_APART: Final = 4  # UIDs for each message that is asked for, whose rows may be passed over
+_BETWEEN: Final = 4  # UIDs for each message that is asked for, whose rows may be passed over
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +70,21 @@ class Column(NamedTuple):
 NO_ROWS: Final = Column((), (), ())
 
 
+def _id(folder: int, uid: int) -> int:
+    """The key of what is kept of a message."""
+    return folder << 32 | uid
+
+
+def _block_id(folder: int, number: int) -> int:
+    """The key of a block."""
+    return folder << 32 - blocks.BITS | number
+
+
 class PreparedTables:
-    """The tables of an open cache file. A folder is named by its number there."""
+    """The tables of an open cache file. A folder is named by its number there.
+
+    What is read raises ValueError for a row that makes no sense.
+    """
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
@@ -88,68 +92,106 @@ class PreparedTables:
     def _transaction(self) -> Transaction:
         return Transaction(self._db)
 
+    # Reading
+
     def rendered(self, folder: int, uid: int, base: str) -> Rendered | None:
-        """The prepared answers for a message, or None; raises ValueError for a row that makes no sense."""
+        """The prepared answers for a message, or None."""
         found = self._db.execute(
-            "SELECT ordering, envelope, body, bodystructure, header, octets, preview, parts"
-            " FROM rendered JOIN envelope USING (folder, uid, base)"
-            " JOIN bodystructure USING (folder, uid, base) JOIN ordering USING (folder, uid, base)"
-            " WHERE folder = ? AND uid = ? AND base = ?",
-            (folder, uid, as_text(base)),
+            f"SELECT ordering, octets, header, parts, {_APART} FROM rendered"
+            " JOIN ordering ON ordering.folder = ? AND ordering.uid = ? AND ordering.base = rendered.base"
+            " WHERE id = ? AND rendered.base = ?",
+            (folder, uid, _id(folder, uid), as_text(base)),
         ).fetchone()
         if found is None:
             return None
-        check(found, (bytes, bytes, bytes, bytes, bytes, int, bytes, bytes))
-        ordering, envelope, body, bodystructure, header, octets, preview, parts = found
-        return Rendered(ordering, envelope, body, bodystructure, header, octets, preview, load_parts(parts))
+        ordering, octets, header, parts, *apart = found
+        entry = self._entries(folder, blocks.number_of(uid)).get(uid)
+        if entry is None or entry.base != base:
+            return None
+        known = dict(zip(TEXTS, entry.texts, strict=True))
+        texts = {what: known[what] or other for what, other in zip(_RENDERED, apart, strict=True)}
+        check((octets, ordering, header, parts, *texts.values()), (int, *[bytes] * (3 + len(texts))))
+        return Rendered(
+            ordering=ordering,
+            octets=octets,
+            header=header,
+            parts=load_parts(parts),
+            **texts,
+        )
+
+    def _entries(self, folder: int, number: int) -> dict[int, Entry]:
+        """All that is in a block."""
+        row = self._block(folder, number)
+        return {} if row is None else blocks.unpacked(number, row)
+
+    def _block(self, folder: int, number: int) -> Sequence[Any] | None:
+        row: Sequence[Any] | None = self._db.execute(
+            f"SELECT uids, bases, {_TEXTS} FROM block WHERE id = ?", (_block_id(folder, number),)
+        ).fetchone()
+        return row
 
     def prepared(self, folder: int, uid: int, what: Prepared, rows: int) -> Window:
-        """One column of the prepared answers of `uid` and those after it, at most `rows` of them.
+        """One of the prepared answers of a message and of some neighbours.
 
-        Raises ValueError for a row that makes no sense.
+        Of what is not in blocks: of the message and those after it, at most so many `rows`.
         """
+        if what != "header" and what != "octets":
+            uids = blocks.uids_of(blocks.number_of(uid))
+            cells = (cell for row in self._blocks(folder, what, uid, uid) for cell in blocks.listed(row))
+            return Window(uids[0], uids[-1], {one: (base, text) for (one, base), text in cells if text})
         answers: dict[int, tuple[str, Any]] = {}
         kind = int if what == "octets" else bytes
         octets = 0
-        for found, base, value in self._db.execute(
-            f"SELECT uid, base, {what} FROM {_table(what)} WHERE folder = ? AND uid >= ? ORDER BY uid",
-            (folder, uid),
+        for found_id, base, value in self._db.execute(
+            f"SELECT id, base, {what} FROM rendered WHERE id BETWEEN ? AND ? ORDER BY id",
+            (_id(folder, uid), _id(folder, UID_END)),
         ):
             if type(value) is not kind:
                 raise ValueError("a row of the cache makes no sense")
-            answers[found] = base, value
+            last = found_id & UID_END
+            answers[last] = base, value
             octets += len(value) if isinstance(value, bytes) else 0
             if len(answers) >= rows or octets >= WINDOW_OCTETS:
-                return Window(uid, found, answers)
+                return Window(uid, last, answers)
         return Window(uid, UID_END, answers)
 
-    def column(self, folder: int, what: Prepared, first: int, last: int) -> Column:
-        """One column of the prepared answers of the messages from one UID to another, but for long ones.
+    def texts(self, folder: int, what: Text, first: int, last: int, wanted: Names) -> Sequence[bytes] | None:
+        """One text of messages from one UID to another, as blocks.chosen() gives them."""
+        return blocks.chosen(self._blocks(folder, what, first, last), wanted)
 
-        Raises ValueError for a row that makes no sense.
+    def _blocks(self, folder: int, what: Text, first: int, last: int) -> list[tuple[Any, ...]]:
+        return self._db.execute(
+            f"SELECT uids, bases, {what} FROM block WHERE id BETWEEN ? AND ? ORDER BY id",
+            (
+                _block_id(folder, blocks.number_of(first)),
+                _block_id(folder, blocks.number_of(last)),
+            ),
+        ).fetchall()
+
+    def column(self, folder: int, what: Prepared, first: int, last: int) -> Column:
+        """What stands in the rows of messages from one UID to another, but for long ones.
+
+        Of what is in blocks: what stands apart of them.
         """
         rows = self._db.execute(
-            f"SELECT uid, base, {what} FROM {_table(what)}"
-            f" WHERE folder = ? AND uid BETWEEN ? AND ? AND length({what}) <= {SHORT} ORDER BY uid",
-            (folder, first, last),
+            f"SELECT id & {UID_END}, base, {what} FROM rendered"
+            f" WHERE id BETWEEN ? AND ? AND length({what}) <= {SHORT} ORDER BY id",
+            (_id(folder, first), _id(folder, last)),
         ).fetchall()
-        return _column(rows, {int if what == "octets" else bytes})
+        return _column(rows, int if what == "octets" else bytes)
 
     def orderings(self, folder: int, first: int, last: int) -> Column:
-        """What SORT and THREAD compare of the messages from one UID to another.
-
-        Raises ValueError for a row that makes no sense.
-        """
+        """What SORT and THREAD compare of the messages from one UID to another."""
         rows = self._db.execute(
             "SELECT uid, base, ordering FROM ordering WHERE folder = ? AND uid BETWEEN ? AND ? ORDER BY uid",
             (folder, first, last),
         ).fetchall()
-        return _column(rows, {bytes})
+        return _column(rows, bytes)
 
     def holding(self, folder: int, name: bytes, needle: bytes, uids: Sequence[int]) -> Column:
         """Whether a text of message.searched has the needle in it, of messages in order of UID: 1 or 0.
 
-        There may be others among them. Raises ValueError for a row that makes no sense.
+        There may be others among them.
         """
         column = FIELDS[FIELDS.index(name)].decode("ascii")
         return self._searched(f'coalesce(instr("{column}", ?), 0) > 0', (needle, folder), uids)
@@ -160,27 +202,25 @@ class PreparedTables:
 
     def _searched(self, what: str, values: tuple[bytes | int, ...], uids: Sequence[int]) -> Column:
         where = "BETWEEN ? AND ?"
-        if uids[-1] - uids[0] < _APART * len(uids):
+        if uids[-1] - uids[0] < _BETWEEN * len(uids):
             values += (uids[0], uids[-1])
         else:
             where = f"IN ({','.join(map(str, uids))})"
         rows = self._db.execute(
             f"SELECT uid, base, {what} FROM searched WHERE folder = ? AND uid {where} ORDER BY uid", values
         ).fetchall()
-        return _column(rows, {int})
+        return _column(rows, int)
+
+    # Writing
 
     def save_rendered(self, folder: int, answers: Iterable[tuple[int, str, Rendered]]) -> None:
         """Keep prepared answers of messages, each with its UID and base name."""
         answers = list(answers)
         with self._transaction():
-            for name in _NARROW:
-                self._db.executemany(
-                    f"REPLACE INTO {name} VALUES (?, ?, ?, ?)",
-                    (
-                        (folder, uid, as_text(base), getattr(rendered, name))
-                        for uid, base, rendered in answers
-                    ),
-                )
+            self._db.executemany(
+                "REPLACE INTO ordering VALUES (?, ?, ?, ?)",
+                ((folder, uid, as_text(base), rendered.ordering) for uid, base, rendered in answers),
+            )
             self._db.executemany(
                 "REPLACE INTO searched VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
@@ -191,70 +231,84 @@ class PreparedTables:
                 ),
             )
             self._db.executemany(
-                "REPLACE INTO rendered VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                f"REPLACE INTO rendered (id, base, octets, header, parts, {_APART})"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     (
-                        folder,
-                        uid,
+                        _id(folder, uid),
                         as_text(base),
-                        rendered.body,
-                        rendered.header,
                         rendered.octets,
-                        rendered.preview,
+                        rendered.header,
                         dump_parts(rendered.parts),
+                        *(None if blocks.fits(text) else text for text in _of(rendered, _RENDERED)),
                     )
                     for uid, base, rendered in answers
                 ),
             )
+            fresh = {uid: Entry(base, tuple(_of(rendered, TEXTS))) for uid, base, rendered in answers}
+            for number, uids in groupby(sorted(fresh), blocks.number_of):
+                more = {uid: fresh[uid] for uid in uids}
+                row = self._block(folder, number)
+                self._put(folder, number, blocks.with_more(number, row, more) if row else blocks.packed(more))
 
-    def fields(self, folder: int, names: str, first: int, last: int) -> Column:
-        """The fields of these names of the messages from one UID to another, as they were kept.
-
-        None for a header that is not ASCII. Raises ValueError for a row that makes no sense.
-        """
-        rows = self._db.execute(
-            "SELECT uid, base, lines FROM fields WHERE folder = ? AND uid BETWEEN ? AND ?"
-            " AND choice = (SELECT id FROM choice WHERE names = ?) ORDER BY uid",
-            (folder, first, last, names),
-        ).fetchall()
-        return _column(rows, {bytes, type(None)})
-
-    def save_fields(self, folder: int, names: str, rows: Iterable[tuple[int, str, bytes | None]]) -> None:
-        """Keep them: UID, base name, fields. When there are too many choices the first is forgotten.
-
-        The last one stays, so no number is given twice.
-        """
-        with self._transaction():
-            self._db.execute("INSERT OR IGNORE INTO choice (names) VALUES (?)", (names,))
-            (choice,) = self._db.execute("SELECT id FROM choice WHERE names = ?", (names,)).fetchone()
-            kept = [one for (one,) in self._db.execute("SELECT id FROM choice ORDER BY id DESC").fetchall()]
-            for other in kept[CHOICES:]:
-                self._db.execute("DELETE FROM fields WHERE choice = ?", (other,))
-                self._db.execute("DELETE FROM choice WHERE id = ?", (other,))
-            self._db.executemany(
-                "REPLACE INTO fields VALUES (?, ?, ?, ?, ?)",
-                ((choice, folder, uid, as_text(base), lines) for uid, base, lines in rows),
-            )
+    def _put(self, folder: int, number: int, row: Sequence[bytes]) -> None:
+        self._db.execute(
+            f"REPLACE INTO block (id, uids, bases, {_TEXTS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (_block_id(folder, number), *row),
+        )
 
     def _forget_prepared(self, folder: int) -> None:
-        for table in _OF_MESSAGES:
+        for table in ("ordering", "searched"):
             self._db.execute(f"DELETE FROM {table} WHERE folder = ?", (folder,))
-        self._db.execute(f"DELETE FROM fields WHERE {_ANY_CHOICE} AND folder = ?", (folder,))
+        bounds = (_id(folder, 0), _id(folder, UID_END))
+        self._db.execute("DELETE FROM rendered WHERE id BETWEEN ? AND ?", bounds)
+        bounds = (_block_id(folder, 0), _block_id(folder, blocks.number_of(UID_END)))
+        self._db.execute("DELETE FROM block WHERE id BETWEEN ? AND ?", bounds)
 
-    def _forget_message(self, folder: int, uid: int) -> None:
-        for table in _OF_MESSAGES:
-            self._db.execute(f"DELETE FROM {table} WHERE folder = ? AND uid = ?", (folder, uid))
-        self._db.execute(f"DELETE FROM fields WHERE {_ANY_CHOICE} AND folder = ? AND uid = ?", (folder, uid))
+    def _forget_messages(self, folder: int, uids: Sequence[int]) -> None:
+        for table in ("ordering", "searched"):
+            self._db.executemany(
+                f"DELETE FROM {table} WHERE folder = ? AND uid = ?", ((folder, uid) for uid in uids)
+            )
+        self._db.executemany("DELETE FROM rendered WHERE id = ?", ((_id(folder, uid),) for uid in uids))
+        for number, _ in groupby(sorted(uids), blocks.number_of):
+            self._tidy(folder, number)
+
+    def _tidy(self, folder: int, number: int) -> None:
+        """Write a block anew where at least half of it is of messages that are gone.
+
+        So what a block holds in vain is bounded, and to write it costs as much as a few messages, for each.
+        """
+        within = blocks.uids_of(number)
+        rows = self._db.execute(
+            "SELECT uid FROM message WHERE folder = ? AND uid BETWEEN ? AND ?",
+            (folder, within[0], within[-1]),
+        ).fetchall()
+        found = self._db.execute(
+            f"SELECT length(uids) / {blocks.OCTETS} FROM block WHERE id = ?", (_block_id(folder, number),)
+        ).fetchone()
+        if found is None:
+            return
+        check(found, (int,))
+        if 2 * len(rows) > found[0]:
+            return
+        there = {uid for (uid,) in rows}
+        left = {uid: entry for uid, entry in self._entries(folder, number).items() if uid in there}
+        if left:
+            self._put(folder, number, blocks.packed(left))
+        else:
+            self._db.execute("DELETE FROM block WHERE id = ?", (_block_id(folder, number),))
 
 
-def _table(what: Prepared) -> str:
-    return what if what in _NARROW else "rendered"
+def _of(rendered: Rendered, texts: Sequence[Text]) -> Iterator[bytes]:
+    """These texts of a message."""
+    return (listed(rendered.header) if what == "fields" else getattr(rendered, what) for what in texts)
 
 
-def _column(rows: list[tuple[int, str, Any]], kinds: set[type]) -> Column:
+def _column(rows: list[tuple[int, str, Any]], kind: type) -> Column:
     if not rows:
         return NO_ROWS
     uids, bases, values = zip(*rows, strict=True)
-    if not kinds.issuperset(map(type, values)):
+    if not {kind}.issuperset(map(type, values)):
         raise ValueError("a row of the cache makes no sense")
     return Column(uids, bases, values)

@@ -18,7 +18,7 @@ from mailnode.store.context import Context
 from mailnode.store.download import NONE, Download, measure
 from mailnode.store.errors import NoSuchMessage, Unread
 from mailnode.store.index import UNKNOWN
-from mailnode.store.messages import Message
+from mailnode.store.messages import Message, Several
 from mailnode.store.prepared_tables import Prepared
 from mailnode.store.preparing import Piece, prepare_some
 from mailnode.store.synchronised import Synchronised
@@ -89,6 +89,9 @@ class Reading(Synchronised):
         Raises NoSuchMessage, and Unread where one of several would have to be read that is not small.
         """
         messages = self._messages.each(uids)
+        octets = [message.octets for message in messages]
+        if UNKNOWN not in octets:
+            return octets
         counted: list[Message] = []
         try:
             for message in messages:
@@ -125,6 +128,9 @@ class Reading(Synchronised):
     def internal_dates(self, uids: Sequence[int]) -> list[float]:
         """INTERNALDATE of many messages. Raises NoSuchMessage."""
         messages = self._messages.each(uids)
+        dates = [message.internal_date for message in messages]
+        if UNKNOWN not in dates:
+            return dates
         return [
             self.internal_date(one.uid) if one.internal_date == UNKNOWN else one.internal_date
             for one in messages
@@ -178,7 +184,7 @@ class Reading(Synchronised):
         messages = self._messages.each(uids)
         unknown = [message for message in messages if message.download is None]
         if unknown:
-            headers = self._answers.column(messages, "header") if len(messages) > 1 else None
+            headers = self._answers.column(Several(messages), "header") if len(messages) > 1 else None
             if headers is not None:
                 return list(map(bytes.isascii, headers))
             plain = filenames.is_plain
@@ -308,19 +314,19 @@ class Reading(Synchronised):
         found = self._answers.one(self._listed(uid), what)
         return getattr(self.rendered(uid), what) if found is None else found
 
-    def column(self, uids: Sequence[int], what: Prepared) -> Sequence[Any]:
-        """One of the prepared answers of each of some neighbours, which are named in order of UID.
+    def column(self, some: Several, what: Prepared) -> Sequence[Any]:
+        """One of the prepared answers of each of some messages, which were there a moment ago.
 
-        Raises Unread where one of them has to be read first, or is long, and NoSuchMessage.
+        Raises Unread where one of them has to be read first, or is long.
         """
-        found = self._answers.column(self._messages.each(uids), what)
+        found = self._answers.column(some, what)
         if found is None:
             raise Unread
         return found
 
-    def fields(self, uids: Sequence[int], names: Sequence[bytes]) -> Sequence[bytes | None]:
+    def fields(self, some: Several, names: Sequence[bytes]) -> Sequence[bytes | None]:
         """The header fields of these names, of messages as column(); None for a header that is not ASCII."""
-        found = self._answers.fields(self._messages.each(uids), names)
+        found = self._answers.fields(some, names)
         if found is None:
             raise Unread
         return found

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailnode.message.date import internal_date, parse_date, parse_internal_date
+from mailnode.message.date import internal_date, internal_dates, parse_date, parse_internal_date
 from mailnode.wire.errors import BadSyntax
 
 
@@ -73,6 +73,14 @@ class InternalDateTests(SynchronousTestCase):
         self.assertEqual(internal_date(0), b'"01-Jan-1970 00:00:00 +0000"')
         self.assertEqual(internal_date(-1e18), b'"01-Jan-1900 00:00:00 +0000"')
         self.assertEqual(internal_date(1e18)[-16:], b' 23:59:59 +0000"')
+
+    @given(st.lists(st.floats(-3e9, 3e11), max_size=4))
+    def test_many(self, seconds: list[float]) -> None:
+        """Each of many as if it were alone, also where one is out of bounds."""
+        self.assertEqual(internal_dates(seconds), list(map(internal_date, seconds)))
+        for one, text in zip(seconds, internal_dates(seconds), strict=True):
+            if 0 <= one < 253370764799:
+                self.assertEqual(parse_internal_date(text), int(one))
 
     def test_parse(self) -> None:
         """A one-digit day has a space, the zone counts, quotes may be there."""

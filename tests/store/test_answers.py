@@ -2,13 +2,18 @@
 
 import contextlib
 import os
+from collections.abc import Iterable
+from typing import Any
 from unittest import mock
 
+from mailnode.store import blocks
+from mailnode.store.blocks import LONGEST, TEXTS
 from mailnode.store.body import SMALL, Body
 from mailnode.store.errors import NoSuchMessage, Unread
 from mailnode.store.index import Index
 from mailnode.store.mailbox import Mailbox
-from mailnode.store.prepared_tables import CHOICES, SHORT
+from mailnode.store.messages import Several
+from mailnode.store.prepared_tables import SHORT, Prepared
 from mailnode.store.values import INBOX
 from tests.store.support import StoreTestCase
 
@@ -29,8 +34,8 @@ class FortyCase(StoreTestCase):
 class WindowTests(FortyCase):
     """Answers of one message after the other."""
 
-    def looks(self, *uids: int) -> list[int]:
-        """Ask for the envelopes of messages; gives how many came with each look at the cache."""
+    def looks(self, what: Prepared, *uids: int) -> list[int]:
+        """Ask for the answers of messages; gives how many came with each look at the cache."""
         looked: list[int] = []
         prepared = Index.prepared
 
@@ -41,24 +46,31 @@ class WindowTests(FortyCase):
 
         with mock.patch.object(Index, "prepared", noting):
             for uid in uids:
-                self.assertIn(b'"hello"', self.mailbox.prepared(uid, "envelope"))
+                self.assertIn(b"hello", self.mailbox.prepared(uid, what))
         return looked
 
     def test_in_order(self) -> None:
-        """Who asks for all gets a few, and then as many as a window holds."""
-        self.assertEqual(self.looks(*range(1, 41)), [8, 32])
+        """Who asks for all gets a few, and then as many as a window holds; all that are in a block."""
+        self.assertEqual(self.looks("header", *range(1, 41)), [8, 32])
+        self.assertEqual(self.looks("envelope", *range(1, 41)), [40])
 
     def test_far_apart(self) -> None:
         """Who asks here and there gets a few each time."""
-        self.assertEqual(self.looks(1, 12, 30, 5), [8, 8, 8, 8])
+        self.assertEqual(self.looks("header", 1, 12, 30, 5), [8, 8, 8, 8])
+        self.assertEqual(self.looks("envelope", 1, 12, 30, 5), [40])
 
     def test_again(self) -> None:
         """What came with the last look is there; what is made is seen."""
-        self.assertEqual(self.looks(2, 3, 2, 9), [8])
+        self.assertEqual(self.looks("header", 2, 3, 2, 9), [8])
         self.append(self._open[0])
-        self.assertEqual(self.looks(41), [0])
+        self.assertEqual(self.looks("header", 41), [0])
         self.mailbox.save_prepared()
-        self.assertEqual(self.looks(41), [1])
+        self.assertEqual(self.looks("header", 41), [1])
+        self.assertEqual(self.looks("envelope", 41, 2), [41])
+        self.append(self._open[0])
+        self.assertEqual(self.looks("envelope", 42), [])
+        self.mailbox.save_prepared()
+        self.assertEqual(self.looks("envelope", 42), [42])
 
     def test_what_is_ready(self) -> None:
         """A message that nobody has read yet has nothing ready, and one that was read has, cached or not."""
@@ -75,87 +87,106 @@ class WindowTests(FortyCase):
 class NeighbourTests(FortyCase):
     """Answers of many messages that follow each other."""
 
-    def fields(self, *names: bytes, last: int = 40) -> list[bytes | None]:
-        """What was asked for twice is kept."""
-        self.mailbox.fields(range(1, last + 1), names)
-        return list(self.mailbox.fields(range(1, last + 1), names))
+    def column(self, uids: Iterable[int], what: Prepared) -> list[Any]:
+        return list(self.mailbox.column(Several(self.mailbox.each(uids)), what))
 
-    def looked_up(self, *names: bytes) -> bool:
-        """Ask for fields; gives whether headers had to be looked at."""
-        with mock.patch.object(Index, "column", side_effect=AssertionError):
-            try:
-                self.fields(*names)
-            except AssertionError:
-                return True
-        return False
+    def fields(self, *names: bytes, uids: Iterable[int] = range(1, 41)) -> list[bytes | None]:
+        return list(self.mailbox.fields(Several(self.mailbox.each(uids)), names))
 
     def test_column(self) -> None:
-        """One look at the cache; where it does not know all of them, or one is long, nobody gets anything."""
-        self.assertEqual(len(self.mailbox.column(range(1, 41), "envelope")), 40)
-        self.assertEqual(set(self.mailbox.column(range(3, 9), "octets")), {self.mailbox.octets(1)})
+        """Where the cache does not know all of them, or one is long, nobody gets anything."""
+        self.assertEqual(len(self.column(range(1, 41), "envelope")), 40)
+        self.assertEqual(set(self.column(range(3, 9), "octets")), {self.mailbox.octets(1)})
         self.append(self._open[0])
-        self.assertRaises(Unread, self.mailbox.column, range(1, 42), "envelope")
+        self.assertRaises(Unread, self.column, range(1, 42), "envelope")
         self.append(self._open[0], message=b"Subject: " + b"x" * SHORT + b"\r\n\r\n")
         self.mailbox.prepare_some(10_000)
-        self.assertEqual(len(self.mailbox.column(range(1, 42), "header")), 41)
-        self.assertRaises(Unread, self.mailbox.column, range(1, 43), "header")
-        self.assertRaises(NoSuchMessage, self.mailbox.column, range(1, 44), "octets")
+        self.assertEqual(len(self.column(range(1, 42), "header")), 41)
+        for what in ("header", "envelope"):
+            self.assertRaises(Unread, self.column, range(1, 43), what)
+        self.assertEqual(len(self.column(range(1, 43), "bodystructure")), 42)
 
-    def test_fields_are_kept(self) -> None:
-        """Who asks again, for the same names in whatever order, has no header looked at."""
-        self.assertEqual(self.fields(b"Subject", b"none"), [b"Subject: hello\r\n\r\n"] * 40)
-        self.assertFalse(self.looked_up(b"NONE", b"subject", b"none"))
-        self.assertTrue(self.looked_up(b"subject"))
-        self.assertEqual(self.fields(b"none", b"Subject"), [b"Subject: hello\r\n\r\n"] * 40)
+    def test_apart(self) -> None:
+        """What has no place in a block stands apart, and comes with the others."""
+        self.append(self._open[0], message=b"Subject: " + b"x" * LONGEST + b"\r\n\r\n")
+        self.append(self._open[0])
+        self.append(self._open[0], message=b"Subject: \x01 %d\r\n\r\n")
+        self.mailbox.prepare_some(10_000)
+        for uids in (range(1, 44), range(40, 44), range(41, 42), (1, 41)):
+            for what in ("envelope", "bodystructure", "body", "preview"):
+                alone = [getattr(self.mailbox.rendered(uid), what) for uid in uids]
+                self.assertEqual(self.column(uids, what), alone, (uids, what))
+                self.assertEqual([self.mailbox.prepared(uid, what) for uid in uids], alone, (uids, what))
 
-    def test_once_is_not_kept(self) -> None:
-        """Fields that were asked for once are not kept, nor are those of messages that came since."""
-        index = self.mailbox._context.index()
-        self.mailbox.fields(range(1, 21), (b"subject",))
-        self.mailbox.fields(range(21, 41), (b"subject",))
-        self.assertEqual(index.fields(1, "subject", 1, 100).uids, ())
-        self.mailbox.fields(range(21, 41), (b"subject",))
-        self.assertEqual(len(index.fields(1, "subject", 1, 100).uids), 20)
-        for number in range(100):
-            self.mailbox.fields((1,), (b"x%d" % number,))
-        self.assertLess(len(self.mailbox._answers._chosen), 100)
-
-    def test_few_choices_are_kept(self) -> None:
-        """The one that came first goes for one too many."""
-        for number in range(CHOICES + 1):
-            self.fields(b"subject", b"x%d" % number)
-        looked = [self.looked_up(b"subject", b"x%d" % number) for number in range(CHOICES + 1)]
-        self.assertEqual(looked, [True] + [False] * CHOICES)
-
-    def test_not_ascii(self) -> None:
-        """Of a header that is not ASCII nothing is kept: it depends on the client what is read."""
+    def test_fields(self) -> None:
+        """Of what lists show, no header is looked at; None where one has to be."""
         self.append(self._open[0], message=b"Subject: hi\r\nX: \xc3\xa4\r\n\r\n")
         self.mailbox.prepare_some(10_000)
-        for _ in range(2):
-            self.assertEqual(self.fields(b"subject", last=41)[39:], [b"Subject: hello\r\n\r\n", None])
-
-    def test_go_with_the_message(self) -> None:
-        """No row stays of a message that is gone, and another message is not taken for it."""
-        self.fields(b"subject")
-        index = self.mailbox._context.index()
-        self.mailbox.set_flags([40], "add", frozenset(("\\Deleted",)))
-        self.mailbox.expunge([40])
-        self.assertEqual(len(index.fields(1, "subject", 1, 100).uids), 39)
-        index._db.execute("UPDATE fields SET base = 'other' WHERE uid = 3")
+        hello = b"Subject: hello\r\n\r\n"
         with mock.patch.object(Index, "column", side_effect=AssertionError):
-            self.assertRaises(AssertionError, self.mailbox.fields, range(1, 40), (b"subject",))
-            self.assertEqual(len(self.mailbox.fields(range(4, 40), (b"subject",))), 36)
+            self.assertEqual(self.fields(b"subject", b"CC"), [hello] * 40)
+            self.assertEqual(self.fields(b"cc", uids=(1, 40)), [b"\r\n"] * 2)
+            self.assertEqual(self.fields(b"Subject", uids=range(40, 42)), [hello, None])
+            self.assertRaises(AssertionError, self.fields, b"X")
+        self.assertEqual(self.fields(b"Subject", b"X", uids=range(40, 42)), [hello, None])
+
+    def test_go_with_the_messages(self) -> None:
+        """Of what is gone no more stays than there is of others; a block of which nothing is left goes."""
+        for _ in range(40):
+            self.append(self._open[0])
+        self.mailbox.prepare_some(10_000)
+        for gone, left in (
+            (range(1, 32), [63, 17]),
+            ([32], [31, 17]),
+            (range(65, 73), [31, 17]),
+            ([80], [31, 8]),
+            ([64, *range(73, 80)], [31]),
+        ):
+            self.mailbox.expunge(gone)
+            kept = [blocks.unpacked(number, row) for number, row in enumerate(self.blocks())]
+            self.assertEqual(list(map(len, kept)), left, gone)
+            self.assertEqual(len(self.column(self.mailbox.uids, "envelope")), len(self.mailbox.uids))
+        rows = self.mailbox._context.index()._db.execute("SELECT count(*) FROM rendered").fetchone()
+        self.assertEqual(rows, (len(self.mailbox.uids),))
+
+    def blocks(self) -> list[Any]:
+        db = self.mailbox._context.index()._db
+        return db.execute(f"SELECT uids, bases, {', '.join(TEXTS)} FROM block ORDER BY id").fetchall()
+
+    def test_another_message(self) -> None:
+        """An answer is that of a message of this UID and this base name."""
+        db = self.mailbox._context.index()._db
+        ((uids, bases),) = db.execute("SELECT uids, bases FROM block").fetchall()
+        for column, untrue in (("uids", uids[4:] + b"\x29\0\0\0"), ("bases", bases[:-1] + b"x")):
+            db.execute(f"UPDATE block SET {column} = ?", (untrue,))
+            self.mailbox._answers._windows.clear()
+            for some in (range(1, 41), (1, 40), (40,)):
+                self.assertRaises(Unread, self.column, some, "envelope")
+                self.assertRaises(Unread, self.fields, b"subject", uids=some)
+            self.assertIn(b"hello", self.mailbox.prepared(40, "envelope"))
+            self.mailbox.save_prepared()
+            db.execute("UPDATE block SET uids = ?, bases = ?", (uids, bases))
 
     def test_nonsense(self) -> None:
-        """A row that makes no sense is made again, with the cache that it stood in."""
-        for damage in ("envelope SET envelope = 7", "fields SET lines = 7", "rendered SET header = 'text'"):
-            self.fields(b"subject")
-            self.mailbox._context.index()._db.execute(f"UPDATE {damage} WHERE uid = 3")
-            for what in ("envelope", "header"):
+        """What makes no sense is made again, with the cache that it stood in."""
+        for damage in (
+            "block SET envelope = 7",
+            "block SET fields = NULL",
+            "block SET bases = x'2f'",
+            "block SET uids = x'00'",
+            "block SET envelope = x'61'",
+            "rendered SET header = 'text' WHERE id & 63 = 3",
+        ):
+            self.mailbox._context.index()._db.execute(f"UPDATE {damage}")
+            for some in (range(1, 41), range(3, 6), (3, 9)):
+                for what in ("envelope", "header"):
+                    with contextlib.suppress(Unread):
+                        self.column(some, what)
                 with contextlib.suppress(Unread):
-                    self.mailbox.column(range(1, 41), what)
-            with contextlib.suppress(Unread):
-                self.fields(b"subject")
+                    self.fields(b"subject", uids=some)
+            for uid in (3, 9):
+                self.assertIn(b"hello", self.mailbox.prepared(uid, "envelope"))
+                self.assertIn(b"hello", self.mailbox.prepared(uid, "header"))
             self.mailbox = self._open[0].mailbox(INBOX)
             while self.mailbox.prepare_some(10_000).more:
                 pass
@@ -163,17 +194,35 @@ class NeighbourTests(FortyCase):
                 self.mailbox.rendered(uid)
             self.mailbox.save_prepared()
             self.assertEqual(self.fields(b"subject"), [b"Subject: hello\r\n\r\n"] * 40, damage)
+            self.assertEqual(len(self.column(range(1, 41), "envelope")), 40, damage)
+
+    def test_two_processes(self) -> None:
+        """Who adds to a block leaves what another process has put there, before it and behind it."""
+        other = self.account().mailbox(INBOX)
+        other.sync()
+        for _ in range(2):
+            self.append(self._open[0])
+        self.mailbox.sync()
+        other.sync()
+        self.mailbox.rendered(41)
+        other.rendered(42)
+        self.mailbox.expunge([3])
+        other.save_prepared()
+        self.mailbox.save_prepared()
+        (row,) = self.blocks()
+        self.assertEqual(list(blocks.unpacked(0, row)), list(range(1, 43)))
+        self.assertEqual(len(self.column([*range(1, 3), *range(4, 43)], "envelope")), 41)
 
     def test_a_cache_of_another_form(self) -> None:
         """All tables are made anew, whatever they held."""
-        self.fields(b"subject")
         self.mailbox._context.index()._db.execute("PRAGMA user_version = 1")
         self._open[0].close()
-        mailbox = self.account().mailbox(INBOX)
-        self.assertRaises(Unread, mailbox.column, range(1, 41), "envelope")
-        while mailbox.prepare_some(10_000).more:
+        self.mailbox = self.account().mailbox(INBOX)
+        self.mailbox.sync()
+        self.assertRaises(Unread, self.column, range(1, 41), "envelope")
+        while self.mailbox.prepare_some(10_000).more:
             pass
-        self.assertEqual(list(mailbox.fields(range(1, 41), (b"subject",))), [b"Subject: hello\r\n\r\n"] * 40)
+        self.assertEqual(self.fields(b"subject"), [b"Subject: hello\r\n\r\n"] * 40)
 
 
 class SearchedTests(FortyCase):

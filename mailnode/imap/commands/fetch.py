@@ -3,7 +3,7 @@
 RFC 4466 section 2.4; of what has changed (RFC 7162 section 3.1.4), and a range of it (RFC 9394 section 3.3).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,10 +13,12 @@ from mailnode.imap.commands import arguments
 from mailnode.imap.fetch_items import FLAGS, MODSEQ, UID, Attribute, Item, Text
 from mailnode.imap.noted import Marked
 from mailnode.imap.replies import Refused, Reply, no, ok
+from mailnode.imap.rows import Rows
 from mailnode.imap.selected import Selected, uses_modseqs
 from mailnode.imap.session import Session
 from mailnode.imap.subject import Subject
 from mailnode.store.acl import may_set
+from mailnode.store.blocks import whole
 from mailnode.store.errors import NoSuchMessage, Unread
 from mailnode.store.values import SEEN
 from mailnode.wire.errors import BadSyntax
@@ -27,7 +29,9 @@ from mailnode.wire.imap.sequence import Positions, SequenceSet, runs
 
 BATCH = 128  # messages that are marked as seen at once, before their texts are sent
 _FEW = 4  # messages that are asked for one by one
-ROWS = 16  # responses that are handed on at once
+FEWER = 16  # among which one may be that delays no more than these
+_LONG = 8  # of so many or fewer that are asked together each may be long
+PIECE = 262144  # octets that are handed on at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,50 +167,69 @@ class Answers:
     def chunks(self) -> Iterator[bytes]:
         """All responses."""
         sees = self.fetch.sees and not self.view.read_only and may_set(self.view.mailbox.rights, SEEN)
+        together = self.fetch.together
+        most = BATCH if sees else max(BATCH, together)
         for span in self.positions:
-            for start in range(span.start, span.stop, BATCH):
-                batch = range(start, min(start + BATCH, span.stop))
+            start = span.start
+            while start < span.stop:
+                batch = self._stretch(start, min(start + most, span.stop))
+                start = batch.stop
                 if sees:
                     self._mark_seen(batch)
-                alone = len(batch) <= _FEW or self.fetch.together <= 1 or self._changed
-                yield from self._one_by_one(batch) if alone else self._together(batch)
+                alone = len(batch) <= _FEW or together <= 1 or self._changed
+                yield from self._one_by_one(batch) if alone else self._together(batch, together)
+
+    def _stretch(self, start: int, stop: int) -> range:
+        """Positions from `start` to `stop`, or a little less: what the store keeps together."""
+        return range(start, whole(self.view.uids, start, stop))
 
     def _one_by_one(self, positions: range) -> Iterator[bytes]:
         for position in positions:
             yield from self._response(position)
 
-    def _together(self, batch: range) -> Iterator[bytes]:
+    def _together(self, batch: range, together: int) -> Iterator[bytes]:
         """The responses for some neighbours, many at once where that can be."""
         at = batch.start
         while at < batch.stop:
-            rows, alone = self._rows(range(at, min(at + self.fetch.together, batch.stop)))
-            if self.fetch.together < ROWS:
-                yield from rows
-            else:
-                yield from (b"".join(rows[start : start + ROWS]) for start in range(0, len(rows), ROWS))
-            yield from self._one_by_one(alone)
-            at += len(rows) + len(alone)
+            some = self._stretch(at, min(at + together, batch.stop))
+            yield from self._at_once(some) if together > _LONG else self._one_after_the_other(some)
+            at = some.stop
 
-    def _rows(self, positions: range) -> tuple[list[bytes], range]:
-        """The responses for the first of some neighbours, and what positions come next, to be asked alone."""
-        rows: list[bytes] = []
-        items = [item for item in self.fetch.items if isinstance(item, Attribute | Text)]
-        named = b" ".join(item.label.replace(b"%", b"%%") + b" %b" for item in items)
+    def _at_once(self, positions: range) -> Iterator[bytes]:
+        """The responses for some neighbours; where not all can be asked together, for fewer of them."""
         try:
-            messages = self.view.messages(positions)
-            columns = [item.values(self.view, messages) for item in items]
+            joined = self._rows(positions).together()
         except (NoSuchMessage, OSError, Unread):
-            return rows, positions
-        numbers: Iterable[int] = range(positions.start + 1, positions.stop + 1)
-        start = b"* %d FETCH ("
+            for start in range(positions.start, positions.stop, FEWER):
+                some = range(start, min(start + FEWER, positions.stop))
+                yield from self._at_once(some) if some != positions else self._one_by_one(some)
+            return
+        for start in range(0, len(joined), PIECE):
+            yield joined[start : start + PIECE]
+
+    def _one_after_the_other(self, positions: range) -> Iterator[bytes]:
+        """The same where they are long: each is read when the one before it has been handed on."""
+        at = positions.start
+        while at < positions.stop:
+            try:
+                for row in self._rows(range(at, positions.stop)):
+                    at += 1
+                    yield row
+            except (NoSuchMessage, OSError, Unread):
+                yield from self._response(at)
+                at += 1
+
+    def _rows(self, positions: range) -> Rows:
+        """The responses for some neighbours."""
+        some = self.view.neighbours(positions)
         if uidonly.is_on(self.view.enabled):
-            numbers, start = (message.uid for message in messages), b"* %d UIDFETCH ("
-        try:
-            for row in map((start + named + b")\r\n").__mod__, zip(numbers, *columns, strict=True)):
-                rows.append(row)  # those before an error are kept
-        except (NoSuchMessage, OSError, Unread):
-            return rows, positions[len(rows) : len(rows) + 1]
-        return rows, positions[:0]
+            rows = Rows(b"* %d UIDFETCH (", some.uids)
+        else:
+            rows = Rows(b"* %d FETCH (", range(positions.start + 1, positions.stop + 1))
+        for item in self.fetch.items:
+            if isinstance(item, Attribute | Text):  # no other can be got together
+                rows.add(item.label, item.form, item.columns(self.view, some))
+        return rows
 
     def _mark_seen(self, batch: range) -> None:
         mailbox = self.view.mailbox
