@@ -210,9 +210,11 @@ class _Tree:
 
     def _set_mark(self) -> None:
         """Look only for lines that begin as all open boundaries do; 70 octets are the most of a legal one."""
-        first, last = min(self._boundaries, default=b""), max(self._boundaries, default=b"")
-        alike = takewhile(lambda pair: pair[0] == pair[1], zip(first[:70], last[:70], strict=False))
-        self._mark = b"\n--" + bytes(octet for octet, _ in alike)
+        first, last = min(self._boundaries, default=b"")[:70], max(self._boundaries, default=b"")[:70]
+        if first != last:
+            alike = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+            first = bytes(octet for octet, _ in alike)
+        self._mark = b"\n--" + first
 
     def _close(self, depth: int, end: int) -> None:
         """End every part from `depth` up at `end`, or behind what they hold already."""

@@ -4,13 +4,14 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from mailnode.message import mime, structure
+from mailnode.message import mime
 from mailnode.message.envelope import envelope
 from mailnode.message.header import scan
 from mailnode.message.mime import Part
 from mailnode.message.ordering import ordering
 from mailnode.message.parameters import Disposition, Parameters
 from mailnode.message.preview import preview
+from mailnode.message.structure import structures
 from mailnode.message.wire_form import to_wire
 from mailnode.wire.imap.writer import string
 
@@ -37,11 +38,12 @@ def render(data: bytes, verbatim: bool = False) -> Rendered:
     root = mime.parse(data, verbatim)
     header = to_wire(data[: root.body_start], verbatim)
     fields = scan(data, 0, root.body_start)
+    body, bodystructure = structures(root)
     return Rendered(
         ordering=ordering(fields),
         envelope=envelope(fields),
-        body=structure.body(root),
-        bodystructure=structure.bodystructure(root),
+        body=body,
+        bodystructure=bodystructure,
         header=header,
         octets=len(header) + root.octets,
         preview=string(preview(data, root).encode("utf-8", "replace")),
