@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final
 
 from mailnode.message.lexical import without_comments
+from mailnode.message.remembered import remembered
 from mailnode.wire.abnf import number
 from mailnode.wire.errors import BadSyntax
 
@@ -44,6 +45,7 @@ _DATE_TIME = re.compile(
 )
 
 
+@remembered
 def parse_date(value: bytes) -> datetime | None:
     """The moment an unfolded Date field names, with its zone; None for anything that is not a date.
 
@@ -136,6 +138,7 @@ def _year(digits: bytes) -> int:
     return year + 1900 if len(digits) < 4 else year
 
 
+@functools.lru_cache(maxsize=64)
 def _zone(offset: bytes | None, name: bytes | None) -> timezone:
     if offset is None:
         return timezone(timedelta(hours=_ZONES.get((name or b"").lower(), 0)))
