@@ -30,10 +30,11 @@ _SIGNATURE: Final = "--"
 # What is not seen: control characters but white space, soft hyphens, marks without width, what would turn the
 # direction of the text behind the preview, and marks for objects.
 _CONTROLS: Final = [code for code in (*range(0x20), *range(0x7F, 0xA0)) if not chr(code).isspace()]
-_UNSEEN: Final = dict.fromkeys(
-    (*_CONTROLS, 0xAD, 0x34F, 0x61C, 0x180E, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F),
-     *range(0x2060, 0x2070), 0xFEFF, *range(0xFFF9, 0xFFFD))
+_CODES: Final = (
+    *_CONTROLS, 0xAD, 0x34F, 0x61C, 0x180E, 0x200B, 0x200E, 0x200F, *range(0x202A, 0x202F),
+    *range(0x2060, 0x2070), 0xFEFF, *range(0xFFF9, 0xFFFD),
 )  # fmt: skip
+_UNSEEN = re.compile(f"[{''.join(map(chr, _CODES))}]+")
 _JOINERS: Final = "\u200c\u200d"  # they shape letters and emoji, and are nothing between blanks
 
 
@@ -126,5 +127,5 @@ def _words(text: str) -> Iterator[str]:
     while start < len(text):
         blank = _BLANK.search(text, start + LIMIT)
         end = blank.start() if blank else len(text)
-        yield from text[start:end].translate(_UNSEEN).split()
+        yield from _UNSEEN.sub("", text[start:end]).split()
         start = end

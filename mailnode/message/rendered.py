@@ -6,7 +6,6 @@ from typing import Any
 
 from mailnode.message import mime
 from mailnode.message.envelope import envelope
-from mailnode.message.header import scan
 from mailnode.message.mime import Part
 from mailnode.message.ordering import ordering
 from mailnode.message.parameters import Disposition, Parameters
@@ -35,9 +34,8 @@ class Rendered:
 
 def render(data: bytes, verbatim: bool = False) -> Rendered:
     """Read a message once; `verbatim` says that it lies on disk as it goes over the wire."""
-    root = mime.parse(data, verbatim)
+    fields, root = mime.read(data, verbatim)
     header = to_wire(data[: root.body_start], verbatim)
-    fields = scan(data, 0, root.body_start)
     body, bodystructure = structures(root)
     return Rendered(
         ordering=ordering(fields),
