@@ -1,11 +1,13 @@
 """What a cache keeps of a message: everything a FETCH may ask for, ready as bytes."""
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from mailnode.message import mime
 from mailnode.message.envelope import envelope
+from mailnode.message.header import scan
 from mailnode.message.mime import Part
 from mailnode.message.ordering import ordering
 from mailnode.message.parameters import Disposition, Parameters
@@ -47,6 +49,14 @@ def render(data: bytes, verbatim: bool = False) -> Rendered:
         preview=string(preview(data, root).encode("utf-8", "replace")),
         parts=root,
     )
+
+
+# What of it the header alone tells: made of its octets as they lie on disk, and whether they are `verbatim`.
+OF_HEADER: Final[Mapping[str, Callable[[bytes, bool], bytes]]] = {
+    "ordering": lambda header, _: ordering(scan(header)),
+    "envelope": lambda header, _: envelope(scan(header)),
+    "header": to_wire,
+}
 
 
 def dump_parts(part: Part) -> bytes:

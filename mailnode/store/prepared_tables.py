@@ -45,6 +45,7 @@ CREATE TABLE fields (
 """
 
 Prepared = Literal["envelope", "body", "bodystructure", "header", "octets", "preview"]
+OfHeader = Literal["envelope", "ordering"]  # what can be kept alone, as the header alone tells it
 
 _NARROW: Final = ("envelope", "bodystructure", "ordering")  # tables of one answer, of that name
 
@@ -205,6 +206,14 @@ class PreparedTables:
                     )
                     for uid, base, rendered in answers
                 ),
+            )
+
+    def save_answers(self, folder: int, what: OfHeader, answers: Iterable[tuple[int, str, bytes]]) -> None:
+        """Keep one answer of messages of which the others are not made yet: UID, base name, answer."""
+        with self._transaction():
+            self._db.executemany(
+                f"REPLACE INTO {what} VALUES (?, ?, ?, ?)",
+                ((folder, uid, as_text(base), answer) for uid, base, answer in answers),
             )
 
     def fields(self, folder: int, names: str, first: int, last: int) -> Column:

@@ -9,7 +9,9 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from mailnode.message.rendered import Rendered
+from mailnode.message.header import extent
+from mailnode.message.rendered import OF_HEADER, Rendered
+from mailnode.message.section import header_fields
 from mailnode.message.text import searchable
 from mailnode.message.wire_form import to_wire
 from mailnode.store import filenames
@@ -19,7 +21,7 @@ from mailnode.store.download import NONE, Download, measure
 from mailnode.store.errors import NoSuchMessage, Unread
 from mailnode.store.index import UNKNOWN
 from mailnode.store.messages import Message
-from mailnode.store.prepared_tables import Prepared
+from mailnode.store.prepared_tables import SHORT, OfHeader, Prepared
 from mailnode.store.preparing import Piece, prepare_some
 from mailnode.store.synchronised import Synchronised
 from mailnode.store.uidlist import Record, UidList
@@ -28,6 +30,8 @@ from mailnode.wire.uidl import default_id, is_unique_id, unique_id
 
 _FEW_BETWEEN = 4  # messages for each that is asked for, which may be looked at for nothing
 _LEARNT = 64  # messages whose sizes and dates are put into the cache at once
+_HEADER = 8192  # octets of a file in which a header mostly ends
+_SLICE = 0.02  # seconds for what is made of many messages at once
 _TRIES = 20  # how often a file that another program renames under our hands is looked for again
 
 
@@ -305,24 +309,72 @@ class Reading(Synchronised):
 
     def prepared(self, uid: int, what: Prepared) -> Any:
         """One of the prepared answers (the fields of Rendered); messages are asked for in order of UID."""
-        found = self._answers.one(self._listed(uid), what)
+        message = self._listed(uid)
+        found = self._answers.one(message, what)
+        if found is None and what in OF_HEADER:
+            (found,) = self._of_headers((message,), (None,), what)
         return getattr(self.rendered(uid), what) if found is None else found
+
+    def _of_headers(
+        self, messages: Sequence[Message], known: Sequence[Any | None], what: Prepared | OfHeader
+    ) -> list[Any | None]:
+        """One answer of each message; what is not known of it is made of its header, for about `_SLICE`.
+
+        None where there was no time, and where more of a message has to be read than its start, or it has to
+        be looked for.
+        """
+        until = self._context.now() + _SLICE
+        made = list(known)
+        for at, message in enumerate(messages):
+            if made[at] is not None:
+                continue
+            header = self._start(message)
+            if header is not None:
+                answer = made[at] = OF_HEADER[what](header, filenames.is_verbatim(message.base))
+                if what == "envelope" or what == "ordering":
+                    self._answers.keep_alone(message, what, answer)
+            if self._context.now() >= until:
+                break
+        if len(made) > 1 and None in made:
+            self._answers.save_alone()  # as somebody will ask for each of them
+        return made
+
+    def _start(self, message: Message) -> bytes | None:
+        """The header of a message as it lies on the disk, where a short look finds all of it."""
+        try:
+            data = self._context.files.read_start(self._path(message), _HEADER)
+        except OSError:
+            return None
+        _, end = extent(data, 0, len(data))
+        return data[:end] if end < len(data) or len(data) < _HEADER else None
 
     def column(self, uids: Sequence[int], what: Prepared) -> Sequence[Any]:
         """One of the prepared answers of each of some neighbours, which are named in order of UID.
 
         Raises Unread where one of them has to be read first, or is long, and NoSuchMessage.
         """
-        found = self._answers.column(self._messages.each(uids), what)
-        if found is None:
+        messages = self._messages.each(uids)
+        found = self._answers.column(messages, what)
+        if found is None and what in OF_HEADER:
+            known = [self._short(message, what) for message in messages]
+            found = self._of_headers(messages, known, what)
+        if found is None or None in found:
             raise Unread
         return found
+
+    def _short(self, message: Message, what: Prepared) -> Any | None:
+        """One of the answers, if it is ready. Raises Unread where it is long."""
+        answer = self._answers.ready(message, what)
+        if answer is not None and len(answer) > SHORT:
+            raise Unread
+        return answer
 
     def fields(self, uids: Sequence[int], names: Sequence[bytes]) -> Sequence[bytes | None]:
         """The header fields of these names, of messages as column(); None for a header that is not ASCII."""
         found = self._answers.fields(self._messages.each(uids), names)
         if found is None:
-            raise Unread
+            headers = self.column(uids, "header")
+            found = [header_fields(one, names, negate=False) if one.isascii() else None for one in headers]
         return found
 
     def orderings(self, uids: Sequence[int]) -> list[bytes | None]:
@@ -334,7 +386,8 @@ class Reading(Synchronised):
         messages = self._messages.each(uids)
         between = bisect_right(self.uids, uids[-1]) - bisect_left(self.uids, uids[0]) if uids else 0
         parts = [messages] if between <= _FEW_BETWEEN * len(uids) else [[one] for one in messages]
-        return [one for part in parts if part for one in self._answers.orderings(part)]
+        known = [one for part in parts if part for one in self._answers.orderings(part)]
+        return self._of_headers(messages, known, "ordering") if None in known else known
 
     def holding(self, uids: Sequence[int], name: bytes, needle: bytes) -> list[int | None]:
         """Whether the octets stand in a text of message.searched, of messages in order of UID.

@@ -94,7 +94,7 @@ class NeighbourTests(FortyCase):
         self.assertEqual(len(self.mailbox.column(range(1, 41), "envelope")), 40)
         self.assertEqual(set(self.mailbox.column(range(3, 9), "octets")), {self.mailbox.octets(1)})
         self.append(self._open[0])
-        self.assertRaises(Unread, self.mailbox.column, range(1, 42), "envelope")
+        self.assertRaises(Unread, self.mailbox.column, range(1, 42), "octets")
         self.append(self._open[0], message=b"Subject: " + b"x" * SHORT + b"\r\n\r\n")
         self.mailbox.prepare_some(10_000)
         self.assertEqual(len(self.mailbox.column(range(1, 42), "header")), 41)
@@ -170,7 +170,7 @@ class NeighbourTests(FortyCase):
         self.mailbox._context.index()._db.execute("PRAGMA user_version = 1")
         self._open[0].close()
         mailbox = self.account().mailbox(INBOX)
-        self.assertRaises(Unread, mailbox.column, range(1, 41), "envelope")
+        self.assertRaises(Unread, mailbox.column, range(1, 41), "preview")
         while mailbox.prepare_some(10_000).more:
             pass
         self.assertEqual(list(mailbox.fields(range(1, 41), (b"subject",))), [b"Subject: hello\r\n\r\n"] * 40)
