@@ -233,6 +233,11 @@ class FileSystem:
         with os.scandir(path) as scan:
             return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in scan]
 
+    def regular(self, path: str) -> set[str]:
+        """The names of the regular files in a directory; few file systems have to be asked for each."""
+        with os.scandir(path) as scan:
+            return {entry.name for entry in scan if entry.is_file(follow_symlinks=False)}
+
     def stat(self, path: str) -> os.stat_result | None:
         """What lstat says, or None where there is nothing."""
         try:

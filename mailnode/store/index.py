@@ -183,20 +183,7 @@ class Index(PreparedTables):
             )
             self._db.executemany(
                 "REPLACE INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    (
-                        folder,
-                        row.uid,
-                        as_text(row.base),
-                        as_text(row.info),
-                        row.modseq,
-                        row.octets,
-                        row.internal_date,
-                        row.download,
-                        row.surrogate,
-                    )
-                    for row in changed
-                ),
+                ((folder, uid, as_text(base), as_text(info), *facts) for uid, base, info, *facts in changed),
             )
             for uid in gone:
                 self._db.execute("DELETE FROM message WHERE folder = ? AND uid = ?", (folder, uid))
