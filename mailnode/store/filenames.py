@@ -67,8 +67,10 @@ def is_verbatim(base: str) -> bool:
 
 def is_plain(base: str) -> bool:
     """Whether the name is one of ours and says that the message is plain (see `Draft`)."""
+    if _OURS.match(base) is None:
+        return False
     on_disk, on_wire = sizes(base)
-    return None not in (on_disk, on_wire) and on_disk != on_wire and _OURS.match(base) is not None
+    return None not in (on_disk, on_wire) and on_disk != on_wire
 
 
 def stating(name: str, on_disk: int | None, on_wire: int | None, *, plain: bool) -> str:

@@ -13,11 +13,11 @@ from mailnode.message.header import extent
 from mailnode.message.rendered import OF_HEADER, Rendered
 from mailnode.message.section import header_fields
 from mailnode.message.text import searchable
-from mailnode.message.wire_form import to_wire
+from mailnode.message.wire_form import to_wire, wire_size
 from mailnode.store import filenames
 from mailnode.store.body import SMALL, Body
 from mailnode.store.context import Context
-from mailnode.store.download import NONE, Download, measure
+from mailnode.store.download import NONE, Download, measure, measure_small
 from mailnode.store.errors import NoSuchMessage, Unread
 from mailnode.store.index import UNKNOWN
 from mailnode.store.messages import Message
@@ -165,6 +165,17 @@ class Reading(Synchronised):
     def _download(self, message: Message) -> Download:
         if filenames.is_plain(message.base):
             return Download(self.octets(message.uid))
+        verbatim = filenames.is_verbatim(message.base)
+        try:
+            data = self._context.files.read_small(self._path(message), SMALL)
+        except OSError:
+            data = None
+        if data is not None:
+            if message.octets == UNKNOWN:
+                message.octets = self._stated_octets(message)
+            if message.octets == UNKNOWN:
+                message.octets = wire_size(data, 0, len(data), verbatim)
+            return measure_small(data, verbatim, message.octets)
         with self.body(message.uid) as body:
             return self._measure(message, body)
 
