@@ -10,7 +10,7 @@ the same octet for every reader, but no name finds them. The same holds for what
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -39,36 +39,42 @@ class Header:
     `blank == end` where there is no empty line. `end` is where the body begins.
     """
 
-    __slots__ = ("_by_name", "_data", "_limit", "_start", "blank", "end")
+    __slots__ = ("_by_name", "_data", "_found", "blank", "end")
 
     def __init__(self, data: bytes, start: int, blank: int, end: int, limit: int) -> None:
         self._data = data
-        self._start = start
-        self._limit = limit
+        self._found = list(islice(_FIELD.finditer(data, start, blank), limit))
         self.blank = blank
         self.end = end
-        self._by_name: dict[bytes, list[bytes]] = {}
-        for field in islice(_FIELD.finditer(data, start, blank), limit):
-            name, value = field.groups()
-            self._by_name.setdefault(name.lower(), []).append(value)
+        self._by_name: dict[bytes, list[bytes]] = {}  # what stands behind the colons; made when it is needed
 
     @property
     def fields(self) -> list[Field]:
         """Where its fields are, in their order."""
-        lines = field_lines(self._data, self._start, self.blank)
-        return [Field(*line) for line in islice(lines, self._limit)]
+        return [
+            Field(field[1], field.start(), field.start(2), min(field.end() + 1, self.blank))
+            for field in self._found
+        ]
 
     def get(self, name: bytes) -> bytes | None:
         """The value of the first field of that name, unfolded and stripped; None where there is none.
 
         What follows the first `VALUE_LIMIT` octets is left out: ENVELOPE and BODYSTRUCTURE are bounded.
         """
-        found = self._by_name.get(name.lower())
+        found = self._called(name)
         return unfolded(found[0][:VALUE_LIMIT]) if found else None
 
     def all(self, name: bytes) -> list[bytes]:
         """The values of every field of that name, unfolded and stripped, in their order."""
-        return list(map(unfolded, self._by_name.get(name.lower(), ())))
+        return list(map(unfolded, self._called(name)))
+
+    def _called(self, name: bytes) -> Sequence[bytes]:
+        by_name = self._by_name
+        if not by_name:
+            for field in self._found:
+                called, value = field.groups()
+                by_name.setdefault(called.lower(), []).append(value)
+        return by_name.get(name.lower(), ())
 
     def value(self, field: Field) -> bytes:
         """The value of a field, unfolded (RFC 5322 section 2.2.3) and stripped of white space."""

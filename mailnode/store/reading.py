@@ -277,7 +277,8 @@ class Reading(Synchronised):
         if not self._text.wanted:
             self.prepared(uid, "octets")
             return None
-        found = self._answers.known(message)
+        was_made = self._answers.ready(message, "octets") is not None  # one look at the cache for many
+        found = self._answers.known(message) if was_made else None
         with self.body(uid) as body:
             found = found or self._answers.make(message, body)
             text = searchable(body.data, found.parts, limit)
@@ -321,7 +322,7 @@ class Reading(Synchronised):
     def prepared(self, uid: int, what: Prepared) -> Any:
         """One of the prepared answers (the fields of Rendered); messages are asked for in order of UID."""
         message = self._listed(uid)
-        found = self._answers.one(message, what)
+        found = self._answers.ready(message, what)
         if found is None and what in OF_HEADER:
             (found,) = self._of_headers((message,), (None,), what)
         return getattr(self.rendered(uid), what) if found is None else found

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailnode.message.header import FIELD_LIMIT, scan, values_of
+from mailnode.message.header import FIELD_LIMIT, field_lines, scan, values_of
 from tests.message import strategies
 
 
@@ -86,4 +86,7 @@ class ScanTests(SynchronousTestCase):
         for name in {field.name for field in scan(data).fields}:
             values = [header.value(field) for field in header.fields if field.name.lower() == name.lower()]
             self.assertEqual(header.all(name), values)
+            self.assertEqual(
+                [tuple(one) for one in header.fields], [*field_lines(data, 0, header.blank)][:limit]
+            )
             self.assertEqual(header.get(name), values[0] if values else None)
