@@ -85,6 +85,13 @@ _ROWS = (
 )
 
 
+def _as_kept(row: Row) -> tuple[object, ...]:
+    """A row as SQLite takes it, which is as it is for nearly all names."""
+    if row.base.isascii() and row.info.isascii():
+        return row
+    return row.uid, as_text(row.base), as_text(row.info), *row[3:]
+
+
 class Index(PreparedTables):
     """One open cache file, used by one thread at a time; others may have it open too.
 
@@ -182,8 +189,8 @@ class Index(PreparedTables):
                 (uid_next, modseq, folder),
             )
             self._db.executemany(
-                "REPLACE INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                ((folder, uid, as_text(base), as_text(info), *facts) for uid, base, info, *facts in changed),
+                f"REPLACE INTO message VALUES ({folder}, ?, ?, ?, ?, ?, ?, ?, ?)",
+                map(_as_kept, changed),
             )
             for uid in gone:
                 self._db.execute("DELETE FROM message WHERE folder = ? AND uid = ?", (folder, uid))

@@ -473,9 +473,8 @@ class Synchronised:
             unknown.append(message)
         self._text.distrust(strange)
         self._messages.admit(admitted)
-        modseq = self._tick() if unknown else 0
-        for message in unknown:
-            self._messages.log(message, modseq)
+        if unknown:
+            self._messages.log_all(unknown, self._tick())
         return unknown
 
     def _too_many_dead(self) -> bool:
