@@ -6,15 +6,14 @@ All methods run in the account's lane. A file that another program renames meanw
 import itertools
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from mailnode.message.header import extent
 from mailnode.message.rendered import OF_HEADER, Rendered
 from mailnode.message.section import header_fields
 from mailnode.message.text import searchable
 from mailnode.message.wire_form import to_wire, wire_size
-from mailnode.store import filenames
+from mailnode.store import filenames, of_headers
 from mailnode.store.body import SMALL, Body
 from mailnode.store.context import Context
 from mailnode.store.download import NONE, Download, measure, measure_small
@@ -30,8 +29,6 @@ from mailnode.wire.uidl import default_id, is_unique_id, unique_id
 
 _FEW_BETWEEN = 4  # messages for each that is asked for, which may be looked at for nothing
 _LEARNT = 64  # messages whose sizes and dates are put into the cache at once
-_HEADER = 8192  # octets of a file in which a header mostly ends
-_SLICE = 0.02  # seconds for what is made of many messages at once
 _TRIES = 20  # how often a file that another program renames under our hands is looked for again
 
 
@@ -170,23 +167,24 @@ class Reading(Synchronised):
             data = self._context.files.read_small(self._path(message), SMALL)
         except OSError:
             data = None
-        if data is not None:
-            if message.octets == UNKNOWN:
-                message.octets = self._stated_octets(message)
-            if message.octets == UNKNOWN:
-                message.octets = wire_size(data, 0, len(data), verbatim)
-            return measure_small(data, verbatim, message.octets)
-        with self.body(message.uid) as body:
-            return self._measure(message, body)
+        if data is None:
+            with self.body(message.uid) as body:
+                return self._measure(message, body)
+        octets = self._on_wire(message, lambda: wire_size(data, 0, len(data), verbatim))
+        return measure_small(data, verbatim, octets)
 
     def _measure(self, message: Message, body: Body) -> Download:
+        if message.internal_date == UNKNOWN:
+            message.internal_date = body.stat().st_mtime
+        return measure(body, self._on_wire(message, body.octets))
+
+    def _on_wire(self, message: Message, count: Callable[[], int]) -> int:
+        """RFC822.SIZE, which is counted where nothing says it."""
         if message.octets == UNKNOWN:
             message.octets = self._stated_octets(message)
         if message.octets == UNKNOWN:
-            message.octets = body.octets()
-        if message.internal_date == UNKNOWN:
-            message.internal_date = body.stat().st_mtime
-        return measure(body, message.octets)
+            message.octets = count()
+        return message.octets
 
     def ascii_headers(self, uids: Sequence[int]) -> list[bool]:
         """Whether the header of each of these messages is in ASCII. Raises as sizes()."""
@@ -330,35 +328,12 @@ class Reading(Synchronised):
     def _of_headers(
         self, messages: Sequence[Message], known: Sequence[Any | None], what: Prepared | OfHeader
     ) -> list[Any | None]:
-        """One answer of each message; what is not known of it is made of its header, for about `_SLICE`.
+        """One answer of each message; those that are not known are made of headers, see of_headers.made()."""
+        now = self._context.now
+        return of_headers.made(self._answers, messages, known, what, header=self._header, now=now)
 
-        None where there was no time, and where more of a message has to be read than its start, or it has to
-        be looked for.
-        """
-        until = self._context.now() + _SLICE
-        made = list(known)
-        for at, message in enumerate(messages):
-            if made[at] is not None:
-                continue
-            header = self._start(message)
-            if header is not None:
-                answer = made[at] = OF_HEADER[what](header, filenames.is_verbatim(message.base))
-                if what == "envelope" or what == "ordering":
-                    self._answers.keep_alone(message, what, answer)
-            if self._context.now() >= until:
-                break
-        if len(made) > 1 and None in made:
-            self._answers.save_alone()  # as somebody will ask for each of them
-        return made
-
-    def _start(self, message: Message) -> bytes | None:
-        """The header of a message as it lies on the disk, where a short look finds all of it."""
-        try:
-            data = self._context.files.read_start(self._path(message), _HEADER)
-        except OSError:
-            return None
-        _, end = extent(data, 0, len(data))
-        return data[:end] if end < len(data) or len(data) < _HEADER else None
+    def _header(self, message: Message) -> bytes | None:
+        return of_headers.header_at(self._context.files, self._path(message))
 
     def column(self, uids: Sequence[int], what: Prepared) -> Sequence[Any]:
         """One of the prepared answers of each of some neighbours, which are named in order of UID.
