@@ -213,12 +213,16 @@ class FileSystem:
 
         Raises OSError for anything else: what is neither file nor device has no octets at an offset.
         """
+        data = self.read_start(path, most + 1)
+        return data if len(data) <= most else None
+
+    def read_start(self, path: str, most: int) -> bytes:
+        """The first octets of a file, `most` of them where it has so many. Raises OSError as read_small()."""
         descriptor = os.open(path, _READ)
         try:
-            data = os.pread(descriptor, most + 1, 0)
+            return os.pread(descriptor, most, 0)
         finally:
             os.close(descriptor)
-        return data if len(data) <= most else None
 
     def names(self, path: str) -> list[str]:
         """The names in a directory, in no order, without `.` and `..`."""
@@ -228,6 +232,11 @@ class FileSystem:
         """Names in a directory and whether each is a directory itself (symlinks are not followed)."""
         with os.scandir(path) as scan:
             return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in scan]
+
+    def regular(self, path: str) -> set[str]:
+        """The names of the regular files in a directory; few file systems have to be asked for each."""
+        with os.scandir(path) as scan:
+            return {entry.name for entry in scan if entry.is_file(follow_symlinks=False)}
 
     def stat(self, path: str) -> os.stat_result | None:
         """What lstat says, or None where there is nothing."""

@@ -4,10 +4,12 @@
     count     counters of limits went up or down: the group, the name and by how much, of each
     login     a login was right or wrong
     say       a line for all sessions of somebody
+    used      accounts that are used by sessions: the main process prepares mail for those that are not
     event     something in the life of a message or of a login, for the one log
 
 Every process tells the main one, which tells the others. Steps of a counter are told together a moment later:
 most sessions are so short that nobody need hear of them. A limit may be passed by what comes in that moment.
+Accounts are told twice a second at most.
 """
 
 from collections import Counter
@@ -28,6 +30,7 @@ Say = Callable[..., None]
 
 PRESENT = "present"  # the group of counters that says who is there
 MOMENT = 0.02  # seconds
+USES = 0.5  # seconds, in which an account that is used is told once; the indexer wants it quiet for longer
 
 
 def event_message(event: life.Event) -> tuple[object, ...]:
@@ -57,11 +60,13 @@ class Together:
         self._gates = gates
         self._clock = entrance.runtime.clock
         self._steps: Counter[tuple[str, str]] = Counter()  # that were not told so far
+        self._used: set[str] = set()  # likewise, accounts
         self.hears: dict[str, Hear] = {
             "feed": self._hear_feed,
             "count": self._hear_count,
             "login": self._hear_login,
             "say": self._hear_said,
+            "used": self._hear_used,
         }
 
     def tell(self, say: Say, soon: Say) -> None:
@@ -71,6 +76,7 @@ class Together:
             soon("feed", key[0], key[1])
 
         self._feed.tell = feed
+        self._realm.tell = partial(self._use, say)
         self._throttle.tell = lambda told: say(*_login_message(told))
         self._sessions.say = lambda address, text: say("say", address, text)
         groups = {PRESENT: self._sessions.counts, **{name: gate.counts for name, gate in self._gates.items()}}
@@ -87,6 +93,15 @@ class Together:
         self._steps.clear()
         if steps:
             say("count", steps)
+
+    def _use(self, say: Say, address: str) -> None:
+        if not self._used:
+            self._clock.callLater(USES, self._tell_used, say)
+        self._used.add(address)
+
+    def _tell_used(self, say: Say) -> None:
+        used, self._used = sorted(self._used), set()
+        say("used", used)
 
     def known(self) -> Iterator[tuple[object, ...]]:
         """Messages to a process that begins: what was said before, as far as it still matters."""
@@ -106,6 +121,10 @@ class Together:
     def _hear_login(self, source: str | None, name: str, attempt: str | None, ours: bool, age: float) -> None:
         tried = None if attempt is None else bytes.fromhex(attempt)
         self._throttle.hear(Told(source, bytes.fromhex(name), tried, ours, age))
+
+    def _hear_used(self, addresses: list[str]) -> None:
+        for address in addresses:
+            self._realm.note_use(address)
 
     def _hear_said(self, address: str, text: str) -> None:
         self._sessions.hear(address, text)

@@ -73,6 +73,7 @@ class FileSystemTests(SynchronousTestCase):
             self.assertEqual(self.files.read(path), data)
             self.assertEqual(self.files.read(path, limit=2), data[:2])
             self.assertEqual(self.files.read_small(path, 3), data if len(data) <= 3 else None)
+            self.assertEqual(self.files.read_start(path, 3), data[:3])
 
     def test_only_regular_files_are_opened(self) -> None:
         """Symlinks, FIFOs and directories are refused without waiting for anybody (X1)."""

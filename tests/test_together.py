@@ -26,12 +26,14 @@ class Process:
     def __init__(self, clock: Clock, key: bytes) -> None:
         self.feed, self.sessions = ChangeFeed(), LiveSessions()
         self.changed: list[str] = []  # accounts, by others
+        self.used: list[str] = []  # likewise
+        self.realm = SimpleNamespace(changed=self.changed.append, note_use=self.used.append)
         self.throttle = LoginThrottle(clock.seconds, Limits)
         self.throttle.key = key
         self.gate = Gate(lambda: ConnectionLimits(2, 3, 4, 5, 2), clock.seconds)
         entrance: Any = SimpleNamespace(
             feed=self.feed,
-            realm=SimpleNamespace(changed=self.changed.append),
+            realm=self.realm,
             sessions=self.sessions,
             throttle=self.throttle,
             runtime=SimpleNamespace(clock=clock),
@@ -70,6 +72,17 @@ class TogetherTests(SynchronousTestCase):
         self.other.feed.announce_account("anna")
         self.assertEqual(heard, [(), ()])
         self.assertEqual((self.one.changed, self.other.changed), (["anna"], ["anna"]))
+
+    def test_uses(self) -> None:
+        """A process says which accounts are used there, twice a second as long as that goes on."""
+        for _ in range(30):
+            for address in ("anna", "ben"):
+                self.one.realm.tell(address)
+            self.clock.advance(0.1)
+        self.clock.advance(60)
+        told = len(self.other.used)
+        self.assertEqual((set(self.other.used), self.one.used), ({"anna", "ben"}, []))
+        self.assertTrue(10 <= told <= 14, told)
 
     def test_limits(self) -> None:
         """Connections of an address, of a person, of all, and new ones in a minute."""

@@ -99,6 +99,7 @@ class Realm:
         self.last_use = -math.inf  # when a job was last given to any lane, in seconds since the epoch
         self._used_at: dict[str, float] = {}
         self._greeters: list[Callable[[MailAccount], None]] = []
+        self.tell: Callable[[str], None] = lambda address: None  # other processes, of each use
 
     @property
     def mail_root(self) -> str:
@@ -184,12 +185,17 @@ class Realm:
         addresses = self._live.mailboxes.mailboxes
         return [self.account(one).store for one in addresses if split_address(one)[1] == domain]
 
-    def _used(self, address: str) -> None:
+    def note_use(self, address: str) -> None:
+        """An account is used, here or in another process."""
         known = address in self._used_at
         self._used_at[address] = self.last_use = self._runtime.now()
-        self._opens(address)
         for greet in () if known else self._greeters:
-            greet(self._accounts[address])
+            greet(self.account(address))
+
+    def _used(self, address: str) -> None:
+        self.note_use(address)
+        self._opens(address)
+        self.tell(address)
 
     def _opens(self, address: str) -> None:
         """Note that a store is about to be open, and close another one for it."""

@@ -7,6 +7,8 @@ from encodings import normalize_encoding
 from encodings.aliases import aliases
 from typing import Final
 
+from mailnode.message.remembered import remembered
+
 _BASE64: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64: Final = bytes(set(range(256)) - set(_BASE64))
 
@@ -51,6 +53,7 @@ def decode_charset(octets: bytes, charset: bytes | None) -> str:
         return octets.decode("latin-1")
 
 
+@remembered
 def _codec(charset: bytes) -> str:
     """What Python calls the charset; it may not know it."""
     name = normalize_encoding(charset.decode("latin-1").strip()).lower()

@@ -1,13 +1,9 @@
 """ENVELOPE (RFC 3501 section 7.4.2)."""
 
-import functools
-from typing import Final
-
 from mailnode.message.address_list import ADDRESS_LIMIT, Address, parse
 from mailnode.message.header import Header
+from mailnode.message.remembered import remembered
 from mailnode.wire.imap.writer import NIL, nstring
-
-_SHORT: Final = 256  # octets
 
 
 def envelope(header: Header) -> bytes:
@@ -35,14 +31,11 @@ def envelope(header: Header) -> bytes:
 
 def _addresses(values: list[bytes]) -> bytes:
     """`"(" 1*address ")"`, or nothing where the fields hold no address."""
-    if len(values) == 1 and len(values[0]) <= _SHORT:
-        return _one_field(values[0])
-    return _fields(values)
+    return _one_field(values[0]) if len(values) == 1 else _fields(values)
 
 
-@functools.lru_cache(maxsize=2048)
+@remembered
 def _one_field(value: bytes) -> bytes:
-    """The addresses of a short field: most mail is between people who have written before."""
     return _fields([value])
 
 

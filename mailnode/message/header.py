@@ -10,7 +10,8 @@ the same octet for every reader, but no name finds them. The same holds for what
 
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Final, NamedTuple
 
 FIELD_LIMIT: Final = 1000
@@ -19,6 +20,7 @@ VALUE_LIMIT: Final = 65536
 _EMPTY_LINE = re.compile(rb"\r?\n")
 _BEFORE_EMPTY_LINE = re.compile(rb"\n(?=\r?\n)")
 _NAME = re.compile(rb"([!-9;-~]++)[ \t]*+:")
+_FIELD = re.compile(rb"^([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
 _LAST_LF = re.compile(rb"\n(?![ \t])")
 
 
@@ -32,36 +34,47 @@ class Field(NamedTuple):
 
 
 class Header:
-    """The fields of one header, in their order; `blank` and `end` are where its empty line begins and ends.
+    """The first `limit` fields of one header; `blank` and `end` are where its empty line begins and ends.
 
     `blank == end` where there is no empty line. `end` is where the body begins.
     """
 
-    __slots__ = ("_by_name", "_data", "blank", "end", "fields")
+    __slots__ = ("_by_name", "_data", "_found", "blank", "end")
 
-    def __init__(self, data: bytes, fields: list[Field], blank: int, end: int) -> None:
+    def __init__(self, data: bytes, start: int, blank: int, end: int, limit: int) -> None:
         self._data = data
-        self.fields = fields
+        self._found = list(islice(_FIELD.finditer(data, start, blank), limit))
         self.blank = blank
         self.end = end
-        self._by_name: dict[bytes, list[Field]] = {}
-        for field in fields:
-            self._by_name.setdefault(field.name.lower(), []).append(field)
+        self._by_name: dict[bytes, list[bytes]] = {}  # what stands behind the colons; made when it is needed
+
+    @property
+    def fields(self) -> list[Field]:
+        """Where its fields are, in their order."""
+        return [
+            Field(field[1], field.start(), field.start(2), min(field.end() + 1, self.blank))
+            for field in self._found
+        ]
 
     def get(self, name: bytes) -> bytes | None:
         """The value of the first field of that name, unfolded and stripped; None where there is none.
 
         What follows the first `VALUE_LIMIT` octets is left out: ENVELOPE and BODYSTRUCTURE are bounded.
         """
-        found = self._by_name.get(name.lower())
-        if not found:
-            return None
-        field = found[0]
-        return unfolded(self._data[field.value : min(field.end, field.value + VALUE_LIMIT)])
+        found = self._called(name)
+        return unfolded(found[0][:VALUE_LIMIT]) if found else None
 
     def all(self, name: bytes) -> list[bytes]:
         """The values of every field of that name, unfolded and stripped, in their order."""
-        return [self.value(field) for field in self._by_name.get(name.lower(), ())]
+        return list(map(unfolded, self._called(name)))
+
+    def _called(self, name: bytes) -> Sequence[bytes]:
+        by_name = self._by_name
+        if not by_name:
+            for field in self._found:
+                called, value = field.groups()
+                by_name.setdefault(called.lower(), []).append(value)
+        return by_name.get(name.lower(), ())
 
     def value(self, field: Field) -> bytes:
         """The value of a field, unfolded (RFC 5322 section 2.2.3) and stripped of white space."""
@@ -78,7 +91,7 @@ def values_of(header: bytes, name: bytes) -> list[bytes]:
 
 @functools.lru_cache(maxsize=64)
 def _values_called(name: bytes) -> "re.Pattern[bytes]":
-    """The values of fields of that name with their continuations, found as field_lines() finds them."""
+    """The values of fields of that name with their continuations, found as `_FIELD` finds them."""
     wanted = re.escape(name) if re.fullmatch(rb"[!-9;-~]+", name) else rb"(?!)"
     return re.compile(rb"^%b[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)" % wanted, re.IGNORECASE | re.MULTILINE)
 
@@ -111,11 +124,6 @@ def field_lines(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int,
 
 
 def scan(data: bytes, start: int = 0, end: int | None = None, limit: int = FIELD_LIMIT) -> Header:
-    """The header that begins at `start`: its first `limit` fields, and where it ends, at most at `end`."""
+    """The header whose first line begins at `start`: its first `limit` fields, at most up to `end`."""
     blank, body = extent(data, start, len(data) if end is None else end)
-    fields: list[Field] = []
-    for line in field_lines(data, start, blank):
-        if len(fields) == limit:
-            break
-        fields.append(Field(*line))
-    return Header(data, fields, blank, body)
+    return Header(data, start, blank, body, limit)

@@ -97,9 +97,14 @@ class Part:
 
 def parse(data: bytes, verbatim: bool = False) -> Part:
     """The part tree of a message; every input has one, and always the same one."""
-    root = _Tree(data).build()
+    return read(data, verbatim)[1]
+
+
+def read(data: bytes, verbatim: bool = False) -> tuple[Header, Part]:
+    """The header of a message, and its part tree."""
+    header, root = _Tree(data).build()
     _measure(data, root, verbatim)
-    return root
+    return header, root
 
 
 def _measure(data: bytes, root: Part, verbatim: bool) -> None:
@@ -145,36 +150,39 @@ class _Tree:
         self._mark = b""
         self._count = 0
 
-    def build(self) -> Part:
-        """The tree, without octets and lines."""
-        root, position = self._begin(0, -1)
+    def build(self) -> tuple[Header, Part]:
+        """The header of the root, and the tree without octets and lines."""
+        header, root, position = self._begin(0, -1)
         while line := self._next(position):
             self._close(line.depth + 1, self._before(line.start))
             position = line.end - 1
             if line.closing:
                 self._retire(self._stack[line.depth])
             elif self._count < PART_LIMIT:
-                _, position = self._begin(line.end, position)
+                _, _, position = self._begin(line.end, position)
         self._close(0, len(self._data))
-        return root
+        return header, root
 
-    def _begin(self, start: int, position: int) -> tuple[Part, int]:
-        """Open the part that begins at `start` and the messages in it; the first part, and where to go on."""
-        opened: list[Part] = []
+    def _begin(self, start: int, position: int) -> tuple[Header, Part, int]:
+        """Open the part that begins at `start` and the messages in it.
+
+        Gives the header of the first part, that part, and where to go on.
+        """
+        opened: list[tuple[Header, Part]] = []
         inside = True
         while inside:
             body, position = self._header(start, position)
             header = scan(self._data, start, body)
             part = _described(header, start, body, self._default_type())
             if opened:
-                opened[-1].envelope = envelope(header)
-            opened.append(part)
+                opened[-1][1].envelope = envelope(header)
+            opened.append((header, part))
             if self._stack:
                 self._stack[-1].part.children.append(part)
             self._count += 1
             inside = self._push(part)
             start = body
-        return opened[0], position
+        return *opened[0], position
 
     def _default_type(self) -> ContentType:
         parent = self._stack[-1].part if self._stack else None
@@ -210,9 +218,11 @@ class _Tree:
 
     def _set_mark(self) -> None:
         """Look only for lines that begin as all open boundaries do; 70 octets are the most of a legal one."""
-        first, last = min(self._boundaries, default=b""), max(self._boundaries, default=b"")
-        alike = takewhile(lambda pair: pair[0] == pair[1], zip(first[:70], last[:70], strict=False))
-        self._mark = b"\n--" + bytes(octet for octet, _ in alike)
+        first, last = min(self._boundaries, default=b"")[:70], max(self._boundaries, default=b"")[:70]
+        if first != last:
+            alike = takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+            first = bytes(octet for octet, _ in alike)
+        self._mark = b"\n--" + first
 
     def _close(self, depth: int, end: int) -> None:
         """End every part from `depth` up at `end`, or behind what they hold already."""

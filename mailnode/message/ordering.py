@@ -17,11 +17,11 @@ from mailnode.message.collation import collation_key, decoded
 from mailnode.message.date import sent_date
 from mailnode.message.header import Header
 from mailnode.message.message_ids import DIGEST, digest, message_ids, references
+from mailnode.message.remembered import remembered
 
 _HEAD = struct.Struct("<Bq6H")
 _START: Final = _HEAD.size
 _REPLY, _IDENTIFIED, _SENT = 1, 2, 4
-_SHORT: Final = 256  # octets
 
 
 class Text(IntEnum):
@@ -47,12 +47,11 @@ class Facts(NamedTuple):
 
 def ordering(header: Header) -> bytes:
     """The octets for the message that has this header."""
-    text, known = decoded(header.get(b"subject") or b"")
-    base, reply = base_subject(text)
+    subject, reply = _subject(header.get(b"subject") or b"")
     author, display_author = _first_address(header.all(b"from")[:1])
     to, display_to = _first_address(header.all(b"to"))
     cc, _ = _first_address(header.all(b"cc"))
-    keys = (collation_key(base, known), author, to, cc, display_author, display_to)
+    keys = (subject, author, to, cc, display_author, display_to)
     ends = [0]
     for key in keys:
         ends.append(ends[-1] + len(key))
@@ -101,21 +100,20 @@ def _digests(count: int) -> struct.Struct:
 # Addresses
 
 
+@remembered
+def _subject(value: bytes) -> tuple[bytes, bool]:
+    """The key of the base subject, and whether it is that of a reply or forward."""
+    text, known = decoded(value)
+    base, reply = base_subject(text)
+    return collation_key(base, known), reply
+
+
 def _first_address(values: list[bytes]) -> tuple[bytes, bytes]:
     """The keys of addr-mailbox and of the display value of the first address that ENVELOPE shows."""
-    for value in values:
-        found = _short(value) if len(value) <= _SHORT else _first_in(value)
-        if found is not None:
-            return found
-    return b"", b""
+    return next(filter(None, map(_first_in, values)), (b"", b""))
 
 
-@functools.lru_cache(maxsize=2048)
-def _short(value: bytes) -> tuple[bytes, bytes] | None:
-    """Most mail is between people who have written before."""
-    return _first_in(value)
-
-
+@remembered
 def _first_in(value: bytes) -> tuple[bytes, bytes] | None:
     found = parse(value, 1)
     if not found:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mailnode.message.lexical import comment, quoted_string, skip
+from mailnode.message.remembered import remembered
 
 PARAMETER_LIMIT: Final = 64
 
@@ -43,6 +44,7 @@ def parameter(parameters: Parameters, name: bytes) -> bytes | None:
     return next((value for key, value in parameters if key.lower() == name), None)
 
 
+@remembered
 def content_type(value: bytes) -> ContentType | None:
     """`type "/" subtype *(";" parameter)`; None for a value that does not begin so (RFC 2045 section 5.1)."""
     major = _TOKEN.match(value, skip(value, 0))

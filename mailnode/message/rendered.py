@@ -1,16 +1,18 @@
 """What a cache keeps of a message: everything a FETCH may ask for, ready as bytes."""
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
-from mailnode.message import mime, structure
+from mailnode.message import mime
 from mailnode.message.envelope import envelope
 from mailnode.message.header import scan
 from mailnode.message.mime import Part
 from mailnode.message.ordering import ordering
 from mailnode.message.parameters import Disposition, Parameters
 from mailnode.message.preview import preview
+from mailnode.message.structure import structures
 from mailnode.message.wire_form import to_wire
 from mailnode.wire.imap.writer import string
 
@@ -34,19 +36,27 @@ class Rendered:
 
 def render(data: bytes, verbatim: bool = False) -> Rendered:
     """Read a message once; `verbatim` says that it lies on disk as it goes over the wire."""
-    root = mime.parse(data, verbatim)
+    fields, root = mime.read(data, verbatim)
     header = to_wire(data[: root.body_start], verbatim)
-    fields = scan(data, 0, root.body_start)
+    body, bodystructure = structures(root)
     return Rendered(
         ordering=ordering(fields),
         envelope=envelope(fields),
-        body=structure.body(root),
-        bodystructure=structure.bodystructure(root),
+        body=body,
+        bodystructure=bodystructure,
         header=header,
         octets=len(header) + root.octets,
         preview=string(preview(data, root).encode("utf-8", "replace")),
         parts=root,
     )
+
+
+# What of it the header alone tells: made of its octets as they lie on disk, and whether they are `verbatim`.
+OF_HEADER: Final[Mapping[str, Callable[[bytes, bool], bytes]]] = {
+    "ordering": lambda header, _: ordering(scan(header)),
+    "envelope": lambda header, _: envelope(scan(header)),
+    "header": to_wire,
+}
 
 
 def dump_parts(part: Part) -> bytes:

@@ -8,7 +8,8 @@ from typing import Final, NamedTuple
 from mailnode.message.collation import fold
 from mailnode.message.date import parse_date
 from mailnode.message.encoded import decode_words
-from mailnode.message.header import values_of
+from mailnode.message.header import scan, values_of
+from mailnode.message.remembered import remembered
 
 FIELDS: Final = (b"subject", b"from", b"to", b"cc", b"bcc")
 _BETWEEN: Final = "\n"
@@ -26,17 +27,26 @@ class Searched(NamedTuple):
 
 def searched(header: bytes) -> Searched:
     """What is kept of a header."""
-    return Searched(sent_day(header), tuple(_text(values(header, name)) for name in FIELDS))
+    fields = scan(header)
+    return Searched(_day(fields.all(b"date")), tuple(_text(fields.all(name)) for name in FIELDS))
 
 
 def values(header: bytes, name: bytes) -> list[str]:
     """The folded values of all fields of that name (in lower case)."""
-    return [fold(decode_words(value)) for value in values_of(header, name)]
+    return list(map(_folded, values_of(header, name)))
+
+
+@remembered
+def _folded(value: bytes) -> str:
+    return fold(decode_words(value))
 
 
 def sent_day(header: bytes) -> int:
     """The day that the Date field states, whatever its zone, counted from the year 1 on; 0 without one."""
-    dates = values_of(header, b"date")
+    return _day(values_of(header, b"date"))
+
+
+def _day(dates: list[bytes]) -> int:
     moment = parse_date(dates[0]) if dates else None
     return moment.toordinal() if moment else 0
 
@@ -46,8 +56,8 @@ def octets_of(needle: str) -> bytes | None:
     return None if _BETWEEN in needle else _octets(needle)
 
 
-def _text(found: list[str]) -> bytes | None:
-    return _octets(_BETWEEN.join(found)) if found else None
+def _text(found: list[bytes]) -> bytes | None:
+    return _octets(_BETWEEN.join(map(_folded, found))) if found else None
 
 
 def _octets(text: str) -> bytes:

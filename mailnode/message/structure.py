@@ -10,37 +10,30 @@ from mailnode.wire.imap.writer import NIL, nstring, string
 _ASCII = (b"charset", b"us-ascii")
 
 
-def body(part: Part) -> bytes:
-    """The structure without extension data."""
-    return _body(part, extended=False)
+def structures(part: Part) -> tuple[bytes, bytes]:
+    """BODY, which has no extension data, and BODYSTRUCTURE.
 
-
-def bodystructure(part: Part) -> bytes:
-    """The structure with extension data."""
-    return _body(part, extended=True)
-
-
-def _body(part: Part, *, extended: bool) -> bytes:
-    """`body = "(" (body-type-1part / body-type-mpart) ")"`."""
-    inner = [_body(child, extended=extended) for child in part.children]
+    `body = "(" (body-type-1part / body-type-mpart) ")"`
+    """
+    inner = [structures(child) for child in part.children]
     if part.is_multipart:
-        members = [b"".join(inner) + b" " + string(part.subtype)]
-        first = _parameters(part.params)
-    else:
-        members = _fields(part)
-        if part.message:
-            members += [part.envelope or NIL, *inner]
-        if part.message or part.type == b"text":
-            members.append(b"%d" % part.lines)
-        first = nstring(part.md5)
-    if extended:
-        members += [
-            first,
-            _disposition(part.disposition),
-            _language(part.language),
-            nstring(part.location),
-        ]
-    return b"(" + b" ".join(members) + b")"
+        bodies, bodystructures = map(b"".join, zip(*inner, strict=True))
+        subtype = string(part.subtype)
+        extension = b" ".join((_parameters(part.params), *_extension(part)))
+        return b"(%b %b)" % (bodies, subtype), b"(%b %b %b)" % (bodystructures, subtype, extension)
+    fields = b" ".join(_fields(part))
+    extension = b" ".join((nstring(part.md5), *_extension(part)))
+    body = bodystructure = b""
+    if inner:
+        envelope = part.envelope or NIL
+        body, bodystructure = (b" %b %b" % (envelope, one) for one in inner[0])
+    lines = b" %d" % part.lines if inner or part.type == b"text" else b""
+    return b"(%b%b%b)" % (fields, body, lines), b"(%b%b%b %b)" % (fields, bodystructure, lines, extension)
+
+
+def _extension(part: Part) -> tuple[bytes, bytes, bytes]:
+    """What stands behind the first field of the extension data, of which each kind has another."""
+    return _disposition(part.disposition), _language(part.language), nstring(part.location)
 
 
 def _fields(part: Part) -> list[bytes]:

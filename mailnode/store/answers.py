@@ -16,11 +16,12 @@ from mailnode.store.blocks import Texts
 from mailnode.store.body import Body
 from mailnode.store.cache import FolderCache
 from mailnode.store.messages import Message, Several
-from mailnode.store.prepared_tables import WINDOW_ROWS, Column, Prepared, Window
+from mailnode.store.prepared_tables import WINDOW_ROWS, Column, OfHeader, Prepared, Window
 
 _uid, _base = attrgetter("uid"), attrgetter("base")
 
 _FRESH_KEPT = 64  # answers that are put into the cache at once
+_ALONE_KEPT = 128
 _FRESH_OCTETS = 1 << 20  # or earlier, when they are so long together
 _FEW = 8  # messages of the first window, and of every one for who does not ask in order
 
@@ -34,6 +35,7 @@ class Answers:
         self._asked: dict[Prepared, int] = {}  # the UID asked for last
         self._fresh: dict[int, tuple[str, Rendered]] = {}  # made, and not yet in the cache
         self._fresh_octets = 0
+        self._alone: dict[OfHeader, list[tuple[int, str, bytes]]] = {}  # made of headers, likewise
 
     def known(self, message: Message) -> Rendered | None:
         """All answers for a message, when they were made before."""
@@ -115,8 +117,24 @@ class Answers:
             self.save()
         return made
 
+    def keep_alone(self, message: Message, what: OfHeader, answer: bytes) -> None:
+        """Keep one answer, where the others are not made yet."""
+        alone = self._alone.setdefault(what, [])
+        alone.append((message.uid, message.base, answer))
+        if len(alone) >= _ALONE_KEPT:
+            self.save_alone()
+
+    def save_alone(self) -> None:
+        """Put what was made of headers into the cache."""
+        for what, answers in self._alone.items():
+            self._cache.save_answers(what, answers)
+        if self._alone:
+            self._alone.clear()
+            self._windows.clear()
+
     def save(self) -> None:
         """Put what was made lately into the cache."""
+        self.save_alone()
         if not self._fresh:
             return
         self._cache.save_rendered([(uid, base, made) for uid, (base, made) in self._fresh.items()])

@@ -189,7 +189,15 @@ def with_more(number: int, row: Sequence[Any], entries: Mapping[int, Entry]) -> 
     uids, bases, *texts = row
     alike = set(map(type, row)) == {bytes}
     if not alike or int.from_bytes(uids[-OCTETS:], sys.byteorder) >= min(entries):
-        return packed({**unpacked(number, row), **entries})
+        known = unpacked(number, row)
+        return packed({**known, **{uid: _joined(known.get(uid), entry) for uid, entry in entries.items()}})
     more_uids, more_bases, *more_texts = packed(entries)
     columns = zip(texts, more_texts, strict=True)
     return (uids + more_uids, bases + b"/" + more_bases, *map(_NUL.join, columns))
+
+
+def _joined(known: Entry | None, more: Entry) -> Entry:
+    """What is known now of a message: what was known before of the same one is not forgotten."""
+    if known is None or known.base != more.base:
+        return more
+    return Entry(more.base, tuple(new or old for old, new in zip(known.texts, more.texts, strict=True)))

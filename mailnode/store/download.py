@@ -29,13 +29,22 @@ UNSEEN = Download(-1)
 def measure(body: Body, on_wire: int) -> Download:
     """Look at a message whose wire form has so many octets."""
     octets = sum(map(len, lines(body))) if body.verbatim else on_wire
-    if not body.is_ended:
-        octets += len(_CRLF)
-    header = body.header()
+    return _download(octets if body.is_ended else octets + len(_CRLF), body.header(), body.size)
+
+
+def measure_small(data: bytes, verbatim: bool, on_wire: int) -> Download:
+    """The same of all octets of a small one, as they lie on the disk."""
+    octets = len(to_wire(data, False)) if verbatim else on_wire
+    header = b"" if data.isascii() else data[: extent(data, 0, len(data))[1]]
+    return _download(octets if data[-1:] in (b"\n", b"") else octets + len(_CRLF), header, len(data))
+
+
+def _download(octets: int, header: bytes, size: int) -> Download:
+    """What is sent of a message of this size on the disk: so many octets, but for the header."""
     if header.isascii():
         return Download(octets)
     replaced = surrogate(header)
-    if len(header) < body.size:
+    if len(header) < size:
         return Download(octets, octets - len(to_wire(header, False)) + len(replaced))
     ends = not replaced or replaced.endswith(_CRLF)
     return Download(octets, len(replaced) + (0 if ends else len(_CRLF)))

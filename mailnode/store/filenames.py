@@ -19,7 +19,7 @@ _CREDIBLE = range(10**8, 4_102_444_800)  # from 1973, when seconds have nine dig
 
 _SIZES = re.compile(r",([SW])=([0-9]{1,15})(?=,|\Z)")
 _USUAL = re.compile(r"[^,]*+,S=([0-9]{1,15}),W=([0-9]{1,15})")
-_MICROSECONDS = re.compile(r"M([0-9]*)")
+_ARRIVAL = re.compile(r"([0-9]{1,15})\.((?:M([0-9]{1,9})(?![0-9]))?.*)", re.DOTALL)
 _OURS = re.compile(r"\d+\.M\d+P\d+Q\d+\.")
 
 LETTER_OF_FLAG = {flag: letter for letter, flag in FLAG_OF_LETTER.items()}
@@ -67,8 +67,10 @@ def is_verbatim(base: str) -> bool:
 
 def is_plain(base: str) -> bool:
     """Whether the name is one of ours and says that the message is plain (see `Draft`)."""
+    if _OURS.match(base) is None:
+        return False
     on_disk, on_wire = sizes(base)
-    return None not in (on_disk, on_wire) and on_disk != on_wire and _OURS.match(base) is not None
+    return None not in (on_disk, on_wire) and on_disk != on_wire
 
 
 def stating(name: str, on_disk: int | None, on_wire: int | None, *, plain: bool) -> str:
@@ -87,12 +89,11 @@ def with_sizes_of(base: str, name: str) -> str:
 
 def arrival_order(base: str) -> tuple[int, int, str]:
     """The order in which files that came without us get their UIDs: seconds, microseconds, the rest."""
-    seconds, dot, rest = base.partition(".")
-    if not (dot and seconds.isascii() and seconds.isdigit() and len(seconds) < 16):
-        return (0, 0, base)
-    found = _MICROSECONDS.match(rest)
-    micro = found[1] if found else ""
-    return (int(seconds), int(micro) if micro and len(micro) < 10 else 0, rest)
+    found = _ARRIVAL.fullmatch(base)
+    if found is None:
+        return 0, 0, base
+    seconds, rest, micro = found.groups()
+    return int(seconds), int(micro or 0), rest
 
 
 def stamp(base: str) -> int | None:

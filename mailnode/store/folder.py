@@ -298,9 +298,7 @@ class Folder:
             self.rewrite_list()
         elif records:
             self._doubtful.add(uidlist.FILE_NAME)
-            self._files.append(
-                f"{self.path}/{uidlist.FILE_NAME}", b"".join(record.encode() for record in records)
-            )
+            self._files.append(f"{self.path}/{uidlist.FILE_NAME}", uidlist.encode(records))
             self._doubtful.discard(uidlist.FILE_NAME)
             self.lines += len(records)
             self._list_signature = self._signature(uidlist.FILE_NAME)

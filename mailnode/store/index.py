@@ -85,6 +85,13 @@ _ROWS = (
 )
 
 
+def _as_kept(row: Row) -> tuple[object, ...]:
+    """A row as SQLite takes it, which is as it is for nearly all names."""
+    if row.base.isascii() and row.info.isascii():
+        return row
+    return row.uid, as_text(row.base), as_text(row.info), *row[3:]
+
+
 class Index(PreparedTables):
     """One open cache file, used by one thread at a time; others may have it open too.
 
@@ -182,21 +189,8 @@ class Index(PreparedTables):
                 (uid_next, modseq, folder),
             )
             self._db.executemany(
-                "REPLACE INTO message VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    (
-                        folder,
-                        row.uid,
-                        as_text(row.base),
-                        as_text(row.info),
-                        row.modseq,
-                        row.octets,
-                        row.internal_date,
-                        row.download,
-                        row.surrogate,
-                    )
-                    for row in changed
-                ),
+                f"REPLACE INTO message VALUES ({folder}, ?, ?, ?, ?, ?, ?, ?, ?)",
+                map(_as_kept, changed),
             )
             lost = list(gone)
             self._db.executemany(

@@ -106,8 +106,13 @@ class Messages:
 
     def log(self, message: Message, modseq: int) -> None:
         """A message is new or has other flags, as of `modseq`, which is the latest."""
-        message.modseq = modseq
-        self._changed.append((modseq, message.uid))
+        self.log_all((message,), modseq)
+
+    def log_all(self, messages: Iterable[Message], modseq: int) -> None:
+        """The same of several."""
+        for message in messages:
+            message.modseq = modseq
+            self._changed.append((modseq, message.uid))
         if len(self._changed) > 2 * len(self._by_uid) + _CHANGES_KEPT:
             self._changed = sorted((one.modseq, one.uid) for one in self)
 

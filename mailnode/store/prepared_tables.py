@@ -5,7 +5,7 @@ long need not be passed over for it: what lists show, and what SEARCH, SORT and 
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final, Literal, NamedTuple
@@ -39,6 +39,7 @@ CREATE TABLE searched (
 """
 
 Prepared = Literal["envelope", "body", "bodystructure", "header", "octets", "preview"]
+OfHeader = Literal["envelope", "ordering"]  # what can be kept alone, as the header alone tells it
 
 _TEXTS: Final = ", ".join(TEXTS)
 _RENDERED: Final = tuple(text for text in TEXTS if text != "fields")
@@ -245,11 +246,25 @@ class PreparedTables:
                     for uid, base, rendered in answers
                 ),
             )
-            fresh = {uid: Entry(base, tuple(_of(rendered, TEXTS))) for uid, base, rendered in answers}
-            for number, uids in groupby(sorted(fresh), blocks.number_of):
-                more = {uid: fresh[uid] for uid in uids}
-                row = self._block(folder, number)
-                self._put(folder, number, blocks.with_more(number, row, more) if row else blocks.packed(more))
+            self._put_more(folder, {uid: _entry(base, rendered) for uid, base, rendered in answers})
+
+    def save_answers(self, folder: int, what: OfHeader, answers: Iterable[tuple[int, str, bytes]]) -> None:
+        """Keep one answer of messages of which the others are not made yet: UID, base name, answer."""
+        with self._transaction():
+            if what == "ordering":
+                self._db.executemany(
+                    "REPLACE INTO ordering VALUES (?, ?, ?, ?)",
+                    ((folder, uid, as_text(base), answer) for uid, base, answer in answers),
+                )
+            else:
+                self._put_more(folder, {uid: _alone(base, what, answer) for uid, base, answer in answers})
+
+    def _put_more(self, folder: int, fresh: Mapping[int, Entry]) -> None:
+        """Into the blocks, beside what is known already."""
+        for number, uids in groupby(sorted(fresh), blocks.number_of):
+            more = {uid: fresh[uid] for uid in uids}
+            row = self._block(folder, number)
+            self._put(folder, number, blocks.with_more(number, row, more) if row else blocks.packed(more))
 
     def _put(self, folder: int, number: int, row: Sequence[bytes]) -> None:
         self._db.execute(
@@ -298,6 +313,15 @@ class PreparedTables:
             self._put(folder, number, blocks.packed(left))
         else:
             self._db.execute("DELETE FROM block WHERE id = ?", (_block_id(folder, number),))
+
+
+def _entry(base: str, rendered: Rendered) -> Entry:
+    return Entry(base, tuple(_of(rendered, TEXTS)))
+
+
+def _alone(base: str, what: Text, answer: bytes) -> Entry:
+    """The entry of a message of which nothing else is known."""
+    return Entry(base, tuple(answer if text == what else b"" for text in TEXTS))
 
 
 def _of(rendered: Rendered, texts: Sequence[Text]) -> Iterator[bytes]:

@@ -6,20 +6,21 @@ All methods run in the account's lane. A file that another program renames meanw
 import itertools
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
-from mailnode.message.rendered import Rendered
+from mailnode.message.rendered import OF_HEADER, Rendered
+from mailnode.message.section import header_fields
 from mailnode.message.text import searchable
-from mailnode.message.wire_form import to_wire
-from mailnode.store import filenames
+from mailnode.message.wire_form import to_wire, wire_size
+from mailnode.store import filenames, of_headers
 from mailnode.store.body import SMALL, Body
 from mailnode.store.context import Context
-from mailnode.store.download import NONE, Download, measure
+from mailnode.store.download import NONE, Download, measure, measure_small
 from mailnode.store.errors import NoSuchMessage, Unread
 from mailnode.store.index import UNKNOWN
 from mailnode.store.messages import Message, Several
-from mailnode.store.prepared_tables import Prepared
+from mailnode.store.prepared_tables import SHORT, OfHeader, Prepared
 from mailnode.store.preparing import Piece, prepare_some
 from mailnode.store.synchronised import Synchronised
 from mailnode.store.uidlist import Record, UidList
@@ -167,17 +168,29 @@ class Reading(Synchronised):
     def _download(self, message: Message) -> Download:
         if filenames.is_plain(message.base):
             return Download(self.octets(message.uid))
-        with self.body(message.uid) as body:
-            return self._measure(message, body)
+        verbatim = filenames.is_verbatim(message.base)
+        try:
+            data = self._context.files.read_small(self._path(message), SMALL)
+        except OSError:
+            data = None
+        if data is None:
+            with self.body(message.uid) as body:
+                return self._measure(message, body)
+        octets = self._on_wire(message, lambda: wire_size(data, 0, len(data), verbatim))
+        return measure_small(data, verbatim, octets)
 
     def _measure(self, message: Message, body: Body) -> Download:
+        if message.internal_date == UNKNOWN:
+            message.internal_date = body.stat().st_mtime
+        return measure(body, self._on_wire(message, body.octets))
+
+    def _on_wire(self, message: Message, count: Callable[[], int]) -> int:
+        """RFC822.SIZE, which is counted where nothing says it."""
         if message.octets == UNKNOWN:
             message.octets = self._stated_octets(message)
         if message.octets == UNKNOWN:
-            message.octets = body.octets()
-        if message.internal_date == UNKNOWN:
-            message.internal_date = body.stat().st_mtime
-        return measure(body, message.octets)
+            message.octets = count()
+        return message.octets
 
     def ascii_headers(self, uids: Sequence[int]) -> list[bool]:
         """Whether the header of each of these messages is in ASCII. Raises as sizes()."""
@@ -268,7 +281,8 @@ class Reading(Synchronised):
         if not self._text.wanted:
             self.prepared(uid, "octets")
             return None
-        found = self._answers.known(message)
+        was_made = self._answers.ready(message, "octets") is not None  # one look at the cache for many
+        found = self._answers.known(message) if was_made else None
         with self.body(uid) as body:
             found = found or self._answers.make(message, body)
             text = searchable(body.data, found.parts, limit)
@@ -311,8 +325,21 @@ class Reading(Synchronised):
 
     def prepared(self, uid: int, what: Prepared) -> Any:
         """One of the prepared answers (the fields of Rendered); messages are asked for in order of UID."""
-        found = self._answers.one(self._listed(uid), what)
+        message = self._listed(uid)
+        found = self._answers.ready(message, what)
+        if found is None and what in OF_HEADER:
+            (found,) = self._of_headers((message,), (None,), what)
         return getattr(self.rendered(uid), what) if found is None else found
+
+    def _of_headers(
+        self, messages: Sequence[Message], known: Sequence[Any | None], what: Prepared | OfHeader
+    ) -> list[Any | None]:
+        """One answer of each message; those that are not known are made of headers, see of_headers.made()."""
+        now = self._context.now
+        return of_headers.made(self._answers, messages, known, what, header=self._header, now=now)
+
+    def _header(self, message: Message) -> bytes | None:
+        return of_headers.header_at(self._context.files, self._path(message))
 
     def column(self, some: Several, what: Prepared) -> Sequence[Any]:
         """One of the prepared answers of each of some messages, which were there a moment ago.
@@ -320,15 +347,26 @@ class Reading(Synchronised):
         Raises Unread where one of them has to be read first, or is long.
         """
         found = self._answers.column(some, what)
-        if found is None:
+        if found is None and what in OF_HEADER:
+            known = [self._short(message, what) for message in some.messages]
+            found = self._of_headers(some.messages, known, what)
+        if found is None or None in found:
             raise Unread
         return found
+
+    def _short(self, message: Message, what: Prepared) -> Any | None:
+        """One of the answers, if it is ready. Raises Unread where it is long."""
+        answer = self._answers.ready(message, what)
+        if answer is not None and len(answer) > SHORT:
+            raise Unread
+        return answer
 
     def fields(self, some: Several, names: Sequence[bytes]) -> Sequence[bytes | None]:
         """The header fields of these names, of messages as column(); None for a header that is not ASCII."""
         found = self._answers.fields(some, names)
         if found is None:
-            raise Unread
+            headers = self.column(some, "header")
+            found = [header_fields(one, names, negate=False) if one.isascii() else None for one in headers]
         return found
 
     def orderings(self, uids: Sequence[int]) -> list[bytes | None]:
@@ -340,7 +378,8 @@ class Reading(Synchronised):
         messages = self._messages.each(uids)
         between = bisect_right(self.uids, uids[-1]) - bisect_left(self.uids, uids[0]) if uids else 0
         parts = [messages] if between <= _FEW_BETWEEN * len(uids) else [[one] for one in messages]
-        return [one for part in parts if part for one in self._answers.orderings(part)]
+        known = [one for part in parts if part for one in self._answers.orderings(part)]
+        return self._of_headers(messages, known, "ordering") if None in known else known
 
     def holding(self, uids: Sequence[int], name: bytes, needle: bytes) -> list[int | None]:
         """Whether the octets stand in a text of message.searched, of messages in order of UID.

@@ -33,6 +33,7 @@ from mailnode.store.vanished import Vanished
 from mailnode.wire.uidl import DEFAULT, default_id, names_copies_alike, unique_id
 
 _DEAD_LINES = 64
+_MANY = 256  # names that are new, from which on it is sooner to look at all there are than at each
 
 
 @dataclass(frozen=True, slots=True)
@@ -397,12 +398,24 @@ class Synchronised:
         records = self._folder.list.records
         known = self._messages.bases
         fresh = [base for base in places if base not in known]
-        unlisted = [base for base in fresh if base not in records and self._is_file(base, places[base])]
+        unlisted = self._files([base for base in fresh if base not in records], places)
         self._list_new(filenames.by_arrival(unlisted), places)
         return self._admit([(base, places[base]) for base in fresh if base in records])
 
+    def _files(self, bases: list[str], places: dict[str, Place]) -> list[str]:
+        """Those of them that are regular files; symlinks, FIFOs and directories get no UID."""
+        regular: dict[bool, AbstractSet[str]] = {}
+        if len(bases) >= _MANY:
+            new, cur = map(self._context.files.regular, self.directories)
+            regular = {True: new, False: cur}
+        return [
+            base
+            for base in bases
+            for new, suffix in (places[base],)
+            if f"{base}{suffix}" in regular.get(new, ()) or self._is_file(base, (new, suffix))
+        ]
+
     def _is_file(self, base: str, place: Place) -> bool:
-        """Whether it is a regular file; symlinks, FIFOs and directories get no UID."""
         facts = self._context.files.stat(self._folder.file_path(base, place))
         return facts is not None and stat.S_ISREG(facts.st_mode)
 
@@ -440,11 +453,12 @@ class Synchronised:
         """Take listed files in as messages; gives those that the cache does not know as they are."""
         records, remembered = self._folder.list.records, self._remembered
         admitted = []
+        flags = {place: self._flags(place) for place in {place for _, place in found}}
         unknown = []  # to the cache
         strange = []  # of which the cache knows nothing at all
         for base, place in found:
             uid = records[base].uid
-            message = Message(uid, base, place, self._flags(place), 0)
+            message = Message(uid, base, place, flags[place], 0)
             admitted.append(message)
             if place[0]:
                 self._messages.recent.add(uid)
@@ -459,9 +473,8 @@ class Synchronised:
             unknown.append(message)
         self._text.distrust(strange)
         self._messages.admit(admitted)
-        modseq = self._tick() if unknown else 0
-        for message in unknown:
-            self._messages.log(message, modseq)
+        if unknown:
+            self._messages.log_all(unknown, self._tick())
         return unknown
 
     def _too_many_dead(self) -> bool:

@@ -9,6 +9,7 @@ has the file rewritten; the message of that line gets a new UID, the UIDVALIDITY
 """
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -34,7 +35,13 @@ class Record(NamedTuple):
 
     def encode(self) -> bytes:
         """The line as it stands in the file."""
-        return os.fsencode(" ".join([str(self.uid), *self.fields, ":" + self.base]) + "\n")
+        return os.fsencode(self.line())
+
+    def line(self) -> str:
+        """The same as text."""
+        if self.fields:
+            return f"{self.uid} {' '.join(self.fields)} :{self.base}\n"
+        return f"{self.uid} :{self.base}\n"
 
 
 @dataclass(slots=True)
@@ -51,9 +58,12 @@ class UidList:
     def encode(self) -> bytes:
         """The whole file, canonically."""
         header = ["3", f"V{self.validity}", f"N{self.next_uid}", f"G{self.guid}", *self.extra]
-        lines = [os.fsencode(" ".join(header) + "\n")]
-        lines.extend(record.encode() for record in sorted(self.records.values(), key=lambda one: one.uid))
-        return b"".join(lines)
+        return os.fsencode(" ".join(header) + "\n") + encode(sorted(self.records.values()))
+
+
+def encode(records: Iterable[Record]) -> bytes:
+    """The lines of some records."""
+    return os.fsencode("".join(map(Record.line, records)))
 
 
 def parse(data: bytes) -> UidList | None:

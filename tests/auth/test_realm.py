@@ -152,3 +152,15 @@ class RealmTests(SynchronousTestCase):
         self.realm.greet(lambda account: met.append(account.address))
         self.use(ANNA, BEN, ANNA)
         self.assertEqual(met, [ANNA, BEN])
+        self.clock.advance(7)
+        self.realm.note_use(ANNA)
+        self.realm.note_use(CARL)
+        self.assertEqual((met, self.realm.last_used(CARL), self.realm.last_use), ([ANNA, BEN, CARL], 7, 7))
+
+    def test_told(self) -> None:
+        """Other processes hear of each use here, and not of those that they have told of."""
+        told: list[str] = []
+        self.realm.tell = told.append
+        self.use(ANNA, ANNA)
+        self.realm.note_use(BEN)
+        self.assertEqual(told, [ANNA, ANNA])

@@ -741,6 +741,8 @@ class TroubleTests(SessionCase):
                 raise OSError(errno.EIO, "no")
             return rendered(mailbox, uid)
 
+        header = Mailbox._header
+        self.patch(Mailbox, "_header", lambda box, one: None if one.uid == 1 else header(box, one))
         self.patch(Mailbox, "rendered", fail_first)
         said = client.say("a FETCH 1:2 ENVELOPE")
         self.assertNotIn(b"* 1 FETCH", said)

@@ -18,6 +18,7 @@ from mailnode.imap.commands.thread import Threaded
 from mailnode.imap.criteria import CRITERIA, Criterion, Sorting
 from mailnode.imap.places import Place
 from mailnode.imap.selected import Selected
+from mailnode.store import of_headers
 from mailnode.store.errors import NoSuchMessage
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.values import INBOX
@@ -196,7 +197,8 @@ class PreparedTests(SessionCase):
             self.assertGreaterEqual(chunks.count(b""), 40 // 4)
 
     def test_turns_while_messages_are_read(self) -> None:
-        """What nobody has read so far takes time: there is a turn after each message."""
+        """Where it takes time to read what nobody has read so far, there is a turn after each message."""
+        self.patch(of_headers, "SLICE", 0.0)
         self.forget()
         view = Selected(Place(self.world.account(), INBOX), read_only=True)
         work = Sorted(view, sort.parse(Cursor([b" (SUBJECT) UTF-8 ALL"])), b"a")

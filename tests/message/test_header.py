@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailnode.message.header import FIELD_LIMIT, scan, values_of
+from mailnode.message.header import FIELD_LIMIT, field_lines, scan, values_of
 from tests.message import strategies
 
 
@@ -77,3 +77,16 @@ class ScanTests(SynchronousTestCase):
             position = field.end
         self.assertIn(data[header.blank : header.end], (b"", b"\n", b"\r\n"))
         self.assertTrue(header.end == len(data) or header.end > header.blank)
+
+    @settings(deadline=None, max_examples=100)
+    @given(strategies.messages, st.integers(1, 3))
+    def test_values(self, data: bytes, limit: int) -> None:
+        """The values of a name are those of its fields, and no others."""
+        header = scan(data, limit=limit)
+        for name in {field.name for field in scan(data).fields}:
+            values = [header.value(field) for field in header.fields if field.name.lower() == name.lower()]
+            self.assertEqual(header.all(name), values)
+            self.assertEqual(
+                [tuple(one) for one in header.fields], [*field_lines(data, 0, header.blank)][:limit]
+            )
+            self.assertEqual(header.get(name), values[0] if values else None)

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.message.collation import fold
 from mailnode.message.mime import Part, parse
-from mailnode.message.rendered import Rendered, dump_parts, load_parts, render
+from mailnode.message.rendered import OF_HEADER, Rendered, dump_parts, load_parts, render
 from mailnode.message.section import Range, Section, What, locate
 from mailnode.message.text import texts
 from mailnode.message.wire_form import WireForm, to_wire, wire_size
@@ -67,6 +67,8 @@ def check(data: bytes, verbatim: bool) -> Rendered:
     structure = grammar.read(rendered.bodystructure)
     grammar.check_body(structure, extended=True)
     assert load_parts(dump_parts(rendered.parts)) == rendered.parts
+    for what, made in OF_HEADER.items():
+        assert made(data[: rendered.parts.body_start], verbatim) == getattr(rendered, what)
     for text in texts(data, rendered.parts):
         fold(text).encode("utf-8")
     for path in [(), *numbers(structure)]:

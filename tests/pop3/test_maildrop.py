@@ -15,6 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailnode.config import Pop3
 from mailnode.events.deeds import Retrieved
 from mailnode.events.life import Expunged
+from mailnode.fs import FileSystem, ReadFile
 from mailnode.net import blocking
 from mailnode.net.stream import ConnectionClosed
 from mailnode.pop3.maildrop import Entry, Maildrop, dotted, top
@@ -82,16 +83,21 @@ class Messages(Pop3TestCase):
             size = int(talk.say(b"LIST %d\r\n" % number).split()[2])
             self.assertEqual(len(decoded(talk.say(b"RETR %d\r\n" % number))), size, str(number))
 
-    def opened(self) -> list[int]:
-        """The UIDs of messages that are opened from now on."""
-        opened: list[int] = []
-        real = Mailbox.body
+    def opened(self) -> list[str]:
+        """The paths of messages that are opened from now on."""
+        opened: list[str] = []
+        whole, small = FileSystem.open, FileSystem.read_small
 
-        def body(mailbox: Mailbox, uid: int) -> Body:
-            opened.append(uid)
-            return real(mailbox, uid)
+        def noted_whole(files: FileSystem, path: str) -> ReadFile:
+            opened.extend([path] * ("/cur/" in path or "/new/" in path))
+            return whole(files, path)
 
-        self.patch(Mailbox, "body", body)
+        def noted_small(files: FileSystem, path: str, most: int) -> bytes | None:
+            opened.append(path)
+            return small(files, path, most)
+
+        self.patch(FileSystem, "open", noted_whole)
+        self.patch(FileSystem, "read_small", noted_small)
         return opened
 
     def test_sizes_are_remembered(self) -> None:

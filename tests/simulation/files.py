@@ -157,6 +157,9 @@ class Files(FileSystem):
     def entries(self, path: str) -> list[tuple[str, bool]]:
         return [(name, isinstance(one, Folder)) for name, one in self._folder(path).names.items()]
 
+    def regular(self, path: str) -> set[str]:
+        return {name for name, one in self._folder(path).names.items() if not isinstance(one, Folder)}
+
     def stat(self, path: str) -> os.stat_result | None:
         self.alive()
         node = self._disk.find(path)

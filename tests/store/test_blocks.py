@@ -52,10 +52,16 @@ class BlockTests(SynchronousTestCase):
 
     @given(contents.filter(bool), contents.filter(bool))
     def test_with_more(self, known: dict[int, Entry], more: dict[int, Entry]) -> None:
-        """What is new comes behind, between, or in the place of what was there."""
+        """What is new comes behind, between, or in the place of what was there, which is not forgotten."""
         known, more = ({uid % 64 + 64: one for uid, one in some.items()} for some in (known, more))
         found = blocks.with_more(1, blocks.packed(known), more)
-        self.assertEqual(found, blocks.packed({**known, **more}))
+        expected = {**known, **more}
+        for uid in known.keys() & more.keys():
+            if known[uid].base == more[uid].base:
+                old, new = (tuple(map(kept, one[uid].texts)) for one in (known, more))
+                texts = zip(known[uid].texts, more[uid].texts, old, strict=True)
+                expected[uid] = Entry(known[uid].base, tuple(b or (o and a) for a, b, o in texts))
+        self.assertEqual(found, blocks.packed(expected))
 
     @given(contents, contents, st.data())
     def test_chosen(self, known: dict[int, Entry], others: dict[int, Entry], data: st.DataObject) -> None:

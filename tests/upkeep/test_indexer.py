@@ -175,6 +175,17 @@ class IndexerTests(SynchronousTestCase):
         self.pass_time(0.1 + WAIT + 0.01)
         self.assertEqual(self.slices[-1], ("anna", INBOX))
 
+    def test_used_in_another_process(self) -> None:
+        """An account that somebody uses in a worker is left alone as long, and then all of it is prepared."""
+        anna = self.account()
+        self.deliver(anna, announce=False)
+        for _ in range(5):
+            self.realm.note_use(anna.address)
+            self.pass_time(QUIET - 0.1)
+        self.assertEqual(self.slices, [])
+        self.pass_time(0.1 + WAIT + 0.1)
+        self.assertEqual(self.slices, [("anna", INBOX)])
+
     def test_rests(self) -> None:
         """After a slice it rests twice as long as that took."""
         self.use(self.account())

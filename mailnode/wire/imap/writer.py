@@ -6,6 +6,7 @@ NIL = b"NIL"
 
 # TEXT-CHAR except quoted-specials, which need a backslash: what a quoted string may carry.
 _QUOTABLE = frozenset(range(0x01, 0x80)) - frozenset(b"\r\n")
+_PLAIN = bytes(octet for octet in range(0x20, 0x7F) if octet not in b'"\\')  # as it is, between quotes
 _UNQUOTABLE = frozenset(b"\0\r\n")
 _QUOTED_LIMIT = 1024
 
@@ -15,10 +16,13 @@ def string(text: bytes) -> bytes:
 
     A literal cannot hold NUL (`CHAR8 = %x01-ff`): it is sent as 0x80, so that the length stays true.
     """
-    if len(text) <= _QUOTED_LIMIT and is_all(text, _QUOTABLE):
-        if b"\\" in text or b'"' in text:
-            text = text.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    if len(text) > _QUOTED_LIMIT:
+        return literal(text)
+    odd = text.translate(None, _PLAIN)
+    if not odd:
         return b'"%b"' % text
+    if is_all(odd, _QUOTABLE):
+        return b'"%b"' % text.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
     return literal(text)
 
 
