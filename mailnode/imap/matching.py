@@ -57,7 +57,7 @@ class Matching:
         self, positions: Sequence[int], narrowing: Narrowing, *, newest_first: bool
     ) -> Iterator[Sequence[int]]:
         """Those of some neighbours that match."""
-        answers = self._together(positions)
+        answers = self._together(positions, narrowing)
         if newest_first:
             positions, answers = positions[::-1], answers[::-1]
         if None not in answers:
@@ -84,13 +84,13 @@ class Matching:
                 return bool(answer.value)
             yield ()
 
-    def _together(self, positions: Sequence[int]) -> Sequence[bool | None]:
+    def _together(self, positions: Sequence[int], narrowing: Narrowing) -> Sequence[bool | None]:
         """Whether the messages at these positions match; None for those that have to be asked alone."""
         unknown: Sequence[bool | None] = [None] * len(positions)
         if self.scored:
             return unknown
         try:
-            return self.key.together(self.view, self.view.messages(positions))
+            return self.key.together(self.view, self.view.messages(positions), narrowing)
         except (NoSuchMessage, OSError, Unread):
             return unknown
 

@@ -58,7 +58,7 @@ def blocks(text: str, size: int) -> Iterator[str]:
 
 @functools.cache
 def _others() -> tuple["re.Pattern[str]", dict[int, str]]:
-    """Runs of those some 160 characters whose simple titlecase mapping is not str.upper(), and the mapping."""
+    """Runs of the some 160 characters whose simple titlecase mapping is not str.upper(), and the mapping."""
     mapping = {}
     for character in map(chr, range(0x1E944)):
         title = character.title() if len(character.title()) == 1 else character
