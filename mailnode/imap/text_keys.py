@@ -40,13 +40,16 @@ def _in_kept_values(name: bytes, needle: str) -> Together:
 
 
 def _in_headers(name: bytes, needle: str) -> Together:
-    """By the prepared headers."""
+    """By the prepared headers, most of which have no such field."""
+    begins = b"\n" + name
+
+    def holds(header: bytes) -> bool:
+        present = begins in b"\n" + header.lower()
+        return present and any(needle in value for value in values(header, name))
 
     def asked(view: Selected, messages: Sequence[Message]) -> Sequence[bool | None]:
-        return [
-            None if header is None else any(needle in value for value in values(header, name))
-            for header in view.mailbox.headers(_uids(messages))
-        ]
+        headers = view.mailbox.headers(_uids(messages))
+        return [None if header is None else holds(header) for header in headers]
 
     return _where_possible(needle, asked)
 

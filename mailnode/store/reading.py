@@ -26,7 +26,7 @@ from mailnode.store.uidlist import Record, UidList
 from mailnode.store.values import Name
 from mailnode.wire.uidl import default_id, is_unique_id, unique_id
 
-_FEW_BETWEEN = 4  # messages for each that is asked for, which may be looked at for nothing
+_FEW_BETWEEN = 12  # messages for each that is asked for, which may be looked at for nothing
 _LEARNT = 64  # messages whose sizes and dates are put into the cache at once
 _TRIES = 20  # how often a file that another program renames under our hands is looked for again
 

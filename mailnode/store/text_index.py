@@ -52,8 +52,7 @@ _GRAMS = 24  # of one string; more cost time and rule little out
 _GARBAGE = 1000  # messages that may be gone before it matters
 
 _BETWEEN = b"\xff"  # the texts of two parts; no UTF-8 has it
-_IN_PARTS = "coalesce(instr(parts, :needle), 0) > 0"
-_IN_ALL = f"instr(header, :needle) > 0 OR {_IN_PARTS}"
+_IN_HEADER = "WHEN instr(header, :needle) > 0 THEN 1"
 NEEDLE = 256  # octets; SQLite takes time for each of them at each place of a text
 SHORT = 65536  # octets of the texts of a message that is looked at together with others
 _APART = 4  # UIDs for each message that is asked for, whose rows may be passed over
@@ -248,10 +247,11 @@ class TextIndex:
         where = "BETWEEN :first AND :last"
         if uids[-1] - uids[0] >= _APART * len(uids):
             where = f"IN ({','.join([str(first | uid) for uid in uids])})"
-        size = "length(header) + coalesce(length(parts), 0)"
         rows = self._db.execute(
-            f"SELECT id - :zero, base, CASE WHEN :alone OR {size} <= {SHORT}"
-            f" THEN {_IN_ALL if in_header else _IN_PARTS} END FROM kept WHERE id {where}",
+            "SELECT id - :zero, base,"
+            f" CASE WHEN length(header) + coalesce(length(parts), 0) > {SHORT} AND NOT :alone THEN NULL"
+            f" {_IN_HEADER if in_header else ''} ELSE coalesce(instr(parts, :needle), 0) > 0 END"
+            f" FROM kept WHERE id {where}",
             {
                 "needle": needle,
                 "alone": len(uids) == 1,
