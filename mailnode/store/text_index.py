@@ -112,6 +112,7 @@ class TextIndex:
         try:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
+            self._db.execute("PRAGMA secure_delete=FAST")  # Debian's SQLite would write zeros over all
             if not self._is_ours():
                 self.start_anew()
         except BaseException:

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import stat
+from contextlib import closing
 from unittest import mock
 
 from hypothesis import given, settings
@@ -334,6 +335,7 @@ class FolderTests(StoreTestCase):
     def assertMayHold(self, mailbox: Mailbox, word: str, uid: int) -> None:
         found = self.candidates(mailbox, word)
         self.assertTrue(found is None or uid in found, found)
+        self.assertIn(mailbox.texts_holding([uid], fold(word), in_header=False), ([True], [None]))
 
     def test_lost_while_open(self) -> None:
         """An index that is lost under an open mailbox is made again."""
@@ -342,6 +344,28 @@ class FolderTests(StoreTestCase):
         self.assertIsNone(self.candidates(inbox, "apple"))
         self.prepare(inbox)
         self.assertEqual(self.candidates(inbox, "apple"), [1])
+
+    def test_removed(self) -> None:
+        """The texts of what is removed go too, whoever removes it, and those of a deleted mailbox."""
+        account, inbox = self.filled("apple", "pear", "plum")
+        inbox.expunge([1])
+        self.assertEqual(self.kept(account), [2, 3])
+        message = inbox.get(3)
+        assert message is not None
+        os.unlink(f"{account.root}/{'new' if message.place[0] else 'cur'}/{message.base}{message.place[1]}")
+        inbox.sync()
+        self.assertEqual(self.kept(account), [2])
+        account.create(("Work",))
+        self.append(account, ("Work",), message=about("fig"))
+        self.prepare(account.mailbox(("Work",)))
+        self.assertEqual(self.kept(account), [1, 2])
+        account.delete(("Work",))
+        self.assertEqual(self.kept(account), [2])
+
+    def kept(self, account: Account) -> list[int]:
+        """The UIDs of messages whose texts the index has."""
+        with closing(sqlite3.connect(f"{account.root}/{FILE_NAME}")) as db:
+            return sorted(uid & 0xFFFFFFFF for (uid,) in db.execute("SELECT id FROM kept"))
 
     def test_garbage(self) -> None:
         """When most of what is indexed is gone the index starts anew."""
@@ -359,12 +383,14 @@ class FolderTests(StoreTestCase):
 
     def test_errors_anywhere(self) -> None:
         """Whatever fails in SQLite, nothing is ruled out that should not be, and work comes to its end."""
-        for method in ("coverage", "candidates", "extend", "forget", "start_anew", "mostly_garbage"):
+        methods = "coverage candidates held drop extend forget start_anew mostly_garbage"
+        for method in methods.split():
             for error in (sqlite3.OperationalError("locked"), sqlite3.DatabaseError("broken"), OSError("io")):
                 account, inbox = self.filled("apple")
                 with mock.patch.object(TextIndex, method, side_effect=error):
                     uid = self.append(account, message=about("pear"))
                     self.prepare(inbox)
+                    inbox.expunge([self.append(account)])
                     self.assertMayHold(inbox, "pear", uid)
                     self.assertMayHold(self.account().mailbox(INBOX), "pear", uid)
                 self.assertMayHold(inbox, "pear", uid)
