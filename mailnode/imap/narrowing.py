@@ -27,9 +27,13 @@ class Narrowing:
 
     def candidates(self, needle: str) -> Possible:
         """The messages that may hold the needle."""
-        if needle not in self._known:
-            self._known[needle] = self._ask(needle) if len(self._known) < LOOKUPS else None
-        return self._known[needle]
+        return self._known[needle] if self.looks_for(needle) else None
+
+    def looks_for(self, needle: str) -> bool:
+        """Whether it is one of the first needles of the command, for which there are lookups."""
+        if needle not in self._known and len(self._known) < LOOKUPS:
+            self._known[needle] = self._ask(needle)
+        return needle in self._known
 
     def among(self, uids: Sequence[int], needle: str) -> AbstractSet[int]:
         """Those of some messages, in order of UID, that may hold the needle; perhaps with others between."""

@@ -71,12 +71,9 @@ class Subject:
         """Whether the needle stands in the texts. Raises TextsUnread where only `found` can tell."""
         if not self.may_hold(needle.text):
             return False
-        if self.found is not None:
-            return needle in self.found
-        (held,) = self.view.mailbox.texts_holding((self.uid,), needle.text, in_header=needle.in_header)
-        if held is None:
+        if self.found is None:
             raise TextsUnread
-        return held
+        return needle in self.found
 
     @property
     def body(self) -> Body:

@@ -1,8 +1,8 @@
 """SEARCH keys that look for a string, in header fields and in texts.
 
 What the text index rules out is not looked at. Of the others, what is kept of some hundreds of messages is
-asked together, and only where nothing is kept a file is read: then a key that looks into texts raises
-TextsUnread until that was done, see needles.seek().
+asked together, and only where nothing is kept, or there are many needles, a file is read: then a key that
+looks into texts raises TextsUnread until that was done, see needles.seek().
 """
 
 from collections.abc import Sequence
@@ -60,12 +60,18 @@ def text_key(needle: Needle) -> Key:
     def asked(view: Selected, messages: Sequence[Message]) -> Sequence[bool | None]:
         return view.mailbox.texts_holding(_uids(messages), needle.text, in_header=needle.in_header)
 
+    in_kept_texts = _where_possible(needle.text, asked)
+
+    def together(view: Selected, messages: Sequence[Message], known: Narrowing) -> Sequence[bool | None]:
+        look = in_kept_texts if known.looks_for(needle.text) else alone
+        return look(view, messages, known)
+
     return Key(
         Cost.BODY,
         lambda subject: subject.holds(needle),
         needles=frozenset((needle,)),
         possible=lambda narrowing: narrowing.candidates(needle.text),
-        together=_where_possible(needle.text, asked),
+        together=together,
     )
 
 

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailnode.auth.realm import MailAccount
+from mailnode.imap import matching
 from mailnode.imap.commands.search import Findings, Search
 from mailnode.imap.narrowing import LOOKUPS, Narrowing, Possible, all_of, any_of
 from mailnode.imap.places import Place
@@ -247,6 +248,37 @@ class NarrowingTests(SessionCase):
         self.assertEqual(self.search(mailbox, "TEXT {}", "word"), b"* SEARCH 1 2\r\n")
         self.assertEqual(looked_at, [1, 2, 2])
 
+    def test_many_needles(self) -> None:
+        """More needles than there are lookups for are looked for in one pass over the message."""
+        mailbox = self.folder(*(part(f"word{number} {number:b}", "8bit") for number in range(4)))
+        mailbox.prepare_some(MANY)
+        looked_at = self.noted("texts_holding")
+        needles = [f"xy{number}" for number in range(LOOKUPS)]
+        program = "OR TEXT {} " * len(needles) + "BODY {}"
+        opened: list[int] = []
+        body = Mailbox.body
+
+        def noting(mailbox: Mailbox, uid: int) -> object:
+            opened.append(uid)
+            return body(mailbox, uid)
+
+        self.patch(Mailbox, "body", noting)
+        self.assertEqual(self.search(mailbox, program, *needles, "word2"), b"* SEARCH 3\r\n")
+        self.assertEqual((looked_at, opened), ([], [1, 2, 3, 4]))
+        self.assertEqual(self.search(mailbox, program[11:], *needles[1:], "word2"), b"* SEARCH 3\r\n")
+        self.assertEqual((looked_at, opened), ([3], [1, 2, 3, 4]))
+
+    def test_others_get_a_turn(self) -> None:
+        """The more keys there are, the fewer messages are asked between two chances for others."""
+        self.patch(matching, "_ANSWERS", 8)
+        mailbox = self.folder(*(part(f"word{number}", "8bit") for number in range(5)))
+        mailbox.prepare_some(MANY)
+        account = MailAccount("me@example.org", self.store, Lane(InlineExecutor()))
+        view = Selected(Place(account, mailbox.name), read_only=True)
+        for keys, chunks in ((1, 1), (3, 3), (9, 5)):
+            key = parse_all(Cursor([b" ".join([b"TEXT or"] * keys)]))
+            self.assertEqual(len(list(matching.Matching(view, key).collect(array("I")))), chunks)
+
     def test_messages_that_came_later(self) -> None:
         """What is not in the index yet is found all the same."""
         mailbox = self.folder(part("word", "8bit"))
@@ -276,6 +308,7 @@ class NarrowingTests(SessionCase):
         for needle in wanted * 2:
             narrowing.may_hold(2, needle)
         self.assertEqual(asked, wanted[:-1])
+        self.assertEqual([narrowing.looks_for(needle) for needle in wanted[-2:]], [True, False])
         self.assertEqual([narrowing.may_hold(2, needle) for needle in wanted[-2:]], [False, True])
 
     def test_sets(self) -> None:
