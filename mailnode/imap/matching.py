@@ -6,11 +6,12 @@ Some neighbours are asked together, as far as the key can do that, and the other
 from array import array
 from bisect import bisect_left
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import compress
 
-from mailnode.imap.narrowing import Narrowing
-from mailnode.imap.needles import TextsUnread, seek
+from mailnode.imap.narrowing import LOOKUPS, Narrowing
+from mailnode.imap.needles import Needle, TextsUnread, seek
 from mailnode.imap.search_key import EVERY, Key
 from mailnode.imap.selected import Selected
 from mailnode.imap.subject import Subject
@@ -20,6 +21,7 @@ from mailnode.wire.imap.sequence import common, last_of
 
 TURNS = 32  # messages that are asked one by one between two chances for others to have their turn
 _TOGETHER = 256  # which are asked together
+_ANSWERS = 4096  # of keys, for each of several messages, likewise
 _MOST = 2  # messages for each that can match, where all of them are asked
 _EVERY_TURN = 4096  # where all of them are wanted
 
@@ -57,7 +59,7 @@ class Matching:
         self, positions: Sequence[int], narrowing: Narrowing, *, newest_first: bool
     ) -> Iterator[Sequence[int]]:
         """Those of some neighbours that match."""
-        answers = self._together(positions)
+        answers = self._together(positions, narrowing)
         if newest_first:
             positions, answers = positions[::-1], answers[::-1]
         if None not in answers:
@@ -84,13 +86,13 @@ class Matching:
                 return bool(answer.value)
             yield ()
 
-    def _together(self, positions: Sequence[int]) -> Sequence[bool | None]:
+    def _together(self, positions: Sequence[int], narrowing: Narrowing) -> Sequence[bool | None]:
         """Whether the messages at these positions match; None for those that have to be asked alone."""
         unknown: Sequence[bool | None] = [None] * len(positions)
         if self.scored:
             return unknown
         try:
-            return self.key.together(self.view, self.view.messages(positions))
+            return self.key.together(self.view, self.view.messages(positions), narrowing)
         except (NoSuchMessage, OSError, Unread):
             return unknown
 
@@ -121,9 +123,10 @@ class Matching:
             possible = None  # to look them up takes longer than to pass over the others
         newest = range(bisect_left(uids, self.lowest), len(uids))
         wanted: Sequence[int] = newest if possible is None else possible
-        starts = range(0, len(wanted), _TOGETHER)
+        some_at_once = max(1, min(_TOGETHER, _ANSWERS // self.key.count))
+        starts = range(0, len(wanted), some_at_once)
         for start in reversed(starts) if newest_first else starts:
-            some = wanted[start : start + _TOGETHER]
+            some = wanted[start : start + some_at_once]
             if possible is None:
                 yield some
             else:
@@ -147,6 +150,8 @@ class Matching:
                 try:
                     return self._matches(subject)
                 except TextsUnread:
+                    subject.found = yield from self._kept(subject)
+                if subject.found is None:
                     all_texts = texts(subject.body.data, subject.rendered.parts)
                     subject.found = yield from seek(self.key.needles, all_texts)
                 return self._matches(subject)
@@ -155,6 +160,23 @@ class Matching:
         except OSError:
             self.unreadable += 1
             return False
+
+    def _kept(self, subject: Subject) -> Generator[None, None, AbstractSet[Needle] | None]:
+        """The needles that stand in the kept texts of the message; None where it is better to read it once.
+
+        There may be no texts, or so many needles that a look for each takes longer.
+        """
+        if len(self.key.needles) > LOOKUPS:
+            return None
+        found: set[Needle] = set()
+        for needle in self.key.needles:
+            held = self.view.mailbox.texts_holding((subject.uid,), needle.text, in_header=needle.in_header)
+            if held == [None]:
+                return None
+            if held == [True]:
+                found.add(needle)
+            yield None
+        return found
 
     def _matches(self, subject: Subject) -> bool:
         if not self.key.matches(subject):

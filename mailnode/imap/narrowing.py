@@ -5,8 +5,9 @@ where that is not known, as under NOT, a message that cannot hold a needle is no
 """
 
 from array import array
-from bisect import bisect_left
-from collections.abc import Callable, Iterable
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from heapq import merge
 from itertools import groupby
 from typing import TypeAlias
@@ -26,9 +27,20 @@ class Narrowing:
 
     def candidates(self, needle: str) -> Possible:
         """The messages that may hold the needle."""
-        if needle not in self._known:
-            self._known[needle] = self._ask(needle) if len(self._known) < LOOKUPS else None
-        return self._known[needle]
+        return self._known[needle] if self.looks_for(needle) else None
+
+    def looks_for(self, needle: str) -> bool:
+        """Whether it is one of the first needles of the command, for which there are lookups."""
+        if needle not in self._known and len(self._known) < LOOKUPS:
+            self._known[needle] = self._ask(needle)
+        return needle in self._known
+
+    def among(self, uids: Sequence[int], needle: str) -> AbstractSet[int]:
+        """Those of some messages, in order of UID, that may hold the needle; perhaps with others between."""
+        candidates = self.candidates(needle)
+        if candidates is None or not uids:
+            return frozenset(uids)
+        return frozenset(candidates[bisect_left(candidates, uids[0]) : bisect_right(candidates, uids[-1])])
 
     def may_hold(self, uid: int, needle: str) -> bool:
         """Whether this message may."""

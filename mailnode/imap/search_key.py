@@ -34,10 +34,11 @@ def _every(narrowing: Narrowing) -> Possible:
 
 # Whether each of some messages of a view matches, which are in order of UID; None where one has to be asked
 # alone. Raises NoSuchMessage, OSError or Unread where all of them have to be.
-Together = Callable[[Selected, Sequence[Message]], Sequence[bool | None]]
+Asked = Callable[[Selected, Sequence[Message]], Sequence[bool | None]]
+Together = Callable[[Selected, Sequence[Message], Narrowing], Sequence[bool | None]]
 
 
-def alone(view: Selected, messages: Sequence[Message]) -> Sequence[bool | None]:
+def alone(view: Selected, messages: Sequence[Message], known: Narrowing) -> Sequence[bool | None]:
     """Each of them has to be."""
     return [None] * len(messages)
 
@@ -122,11 +123,12 @@ def all_of(keys: list[Key]) -> Key:
 def _joined(keys: list[Key], *, decisive: bool) -> Together:
     """One key after the other, each of those messages for which none before gave the `decisive` answer."""
 
-    def together(view: Selected, messages: Sequence[Message]) -> Sequence[bool | None]:
+    def together(view: Selected, messages: Sequence[Message], known: Narrowing) -> Sequence[bool | None]:
         answers: list[bool | None] = [not decisive] * len(messages)
         left: Sequence[int] = range(len(messages))
         for key in keys:
-            for place, answer in zip(left, key.together(view, [messages[at] for at in left]), strict=True):
+            asked = key.together(view, [messages[at] for at in left], known)
+            for place, answer in zip(left, asked, strict=True):
                 if answer is not (not decisive):
                     answers[place] = answer
             left = [place for place in left if answers[place] is not decisive]
@@ -153,8 +155,8 @@ def _made_of(keys: list[Key], matches: Callable[[Subject], bool]) -> Key:
 def not_of(key: Key) -> Key:
     """It must not match."""
 
-    def together(view: Selected, messages: Sequence[Message]) -> Sequence[bool | None]:
-        return [None if answer is None else not answer for answer in key.together(view, messages)]
+    def together(view: Selected, messages: Sequence[Message], known: Narrowing) -> Sequence[bool | None]:
+        return [None if answer is None else not answer for answer in key.together(view, messages, known)]
 
     return replace(
         key,

@@ -1,6 +1,6 @@
 """SEARCH keys (RFC 3501 section 6.4.4): which there are, how they are read, and which messages match.
 
-A key that looks into texts raises TextsUnread until they were read, see needles.seek().
+Those that look for a string are made in text_keys.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -10,23 +10,23 @@ from math import floor
 
 from mailnode.imap import identity
 from mailnode.imap.members import Members
+from mailnode.imap.narrowing import Narrowing
 from mailnode.imap.needles import Needle
 from mailnode.imap.search_key import (
     EVERY,
+    Asked,
     Cost,
     Hole,
     Key,
-    Together,
     all_of,
-    alone,
     any_of,
     fuzzy_of,
     not_of,
 )
 from mailnode.imap.selected import Selected
 from mailnode.imap.subject import Subject
+from mailnode.imap.text_keys import header_key, text_key
 from mailnode.message.collation import fold
-from mailnode.message.searched import FIELDS, octets_of
 from mailnode.store.messages import Message
 from mailnode.store.values import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
 from mailnode.wire.errors import BadSyntax
@@ -74,7 +74,7 @@ def _known(asked: Callable[[Selected, Message], bool]) -> Key:
     return Key(
         Cost.MEMORY,
         lambda subject: asked(subject.view, subject.message),
-        together=lambda view, messages: [asked(view, message) for message in messages],
+        together=lambda view, messages, known: [asked(view, message) for message in messages],
     )
 
 
@@ -191,17 +191,21 @@ def _size(compare: Callable[[int, int], bool]) -> Parse:
     def parse(args: Cursor, depth: int) -> Key:
         limit = args.sp().number()
 
-        def together(view: Selected, messages: Sequence[Message]) -> list[bool]:
+        def asked(view: Selected, messages: Sequence[Message]) -> list[bool]:
             return [compare(octets, limit) for octets in view.mailbox.sizes(_uids(messages))]
 
-        return _looked_at(together)
+        return _looked_at(asked)
 
     return parse
 
 
-def _looked_at(asked: Callable[[Selected, Sequence[Message]], list[bool]]) -> Key:
+def _looked_at(asked: Asked) -> Key:
     """A key for which a file has to be looked at, but not opened."""
-    return Key(Cost.INODE, lambda subject: asked(subject.view, (subject.message,))[0], together=asked)
+    return Key(
+        Cost.INODE,
+        lambda subject: bool(asked(subject.view, (subject.message,))[0]),
+        together=lambda view, messages, known: asked(view, messages),
+    )
 
 
 def _uids(messages: Sequence[Message]) -> list[int]:
@@ -239,10 +243,10 @@ def _dated(
     def parse(args: Cursor, depth: int) -> Key:
         wanted = args.sp().date().toordinal()
 
-        def together(view: Selected, messages: Sequence[Message]) -> list[bool]:
+        def asked(view: Selected, messages: Sequence[Message]) -> list[bool]:
             return [compare(_day(moment), wanted) for moment in moments(view, messages)]
 
-        return _looked_at(together)
+        return _looked_at(asked)
 
     return parse
 
@@ -257,11 +261,11 @@ def _within(compare: Callable[[int, int], bool]) -> Parse:
     def parse(args: Cursor, depth: int) -> Key:
         age = args.sp().nz_number()
 
-        def together(view: Selected, messages: Sequence[Message]) -> list[bool]:
+        def asked(view: Selected, messages: Sequence[Message]) -> list[bool]:
             limit = floor(view.mailbox.now) - age
             return [compare(floor(moment), limit) for moment in _received(view, messages)]
 
-        return replace(_looked_at(together), ages=True)
+        return replace(_looked_at(asked), ages=True)
 
     return parse
 
@@ -272,7 +276,7 @@ def _sent(compare: Callable[[int, int], bool]) -> Parse:
     def parse(args: Cursor, depth: int) -> Key:
         wanted = args.sp().date().toordinal()
 
-        def together(view: Selected, messages: Sequence[Message]) -> list[bool | None]:
+        def together(view: Selected, messages: Sequence[Message], known: Narrowing) -> list[bool | None]:
             days = view.mailbox.days(_uids(messages))
             return [None if day is None else day > 0 and compare(day, wanted) for day in days]
 
@@ -297,55 +301,18 @@ def _needle(args: Cursor) -> str:
 
 
 def _field(name: bytes) -> Parse:
-    return lambda args, depth: _header_key(name, _needle(args))
+    return lambda args, depth: header_key(name, _needle(args))
 
 
 def _header(args: Cursor, depth: int) -> Key:
     """HEADER <field-name> <string>: an empty string matches any message that has the field."""
     name = args.sp().astring()
-    return _header_key(name, _needle(args))
-
-
-def _header_key(name: bytes, needle: str) -> Key:
-    lower = name.lower()
-
-    def matches(subject: Subject) -> bool:
-        return subject.may_hold(needle) and any(needle in value for value in subject.values(lower))
-
-    return Key(
-        Cost.HEADER,
-        matches,
-        possible=lambda narrowing: narrowing.candidates(needle),
-        together=_kept(lower, needle) if lower in FIELDS else alone,
-    )
-
-
-def _kept(name: bytes, needle: str) -> Together:
-    """By what is prepared of the fields that are mostly asked for."""
-    octets = octets_of(needle)
-    if octets is None:
-        return alone
-
-    def together(view: Selected, messages: Sequence[Message]) -> list[bool | None]:
-        found = view.mailbox.holding(_uids(messages), name, octets)
-        return [None if one is None else bool(one) for one in found]
-
-    return together
+    return header_key(name, _needle(args))
 
 
 def _text(*, in_header: bool) -> Parse:
     """TEXT and BODY <string>."""
-
-    def parse(args: Cursor, depth: int) -> Key:
-        needle = Needle(_needle(args), in_header)
-        return Key(
-            Cost.BODY,
-            lambda subject: subject.holds(needle),
-            needles=frozenset((needle,)),
-            possible=lambda narrowing: narrowing.candidates(needle.text),
-        )
-
-    return parse
+    return lambda args, depth: text_key(Needle(_needle(args), in_header))
 
 
 SEARCH_KEYS: Mapping[str, Parse] = {

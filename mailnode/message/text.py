@@ -4,7 +4,7 @@ import html
 import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 
 from mailnode.message.collation import blocks, fold
 from mailnode.message.encoded import decode_charset, decode_transfer, decode_words
@@ -31,11 +31,28 @@ _STRETCH: Final = 16384  # characters
 _NO_CHARACTER = re.compile(r"&#[0-9]{10,};?")
 
 
+class Searchable(NamedTuple):
+    """What SEARCH compares of a message, folded: its header, and the text of every part that has one.
+
+    `values` are those values of header fields that do not stand in the header, as they fold otherwise alone.
+    """
+
+    header: str
+    parts: tuple[str, ...]
+    values: tuple[str, ...]
+
+
 def header_text(header: Header) -> str:
     """The fields of a header, one a line as `name: value`, unfolded and with encoded words decoded."""
-    return "\n".join(
-        f"{field.name.decode('latin-1')}: {decode_words(header.value(field))}" for field in header.fields
-    )
+    return _lines(_decoded(header))
+
+
+def _decoded(header: Header) -> list[tuple[str, str]]:
+    return [(field.name.decode("latin-1"), decode_words(header.value(field))) for field in header.fields]
+
+
+def _lines(fields: Iterable[tuple[str, str]]) -> str:
+    return "\n".join([f"{name}: {value}" for name, value in fields])
 
 
 def part_text(data: bytes, part: Part) -> str:
@@ -55,6 +72,10 @@ def part_text(data: bytes, part: Part) -> str:
 def texts(data: bytes, root: Part) -> Iterator[str]:
     """The header of the message, then the text of every part that has one."""
     yield _header_of(data, root)
+    yield from _part_texts(data, root)
+
+
+def _part_texts(data: bytes, root: Part) -> Iterator[str]:
     for part in root.walk():
         if part.message or part.type == b"text":
             yield part_text(data, part)
@@ -100,37 +121,25 @@ def stretches(text: str, overlap: int) -> Iterator[str]:
         yield tail + gathered
 
 
-def searchable(data: bytes, root: Part, limit: int) -> str | None:
-    """All that SEARCH compares of a message, folded, in one text; None for more than `limit` characters.
-
-    Whatever stands in a text or in a header field's value, folded for itself, stands in it too.
-    """
+def searchable(data: bytes, root: Part, limit: int) -> Searchable | None:
+    """All that SEARCH compares of a message; None for more than `limit` characters."""
     if sum(part.end - part.body_start for part in root.walk() if part.type == b"text") > limit:
         return None
-    pieces: list[str] = []
+    fields = _decoded(scan(data, root.header_start, root.body_start))
+    found: list[str] = []
     room = limit
-    for piece in chain(_values(data, root), _all_blocks(texts(data, root))):
-        pieces.append(piece)
-        room -= len(piece)
+    for text in chain((_lines(fields),), _part_texts(data, root)):
+        if len(text) > room:  # to fold a text never shortens it
+            return None
+        found.append("".join(folded(text)))
+        room -= len(found[-1])
         if room < 0:
             return None
-    return "".join(pieces)
+    return Searchable(found[0], tuple(found[1:]), tuple(_apart(fields, found[0])))
 
 
-def _all_blocks(all_texts: Iterable[str]) -> Iterator[str]:
-    """The blocks of all texts; a line end follows each text."""
-    for text in all_texts:
-        yield from folded(text)
-        yield "\n"
-
-
-def _values(data: bytes, root: Part) -> Iterator[str]:
-    """The values of the header that might fold otherwise in the midst of the header, each with a line end.
-
-    The blocks in which a text is folded are cut elsewhere in a value that stands alone.
-    """
-    header = scan(data, root.header_start, root.body_start)
-    for field in header.fields:
-        value = decode_words(header.value(field))
-        if not value.isascii():
-            yield fold(value) + "\n"
+def _apart(fields: Iterable[tuple[str, str]], header: str) -> Iterator[str]:
+    """The values that fold otherwise in the midst of the header: it is folded in blocks, cut elsewhere."""
+    for _, value in fields:
+        if not value.isascii() and (alone := fold(value)) not in header:
+            yield alone

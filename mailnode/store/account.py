@@ -25,7 +25,7 @@ from mailnode.store.errors import BadMailboxName, HasInferiors, InUse, MailboxEx
 from mailnode.store.filenames import UniqueNames
 from mailnode.store.folder import make_folder, next_validity
 from mailnode.store.glance import Glance
-from mailnode.store.homes import guid_at
+from mailnode.store.homes import forget_texts, guid_at
 from mailnode.store.keeping import NOTHING_KEPT, Keeper, Terms
 from mailnode.store.locks import Locks
 from mailnode.store.mailbox import Mailbox
@@ -262,6 +262,7 @@ class Account:
                     shelf.take_back()
                 raise
             self._drop(name)
+            forget_texts(self._context, path, guid)
             with contextlib.suppress(OSError):  # it is deleted; what is left of it goes with the next one
                 remove_tree(self._files, trashed)
                 self.annotations.forget(guid)

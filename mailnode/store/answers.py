@@ -89,6 +89,10 @@ class Answers:
         """What SORT and THREAD compare of messages in order of UID, where it is in the cache."""
         return _as_far_as_known(messages, self._cache.orderings(messages[0].uid, messages[-1].uid))
 
+    def headers(self, messages: Sequence[Message]) -> list[bytes | None]:
+        """The headers of messages in order of UID, where they are in the cache and not long."""
+        return _as_far_as_known(messages, self._cache.column("header", messages[0].uid, messages[-1].uid))
+
     def holding(self, messages: Sequence[Message], name: bytes, needle: bytes) -> list[int | None]:
         """Whether a text of message.searched has the needle in it, of messages in order of UID.
 

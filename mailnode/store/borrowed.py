@@ -183,6 +183,9 @@ class Borrowed(Mailbox):
     def candidates(self, needle: str) -> "array[int] | None":
         return self._lent.candidates(needle)
 
+    def texts_holding(self, uids: Sequence[int], needle: str, *, in_header: bool) -> list[bool | None]:
+        return self._lent.texts_holding(uids, needle, in_header=in_header)
+
     def prepared(self, uid: int, what: Prepared) -> Any:
         return self._lent.prepared(uid, what)
 
@@ -194,6 +197,9 @@ class Borrowed(Mailbox):
 
     def orderings(self, uids: Sequence[int]) -> list[bytes | None]:
         return self._lent.orderings(uids)
+
+    def headers(self, uids: Sequence[int]) -> list[bytes | None]:
+        return self._lent.headers(uids)
 
     def holding(self, uids: Sequence[int], name: bytes, needle: bytes) -> list[int | None]:
         return self._lent.holding(uids, name, needle)

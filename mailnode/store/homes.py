@@ -60,3 +60,11 @@ def _rename(context: Context, old: str, new: str) -> None:
         text = context.text_index(make=False)
         if text is not None:
             text.rename(old, new)
+
+
+def forget_texts(context: Context, path: str, guid: str | None) -> None:
+    """The folder is deleted, and nobody will search its texts; those that cannot be removed now stay."""
+    with contextlib.suppress(sqlite3.Error, OSError, ValueError):
+        text = context.text_index(make=False)
+        if text is not None and guid is not None:
+            text.forget(key_of(context, path, guid))

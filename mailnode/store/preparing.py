@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mailnode.store.errors import NoSuchMessage
 from mailnode.store.text_cache import FolderText
+from mailnode.store.text_index import Text
 
 if TYPE_CHECKING:
     from mailnode.store.reading import Reading
@@ -41,7 +42,7 @@ def prepare_some(mailbox: "Reading", text: FolderText, enough: Callable[[], bool
         text.look_again()
     since = until = text.until
     start = position = bisect_right(uids, since)
-    texts: list[tuple[int, str]] = []
+    texts: list[Text] = []
     passed_over: list[int] = []
     unread = characters = 0
     while position < len(uids) and position < start + _MESSAGES and characters < _CHARACTERS:
@@ -52,11 +53,12 @@ def prepare_some(mailbox: "Reading", text: FolderText, enough: Callable[[], bool
         except (OSError, NoSuchMessage):
             unread += 1
             found = None
-        if found is None:
+        message = mailbox.get(until)
+        if found is None or message is None:
             passed_over.append(until)
         else:
-            texts.append((until, found))
-            characters += len(found)
+            texts.append(Text(until, message.base, found))
+            characters += len(found.header) + sum(map(len, found.parts))
         if enough():
             break
     anew = False

@@ -11,7 +11,7 @@ from typing import Any
 
 from mailnode.message.rendered import OF_HEADER, Rendered
 from mailnode.message.section import header_fields
-from mailnode.message.text import searchable
+from mailnode.message.text import Searchable, searchable
 from mailnode.message.wire_form import to_wire, wire_size
 from mailnode.store import filenames, of_headers
 from mailnode.store.body import SMALL, Body
@@ -27,7 +27,7 @@ from mailnode.store.uidlist import Record, UidList
 from mailnode.store.values import Name
 from mailnode.wire.uidl import default_id, is_unique_id, unique_id
 
-_FEW_BETWEEN = 4  # messages for each that is asked for, which may be looked at for nothing
+_FEW_BETWEEN = 12  # messages for each that is asked for, which may be looked at for nothing
 _LEARNT = 64  # messages whose sizes and dates are put into the cache at once
 _TRIES = 20  # how often a file that another program renames under our hands is looked for again
 
@@ -271,8 +271,8 @@ class Reading(Synchronised):
             self._corrections += 1
             self._remember_sizes((message,))
 
-    def searchable(self, uid: int, limit: int) -> str | None:
-        """All that SEARCH compares of a message, folded; its answers are prepared by the way.
+    def searchable(self, uid: int, limit: int) -> Searchable | None:
+        """All that SEARCH compares of a message; its answers are prepared by the way.
 
         None where it has more than `limit` characters, and where there is no text index. Raises NoSuchMessage
         and OSError.
@@ -317,6 +317,18 @@ class Reading(Synchronised):
         if found is None:
             return None
         return found.uids + self.uids[bisect_right(self.uids, found.until) :]
+
+    def texts_holding(self, uids: Sequence[int], needle: str, *, in_header: bool) -> list[bool | None]:
+        """Whether a folded string stands in the texts of messages in order of UID, or in their headers.
+
+        None where nobody knows before they are read, and for a long one of several. Raises NoSuchMessage.
+        """
+        messages = self._messages.each(uids)
+        if not messages:
+            return []
+        held = self._text.held(needle.encode("utf-8", "surrogatepass"), uids, in_header=in_header)
+        rows = ((message.base, held.get(message.uid, ("", None))) for message in messages)
+        return [None if known is None or base != named else bool(known) for base, (named, known) in rows]
 
     def save_prepared(self) -> None:
         """Put what was prepared lately into the cache."""
@@ -375,11 +387,19 @@ class Reading(Synchronised):
         None for those that have to be read first: rendered() has it too. Of neighbours all comes with one
         look at the cache. Raises NoSuchMessage.
         """
+        known = [one for part in self._neighbours(uids) for one in self._answers.orderings(part)]
+        return self._of_headers(self._messages.each(uids), known, "ordering") if None in known else known
+
+    def headers(self, uids: Sequence[int]) -> list[bytes | None]:
+        """The headers, likewise; None also for a long one."""
+        return [one for part in self._neighbours(uids) for one in self._answers.headers(part)]
+
+    def _neighbours(self, uids: Sequence[int]) -> list[list[Message]]:
+        """These messages together, or each for itself where many others are between them."""
         messages = self._messages.each(uids)
         between = bisect_right(self.uids, uids[-1]) - bisect_left(self.uids, uids[0]) if uids else 0
-        parts = [messages] if between <= _FEW_BETWEEN * len(uids) else [[one] for one in messages]
-        known = [one for part in parts if part for one in self._answers.orderings(part)]
-        return self._of_headers(messages, known, "ordering") if None in known else known
+        together = 0 < between <= _FEW_BETWEEN * len(uids)
+        return [messages] if together else [[one] for one in messages]
 
     def holding(self, uids: Sequence[int], name: bytes, needle: bytes) -> list[int | None]:
         """Whether the octets stand in a text of message.searched, of messages in order of UID.

@@ -11,7 +11,7 @@ changed under UIDs that mean something else now; the account then opens a new ob
 import contextlib
 import stat
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 
@@ -481,9 +481,12 @@ class Synchronised:
         live = len(self._messages)
         return not self._folder.list.sound or self._folder.lines - live > live // 3 + _DEAD_LINES
 
-    def _remember(self, touched: Iterable[Message], gone: Iterable[int]) -> None:
-        """Tell the cache. What it could not be told of expunges nobody is told any more."""
-        if not self._blind and not self._cache.save(
+    def _remember(self, touched: Iterable[Message], gone: Sequence[int]) -> None:
+        """Tell the caches. What could not be kept of expunges nobody is told any more."""
+        if self._blind:
+            return
+        self._text.drop(gone)
+        if not self._cache.save(
             uid_next=self.uid_next,
             modseq=self.highest_modseq,
             changed=map(_row, touched),

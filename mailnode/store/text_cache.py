@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from mailnode.store.context import Context
-from mailnode.store.text_index import Addition, Candidates, Text, TextIndex
+from mailnode.store.text_index import Addition, Candidates, Held, Text, TextIndex
 
 T = TypeVar("T")
 
@@ -80,6 +80,19 @@ class FolderText:
         return self._tried(
             lambda index: index.candidates(self._guid, self._validity, needle), absent=None, failed=None
         )
+
+    def held(self, needle: bytes, uids: Sequence[int], *, in_header: bool) -> Held:
+        """Whether a folded string stands in the texts of messages in order of UID, as far as is known."""
+        return self._tried(
+            lambda index: index.held(self._guid, self._validity, needle, uids, in_header=in_header),
+            absent={},
+            failed={},
+        )
+
+    def drop(self, uids: Sequence[int]) -> None:
+        """These messages are gone. Texts that cannot be removed now stay, and are nobody's."""
+        if uids:
+            self._tried(lambda index: index.drop(self._guid, self._validity, uids), absent=None, failed=None)
 
     def extend(self, since: int, until: int, texts: Sequence[Text], passed_over: Sequence[int]) -> None:
         """Add the messages above the UID `since` up to `until`: their texts, and those that have none here.

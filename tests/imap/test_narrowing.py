@@ -3,20 +3,25 @@
 import base64
 import quopri
 import random
+import sqlite3
 from array import array
+from collections.abc import Sequence
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailnode.auth.realm import MailAccount
+from mailnode.imap import matching
 from mailnode.imap.commands.search import Findings, Search
 from mailnode.imap.narrowing import LOOKUPS, Narrowing, Possible, all_of, any_of
 from mailnode.imap.places import Place
 from mailnode.imap.search_keys import parse_all
 from mailnode.imap.selected import Selected
-from mailnode.imap.subject import Subject
 from mailnode.net.blocking import InlineExecutor, Lane
+from mailnode.store import preparing
 from mailnode.store.mailbox import Mailbox
+from mailnode.store.text_index import FILE_NAME
 from mailnode.wire.imap.cursor import Cursor
 from tests.imap.test_session import SessionCase
 
@@ -134,18 +139,56 @@ class NarrowingTests(SessionCase):
         after = [self.search(mailbox, program, *arguments) for program, arguments in asked]
         self.assertEqual(after, before)
 
+    @settings(deadline=None, max_examples=60)
+    @given(
+        st.lists(messages, min_size=1, max_size=4),
+        st.lists(needles() | st.text("aß ", max_size=2), min_size=3, max_size=9),
+        st.integers(0, 4),
+        st.lists(st.sampled_from(["gone", "of another"]) | st.none(), min_size=4, max_size=4),
+        st.sampled_from(["whole", "whole", "forgotten", "lost", "no database"]),
+    )
+    def test_whatever_is_known(
+        self, contents: list[bytes], sought: list[str], known: int, rows: list[str | None], index: str
+    ) -> None:
+        """The same where the index lags, where texts are missing or others', and where it is no index."""
+        mailbox = self.folder(*contents)
+        rng = random.Random(1)
+        asked = [(program, rng.sample(sought, program.count("{}"))) for program in PROGRAMS]
+        before = [self.search(mailbox, program, *arguments) for program, arguments in asked]
+        for _ in range(known):
+            mailbox.prepare_some(0)
+        path = f"{self.store.root}/{FILE_NAME}"
+        if known:
+            self.spoil(path, mailbox, rows, forget=index == "forgotten")
+        if index == "lost":
+            self.store._context.discard_text_index()
+        if index == "no database":
+            self.store.close()
+            with open(path, "wb") as file:
+                file.write(b"no database" * 1000)
+        after = [self.search(mailbox, program, *arguments) for program, arguments in asked]
+        self.assertEqual(after, before)
+
+    def spoil(self, path: str, mailbox: Mailbox, rows: list[str | None], *, forget: bool) -> None:
+        """Do something to the texts of the messages, in order of UID, and perhaps forget the folder."""
+        db = sqlite3.connect(path, isolation_level=None)
+        home = (f"{mailbox.guid}/.{mailbox.name[0]}",)
+        (folder,) = db.execute("SELECT id FROM folder WHERE guid = ?", home).fetchone()
+        for uid, what in enumerate(rows, 1):
+            if what == "gone":
+                db.execute("DELETE FROM kept WHERE id = ?", (folder << 32 | uid,))
+            if what == "of another":
+                other = ("1.other", b"ANOTHER", None, folder << 32 | uid)
+                db.execute("UPDATE kept SET base = ?, header = ?, parts = ? WHERE id = ?", other)
+        if forget:
+            db.execute("DELETE FROM folder WHERE guid = ?", home)
+        db.close()
+
     def test_others_are_not_looked_at(self) -> None:
         """Where the program says what must be there, the messages without it are left alone."""
         mailbox = self.folder(*(part(f"word{number}", "8bit") for number in range(9)))
         mailbox.prepare_some(MANY)
-        looked_at: list[int] = []
-        enter = Subject.__enter__
-
-        def noting(subject: Subject) -> Subject:
-            looked_at.append(subject.uid)
-            return enter(subject)
-
-        self.patch(Subject, "__enter__", noting)
+        looked_at = self.noted("texts_holding", "headers")
         for program, arguments, seen, found in (
             ("TEXT {}", ["word3"], [4], b" 4"),
             ("TEXT {} UNSEEN", ["word3"], [4], b" 4"),
@@ -154,16 +197,34 @@ class NarrowingTests(SessionCase):
             ("SUBJECT {}", ["word3"], [], b""),  # which is kept
             ("HEADER Subject-Of {}", ["word3"], [4], b""),
             ("HEADER Content-Type {} 2:3", ["plain"], [2, 3], b" 2 3"),
-            ("OR BODY {} SEEN", ["word3"], [*range(1, 10)], b" 4"),
+            ("OR BODY {} SEEN", ["word3"], [4], b" 4"),
+            ("NOT TEXT {} 2:5", ["word3"], [4], b" 2 3 5"),
             ("BODY {}", ["xy"], [*range(1, 10)], b""),
         ):
             self.assertEqual(self.search(mailbox, program, *arguments), b"* SEARCH%s\r\n" % found, program)
             self.assertEqual(looked_at, seen, program)
             looked_at.clear()
 
+    def noted(self, *methods: str) -> list[int]:
+        """The UIDs that a mailbox will be asked for in these ways."""
+        uids: list[int] = []
+        for name in methods:
+            asking = getattr(Mailbox, name)
+
+            def noting(
+                mailbox: Mailbox, asked: Sequence[int], *values: object, asking: Any = asking, **more: object
+            ) -> object:
+                uids.extend(asked)
+                return asking(mailbox, asked, *values, **more)
+
+            self.patch(Mailbox, name, noting)
+        return uids
+
     def test_files_stay_closed(self) -> None:
-        """Under NOT every message counts, and those that cannot hold the needle are not opened."""
-        mailbox = self.folder(*(part(f"word{number}", "8bit") for number in range(4)))
+        """Only a message whose text is not kept is read, and only if it may hold the needle."""
+        self.patch(preparing, "TEXT_LIMIT", 100)
+        words = [part(f"word{number}", "8bit") for number in range(4)]
+        mailbox = self.folder(*words, part("long " * 99, "8bit"))
         mailbox.prepare_some(MANY)
         opened: list[int] = []
         body = Mailbox.body
@@ -173,8 +234,50 @@ class NarrowingTests(SessionCase):
             return body(mailbox, uid)
 
         self.patch(Mailbox, "body", noting)
-        self.assertEqual(self.search(mailbox, "NOT TEXT {}", "word2"), b"* SEARCH 1 2 4\r\n")
-        self.assertEqual(opened, [3])
+        self.assertEqual(self.search(mailbox, "TEXT {}", "word2"), b"* SEARCH 3\r\n")
+        self.assertEqual(self.search(mailbox, "1:4 NOT TEXT {}", "word2"), b"* SEARCH 1 2 4\r\n")
+        self.assertEqual(self.search(mailbox, "BODY {}", "d2"), b"* SEARCH 3\r\n")
+        self.assertEqual(opened, [5, 5])
+
+    def test_long_texts(self) -> None:
+        """One that is too long to be looked at with others is looked at alone, and not read."""
+        mailbox = self.folder(part("word", "8bit"), part("word " * 20_000, "8bit"))
+        mailbox.prepare_some(MANY)
+        self.patch(Mailbox, "body", None)
+        looked_at = self.noted("texts_holding")
+        self.assertEqual(self.search(mailbox, "TEXT {}", "word"), b"* SEARCH 1 2\r\n")
+        self.assertEqual(looked_at, [1, 2, 2])
+
+    def test_many_needles(self) -> None:
+        """More needles than there are lookups for are looked for in one pass over the message."""
+        mailbox = self.folder(*(part(f"word{number} {number:b}", "8bit") for number in range(4)))
+        mailbox.prepare_some(MANY)
+        looked_at = self.noted("texts_holding")
+        needles = [f"xy{number}" for number in range(LOOKUPS)]
+        program = "OR TEXT {} " * len(needles) + "BODY {}"
+        opened: list[int] = []
+        body = Mailbox.body
+
+        def noting(mailbox: Mailbox, uid: int) -> object:
+            opened.append(uid)
+            return body(mailbox, uid)
+
+        self.patch(Mailbox, "body", noting)
+        self.assertEqual(self.search(mailbox, program, *needles, "word2"), b"* SEARCH 3\r\n")
+        self.assertEqual((looked_at, opened), ([], [1, 2, 3, 4]))
+        self.assertEqual(self.search(mailbox, program[11:], *needles[1:], "word2"), b"* SEARCH 3\r\n")
+        self.assertEqual((looked_at, opened), ([3], [1, 2, 3, 4]))
+
+    def test_others_get_a_turn(self) -> None:
+        """The more keys there are, the fewer messages are asked between two chances for others."""
+        self.patch(matching, "_ANSWERS", 8)
+        mailbox = self.folder(*(part(f"word{number}", "8bit") for number in range(5)))
+        mailbox.prepare_some(MANY)
+        account = MailAccount("me@example.org", self.store, Lane(InlineExecutor()))
+        view = Selected(Place(account, mailbox.name), read_only=True)
+        for keys, chunks in ((1, 1), (3, 3), (9, 5)):
+            key = parse_all(Cursor([b" ".join([b"TEXT or"] * keys)]))
+            self.assertEqual(len(list(matching.Matching(view, key).collect(array("I")))), chunks)
 
     def test_messages_that_came_later(self) -> None:
         """What is not in the index yet is found all the same."""
@@ -205,6 +308,7 @@ class NarrowingTests(SessionCase):
         for needle in wanted * 2:
             narrowing.may_hold(2, needle)
         self.assertEqual(asked, wanted[:-1])
+        self.assertEqual([narrowing.looks_for(needle) for needle in wanted[-2:]], [True, False])
         self.assertEqual([narrowing.may_hold(2, needle) for needle in wanted[-2:]], [False, True])
 
     def test_sets(self) -> None:

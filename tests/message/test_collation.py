@@ -1,12 +1,13 @@
 """i;unicode-casemap, and the keys that are compared by it."""
 
+import unicodedata
 from encodings.aliases import aliases
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailnode.message.collation import KEY_OCTETS, collation_key, decoded, fold
+from mailnode.message.collation import KEY_OCTETS, blocks, collation_key, decoded, fold
 from mailnode.message.encoded import decode_words, decode_words_strictly
 
 
@@ -15,12 +16,46 @@ def key(value: bytes) -> bytes:
     return collation_key(*decoded(value))
 
 
+def as_defined(text: str) -> str:
+    """RFC 5051 section 2, a character at a time, in the blocks that bound the work of decomposing."""
+    return "".join(decomposed("".join(map(simple_title, block))) for block in blocks(text, 512))
+
+
+def decomposed(text: str) -> str:
+    """What decomposing leaves."""
+    return unicodedata.normalize("NFKD", text)
+
+
+def simple_title(character: str) -> str:
+    """The simple titlecase mapping, which gives one character; those that have none stay."""
+    return character.title() if len(character.title()) == 1 else character
+
+
+long_runs = st.builds(
+    lambda start, run, times: start + run * times,
+    st.text(max_size=3),
+    st.text("aß\u0301\u0323日", min_size=1, max_size=3),
+    st.integers(300, 600),
+)
+
+
 class CollationTests(SynchronousTestCase):
     """fold(), decoded() and collation_key()"""
 
     def test_the_example_of_the_rfc(self) -> None:
         """RFC 5051 section 2: titlecase first, then decomposed until nothing is left to decompose."""
         self.assertEqual(fold("\u01c4"), "Dz\u030c")
+
+    def test_every_character(self) -> None:
+        """RFC 5051 section 2, one after the other."""
+        characters = map(chr, range(0x110000))
+        self.assertEqual([one for one in characters if fold(one) != decomposed(simple_title(one))], [])
+
+    @settings(deadline=None)
+    @given(st.text(st.characters() | st.sampled_from("aZ ßǆაﬁŉΐäé\u0301\u0323日й")) | long_runs)
+    def test_every_text(self, text: str) -> None:
+        """What a character becomes depends on its neighbours only as far as decomposing says."""
+        self.assertEqual(fold(text), as_defined(text))
 
     def test_order(self) -> None:
         """RFC 5255 section 4.6: what is in no known charset comes last, in the order of its octets."""

@@ -58,9 +58,8 @@ class BlockTests(SynchronousTestCase):
         expected = {**known, **more}
         for uid in known.keys() & more.keys():
             if known[uid].base == more[uid].base:
-                old, new = (tuple(map(kept, one[uid].texts)) for one in (known, more))
-                texts = zip(known[uid].texts, more[uid].texts, old, strict=True)
-                expected[uid] = Entry(known[uid].base, tuple(b or (o and a) for a, b, o in texts))
+                texts = zip(known[uid].texts, more[uid].texts, strict=True)
+                expected[uid] = Entry(known[uid].base, tuple(new or kept(old) for old, new in texts))
         self.assertEqual(found, blocks.packed(expected))
 
     @given(contents, contents, st.data())

@@ -1,0 +1,94 @@
+"""SEARCH keys that look for a string, in header fields and in texts.
+
+What the text index rules out is not looked at. Of the others, what is kept of some hundreds of messages is
+asked together, and only where nothing is kept, or there are many needles, a file is read: then a key that
+looks into texts raises TextsUnread until that was done, see needles.seek().
+"""
+
+from collections.abc import Sequence
+
+from mailnode.imap.narrowing import Narrowing
+from mailnode.imap.needles import Needle
+from mailnode.imap.search_key import Asked, Cost, Key, Together, alone
+from mailnode.imap.selected import Selected
+from mailnode.message.searched import FIELDS, octets_of, values
+from mailnode.store.messages import Message
+
+
+def header_key(name: bytes, needle: str) -> Key:
+    """HEADER <field-name> <string>, and the keys that name a field: a folded string in one of its values."""
+    lower = name.lower()
+    return Key(
+        Cost.HEADER,
+        lambda subject: subject.may_hold(needle) and any(needle in value for value in subject.values(lower)),
+        possible=lambda narrowing: narrowing.candidates(needle),
+        together=_in_kept_values(lower, needle) if lower in FIELDS else _in_headers(lower, needle),
+    )
+
+
+def _in_kept_values(name: bytes, needle: str) -> Together:
+    """By what is prepared of the fields that are mostly asked for."""
+    octets = octets_of(needle)
+    if octets is None:
+        return alone
+
+    def together(view: Selected, messages: Sequence[Message], known: Narrowing) -> Sequence[bool | None]:
+        found = view.mailbox.holding(_uids(messages), name, octets)
+        return [None if one is None else bool(one) for one in found]
+
+    return together
+
+
+def _in_headers(name: bytes, needle: str) -> Together:
+    """By the prepared headers, most of which have no such field."""
+    begins = b"\n" + name
+
+    def holds(header: bytes) -> bool:
+        present = begins in b"\n" + header.lower()
+        return present and any(needle in value for value in values(header, name))
+
+    def asked(view: Selected, messages: Sequence[Message]) -> Sequence[bool | None]:
+        headers = view.mailbox.headers(_uids(messages))
+        return [None if header is None else holds(header) for header in headers]
+
+    return _where_possible(needle, asked)
+
+
+def text_key(needle: Needle) -> Key:
+    """TEXT and BODY <string>."""
+
+    def asked(view: Selected, messages: Sequence[Message]) -> Sequence[bool | None]:
+        return view.mailbox.texts_holding(_uids(messages), needle.text, in_header=needle.in_header)
+
+    in_kept_texts = _where_possible(needle.text, asked)
+
+    def together(view: Selected, messages: Sequence[Message], known: Narrowing) -> Sequence[bool | None]:
+        look = in_kept_texts if known.looks_for(needle.text) else alone
+        return look(view, messages, known)
+
+    return Key(
+        Cost.BODY,
+        lambda subject: subject.holds(needle),
+        needles=frozenset((needle,)),
+        possible=lambda narrowing: narrowing.candidates(needle.text),
+        together=together,
+    )
+
+
+def _where_possible(needle: str, asked: Asked) -> Together:
+    """Those messages that may hold the needle are asked; the others do not hold it."""
+
+    def together(view: Selected, messages: Sequence[Message], known: Narrowing) -> Sequence[bool | None]:
+        possible = known.among(_uids(messages), needle)
+        wanted = [message for message in messages if message.uid in possible]
+        answers = asked(view, wanted)
+        if len(wanted) == len(messages):
+            return answers
+        answer_of = dict(zip(_uids(wanted), answers, strict=True))
+        return [answer_of.get(uid, False) for uid in _uids(messages)]
+
+    return together
+
+
+def _uids(messages: Sequence[Message]) -> list[int]:
+    return [message.uid for message in messages]
