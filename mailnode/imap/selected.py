@@ -295,8 +295,25 @@ class Selected:
         """
         return "QRESYNC" in self.enabled or (behind and uses_modseqs(self.enabled))
 
+    @property
+    def is_told(self) -> bool:
+        """Whether it is certain that updates() would tell nothing.
+
+        Asked on the reactor's thread, while nothing runs in the account's lane. Where there may be something
+        the answer is no.
+        """
+        mailbox = self.mailbox
+        return (
+            not (self.contexts or self._own or self._reported)
+            and self._compared is mailbox.uids
+            and self._modseq == self._in_step == mailbox.highest_modseq
+            and self._key_resets == mailbox.key_resets
+            and self._keywords == mailbox.keywords()
+            and mailbox.is_still
+        )
+
     def _changes(self, interest: Interest, *, expunge: bool) -> Iterator[bytes]:
-        self.mailbox.sync()
+        self.mailbox.refresh()
         newest = self._newest
         if self.mailbox.uids is not self._compared:
             if self.contexts or (expunge and (interest.messages or self._own)):

@@ -395,12 +395,16 @@ class Session:
         updates = self._updates(expunge=expunge, unasked=unasked)
         if self.reporter is not None:
             await self.reporter.tell(updates)
-        elif self.selected is not None and not told:
+        elif self.selected is not None and not told and not self._is_told(self.selected):
             with self.progress.sending() as writing:
                 await send(self.stream, self.selected.place.account.lane, updates, writing, last=False)
         if self.selected is not None and self.selected.newly_seen:
             self.selected.newly_seen = False
             self.announce(self.selected.place)
+
+    def _is_told(self, view: Selected) -> bool:
+        """Whether it is certain, without a way to a thread and back, that there is nothing to tell."""
+        return view.place.account.lane.is_idle and self.interest is interest.EVERYTHING and view.is_told
 
     def _updates(self, *, expunge: bool, unasked: bool) -> Iterator[bytes]:
         view = self.selected

@@ -59,6 +59,11 @@ class Borrowed(Mailbox):
         self._lent.sync()
         self._look()
 
+    @property
+    def is_still(self) -> bool:
+        """Never: the rights, and what the reader has seen, are looked at each time."""
+        return False
+
     def _look(self) -> None:
         self.rights = self._granted()
         if not self.rights.issuperset(self._needed):

@@ -106,6 +106,11 @@ class Folder:
             and self._keyword_signatures == [self._signature(FIRST_FILE), self._signature(SECOND_FILE)]
         )
 
+    @property
+    def settled(self) -> bool:
+        """Whether what was last seen is all that there was, and nothing was changed by us since."""
+        return all(known.settled and known.mtime_ns >= 0 for known in self._directories.values())
+
     # Looking
 
     def look(self, *, again: bool = False) -> bool:

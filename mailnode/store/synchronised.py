@@ -70,6 +70,8 @@ class Synchronised:
         self._blind = False  # whether the cache could not be seen when the folder was opened
         self._vanished = Vanished()
         self._dead: set[str] = set()  # base names of which a line may still stand in the uid list
+        paths = dict.fromkeys((f"{path}/{NEW}", f"{path}/{CUR}", path, context.root))
+        self._watch = context.stillness.of(*paths)
 
     # Facts
 
@@ -181,10 +183,28 @@ class Synchronised:
                 self._folder.forget()
                 self._look()
 
+    def refresh(self) -> None:
+        """The same, unless it is certain that it would find nothing."""
+        if not self.is_still:
+            self.sync()
+
+    @property
+    def is_still(self) -> bool:
+        """Whether nothing has changed on the disk since the last look, for certain.
+
+        May be asked on the reactor's thread too, while nothing runs in the lane.
+        """
+        return self._folder.settled and self._watch.is_still(self._context.now())
+
     def _look(self) -> None:
+        now, watched = self._context.now(), self._watch.holds
         if self._identity is None or not self._folder.unchanged():
             with self._folder.lock():
                 self._synchronise()
+        elif watched:
+            self._watch.vouch(now)
+        elif self._folder.settled:
+            self._watch.begin(now)  # what stood still now may do so when it is looked at again
 
     @contextlib.contextmanager
     def _existing(self) -> Iterator[None]:
