@@ -152,6 +152,10 @@ class Folder:
             return {base: self.place(base) for base in self._differing}
         return {**self._directories[NEW].places, **self._directories[CUR].places}
 
+    def found(self) -> dict[str, Place]:
+        """Those of the messages to be examined that are there."""
+        return {base: place for base, place in self.differing().items() if place is not None}
+
     @property
     def all_differ(self) -> bool:
         """Whether nothing is known of earlier looks."""

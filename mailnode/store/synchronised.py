@@ -169,7 +169,8 @@ class Synchronised:
     def sync(self) -> None:
         """Look at the disk; afterwards everything here is true.
 
-        New files get UIDs, durably, before this returns. A message counts as gone only after a second look.
+        New files get UIDs, durably, before this returns. A message counts as gone only after a second look,
+        or where the process that has removed it says so.
         """
         with self._existing():
             self._answers.save()
@@ -241,14 +242,15 @@ class Synchronised:
         if opening:
             self._open()
         stable = folder.look()
+        places = folder.found()
+        heard_gone = set() if opening or self._blind else self._catch_up(places)
         missing = still_missing = self._missing()
-        if missing:
+        if missing and not self._are_among(missing, heard_gone):
             stable = folder.look_for_missing()
             still_missing = self._missing()
+            places = folder.found()
         gone_twice = missing & still_missing if stable else set()
-        places = {base: place for base, place in folder.differing().items() if place is not None}
         self._give_names(places)
-        heard_gone = set() if opening or self._blind else self._catch_up(places)
         touched = self._note_changes(places)
         gone = self._forget(
             [one for base in gone_twice if (one := self._messages.called(base))], but=heard_gone
@@ -271,6 +273,10 @@ class Synchronised:
             expected = records.keys() | {row.base for row in self._remembered.values()}
             return (expected | self._messages.bases) - differing.keys()
         return {base for base, place in differing.items() if place is None and base in records}
+
+    def _are_among(self, bases: set[str], uids: AbstractSet[int]) -> bool:
+        """Whether all of these messages are known here and have these UIDs."""
+        return bool(uids) and all((one := self._messages.called(base)) and one.uid in uids for base in bases)
 
     def _bury(self, bases: set[str]) -> None:
         """Lines of messages that went before we came: a file that comes back is another message."""
