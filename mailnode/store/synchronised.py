@@ -59,6 +59,7 @@ class Synchronised:
     def __init__(self, context: Context, name: Name, path: str) -> None:
         self.name = name
         self.derived = Derived()
+        self.looked = False  # set by sync(); who wants to know whether there was a look unsets it before
         self._context = context
         self._folder = Folder(context, path)
         self._messages = Messages()
@@ -174,6 +175,7 @@ class Synchronised:
         """
         with self._existing():
             self._answers.save()
+            self.looked = True
             try:
                 self._look()
             except FileNotFoundError:
@@ -213,13 +215,17 @@ class Synchronised:
         try:
             yield
         except FileNotFoundError:
-            self._folder.forget()
+            self._forget_looks()
             if self._context.files.stat(self._folder.path) is not None:
                 raise
             raise NoSuchMailbox(self.name) from None
         except BaseException:
-            self._folder.forget()
+            self._forget_looks()
             raise
+
+    def _forget_looks(self) -> None:
+        self._folder.forget()
+        self.looked = False
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[None]:
