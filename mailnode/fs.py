@@ -38,7 +38,9 @@ READ_SIZE = 131072
 LEAST_INODES = 0.05
 FAILURES = 3  # of fsync in FAILURE_SECONDS, after which nothing new is written
 FAILURE_SECONDS = 60.0
-LOCK_PAUSE = 0.02  # seconds until a lock that somebody else has is asked for again
+# Seconds until a lock that somebody else has is asked for again, at first and at last. Most are held for a
+# millisecond.
+LOCK_PAUSE, LONGEST_LOCK_PAUSE = 0.0005, 0.02
 
 
 class ReadFile:
@@ -437,7 +439,7 @@ class FileSystem:
         Raises FileNotFoundError if the directory is gone, also while waiting, and TimeoutError when somebody
         else has it for `patience` seconds.
         """
-        waited = 0.0
+        waited, pause = 0.0, LOCK_PAUSE
         while True:
             descriptor = os.open(directory, _DIRECTORY)
             try:
@@ -449,8 +451,9 @@ class FileSystem:
             # A thread that waits in flock() cannot be called back; one that asks again can give up.
             if waited >= patience:
                 raise TimeoutError(errno.ETIMEDOUT, "locked by another program", directory)
-            time.sleep(LOCK_PAUSE)
-            waited += LOCK_PAUSE
+            time.sleep(pause)
+            waited += pause
+            pause = min(2 * pause, LONGEST_LOCK_PAUSE)
 
     def try_lock(self, path: str) -> Lock | None:
         """An exclusive lock on a file, created if missing; None if somebody else has it."""

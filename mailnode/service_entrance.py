@@ -23,6 +23,7 @@ from mailnode.events.life import Bus
 from mailnode.events.log import Log
 from mailnode.events.presence import LiveSessions
 from mailnode.fs import FileSystem
+from mailnode.fs_watch import FirstChanges
 from mailnode.imap.protocol import Imap
 from mailnode.imap.session import Surroundings
 from mailnode.net.blocking import Lane, ThreadedExecutor
@@ -32,6 +33,7 @@ from mailnode.pop3.session import Pop3
 from mailnode.runtime import Runtime
 from mailnode.service_certificates import Certificates
 from mailnode.service_reading import Reading, changed_people, read, waits_for_a_start
+from mailnode.store.stillness import Stillness
 
 STORE_THREADS = 8
 PASSWORD_THREADS = 1
@@ -58,7 +60,7 @@ class Entrance:
         self.certificates = Certificates(live, reactor, files, self._reads, reading.tls)
         self.tls, self.asking = self.certificates.others, self.certificates.people
         self.feed, self.bus, self.sessions = ChangeFeed(), Bus(), LiveSessions()
-        self.realm = realm = Realm(live, runtime, files, rng=self.rng)
+        self.realm = realm = Realm(live, runtime, files, rng=self.rng, stillness=Stillness(FirstChanges))
         checker = PasswordChecker(
             live, hasher=Hasher(loaded.config.auth), executor=self.passwords, clock=runtime.now
         )

@@ -29,6 +29,7 @@ from mailnode.runtime import Executor, Runtime
 from mailnode.store.account import Account
 from mailnode.store.keeping import Terms
 from mailnode.store.quota import Limit, Quota, Sum
+from mailnode.store.stillness import Stillness
 from mailnode.store.values import Name
 
 T = TypeVar("T")
@@ -85,12 +86,21 @@ def _terms_of(config: Config) -> Terms:
 class Realm:
     """Gives accounts by address, each made once; only those used last have their stores open."""
 
-    def __init__(self, live: Live, runtime: Runtime, files: FileSystem, *, rng: random.Random) -> None:
+    def __init__(
+        self,
+        live: Live,
+        runtime: Runtime,
+        files: FileSystem,
+        *,
+        rng: random.Random,
+        stillness: Stillness | None = None,
+    ) -> None:
         self._live = live
         self._config = live.config
         self._runtime = runtime
         self._files = files
         self._rng = rng
+        self._stillness = stillness
         self._log = Log("mailnode.realm")
         self._accounts: dict[str, MailAccount] = {}
         self._making = threading.RLock()
@@ -128,6 +138,7 @@ class Realm:
             uidl=lambda: self._live.config.pop3.uidl,
             special_use=lambda: self._live.config.store.special_use.names(),
             recover=self._terms,
+            stillness=self._stillness,
         )
         return MailAccount(address, store, AccountLane(self._runtime.blocking, lambda: self._used(address)))
 

@@ -101,7 +101,7 @@ class Matching:
 
         What another session has been told is done can be searched for, in whatever process it was done.
         """
-        self.view.mailbox.sync()
+        self.view.mailbox.refresh()
         for members in self.key.sets:
             members.bind(self.view)
         self.lowest = self._lowest() if self.limit else 0

@@ -267,15 +267,23 @@ class Selected:
         return told and self._modseq == self.mailbox.highest_modseq
 
     def updates(
-        self, *, expunge: bool, interest: Interest = EVERYTHING, unasked: bool = False
+        self,
+        *,
+        expunge: bool,
+        interest: Interest = EVERYTHING,
+        unasked: bool = False,
+        looked: bool = False,
     ) -> Iterator[bytes]:
         """Report what has changed since the last time; EXPUNGE responses only with `expunge`.
 
         What the client has no interest in is left for later; what it does itself it hears all the same.
-        `unasked`: not at the end of a command. Raises Goodbye when the mailbox is not there any more (RFC
-        2180 section 3.3).
+        `unasked`: not at the end of a command. `looked`: the command has looked at the disk itself, so that
+        it knows what had happened before it was given. Raises Goodbye when the mailbox is not there any more
+        (RFC 2180 section 3.3).
         """
         try:
+            if not looked:
+                self.mailbox.refresh()
             yield from self._updates(interest, expunge=expunge, unasked=unasked)
         except NoSuchMailbox:
             raise Goodbye("The selected mailbox was deleted or renamed") from None
@@ -300,8 +308,24 @@ class Selected:
         """
         return "QRESYNC" in self.enabled or (behind and uses_modseqs(self.enabled))
 
+    @property
+    def is_told(self) -> bool:
+        """Whether it is certain that updates() would tell nothing.
+
+        Asked on the reactor's thread, while nothing runs in the account's lane. Where there may be something
+        the answer is no.
+        """
+        mailbox = self.mailbox
+        return (
+            not (self.contexts or self._own or self._reported)
+            and self._compared is mailbox.uids
+            and self._modseq == self._in_step == mailbox.highest_modseq
+            and self._key_resets == mailbox.key_resets
+            and self._keywords == mailbox.keywords()
+            and mailbox.is_still
+        )
+
     def _changes(self, interest: Interest, *, expunge: bool) -> Iterator[bytes]:
-        self.mailbox.sync()
         newest = self._newest
         if self.mailbox.uids is not self._compared:
             if self.contexts or (expunge and (interest.messages or self._own)):

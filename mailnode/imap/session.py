@@ -369,9 +369,11 @@ class Session:
             await send(self.stream, self.view.place.account.lane, chunks, writing, last=False)
 
     def _with_updates(self, chunks: Iterator[bytes]) -> Iterator[bytes]:
+        mailbox = self.view.mailbox
+        mailbox.looked = False
         yield from chunks
         try:
-            yield from self._updates(expunge=self.may_expunge, unasked=False)
+            yield from self._updates(expunge=self.may_expunge, unasked=False, looked=mailbox.looked)
             self._told = True
         except OSError:
             pass  # flush() will meet it again
@@ -395,19 +397,23 @@ class Session:
         updates = self._updates(expunge=expunge, unasked=unasked)
         if self.reporter is not None:
             await self.reporter.tell(updates)
-        elif self.selected is not None and not told:
+        elif self.selected is not None and not told and not self._is_told(self.selected):
             with self.progress.sending() as writing:
                 await send(self.stream, self.selected.place.account.lane, updates, writing, last=False)
         if self.selected is not None and self.selected.newly_seen:
             self.selected.newly_seen = False
             self.announce(self.selected.place)
 
-    def _updates(self, *, expunge: bool, unasked: bool) -> Iterator[bytes]:
+    def _is_told(self, view: Selected) -> bool:
+        """Whether it is certain, without a way to a thread and back, that there is nothing to tell."""
+        return view.place.account.lane.is_idle and self.interest is interest.EVERYTHING and view.is_told
+
+    def _updates(self, *, expunge: bool, unasked: bool, looked: bool = False) -> Iterator[bytes]:
         view = self.selected
         if view is None or (unasked and not self.interest.messages):
             return iter(())
         view.utf8 = self.utf8
-        return view.updates(expunge=expunge, interest=self.interest, unasked=unasked)
+        return view.updates(expunge=expunge, interest=self.interest, unasked=unasked, looked=looked)
 
     # Literals
 

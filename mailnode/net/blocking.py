@@ -271,6 +271,11 @@ class Lane:
         return self._busy
 
     @property
+    def is_idle(self) -> bool:
+        """Whether nobody uses, or is about to use, what belongs to the owner."""
+        return not (self._busy or self._jobs)
+
+    @property
     def waiting(self) -> int:
         """How many jobs wait for the one that is running."""
         return len(self._jobs)

@@ -33,6 +33,7 @@ from mailnode.store.quota import UNLIMITED, Limit, Quota, demand
 from mailnode.store.removed import Lent, Removed
 from mailnode.store.sharing import Sharing
 from mailnode.store.special_use import Uses
+from mailnode.store.stillness import Stillness
 from mailnode.store.subscriptions import Subscriptions
 from mailnode.store.synchronised import Status
 from mailnode.store.trees import remove_tree, rename_all
@@ -55,6 +56,7 @@ class Account:
     `limit` gives what it may hold at this moment, and `shared` a quota that it shares with others, or None.
     `uidl` is the format of POP3 unique-ids from now on, `special_use` says what mailboxes are usually called,
     `recover` on which terms removed messages are kept. `removed`: all that is here has been removed.
+    `stillness` tells where nothing has changed; without it, that is looked at each time.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Account:
         special_use: Callable[[], Mapping[str, Name]] = dict,
         recover: Callable[[], Terms] = lambda: NOTHING_KEPT,
         removed: bool = False,
+        stillness: Stillness | None = None,
     ) -> None:
         pid = os.getpid() if pid is None else pid
         self.root = root
@@ -88,6 +91,7 @@ class Account:
             text_wanted=text_index,
             quotas=self.quotas,
             uidl=uidl,
+            stillness=stillness or Stillness(),
         )
         self.keeper = Keeper(self._context, recover)
         self._context.keeper = None if removed else self.keeper

@@ -45,6 +45,7 @@ class Borrowed(Mailbox):
         # Nothing of Mailbox itself is set up: what is not said here fails.
         self.name = mailbox.name
         self.derived = mailbox.derived
+        self.looked = False
         self._lent = mailbox
         self._reader = reader
         self._file = seen
@@ -58,6 +59,12 @@ class Borrowed(Mailbox):
         """Look at the disk, and at the rights."""
         self._lent.sync()
         self._look()
+        self.looked = True
+
+    @property
+    def is_still(self) -> bool:
+        """Never: the rights, and what the reader has seen, are looked at each time."""
+        return False
 
     def _look(self) -> None:
         self.rights = self._granted()

@@ -14,6 +14,7 @@ from mailnode.store.filenames import UniqueNames
 from mailnode.store.index import FILE_NAME, Index
 from mailnode.store.locks import Locks
 from mailnode.store.quota import Quota, demand, reserved
+from mailnode.store.stillness import Stillness
 from mailnode.store.text_index import FILE_NAME as TEXT_FILE_NAME
 from mailnode.store.text_index import NoTrigrams, TextIndex
 from mailnode.store.usage import Ledger, Usage
@@ -42,6 +43,7 @@ class Context:
     ledger: Ledger | None = None  # None as long as nobody has asked for the usage
     discarded: int = 0  # caches and text indexes that were made anew after an error in them
     keeper: "Keeper | None" = None  # of what is removed; None where that is gone at once
+    stillness: Stillness = field(default_factory=Stillness)
     _index: Index | None = field(default=None)
     _inode: int = 0  # of the cache that is open
     _text: TextIndex | None = field(default=None)

@@ -106,6 +106,11 @@ class Folder:
             and self._keyword_signatures == [self._signature(FIRST_FILE), self._signature(SECOND_FILE)]
         )
 
+    @property
+    def settled(self) -> bool:
+        """Whether what was last seen is all that there was, and nothing was changed by us since."""
+        return all(known.settled and known.mtime_ns >= 0 for known in self._directories.values())
+
     # Looking
 
     def look(self, *, again: bool = False) -> bool:
@@ -146,6 +151,10 @@ class Folder:
         if self._differing is not None:
             return {base: self.place(base) for base in self._differing}
         return {**self._directories[NEW].places, **self._directories[CUR].places}
+
+    def found(self) -> dict[str, Place]:
+        """Those of the messages to be examined that are there."""
+        return {base: place for base, place in self.differing().items() if place is not None}
 
     @property
     def all_differ(self) -> bool:

@@ -60,6 +60,7 @@ class Synchronised:
     def __init__(self, context: Context, name: Name, path: str) -> None:
         self.name = name
         self.derived = Derived()
+        self.looked = False  # set by sync(); who wants to know whether there was a look unsets it before
         self._context = context
         self._folder = Folder(context, path)
         self._messages = Messages()
@@ -71,6 +72,8 @@ class Synchronised:
         self._blind = False  # whether the cache could not be seen when the folder was opened
         self._vanished = Vanished()
         self._dead: set[str] = set()  # base names of which a line may still stand in the uid list
+        paths = dict.fromkeys((f"{path}/{NEW}", f"{path}/{CUR}", path, context.root))
+        self._watch = context.stillness.of(*paths)
 
     # Facts
 
@@ -168,10 +171,12 @@ class Synchronised:
     def sync(self) -> None:
         """Look at the disk; afterwards everything here is true.
 
-        New files get UIDs, durably, before this returns. A message counts as gone only after a second look.
+        New files get UIDs, durably, before this returns. A message counts as gone only after a second look,
+        or where the process that has removed it says so.
         """
         with self._existing():
             self._answers.save()
+            self.looked = True
             try:
                 self._look()
             except FileNotFoundError:
@@ -182,10 +187,28 @@ class Synchronised:
                 self._folder.forget()
                 self._look()
 
+    def refresh(self) -> None:
+        """The same, unless it is certain that it would find nothing."""
+        if not self.is_still:
+            self.sync()
+
+    @property
+    def is_still(self) -> bool:
+        """Whether nothing has changed on the disk since the last look, for certain.
+
+        May be asked on the reactor's thread too, while nothing runs in the lane.
+        """
+        return self._folder.settled and self._watch.is_still(self._context.now())
+
     def _look(self) -> None:
+        now, watched = self._context.now(), self._watch.holds
         if self._identity is None or not self._folder.unchanged():
             with self._folder.lock():
                 self._synchronise()
+        elif watched:
+            self._watch.vouch(now)
+        elif self._folder.settled:
+            self._watch.begin(now)  # what stood still now may do so when it is looked at again
 
     @contextlib.contextmanager
     def _existing(self) -> Iterator[None]:
@@ -193,13 +216,17 @@ class Synchronised:
         try:
             yield
         except FileNotFoundError:
-            self._folder.forget()
+            self._forget_looks()
             if self._context.files.stat(self._folder.path) is not None:
                 raise
             raise NoSuchMailbox(self.name) from None
         except BaseException:
-            self._folder.forget()
+            self._forget_looks()
             raise
+
+    def _forget_looks(self) -> None:
+        self._folder.forget()
+        self.looked = False
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[None]:
@@ -222,14 +249,15 @@ class Synchronised:
         if opening:
             self._open()
         stable = folder.look()
+        places = folder.found()
+        heard_gone = set() if opening or self._blind else self._catch_up(places)
         missing = still_missing = self._missing()
-        if missing:
+        if missing and not self._are_among(missing, heard_gone):
             stable = folder.look_for_missing()
             still_missing = self._missing()
+            places = folder.found()
         gone_twice = missing & still_missing if stable else set()
-        places = {base: place for base, place in folder.differing().items() if place is not None}
         self._give_names(places)
-        heard_gone = set() if opening or self._blind else self._catch_up(places)
         touched = self._note_changes(places)
         gone = self._forget(
             [one for base in gone_twice if (one := self._messages.called(base))], but=heard_gone
@@ -252,6 +280,10 @@ class Synchronised:
             expected = records.keys() | {row.base for row in self._remembered.values()}
             return (expected | self._messages.bases) - differing.keys()
         return {base for base, place in differing.items() if place is None and base in records}
+
+    def _are_among(self, bases: set[str], uids: AbstractSet[int]) -> bool:
+        """Whether all of these messages are known here and have these UIDs."""
+        return bool(uids) and all((one := self._messages.called(base)) and one.uid in uids for base in bases)
 
     def _bury(self, bases: set[str]) -> None:
         """Lines of messages that went before we came: a file that comes back is another message."""

@@ -6,6 +6,7 @@ from mailnode.imap.literals import exactly
 from mailnode.imap.places import Place
 from mailnode.imap.selected import Selected
 from mailnode.net import blocking
+from mailnode.store.mailbox import Mailbox
 from mailnode.store.values import INBOX
 from tests.imap.test_session import MESSAGE, SessionCase
 
@@ -74,6 +75,8 @@ class MixedTests(SessionCase):
             ("SORT (SUBJECT) UTF-8 ALL", 1),
             ("SORT RETURN (UPDATE) (SUBJECT) UTF-8 ALL", 2),
             ("UID THREAD REFERENCES UTF-8 ALL", 1),
+            ("STORE 1 +FLAGS (\\Deleted)", 1),
+            ("EXPUNGE", 1),
         ):
             with open(f"{self.world.account().store.root}/new/{len(jobs)}.{command[:9]}", "wb") as file:
                 file.write(MESSAGE)
@@ -81,6 +84,29 @@ class MixedTests(SessionCase):
             said = client.say("a " + command)
             self.assertEqual(len(jobs), count, command)
             self.assertIn(b" EXISTS\r\n", said, command)
+
+    def test_one_look(self) -> None:
+        """Who has looked while the command was done need not look to tell what has changed; an error does."""
+        client = self.client().login()
+        client.append(MESSAGE)
+        client.say("n NOOP")
+        looks: list[int] = []
+        look = Mailbox._look
+        self.patch(Mailbox, "_look", lambda mailbox: (looks.append(1), look(mailbox))[1])
+        for command, count in (
+            ("SEARCH ALL", 1),
+            ("FETCH 1 FLAGS", 1),
+            ("STORE 1 +FLAGS ($x)", 1),
+            ("STORE 1 +FLAGS (\\Deleted)", 1),
+        ):
+            looks.clear()
+            client.say("a " + command)
+            self.assertEqual(len(looks), count, command)
+        self.patch(Mailbox, "_rename", self.raising(OSError(errno.EIO, "no")))
+        looks.clear()
+        self.assertIn(b"NO", client.say("b STORE 1 -FLAGS (\\Deleted)"))
+        self.assertEqual(len(looks), 2)
+        self.flushLoggedErrors(OSError)
 
     def test_sizes_take_turns(self) -> None:
         """Messages whose sizes nobody knows are read one by one, and others have their turn between two."""

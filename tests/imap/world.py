@@ -26,6 +26,7 @@ from mailnode.net.listen import Connection
 from mailnode.net.stream import ConnectionClosed, Stream, TimedOut
 from mailnode.net.tls import TlsServer
 from mailnode.runtime import Runtime
+from mailnode.store.stillness import Stillness
 from tests.auth.fakes import PasswordLogins
 from tests.net.test_dirwatch import FakeWatcher
 
@@ -143,6 +144,7 @@ class World:
         separator: str = "/",
         tls: TlsServer | None = None,
         special_use: SpecialUse = NONE,
+        stillness: Stillness | None = None,
         **limits: int,
     ) -> None:
         self.clock = Clock()
@@ -169,11 +171,14 @@ class World:
         self._rng = random.Random(2)
         self.gate = Gate(lambda: ConnectionLimits(1000, 1000, 1000, 1000, 1000), self.clock.seconds)
         self._tls = tls
+        self._stillness = stillness
         self.start()
 
     def start(self) -> None:
         """Know nothing of any account, as after a restart."""
-        self.realm = self.logins.realm = Realm(self.live, self.runtime, self.files, rng=self._rng)
+        self.realm = self.logins.realm = Realm(
+            self.live, self.runtime, self.files, rng=self._rng, stillness=self._stillness
+        )
         self.imap = Imap(
             Surroundings(
                 self.live,

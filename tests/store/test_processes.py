@@ -74,6 +74,35 @@ class ProcessTests(StoreTestCase):
         fresh.sync()
         self.assertEqual(fresh.expunged(since), [range(2, 4)])
 
+    def test_expunges_are_believed(self) -> None:
+        """What the other process has told it has removed needs no second look, which would have to wait."""
+        one, other = self.one.mailbox(INBOX), self.other.mailbox(INBOX)
+        slept: list[float] = []
+        other._context.sleep = slept.append
+        one.expunge([2])
+        other.sync()
+        self.assertEqual((list(other.uids), slept), ([1, 3], []))
+
+    def test_others_are_looked_for_again(self) -> None:
+        """Not what goes at the same time without a word; it is looked for once more, and may be there."""
+        one, other = self.one.mailbox(INBOX), self.other.mailbox(INBOX)
+        message = other.get(3)
+        assert message is not None
+        path = other._path(message)
+        slept: list[float] = []
+
+        def back(pause: float) -> None:
+            slept.append(pause)
+            os.rename(f"{self.base}/away", path)
+
+        other._context.sleep = back
+        one.expunge([2])
+        os.rename(path, f"{self.base}/away")
+        os.utime(os.path.dirname(path), (self.clock, self.clock))
+        other.sync()
+        self.assertEqual(list(other.uids), [1, 3])
+        self.assertEqual(len(slept), 1)
+
     def test_new_messages(self) -> None:
         """One that arrived has the same UID and sequence in both."""
         self.append(self.other)

@@ -13,7 +13,7 @@ async def close(session: Session, _: None) -> Reply:
     view, session.selected = session.view, None
     if not view.read_only and "e" in view.mailbox.rights:
         with contextlib.suppress(NoSuchMailbox):  # what is gone is closed; RFC 3501 knows no NO here
-            await remove_deleted(session, view)
+            await remove_deleted(session, view, silent=True)
     return ok("Closed")
 
 

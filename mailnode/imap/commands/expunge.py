@@ -1,9 +1,12 @@
 """EXPUNGE (RFC 3501 section 6.4.3) and UID EXPUNGE (RFC 4315 section 2.1)."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
 from twisted.python.failure import Failure
 
 from mailnode.imap import message_limit
-from mailnode.imap.noted import names_of, tell_expunged
+from mailnode.imap.noted import Names, names_of, tell_expunged
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.selected import Selected, uses_modseqs
 from mailnode.imap.session import Session
@@ -48,31 +51,57 @@ async def after_expunge(session: Session, text: str) -> Reply:
     return session.view.told(text)
 
 
-async def remove_deleted(session: Session, view: Selected, uids: SequenceSet | None = None) -> int:
+async def remove_deleted(
+    session: Session, view: Selected, uids: SequenceSet | None = None, *, silent: bool = False
+) -> int:
     r"""Remove the messages that have \Deleted, of those that the client knows: all, or those in `uids`.
 
-    Gives how many.
+    Gives how many. Unless it is to be silent, all that has changed is told in the same job.
     """
-    mailbox, account = view.mailbox, view.place.account
-    known = list(view.uids) if uids is None else view.named(uids, by_uid=True)
+    removal = Removal(session, view, uids)
+    session.progress.measure = lambda: (removal.count, removal.found)
+    try:
+        if silent:
+            await session.send(removal.chunks(), of=view.place.account)
+        else:
+            await session.answer(removal.chunks())
+    finally:
+        for removed, names in removal.gone:
+            tell_expunged(session, view.place, removed, names)
+        if removal.gone:
+            session.announce(view.place, [uid for removed, _ in removal.gone for uid in removed])
+    return removal.count
 
-    def deleted() -> list[int]:
-        mailbox.sync()
-        return [uid for uid in known if (one := mailbox.get(uid)) and DELETED in one.flags]
 
-    def remove(batch: list[int]) -> tuple[list[int], dict[int, str]]:
-        names = names_of(mailbox, batch)
-        return mailbox.expunge(batch, having=DELETED), names
+@dataclass(slots=True)
+class Removal:
+    """The work, in the account's lane, a batch at a time; `gone` has the UIDs of each, and their names."""
 
-    doomed = await session.lane(deleted, of=account)
-    if uids is not None:
-        doomed = message_limit.newest_uids(session, doomed)
-    gone: list[int] = []
-    session.progress.measure = lambda: (len(gone), len(doomed))
-    for start in range(0, len(doomed), BATCH):
-        removed, names = await session.lane(remove, doomed[start : start + BATCH], of=account)
-        tell_expunged(session, view.place, removed, names)
-        gone += removed
-    if gone:
-        session.announce(view.place, gone)
-    return len(gone)
+    session: Session
+    view: Selected
+    uids: SequenceSet | None
+    found: int = 0
+    count: int = 0
+    gone: list[tuple[list[int], Names]] = field(default_factory=list)
+
+    def chunks(self) -> Iterator[bytes]:
+        """Nothing, after each batch, so that others have their turn."""
+        doomed = self._doomed()
+        self.found = len(doomed)
+        mailbox = self.view.mailbox
+        for start in range(0, len(doomed), BATCH):
+            batch = doomed[start : start + BATCH]
+            names = names_of(mailbox, batch)
+            removed = mailbox.expunge(batch, having=DELETED)
+            if removed:
+                self.gone.append((removed, names))
+                self.count += len(removed)
+                self.view.did(removed, self.session.interest)
+            yield b""
+
+    def _doomed(self) -> list[int]:
+        view = self.view
+        known = view.uids if self.uids is None else view.named(self.uids, by_uid=True)
+        view.mailbox.refresh()
+        doomed = [uid for uid in known if (one := view.mailbox.get(uid)) and DELETED in one.flags]
+        return doomed if self.uids is None else message_limit.newest_uids(self.session, doomed)

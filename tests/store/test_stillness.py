@@ -1,0 +1,302 @@
+"""When no look is needed: what vouches for that, and all that ends it."""
+
+import errno
+import os
+from collections.abc import Callable
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailnode.fs_watch import LOST, FirstChanges
+from mailnode.store import stillness
+from mailnode.store.mailbox import Mailbox
+from mailnode.store.stillness import PAUSE, SECONDS, Stillness
+from mailnode.store.values import INBOX, SEEN
+from tests.store.support import StoreTestCase
+
+
+class FakeChanges:
+    """A queue into which tests put what they like; paths have numbers as in the kernel."""
+
+    def __init__(self) -> None:
+        self.queue: list[int] = []
+        self.going_on: dict[str, int] = {}
+        self.left: list[int] = []
+        self.then: Callable[[], object] = lambda: None  # after a watch has begun
+        self.error: OSError | None = None
+        self._last = 0
+
+    def watch(self, path: str) -> int:
+        if self.error is not None:
+            raise self.error
+        if path not in self.going_on:
+            self._last += 1
+            self.going_on[path] = self._last
+        number = self.going_on[path]
+        self.then()
+        return number
+
+    def change(self, path: str) -> None:
+        self.queue.append(self.going_on.pop(path))
+
+    def leave(self, watch: int) -> None:
+        self.left.append(watch)
+        self.going_on = {path: number for path, number in self.going_on.items() if number != watch}
+
+    def ended(self) -> list[int]:
+        told, self.queue = self.queue, []
+        return told
+
+
+class StillnessTests(SynchronousTestCase):
+    """Watches of a queue that is not the kernel's."""
+
+    def setUp(self) -> None:
+        self.changes = FakeChanges()
+        self.stillness = Stillness(lambda: self.changes)
+        self.watch = self.stillness.of("/m/new", "/m/cur")
+
+    def vouch(self, now: float = 100.0) -> None:
+        self.watch.begin(now)
+        self.assertTrue(self.watch.holds)
+        self.watch.vouch(now)
+
+    def test_a_second(self) -> None:
+        """What was vouched for is good for a while, and not when the clock has jumped back."""
+        self.vouch()
+        self.assertTrue(self.watch.is_still(100.0))
+        self.assertTrue(self.watch.is_still(100.0 + SECONDS / 2))
+        self.assertFalse(self.watch.is_still(100.0 + SECONDS))
+        self.assertFalse(self.watch.is_still(99.0))
+
+    def test_nobody_vouched(self) -> None:
+        """A watch alone says nothing: what was before it was not looked at."""
+        self.assertFalse(self.watch.is_still(100.0))
+        self.watch.begin(100.0)
+        self.assertFalse(self.watch.is_still(100.0))
+
+    def test_change(self) -> None:
+        """The first change ends it, until it has begun anew and a look was vouched for again."""
+        for path in ("/m/new", "/m/cur"):
+            self.vouch()
+            self.changes.change(path)
+            self.assertFalse(self.watch.is_still(100.0))
+            self.assertFalse(self.watch.holds)
+        self.vouch()
+        self.assertTrue(self.watch.is_still(100.0))
+        self.assertEqual(self.changes.left, [])
+
+    def test_anew_while_some_goes_on(self) -> None:
+        """What goes on is kept, and tells."""
+        self.vouch()
+        self.changes.change("/m/new")
+        self.stillness.goes_on(self.watch)
+        self.vouch()
+        self.changes.change("/m/cur")
+        self.assertFalse(self.watch.is_still(100.0))
+
+    def test_others(self) -> None:
+        """A change elsewhere ends nothing here; two may watch the same."""
+        other, same = self.stillness.of("/n/new"), self.stillness.of("/m/new")
+        for one in (other, same):
+            one.begin(100.0)
+        self.vouch()
+        self.changes.change("/n/new")
+        self.assertTrue(self.watch.is_still(100.0))
+        self.assertFalse(other.holds)
+        self.assertTrue(same.holds)
+        self.changes.change("/m/new")
+        self.assertFalse(self.watch.is_still(100.0))
+        self.assertFalse(same.holds)
+
+    def test_lost(self) -> None:
+        """What may have been told of anybody ends all."""
+        other = self.stillness.of("/n/new")
+        other.begin(100.0)
+        self.vouch()
+        self.changes.queue = [LOST]
+        self.assertFalse(self.watch.is_still(100.0))
+        self.assertFalse(other.holds)
+
+    def test_told_before_it_is_known(self) -> None:
+        """A change right after a watch began is read by another thread before the watch is known here."""
+        other = self.stillness.of("/n/new")
+
+        def at_once() -> None:
+            if "/m/new" in self.changes.going_on:
+                self.changes.change("/m/new")
+                self.stillness.goes_on(other)
+
+        self.changes.then = at_once
+        self.watch.begin(100.0)
+        self.assertFalse(self.watch.holds)
+        self.changes.then = lambda: None
+        self.vouch()
+
+    def test_told_after_it_is_known(self) -> None:
+        """The same where nobody has read it meanwhile."""
+
+        def at_once() -> None:
+            if "/m/new" in self.changes.going_on:
+                self.changes.change("/m/new")
+
+        self.changes.then = at_once
+        self.watch.begin(100.0)
+        self.watch.vouch(100.0)
+        self.assertFalse(self.watch.is_still(100.0))
+
+    def test_not_possible(self) -> None:
+        """What the kernel cannot do it is not asked at once again."""
+        self.changes.error = OSError(errno.ENOSPC, "too many")
+        self.watch.begin(100.0)
+        self.changes.error = None
+        self.watch.begin(100.0 + PAUSE / 2)
+        self.assertFalse(self.watch.holds)
+        self.watch.begin(100.0 + PAUSE)
+        self.assertTrue(self.watch.holds)
+
+    def test_half(self) -> None:
+        """Where only some of it can be watched, nothing is."""
+        changes = self.changes
+
+        def full() -> None:
+            changes.error = OSError(errno.ENOSPC, "too many")
+
+        changes.then = full
+        self.watch.begin(100.0)
+        self.watch.vouch(100.0)
+        self.assertFalse(self.watch.is_still(100.0))
+        self.assertEqual(changes.going_on, {})
+
+    def test_no_queue(self) -> None:
+        """Without the kernel there is a look each time."""
+        watch = Stillness().of("/m")
+        watch.begin(100.0)
+        watch.vouch(100.0)
+        self.assertFalse(watch.is_still(100.0))
+
+    def test_few(self) -> None:
+        """For another mailbox the one that began first is not watched any more."""
+        self.patch(stillness, "MOST", 2)
+        watches = [self.stillness.of(f"/{number}", "/root") for number in range(3)]
+        for watch in watches:
+            watch.begin(100.0)
+        self.assertEqual([watch.holds for watch in watches], [False, True, True])
+        self.assertEqual(sorted(self.changes.going_on), ["/1", "/2", "/root"])
+
+
+class StillMailboxTests(StoreTestCase):
+    """A mailbox, and the real kernel."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.changes: FirstChanges | None = None
+        self.store = self.account(stillness=Stillness(self.open))
+        self.append(self.store)
+        self.append(self.store, flags=frozenset((SEEN,)))
+        self.mailbox = self.store.mailbox(INBOX)
+
+    def open(self) -> FirstChanges:
+        self.changes = FirstChanges()
+        self.addCleanup(self.changes.close)
+        return self.changes
+
+    def stand_still(self, mailbox: Mailbox) -> None:
+        """Looks until nothing is new, of which the last is vouched for."""
+        self.clock += 10
+        for _ in range(4):
+            mailbox.refresh()
+        self.assertTrue(mailbox.is_still)
+
+    def looks(self) -> int:
+        """How often a refresh asks for the uid list."""
+        seen: list[str] = []
+        stat = self.files.stat
+        patch = self.patch(self.files, "stat", lambda path: (seen.append(path), stat(path))[1])
+        self.mailbox.refresh()
+        patch.restore()
+        return sum(path.endswith("/dovecot-uidlist") for path in seen)
+
+    def test_no_look(self) -> None:
+        """Where nothing has changed the disk is not asked; after a second it is."""
+        self.stand_still(self.mailbox)
+        self.assertEqual(self.looks(), 0)
+        self.clock += SECONDS
+        self.assertEqual(self.looks(), 1)
+        self.assertEqual(self.looks(), 0)
+
+    def test_not_without_the_kernel(self) -> None:
+        """Without watches it never is."""
+        mailbox = self.account().mailbox(INBOX)
+        for _ in range(4):
+            mailbox.refresh()
+        self.assertFalse(mailbox.is_still)
+
+    def test_every_change(self) -> None:
+        """All that a look would see ends it, and the look sees it."""
+        root = f"{self.base}/anna"
+        other = self.account()  # another process
+        theirs = other.mailbox(INBOX)
+
+        def rename() -> None:
+            name = next(one for one in os.listdir(f"{root}/cur") if one.endswith(",S"))
+            os.rename(f"{root}/cur/{name}", f"{root}/cur/{name}F")
+
+        changes: dict[str, Callable[[], object]] = {
+            "delivered": lambda: self.deliver(other),
+            "appended": lambda: self.append(other, flags=frozenset((SEEN,))),
+            "flagged": lambda: theirs.set_flags([theirs.uids[0]], "add", frozenset(("\\Flagged",))),
+            "keyword": lambda: theirs.set_flags([theirs.uids[0]], "add", frozenset(("$New",))),
+            "expunged": lambda: theirs.expunge([theirs.uids[0]]),
+            "claimed": theirs.claim_recent,
+            "by another program": rename,
+            "a longer list": lambda: theirs._folder.rewrite_list(),
+        }
+        for name, change in changes.items():
+            self.stand_still(self.mailbox)
+            with self.elsewhere(root):
+                change()
+            self.assertFalse(self.mailbox.is_still, name)
+            self.mailbox.refresh()
+            theirs.sync()
+            self.assertEqual(self.facts(self.mailbox), self.facts(theirs), name)
+            self.assertEqual(self.mailbox.keywords(), theirs.keywords(), name)
+
+    def test_own_change(self) -> None:
+        """After a change of our own too there is a look, and later there need be none."""
+        self.stand_still(self.mailbox)
+        self.mailbox.set_flags([self.mailbox.uids[0]], "add", frozenset(("\\Flagged",)))
+        self.assertFalse(self.mailbox.is_still)
+        self.stand_still(self.mailbox)
+
+    def test_replaced_and_removed(self) -> None:
+        """Another folder at its place, or none."""
+        for change in ("move", "remove", "whole account"):
+            self.store.create(("Work",))
+            mailbox = self.store.mailbox(("Work",))
+            self.stand_still(mailbox)
+            if change == "move":
+                self.account().rename(("Work",), ("Away",))
+            elif change == "remove":
+                self.account().delete(("Work",))
+            else:
+                os.rename(self.store.root, f"{self.store.root}.away")
+            self.assertFalse(mailbox.is_still, change)
+
+    def test_error(self) -> None:
+        """After an error nothing is believed."""
+        self.stand_still(self.mailbox)
+        self.files.fail = lambda operation, count: (
+            OSError(errno.EIO, "no") if operation == "sync_directory" else None
+        )
+        self.assertRaises(OSError, self.mailbox.expunge, [self.mailbox.uids[0]])
+        self.assertFalse(self.mailbox.is_still)
+
+    def test_restless(self) -> None:
+        """What a look has found unchanged for the moment only is not vouched for."""
+        self.mailbox.set_flags([self.mailbox.uids[0]], "add", frozenset(("\\Flagged",)))
+        patch = self.patch(self.store._context, "now", lambda: self.clock)
+        for _ in range(4):
+            self.mailbox.refresh()
+        self.assertFalse(self.mailbox.is_still)
+        patch.restore()
+        self.stand_still(self.mailbox)
