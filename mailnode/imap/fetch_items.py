@@ -20,6 +20,7 @@ from mailnode.imap.replies import Refused, flag_list
 from mailnode.imap.selected import Selected
 from mailnode.imap.subject import Subject
 from mailnode.message.date import internal_date, internal_dates
+from mailnode.message.listed import are_listed
 from mailnode.message.rendered import Rendered
 from mailnode.message.section import Range, Section, What, header_fields, is_for_lists, locate
 from mailnode.store.body import Body
@@ -30,7 +31,7 @@ from mailnode.wire.imap.cursor import Cursor
 from mailnode.wire.imap.writer import NIL, astring
 
 _MANY = 256  # messages whose prepared answers are got together
-_HEADERS = 128  # whose headers are
+_HEADERS = 128  # whose headers are, where these are not short
 _SOME = 8  # which are read together
 _SOON_COUNTED = 1 << 20
 _KEPT = 4096  # octets of the names of items that a session remembers
@@ -83,6 +84,8 @@ class Text:
         """Of how many messages it is got at once."""
         if self.section == _WHOLE:
             return _SOME
+        if is_for_lists(self.section) and are_listed(self.section.fields):
+            return _MANY
         return _HEADERS if _is_header(self.section) else 1
 
     @property

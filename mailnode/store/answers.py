@@ -1,8 +1,9 @@
 """The prepared answers of one mailbox: from the cache, or made now and kept for it.
 
 What was made waits in memory until there is enough of it for one transaction. A look at the cache brings a
-window: one answer of a few messages, and of some hundreds from then on for whoever asks for all in order of
-UID. A search that is narrowed to messages far apart asks for few of them.
+window: one answer of the messages of a block (store.blocks); of a few messages where it is in no block, and
+of some hundreds from then on for whoever asks for all in order of UID. A search that is narrowed to messages
+far apart asks for few of them.
 """
 
 from collections.abc import Sequence
