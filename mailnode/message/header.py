@@ -11,7 +11,7 @@ the same octet for every reader, but no name finds them. The same holds for what
 import functools
 import re
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Final, NamedTuple
 
 FIELD_LIMIT: Final = 1000
@@ -20,7 +20,8 @@ VALUE_LIMIT: Final = 65536
 _EMPTY_LINE = re.compile(rb"\r?\n")
 _BEFORE_EMPTY_LINE = re.compile(rb"\n(?=\r?\n)")
 _NAME = re.compile(rb"([!-9;-~]++)[ \t]*+:")
-_FIELD = re.compile(rb"^([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)", re.MULTILINE)
+_FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)")
+_NEXT_FIELD = re.compile(rb"\n" + _FIELD.pattern)  # an octet is looked for much faster than a line
 _LAST_LF = re.compile(rb"\n(?![ \t])")
 
 
@@ -43,7 +44,9 @@ class Header:
 
     def __init__(self, data: bytes, start: int, blank: int, end: int, limit: int) -> None:
         self._data = data
-        self._found = list(islice(_FIELD.finditer(data, start, blank), limit))
+        first = _FIELD.match(data, start, blank)
+        others = _NEXT_FIELD.finditer(data, first.end() if first else start, blank)
+        self._found = list(islice(chain((first,), others) if first else others, limit))
         self.blank = blank
         self.end = end
         self._by_name: dict[bytes, list[bytes]] = {}  # what stands behind the colons; made when it is needed
@@ -52,7 +55,7 @@ class Header:
     def fields(self) -> list[Field]:
         """Where its fields are, in their order."""
         return [
-            Field(field[1], field.start(), field.start(2), min(field.end() + 1, self.blank))
+            Field(field[1], field.start(1), field.start(2), min(field.end() + 1, self.blank))
             for field in self._found
         ]
 
@@ -91,7 +94,7 @@ def values_of(header: bytes, name: bytes) -> list[bytes]:
 
 @functools.lru_cache(maxsize=64)
 def _values_called(name: bytes) -> "re.Pattern[bytes]":
-    """The values of fields of that name with their continuations, found as `_FIELD` finds them."""
+    """The values of fields of that name with their continuations, found as field_lines() finds them."""
     wanted = re.escape(name) if re.fullmatch(rb"[!-9;-~]+", name) else rb"(?!)"
     return re.compile(rb"^%b[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)" % wanted, re.IGNORECASE | re.MULTILINE)
 
