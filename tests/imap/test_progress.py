@@ -156,6 +156,7 @@ class SessionTests(SynchronousTestCase):
             self.me.append(b"X-Number: %d\r\n\r\n" % number)
         self.patch(blocking, "SLICE_SECONDS", -1)
         self.patch(matching, "TURNS", 1)
+        self.patch(matching, "_TOGETHER", 1)
         self.patch(Lane, "run", later(self.world, Lane.run))
         for key, response in ((b"nothing", b"* SEARCH"), (b"1", b"* SEARCH 2")):
             self.me.send(b"s1 UID SEARCH HEADER X-Number %b\r\n" % key)
