@@ -44,7 +44,8 @@ class Watch:
         self._looked = self._failed = -math.inf
 
     def begin(self, now: float) -> None:
-        """Watch from now on, if that is possible."""
+        """Watch from now on, if that is possible; it vouches for no look that was before."""
+        self._looked = -math.inf
         if not 0 <= now - self._failed < PAUSE:
             try:
                 self._stillness.begin(self, self._paths)

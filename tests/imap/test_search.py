@@ -135,7 +135,7 @@ class SearchTests(SessionCase):
 
         class View:
             uids = array("I", range(1, 50_001))
-            mailbox = SimpleNamespace(candidates=lambda needle: None, sync=lambda: None)
+            mailbox = SimpleNamespace(candidates=lambda needle: None, refresh=lambda: None)
 
             def messages(self, positions: range) -> Sequence[object]:
                 return positions

@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Callable
+from typing import Any
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -84,6 +85,15 @@ class StillnessTests(SynchronousTestCase):
         self.vouch()
         self.assertTrue(self.watch.is_still(100.0))
         self.assertEqual(self.changes.left, [])
+
+    def test_anew(self) -> None:
+        """A look before it began anew vouches for nothing: what came in between was not looked at."""
+        self.vouch()
+        self.changes.change("/m/new")
+        self.assertFalse(self.watch.is_still(100.0))
+        self.watch.begin(100.0)
+        self.assertTrue(self.watch.holds)
+        self.assertFalse(self.watch.is_still(100.0))
 
     def test_anew_while_some_goes_on(self) -> None:
         """What goes on is kept, and tells."""
@@ -260,6 +270,26 @@ class StillMailboxTests(StoreTestCase):
             theirs.sync()
             self.assertEqual(self.facts(self.mailbox), self.facts(theirs), name)
             self.assertEqual(self.mailbox.keywords(), theirs.keywords(), name)
+
+    def test_change_before_the_watch(self) -> None:
+        """What happens between a look and the watch that begins then is seen by the next look."""
+        other, begin = self.account(), Stillness.begin
+
+        def late(*args: Any) -> None:
+            patch.restore()
+            with self.elsewhere(self.store.root):
+                self.append(other)
+            begin(*args)
+
+        self.stand_still(self.mailbox)
+        with self.elsewhere(self.store.root):
+            self.append(other)
+        self.mailbox.refresh()
+        patch = self.patch(Stillness, "begin", late)
+        self.mailbox.refresh()
+        self.assertEqual(len(self.mailbox.uids), 3)
+        self.mailbox.refresh()
+        self.assertEqual(len(self.mailbox.uids), 4)
 
     def test_own_change(self) -> None:
         """After a change of our own too there is a look, and later there need be none."""
