@@ -337,15 +337,15 @@ async def send(
     try:
         while not finished:
             piece, finished, error = await gathering
-            if not finished:
-                gathering = lane.run(_gather, chunks)
             if piece:
                 writing()
             if finished and not last:
                 stream.write_with_next(piece)
-            else:
-                stream.write(piece)
-                await stream.drain()
+                continue
+            stream.write(piece)
+            if not finished:
+                gathering = lane.run(_gather, chunks)
+            await stream.drain()
     finally:
         close = getattr(chunks, "close", None)
         if not finished and close is not None:

@@ -155,6 +155,13 @@ class Stream(Protocol):
             await self._more(deadline)
         return self._queue.peek()
 
+    def accept(self, octets: bytes) -> bool:
+        """Whether these octets have come and are next; then they are read."""
+        if not self._queue.accept(octets):
+            return False
+        self._caught_up()
+        return True
+
     async def exactly(self, count: int) -> bytes:
         """The next `count` octets; for small counts, as they are all held in memory."""
         deadline = self._clock.seconds() + self.timeout

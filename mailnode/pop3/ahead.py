@@ -17,7 +17,7 @@ from mailnode.pop3.maildrop import Entry, Maildrop
 from mailnode.store.body import SMALL
 from mailnode.store.download import text
 from mailnode.store.errors import NoSuchMessage, Unread
-from mailnode.wire.dot import Encoder
+from mailnode.wire.dot import encoded
 
 AHEAD_OCTETS = 131072
 _FIRST = 4  # messages that are read at first
@@ -36,8 +36,9 @@ class Wish:
 
 
 class Reply(NamedTuple):
-    """What is ready for a message: the whole reply, or None where it is large, and not read here."""
+    """What is ready for a command: the whole reply, or None where it is large, and not read here."""
 
+    command: bytes
     number: int
     octets: bytes | None
 
@@ -59,6 +60,16 @@ class Ahead:
         del self._ready[line]
         self._next = found.number + 1
         return found
+
+    def following(self, may: Callable[[int], bool], come: Callable[[bytes], bool]) -> Reply | None:
+        """What is ready for the next command, if that is the likely one; who has it sends it.
+
+        `may` tells whether a message may be sent, `come` whether octets have come, which then are read.
+        """
+        likely = next(iter(self._ready.values()), None)
+        if likely is None or likely.octets is None or not may(likely.number):
+            return None
+        return self.foreseen(likely.command) if come(likely.command + b"\r\n") else None
 
     def forget(self) -> None:
         """Nothing that is ready is right any more."""
@@ -84,7 +95,8 @@ class Ahead:
 def _read(maildrop: Maildrop, first: int, count: int, wish: Wish) -> dict[bytes, Reply]:
     """In the lane: the first message, and some after it up to a large one, or one that gives trouble."""
     made = _reply(maildrop, first, wish)
-    found = {wish.command % first: Reply(first, made)}
+    line = wish.command % first
+    found = {line: Reply(line, first, made)}
     held = len(made or b"")
     for number in range(first + 1, min(first + count, len(maildrop.entries) + 1)):
         if made is None or held + maildrop.entries[number - 1].octets > AHEAD_OCTETS:
@@ -95,7 +107,8 @@ def _read(maildrop: Maildrop, first: int, count: int, wish: Wish) -> dict[bytes,
             continue
         except Exception:  # who asks for this one hears of it, not who asked for the first
             break
-        found[wish.command % number] = Reply(number, made)
+        line = wish.command % number
+        found[line] = Reply(line, number, made)
         held += len(made or b"")
     return found
 
@@ -108,5 +121,4 @@ def _reply(maildrop: Maildrop, number: int, wish: Wish) -> bytes | None:
         whole = text(maildrop.stored(number), with_surrogate=entry.surrogate)
     except Unread:  # whatever its name says
         return None
-    encoder = Encoder()
-    return b"".join([wish.head(entry), *map(encoder.feed, wish.cut(iter((whole,)))), encoder.finish()])
+    return wish.head(entry) + encoded(b"".join(wish.cut(iter((whole,)))))

@@ -142,6 +142,10 @@ class Maildrop:
             raise NoSuchMessage(number)
         return entry
 
+    def holds(self, number: int) -> bool:
+        """Whether present() gives the message of a number that there is."""
+        return number not in self.deleted and self._is_there(self.entries[number - 1])
+
     def _is_there(self, entry: Entry) -> bool:
         """Whether the UID still means the same file; a lost uid list would give it to another."""
         message = entry.message

@@ -65,11 +65,14 @@ class Reading(Synchronised):
 
     def stored(self, uid: int) -> bytes:
         """A small message as it lies on the disk. Raises Unread for a larger one, and NoSuchMessage."""
-        message = self._listed(uid)
+        return self._stored(self._listed(uid))
+
+    def _stored(self, message: Message) -> bytes:
+        path = self._folder.file_path(message.base, message.place)
         try:
-            data = self._context.files.read_small(self._path(message), SMALL)
+            data = self._context.files.read_small(path, SMALL)
         except FileNotFoundError:
-            with self.body(uid) as body:  # which looks for it
+            with self.body(message.uid) as body:  # which looks for it
                 data = body.data if body.is_small else None
         if data is None:
             raise Unread
@@ -77,8 +80,8 @@ class Reading(Synchronised):
 
     def small(self, uid: int) -> bytes:
         """The wire form of a small message. Raises as stored() does."""
-        verbatim = filenames.is_verbatim(self._listed(uid).base)
-        return to_wire(self.stored(uid), verbatim)
+        message = self._listed(uid)
+        return to_wire(self._stored(message), filenames.is_verbatim(message.base))
 
     def octets(self, uid: int) -> int:
         """RFC822.SIZE: the size of the wire form, exactly. Raises NoSuchMessage."""

@@ -96,6 +96,13 @@ class ByteQueue:
         """The next octet, which stays; b"" while there is none."""
         return bytes(self._buffer[self._start : self._start + 1])
 
+    def accept(self, octets: bytes) -> bool:
+        """Whether these are the next octets; then they are out. They are not while a line is dropped."""
+        if self._dropping or not self._buffer.startswith(octets, self._start):
+            return False
+        self._pass(self._start + len(octets))
+        return True
+
     def exactly(self, count: int) -> bytes | None:
         """The next `count` octets, or None while fewer are here."""
         if len(self) < count:

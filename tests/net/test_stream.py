@@ -278,6 +278,15 @@ class ReadingPressure(StreamTestCase):
         self.successResultOf(self.go(self.stream.exactly(READ_BUFFER // 2)))
         self.assertEqual(self.wire.producerState, "producing")
 
+    def test_resumed_by_what_was_expected(self) -> None:
+        """Octets that are accepted are read as others are; others stay."""
+        self.stream.dataReceived(b"x" * (READ_BUFFER + 1))
+        self.assertFalse(self.stream.accept(b"y"))
+        self.assertTrue(self.stream.accept(b"x" * (READ_BUFFER // 4)))
+        self.assertEqual(self.wire.producerState, "paused")
+        self.assertTrue(self.stream.accept(b"x" * (READ_BUFFER // 2)))
+        self.assertEqual(self.wire.producerState, "producing")
+
     def test_waiting_for_more_than_the_buffer(self) -> None:
         """Whoever waits for more than the buffer holds gets it; nobody waits for each other."""
         wanted = self.go(self.stream.exactly(3 * READ_BUFFER))
@@ -852,6 +861,18 @@ class Sending(StreamTestCase):
             taken += self.wire.take()
         self.successResultOf(done)
         self.assertEqual(len(taken + self.wire.value()), 1_000_000)
+
+    def test_first_what_is_there(self) -> None:
+        """A piece is written before the next one is made: who waits for it has it that much sooner."""
+        seen: list[int] = []
+
+        class Looking(InlineExecutor):
+            def run(_, function: Any, *args: Any) -> Any:
+                seen.append(len(self.wire.value()))
+                return super().run(function, *args)
+
+        self.successResultOf(self.go(send(self.stream, Lane(Looking()), self.chunks(300, PIECE // 100))))
+        self.assertEqual(seen, [0, PIECE // 100 * 101, PIECE // 100 * 202])
 
     def test_lost_while_sending(self) -> None:
         """When the connection goes, the generator is closed, in the lane."""

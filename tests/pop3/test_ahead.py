@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
+from unittest import mock
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -17,12 +18,15 @@ from hypothesis.stateful import (
 )
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailnode.events.deeds import Retrieved
 from mailnode.net.blocking import InlineExecutor
+from mailnode.net.stream import TOGETHER
 from mailnode.pop3 import session as session_module
 from mailnode.pop3.ahead import AHEAD_OCTETS
 from mailnode.store.body import SMALL, Body
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.values import INBOX
+from mailnode.wire.dot import Decoder
 from tests.pop3.talk import Pop3TestCase, Talk
 from tests.pop3.test_maildrop import decoded
 
@@ -32,6 +36,25 @@ T = TypeVar("T")
 def message(number: int, size: int = 0) -> bytes:
     """One that tells which it is."""
     return b"Subject: %d\r\n\r\n.%d\r\n%s\r\nlast\r\n" % (number, number, b"x" * size)
+
+
+GONE = b"-ERR No such message\r\n"
+
+
+def replies(octets: bytes) -> list[bytes]:
+    """The content of each of some responses that hold messages; others as they are."""
+    found = []
+    while octets:
+        first, end, rest = octets.partition(b"\r\n")
+        if not first.startswith(b"+OK") or first == b"+OK Marked as deleted":
+            found.append(first + end)
+        else:
+            decoder = Decoder()
+            found.append(decoder.feed(rest))
+            assert decoder.finished
+            rest = decoder.residue
+        octets = rest
+    return found
 
 
 class CountingExecutor(InlineExecutor):
@@ -153,6 +176,44 @@ class Ahead(Pop3TestCase):
         talk.say(b"RSET\r\n")
         self.assertEqual(self.retrieve(talk, 2), message(2))
         self.assertEqual(self.retrieve(talk, 4), message(4))
+
+    def test_many_at_once(self) -> None:
+        """Commands that came together are answered together: each once, in order, in few pieces."""
+        messages = [message(number, 1000) for number in range(1, 101)]
+        talk = self.begin(*messages)
+        with mock.patch.object(talk.wire, "write", wraps=talk.wire.write) as write:
+            answers = talk.say(b"".join(b"RETR %d\r\n" % number for number in range(1, 101)))
+        self.assertEqual(replies(answers), messages)
+        self.assertEqual(self.read, list(range(1, 101)))
+        self.assertLess(write.call_count, 20)
+
+    def test_not_too_much_at_once(self) -> None:
+        """What is sent together is little more than what the stream holds."""
+        talk = self.begin(*[message(number, 10_000) for number in range(1, 41)])
+        with mock.patch.object(talk.wire, "write", wraps=talk.wire.write) as write:
+            talk.say(b"".join(b"RETR %d\r\n" % number for number in range(1, 41)))
+        self.assertLess(max(len(call.args[0]) for call in write.call_args_list), 2 * TOGETHER)
+
+    def test_what_goes_between(self) -> None:
+        """Of commands that came together each finds what the ones before it have left."""
+        talk = self.begin(*map(message, range(1, 9)))
+        self.assertEqual(self.retrieve(talk, 1), message(1))
+        self.store.mailbox(INBOX).expunge([3])
+        commands = [b"RETR 2", b"RETR 3", b"RETR 4", b"DELE 5", b"RETR 5", b"retr 6", b"TOP 7 0", b"RETR 8"]
+        answers = talk.say(b"".join(command + b"\r\n" for command in commands))
+        self.assertEqual(
+            replies(answers),
+            [
+                *(message(2), GONE, message(4), b"+OK Marked as deleted\r\n", GONE, message(6)),
+                *(b"Subject: 7\r\n\r\n", message(8)),
+            ],
+        )
+
+    def test_told_of_each(self) -> None:
+        """At the end it is told which messages were sent whole, however they were asked for."""
+        talk = self.begin(*map(message, range(1, 9)))
+        talk.say(b"RETR 1\r\nRETR 2\r\nRETR 3\r\nTOP 4 0\r\nTOP 5 0\r\nRETR 6\r\nQUIT\r\n")
+        self.assertEqual([one.uids for one in self.events if isinstance(one, Retrieved)], ["1:3,6"])
 
     def test_another_language(self) -> None:
         """What was read ahead is said in the language of the moment, and in any spelling of the command."""
@@ -297,6 +358,14 @@ class Model(RuleBasedStateMachine):
         for number in range(first, min(first + count, self.COUNT) + 1):
             found = self.answer(b"RETR %d\r\n" % number, number)
             assert found in (None, self.messages[number - 1])
+
+    @rule(first=numbers, count=st.integers(1, COUNT))
+    def retrieve_at_once(self, first: int, count: int) -> None:
+        """The same, all commands in one piece."""
+        numbers = range(first, min(first + count, self.COUNT) + 1)
+        found = replies(self.talk.say(b"".join(b"RETR %d\r\n" % number for number in numbers)))
+        missing = self.marked | self.gone
+        assert found == [GONE if one in missing else self.messages[one - 1] for one in numbers]
 
     @rule(number=numbers, lines=st.integers(0, 4))
     def top(self, number: int, lines: int) -> None:

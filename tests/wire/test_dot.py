@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailnode.wire.dot import Decoder, Encoder, WholeLines
+from mailnode.wire.dot import Decoder, Encoder, WholeLines, encoded
 
 FALSE_ENDS = {  # vector: the octets, and whether a bare CR or LF, or a NUL, is in them
     "S1": (b"\n.\n", True, False),
@@ -149,6 +149,12 @@ class Encoding(SynchronousTestCase):
         content, decoder = decode(cuts(wire, wire_cut))
         wanted = body if not body or body.endswith(b"\r\n") else body + b"\r\n"
         self.assertEqual((content, decoder.finished, decoder.residue), (wanted, True, b""))
+
+    @settings(deadline=None, max_examples=500)
+    @given(OCTETS)
+    def test_at_once(self, body: bytes) -> None:
+        """encoded() gives of a whole content what an encoder gives."""
+        self.assertEqual(encoded(body), self.encode([body]))
 
 
 class Whole(SynchronousTestCase):

@@ -159,6 +159,24 @@ class Pieces(SynchronousTestCase):
         self.assertEqual(queue.exactly(0), b"")
         self.assertEqual(queue.line(LIMIT), b"e")
 
+    def test_accept(self) -> None:
+        """accept() takes what was expected, when all of it is here and nothing else; then lines go on."""
+        queue = ByteQueue()
+        queue.feed(b"one\r\ntwo\r")
+        self.assertEqual(list(map(queue.accept, (b"two\r\n", b"one\r\n", b"two\r\n"))), [False, True, False])
+        self.assertIsNone(queue.line(LIMIT))
+        queue.feed(b"\nthree\r\n")
+        self.assertEqual((queue.accept(b"two\r\n"), queue.line(LIMIT), len(queue)), (True, b"three", 0))
+
+    def test_accept_in_a_long_line(self) -> None:
+        """What follows in a line that was too long is no line of its own."""
+        queue = ByteQueue()
+        queue.feed(b"x" * (LIMIT + 2))
+        self.assertRaises(LineTooLong, queue.line, LIMIT)
+        queue.feed(b"QUIT\r\nNOOP\r\n")
+        self.assertFalse(queue.accept(b"QUIT\r\n"))
+        self.assertEqual(queue.line(LIMIT), b"NOOP")
+
     def test_some(self) -> None:
         """some() gives what is here, up to a limit."""
         queue = ByteQueue()
@@ -190,6 +208,7 @@ class Pieces(SynchronousTestCase):
                 st.tuples(st.just("feed"), st.binary(max_size=20)),
                 st.tuples(st.just("some"), st.integers(1, 9)),
                 st.tuples(st.just("exactly"), st.integers(0, 9)),
+                st.tuples(st.just("accept"), st.binary(max_size=2)),
                 st.tuples(st.just("unread"), st.binary(max_size=9)),
             ),
             max_size=30,
@@ -199,6 +218,10 @@ class Pieces(SynchronousTestCase):
         """It gives what a plain bytes object would give."""
         queue, model = ByteQueue(), b""
         for action, value in steps:
+            if action == "accept" and isinstance(value, bytes):
+                self.assertEqual(queue.accept(value), model.startswith(value))
+                model = model.removeprefix(value)
+                continue
             if isinstance(value, bytes):
                 model = value + model if action == "unread" else model + value
                 (queue.unread if action == "unread" else queue.feed)(value)

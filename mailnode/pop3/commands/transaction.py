@@ -6,7 +6,7 @@ from itertools import islice
 from twisted.python.failure import Failure
 
 from mailnode.net.blocking import send
-from mailnode.net.stream import ConnectionClosed, TimedOut
+from mailnode.net.stream import TOGETHER, ConnectionClosed, TimedOut
 from mailnode.pop3.ahead import Cut, Wish
 from mailnode.pop3.maildrop import Entry, Maildrop, dotted, top
 from mailnode.pop3.state import Session
@@ -69,7 +69,8 @@ async def retr(session: Session, argument: bytes) -> bytes:
     """RETR msg: the whole message."""
     number = message_number(argument)
     entry = session.transaction.maildrop.present(number)
-    wish = Wish(b"RETR %d", lambda entry: ok(session.say("{} octets", entry.octets)), iter)
+    before, _, after = ok(session.say("{} octets")).partition(b"{}")
+    wish = Wish(b"RETR %d", lambda entry: b"%b%d%b" % (before, entry.octets, after), iter)
     reply = await _message(session, number, wish)
     session.retrieved.append(entry.message)
     return reply
@@ -85,17 +86,28 @@ async def top_(session: Session, argument: bytes) -> bytes:
 
 
 def foreseen(session: Session, line: bytes) -> bytes | None:
-    """The reply to a RETR or TOP, if this is the one that is ready; else None. Raises NoSuchMessage."""
+    """The reply to a RETR or TOP, if this is one that is ready; else None. Raises NoSuchMessage.
+
+    With it come the replies to the commands behind it, as far as those have come and are ready too: each of
+    them would find its way here by itself, and that takes as long as to read the message.
+    """
     if session.opened is None:
         return None
     _, maildrop, ahead = session.opened
     ready = ahead.foreseen(line)
     if ready is None:
         return None
-    entry = maildrop.present(ready.number)
-    if line.startswith(b"RETR"):
-        session.retrieved.append(entry.message)
-    return ready.octets
+    maildrop.present(ready.number)
+    replies: list[bytes] = []
+    octets = 0
+    while ready is not None and ready.octets is not None:
+        if ready.command.startswith(b"RETR"):
+            session.retrieved.append(maildrop.entry(ready.number).message)
+        replies.append(ready.octets)
+        octets += len(ready.octets)
+        more = session.stream.pending and octets < TOGETHER
+        ready = ahead.following(maildrop.holds, session.stream.accept) if more else None
+    return b"".join(replies)
 
 
 async def _message(session: Session, number: int, wish: Wish) -> bytes:
