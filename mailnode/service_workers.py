@@ -15,7 +15,7 @@ import os
 import socket
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from functools import cache
 from itertools import count
 from typing import Any
@@ -66,10 +66,10 @@ class _Worker(ProcessProtocol):
         if self.link is not None:
             self.link.say(*message)
 
-    def say_soon(self, *message: object) -> None:
-        """The same for what can wait for a moment."""
+    def say_soon_once(self, *message: Hashable) -> None:
+        """The same for what can wait for a moment, and is not said twice meanwhile."""
         if self.link is not None:
-            self.link.say_soon(*message)
+            self.link.say_soon_once(*message)
 
     def count(self, steps: list[tuple[str, str, int]]) -> None:
         """Remember what it has counted, as far as that ends with it."""
@@ -188,9 +188,9 @@ class Workers:
         for worker in self._workers:
             worker.say(*message)
 
-    def _say_to_all_soon(self, *message: object) -> None:
+    def _say_to_all_soon(self, *message: Hashable) -> None:
         for worker in self._workers:
-            worker.say_soon(*message)
+            worker.say_soon_once(*message)
 
     def _relayed(self, worker: _Worker) -> Mapping[str, Callable[..., None]]:
         """What one says, the others and the main process hear."""
@@ -203,13 +203,19 @@ class Workers:
 
             return hear
 
-        return {kind: relay(kind) for kind in self._together.hears}
+        def feed(address: str, levels: list[str]) -> None:
+            self._together.hears["feed"](address, levels)
+            for other in self._workers:
+                if other is not worker:
+                    other.say_soon_once("feed", address, tuple(levels))
+
+        return {**{kind: relay(kind) for kind in self._together.hears}, "feed": feed}
 
     def _relay(self, origin: _Worker, kind: str, *message: Any) -> None:
         self._together.hears[kind](*message)
         for other in self._workers:
             if other is not origin:
-                (other.say_soon if kind == "feed" else other.say)(kind, *message)
+                other.say(kind, *message)
 
     def _publish(self, name: str, *values: Any) -> None:
         self._bus.publish(event_of(name, *values))

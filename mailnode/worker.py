@@ -102,7 +102,7 @@ class Worker:
         entrance.live.srs = Srs(
             lasting_key(entrance.live.config.sender_key, entrance.files), entrance.runtime.now
         )
-        self._together.tell(self.link.say, self.link.say_soon)
+        self._together.tell(self.link.say, self.link.say_soon_once)
         entrance.bus.subscribe(lambda event: self.link.say_soon(*event_message(event)))
         entrance.disk.start()
         entrance.passwords.start()
