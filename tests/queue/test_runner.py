@@ -20,9 +20,9 @@ from mailnode.fs import FileSystem
 from mailnode.net.blocking import InlineExecutor
 from mailnode.queue import runner as queue_runner
 from mailnode.queue.admission import Admission, FromElsewhere
+from mailnode.queue.batches import TOGETHER
 from mailnode.queue.changes import CHANGES
 from mailnode.queue.entry import Delay, Entry, Fate, Progress, Proof, new_entry
-from mailnode.queue.removals import TOGETHER
 from mailnode.queue.runner import (
     DAY,
     HOUR,
