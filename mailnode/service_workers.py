@@ -27,7 +27,7 @@ from twisted.python.failure import Failure
 
 from mailnode.delivery.moderation import Answer, Decided
 from mailnode.events.life import Bus
-from mailnode.events.log import Log
+from mailnode.events.log import Log, emit
 from mailnode.net.limits import HAPPENED
 from mailnode.net.link import Hear, Link, LinkEnd
 from mailnode.queue.runner import Busy, Runner
@@ -40,6 +40,7 @@ LINK, FIRST_PORT = 3, 4  # descriptors of a worker
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds before another one is started for one that died
 LONG_LIFE = 60.0  # seconds after which a death is no sign that the next one dies too
 
+_NO_FIELDS: Mapping[str, object] = {}
 _LEVELS = {level.name: level for level in LogLevel.iterconstants()}
 
 
@@ -112,6 +113,7 @@ class Workers:
         decide: Callable[[Answer], Awaitable[None]],
         key: bytes,
     ) -> None:
+        self.lines_only = False  # whether of a fact in a worker's log nothing but its line is wanted
         self._queue = queue
         self._decide = decide
         self._path = path
@@ -151,6 +153,7 @@ class Workers:
         told = {
             "config": self._path,
             "word": worker.word,
+            "lines_only": self.lines_only,
             "ports": {name: [places[name], families[name]] for name in places},
         }
         try:
@@ -286,9 +289,11 @@ class Workers:
             worker.hang_up()
 
 
-def _write(namespace: str, level: str, text: str, event: str, fields: dict[str, object]) -> None:
-    """A line of a worker's log, and the fact that it is made of."""
-    _logger(namespace).emit(_LEVELS[level], "{line}", line=text, event_name=event, fields=fields)
+def _write(
+    namespace: str, level: str, text: str, event: str = "", fields: Mapping[str, object] = _NO_FIELDS
+) -> None:
+    """A line of a worker's log, and the fact that it is made of, where somebody wants to know that."""
+    emit(_logger(namespace), _LEVELS[level], text, event, fields)
 
 
 @cache

@@ -34,6 +34,7 @@ class NoAnswer(OSError):
     """The other process has gone, or something went wrong there, which its log tells."""
 
 
+_decode = json.JSONDecoder().decode
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: that costs more than a message
 
 
@@ -85,7 +86,7 @@ class Link(LineOnlyReceiver):
             self._clock.callLater(MOMENT, self.flush)
 
     def say_soon_once(self, *message: Hashable) -> None:
-        """The same; what waits already does not go out twice: for what says only that something is another."""
+        """The same, for what says only that something is another: it does not go out twice."""
         if message not in self._once:
             self.say_soon(*message)
             if self._soon:
@@ -142,7 +143,7 @@ class Link(LineOnlyReceiver):
     def lineReceived(self, line: bytes) -> None:
         """Twisted's: a message has come."""
         try:
-            kind, *message = json.loads(line)
+            kind, *message = _decode(line.decode())
             self._hears[kind](*message)
         except Exception:
             self._log.bug("strange message", Failure())
