@@ -37,4 +37,4 @@ class Runtime:
     def new_id(self, length: int = 10) -> str:
         """A short unguessable name for a connection or a message, for logs and replies."""
         bits = self.random.getrandbits(5 * length)  # one question to the system, not one for each letter
-        return self.word + "".join(_ID_LETTERS[bits >> 5 * place & 31] for place in range(length))
+        return self.word + "".join([_ID_LETTERS[bits >> place & 31] for place in range(0, 5 * length, 5)])

@@ -150,7 +150,9 @@ class MailNode(Service):
         super().setServiceParent(parent)
         if self._twistd is not None:
             form = self._started.log.format
-            if not take_over(parent, self._twistd, self._log_output(), form) and form != "text":
+            ours = take_over(parent, self._twistd, self._log_output(), form)
+            self._workers.lines_only = ours and form == "text"
+            if not ours and form != "text":
                 self._warnings.append("log.format has no effect: twistd's options lead the log elsewhere")
 
     def _log_output(self) -> Output:

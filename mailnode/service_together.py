@@ -14,8 +14,7 @@ Accounts are told twice a second at most.
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import astuple
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from mailnode.auth.throttle import LoginThrottle, Told
@@ -35,13 +34,18 @@ USES = 0.5  # seconds, in which an account that is used is told once; the indexe
 
 def event_message(event: life.Event) -> tuple[object, ...]:
     """An event as a message."""
-    return ("event", type(event).__name__, *astuple(event))
+    return ("event", type(event).__name__, *life.values_of(event))
 
 
 def event_of(name: str, *values: Any) -> life.Event:
     """The event of a message; lists are tuples again."""
+    return _kind(name)(*[tuple(value) if isinstance(value, list) else value for value in values])
+
+
+@cache
+def _kind(name: str) -> Callable[..., life.Event]:
     kind: Callable[..., life.Event] = getattr(life, name, None) or getattr(deeds, name)
-    return kind(*(tuple(value) if isinstance(value, list) else value for value in values))
+    return kind
 
 
 def _login_message(told: Told) -> tuple[object, ...]:
@@ -70,7 +74,7 @@ class Together:
         }
 
     def tell(self, say: Say, soon: Say) -> None:
-        """From here on tell the others by `say`; by `soon` what there can be much of in a moment."""
+        """From here on tell the others by `say`; by `soon` what need be said but once in a moment."""
 
         def feed(key: MailboxKey) -> None:
             soon("feed", key[0], key[1])

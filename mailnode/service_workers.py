@@ -15,7 +15,7 @@ import os
 import socket
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from functools import cache
 from itertools import count
 from typing import Any
@@ -27,7 +27,7 @@ from twisted.python.failure import Failure
 
 from mailnode.delivery.moderation import Answer, Decided
 from mailnode.events.life import Bus
-from mailnode.events.log import Log
+from mailnode.events.log import Log, emit
 from mailnode.net.limits import HAPPENED
 from mailnode.net.link import Hear, Link, LinkEnd
 from mailnode.queue.runner import Busy, Runner
@@ -40,6 +40,7 @@ LINK, FIRST_PORT = 3, 4  # descriptors of a worker
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds before another one is started for one that died
 LONG_LIFE = 60.0  # seconds after which a death is no sign that the next one dies too
 
+_NO_FIELDS: Mapping[str, object] = {}
 _LEVELS = {level.name: level for level in LogLevel.iterconstants()}
 
 
@@ -66,10 +67,10 @@ class _Worker(ProcessProtocol):
         if self.link is not None:
             self.link.say(*message)
 
-    def say_soon(self, *message: object) -> None:
-        """The same for what can wait for a moment."""
+    def say_soon_once(self, *message: Hashable) -> None:
+        """The same for what can wait for a moment, and is not said twice meanwhile."""
         if self.link is not None:
-            self.link.say_soon(*message)
+            self.link.say_soon_once(*message)
 
     def count(self, steps: list[tuple[str, str, int]]) -> None:
         """Remember what it has counted, as far as that ends with it."""
@@ -112,6 +113,7 @@ class Workers:
         decide: Callable[[Answer], Awaitable[None]],
         key: bytes,
     ) -> None:
+        self.lines_only = False  # whether of a fact in a worker's log nothing but its line is wanted
         self._queue = queue
         self._decide = decide
         self._path = path
@@ -151,6 +153,7 @@ class Workers:
         told = {
             "config": self._path,
             "word": worker.word,
+            "lines_only": self.lines_only,
             "ports": {name: [places[name], families[name]] for name in places},
         }
         try:
@@ -188,9 +191,9 @@ class Workers:
         for worker in self._workers:
             worker.say(*message)
 
-    def _say_to_all_soon(self, *message: object) -> None:
+    def _say_to_all_soon(self, *message: Hashable) -> None:
         for worker in self._workers:
-            worker.say_soon(*message)
+            worker.say_soon_once(*message)
 
     def _relayed(self, worker: _Worker) -> Mapping[str, Callable[..., None]]:
         """What one says, the others and the main process hear."""
@@ -203,13 +206,19 @@ class Workers:
 
             return hear
 
-        return {kind: relay(kind) for kind in self._together.hears}
+        def feed(address: str, levels: list[str]) -> None:
+            self._together.hears["feed"](address, levels)
+            for other in self._workers:
+                if other is not worker:
+                    other.say_soon_once("feed", address, tuple(levels))
+
+        return {**{kind: relay(kind) for kind in self._together.hears}, "feed": feed}
 
     def _relay(self, origin: _Worker, kind: str, *message: Any) -> None:
         self._together.hears[kind](*message)
         for other in self._workers:
             if other is not origin:
-                (other.say_soon if kind == "feed" else other.say)(kind, *message)
+                other.say(kind, *message)
 
     def _publish(self, name: str, *values: Any) -> None:
         self._bus.publish(event_of(name, *values))
@@ -280,9 +289,11 @@ class Workers:
             worker.hang_up()
 
 
-def _write(namespace: str, level: str, text: str, event: str, fields: dict[str, object]) -> None:
-    """A line of a worker's log, and the fact that it is made of."""
-    _logger(namespace).emit(_LEVELS[level], "{line}", line=text, event_name=event, fields=fields)
+def _write(
+    namespace: str, level: str, text: str, event: str = "", fields: Mapping[str, object] = _NO_FIELDS
+) -> None:
+    """A line of a worker's log, and the fact that it is made of, where somebody wants to know that."""
+    emit(_logger(namespace), _LEVELS[level], text, event, fields)
 
 
 @cache

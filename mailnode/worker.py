@@ -1,6 +1,7 @@
 """A process in which mail comes in and is read, started by the main one (service_workers).
 
-    python -m mailnode.worker '{"config": PATH, "word": WORD, "ports": {ENDPOINT: [DESCRIPTOR, FAMILY], ...}}'
+    python -m mailnode.worker '{"config": PATH, "word": WORD, "lines_only": BOOLEAN,
+                               "ports": {ENDPOINT: [DESCRIPTOR, FAMILY], ...}}'
 
 It takes connections from sockets that listen already, and does what the main process says. When that dies the
 kernel ends this one in the same moment: what is half written then, the next start takes for remains.
@@ -103,7 +104,7 @@ class Worker:
         entrance.live.srs = Srs(
             lasting_key(entrance.live.config.sender_key, entrance.files), entrance.runtime.now
         )
-        self._together.tell(self.link.say, self.link.say_soon)
+        self._together.tell(self.link.say, self.link.say_soon_once)
         entrance.bus.subscribe(lambda event: self.link.say_soon(*event_message(event)))
         entrance.disk.start()
         entrance.passwords.start()
@@ -157,8 +158,8 @@ class Worker:
         await self._stopping.put_away(self._entrance, [])
 
 
-def _observer(link: Link) -> Any:
-    """The log goes to the main process."""
+def _observer(link: Link, *, lines_only: bool = False) -> Any:
+    """The log goes to the main process: as lines, and the fields of each where not `lines_only`."""
 
     def observe(event: LogEvent) -> None:
         level = event.get("log_level") or LogLevel.info
@@ -167,10 +168,13 @@ def _observer(link: Link) -> Any:
         if failure is not None:
             text = f"{text}\n{failure.getTraceback()}"
         if text and (level is not LogLevel.debug):
-            fields = {name: cut(value) for name, value in fields_of(event).items()}
-            said = str(event.get("event_name", ""))
             say = link.say_soon if level is LogLevel.info else link.say  # a crash may come next
-            say("log", event.get("log_namespace", "mailnode"), level.name, text, said, fields)
+            line = "log", event.get("log_namespace", "mailnode"), level.name, text
+            if lines_only:
+                say(*line)
+            else:
+                fields = {name: cut(value) for name, value in fields_of(event).items()}
+                say(*line, str(event.get("event_name", "")), fields)
 
     return observe
 
@@ -185,11 +189,13 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a keyboard: the main process gets it too
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        worker = Worker(json.loads(sys.argv[1]), reactor)
+        told = json.loads(sys.argv[1])
+        worker = Worker(told, reactor)
     except CANNOT_START as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
-    globalLogBeginner.beginLoggingTo([_observer(worker.link)], redirectStandardIO=False)
+    observer = _observer(worker.link, lines_only=bool(told["lines_only"]))
+    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
     reactor.adoptStreamConnection(LINK, socket.AF_UNIX, LinkEnd(worker.link))
     os.close(LINK)
     reactor.callWhenRunning(

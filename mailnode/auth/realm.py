@@ -28,7 +28,7 @@ from mailnode.net.blocking import Lane
 from mailnode.runtime import Executor, Runtime
 from mailnode.store.account import Account
 from mailnode.store.keeping import Terms
-from mailnode.store.quota import Limit, Quota, Sum
+from mailnode.store.quota import UNLIMITED, Limit, Quota, Sum
 from mailnode.store.stillness import Stillness
 from mailnode.store.values import Name
 
@@ -126,6 +126,7 @@ class Realm:
         return known
 
     def _made(self, address: str) -> MailAccount:
+        domain = split_address(address)[1]
         store = Account(
             self._config.mail_directory(address),
             files=self._files,
@@ -134,7 +135,7 @@ class Realm:
             rng=self._rng,
             text_index=self._config.store.text_index,
             limit=lambda: self._limit(address),
-            shared=lambda: self._shared(split_address(address)[1]),
+            shared=lambda: self._shared(domain),
             uidl=lambda: self._live.config.pop3.uidl,
             special_use=lambda: self._live.config.store.special_use.names(),
             recover=self._terms,
@@ -171,6 +172,8 @@ class Realm:
 
     def _limit(self, address: str) -> Limit:
         room = self._live.config.room(self._live.mailboxes.mailboxes.get(address))
+        if room.storage is room.messages is None:
+            return UNLIMITED
         return Limit(room.storage, room.messages)
 
     def _terms(self) -> Terms:

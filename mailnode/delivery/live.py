@@ -61,11 +61,12 @@ class LiveCourier:
         message: str,
         connection: str,
         always: Collection[str] = (),
+        paired: bool = False,
     ) -> "LiveDelivery":
         """A delivery of what starts with `head`; there must be one address at least.
 
         No quota keeps it from the mailboxes in `always`. The ids of the message and of its connection go into
-        the events.
+        the events. `paired` is for LocalCourier.begin().
         """
 
         def shown(address: str, count: int) -> None:
@@ -73,7 +74,9 @@ class LiveCourier:
 
         mail = None
         if envelope.kind is not Kind.SEND:
-            mail = self.mail.begin(addresses, head, message=message, connection=connection, always=always)
+            mail = self.mail.begin(
+                addresses, head, message=message, connection=connection, always=always, paired=paired
+            )
         return LiveDelivery(self, envelope, addresses, head, shown, mail)
 
 

@@ -40,8 +40,10 @@ class LocalDelivery:
         arrived: Callable[[Sequence[MailAccount], str], None],
         *,
         always: Collection[str] = (),
+        paired: bool = False,
     ) -> None:
         self._lane = lane
+        self._paired = paired
         self._commits = commits
         self._files = files
         self._accounts = accounts
@@ -117,7 +119,7 @@ class LocalDelivery:
 
     def _begun(self) -> Draft:
         if self._draft is None:
-            self._draft = self._accounts[0].store.draft()
+            self._draft = self._accounts[0].store.draft(paired=self._paired)
         return self._draft
 
     def _taken(self) -> bytes:
@@ -164,11 +166,12 @@ class LocalCourier:
         message: str,
         connection: str,
         always: Collection[str] = (),
+        paired: bool = False,
     ) -> LocalDelivery:
         """A delivery of what starts with `head` into the INBOX of each mailbox; there must be one at least.
 
         No quota keeps it from those in `always`. The ids of the message and of its connection go into the
-        events.
+        events. `paired` promises that no CR and no LF stands alone in what is committed.
         """
         accounts = [self._realm.account(address) for address in addresses]
 
@@ -185,6 +188,7 @@ class LocalCourier:
             head,
             arrived,
             always=always,
+            paired=paired,
         )
 
     async def check_room(self, addresses: Sequence[str], beside: Collection[str], octets: int) -> None:

@@ -19,6 +19,7 @@ from mailnode.events.log import Log
 from mailnode.fs import ReadFile
 from mailnode.message import trace
 from mailnode.net.blocking import Lane
+from mailnode.queue.batches import Batches
 from mailnode.queue.entry import Approval, Entry, Fate, Progress
 from mailnode.queue.spool import Spool
 from mailnode.runtime import Runtime
@@ -67,6 +68,8 @@ class QueuedDelivery:
         self._bus = bus
         self._remote = remote
         self._moderation = moderation
+        self._beginnings = Batches(runtime, partial(spool.beginnings, octets=BEGINNING))
+        self._sending = 0  # messages that are on their way to other hosts
         self._log = Log("mailnode.queue")
 
     async def deliver(self, entry: Entry) -> Entry:
@@ -188,13 +191,24 @@ class QueuedDelivery:
 
         That may take long. What is true already is kept on the disk, so that a crash sends nothing twice.
         """
+        self._sending += 1
+        try:
+            return await self._send_now(entry, numbers, remote, reached=reached)
+        finally:
+            self._sending -= 1
+
+    async def _send_now(
+        self, entry: Entry, numbers: Sequence[int], remote: Remote, *, reached: bool
+    ) -> Entry:
         lane = Lane(self._runtime.blocking)
         after = entry
         try:
-            octets, beginning = await lane.run(self._beginning, entry)
+            size, first = await self._beginnings.run(entry.id, alone=self._sending == 1)
         except OSError as error:
             self._log.warn("queue not read", message=entry.id, reason=error.strerror)
             return entry.with_progress(dict.fromkeys(numbers, UNREADABLE))
+        head = entry.head.encode()
+        octets, beginning = len(head) + size, head + first
 
         async def keep(found: Mapping[int, Progress], *, new: bool = False) -> None:
             nonlocal after
@@ -211,12 +225,6 @@ class QueuedDelivery:
         content = partial(self._content, entry, octets, beginning)
         found = await remote.carry(entry, numbers, content, octets, settled=keep)
         return entry.with_progress(found)
-
-    def _beginning(self, entry: Entry) -> tuple[int, bytes]:
-        """The size of a message, and its first octets."""
-        head = entry.head.encode()
-        with self._spool.body(entry.id) as body:
-            return len(head) + body.stat().st_size, head + body.read_at(0, BEGINNING)
 
     async def _content(self, entry: Entry, octets: int, beginning: bytes) -> AsyncGenerator[bytes, None]:
         """All of it; a thread is asked for what follows the beginning only."""

@@ -4,9 +4,9 @@ What a host said, or why none was asked, ends in the progress of each recipient:
 reply as it was. Nothing is raised: what one destination has taken is true whatever happens with the others.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, gatherResults
 from twisted.internet.interfaces import IReactorTime
@@ -22,6 +22,8 @@ from mailnode.events.log import Log
 from mailnode.net.turns import Turns
 from mailnode.queue.entry import Entry, Fate, Progress
 from mailnode.wire.address import Address
+
+T = TypeVar("T")
 
 LOOKUPS = 20  # that go on at a time, of all messages
 LONGEST_DIAGNOSTIC = 500
@@ -79,8 +81,8 @@ class RemoteCourier:
         """
         envelope = entry.envelope
         domains = dict.fromkeys(envelope.recipients[number].address.domain_key for number in numbers)
-        lookups = [Deferred.fromCoroutine(self._find(domain, envelope)) for domain in domains]
-        where = dict(zip(domains, await gatherResults(lookups), strict=True))
+        places = await _each(self._find(domain, envelope) for domain in domains)
+        where = dict(zip(domains, places, strict=True))
         found: Found = {}
         groups: dict[tuple[str, Login | None], tuple[Destination, list[int]]] = {}
         for number in numbers:
@@ -98,7 +100,7 @@ class RemoteCourier:
             if settled is not None:
                 await settled(progress)
 
-        await gatherResults([Deferred.fromCoroutine(one(*group)) for group in groups.values()])
+        await _each(one(*group) for group in groups.values())
         return found
 
     async def _find(self, domain: str, envelope: Envelope) -> Destination | Progress:
@@ -143,6 +145,14 @@ class RemoteCourier:
         doubtful = [one for one in outcomes if one.verdict.maybe_delivered]
         if doubtful:
             self._bus.publish(MaybeTwice("", message, doubtful[0].peer.name, len(doubtful)))
+
+
+async def _each(works: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """What comes of all of these, which go on at the same time; mostly there is one."""
+    waiting = list(works)
+    if len(waiting) == 1:
+        return [await waiting[0]]
+    return await gatherResults([Deferred.fromCoroutine(one) for one in waiting])
 
 
 def progress(outcome: Outcome) -> Progress:

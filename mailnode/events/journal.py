@@ -11,11 +11,10 @@ terminal. There are no passwords and no bodies in events.
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, fields
-from functools import cache
+from dataclasses import dataclass
 from typing import Any
 
-from mailnode.events.life import Event
+from mailnode.events.life import Event, names_of, values_of
 from mailnode.fs import FileSystem
 
 FILE = "events.jsonl"
@@ -46,14 +45,8 @@ def line_of(event: Event, time: float) -> bytes:
     """The line of an event that happened at `time`, in seconds since the epoch."""
     kind: Any = type(event)
     row: Row = {"time": round(time, 3), "event": kind.__name__}
-    for name in _names(kind):
-        row[name] = _cut(getattr(event, name))
+    row.update(zip(names_of(kind), map(_cut, values_of(event)), strict=True))
     return _encode(row).encode("ascii") + b"\n"
-
-
-@cache
-def _names(kind: Any) -> tuple[str, ...]:
-    return tuple(one.name for one in fields(kind))
 
 
 def _cut(value: object) -> object:

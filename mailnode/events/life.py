@@ -5,8 +5,11 @@ Each is published once, by the part that made it true; the log and whoever subsc
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
-from functools import cache, partial
+from functools import cache
+from operator import attrgetter
 from typing import Any
+
+from twisted.python.failure import Failure
 
 from mailnode.events.log import Log
 
@@ -225,8 +228,30 @@ class Bus:
 
     def publish(self, event: Event) -> None:
         """Tell everybody. Raises nothing: it has happened."""
-        calls = [partial(subscriber, event) for subscriber in self._subscribers]
-        self._log.each("event not heard", calls)
+        for subscriber in self._subscribers:
+            try:
+                subscriber(event)
+            except Exception:
+                self._log.bug("event not heard", Failure())
+
+
+@cache
+def names_of(kind: Any) -> tuple[str, ...]:
+    """The names of the fields of a kind of event, in their order."""
+    return tuple(one.name for one in fields(kind))
+
+
+def values_of(event: Event) -> tuple[Any, ...]:
+    """The values of the fields of an event, in their order."""
+    kind: Any = type(event)
+    return _getter(kind)(event)
+
+
+@cache
+def _getter(kind: Any) -> Callable[[Event], tuple[Any, ...]]:
+    names = names_of(kind)
+    get: Callable[[Event], Any] = attrgetter(*names)
+    return get if len(names) > 1 else lambda event: (get(event),)
 
 
 # What an administrator may have to do something about.
@@ -237,10 +262,10 @@ def write_to(log: Log, *, without: tuple[type[Event], ...] = ()) -> Callable[[Ev
     """A subscriber that writes each event as one log line, but those of the kinds in `without`."""
 
     def write(event: Event) -> None:
-        if isinstance(event, without):
-            return
-        tell = log.warn if isinstance(event, _WARNINGS) else log.info
         kind: Any = type(event)
+        if issubclass(kind, without):
+            return
+        tell = log.warn if issubclass(kind, _WARNINGS) else log.info
         tell(kind.__name__, **{name: getattr(event, name) for name in _shown(kind)})
 
     return write

@@ -6,7 +6,7 @@ send can break the line, colour a terminal or fill the disk (vector C14 of the t
 
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from twisted.logger import Logger, LogLevel
@@ -46,8 +46,34 @@ def escape(value: object) -> str:
     return plain
 
 
-def _pairs(fields: dict[str, object]) -> str:
-    return "".join([f" {name}={escape(value)}" for name, value in fields.items()])
+def _pairs(fields: Mapping[str, object]) -> str:
+    plain = _PLAIN.fullmatch
+    return "".join(
+        [
+            f" {name}={value if isinstance(value, str) and plain(value) else escape(value)}"
+            for name, value in fields.items()
+        ]
+    )
+
+
+def emit(
+    logger: Logger, level: Any, line: str, event: str, fields: Mapping[str, object], **structured: object
+) -> None:
+    """As Logger.emit() does it, but for the look whether there is such a level, which takes longest."""
+    logger.observer(
+        {
+            **structured,
+            "line": line,
+            "event_name": event,
+            "fields": fields,
+            "log_logger": logger,
+            "log_level": level,
+            "log_namespace": logger.namespace,
+            "log_source": None,
+            "log_format": "{line}",
+            "log_time": time.time(),
+        }
+    )
 
 
 class Log:
@@ -82,22 +108,8 @@ class Log:
         self._logger.failure("{line}", failure=failure, line=event + self._ending, **self._structured)
 
     def _emit(self, level: Any, event: str, fields: dict[str, object]) -> None:
-        """As Logger.emit() does it, but for the look whether there is such a level, which takes longest."""
-        logger = self._logger
-        logger.observer(
-            {
-                **self._structured,
-                "line": event + self._ending + _pairs(fields),
-                "event_name": event,
-                "fields": fields,
-                "log_logger": logger,
-                "log_level": level,
-                "log_namespace": logger.namespace,
-                "log_source": None,
-                "log_format": "{line}",
-                "log_time": time.time(),
-            }
-        )
+        line = event + self._ending + _pairs(fields)
+        emit(self._logger, level, line, event, fields, **self._structured)
 
     def each(self, event: str, calls: Iterable[Callable[[], None]]) -> None:
         """Make all these calls; one that fails is a bug of its own, and of nobody who is called after it."""

@@ -9,7 +9,7 @@ A question is a message with a number, ["ask", number, kind, ...], which comes b
 """
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Mapping
 from itertools import count
 from typing import Any
 
@@ -34,6 +34,7 @@ class NoAnswer(OSError):
     """The other process has gone, or something went wrong there, which its log tells."""
 
 
+_decode = json.JSONDecoder().decode
 _encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: that costs more than a message
 
 
@@ -61,6 +62,7 @@ class Link(LineOnlyReceiver):
         self._lost = lost
         self._clock = clock
         self._soon = bytearray()  # what goes out in a moment
+        self._once: set[tuple[Hashable, ...]] = set()  # what of it need not be said again
         self._log = Log("mailnode.link")
         self._held_back = 0
 
@@ -87,6 +89,13 @@ class Link(LineOnlyReceiver):
             self.flush()
         elif self._soon and not planned:
             self._clock.callLater(MOMENT, self.flush)
+
+    def say_soon_once(self, *message: Hashable) -> None:
+        """The same, for what says only that something is another: it does not go out twice."""
+        if message not in self._once:
+            self.say_soon(*message)
+            if self._soon:
+                self._once.add(message)
 
     async def ask(self, kind: str, *message: object) -> Any:
         """What the other process answers. Raises NoAnswer."""
@@ -134,6 +143,7 @@ class Link(LineOnlyReceiver):
     def flush(self) -> None:
         """Send what waits for its moment."""
         transport: Any = self.transport
+        self._once.clear()
         if self._soon and transport is not None and self.connected:
             transport.write(bytes(self._soon))
             self._soon.clear()
@@ -141,7 +151,7 @@ class Link(LineOnlyReceiver):
     def lineReceived(self, line: bytes) -> None:
         """Twisted's: a message has come."""
         try:
-            kind, *message = json.loads(line)
+            kind, *message = _decode(line.decode())
             self._hears[kind](*message)
         except Exception:
             self._log.bug("strange message", Failure())

@@ -27,9 +27,9 @@ from mailnode.events.life import Bus, Dropped, Ended, Postponed
 from mailnode.events.log import Log
 from mailnode.net.blocking import Lane
 from mailnode.queue.admission import Admission
+from mailnode.queue.batches import Batches
 from mailnode.queue.changes import Change, release
 from mailnode.queue.entry import Approval, Delay, Entry, Proof
-from mailnode.queue.removals import Removals
 from mailnode.queue.spool import Found, Spool, Unreadable
 from mailnode.queue.state import QueueState, state
 from mailnode.runtime import Runtime
@@ -105,7 +105,8 @@ class Runner:
         self._delay = delay
         self._runtime = runtime
         self._spool = spool
-        self._removals = Removals(runtime, spool)
+        self._reads = Batches(runtime, spool.read_all)
+        self._removals = Batches(runtime, spool.remove_all)
         self._deliver = deliver
         self._report = report
         self._bus = bus
@@ -329,7 +330,7 @@ class Runner:
         try:
             entry = self._fresh.pop(name, None) or self._unsaved.pop(name, None)
             if entry is None:
-                entry = await self._runtime.blocking.run(self._spool.read, name)
+                entry = await self._reads.run(name, alone=len(self._running) == 1)
         except FileNotFoundError:
             return
         except Unreadable as why:

@@ -61,6 +61,14 @@ class Found:
     wrong: str = ""
 
 
+def _outcome(work: Callable[[str], T], name: str) -> T | Exception:
+    """What comes of it, or the error it ends in, for those who do it for others too."""
+    try:
+        return work(name)
+    except (Unreadable, OSError) as error:
+        return error
+
+
 class Arriving:
     """A message being written; write as often as needed, then accept or abort."""
 
@@ -150,6 +158,19 @@ class Spool:
         entry = self._understood(decode, name)
         self._check_owner(entry.id, name)
         return entry
+
+    def read_all(self, names: Sequence[str]) -> list[Entry | Exception]:
+        """The same for several; for each its entry, or what read() raises."""
+        return [_outcome(self.read, name) for name in names]
+
+    def beginnings(self, names: Sequence[str], octets: int) -> list[tuple[int, bytes] | Exception]:
+        """The size of the content of each, and its first octets; or the OSError that says why not."""
+
+        def beginning(name: str) -> tuple[int, bytes]:
+            with self.body(name) as body:
+                return body.stat().st_size, body.read_at(0, octets)
+
+        return [_outcome(beginning, name) for name in names]
 
     def _understood(self, parse: Callable[[bytes], T], name: str) -> T:
         data = self._files.read(self._path(name, ENVELOPE), limit=LARGEST_ENVELOPE)

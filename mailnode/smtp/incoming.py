@@ -13,7 +13,7 @@ from mailnode.delivery.live import NobodyThere
 from mailnode.delivery.moderation import Decided, is_automatic
 from mailnode.delivery.route import NOBODY
 from mailnode.delivery.together import DeliveryToEach, Together
-from mailnode.envelope import Kind, Recipient
+from mailnode.envelope import Body, Kind, Recipient
 from mailnode.events.life import Held
 from mailnode.message import trace
 from mailnode.message.header import values_of
@@ -86,6 +86,8 @@ class Incoming:
             raise Refused(NOBODY_THERE) from None
         except (OSError, StoreError) as error:
             raise self._disk_refused(error) from error
+        if self._kind is Kind.MAIL:  # else something may be left of it, for those who have only seen it
+            self._delivery = None
         if self._release:
             held = Held(self._session.connection.id, self.id, int(self._release))
             self._session.shared.bus.publish(held)
@@ -132,7 +134,8 @@ class Incoming:
         What is to get into mailboxes later is not there yet; a list on other hosts has it.
         """
         transaction = self._transaction
-        if not self._session.reports_success or self._kind not in (Kind.MAIL, Kind.SAML):
+        asked = any(one.notify is not None for one in transaction.envelope.recipients)
+        if not asked or not self._session.reports_success or self._kind not in (Kind.MAIL, Kind.SAML):
             return  # nobody asked, or nobody knows who has only seen it
         leads_to = [NOBODY if self._release and one.accounts else one for one in transaction.leads_to]
         try:
@@ -160,6 +163,7 @@ class Incoming:
             errors = await delivery.commit_each([route.accounts for route in self._transaction.leads_to])
         except (OSError, StoreError) as error:
             raise self._disk_refused(error) from error
+        self._delivery = None
         return [self._disk_refused(error, recipients=1).reply if error else None for error in errors]
 
     async def abort(self) -> None:
@@ -222,6 +226,7 @@ class Incoming:
             message=self.id,
             connection=session.connection.id,
             always=self._transaction.always,
+            paired=envelope.body is not Body.BINARY,  # what has a CR or LF alone is refused, or mended
         )
         return delivery
 
@@ -237,6 +242,8 @@ class Incoming:
         that lead to other hosts and to lists are known now. A list passes over who has the message already.
         """
         session, transaction, runtime = self._session, self._transaction, self._session.shared.runtime
+        if not (transaction.outgoing or self._release):  # nearly all
+            return
         outgoing = {key: list(copies.values()) for key, copies in transaction.outgoing.items()}
         if self._release:
             waiting = outgoing.setdefault((0, replace(transaction.envelope, recipients=()), ""), [])

@@ -93,6 +93,9 @@ async def _turn(session: Session) -> None:
     except Exception:
         session.connection.log.bug("command failed", Failure())
         answer = TEMPORARY
+    if isinstance(answer, Reply) and answer.positive:  # nearly all
+        await session.say(answer)
+        return
     replies = (answer,) if isinstance(answer, Reply) else answer or ()
     refusals = [reply for reply in replies if not reply.positive]
     for reply in refusals:

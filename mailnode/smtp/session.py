@@ -85,9 +85,13 @@ class Session:
     """One connection's dialogue so far."""
 
     def __init__(self, shared: Collaborators, connection: Connection) -> None:
+        protocol = connection.listener.protocol
         self.shared = shared
         self.connection = connection
         self.stream: Stream = connection.stream
+        self.submission = protocol == "submission"  # for our own people (RFC 6409), and not for the world
+        self.lmtp = protocol == "lmtp"  # for delivery by another server of ours (RFC 2033)
+        self.strict = protocol == "smtp"  # clients must keep to the order of speaking, as the world's must
         self.hello: Hello | None = None
         self.account: MailAccount | None = None
         self.transaction: Transaction | None = None
@@ -107,21 +111,6 @@ class Session:
         """The limits of this moment."""
         limits = self.shared.live.config.limits
         return in_a_hurry(limits) if self.connection.admission.stressed else limits
-
-    @property
-    def submission(self) -> bool:
-        """Whether this listener is for our own people (RFC 6409) and not for the world."""
-        return self.connection.listener.protocol == "submission"
-
-    @property
-    def lmtp(self) -> bool:
-        """Whether this listener is for delivery by another server of ours (RFC 2033)."""
-        return self.connection.listener.protocol == "lmtp"
-
-    @property
-    def strict(self) -> bool:
-        """Whether clients must keep to the order of speaking: the mail servers of the world must."""
-        return self.connection.listener.protocol == "smtp"
 
     @property
     def normalizes(self) -> bool:

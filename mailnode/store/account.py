@@ -378,9 +378,10 @@ class Account:
 
     # Messages on their way in
 
-    def draft(self) -> Draft:
+    def draft(self, *, paired: bool = False) -> Draft:
         """A new message for this account. Touches no disk; may be called outside the lane."""
-        return Draft(self._files, f"{self.root}/tmp", self._context.names.next(), prepare=self._ensure_tmp)
+        name = self._context.names.next()
+        return Draft(self._files, f"{self.root}/tmp", name, prepare=self._ensure_tmp, paired=paired)
 
     def path_of_draft(self) -> str:
         """Where the file of a message on its way in may lie; may be asked outside the lane."""

@@ -100,13 +100,14 @@ def deliver_together(arrivals: Sequence[Arrival], files: FileSystem) -> list[Exc
     One that fails does the others no harm.
     """
     attempts = [_Attempt(arrival) for arrival in arrivals]
-    with contextlib.ExitStack() as drafts:
-        for attempt in attempts:
-            drafts.enter_context(_used_up(attempt.arrival.draft))
+    try:
         for step in (_write, _link_all):
             for attempt in attempts:
                 _try(attempt, step, files)
         _sync_all(attempts, files)
+    finally:
+        for attempt in attempts:
+            _forget(attempt.arrival.draft)
     return [attempt.error for attempt in attempts]
 
 
@@ -115,17 +116,17 @@ def _try(attempt: _Attempt, step: Callable[[_Attempt, FileSystem], None], files:
     if attempt.error is not None:
         return
     try:
-        with _doubting(attempt.arrival.accounts):
-            step(attempt, files)
+        step(attempt, files)
     except Exception as error:
         attempt.error = error
+        _doubt(attempt.arrival.accounts)
         _take_all_back(attempt.arrival.accounts, attempt.made, files)
 
 
 def _write(attempt: _Attempt, files: FileSystem) -> None:
     arrival = attempt.arrival
     arrival.draft.write(arrival.data)
-    for account in arrival.accounts:
+    for account in arrival.accounts[1:]:  # the first one makes sure of itself for its draft
         account.ensure()
     attempt.path, attempt.base = arrival.draft.finish()
 
@@ -164,8 +165,14 @@ def _used_up(draft: Draft) -> Iterator[None]:
     try:
         yield
     finally:
-        with contextlib.suppress(OSError):
-            draft.abort()
+        _forget(draft)
+
+
+def _forget(draft: Draft) -> None:
+    try:
+        draft.abort()
+    except OSError:
+        pass  # a clean-up will find it
 
 
 def _room(
@@ -182,9 +189,13 @@ def _doubting(accounts: Sequence[Account]) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        for account in accounts:
-            account.look_anew()
+        _doubt(accounts)
         raise
+
+
+def _doubt(accounts: Sequence[Account]) -> None:
+    for account in accounts:
+        account.look_anew()
 
 
 def _place(accounts: Sequence[Account], path: str, base: str, files: FileSystem) -> None:

@@ -7,7 +7,6 @@ form as long as the message is plain; at the first violation it turns what it ha
 and goes on verbatim.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -25,21 +24,36 @@ def _with_lf(text: bytes) -> bytes | None:
     if text.count(b"\n") != pairs:
         return None
     if text.count(b"\r") == pairs:  # each belongs to a CRLF: to leave them out takes a third of the time
-        return text.translate(None, b"\r")
+        return _without_cr(text)
     return None if b"\r\r\n" in text else text.replace(_CRLF, b"\n")
 
 
+def _without_cr(text: bytes) -> bytes:
+    return text.translate(None, b"\r")
+
+
 class Draft:
-    """One message in tmp/. Up to MEMORY_LIMIT octets it touches no disk before finish()."""
+    """One message in tmp/. Up to MEMORY_LIMIT octets it touches no disk before finish().
+
+    `paired` is the promise that no CR and no LF of a message that is finished stands alone: whoever has
+    looked for them on the wire need not do so again, which takes longer than all else.
+    """
 
     def __init__(
-        self, files: FileSystem, directory: str, name: str, *, prepare: Callable[[], None] = lambda: None
+        self,
+        files: FileSystem,
+        directory: str,
+        name: str,
+        *,
+        prepare: Callable[[], None] = lambda: None,
+        paired: bool = False,
     ) -> None:
         self.name = name
+        self._with_lf = _without_cr if paired else _with_lf
         self.octets = 0
         self._files = files
         self._prepare = prepare  # makes sure that the directory is there
-        self._path = os.path.join(directory, name)
+        self._path = f"{directory}/{name}"
         self._held = b""  # trailing CRs: what they are depends on what follows
         self._verbatim = False
         self._in_header = True
@@ -77,7 +91,7 @@ class Draft:
         if not self._verbatim and text:
             seen = self._before + text
             self._before = seen[-3:]
-            pure = _with_lf(text) if not self._in_header or self._is_ascii_header(seen) else None
+            pure = self._with_lf(text) if not self._in_header or self._is_ascii_header(seen) else None
             if pure is None:
                 self._become_verbatim()
             else:

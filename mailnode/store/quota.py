@@ -52,7 +52,8 @@ class Quota:
     @property
     def limited(self) -> bool:
         """Whether there is any limit."""
-        return self._limit() != UNLIMITED
+        limit = self._limit()
+        return limit is not UNLIMITED and limit != UNLIMITED
 
     def state(self) -> tuple[Usage, Limit]:
         """What there is, and what there may be. Raises OSError."""

@@ -27,6 +27,8 @@ _GENERAL = re.compile(r"[A-Za-z0-9-]*[A-Za-z0-9]:[!-Z^-~]+")
 _SOURCE_ROUTE = re.compile(r"@[^@,:<>\" ]+(?:,@[^@,:<>\" ]+)*:")
 _QUOTED_PAIR = re.compile(r"\\(.)")
 _LOCAL_PART_WRONG = "The local part of the address is wrong"
+_PLAIN_ATOM = _ATOM.replace(_BEYOND, "")
+_USUAL_PATH = re.compile(rf"<({_PLAIN_ATOM}(?:\.{_PLAIN_ATOM})*)@({_LABEL}(?:\.{_LABEL})*)>".encode("ascii"))
 _SPECIAL = re.compile(r'(["\\])')
 
 
@@ -89,6 +91,14 @@ def parse_path(data: bytes, *, utf8: bool = False) -> tuple[Address | None, byte
     Path = "<" [ A-d-l ":" ] Mailbox ">". A source route is dropped (RFC 5321 appendix C). "<Postmaster>",
     in any letters, is an Address without domain. Raises BadSyntax.
     """
+    usual = _USUAL_PATH.match(data) if data.isascii() else None
+    if usual is not None and len(usual[1]) <= LOCAL_LIMIT and len(usual[2]) <= DOMAIN_LIMIT:
+        return Address(usual[1].decode("ascii"), usual[2].decode("ascii")), data[usual.end() :]
+    return _parse_path(data, utf8=utf8)
+
+
+def _parse_path(data: bytes, *, utf8: bool) -> tuple[Address | None, bytes]:
+    """The same for any path."""
     try:
         text = data.decode("utf-8" if utf8 else "ascii")
     except UnicodeDecodeError:

@@ -39,8 +39,9 @@ class Decoder:
         text = self._held + data
         out: list[bytes] = []
         start = 0
+        dots = b"." in text  # most of what is large is base64, and has none
         while True:
-            dot = text.find(_STUFFED, start)
+            dot = text.find(_STUFFED, start) if dots else -1
             if dot < 0:
                 keep = len(text)
                 if text.endswith(_CRLF):

@@ -59,6 +59,25 @@ class LinkTests(SynchronousTestCase):
         self.clock.advance(module.MOMENT)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_once(self) -> None:
+        """What waits is not said again; what has gone out, or found no link, is."""
+        for _ in range(2):
+            self.link.say_soon_once("a", ("x", 1))
+            self.link.say_soon_once("a", ("y",))
+            self.link.say_soon_once("a", ("x", 1))
+            self.clock.advance(module.MOMENT)
+            self.link.say_soon_once("a", ("x", 1))
+            self.link.say("b")
+        once = b'["a",["x",1]]\n'
+        self.assertEqual(self.transport.value(), 2 * (once + b'["a",["y"]]\n' + once + b'["b"]\n'))
+        before = Link({}, lambda: None, self.clock)
+        before.say_soon_once("a")
+        late = Transport()
+        before.makeConnection(late)
+        before.say_soon_once("a")
+        self.clock.advance(module.MOMENT)
+        self.assertEqual(late.value(), b'["a"]\n')
+
     def test_strange(self) -> None:
         """What cannot be understood is a bug in the log, and costs nothing else."""
         for line in (b"", b"x", b"{}", b'["c"]', b'["b", 1]', b"\xff", b"[]"):

@@ -3,7 +3,7 @@
 import errno
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -20,9 +20,9 @@ from mailnode.fs import FileSystem
 from mailnode.net.blocking import InlineExecutor
 from mailnode.queue import runner as queue_runner
 from mailnode.queue.admission import Admission, FromElsewhere
+from mailnode.queue.batches import TOGETHER
 from mailnode.queue.changes import CHANGES
 from mailnode.queue.entry import Delay, Entry, Fate, Progress, Proof, new_entry
-from mailnode.queue.removals import TOGETHER
 from mailnode.queue.runner import (
     DAY,
     HOUR,
@@ -424,6 +424,41 @@ class Running(SynchronousTestCase):
             waiting[0].callback(done[0])
             self.assertEqual((synced.call_count, os.listdir(self.path)), (3, []))
         self.assertEqual(self.events, [Ended("", f"A{number}") for number in [*range(1, len(entries)), 0]])
+
+    def test_read_together(self) -> None:
+        """Those that are due in one turn are read together, but for the first, which waits for nobody.
+
+        One that cannot be read delays no other.
+        """
+        asked: list[int] = []
+        waiting: list[tuple[Entry, Deferred[Entry]]] = []
+
+        def wait(entry: Entry) -> "Deferred[Entry]":
+            waiting.append((entry, Deferred()))
+            return waiting[-1][1]
+
+        self.answer = wait
+        read_all = Spool.read_all
+
+        def counted(spool: Spool, names: Sequence[str]) -> list[Entry | Exception]:
+            asked.append(len(names))
+            return read_all(spool, names)
+
+        self.patch(Spool, "read_all", counted)
+        self.runner.stop()
+        self.runner = self.begin()
+        for number in range(TOGETHER + 3):
+            self.accept(f"A{number}", NOW + HOUR)
+        with open(os.path.join(self.path, "A1.envelope"), "wb"):
+            pass
+        self.pass_time(HOUR, 2)
+        self.assertEqual(asked, [1, TOGETHER, 2])
+        everybody = {f"A{number}" for number in range(TOGETHER + 3)}
+        self.assertEqual({entry.id for entry, _ in waiting}, everybody - {"A1"})
+        for entry, answer in waiting:
+            answer.callback(self.everybody(entry, DONE))
+        self.clock.advance(0)
+        self.assertEqual(self.spool.names(), [])
 
     def test_together(self) -> None:
         """A slow delivery holds up only so many others; all end."""

@@ -73,6 +73,7 @@ class Delivery:
     longest: int = 0
     fails_for: dict[str, Exception] = field(default_factory=dict)
     always: frozenset[str] = frozenset()
+    paired: bool = False
 
     async def write(self, data: bytes) -> None:
         """Add octets."""
@@ -81,8 +82,14 @@ class Delivery:
 
     async def commit(self) -> None:
         """Done, or `fails`."""
+        self._end()
+
+    def _end(self) -> None:
         if self.fails:
             raise self.fails
+        if self.paired:
+            rest = self.content.replace(b"\r\n", b"")
+            assert b"\r" not in rest and b"\n" not in rest, "what was promised is not true"
         self.outcome = "delivered"
 
     def leave_out(self, addresses: Collection[str]) -> None:
@@ -91,9 +98,7 @@ class Delivery:
 
     async def commit_each(self, groups: Sequence[Sequence[str]]) -> list[Exception | None]:
         """Done for every group without anybody in `fails_for`, or `fails`."""
-        if self.fails:
-            raise self.fails
-        self.outcome = "delivered"
+        self._end()
         return [next(filter(None, map(self.fails_for.get, group)), None) for group in groups]
 
     async def abort(self) -> None:
@@ -148,11 +153,17 @@ class Courier:
         message: str,
         connection: str,
         always: Collection[str] = (),
+        paired: bool = False,
     ) -> Delivery:
         """A new one."""
         self.deliveries.append(
             Delivery(
-                tuple(accounts), head, fails=self.fails, fails_for=self.fails_for, always=frozenset(always)
+                tuple(accounts),
+                head,
+                fails=self.fails,
+                fails_for=self.fails_for,
+                always=frozenset(always),
+                paired=paired,
             )
         )
         return self.deliveries[-1]

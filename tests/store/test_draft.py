@@ -19,10 +19,12 @@ pieces = st.lists(
 )
 
 
-def written(message: bytes, cuts: list[int], directory: str) -> tuple[str, bytes, bytes, Download]:
+def written(
+    message: bytes, cuts: list[int], directory: str, *, paired: bool = False
+) -> tuple[str, bytes, bytes, Download]:
     """Base name, disk octets, wire octets and download of a message written in the given cuts."""
     files = FileSystem()
-    draft = Draft(files, directory, "1.M2P3Q4.host")
+    draft = Draft(files, directory, "1.M2P3Q4.host", paired=paired)
     start = 0
     for cut in [*sorted(cuts), len(message)]:
         draft.write(message[start:cut])
@@ -55,6 +57,18 @@ class DraftTests(SynchronousTestCase):
     def test_pure_is_stored_with_lf(self) -> None:
         """CRLF becomes LF; a bare CR stays (docs/store.md, line ends)."""
         self.assertEqual(self.check(b"a\r\nb\rc\r\n", []), b"a\nb\rc\n")
+
+    @given(
+        st.lists(st.sampled_from([b"\r\n", b"a", b"\xff", b"."]), max_size=30), st.lists(st.integers(0, 60))
+    )
+    @settings(deadline=None)
+    def test_paired(self, parts: list[bytes], cuts: list[int]) -> None:
+        """Where every CR has its LF, nothing else comes of it when nobody looks for them."""
+        message = b"".join(parts)
+        with tempfile.TemporaryDirectory() as directory:
+            self.assertEqual(
+                written(message, cuts, directory, paired=True), written(message, cuts, directory)
+            )
 
     def test_violations_are_stored_verbatim(self) -> None:
         """A bare LF, or CR CR LF, anywhere makes the whole file verbatim."""

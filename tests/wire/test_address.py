@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailnode.wire import address as module
 from mailnode.wire.address import (
     DOMAIN_LIMIT,
     LOCAL_LIMIT,
@@ -192,6 +193,28 @@ class Addresses(SynchronousTestCase):
         self.assertEqual(parse_address(str(address)), address)
 
     @settings(deadline=None, max_examples=200)
+    @given(
+        st.lists(
+            st.sampled_from(
+                ["a", "b-", "@", ".", "x" * 63, "y" * 256, '"', "[1.2.3.4]", "@c:", "é", ">", "z.org"]
+            ),
+            max_size=8,
+        ),
+        st.sampled_from([b"", b" SIZE=1", b" \xff", b">"]),
+    )
+    def test_usual_paths(self, parts: list[str], rest: bytes) -> None:
+        """Those that nearly everybody has are the same address as any other way."""
+        data = f"<{''.join(parts)}>".encode() + rest
+        try:
+            expected: object = module._parse_path(data, utf8=True)
+        except BadSyntax:
+            expected = None
+        try:
+            found: object = parse_path(data, utf8=True)
+        except BadSyntax:
+            found = None
+        self.assertEqual(found, expected)
+
     @given(st.text(max_size=30) | st.text("aZ9-._\u00fc", max_size=70))
     def test_any_domain(self, text: str) -> None:
         """What is a domain name, is one in an address too, and nothing else is."""

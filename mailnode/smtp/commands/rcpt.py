@@ -1,5 +1,6 @@
 """RCPT (RFC 5321 section 4.1.1.3): names a recipient, who is taken or refused here and now."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from mailnode.auth.allowance import UsedUp
@@ -57,8 +58,8 @@ async def run(session: Session, argument: bytes) -> Reply:
         return _take_answer(transaction, recipient, answer)
     route = _route(session, transaction.envelope, recipient.address)
     _check_route(session, transaction, by_name(session, recipient.address), route)
-    needing = replace(route, accounts=await _who_needs_room(session, transaction.envelope.kind, route))
-    if needing.accounts:
+    needing = await _who_needs_room(session, transaction.envelope.kind, route)
+    if needing and not route.always:
         await _check_room(session, transaction, needing)
     _reserve(session, transaction, recipient.address, ours=route.ours)
     copies = forwarded(session.shared.live, transaction.envelope, recipient, route)
@@ -154,16 +155,16 @@ async def _who_needs_room(session: Session, kind: Kind, route: Route) -> tuple[s
     return ()
 
 
-async def _check_room(session: Session, transaction: Transaction, route: Route) -> None:
-    """Refuse a mailbox that is full, or will be with the size that MAIL has declared.
+async def _check_room(session: Session, transaction: Transaction, accounts: Sequence[str]) -> None:
+    """Refuse if one of these mailboxes is full, or will be with the size that MAIL has declared.
 
     Of a message that is held nobody knows yet how much room there will be.
     """
-    if route.always or transaction.envelope.release > session.shared.runtime.now():
+    if transaction.envelope.release > session.shared.runtime.now():
         return
     beside = [account for account in transaction.accounts if account not in transaction.always]
     try:
-        await session.shared.courier.check_room(route.accounts, beside, transaction.envelope.size)
+        await session.shared.courier.check_room(accounts, beside, transaction.envelope.size)
     except OverQuota as error:
         raise Refused(for_error(error, session.config)) from None
     except OSError as error:

@@ -1,0 +1,66 @@
+"""The log of a worker on its way to the main process; here without a link."""
+
+import json
+from types import SimpleNamespace
+from typing import Any
+
+from twisted.logger import LogEvent, globalLogPublisher
+from twisted.trial.unittest import SynchronousTestCase
+
+from mailnode.events.log import Log
+from mailnode.events.output import fields_of
+from mailnode.service_workers import _write
+from mailnode.worker import _observer
+
+
+class WorkerLogTests(SynchronousTestCase):
+    """A fact, and a warning."""
+
+    def heard(self, *, lines_only: bool) -> tuple[list[str], list[LogEvent]]:
+        """By which way they go, and the events that the main process makes of them."""
+        ways: list[str] = []
+        said: list[tuple[Any, ...]] = []
+
+        def way(name: str) -> Any:
+            return lambda *message: (ways.append(name), said.append(message))
+
+        link: Any = SimpleNamespace(say=way("now"), say_soon=way("soon"))
+        with_link = _observer(link, lines_only=lines_only)
+        globalLogPublisher.addObserver(with_link)
+        log = Log("mailnode.smtp", connection="C1")
+        log.info("connected", peer="::1", reason="a b")
+        log.warn("odd", octets=b"\xff")
+        globalLogPublisher.removeObserver(with_link)
+        events: list[LogEvent] = []
+        globalLogPublisher.addObserver(events.append)
+        for kind, *rest in json.loads(json.dumps(said)):
+            self.assertEqual(kind, "log")
+            _write(*rest)
+        globalLogPublisher.removeObserver(events.append)
+        for event in events:
+            self.assertEqual(event["log_namespace"], "mailnode.smtp")
+        return ways, events
+
+    def test_lines(self) -> None:
+        """Lines are the same either way; what may be followed by a crash goes at once."""
+        for lines_only in (False, True):
+            ways, events = self.heard(lines_only=lines_only)
+            self.assertEqual(ways, ["soon", "now"])
+            self.assertEqual([event["log_level"].name for event in events], ["info", "warn"])
+            self.assertEqual(
+                [event["line"] for event in events],
+                ['connected connection=C1 peer=::1 reason="a b"', r"odd connection=C1 octets=\\xff"],
+            )
+
+    def test_fields(self) -> None:
+        """Who writes JSON has the fact too; who writes lines is not told."""
+        _, events = self.heard(lines_only=False)
+        self.assertEqual(
+            [(event["event_name"], fields_of(event)) for event in events],
+            [
+                ("connected", {"connection": "C1", "peer": "::1", "reason": "a b"}),
+                ("odd", {"connection": "C1", "octets": r"\xff"}),
+            ],
+        )
+        _, events = self.heard(lines_only=True)
+        self.assertEqual([fields_of(event) for event in events], [{}, {}])
