@@ -177,8 +177,6 @@ class StillPair(Pair):
 class Still(TwoProcesses):
     """The machine, where there is often no look at all."""
 
-    answered = 0  # NOOPs without a look
-
     def __init__(self) -> None:
         self.queues = Queues()
         self._later = 3_000_000_000
@@ -209,8 +207,9 @@ class Still(TwoProcesses):
         self._elsewhere("INBOX")
 
     def noop(self, who: int) -> None:
-        """Again and again: the last of them may find all still."""
-        for _ in range(4):
+        """Again and again, a while after the last change: the last of them may find all still."""
+        self.world.clock.advance(1)
+        for _ in range(5):
             super().noop(who)
 
 
@@ -242,7 +241,7 @@ class ModelTests(SynchronousTestCase):
     def check(self, machine: type[Machine]) -> None:
         counts = self.count()
         play(machine)
-        self.assertTrue(counts[0] > 50 and counts[1] > 50, counts)
+        self.assertTrue(min(counts) > 10, counts)  # there were enough of both
 
     def test_one_process(self) -> None:
         """Whatever clients and others do, each client believes what is true."""
