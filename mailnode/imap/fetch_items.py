@@ -10,6 +10,7 @@ such items alone costs a microsecond or two for each message.
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import tee
 from operator import attrgetter
 from typing import Any, ClassVar, Protocol
 
@@ -79,6 +80,8 @@ class Text:
     peek: bool
     partial: tuple[int, int] | None = None  # first octet and how many
 
+    form: ClassVar[bytes] = b"{%d}\r\n%b"  # in which its columns are written
+
     @property
     def together(self) -> int:
         """Of how many messages it is got at once."""
@@ -88,28 +91,21 @@ class Text:
             return _MANY
         return _HEADERS if _is_header(self.section) else 1
 
-    @property
-    def form(self) -> bytes:
-        """In which its columns are written."""
-        return b"%b" if self.section == _WHOLE else b"{%d}\r\n%b"
-
     def columns(self, view: Selected, some: Several) -> tuple[Iterable[Any], ...]:
-        """The literal of each message, where it is short or prepared; raises as a Column."""
+        """The length and the octets of each literal, where it is short or prepared; raises as a Column."""
         if self.section == _WHOLE:
-            return (map(self._literal, map(view.reading.small, some.uids)),)
-        texts = _headers(view, some, self.section)
-        if self.partial is not None:
-            start, most = self.partial
-            texts = [text[start : start + most] for text in texts]
-        texts = [text.replace(b"\0", b"\x80") if b"\0" in text else text for text in texts]
-        return map(len, texts), texts
+            found: Iterable[bytes] = map(view.reading.small, some.uids)  # each is read when it is asked for
+        else:
+            found = _headers(view, some, self.section)
+        lengths, texts = tee(map(self._octets, found))
+        return map(len, lengths), texts
 
-    def _literal(self, text: bytes) -> bytes:
-        """NUL, which no literal can hold, is sent as 0x80."""
+    def _octets(self, text: bytes) -> bytes:
+        """What was asked for of it; NUL, which no literal can hold, is sent as 0x80."""
         if self.partial is not None:
             start, most = self.partial
             text = text[start : start + most]
-        return b"{%d}\r\n%b" % (len(text), text.replace(b"\0", b"\x80") if b"\0" in text else text)
+        return text.replace(b"\0", b"\x80") if b"\0" in text else text
 
     def __call__(self, subject: Subject) -> bytes | Iterator[bytes]:
         """The section as a literal, in chunks; NIL where the message has none."""
@@ -118,7 +114,8 @@ class Text:
             return self.label + b" " + NIL
         size, text = found
         if isinstance(text, bytes):
-            return self.label + b" " + self._literal(text)
+            octets = self._octets(text)
+            return self.label + b" " + self.form % (len(octets), octets)
         start, most = self.partial or (0, size)
         count = max(0, min(most, size - start))
         return _literal(self.label + b" {%d}\r\n" % count, text, start, count)
