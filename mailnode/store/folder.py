@@ -107,9 +107,13 @@ class Folder:
         )
 
     @property
-    def settled(self) -> bool:
-        """Whether what was last seen is all that there was, and nothing was changed by us since."""
-        return all(known.settled and known.mtime_ns >= 0 for known in self._directories.values())
+    def believed(self) -> bool:
+        """Whether a look that finds the times of the last one would read nothing again."""
+        now = self._now_ns()
+        return all(
+            known.mtime_ns >= 0 and known.is_known(known.mtime_ns, now)
+            for known in self._directories.values()
+        )
 
     # Looking
 

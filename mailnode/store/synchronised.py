@@ -198,7 +198,7 @@ class Synchronised:
 
         May be asked on the reactor's thread too, while nothing runs in the lane.
         """
-        return self._folder.settled and self._watch.is_still(self._context.now())
+        return self._folder.believed and self._watch.is_still(self._context.now())
 
     def _look(self) -> None:
         now, watched = self._context.now(), self._watch.holds
@@ -207,7 +207,7 @@ class Synchronised:
                 self._synchronise()
         elif watched:
             self._watch.vouch(now)
-        elif self._folder.settled:
+        elif self._folder.believed:
             self._watch.begin(now)  # what stood still now may do so when it is looked at again
 
     @contextlib.contextmanager

@@ -322,11 +322,15 @@ class StillMailboxTests(StoreTestCase):
         self.assertFalse(self.mailbox.is_still)
 
     def test_restless(self) -> None:
-        """What a look has found unchanged for the moment only is not vouched for."""
+        """What is believed for a while after a change of ours is vouched for as long, and no longer."""
         self.mailbox.set_flags([self.mailbox.uids[0]], "add", frozenset(("\\Flagged",)))
         patch = self.patch(self.store._context, "now", lambda: self.clock)
         for _ in range(4):
             self.mailbox.refresh()
+        self.assertTrue(self.mailbox.is_still)
+        for known in self.mailbox._folder._directories.values():
+            if not known.settled:
+                known.quiet_until_ns = int(self.clock * 1_000_000_000)
         self.assertFalse(self.mailbox.is_still)
         patch.restore()
         self.stand_still(self.mailbox)
