@@ -16,8 +16,6 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, get_args, overload
 
-from mailnode.store.errors import Unread
-
 Text = Literal["bodystructure", "envelope", "fields", "preview", "body"]  # the shortest first
 
 TEXTS: Final[tuple[Text, ...]] = get_args(Text)
@@ -55,10 +53,7 @@ def names(uids: "array[int]", bases: Iterable[str]) -> Names:
 
 
 class Texts(Sequence[bytes]):
-    """Some texts as they stand in blocks: `joined`, with NUL between two.
-
-    Raises Unread, when they are looked at, where they make no sense.
-    """
+    """So many texts as they stand in blocks: `joined`, with NUL between two."""
 
     __slots__ = ("_count", "joined")
 
@@ -68,14 +63,10 @@ class Texts(Sequence[bytes]):
 
     def between(self, start: bytes, separator: bytes, end: bytes) -> bytes:
         """One behind the other in a template of `%`, with this before, between and behind them."""
-        text = self.joined.replace(b"%", b"%%")
-        joined = text.replace(_NUL, separator)
-        if len(joined) - len(text) != (self._count - 1) * (len(separator) - 1):
-            raise Unread
-        return b"%b%b%b" % (start, joined, end)
+        return b"%b%b%b" % (start, self.joined.replace(b"%", b"%%").replace(_NUL, separator), end)
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter(self._split())
+        return iter(self.joined.split(_NUL))
 
     def __len__(self) -> int:
         return self._count
@@ -85,13 +76,7 @@ class Texts(Sequence[bytes]):
     @overload
     def __getitem__(self, index: slice) -> list[bytes]: ...
     def __getitem__(self, index: int | slice) -> bytes | list[bytes]:
-        return self._split()[index]
-
-    def _split(self) -> list[bytes]:
-        found = self.joined.split(_NUL)
-        if len(found) != self._count:
-            raise Unread
-        return found
+        return self.joined.split(_NUL)[index]
 
 
 def number_of(uid: int) -> int:
@@ -123,8 +108,8 @@ def chosen(rows: Sequence[tuple[Any, ...]], wanted: Names) -> Sequence[bytes] | 
     Rows are of neighbouring blocks: uids, bases and the texts of one kind. Raises ValueError for some that
     make no sense.
     """
-    for row in rows:
-        if set(map(type, row)) != {bytes}:
+    for row in rows:  # each for itself: nobody's text may count for the next block
+        if set(map(type, row)) != {bytes} or (row[2].count(_NUL) + 1) * OCTETS != len(row[0]):
             raise ValueError(_NONSENSE)
     joined = _NUL.join([row[2] for row in rows])
     uids, bases = b"".join([row[0] for row in rows]), b"/".join([row[1] for row in rows])
@@ -133,7 +118,7 @@ def chosen(rows: Sequence[tuple[Any, ...]], wanted: Names) -> Sequence[bytes] | 
         at, odd = divmod(uids.find(wanted.uids), OCTETS)
         if not odd:  # they are neighbours
             each, texts = bases.split(b"/"), joined.split(_NUL)
-            if not len(each) * OCTETS == len(texts) * OCTETS == len(uids):
+            if len(each) != len(texts):
                 raise ValueError(_NONSENSE)
             uids, bases = wanted.uids, b"/".join(each[at : at + count])
             joined = _NUL.join(texts[at : at + count])

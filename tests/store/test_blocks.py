@@ -10,7 +10,6 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.store import blocks
 from mailnode.store.blocks import LONGEST, TEXTS, Entry, Names, Texts
-from mailnode.store.errors import Unread
 
 PLACE = TEXTS.index("envelope")
 BASES = ("a", "1.x,S=2", "\udcff", "\u00e4", "%d")
@@ -111,16 +110,19 @@ class BlockTests(SynchronousTestCase):
             (7, bases, text),
         )
         for row in damaged:
-            self.assertRaises(ValueError, blocks.chosen, [row], some)
-            self.assertRaises(ValueError, blocks.chosen, [row], apart)
+            for wanted in (some, apart, asked(known)):
+                self.assertRaises(ValueError, blocks.chosen, [row], wanted)
             self.assertRaises(ValueError, blocks.listed, row)
         self.assertRaises(ValueError, blocks.unpacked, 1, blocks.packed(known))
         self.assertRaises(ValueError, blocks.with_more, 0, (uids, bases, text, 7), known)
-        for row in damaged[:2]:  # of all of them the number is looked at later
-            found = blocks.chosen([row], asked(known))
-            assert isinstance(found, Texts)
-            self.assertRaises(Unread, list, found)
-            self.assertRaises(Unread, found.between, b"", b"%d", b"")
+
+    def test_shifted(self) -> None:
+        """A text too few in one block and one too many in the next do not make up for each other."""
+        known = {uid: Entry(str(uid), (b"%d" % uid,) * len(TEXTS)) for uid in range(60, 70)}
+        (uids, bases, first), (more_uids, more_bases, second) = (row[:3] for row in rows(known).values())
+        last = first.rpartition(b"\0")
+        damaged = [(uids, bases, last[0]), (more_uids, more_bases, last[2] + b"\0" + second)]
+        self.assertRaises(ValueError, blocks.chosen, damaged, asked(known))
 
     @given(st.sets(st.integers(1, 500), min_size=1), st.integers(0, 50), st.integers(1, 60))
     def test_whole(self, some: set[int], start: int, count: int) -> None:
