@@ -9,8 +9,6 @@ from functools import cache
 from operator import attrgetter
 from typing import Any
 
-from twisted.python.failure import Failure
-
 from mailnode.events.log import Log
 
 _DETAIL = {"detail": True}  # of a field that is too long for a line of the log
@@ -228,11 +226,7 @@ class Bus:
 
     def publish(self, event: Event) -> None:
         """Tell everybody. Raises nothing: it has happened."""
-        for subscriber in self._subscribers:
-            try:
-                subscriber(event)
-            except Exception:
-                self._log.bug("event not heard", Failure())
+        self._log.each("event not heard", self._subscribers, event)
 
 
 @cache

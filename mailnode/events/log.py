@@ -111,10 +111,10 @@ class Log:
         line = event + self._ending + _pairs(fields)
         emit(self._logger, level, line, event, fields, **self._structured)
 
-    def each(self, event: str, calls: Iterable[Callable[[], None]]) -> None:
+    def each(self, event: str, calls: Iterable[Callable[..., None]], *arguments: object) -> None:
         """Make all these calls; one that fails is a bug of its own, and of nobody who is called after it."""
         for call in calls:
             try:
-                call()
+                call(*arguments)
             except Exception:
                 self.bug(event, Failure())

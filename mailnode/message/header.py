@@ -20,8 +20,10 @@ VALUE_LIMIT: Final = 65536
 _EMPTY_LINE = re.compile(rb"\r?\n")
 _BEFORE_EMPTY_LINE = re.compile(rb"\n(?=\r?\n)")
 _NAME = re.compile(rb"([!-9;-~]++)[ \t]*+:")
-_FIELD = re.compile(rb"([!-9;-~]++)[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)")
-_NEXT_FIELD = re.compile(rb"\n" + _FIELD.pattern)  # an octet is looked for much faster than a line
+VALUE: Final = rb"[^\n]*+(?:\n[ \t][^\n]*+)*+"  # what stands behind the colon, without the last line end
+_FIELD = re.compile(_NAME.pattern + rb"(%b)" % VALUE)
+# One that is found with the line end before it: an octet is looked for much faster than a line.
+NEXT_FIELD: Final = re.compile(rb"\n" + _FIELD.pattern)
 _LAST_LF = re.compile(rb"\n(?![ \t])")
 
 
@@ -45,7 +47,7 @@ class Header:
     def __init__(self, data: bytes, start: int, blank: int, end: int, limit: int) -> None:
         self._data = data
         first = _FIELD.match(data, start, blank)
-        others = _NEXT_FIELD.finditer(data, first.end() if first else start, blank)
+        others = NEXT_FIELD.finditer(data, first.end() if first else start, blank)
         self._found = list(islice(chain((first,), others) if first else others, limit))
         self.blank = blank
         self.end = end

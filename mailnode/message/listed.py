@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from mailnode.message.header import extent
+from mailnode.message.header import NEXT_FIELD, extent
 
 # Who changes this changes what is kept. A name that few messages have costs nothing.
 FIELDS: Final = tuple(
@@ -31,10 +31,6 @@ _MARK: Final = b"\xff"
 _END: Final = b"\x80"
 _TAGS: Final = {name: bytes((0x81 + place,)) for place, name in enumerate(FIELDS)}
 
-# A field with its continuations, as message.header.field_lines() finds it; the line end before it is found
-# with it, and the one behind it is not.
-_FIELD = re.compile(rb"\n([!-9;-~]++)[ \t]*+:.*+(?:\n[ \t].*+)*+")
-
 
 def listed(header: bytes) -> bytes:
     """What is kept of a header; nothing where that cannot be: of one that is not ASCII, or has NUL in it."""
@@ -42,7 +38,7 @@ def listed(header: bytes) -> bytes:
     if not header.isascii() or b"\0" in header or not header.endswith(b"\n", 0, blank):
         return b""
     pieces: list[bytes] = []
-    for field in _FIELD.finditer(b"\n" + header, 0, blank):
+    for field in NEXT_FIELD.finditer(b"\n" + header, 0, blank):
         tag = _TAGS.get(field[1].lower())
         if tag:
             pieces += _MARK, tag, field[0][1:], b"\n"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mailnode.message.header import extent, field_lines
+from mailnode.message.header import VALUE, extent, field_lines
 from mailnode.message.mime import Part
 
 _FEW = 32  # names of fields that are looked for by a pattern, and octets for each: patterns are kept
@@ -122,7 +122,7 @@ def is_for_lists(section: Section) -> bool:
     )
 
 
-_FIELD = rb"(?:%b)[ \t]*+:.*+(?:\n[ \t].*+)*+"
+_FIELD = rb"(?:%b)[ \t]*+:" + VALUE
 
 
 @functools.lru_cache(maxsize=256)

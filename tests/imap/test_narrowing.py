@@ -220,20 +220,25 @@ class NarrowingTests(SessionCase):
             self.patch(Mailbox, name, noting)
         return uids
 
+    def opened(self) -> list[int]:
+        """The messages whose files are opened from here on."""
+        uids: list[int] = []
+        body = Mailbox.body
+
+        def noting(mailbox: Mailbox, uid: int) -> object:
+            uids.append(uid)
+            return body(mailbox, uid)
+
+        self.patch(Mailbox, "body", noting)
+        return uids
+
     def test_files_stay_closed(self) -> None:
         """Only a message whose text is not kept is read, and only if it may hold the needle."""
         self.patch(preparing, "TEXT_LIMIT", 100)
         words = [part(f"word{number}", "8bit") for number in range(4)]
         mailbox = self.folder(*words, part("long " * 99, "8bit"))
         mailbox.prepare_some(MANY)
-        opened: list[int] = []
-        body = Mailbox.body
-
-        def noting(mailbox: Mailbox, uid: int) -> object:
-            opened.append(uid)
-            return body(mailbox, uid)
-
-        self.patch(Mailbox, "body", noting)
+        opened = self.opened()
         self.assertEqual(self.search(mailbox, "TEXT {}", "word2"), b"* SEARCH 3\r\n")
         self.assertEqual(self.search(mailbox, "1:4 NOT TEXT {}", "word2"), b"* SEARCH 1 2 4\r\n")
         self.assertEqual(self.search(mailbox, "BODY {}", "d2"), b"* SEARCH 3\r\n")
@@ -255,14 +260,7 @@ class NarrowingTests(SessionCase):
         looked_at = self.noted("texts_holding")
         needles = [f"xy{number}" for number in range(LOOKUPS)]
         program = "OR TEXT {} " * len(needles) + "BODY {}"
-        opened: list[int] = []
-        body = Mailbox.body
-
-        def noting(mailbox: Mailbox, uid: int) -> object:
-            opened.append(uid)
-            return body(mailbox, uid)
-
-        self.patch(Mailbox, "body", noting)
+        opened = self.opened()
         self.assertEqual(self.search(mailbox, program, *needles, "word2"), b"* SEARCH 3\r\n")
         self.assertEqual((looked_at, opened), ([], [1, 2, 3, 4]))
         self.assertEqual(self.search(mailbox, program[11:], *needles[1:], "word2"), b"* SEARCH 3\r\n")

@@ -215,6 +215,7 @@ class Addresses(SynchronousTestCase):
             found = None
         self.assertEqual(found, expected)
 
+    @settings(deadline=None, max_examples=200)
     @given(st.text(max_size=30) | st.text("aZ9-._\u00fc", max_size=70))
     def test_any_domain(self, text: str) -> None:
         """What is a domain name, is one in an address too, and nothing else is."""
