@@ -113,6 +113,8 @@ def _are_ascii(texts: Sequence[bytes]) -> bool:
 
 def _begins_in_ascii(text: bytes) -> bool:
     """Whether the header is ASCII, and perhaps some of what follows it: a look that costs little."""
+    if text.isascii():  # most, and that is found out sooner than where the header ends
+        return True
     end = text.find(b"\n\r\n")
     if end < 0:
         end = text.find(b"\n\n")

@@ -9,6 +9,7 @@ the connection that asked for it is gone.
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from socket import socket
 from threading import Lock, Thread
 from typing import Any, Protocol, TypeVar
 
@@ -23,6 +24,8 @@ T = TypeVar("T")
 
 PIECE = 131072
 SLICE_SECONDS = 0.02
+PUSH_SECONDS = 0.004
+_VECTORS = 512  # pieces that the kernel is handed together; it takes 1024
 
 # Seconds for which the reactor's thread stands aside; after a job that took longer it does not do so for
 # others like it, for REST seconds at first.
@@ -297,23 +300,55 @@ class Lane:
         self._go_on()
 
 
-def _gather(chunks: Iterator[bytes]) -> tuple[bytes, bool, Exception | None]:
-    """Take chunks until a piece is full, the slice of time is used up, or they end (then True).
+def _gather(chunks: Iterator[bytes], until: float) -> tuple[list[bytes], bool, Exception | None]:
+    """Take chunks until a piece is full, the time is used up, or they end (then True).
 
     Where an error ends them it comes behind what was made before it: that is meant to be sent.
     """
     taken: list[bytes] = []
     size = 0
-    until = time.monotonic() + SLICE_SECONDS
     try:
         for chunk in chunks:
             taken.append(chunk)
             size += len(chunk)
             if size >= PIECE or time.monotonic() >= until:
-                return b"".join(taken), False, None
+                return taken, False, None
     except Exception as error:
-        return b"".join(taken), True, error
-    return b"".join(taken), True, None
+        return taken, True, error
+    return taken, True, None
+
+
+def _piece(chunks: Iterator[bytes]) -> tuple[bytes, bool, Exception | None]:
+    """A piece, as _gather() gives it."""
+    taken, finished, error = _gather(chunks, time.monotonic() + SLICE_SECONDS)
+    return b"".join(taken), finished, error
+
+
+def _push(chunks: Iterator[bytes], outlet: socket) -> tuple[bytes, bool, Exception | None]:
+    """Send pieces while the peer takes them, for a slice of time; gives what is left, like _piece().
+
+    The last one is left in any case: it may go out with what follows.
+    """
+    until = time.monotonic() + PUSH_SECONDS
+    while True:
+        taken, finished, error = _gather(chunks, until)
+        if finished:
+            return b"".join(taken), True, error
+        left = _left(outlet, taken)
+        if left or time.monotonic() >= until:
+            return left, False, None
+
+
+def _left(outlet: socket, pieces: list[bytes]) -> bytes:
+    """What the kernel does not take at once."""
+    some = pieces[:_VECTORS]
+    try:
+        sent = outlet.sendmsg(some)
+    except OSError:  # no room, or the end, which the reactor will find again
+        sent = 0
+    if sent == sum(map(len, some)):
+        return _left(outlet, pieces[_VECTORS:]) if len(pieces) > _VECTORS else b""
+    return b"".join(pieces)[sent:]
 
 
 async def send(
@@ -326,14 +361,16 @@ async def send(
 ) -> None:
     """Write what a generator gives to the stream, as fast as the peer reads and in bounded memory.
 
-    The generator runs in the lane, a slice at a time, so that other jobs of the same owner get their turn;
-    while the peer takes one piece the next is made. It is closed in the lane too, also when the connection is
-    lost half-way. `writing` is called before something is written. What is not the `last` of a reply may go
-    out with what follows.
+    The generator runs in the lane, a slice at a time, so that other jobs of the same owner get their turn.
+    What is made after the first piece is sent from there too, as long as the peer takes it at once: the way
+    to the reactor and back takes longer than to read some small messages. It is closed in the lane too, also
+    when the connection is lost half-way. `writing` is called before something is written. What is not the
+    `last` of a reply may go out with what follows.
     """
+    outlet: socket | None = None
+    gathering = lane.run(_piece, chunks)
     finished = False
     error: Exception | None = None
-    gathering = lane.run(_gather, chunks)
     try:
         while not finished:
             piece, finished, error = await gathering
@@ -343,13 +380,18 @@ async def send(
                 stream.write_with_next(piece)
                 continue
             stream.write(piece)
-            if not finished:
-                gathering = lane.run(_gather, chunks)
+            if not finished and stream.has_outlet():
+                outlet = outlet or stream.outlet()
+                gathering = lane.run(_push, chunks, outlet) if outlet else lane.run(_piece, chunks)
+            elif not finished:
+                gathering = lane.run(_piece, chunks)
             await stream.drain()
     finally:
         close = getattr(chunks, "close", None)
         if not finished and close is not None:
             gathering.addErrback(lambda _: None)  # nobody waits for that piece any more
             await lane.run(close)
+        if outlet is not None:
+            outlet.close()
     if error is not None:
         raise error

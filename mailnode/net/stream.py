@@ -18,7 +18,7 @@ A session is one coroutine: `line = await stream.line(limit)`, straight on. The 
 
 from collections.abc import Callable
 from contextlib import suppress
-from socket import AF_INET, AF_INET6, IPPROTO_TCP
+from socket import AF_INET, AF_INET6, IPPROTO_TCP, socket
 from typing import Any, cast
 
 from OpenSSL import SSL
@@ -155,8 +155,12 @@ class Stream(Protocol):
             await self._more(deadline)
         return self._queue.peek()
 
+    def begins(self, octets: bytes, behind: int = 0) -> bool:
+        """Whether these octets have come and are next, behind so many others."""
+        return self._queue.begins(octets, behind)
+
     def accept(self, octets: bytes) -> bool:
-        """Whether these octets have come and are next; then they are read."""
+        """The same; then they are read."""
         if not self._queue.accept(octets):
             return False
         self._caught_up()
@@ -324,18 +328,36 @@ class Stream(Protocol):
         """How many octets the kernel has taken at once.
 
         A reply that goes out here need not wait for the reactor to find out that the socket can be written
-        to: four system calls and as much Python for each. Twisted's buffers must be empty, as octets would
-        overtake what is in them otherwise.
+        to: four system calls and as much Python for each.
         """
-        if self._waits_for_reactor:
-            return 0
-        transport = cast(Any, self.transport)
-        if transport.TLS or transport.dataBuffer or transport._tempDataBuffer:
+        if not self._is_empty():
             return 0
         try:
-            return int(transport.socket.send(data))
+            return int(cast(Any, self.transport).socket.send(data))
         except OSError:  # no room, or the end, which the reactor will find again
             return 0
+
+    def _is_empty(self) -> bool:
+        """Whether octets may go to the socket: those in Twisted's buffers would be overtaken."""
+        if self._waits_for_reactor:
+            return False
+        transport = cast(Any, self.transport)
+        return not (transport.TLS or transport.dataBuffer or transport._tempDataBuffer)
+
+    def has_outlet(self) -> bool:
+        """Whether a thread may send octets as they are, while nobody writes here."""
+        ended = self.lost or self._closing
+        return self._is_empty() and not (ended or self._held) and self._deflater is None
+
+    def outlet(self) -> socket | None:
+        """Another descriptor of the socket for that, which the caller closes; None where there is none left.
+
+        The transport's may be somebody else's by then, should the connection be lost meanwhile.
+        """
+        try:
+            return cast(socket, cast(Any, self.transport).socket.dup())
+        except OSError:
+            return None
 
     async def drain(self) -> None:
         """Wait until the peer has taken enough of what was written.

@@ -38,7 +38,6 @@ class Wish:
 class Reply(NamedTuple):
     """What is ready for a command: the whole reply, or None where it is large, and not read here."""
 
-    command: bytes
     number: int
     octets: bytes | None
 
@@ -47,7 +46,7 @@ class Ahead:
     """The replies that are ready, of one session."""
 
     def __init__(self) -> None:
-        self._command = b""
+        self.command = b""  # of what is ready
         self._ready: dict[bytes, Reply] = {}  # by command
         self._next = 1
         self._count = _FIRST
@@ -58,18 +57,12 @@ class Ahead:
         if found is None or found.octets is None:
             return None
         del self._ready[line]
-        self._next = found.number + 1
+        self.passed(found.number)
         return found
 
-    def following(self, may: Callable[[int], bool], come: Callable[[bytes], bool]) -> Reply | None:
-        """What is ready for the next command, if that is the likely one; who has it sends it.
-
-        `may` tells whether a message may be sent, `come` whether octets have come, which then are read.
-        """
-        likely = next(iter(self._ready.values()), None)
-        if likely is None or likely.octets is None or not may(likely.number):
-            return None
-        return self.foreseen(likely.command) if come(likely.command + b"\r\n") else None
+    def passed(self, number: int) -> None:
+        """The client has this message now, and may go on behind it."""
+        self._next = number + 1
 
     def forget(self) -> None:
         """Nothing that is ready is right any more."""
@@ -80,40 +73,39 @@ class Ahead:
 
         The message has to be there. Raises NoSuchMessage where it goes meanwhile, and OSError.
         """
-        if wish.command != self._command:
+        if wish.command != self.command:
             self._ready.clear()
-            self._command = wish.command
+            self.command = wish.command
         line = wish.command % number
         if line not in self._ready:
             self._count = min(2 * self._count, _MOST) if number == self._next and number > 1 else _FIRST
             count = self._count if number == self._next else 1
             self._ready = await lane.run(_read, maildrop, number, count, wish)
-        self._next = number + 1
+        self.passed(number)
         return self._ready.pop(line).octets
 
 
 def _read(maildrop: Maildrop, first: int, count: int, wish: Wish) -> dict[bytes, Reply]:
     """In the lane: the first message, and some after it up to a large one, or one that gives trouble."""
-    made = _reply(maildrop, first, wish)
-    line = wish.command % first
-    found = {line: Reply(line, first, made)}
+    made = small(maildrop, first, wish)
+    found = {wish.command % first: Reply(first, made)}
     held = len(made or b"")
     for number in range(first + 1, min(first + count, len(maildrop.entries) + 1)):
         if made is None or held + maildrop.entries[number - 1].octets > AHEAD_OCTETS:
             break
         try:
-            made = _reply(maildrop, number, wish)
+            made = small(maildrop, number, wish)
         except NoSuchMessage:
             continue
         except Exception:  # who asks for this one hears of it, not who asked for the first
             break
-        line = wish.command % number
-        found[line] = Reply(line, number, made)
+        found[wish.command % number] = Reply(number, made)
         held += len(made or b"")
     return found
 
 
-def _reply(maildrop: Maildrop, number: int, wish: Wish) -> bytes | None:
+def small(maildrop: Maildrop, number: int, wish: Wish) -> bytes | None:
+    """In the lane: the whole reply, or None for a large message. Raises NoSuchMessage and OSError."""
     entry = maildrop.entries[number - 1]
     if entry.octets > SMALL:
         return None

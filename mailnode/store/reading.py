@@ -362,12 +362,14 @@ class Reading(Synchronised):
         Raises Unread where one of them has to be read first, or is long.
         """
         found = self._answers.column(some, what)
-        if found is None and what in OF_HEADER:
+        if found is not None:
+            return found
+        if what in OF_HEADER:
             known = [self._short(message, what) for message in some.messages]
-            found = self._of_headers(some.messages, known, what)
-        if found is None or None in found:
-            raise Unread
-        return found
+            made = self._of_headers(some.messages, known, what)
+            if None not in made:
+                return made
+        raise Unread
 
     def _short(self, message: Message, what: Prepared) -> Any | None:
         """One of the answers, if it is ready. Raises Unread where it is long."""

@@ -96,9 +96,13 @@ class ByteQueue:
         """The next octet, which stays; b"" while there is none."""
         return bytes(self._buffer[self._start : self._start + 1])
 
+    def begins(self, octets: bytes, behind: int = 0) -> bool:
+        """Whether these are the next octets behind so many. They are not while a line is dropped."""
+        return self._buffer.startswith(octets, self._start + behind) and not self._dropping
+
     def accept(self, octets: bytes) -> bool:
-        """Whether these are the next octets; then they are out. They are not while a line is dropped."""
-        if self._dropping or not self._buffer.startswith(octets, self._start):
+        """Whether these are the next octets; then they are out."""
+        if not self.begins(octets):
             return False
         self._pass(self._start + len(octets))
         return True

@@ -1,6 +1,5 @@
 """mailnode.net.stream and mailnode.net.blocking on a transport in memory and a clock that stands still."""
 
-import select
 import socket
 import struct
 from collections import deque
@@ -14,8 +13,7 @@ from twisted.internet.base import DelayedCall
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
-from twisted.internet.tcp import Connection
-from twisted.internet.testing import MemoryReactor, StringTransport
+from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -33,6 +31,7 @@ from mailnode.net.stream import (
 )
 from mailnode.wire.dot import Decoder
 from mailnode.wire.errors import BadLine, LineTooLong
+from tests.net.sockets import SocketTestCase
 
 WRITE_TIMEOUT = 300.0
 SECONDS = 120.0  # till a test that hangs gives up
@@ -635,40 +634,8 @@ class StartTls(StreamTestCase):
         self.failureResultOf(self.go(self.stream.start_tls(self.CREATOR, timeout=15)), ConnectionClosed)
 
 
-class AtOnce(SynchronousTestCase):
+class AtOnce(SocketTestCase):
     """What is written to a socket goes out without a turn of the reactor where that is possible."""
-
-    def setUp(self) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as listening:
-            self.peer = socket.create_connection(listening.getsockname())
-            self.addCleanup(self.peer.close)
-            ours, _ = listening.accept()
-            self.addCleanup(ours.close)
-        ours.setblocking(False)
-        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 18)
-        self.peer.settimeout(SECONDS)
-        self.reactor = MemoryReactor()
-        self.clock = Clock()
-        self.stream = Stream(self.clock, opened=lambda _: None)
-        self.transport = Connection(ours, self.stream, self.reactor)
-        self.transport.connected = True
-        self.stream.makeConnection(self.transport)
-
-    def arrived(self, count: int) -> bytes:
-        """The next octets that the peer gets."""
-        found = b""
-        while len(found) < count:
-            found += self.peer.recv(count - len(found))
-        return found
-
-    def nothing_arrived(self) -> bool:
-        """Whether nothing is on its way to the peer."""
-        return not select.select([self.peer], [], [], 0)[0]
-
-    def turn(self) -> None:
-        """The reactor finds that the socket can be written to."""
-        if self.transport in self.reactor.getWriters():
-            self.transport.doWrite()
 
     def test_small(self) -> None:
         """A reply goes out at once, and the reactor is not asked for anything."""

@@ -2,7 +2,7 @@
 
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, TypeVar
 from unittest import mock
@@ -19,8 +19,7 @@ from hypothesis.stateful import (
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.events.deeds import Retrieved
-from mailnode.net.blocking import InlineExecutor
-from mailnode.net.stream import TOGETHER
+from mailnode.net.blocking import PIECE, InlineExecutor
 from mailnode.pop3 import session as session_module
 from mailnode.pop3.ahead import AHEAD_OCTETS
 from mailnode.store.body import SMALL, Body
@@ -188,11 +187,62 @@ class Ahead(Pop3TestCase):
         self.assertLess(write.call_count, 20)
 
     def test_not_too_much_at_once(self) -> None:
-        """What is sent together is little more than what the stream holds."""
+        """What is sent together is little more than a piece."""
         talk = self.begin(*[message(number, 10_000) for number in range(1, 41)])
         with mock.patch.object(talk.wire, "write", wraps=talk.wire.write) as write:
             talk.say(b"".join(b"RETR %d\r\n" % number for number in range(1, 41)))
-        self.assertLess(max(len(call.args[0]) for call in write.call_args_list), 2 * TOGETHER)
+        self.assertLess(max(len(call.args[0]) for call in write.call_args_list), PIECE + SMALL)
+
+    def test_trouble_between(self) -> None:
+        """Of commands that came together each gets its own answer, whatever one of them meets."""
+        sizes = {2: SMALL, 4: SMALL}
+        messages = [message(number, sizes.get(number, 0)) for number in range(1, 8)]
+        stored, body = Mailbox.stored, Mailbox.body
+
+        def broken(way: Callable[[Mailbox, int], T], uids: tuple[int, ...]) -> Callable[[Mailbox, int], T]:
+            def opened(mailbox: Mailbox, uid: int) -> T:
+                if uid in uids:
+                    raise OSError(errno.EIO, "Input/output error")
+                return way(mailbox, uid)
+
+            return opened
+
+        talk = self.begin(*messages)
+        self.patch(Mailbox, "stored", broken(stored, (3, 7)))
+        self.patch(Mailbox, "body", broken(body, (4,)))
+        answers = replies(talk.say(b"".join(b"RETR %d\r\n" % number for number in range(1, 8))))
+        talk.say(b"QUIT\r\n")
+        trouble = [one for one in answers if one.startswith(b"-ERR [SYS/TEMP] ")]
+        self.assertEqual(len(trouble), 3)
+        wanted = [*messages[:2], trouble[0], trouble[1], *messages[4:6], trouble[2]]
+        self.assertTrue(answers[:7] == wanted)
+        self.assertEqual([one.uids for one in self.events if isinstance(one, Retrieved)], ["1:2,5:6"])
+
+    def test_broken_off(self) -> None:
+        """Trouble half-way through a message ends the session; what was sent whole before it is told."""
+        messages = [message(1), message(2), message(3, 10 * SMALL), message(4)]
+        talk = self.begin(*messages)
+        wire = Body.wire
+
+        def broken(body: Body, *where: int) -> Iterator[bytes]:
+            yield next(wire(body, *where))
+            raise OSError(errno.EIO, "Input/output error")
+
+        self.patch(Body, "wire", broken)
+        answer = talk.say(b"RETR 1\r\nRETR 2\r\nRETR 3\r\nRETR 4\r\n")
+        self.assertTrue(talk.over)
+        self.assertIn(b"Subject: 3", answer)
+        self.assertNotIn(b"Subject: 4", answer)
+        talk.lose()
+        self.assertEqual([one.uids for one in self.events if isinstance(one, Retrieved)], ["1:2"])
+
+    def test_what_has_not_come(self) -> None:
+        """Half a command is not taken for the whole of it, and nothing is read for it."""
+        talk = self.begin(*map(message, range(1, 9)))
+        answers = talk.say(b"RETR 1\r\nRETR 2\r\nRETR 3\r")
+        self.assertEqual(replies(answers), [message(1), message(2)])
+        self.assertEqual(self.read, [1, 2])
+        self.assertEqual(replies(talk.say(b"\n")), [message(3)])
 
     def test_what_goes_between(self) -> None:
         """Of commands that came together each finds what the ones before it have left."""

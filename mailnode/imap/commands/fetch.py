@@ -30,7 +30,7 @@ from mailnode.wire.imap.sequence import Positions, SequenceSet, runs
 BATCH = 128  # messages that are marked as seen at once, before their texts are sent
 _FEW = 4  # messages that are asked for one by one
 FEWER = 16  # among which one may be that delays no more than these
-_LONG = 8  # of so many or fewer that are asked together each may be long
+_LONG = 32  # of so many or fewer that are asked together each may be long
 PIECE = 262144  # octets that are handed on at once
 
 

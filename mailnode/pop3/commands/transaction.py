@@ -6,14 +6,15 @@ from itertools import islice
 from twisted.python.failure import Failure
 
 from mailnode.net.blocking import send
-from mailnode.net.stream import TOGETHER, ConnectionClosed, TimedOut
-from mailnode.pop3.ahead import Cut, Wish
-from mailnode.pop3.maildrop import Entry, Maildrop, dotted, top
+from mailnode.net.stream import ConnectionClosed, TimedOut
+from mailnode.pop3.ahead import Wish
+from mailnode.pop3.maildrop import Entry, Maildrop, top
+from mailnode.pop3.series import asked, take
 from mailnode.pop3.state import Session
-from mailnode.store.download import lines, surrogate_lines
 from mailnode.wire.pop3 import message_number, number_and_lines, ok
 
 _PIECE = 1000  # lines
+_RETR = b"RETR %d"
 
 
 async def stat(session: Session, argument: bytes) -> bytes:
@@ -68,29 +69,21 @@ def _pieces(maildrop: Maildrop, fact: Callable[[Entry], object]) -> Iterator[byt
 async def retr(session: Session, argument: bytes) -> bytes:
     """RETR msg: the whole message."""
     number = message_number(argument)
-    entry = session.transaction.maildrop.present(number)
     before, _, after = ok(session.say("{} octets")).partition(b"{}")
-    wish = Wish(b"RETR %d", lambda entry: b"%b%d%b" % (before, entry.octets, after), iter)
-    reply = await _message(session, number, wish)
-    session.retrieved.append(entry.message)
-    return reply
+    wish = Wish(_RETR, lambda entry: b"%b%d%b" % (before, entry.octets, after), iter)
+    return await _message(session, number, wish)
 
 
 async def top_(session: Session, argument: bytes) -> bytes:
     """TOP msg n (RFC 1939 section 7): the header, the blank line, and n lines of the body."""
     number, count = number_and_lines(argument)
-    session.transaction.maildrop.present(number)
     first = ok(session.say("Top of message follows"))
     wish = Wish(b"TOP %%d %d" % count, lambda _: first, lambda text: top(text, count))
     return await _message(session, number, wish)
 
 
 def foreseen(session: Session, line: bytes) -> bytes | None:
-    """The reply to a RETR or TOP, if this is one that is ready; else None. Raises NoSuchMessage.
-
-    With it come the replies to the commands behind it, as far as those have come and are ready too: each of
-    them would find its way here by itself, and that takes as long as to read the message.
-    """
+    """The reply to a RETR or TOP, if this is one that is ready; else None. Raises NoSuchMessage."""
     if session.opened is None:
         return None
     _, maildrop, ahead = session.opened
@@ -98,32 +91,32 @@ def foreseen(session: Session, line: bytes) -> bytes | None:
     if ready is None:
         return None
     maildrop.present(ready.number)
-    replies: list[bytes] = []
-    octets = 0
-    while ready is not None and ready.octets is not None:
-        if ready.command.startswith(b"RETR"):
-            session.retrieved.append(maildrop.entry(ready.number).message)
-        replies.append(ready.octets)
-        octets += len(ready.octets)
-        more = session.stream.pending and octets < TOGETHER
-        ready = ahead.following(maildrop.holds, session.stream.accept) if more else None
-    return b"".join(replies)
+    _note(session, ahead.command, ready.number)
+    return ready.octets
 
 
 async def _message(session: Session, number: int, wish: Wish) -> bytes:
     account, maildrop, ahead = session.transaction
-    reply = await ahead.reply(maildrop, account.lane, number, wish)
-    if reply is not None:
-        return reply
-    first = wish.head(maildrop.entry(number))
-    await _send(session, dotted(first, _opened(maildrop, number, wish.cut)))
+    maildrop.present(number)
+    series = asked(session.stream, maildrop, number, wish)
+    if len(series.numbers) == 1:
+        reply = await ahead.reply(maildrop, account.lane, number, wish)
+        if reply is not None:
+            _note(session, wish.command, number)
+            return reply
+    try:
+        await _send(session, series.responses())
+    finally:
+        for done in take(session.stream, series):
+            _note(session, wish.command, done)
+            ahead.passed(done)
     return b""
 
 
-def _opened(maildrop: Maildrop, number: int, cut: Cut) -> Iterator[bytes]:
-    """The octets of a message, which is opened by the first step and closed by the last."""
-    with maildrop.body(number) as body:
-        yield from cut(surrogate_lines(body) if maildrop.entry(number).surrogate else lines(body))
+def _note(session: Session, command: bytes, number: int) -> None:
+    """A message was sent, or is about to be."""
+    if command == _RETR:
+        session.retrieved.append(session.transaction.maildrop.entries[number - 1].message)
 
 
 async def _send(session: Session, response: Iterator[bytes]) -> None:
