@@ -365,4 +365,4 @@ class TogetherTests(FetchCase):
             Cursor([b" 1:* (FLAGS %b)" % b" ".join(b"BODY.PEEK[]<%d.9>" % n for n in range(9))])
         )
         self.assertLessEqual(parsed.together, 1)
-        self.assertEqual(fetch.parse(Cursor([b" 1:* (BODY.PEEK[] UID)"])).together, 8)
+        self.assertEqual(fetch.parse(Cursor([b" 1:* (BODY.PEEK[] UID)"])).together, 32)

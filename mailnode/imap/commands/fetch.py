@@ -30,6 +30,7 @@ from mailnode.wire.imap.sequence import Positions, SequenceSet, runs
 BATCH = 128  # messages that are marked as seen at once, before their texts are sent
 _FEW = 4  # messages that are asked for one by one
 FEWER = 16  # among which one may be that delays no more than these
+_TEXTS = 8  # of one message that are held; who wants more gets one after the other
 _LONG = 32  # of so many or fewer that are asked together each may be long
 PIECE = 262144  # octets that are handed on at once
 
@@ -50,7 +51,8 @@ class Fetch:
     def together(self) -> int:
         """How many messages are asked at once: fewer, where much is asked of each."""
         texts = sum(isinstance(item, Text) for item in self.items)
-        return min(item.together for item in self.items) // max(1, texts)
+        most = min(item.together for item in self.items)
+        return most // max(1, texts) if texts <= _TEXTS else 1
 
     @property
     def sees(self) -> bool:
