@@ -147,7 +147,7 @@ MAILBOX = Group(
         Row("STORE of up to 5,000, twice", _MS, _flags),
         Row("COPY of up to 1,000", _MS, _copy, once=True),
         Row("APPEND", (Figure("messages/s"),), _repeated(50, b"APPEND INBOX", _APPENDED), limit="fsyncs"),
-        Row("NOOP", (Figure("commands/s"),), _repeated(200, b"NOOP"), limit="round trips"),
+        Row("NOOP", (Figure("commands/s"),), _repeated(2000, b"NOOP"), limit="round trips"),
     ),
     (125, 2500),
     GROWING,
