@@ -33,7 +33,7 @@ from mailnode.wire.imap.writer import NIL, astring
 
 _MANY = 256  # messages whose prepared answers are got together
 _HEADERS = 128  # whose headers are, where these are not short
-_SOME = 32  # which are read together
+_SOME = 16  # which are read together
 _SOON_COUNTED = 1 << 20
 _KEPT = 4096  # octets of the names of items that a session remembers
 

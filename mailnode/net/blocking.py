@@ -327,28 +327,31 @@ def _piece(chunks: Iterator[bytes]) -> tuple[bytes, bool, Exception | None]:
 def _push(chunks: Iterator[bytes], outlet: socket) -> tuple[bytes, bool, Exception | None]:
     """Send pieces while the peer takes them, for a slice of time; gives what is left, like _piece().
 
-    The last one is left in any case: it may go out with what follows.
+    The last one is left in any case: it may go out with what follows. The outlet is closed: as long as it is
+    open a connection that is cut goes on.
     """
     until = time.monotonic() + PUSH_SECONDS
-    while True:
-        taken, finished, error = _gather(chunks, until)
-        if finished:
-            return b"".join(taken), True, error
-        left = _left(outlet, taken)
-        if left or time.monotonic() >= until:
-            return left, False, None
+    with outlet:
+        while True:
+            taken, finished, error = _gather(chunks, until)
+            if finished:
+                return b"".join(taken), True, error
+            left = _left(outlet, taken)
+            if left or time.monotonic() >= until:
+                return left, False, None
 
 
 def _left(outlet: socket, pieces: list[bytes]) -> bytes:
     """What the kernel does not take at once."""
-    some = pieces[:_VECTORS]
-    try:
-        sent = outlet.sendmsg(some)
-    except OSError:  # no room, or the end, which the reactor will find again
-        sent = 0
-    if sent == sum(map(len, some)):
-        return _left(outlet, pieces[_VECTORS:]) if len(pieces) > _VECTORS else b""
-    return b"".join(pieces)[sent:]
+    for start in range(0, len(pieces), _VECTORS):
+        some = pieces[start : start + _VECTORS]
+        try:
+            sent = outlet.sendmsg(some)
+        except OSError:  # no room, or the end, which the reactor will find again
+            sent = 0
+        if sent < sum(map(len, some)):
+            return b"".join(pieces[start:])[sent:]
+    return b""
 
 
 async def send(
@@ -362,36 +365,38 @@ async def send(
     """Write what a generator gives to the stream, as fast as the peer reads and in bounded memory.
 
     The generator runs in the lane, a slice at a time, so that other jobs of the same owner get their turn.
-    What is made after the first piece is sent from there too, as long as the peer takes it at once: the way
+    What is made after the first octets is sent from there too, as long as the peer takes it at once: the way
     to the reactor and back takes longer than to read some small messages. It is closed in the lane too, also
-    when the connection is lost half-way. `writing` is called before something is written. What is not the
+    when the connection is lost half-way.
+
+    `writing` is called before the first octets are written: until all are, nobody else may write to the
+    stream. It is called again whenever what was made so far was sent, or is about to be. What is not the
     `last` of a reply may go out with what follows.
     """
-    outlet: socket | None = None
-    gathering = lane.run(_piece, chunks)
-    finished = False
+    finished = begun = False
     error: Exception | None = None
+    gathering = lane.run(_piece, chunks)
     try:
         while not finished:
             piece, finished, error = await gathering
-            if piece:
+            begun = begun or bool(piece)
+            if begun:
                 writing()
             if finished and not last:
                 stream.write_with_next(piece)
                 continue
-            stream.write(piece)
-            if not finished and stream.has_outlet():
-                outlet = outlet or stream.outlet()
-                gathering = lane.run(_push, chunks, outlet) if outlet else lane.run(_piece, chunks)
-            elif not finished:
-                gathering = lane.run(_piece, chunks)
+            if finished:
+                stream.write(piece)
+            elif piece:
+                stream.write_through(piece)
+            if not finished:
+                outlet = stream.outlet() if begun else None
+                gathering = lane.run(_piece, chunks) if outlet is None else lane.run(_push, chunks, outlet)
             await stream.drain()
     finally:
         close = getattr(chunks, "close", None)
         if not finished and close is not None:
             gathering.addErrback(lambda _: None)  # nobody waits for that piece any more
             await lane.run(close)
-        if outlet is not None:
-            outlet.close()
     if error is not None:
         raise error

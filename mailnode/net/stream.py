@@ -344,19 +344,17 @@ class Stream(Protocol):
         transport = cast(Any, self.transport)
         return not (transport.TLS or transport.dataBuffer or transport._tempDataBuffer)
 
-    def has_outlet(self) -> bool:
-        """Whether a thread may send octets as they are, while nobody writes here."""
-        ended = self.lost or self._closing
-        return self._is_empty() and not (ended or self._held) and self._deflater is None
-
     def outlet(self) -> socket | None:
-        """Another descriptor of the socket for that, which the caller closes; None where there is none left.
+        """Another descriptor of the socket, by which a thread may send octets while nobody writes here.
 
-        The transport's may be somebody else's by then, should the connection be lost meanwhile.
+        Whoever has it closes it, soon: the connection lives as long, and the transport's own descriptor may
+        be somebody else's by then. None where octets go another way, or others wait to go before.
         """
+        if self.lost or self._closing or self._held or self._deflater is not None or not self._is_empty():
+            return None
         try:
             return cast(socket, cast(Any, self.transport).socket.dup())
-        except OSError:
+        except OSError:  # there is no descriptor left
             return None
 
     async def drain(self) -> None:

@@ -25,27 +25,31 @@ class Series:
     wish: Wish
     numbers: Sequence[int]
     done: int = 0  # how many were made whole
+    sent: int = 0  # how many of these the connection was given
+
+    def hand_on(self) -> None:
+        """What was made is sent, or is about to be."""
+        self.sent = self.done
 
     def responses(self) -> Iterator[bytes]:
         """In the lane: all that can be made. Raises what the first one raises, and what happens half-way."""
         for number in self.numbers:
             try:
-                chunks = self._chunks(number)
-                begun = next(chunks)
+                entry = self.maildrop.present(number)
+                whole = small(self.maildrop, number, self.wish)
+                chunks = dotted(self.wish.head(entry), _opened(self.maildrop, number, self.wish.cut))
+                first = next(chunks) if whole is None else whole
             except Exception:  # who asks for it hears of it
                 if not self.done:
                     raise
                 return
-            yield begun
-            yield from chunks
-            self.done += 1
-
-    def _chunks(self, number: int) -> Iterator[bytes]:
-        entry = self.maildrop.present(number)
-        made = small(self.maildrop, number, self.wish)
-        if made is not None:
-            return iter((made,))
-        return dotted(self.wish.head(entry), _opened(self.maildrop, number, self.wish.cut))
+            if whole is None:
+                yield first
+                yield from chunks
+                self.done += 1
+            else:
+                self.done += 1
+                yield whole
 
 
 def _opened(maildrop: Maildrop, number: int, cut: Cut) -> Iterator[bytes]:
@@ -57,9 +61,9 @@ def _opened(maildrop: Maildrop, number: int, cut: Cut) -> Iterator[bytes]:
 def asked(stream: Stream, maildrop: Maildrop, number: int, wish: Wish) -> Series:
     """The series that begins with a message: with it those whose commands have come behind that one."""
     stop = number + 1
-    last = min(number + _LONGEST, len(maildrop.entries))
+    last = min(number + _LONGEST - 1, len(maildrop.entries))
     octets = 0
-    while stop <= last and stream.begins(command := _line(wish, stop), octets):
+    while stop <= last and stream.begins(command := _line(wish, stop), octets) and maildrop.holds(stop):
         octets += len(command)
         stop += 1
     return Series(maildrop, wish, range(number, stop))
@@ -67,9 +71,9 @@ def asked(stream: Stream, maildrop: Maildrop, number: int, wish: Wish) -> Series
 
 def take(stream: Stream, series: Series) -> Sequence[int]:
     """Have the commands out of the stream that were answered; gives their numbers."""
-    done = series.numbers[: series.done]
-    stream.accept(b"".join(_line(series.wish, number) for number in done[1:]))
-    return done
+    sent = series.numbers[: series.sent]
+    stream.accept(b"".join(_line(series.wish, number) for number in sent[1:]))
+    return sent
 
 
 def _line(wish: Wish, number: int) -> bytes:

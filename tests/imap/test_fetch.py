@@ -359,10 +359,20 @@ class TogetherTests(FetchCase):
             self.assertIn(b"f NO [EXPUNGEISSUED]", said)
             break  # the end of the command has told of it
 
+    def test_number_of_texts(self) -> None:
+        """128 texts of each message, and no more, as all of a short one are held together."""
+        for count, end in (
+            (128, b"OK Fetched"),
+            (129, b"NO [LIMIT] A FETCH has at most 128 texts of each message"),
+        ):
+            items = " ".join(f"BODY.PEEK[]<{n}.9>" for n in range(count - 1))
+            said = self.me.say(f"f FETCH 1 ({items} BINARY.PEEK[1])")
+            self.assertEqual(said.splitlines()[-1], b"f " + end)
+
     def test_what_is_asked_bounds_how_much_is_held(self) -> None:
         """Who wants many texts of each message gets them of one message after the other."""
         parsed = fetch.parse(
             Cursor([b" 1:* (FLAGS %b)" % b" ".join(b"BODY.PEEK[]<%d.9>" % n for n in range(9))])
         )
         self.assertLessEqual(parsed.together, 1)
-        self.assertEqual(fetch.parse(Cursor([b" 1:* (BODY.PEEK[] UID)"])).together, 32)
+        self.assertEqual(fetch.parse(Cursor([b" 1:* (BODY.PEEK[] UID)"])).together, 16)

@@ -2,6 +2,7 @@
 
 import os
 import socket
+import struct
 from collections.abc import Iterator
 from threading import Thread
 from typing import Any
@@ -16,7 +17,7 @@ from twisted.python.failure import Failure
 from mailnode.net import blocking
 from mailnode.net.blocking import PIECE, InlineExecutor, Lane, send
 from mailnode.net.stream import ConnectionClosed
-from tests.net.sockets import SocketTestCase
+from tests.net.sockets import SECONDS, SocketTestCase
 
 CHUNK = PIECE // 4
 
@@ -34,6 +35,21 @@ class Pushing(SocketTestCase):
         self.lane = Lane(InlineExecutor())
         self.closed = False
         self.made = 0
+        self.outlets: list[socket.socket] = []
+        self.left: list[bytes] = []  # of each push
+        push = blocking._push
+
+        def noted(chunks: Iterator[bytes], outlet: socket.socket) -> Any:
+            self.outlets.append(outlet)
+            result = push(chunks, outlet)
+            self.left.append(result[0])
+            return result
+
+        self.patch(blocking, "_push", noted)
+        self.patch(blocking, "PUSH_SECONDS", SECONDS)
+
+    def tearDown(self) -> None:
+        self.assertEqual([one.fileno() for one in self.outlets], [-1] * len(self.outlets))
 
     def chunks(self, sizes: list[int], error: Exception | None = None) -> Iterator[bytes]:
         try:
@@ -57,21 +73,51 @@ class Pushing(SocketTestCase):
         reading.start()
         return reading, found
 
-    def test_past_the_reactor(self) -> None:
-        """A peer that reads gets all but the first and last piece without Twisted's part in it."""
-        sizes = [CHUNK] * 100
+    def sent(self, sizes: list[int], **how: Any) -> None:
+        """Send chunks, and see that they come."""
         reading, found = self.read_all(sum(sizes))
-        with mock.patch.object(self.transport, "write", wraps=self.transport.write) as write:
-            sending = self.send(self.chunks(sizes))
-            while not sending.called:
-                self.turn()
-                self.clock.advance(0)
+        sending = self.send(self.chunks(sizes), **how)
+        while not sending.called:
+            self.turn()
+            self.clock.advance(0)
+        if how:
+            self.stream.write_through(b"")
         reading.join()
         self.successResultOf(sending)
         self.assertTrue(found == [self.received(sizes)])
-        through_twisted = sum(len(call.args[0]) for call in write.call_args_list)
-        self.assertLess(through_twisted, sum(sizes))
+
+    def test_past_the_reactor(self) -> None:
+        """All but the first piece and the last is sent by the lane, where the kernel takes it."""
+        self.ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 22)
+        sizes = [CHUNK] * 14
+        with mock.patch.object(self.stream, "_put", wraps=self.stream._put) as put:
+            self.sent(sizes)
+        self.assertEqual(sum(len(call.args[0]) for call in put.call_args_list), 6 * CHUNK)
+        self.assertEqual(list(map(len, self.left)), [2 * CHUNK])
         self.assertTrue(self.closed)
+
+    def test_slices(self) -> None:
+        """Others who use the lane have their turn between the pushes."""
+        self.patch(blocking, "PUSH_SECONDS", 0.0)
+        self.sent([CHUNK] * 20)
+        self.assertGreater(len(self.outlets), 10)
+
+    def test_behind_commands(self) -> None:
+        """What has come already and waits is no reason to send less from the lane."""
+        self.patch(blocking, "PUSH_SECONDS", 0.0)
+        self.stream.dataReceived(b"NEXT\r\n")
+        self.sent([CHUNK] * 20)
+        self.assertGreater(len(self.outlets), 10)
+
+    def test_not_before_it_is_told(self) -> None:
+        """Nobody sends before `writing` was called, however many turns bring nothing; then all is told."""
+        told: list[int] = []
+        sizes = [0] * 3 + [CHUNK] * 9
+        self.patch(blocking, "SLICE_SECONDS", -1.0)
+        self.patch(blocking, "PUSH_SECONDS", -1.0)
+        self.sent(sizes, writing=lambda: told.append(self.made))
+        self.assertEqual(told, [*range(4, 13), 12])
+        self.assertEqual(len(self.outlets), 9)
 
     def test_who_does_not_read(self) -> None:
         """Little is made for a peer that takes nothing; when it reads it gets all of it."""
@@ -88,18 +134,16 @@ class Pushing(SocketTestCase):
         self.assertTrue(found == [self.received(sizes)])
 
     def test_lost_meanwhile(self) -> None:
-        """What is made after the connection was lost goes nowhere: its descriptor may be somebody else's."""
+        """What is made after the connection was lost goes to nobody who has its descriptor by then."""
         theirs, others = socket.socketpair()
         self.addCleanup(theirs.close)
         self.addCleanup(others.close)
         theirs.setblocking(False)
-        before = set(os.listdir("/proc/self/fd"))
 
         def chunks() -> Iterator[bytes]:
             yield bytes(PIECE)
-            descriptor = self.ours.fileno()
-            self.ours.close()
-            os.dup2(others.fileno(), descriptor)
+            descriptor = os.dup(self.ours.fileno())  # the reactor's; Python's own object would know
+            os.dup2(others.fileno(), self.ours.fileno())
             self.addCleanup(os.close, descriptor)
             self.stream.connectionLost(Failure(ConnectionDone()))
             for _ in range(8):
@@ -108,9 +152,22 @@ class Pushing(SocketTestCase):
         reading, found = self.read_all(PIECE)
         self.failureResultOf(self.send(chunks()), ConnectionClosed)
         reading.join()
-        self.assertEqual(len(found), 1)
+        self.assertEqual((len(found), len(self.outlets)), (1, 1))
         self.assertRaises(BlockingIOError, theirs.recv, 1)
-        self.assertEqual(set(os.listdir("/proc/self/fd")), before)
+
+    def test_cut(self) -> None:
+        """A connection that is aborted while nothing is pushed is gone at once, not when the job is over."""
+        waits: Deferred[Any] = Deferred()
+        sending = self.send(self.chunks([CHUNK] * 400))
+        self.assertNoResult(sending)
+        self.assertEqual([one.fileno() for one in self.outlets], [-1] * len(self.outlets))
+        self.patch(self.lane, "run", lambda *job: waits)
+        self.ours.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.ours.close()
+        self.assertRaises(ConnectionResetError, self.arrived, 400 * CHUNK)
+        self.stream.connectionLost(Failure(ConnectionDone()))
+        waits.callback(None)
+        self.failureResultOf(sending, ConnectionClosed)
 
     def test_trouble_half_way(self) -> None:
         """What was made before it is sent, and then it is raised."""
@@ -131,38 +188,39 @@ class Pushing(SocketTestCase):
 
     def test_many_small_ones(self) -> None:
         """A piece may be of more chunks than the kernel takes together."""
-        sizes = [7] * 3 * blocking._VECTORS
-        with mock.patch.object(blocking, "PIECE", 7 * (2 * blocking._VECTORS + 1)):
-            reading, found = self.read_all(sum(sizes))
-            self.successResultOf(self.send(self.chunks(sizes)))
-        reading.join()
-        self.assertTrue(found == [self.received(sizes)])
+        piece = 2 * blocking._VECTORS + 1
+        self.patch(blocking, "PIECE", 7 * piece)
+        self.sent([7] * 4 * piece)
+        self.assertEqual(list(map(len, self.left)), [0])
 
     def test_no_way_past(self) -> None:
         """What is compressed or encrypted goes through the reactor, and what would overtake other octets."""
-        self.assertTrue(self.stream.has_outlet())
+        self.assertTrue(self.has_outlet())
         for name, value in (("TLS", True), ("dataBuffer", b"first"), ("_tempDataBuffer", [b"first"])):
             with mock.patch.object(self.transport, name, value):
-                self.assertFalse(self.stream.has_outlet(), name)
+                self.assertFalse(self.has_outlet(), name)
         self.stream.write_with_next(b"first")
-        self.assertFalse(self.stream.has_outlet())
+        self.assertFalse(self.has_outlet())
         self.stream.write(b"second")
-        self.assertTrue(self.stream.has_outlet())
+        self.assertTrue(self.has_outlet())
         self.stream.compress()
-        self.assertFalse(self.stream.has_outlet())
+        self.assertFalse(self.has_outlet())
         self.stream.end_compression()
-        self.assertTrue(self.stream.has_outlet())
+        self.assertTrue(self.has_outlet())
         self.stream.connectionLost(Failure(ConnectionDone()))
-        self.assertFalse(self.stream.has_outlet())
+        self.assertFalse(self.has_outlet())
+
+    def has_outlet(self) -> bool:
+        outlet = self.stream.outlet()
+        if outlet is not None:
+            outlet.close()
+        return outlet is not None
 
     def test_no_descriptor(self) -> None:
         """A server that has no descriptor left sends as well without another one."""
-        sizes = [CHUNK] * 9
-        reading, found = self.read_all(sum(sizes))
         with mock.patch.object(socket.socket, "dup", side_effect=OSError(24, "Too many open files")):
-            self.successResultOf(self.send(self.chunks(sizes)))
-        reading.join()
-        self.assertTrue(found == [self.received(sizes)])
+            self.sent([CHUNK] * 9)
+        self.assertEqual(self.outlets, [])
 
 
 class AnySizes(SocketTestCase):

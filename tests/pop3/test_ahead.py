@@ -236,6 +236,15 @@ class Ahead(Pop3TestCase):
         talk.lose()
         self.assertEqual([one.uids for one in self.events if isinstance(one, Retrieved)], ["1:2"])
 
+    def test_lost_half_way(self) -> None:
+        """What was made for a client that is gone was not sent to it."""
+        talk = self.begin(*[message(number, 60_000) for number in range(1, 11)])
+        talk.stream.pauseProducing()
+        talk.say(b"".join(b"RETR %d\r\n" % number for number in range(1, 11)))
+        self.assertGreater(len(self.read), 3)
+        talk.lose()
+        self.assertEqual([one.uids for one in self.events if isinstance(one, Retrieved)], ["1:3"])
+
     def test_what_has_not_come(self) -> None:
         """Half a command is not taken for the whole of it, and nothing is read for it."""
         talk = self.begin(*map(message, range(1, 9)))
@@ -293,6 +302,15 @@ class Ahead(Pop3TestCase):
         self.assertTrue(talk.say(b"RETR 3\r\n").startswith(b"-ERR [SYS/TEMP] "))
         for number in (4, 5, 6):
             self.assertEqual(self.retrieve(talk, number), message(number))
+
+    def test_looks_no_farther(self) -> None:
+        """Commands behind one that cannot be answered are left for later, and not looked at each time."""
+        talk = self.begin(*map(message, range(1, 101)))
+        talk.say(b"".join(b"DELE %d\r\n" % number for number in range(2, 101, 2)))
+        with mock.patch.object(talk.stream, "begins", wraps=talk.stream.begins) as begins:
+            answers = talk.say(b"".join(b"RETR %d\r\n" % number for number in range(1, 101)))
+        self.assertEqual(replies(answers), [GONE if n % 2 == 0 else message(n) for n in range(1, 101)])
+        self.assertLess(begins.call_count, 101)
 
 
 class Sharing(Pop3TestCase):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mailnode.imap import fetch_items, message_limit, resync, uidonly
+from mailnode.imap.binary_items import Binary
 from mailnode.imap.commands import arguments
 from mailnode.imap.fetch_items import FLAGS, MODSEQ, UID, Attribute, Item, Text
 from mailnode.imap.noted import Marked
@@ -28,10 +29,10 @@ from mailnode.wire.imap.partial import Partial
 from mailnode.wire.imap.sequence import Positions, SequenceSet, runs
 
 BATCH = 128  # messages that are marked as seen at once, before their texts are sent
+TEXTS = 128  # of one message that may be asked for: those of a short one are held together
 _FEW = 4  # messages that are asked for one by one
 FEWER = 16  # among which one may be that delays no more than these
-_TEXTS = 8  # of one message that are held; who wants more gets one after the other
-_LONG = 32  # of so many or fewer that are asked together each may be long
+_LONG = 16  # of so many or fewer that are asked together each may be long
 PIECE = 262144  # octets that are handed on at once
 
 
@@ -51,8 +52,7 @@ class Fetch:
     def together(self) -> int:
         """How many messages are asked at once: fewer, where much is asked of each."""
         texts = sum(isinstance(item, Text) for item in self.items)
-        most = min(item.together for item in self.items)
-        return most // max(1, texts) if texts <= _TEXTS else 1
+        return min(item.together for item in self.items) // max(1, texts)
 
     @property
     def sees(self) -> bool:
@@ -100,6 +100,8 @@ async def run(session: Session, fetch: Fetch) -> Reply:
     view = session.view
     view.utf8 = session.utf8
     account = view.place.account
+    if sum(isinstance(item, Text | Binary) for item in fetch.items) > TEXTS:
+        raise Refused(b"LIMIT", f"A FETCH has at most {TEXTS} texts of each message")
     if fetch.vanished and "QRESYNC" not in session.enabled:
         raise BadSyntax("QRESYNC has to be enabled first")
     if MODSEQ in fetch.items:

@@ -21,6 +21,7 @@ FRENCH: Mapping[str, str] = {
     "A search by number sends no updates after ENABLE UIDONLY": (
         "Une recherche par numéros n'est plus suivie après ENABLE UIDONLY"
     ),
+    "A FETCH has at most {} texts of each message": "Un FETCH a au plus {} textes de chaque message",
     "A search has at most {} filters": "Une recherche a au plus {} filtres",
     "A search has at most {} keys": "Une recherche a au plus {} critères",
     "A special use begins with a backslash": "Un usage spécial commence par une barre inverse",

@@ -21,6 +21,7 @@ GERMAN: Mapping[str, str] = {
     "A search by number sends no updates after ENABLE UIDONLY": (
         "Nach ENABLE UIDONLY gibt es zu einer Suche nach Nummern nichts Neues mehr"
     ),
+    "A FETCH has at most {} texts of each message": "Ein FETCH hat höchstens {} Texte von jeder Nachricht",
     "A search has at most {} filters": "Eine Suche hat höchstens {} Filter",
     "A search has at most {} keys": "Eine Suche hat höchstens {} Kriterien",
     "A special use begins with a backslash": "Ein besonderer Zweck beginnt mit einem Backslash",

@@ -21,6 +21,7 @@ SPANISH: Mapping[str, str] = {
     "A search by number sends no updates after ENABLE UIDONLY": (
         "Tras ENABLE UIDONLY ya no se sigue una búsqueda por números"
     ),
+    "A FETCH has at most {} texts of each message": "Un FETCH tiene como máximo {} textos de cada mensaje",
     "A search has at most {} filters": "Una búsqueda tiene como máximo {} filtros",
     "A search has at most {} keys": "Una búsqueda tiene como máximo {} criterios",
     "A special use begins with a backslash": "Un uso especial empieza con una barra invertida",

@@ -105,7 +105,8 @@ async def _message(session: Session, number: int, wish: Wish) -> bytes:
             _note(session, wish.command, number)
             return reply
     try:
-        await _send(session, series.responses())
+        await _send(session, series.responses(), series.hand_on)
+        series.hand_on()
     finally:
         for done in take(session.stream, series):
             _note(session, wish.command, done)
@@ -119,13 +120,19 @@ def _note(session: Session, command: bytes, number: int) -> None:
         session.retrieved.append(session.transaction.maildrop.entries[number - 1].message)
 
 
-async def _send(session: Session, response: Iterator[bytes]) -> None:
-    """Send a long response. Where half of it may be out, no reply can call it back: only the end can."""
+async def _send(
+    session: Session, response: Iterator[bytes], writing: Callable[[], None] = lambda: None
+) -> None:
+    """Send a long response. Where half of it may be out, no reply can call it back: only the end can.
+
+    `writing` is called as net.blocking.send() does it.
+    """
     begun = False
 
     def begin() -> None:
         nonlocal begun
         begun = True
+        writing()
 
     try:
         await send(session.stream, session.transaction.account.lane, response, begin)
