@@ -29,7 +29,7 @@ from mailnode.wire.imap.partial import Partial
 from mailnode.wire.imap.sequence import Positions, SequenceSet, runs
 
 BATCH = 128  # messages that are marked as seen at once, before their texts are sent
-TEXTS = 128  # of one message that may be asked for: those of a short one are held together
+_TEXTS = 128  # of one message that may be asked for: those of a short one are held together
 _FEW = 4  # messages that are asked for one by one
 FEWER = 16  # among which one may be that delays no more than these
 _LONG = 16  # of so many or fewer that are asked together each may be long
@@ -100,8 +100,8 @@ async def run(session: Session, fetch: Fetch) -> Reply:
     view = session.view
     view.utf8 = session.utf8
     account = view.place.account
-    if sum(isinstance(item, Text | Binary) for item in fetch.items) > TEXTS:
-        raise Refused(b"LIMIT", f"A FETCH has at most {TEXTS} texts of each message")
+    if sum(isinstance(item, Text | Binary) for item in fetch.items) > _TEXTS:
+        raise Refused(b"LIMIT", f"A FETCH has at most {_TEXTS} texts of each message")
     if fetch.vanished and "QRESYNC" not in session.enabled:
         raise BadSyntax("QRESYNC has to be enabled first")
     if MODSEQ in fetch.items:
