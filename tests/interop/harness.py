@@ -62,8 +62,23 @@ login_delay = 0
 """
 
 
+# Each process of tests takes a share of the ports: two could choose the same one before either listens.
+_SHARES = 4
+_SHARE = socket.socket(socket.AF_UNIX)
+
+
+def _share() -> int:
+    """The first that no other process has taken; it has it to its end."""
+    for share in range(_SHARES):
+        with contextlib.suppress(OSError):
+            _SHARE.bind(f"\0mailnode-tests-ports-{share}")
+            return share
+    return 0
+
+
 # Below those that Linux gives to outgoing connections: a server that is down for a moment gets its port back.
-_PORTS = random.sample(range(10000, 32000), 22000)
+_PORTS = list(range(10000 + _share(), 32000, _SHARES))
+random.shuffle(_PORTS)
 
 _NURSERY = Nursery()
 

@@ -206,7 +206,8 @@ class WorkerTests(InteropTestCase):
 
     def test_reload(self) -> None:
         """What the command has taken is in force in all processes, and all of them tell of stress once."""
-        self.server.write_config("\n[limits]\nstress_percent = 10\nsmtp_sessions = 100\n")
+        limits = "stress_percent = 10\nsmtp_sessions = 100\nconnections_per_address = 40\n"
+        self.server.write_config(f"\n[limits]\n{limits}")
         for code in (550, 250):
             self.assertTrue(self.server.reload()["ok"])
             for _ in range(8):
