@@ -1,8 +1,9 @@
 """Messages that come at the same time become durable together: in one job, with one fsync for a folder.
 
-What is ready while RUNNING jobs are under way waits for the end of one of them, and goes on together with all
-that has come meanwhile. So nobody waits where there is little to do, and where there is much each message
-costs less: threads that do one message each fight for the interpreter after every system call.
+What is ready in one turn of the reactor is committed at its end; what is ready while RUNNING jobs are under
+way waits for the end of one of them. So nobody waits where there is little to do, and where there is much
+each message costs less: the way to a thread and back are six switches between threads, and threads that do
+one message each fight for the interpreter after every system call.
 
 A disk may hang. Therefore only mailboxes that lie side by side in one directory share jobs, and nobody waits
 for others for longer than PATIENCE: then one more job begins.
@@ -34,6 +35,7 @@ class _Place:
     """A directory of mailboxes: what waits to get there, and how many jobs are under way."""
 
     waiting: deque[_Waiting] = field(default_factory=deque)
+    planned: bool = False  # at the end of this turn
     running: int = 0
     late: IDelayedCall | None = None  # when somebody has waited for long enough
 
@@ -55,8 +57,14 @@ class Commits:
         place = self._places.setdefault(key, _Place())
         done: Deferred[None] = Deferred()
         place.waiting.append((arrival, done))
-        self._go_on(key, place)
+        if not place.planned:
+            place.planned = True
+            self._runtime.clock.callLater(0, self._end_turn, key, place)
         return done
+
+    def _end_turn(self, key: frozenset[str], place: _Place) -> None:
+        place.planned = False
+        self._go_on(key, place)
 
     def _go_on(self, key: frozenset[str], place: _Place) -> None:
         while place.waiting and place.running < RUNNING:
@@ -66,7 +74,7 @@ class Commits:
         elif not place.waiting and place.late is not None:
             place.late.cancel()
             place.late = None
-        if not place.waiting and not place.running:
+        if not place.waiting and not place.running and not place.planned:
             self._places.pop(key, None)
 
     def _wait_no_longer(self, key: frozenset[str], place: _Place) -> None:

@@ -45,7 +45,8 @@ class Smtp(Collaborators):
             while not session.reversed:
                 await _turn(session)
         except Farewell as farewell:
-            connection.log.info("goodbye", reply=farewell.reply)
+            if not farewell.reply.positive:
+                connection.log.info("goodbye", reply=farewell.reply)
             connection.stream.write(farewell.reply.encode())
         except TimedOut:
             connection.stream.write(TOO_SLOW.encode())

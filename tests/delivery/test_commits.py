@@ -52,9 +52,29 @@ class CommitsTests(StoreTestCase):
         self.anna = self.account("anna")
 
     def commit(self, account: Account | None = None, message: bytes = MESSAGE) -> "Deferred[None]":
+        """A message that is ready, alone in its turn of the reactor."""
+        done = self.ready(account, message)
+        self.reactor.advance(0)
+        return done
+
+    def ready(self, account: Account | None = None, message: bytes = MESSAGE) -> "Deferred[None]":
         """A message that is ready."""
         account = account or self.anna
         return self.commits.run(Arrival(account.draft(), message, [account]))
+
+    def test_of_one_turn(self) -> None:
+        """What is ready in the same turn of the reactor is one job, up to a limit."""
+        many = [self.ready() for _ in range(TOGETHER + 2)]
+        elsewhere = self.ready(self.account("other/ben"))
+        self.assertEqual(self.held.sizes, [])
+        self.reactor.advance(0)
+        self.assertEqual(self.held.sizes, [TOGETHER] * RUNNING + [1])
+        while self.held.jobs:
+            self.held.finish()
+        for one in (*many, elsewhere):
+            self.successResultOf(one)
+        self.assertEqual(self.reactor.getDelayedCalls(), [])
+        self.assertEqual(self.commits._places, {})
 
     def test_nobody_waits_alone(self) -> None:
         """While little is to do each message has a job at once."""

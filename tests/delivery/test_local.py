@@ -54,7 +54,8 @@ class Local(SynchronousTestCase):
         )
         self.files = FileSystem()
         self.executor = CountingExecutor()
-        runtime = Runtime(Clock(), random.Random(1), self.executor)
+        self.clock = Clock()
+        runtime = Runtime(self.clock, random.Random(1), self.executor)
         self.live = Live(config, Mailboxes({one: MailboxEntry("x") for one in (ANNA, BOB)}))
         realm = Realm(self.live, runtime, self.files, rng=random.Random(1))
         feed, bus = ChangeFeed(), Bus()
@@ -71,8 +72,14 @@ class Local(SynchronousTestCase):
         return self.courier.begin(addresses, HEAD, message="MSG", connection="CONN")
 
     def run_now(self, coroutine: Any) -> Any:
-        """The result of a coroutine that has nothing to wait for."""
-        return self.successResultOf(Deferred.fromCoroutine(coroutine))
+        """The result of a coroutine that has nothing to wait for but the end of the reactor's turn."""
+        return self.successResultOf(self.begun(coroutine))
+
+    def begun(self, coroutine: Any) -> "Deferred[Any]":
+        """A coroutine, after the reactor's turn."""
+        done = Deferred.fromCoroutine(coroutine)
+        self.clock.advance(0)
+        return done
 
     def found(self, local: str) -> list[str]:
         """The paths of all messages of an account, wherever they lie."""
@@ -151,7 +158,7 @@ class Local(SynchronousTestCase):
             self.woken.clear()
             delivery = self.begin(ANNA, BOB)
             with patch.object(self.files, step, side_effect=OSError(errno.EIO, "I/O error")):
-                self.failureResultOf(Deferred.fromCoroutine(delivery.commit()), OSError)
+                self.failureResultOf(self.begun(delivery.commit()), OSError)
             self.run_now(delivery.abort())
             self.assertEqual((self.found("anna"), self.found("bob")), before, step)
             self.assertEqual(self.woken, [])
@@ -202,7 +209,7 @@ class Local(SynchronousTestCase):
         self.limit(messages=1)
         before, woken = self.found("anna"), list(self.woken)
         delivery = self.begin(BOB, ANNA)
-        self.failureResultOf(Deferred.fromCoroutine(delivery.commit()), OverQuota)
+        self.failureResultOf(self.begun(delivery.commit()), OverQuota)
         self.run_now(delivery.abort())
         self.assertEqual((self.found("anna"), self.found("bob"), self.woken), (before, [], woken))
 
@@ -214,7 +221,7 @@ class Local(SynchronousTestCase):
         self.run_now(delivery.commit())
         self.assertEqual(len(self.found("anna")), 2)
         delivery = self.courier.begin((ANNA, BOB), HEAD, message="MSG", connection="CONN", always={ANNA})
-        self.failureResultOf(Deferred.fromCoroutine(delivery.commit()), OverQuota)
+        self.failureResultOf(self.begun(delivery.commit()), OverQuota)
         self.assertEqual((len(self.found("anna")), self.found("bob")), (2, []))
 
     def test_free_space(self) -> None:

@@ -143,6 +143,7 @@ class OfArrival(QueueTestCase):
         envelope = Envelope(ANNA, recipients=(Recipient(BOB, SUCCESS),))
         with patch.object(FileSystem, "create", side_effect=OSError(errno.ENOSPC, "full")):
             work = Deferred.fromCoroutine(self.reporting.of_arrival("MID", envelope, [Route(("a",))], HEAD))
+            self.clock.advance(0)
             self.failureResultOf(work, OSError)
 
 

@@ -72,6 +72,7 @@ class Calling(ElsewhereTestCase):
         for reply in replies:
             world.feed(reply)
             heard += world.transport.take()
+            self.clock.advance(0)  # the turn of the reactor ends
         return heard.split(b"\r\n")[:-1]
 
     def take(self, world: World, *answers: bytes, end: bytes = OK) -> list[bytes]:

@@ -127,7 +127,10 @@ class QueueTestCase(SynchronousTestCase):
 
     def do(self, work: Any) -> Any:
         """Run to its end."""
-        return self.successResultOf(Deferred.fromCoroutine(work))
+        done = Deferred.fromCoroutine(work)
+        if not done.called:
+            self.clock.advance(0)  # the turn of the reactor ends
+        return self.successResultOf(done)
 
     def accept(
         self, *to: Address | Recipient, due: float = NOW, content: bytes = HEAD + BODY, **facts: Any
