@@ -20,6 +20,11 @@ SECONDS = 1.0
 MOST = 256  # mailboxes that are watched at a time: the kernel has so many watches for all programs
 PAUSE = 60.0  # seconds until the kernel is asked again that could not do it
 
+# The kernel goes over all names of a directory that it has in memory when a watch begins: milliseconds of one
+# with 40,000. So after that it rests for so many times as long as it took, in which somebody has to look.
+RARELY = 20
+LONGEST_REST = 5.0  # seconds
+
 
 class Changes(Protocol):
     """What is used of fs_watch.FirstChanges."""
@@ -41,16 +46,22 @@ class Watch:
         self.numbers: set[int] = set()
         self._stillness = stillness
         self._paths = paths
-        self._looked = self._failed = -math.inf
+        self._looked = self._asked = -math.inf
+        self._rest = 0.0
 
-    def begin(self, now: float) -> None:
-        """Watch from now on, if that is possible; it vouches for no look that was before."""
+    def begin(self, clock: Callable[[], float]) -> None:
+        """Watch from now on, if that is possible and not dear; it vouches for no look that was before."""
         self._looked = -math.inf
-        if not 0 <= now - self._failed < PAUSE:
-            try:
-                self._stillness.begin(self, self._paths)
-            except OSError:
-                self._failed = now
+        began = clock()
+        if 0 <= began - self._asked < self._rest:
+            return
+        try:
+            self._stillness.begin(self, self._paths)
+        except OSError:
+            self._asked, self._rest = began, PAUSE
+        else:
+            self._asked = clock()
+            self._rest = min(RARELY * (self._asked - began), LONGEST_REST)
 
     def vouch(self, now: float) -> None:
         """It was in place when a look began, at `now`, that has found what was known."""

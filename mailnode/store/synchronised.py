@@ -208,7 +208,7 @@ class Synchronised:
         elif watched:
             self._watch.vouch(now)
         elif self._folder.believed:
-            self._watch.begin(now)  # what stood still now may do so when it is looked at again
+            self._watch.begin(self._context.now)  # what stood still now may do so when it is looked at again
 
     @contextlib.contextmanager
     def _existing(self) -> Iterator[None]:

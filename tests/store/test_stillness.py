@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailnode.fs_watch import LOST, FirstChanges
 from mailnode.store import stillness
 from mailnode.store.mailbox import Mailbox
-from mailnode.store.stillness import PAUSE, SECONDS, Stillness
+from mailnode.store.stillness import LONGEST_REST, PAUSE, RARELY, SECONDS, Stillness
 from mailnode.store.values import INBOX, SEEN
 from tests.store.support import StoreTestCase
 
@@ -57,7 +57,7 @@ class StillnessTests(SynchronousTestCase):
         self.watch = self.stillness.of("/m/new", "/m/cur")
 
     def vouch(self, now: float = 100.0) -> None:
-        self.watch.begin(now)
+        self.watch.begin(lambda: now)
         self.assertTrue(self.watch.holds)
         self.watch.vouch(now)
 
@@ -69,10 +69,33 @@ class StillnessTests(SynchronousTestCase):
         self.assertFalse(self.watch.is_still(100.0 + SECONDS))
         self.assertFalse(self.watch.is_still(99.0))
 
+    def test_dear(self) -> None:
+        """A directory of many names is watched rarely where it changes again and again."""
+        times = [100.0, 100.01]
+        self.watch.begin(lambda: times.pop(0))
+        self.changes.change("/m/cur")
+        self.assertFalse(self.stillness.goes_on(self.watch))
+        for now in (100.01, 100.01 + RARELY * 0.009):
+            self.watch.begin(lambda now=now: now)  # type: ignore[misc]
+            self.assertFalse(self.watch.holds)
+        self.watch.begin(lambda: 100.01 + RARELY * 0.011)
+        self.assertTrue(self.watch.holds)
+
+    def test_dear_and_the_clock_set(self) -> None:
+        """A clock that is set while a watch begins keeps nothing from being watched for long."""
+        for jump in (-3600.0, 3600.0):
+            watch = self.stillness.of("/m/new", "/m/cur")
+            times = [100.0, 100.0 + jump]
+            watch.begin(lambda times=times: times.pop(0))  # type: ignore[misc]
+            self.changes.change("/m/cur")
+            self.assertFalse(self.stillness.goes_on(watch))
+            watch.begin(lambda now=100.0 + jump + LONGEST_REST: now)  # type: ignore[misc]
+            self.assertTrue(watch.holds)
+
     def test_nobody_vouched(self) -> None:
         """A watch alone says nothing: what was before it was not looked at."""
         self.assertFalse(self.watch.is_still(100.0))
-        self.watch.begin(100.0)
+        self.watch.begin(lambda: 100.0)
         self.assertFalse(self.watch.is_still(100.0))
 
     def test_change(self) -> None:
@@ -91,7 +114,7 @@ class StillnessTests(SynchronousTestCase):
         self.vouch()
         self.changes.change("/m/new")
         self.assertFalse(self.watch.is_still(100.0))
-        self.watch.begin(100.0)
+        self.watch.begin(lambda: 100.0)
         self.assertTrue(self.watch.holds)
         self.assertFalse(self.watch.is_still(100.0))
 
@@ -108,7 +131,7 @@ class StillnessTests(SynchronousTestCase):
         """A change elsewhere ends nothing here; two may watch the same."""
         other, same = self.stillness.of("/n/new"), self.stillness.of("/m/new")
         for one in (other, same):
-            one.begin(100.0)
+            one.begin(lambda: 100.0)
         self.vouch()
         self.changes.change("/n/new")
         self.assertTrue(self.watch.is_still(100.0))
@@ -121,7 +144,7 @@ class StillnessTests(SynchronousTestCase):
     def test_lost(self) -> None:
         """What may have been told of anybody ends all."""
         other = self.stillness.of("/n/new")
-        other.begin(100.0)
+        other.begin(lambda: 100.0)
         self.vouch()
         self.changes.queue = [LOST]
         self.assertFalse(self.watch.is_still(100.0))
@@ -137,7 +160,7 @@ class StillnessTests(SynchronousTestCase):
                 self.stillness.goes_on(other)
 
         self.changes.then = at_once
-        self.watch.begin(100.0)
+        self.watch.begin(lambda: 100.0)
         self.assertFalse(self.watch.holds)
         self.changes.then = lambda: None
         self.vouch()
@@ -150,18 +173,18 @@ class StillnessTests(SynchronousTestCase):
                 self.changes.change("/m/new")
 
         self.changes.then = at_once
-        self.watch.begin(100.0)
+        self.watch.begin(lambda: 100.0)
         self.watch.vouch(100.0)
         self.assertFalse(self.watch.is_still(100.0))
 
     def test_not_possible(self) -> None:
         """What the kernel cannot do it is not asked at once again."""
         self.changes.error = OSError(errno.ENOSPC, "too many")
-        self.watch.begin(100.0)
+        self.watch.begin(lambda: 100.0)
         self.changes.error = None
-        self.watch.begin(100.0 + PAUSE / 2)
+        self.watch.begin(lambda: 100.0 + PAUSE / 2)
         self.assertFalse(self.watch.holds)
-        self.watch.begin(100.0 + PAUSE)
+        self.watch.begin(lambda: 100.0 + PAUSE)
         self.assertTrue(self.watch.holds)
 
     def test_half(self) -> None:
@@ -172,7 +195,7 @@ class StillnessTests(SynchronousTestCase):
             changes.error = OSError(errno.ENOSPC, "too many")
 
         changes.then = full
-        self.watch.begin(100.0)
+        self.watch.begin(lambda: 100.0)
         self.watch.vouch(100.0)
         self.assertFalse(self.watch.is_still(100.0))
         self.assertEqual(changes.going_on, {})
@@ -180,7 +203,7 @@ class StillnessTests(SynchronousTestCase):
     def test_no_queue(self) -> None:
         """Without the kernel there is a look each time."""
         watch = Stillness().of("/m")
-        watch.begin(100.0)
+        watch.begin(lambda: 100.0)
         watch.vouch(100.0)
         self.assertFalse(watch.is_still(100.0))
 
@@ -189,7 +212,7 @@ class StillnessTests(SynchronousTestCase):
         self.patch(stillness, "MOST", 2)
         watches = [self.stillness.of(f"/{number}", "/root") for number in range(3)]
         for watch in watches:
-            watch.begin(100.0)
+            watch.begin(lambda: 100.0)
         self.assertEqual([watch.holds for watch in watches], [False, True, True])
         self.assertEqual(sorted(self.changes.going_on), ["/1", "/2", "/root"])
 
