@@ -45,6 +45,7 @@ from mailnode.upkeep.memory import ShortCollections
 from mailnode.upkeep.pulse import Pulse
 from mailnode.upkeep.recorder import Recorder
 from mailnode.wire.srs import Srs
+from mailnode.worker import live_as_copy
 
 
 class Options(usage.Options):
@@ -65,6 +66,7 @@ def makeService(options: Options) -> Service:
     """twistd's: the whole server as a service; exits with all mistakes when the configuration has any."""
     from twisted.internet import reactor  # noqa: TID251
 
+    gc.freeze()  # the modules: they stay, and no collection need look at them
     path = os.path.abspath(options["config"])
     try:
         return MailNode(path, reactor, announce=bool(options["announce"]), twistd=options.parent)
@@ -83,7 +85,7 @@ class MailNode(Service):
         self._reactor = reactor
         self._announce = announce
         self._log = Log("mailnode")
-        reading = read(path, FileSystem())
+        self._reading = reading = read(path, FileSystem())
         for warning in reading.loaded.warnings:
             self._log.warn("configuration", warning=warning)
         self._warnings = [str(warning) for warning in reading.loaded.warnings]
@@ -182,6 +184,9 @@ class MailNode(Service):
     def startService(self) -> None:
         """twistd's: begin to work."""
         super().startService()
+        if not self._ports.silent():
+            self._workers.copy(self._ports.held(), partial(live_as_copy, self._reading))
+        del self._reading  # what is in force changes
         shorten(self._reactor)
         sys.setswitchinterval(SWITCH_INTERVAL)
         if few := make_room(self._started.limits):

@@ -8,6 +8,9 @@ A worker that dies takes its sessions along, whose clients come again, and nothi
 on the disk, what was not was not acknowledged. Its place in the counts is given back, another one is started,
 and the queue looks for what it has accepted, by the ids, which begin with a word for each worker. Connections
 that come meanwhile wait in the listening socket.
+
+The first ones are copies of the main process (service_copies), which has loaded and read all that they need.
+Those that come later are programs of their own: the main process has threads by then.
 """
 
 import json
@@ -16,7 +19,7 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Mapping
-from functools import cache
+from functools import cache, partial
 from itertools import count
 from typing import Any
 
@@ -25,6 +28,7 @@ from twisted.internet.protocol import ProcessProtocol
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
 
+from mailnode import service_copies as copies
 from mailnode.delivery.moderation import Answer, Decided
 from mailnode.events.life import Bus
 from mailnode.events.log import Log, emit
@@ -39,6 +43,9 @@ MOST = 4  # workers, where the configuration leaves their number to the machine
 LINK, FIRST_PORT = 3, 4  # descriptors of a worker
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds before another one is started for one that died
 LONG_LIFE = 60.0  # seconds after which a death is no sign that the next one dies too
+
+# What a copy does: it has been told so much, and the descriptor of its link.
+Life = Callable[[Mapping[str, Any], int], None]
 
 _NO_FIELDS: Mapping[str, object] = {}
 _LEVELS = {level.name: level for level in LogLevel.iterconstants()}
@@ -126,6 +133,7 @@ class Workers:
         self._ports: dict[str, Any] = {}  # by endpoint
         self._workers: list[_Worker] = []
         self._pause = FIRST_PAUSE
+        self._begun = False  # whether they are to accept
         self._stopping = False
         self._waiting: list[Any] = []
         self._words = map("{}U".format, count(1))
@@ -137,33 +145,37 @@ class Workers:
 
     # Starting
 
+    def copy(self, ports: Mapping[str, Any], life: Life) -> None:
+        """Have all of them ready for `start`, as copies of this process, where that is possible."""
+        if self._number and copies.possible():
+            copies.settle()
+            self._ports = dict(ports)
+            for _ in range(self._number):
+                self._make(partial(self._copy, life))
+
     async def start(self, ports: Mapping[str, Any]) -> None:
         """Have all of them accept on these ports, by endpoint; fires when they do, or have died."""
         self._ports = dict(ports)
+        self._begun = True
         if self._number:
             self._together.tell(self._say_to_all, self._say_to_all_soon)
-        await DeferredList([self._start_one().ready for _ in range(self._number)])
+        for worker in self._workers:
+            self._greet(worker)
+        while len(self._workers) < self._number:
+            self._start_one()
+        await DeferredList([worker.ready for worker in self._workers])
 
     def _start_one(self) -> _Worker:
+        worker = self._make(self._spawn)
+        self._greet(worker)
+        return worker
+
+    def _make(self, begin: Callable[[_Worker, int], None]) -> _Worker:
+        """Another one, which waits to be greeted; `begin` has the descriptor of its end of the link."""
         worker = _Worker(self._reactor.seconds(), next(self._words), self._over)
         ours, theirs = socket.socketpair()
-        places = {endpoint: FIRST_PORT + number for number, endpoint in enumerate(self._ports)}
-        descriptors = {place: self._ports[endpoint].fileno() for endpoint, place in places.items()}
-        families = {endpoint: int(port.socket.family) for endpoint, port in self._ports.items()}
-        told = {
-            "config": self._path,
-            "word": worker.word,
-            "lines_only": self.lines_only,
-            "ports": {name: [places[name], families[name]] for name in places},
-        }
         try:
-            self._reactor.spawnProcess(
-                worker,
-                sys.executable,
-                [sys.executable, "-m", "mailnode.worker", json.dumps(told)],
-                env=os.environ,
-                childFDs={0: 0, 1: 1, 2: 2, LINK: theirs.fileno(), **descriptors},
-            )
+            begin(worker, theirs.fileno())
         finally:
             theirs.close()
         hears: dict[str, Hear] = {
@@ -176,14 +188,43 @@ class Workers:
         worker.link = Link(hears, worker.hang_up, self._reactor, {"decide": self._decided})
         self._reactor.adoptStreamConnection(ours.fileno(), socket.AF_UNIX, LinkEnd(worker.link))
         ours.close()
+        self._workers.append(worker)
+        return worker
+
+    def _copy(self, life: Life, worker: _Worker, link: int) -> None:
+        places = {endpoint: port.fileno() for endpoint, port in self._ports.items()}
+        told = self._told(worker, places)
+        copies.make_copy(worker, self._reactor, [link, *places.values()], partial(life, told, link))
+
+    def _spawn(self, worker: _Worker, link: int) -> None:
+        places = {endpoint: FIRST_PORT + number for number, endpoint in enumerate(self._ports)}
+        descriptors = {place: self._ports[endpoint].fileno() for endpoint, place in places.items()}
+        self._reactor.spawnProcess(
+            worker,
+            sys.executable,
+            [sys.executable, "-m", "mailnode.worker", json.dumps(self._told(worker, places))],
+            env=os.environ,
+            childFDs={0: 0, 1: 1, 2: 2, LINK: link, **descriptors},
+        )
+
+    def _told(self, worker: _Worker, places: Mapping[str, int]) -> dict[str, Any]:
+        """What it has to know from its beginning on; its descriptors of the ports are at these places."""
+        families = {endpoint: int(port.socket.family) for endpoint, port in self._ports.items()}
+        return {
+            "config": self._path,
+            "word": worker.word,
+            "lines_only": self.lines_only,
+            "ports": {endpoint: [place, families[endpoint]] for endpoint, place in places.items()},
+        }
+
+    def _greet(self, worker: _Worker) -> None:
+        """Tell it what all of them have together; it accepts from now on."""
         worker.say("hello", self._key.hex())
         for message in self._together.known():
             worker.say(*message)
         for other in self._workers:
-            if other.counts:
+            if other is not worker and other.counts:
                 worker.say("count", other.known())
-        self._workers.append(worker)
-        return worker
 
     # Talking
 
@@ -245,6 +286,9 @@ class Workers:
         self._relay(worker, "count", worker.known(-1))
         if self._stopping:
             return
+        if not self._begun:
+            self._log.warn("worker died", reason=reason)
+            return
         taken = Deferred.fromCoroutine(self._queue.take_over(worker.word))
         taken.addErrback(lambda why: self._log.bug("its messages not taken over", why))
         if worker.leaves:
@@ -280,7 +324,10 @@ class Workers:
         for call in self._waiting:
             if call.active():
                 call.cancel()
-        self._say_to_all("stop")
+        if self._begun:
+            self._say_to_all("stop")
+        else:
+            self.kill()
         return [worker.ended for worker in self._workers]
 
     def kill(self) -> None:

@@ -15,11 +15,20 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from twisted.internet.default import install
 from twisted.internet.defer import Deferred
-from twisted.logger import LogEvent, LogLevel, formatEvent, globalLogBeginner
+from twisted.logger import (
+    ILogObserver,
+    LogEvent,
+    LogLevel,
+    formatEvent,
+    globalLogBeginner,
+    globalLogPublisher,
+)
 
 from mailnode.auth.keys import lasting_key
 from mailnode.delivery.moderation import Answer, Decided
@@ -34,7 +43,7 @@ from mailnode.queue.spool import Spool
 from mailnode.service_arrivals import Arrivals
 from mailnode.service_entrance import IN_WORKERS, READING, Entrance
 from mailnode.service_listeners import make_gates, make_room, session_factories
-from mailnode.service_reading import CANNOT_START, read
+from mailnode.service_reading import CANNOT_START, Reading, read
 from mailnode.service_stopping import CHANGED, STOPPING, SWITCH_INTERVAL, Stopping
 from mailnode.service_together import Together, event_message
 from mailnode.service_workers import DECIDED, LINK
@@ -43,17 +52,17 @@ from mailnode.wire.srs import Srs
 
 LINGER = 2.0  # seconds for the last words of sessions to go out
 DRAIN = 300.0  # seconds for sessions to end by themselves when another worker takes over
-_PR_SET_PDEATHSIG = 1  # of Linux's prctl()
+_PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15  # of Linux's prctl()
 
 
 class Worker:
     """The process."""
 
-    def __init__(self, told: dict[str, Any], reactor: Any) -> None:
+    def __init__(self, told: Mapping[str, Any], reading: Reading, reactor: Any) -> None:
         path, ports = str(told["config"]), told["ports"]
         self._reactor = reactor
         self._log = Log("mailnode.worker")
-        self._entrance = entrance = Entrance(path, read(path, FileSystem()), reactor, str(told["word"]))
+        self._entrance = entrance = Entrance(path, reading, reactor, str(told["word"]))
         live, runtime = entrance.live, entrance.runtime
         gates = make_gates(live, runtime, IN_WORKERS, quiet=True)
         self._together = Together(entrance, gates)
@@ -179,25 +188,50 @@ def _observer(link: Link, *, lines_only: bool = False) -> Any:
     return observe
 
 
+def live_as_copy(reading: Reading, told: Mapping[str, Any], link: int) -> None:
+    """What a copy of the main process does, which has read the configuration already."""
+    for other in list(globalLogPublisher._observers):
+        globalLogPublisher.removeObserver(other)  # it would write into the main process's log itself
+    sys.modules.pop("twisted.internet.reactor")  # that too
+    install()
+    _run(told, link, lambda: reading, globalLogPublisher.addObserver)
+
+
 def main() -> None:
     """What the main process starts."""
+    told = json.loads(sys.argv[1])
+    _run(
+        told,
+        LINK,
+        lambda: read(str(told["config"]), FileSystem()),
+        lambda observer: globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False),
+    )
+
+
+def _run(
+    told: Mapping[str, Any],
+    link: int,
+    configuration: Callable[[], Reading],
+    log_to: Callable[[ILogObserver], object],
+) -> None:
+    """Live till the reactor ends; `link` is the descriptor of that to the main process."""
     from twisted.internet import reactor as running  # noqa: TID251
 
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    libc = ctypes.CDLL(None)
+    libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    libc.prctl(_PR_SET_NAME, b"mailnode-worker")  # to tell them apart, in ps and top
     reactor: Any = running
     shorten(reactor)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a keyboard: the main process gets it too
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        told = json.loads(sys.argv[1])
-        worker = Worker(told, reactor)
+        worker = Worker(told, configuration(), reactor)
     except CANNOT_START as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
-    observer = _observer(worker.link, lines_only=bool(told["lines_only"]))
-    globalLogBeginner.beginLoggingTo([observer], redirectStandardIO=False)
-    reactor.adoptStreamConnection(LINK, socket.AF_UNIX, LinkEnd(worker.link))
-    os.close(LINK)
+    log_to(_observer(worker.link, lines_only=bool(told["lines_only"])))
+    reactor.adoptStreamConnection(link, socket.AF_UNIX, LinkEnd(worker.link))
+    os.close(link)
     reactor.callWhenRunning(
         lambda: signal.signal(signal.SIGTERM, lambda *_: reactor.callFromThread(worker.stop))
     )
