@@ -5,7 +5,8 @@ of 200,000 messages in memory that takes 0.4 s, and it happens again and again w
 what has survived one is not looked at by the next (gc.freeze); each object is looked at once.
 
 Reference counting frees nearly everything all the same. Circles among what was set aside are found in a quiet
-moment, when all is looked at again.
+moment, when all is looked at again; not while that is little. A look writes to each object, and gives a copy
+of the main process pages of its own for all that the two have together.
 """
 
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from twisted.internet.task import LoopingCall
 
 FULL = 2  # the oldest generation
 EVERY = 600.0  # seconds between two looks at everything
+LITTLE = 50_000  # objects set aside since the last one that are not worth another: 5 MB or so
 
 
 Callback = Callable[[Literal["start", "stop"], dict[str, int]], object]
@@ -28,6 +30,7 @@ class Collector(Protocol):
 
     def freeze(self) -> None: ...
     def unfreeze(self) -> None: ...
+    def get_freeze_count(self) -> int: ...
     def collect(self) -> int: ...
 
 
@@ -39,10 +42,12 @@ class ShortCollections:
         self._quiet = quiet
         self._loop = LoopingCall(self._look_at_all)
         self._loop.clock = clock
+        self._looked_at = 0  # how many objects were set aside when all had been looked at
 
     def start(self) -> None:
         """From now on what survives is set aside."""
         self._collector.callbacks.append(self._collected)
+        self._looked_at = self._collector.get_freeze_count()
         self._loop.start(EVERY, now=False)
 
     def stop(self) -> None:
@@ -57,6 +62,7 @@ class ShortCollections:
             self._collector.freeze()
 
     def _look_at_all(self) -> None:
-        if self._quiet():
+        if self._quiet() and self._collector.get_freeze_count() - self._looked_at > LITTLE:
             self._collector.unfreeze()
             self._collector.collect()
+            self._looked_at = self._collector.get_freeze_count()

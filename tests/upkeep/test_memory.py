@@ -6,7 +6,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailnode.upkeep.memory import EVERY, FULL, ShortCollections
+from mailnode.upkeep.memory import EVERY, FULL, LITTLE, ShortCollections
 
 
 class FakeCollector:
@@ -15,12 +15,16 @@ class FakeCollector:
     def __init__(self) -> None:
         self.callbacks: list[Callable[[str, dict[str, int]], Any]] = []
         self.done: list[str] = []
+        self.aside = 1_000_000  # objects
 
     def freeze(self) -> None:
         self.done.append("freeze")
 
     def unfreeze(self) -> None:
         self.done.append("unfreeze")
+
+    def get_freeze_count(self) -> int:
+        return self.aside
 
     def collect(self, generation: int = FULL) -> int:
         self.done.append(f"collect {generation}")
@@ -54,9 +58,21 @@ class ShortCollectionsTests(SynchronousTestCase):
 
     def test_all_is_looked_at_in_a_quiet_moment(self) -> None:
         """Now and then, when nobody would mind."""
+        self.collector.aside += LITTLE + 1
         self.quiet = False
         self.clock.advance(EVERY)
         self.assertEqual(self.collector.done, [])
         self.quiet = True
+        self.clock.advance(EVERY)
+        self.assertEqual(self.collector.done, ["unfreeze", "collect 2", "freeze"])
+
+    def test_little(self) -> None:
+        """What was there when it began is not looked at again, nor what has come since, till it is more."""
+        self.collector.aside += LITTLE
+        self.clock.advance(EVERY)
+        self.assertEqual(self.collector.done, [])
+        self.collector.aside += 1
+        self.clock.advance(EVERY)
+        self.collector.aside += LITTLE
         self.clock.advance(EVERY)
         self.assertEqual(self.collector.done, ["unfreeze", "collect 2", "freeze"])
