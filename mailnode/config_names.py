@@ -72,11 +72,13 @@ def _entries(file: TomlFile, table: str) -> Iterator[str]:
     return iter(content if isinstance(content, dict) else ())
 
 
-def as_written(file: TomlFile, table: str) -> dict[str, str]:
+def as_written(file: TomlFile, table: str) -> Mapping[str, str]:
     """How each name in a table is written, the first time."""
-    written: dict[str, str] = {}
-    for name in _entries(file, table):
-        written.setdefault(looked_up(alias_name, name), name)
+    written = file.written.get(table)
+    if written is None:
+        written = file.written[table] = {}
+        for name in _entries(file, table):
+            written.setdefault(looked_up(alias_name, name), name)
     return written
 
 

@@ -100,18 +100,21 @@ class TomlFile:
         self.warnings: list[Mistake] = []
         self.broken: set[Path] = set()
         self.content: dict[str, Any] = {}
+        self.written: dict[str, dict[str, str]] = {}  # how names are written, by table (config_names)
         self._lines: dict[Path, int] | None = None
         self._text = ""
         self.readable = self._parse(data)
 
     def structure(self, shape: type[T]) -> T:
         """The content as a dataclass; broken values are reported and have their defaults."""
-        content = copy.deepcopy(self.content)
+        content = self.content
         while True:
             try:
                 return _CONVERTER.structure(content, shape)
             except BaseValidationError as error:
                 faults = list(_faults(error))
+            if content is self.content:
+                content = copy.deepcopy(content)
             for path, fault in faults:
                 self.mistake(path, fault.text, fault.remedy)
                 _prune(content, path[:-1] if isinstance(fault, _Missing) else path)
@@ -356,11 +359,12 @@ def _mapping(shape: Any, converter: cattrs.Converter) -> Hook:
     def hook(value: Any, _: Any) -> Any:
         errors: list[Exception] = []
         items: list[list[Any]] = []
+        readers = [(kind, converter.get_structure_hook(kind)) for kind in kinds]
         for item in _exactly(value, dict).items():
             items.append([])
-            for part, kind in zip(item, kinds, strict=True):
+            for part, (kind, read) in zip(item, readers, strict=True):
                 try:
-                    items[-1].append(converter.structure(part, kind))
+                    items[-1].append(read(part, kind))
                 except Exception as error:
                     error.add_note(IterableValidationNote("", item[0], kind))
                     errors.append(error)

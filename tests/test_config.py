@@ -9,6 +9,7 @@ from dataclasses import fields, is_dataclass, replace
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 
+import argon2
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
@@ -575,6 +576,42 @@ class Rules(SynchronousTestCase):
             self.assertTrue(part.isprintable() and part == folded(part) and part)
             self.assertLessEqual(len(os.fsencode(part)), 255)
         self.assertTrue(domain.isascii())
+
+    @given(st.from_regex(r"[a-z0-9._+-]{1,66}@[a-z0-9.-]{1,64}\n?", fullmatch=True) | st.text(max_size=30))
+    @example("a" * 64 + "@" + "b" * 61 + ".c")
+    @example("a" * 65 + "@b.c")
+    @example("a@" + "b" * 64 + ".c")
+    @example("a@xn--a.b")
+    @example("a@b.c\n")
+    @settings(deadline=None, max_examples=500)
+    def test_common_addresses(self, text: str) -> None:
+        """One that is known at once to be an address is one by the grammar, and comes out as it is."""
+        if config_rules._COMMON_ADDRESS.match(text):
+            self.assertEqual(config_rules._address(text), text)
+
+    def test_which_addresses_are_common(self) -> None:
+        """Those of people are; what the grammar changes or refuses is not."""
+        common = ("anna@example.org", "a.b+c@x-y.z1.de", "user_1@a.b", "a" * 64 + "@b.c")
+        others = (
+            "Anna@example.org",
+            ".a@b.c",
+            "a..b@c.d",
+            "a@b",
+            "a@xn--p1ai.de",
+            "a@b.1",
+            "a@-b.c",
+            "é@b.c",
+        )
+        for text in common:
+            self.assertTrue(config_rules._COMMON_ADDRESS.match(text), text)
+        for text in others:
+            self.assertFalse(config_rules._COMMON_ADDRESS.match(text), text)
+
+    @given(st.from_regex(config_rules._COMMON_HASH, fullmatch=True))
+    @settings(deadline=None, max_examples=200)
+    def test_common_hashes(self, text: str) -> None:
+        """One that is known at once to be a hash is one to argon2."""
+        argon2.extract_parameters(text)
 
     def test_networks(self) -> None:
         """Networks that hold half the world are refused."""
