@@ -20,6 +20,8 @@ from twisted.internet.interfaces import IProcessProtocol, IReactorFDSet, IReadDe
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+_ABOVE_ALL = 65_536  # numbers of descriptors are given from the lowest on, and at the start there are few
+
 
 def possible() -> bool:
     """Whether this process may be copied, and would hear of the end of a copy (pidfd_open, Linux 5.3)."""
@@ -65,7 +67,7 @@ def make_copy(
 
 def _close_all_but(keep: set[int]) -> None:
     """Close the others; whoever has them in this process is never asked again, nor ends."""
-    kept = [-1, *sorted(keep), os.sysconf("SC_OPEN_MAX")]
+    kept = [-1, *sorted(keep), _ABOVE_ALL]
     for one, another in pairwise(kept):
         if one + 1 < another:  # of an empty range closerange() closes everything
             os.closerange(one + 1, another)

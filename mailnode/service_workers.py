@@ -146,12 +146,15 @@ class Workers:
     # Starting
 
     def copy(self, ports: Mapping[str, Any], life: Life) -> None:
-        """Have all of them ready for `start`, as copies of this process, where that is possible."""
+        """Have all of them ready for `start`, as copies of this process, as far as that is possible."""
         if self._number and copies.possible():
             copies.settle()
             self._ports = dict(ports)
-            for _ in range(self._number):
-                self._make(partial(self._copy, life))
+            try:
+                for _ in range(self._number):
+                    self._make(partial(self._copy, life))
+            except OSError as error:
+                self._log.warn("no copy", reason=error.strerror)
 
     async def start(self, ports: Mapping[str, Any]) -> None:
         """Have all of them accept on these ports, by endpoint; fires when they do, or have died."""
@@ -174,10 +177,8 @@ class Workers:
         """Another one, which waits to be greeted; `begin` has the descriptor of its end of the link."""
         worker = _Worker(self._reactor.seconds(), next(self._words), self._over)
         ours, theirs = socket.socketpair()
-        try:
+        with theirs:
             begin(worker, theirs.fileno())
-        finally:
-            theirs.close()
         hears: dict[str, Hear] = {
             **self._relayed(worker),
             "ready": lambda: worker.ready.callback(True),

@@ -140,6 +140,19 @@ class WorkersTests(SynchronousTestCase):
         self.assertEqual(self.reactor.copies, [])
         self.assertEqual([worker.heard() for worker in self.reactor.programs], [["hello"], ["hello"]])
 
+    def test_too_few_copies(self) -> None:
+        """What cannot be a copy, as there is no room for one, is tried again as a program."""
+
+        def fail(*_: object) -> None:
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+
+        made = iter((self.make_copy, fail))
+        self.patch(service_copies, "make_copy", lambda *about: next(made)(*about))
+        self.copy()
+        self.assertEqual(self.workers.pids, [100])
+        self.start()
+        self.assertEqual(self.workers.pids, [100, 200])
+
     def test_dies_early(self) -> None:
         """In the place of one that dies before it may accept there is another when it may, and not before.
 
