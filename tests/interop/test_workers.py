@@ -107,6 +107,22 @@ class WorkerTests(InteropTestCase):
             wait_until(lambda client=client: (1, b"EXPUNGE") in client.idle_check(timeout=1), "EXPUNGE")  # type: ignore[misc]
             client.idle_done()
 
+    def test_copies(self) -> None:
+        """The first ones are copies of the main process, and have none of what it keeps for itself."""
+        control = os.path.join(self.server.directory, "state", "control.sock")
+        for pid in children(self.server.pid):
+            words = []
+            for about, name in ((self.server.pid, "cmdline"), (pid, "cmdline"), (pid, "comm")):
+                with open(f"/proc/{about}/{name}", encoding="ascii") as file:
+                    words.append(file.read())
+            self.assertEqual(words[1:], [words[0], "mailnode-worker\n"])
+            with open(f"/proc/{pid}/net/unix", encoding="ascii") as file:
+                (listens,) = (line.split()[6] for line in file if line.endswith(f"{control}\n"))
+            descriptors = os.listdir(f"/proc/{pid}/fd")
+            targets = [os.readlink(f"/proc/{pid}/fd/{one}") for one in descriptors]
+            self.assertNotIn(f"socket:[{listens}]", targets)
+            self.assertEqual(sum("eventpoll" in one for one in targets), 1)
+
     def test_limits(self) -> None:
         """A person has so many sessions in all processes together."""
         self.server.stop()
