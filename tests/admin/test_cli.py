@@ -71,7 +71,8 @@ class Commands(SynchronousTestCase):
         """
         result = self.run_command("--config", str(self.path), *arguments, input=input)
         self.assertEqual(result.exit_code, code, result.output)
-        return str(result.stdout if "--json" in arguments else result.output).replace(f"{self.path.parent}/", "")
+        output = result.stdout if "--json" in arguments else result.output
+        return str(output).replace(f"{self.path.parent}/", "")
 
     def init(self, *more: str, code: int = 0) -> Result:
         names = ("--hostname", "Mail.example.org", "--domain", "example.org")
