@@ -224,7 +224,7 @@ def refused(words: list[str]) -> str:
     if "--help" in rest:
         return ""
     try:
-        command.make_context("mailnode", rest)
+        command.make_context("mailnode", rest, **main.context_settings)
     except click.UsageError as error:
         said = error.format_message()
         return "" if "does not exist" in said else said

@@ -257,7 +257,8 @@ def _usage(name: str, command: click.Command) -> str:
 
 
 def _arguments(command: click.Command) -> list[str]:
-    return [one for one in command.collect_usage_pieces(click.Context(command)) if one != "[OPTIONS]"]
+    context = click.Context(command, **program.context_settings)  # a command keeps its first option for help
+    return [one for one in command.collect_usage_pieces(context) if one != "[OPTIONS]"]
 
 
 def _named(option: click.Option) -> str:
