@@ -21,25 +21,30 @@ TOGETHER = 20  # messages in a job: what follows of them is one turn of the reac
 class Batches(Generic[T]):
     """One kind of work, done by name; used on the reactor thread.
 
-    `work` runs in a thread, and gives for each name what comes of it, or the exception that it ends in.
+    `work` runs in a thread, and gives for each name what comes of it, or the exception that it ends in. Who is
+    not alone waits so many `seconds` for others, or for the end of this turn of the reactor.
     """
 
-    def __init__(self, runtime: Runtime, work: Callable[[Sequence[str]], Sequence[T | Exception]]) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        work: Callable[[Sequence[str]], Sequence[T | Exception]],
+        *,
+        seconds: float = 0.0,
+    ) -> None:
         self._runtime = runtime
         self._work = work
+        self._seconds = seconds
         self._waiting: dict[str, Deferred[T]] = {}
 
     def run(self, name: str, *, alone: bool) -> "Deferred[T]":
-        """Do it for a message; nobody else may be about to do it for the same one.
-
-        Who is not alone waits for the end of this turn of the reactor, in which others may ask too.
-        """
+        """Do it for a message; nobody else may be about to do it for the same one."""
         planned = bool(self._waiting)
         done = self._waiting[name] = Deferred()
         if alone:
             self._begin()
         elif not planned:
-            self._runtime.clock.callLater(0, self._begin)
+            self._runtime.clock.callLater(self._seconds, self._begin)
         return done
 
     def _begin(self) -> None:
