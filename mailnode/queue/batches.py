@@ -21,8 +21,8 @@ TOGETHER = 20  # messages in a job: what follows of them is one turn of the reac
 class Batches(Generic[T]):
     """One kind of work, done by name; used on the reactor thread.
 
-    `work` runs in a thread, and gives for each name what comes of it, or the exception that it ends in. Who is
-    not alone waits so many `seconds` for others, or for the end of this turn of the reactor.
+    `work` runs in a thread, and gives for each name what comes of it, or the exception that it ends in. Who
+    is not alone waits so many `seconds` for others, or for the end of this turn of the reactor.
     """
 
     def __init__(

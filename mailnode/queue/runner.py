@@ -88,9 +88,10 @@ class Runner:
     """One for the process; used on the reactor thread.
 
     `deliver` gives the entry back with what has become of its recipients; what it raises is a failure of ours
-    and changes nothing. It is told how the content begins, where that was read with the entry. `report` tells the sender what is owed, and gives False where nothing proves who that
-    is: then the message is kept for a while. It raises OSError or NotNow to be asked again. `delay`
-    gives the seconds after which the sender is told that a message is late, 0 for never.
+    and changes nothing. It is told how the content begins, where that was read with the entry. `report` tells
+    the sender what is owed, and gives False where nothing proves who that is: then the message is kept for a
+    while. It raises OSError or NotNow to be asked again. `delay` gives the seconds after which the sender is
+    told that a message is late, 0 for never.
     """
 
     def __init__(
