@@ -127,8 +127,9 @@ class Client:
         self._unfinished = False
         self._transactions = 0
         self._closed = False
-        self._idle: IDelayedCall | None = None
-        link.stream.when_lost(self._wake)
+        self._resting_since: float | None = None  # by the clock of the reactor
+        self._timer: IDelayedCall | None = None
+        link.stream.when_lost(self._stop_timer)
         self._rest()
 
     @property
@@ -144,7 +145,7 @@ class Client:
 
     async def deliver(self, message: Message) -> tuple[Outcome, ...]:
         """Send the message; what became of it for each recipient, in their order."""
-        self._wake()
+        self._resting_since = None
         try:
             verdicts = await self._deliver(message)
         except BaseException:
@@ -208,7 +209,7 @@ class Client:
 
     async def close(self) -> None:
         """QUIT, where that can still be said; in any case the connection ends."""
-        self._wake()
+        self._stop_timer()
         if self._listens:
             self._closed = True
             await self._link.quit()
@@ -216,14 +217,26 @@ class Client:
         if not self._link.stream.ended:
             self._link.stream.abort()
 
+    # One timer, which is not touched by messages: there may be a thousand of them in a second.
+
     def _rest(self) -> None:
         if not self._link.stream.ended:
-            self._idle = self._runtime.clock.callLater(self._manner.timeouts.idle, self._tired)
+            self._resting_since = self._runtime.clock.seconds()
+            if self._timer is None:
+                self._timer = self._runtime.clock.callLater(self._manner.timeouts.idle, self._expired)
 
-    def _wake(self) -> None:
-        idle, self._idle = self._idle, None
-        if idle is not None and idle.active():
-            idle.cancel()
+    def _expired(self) -> None:
+        self._timer = None
+        if self._resting_since is None:
+            return  # it begins again with the next rest
+        clock, idle = self._runtime.clock, self._manner.timeouts.idle
+        left = self._resting_since + idle - clock.seconds()
+        if left > 0:
+            self._timer = clock.callLater(left, self._expired)
+        else:
+            Deferred.fromCoroutine(self.close())
 
-    def _tired(self) -> None:
-        Deferred.fromCoroutine(self.close())
+    def _stop_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
