@@ -29,6 +29,8 @@ from mailnode.net.stream import Stream
 from mailnode.runtime import Runtime
 from mailnode.wire.smtp_client import Capabilities, limit, shown
 
+_OVER = own(421, "4.4.2", "The connection is over", Stage.CONNECT)
+
 
 class NotConnected(Exception):
     """There is no session with the host; the verdict says why."""
@@ -162,7 +164,7 @@ class Client:
     async def _deliver(self, message: Message) -> list[Verdict]:
         everybody = len(message.envelope.recipients)
         if not self.usable:
-            return [own(421, "4.4.2", "The connection is over", Stage.CONNECT)] * everybody
+            return [_OVER] * everybody
         try:
             fitted = await fit(message, self.peer, self.capabilities, self._runtime)
         except NotForThisPeer as error:
@@ -176,7 +178,7 @@ class Client:
     async def _send(self, fitted: Fitted) -> list[Verdict]:
         """In as many transactions as the peer needs for so many recipients (RFC 5321 section 4.5.3.1.10)."""
         lines = [line for line in fitted.recipients if isinstance(line, bytes)]
-        verdicts = [own(421, "4.4.2", "The connection is over", Stage.CONNECT)] * len(lines)
+        verdicts = [_OVER] * len(lines)
         most = limit(self.capabilities, "RCPTMAX") or len(lines)
         waiting = list(range(len(lines)))
         while waiting and self.usable:
