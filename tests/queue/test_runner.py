@@ -480,6 +480,26 @@ class Running(SynchronousTestCase):
             self.clock.advance(GATHERED)
         self.assertEqual((len(waiting), os.listdir(self.path)), (23, []))
 
+    def test_places_that_become_free(self) -> None:
+        """Where nearly all places are taken, those that follow gather for a moment, to be read together."""
+        waiting: list[Deferred[Entry]] = []
+        self.answer = lambda _: waiting.append(Deferred()) or waiting[-1]
+        self.patch(queue_runner, "TOGETHER", TOGETHER + 1)
+        entries = [self.accept(f"A{number:02}", due=NOW) for number in range(TOGETHER + 3)]
+        self.clock.advance(0)
+        self.assertEqual(len(waiting), TOGETHER + 1)
+        for number in range(2):
+            waiting[number].callback(self.everybody(entries[number], DONE))
+        self.clock.advance(GATHERED)  # they are removed, and leave their places
+        self.clock.advance(0)
+        self.assertEqual(len(waiting), TOGETHER + 1)
+        self.clock.advance(GATHERED)
+        self.assertEqual(len(waiting), TOGETHER + 3)
+        for answer, entry in zip(waiting[2:], entries[2:], strict=True):
+            answer.callback(self.everybody(entry, DONE))
+        self.clock.advance(GATHERED)
+        self.assertEqual(os.listdir(self.path), [])
+
     def test_retry(self) -> None:
         """What waits is tried at once, and what is held waits on; the disk hears nothing of it."""
         self.accept("A1", NOW + HOUR)
