@@ -29,6 +29,8 @@ from mailnode.net.stream import Stream
 from mailnode.runtime import Runtime
 from mailnode.wire.smtp_client import Capabilities, limit, shown
 
+_OVER = own(421, "4.4.2", "The connection is over", Stage.CONNECT)
+
 
 class NotConnected(Exception):
     """There is no session with the host; the verdict says why."""
@@ -127,8 +129,9 @@ class Client:
         self._unfinished = False
         self._transactions = 0
         self._closed = False
-        self._idle: IDelayedCall | None = None
-        link.stream.when_lost(self._wake)
+        self._resting_since: float | None = None  # by the clock of the reactor
+        self._timer: IDelayedCall | None = None
+        link.stream.when_lost(self._stop_timer)
         self._rest()
 
     @property
@@ -144,7 +147,7 @@ class Client:
 
     async def deliver(self, message: Message) -> tuple[Outcome, ...]:
         """Send the message; what became of it for each recipient, in their order."""
-        self._wake()
+        self._resting_since = None
         try:
             verdicts = await self._deliver(message)
         except BaseException:
@@ -161,7 +164,7 @@ class Client:
     async def _deliver(self, message: Message) -> list[Verdict]:
         everybody = len(message.envelope.recipients)
         if not self.usable:
-            return [own(421, "4.4.2", "The connection is over", Stage.CONNECT)] * everybody
+            return [_OVER] * everybody
         try:
             fitted = await fit(message, self.peer, self.capabilities, self._runtime)
         except NotForThisPeer as error:
@@ -175,7 +178,7 @@ class Client:
     async def _send(self, fitted: Fitted) -> list[Verdict]:
         """In as many transactions as the peer needs for so many recipients (RFC 5321 section 4.5.3.1.10)."""
         lines = [line for line in fitted.recipients if isinstance(line, bytes)]
-        verdicts = [own(421, "4.4.2", "The connection is over", Stage.CONNECT)] * len(lines)
+        verdicts = [_OVER] * len(lines)
         most = limit(self.capabilities, "RCPTMAX") or len(lines)
         waiting = list(range(len(lines)))
         while waiting and self.usable:
@@ -208,7 +211,7 @@ class Client:
 
     async def close(self) -> None:
         """QUIT, where that can still be said; in any case the connection ends."""
-        self._wake()
+        self._stop_timer()
         if self._listens:
             self._closed = True
             await self._link.quit()
@@ -216,14 +219,26 @@ class Client:
         if not self._link.stream.ended:
             self._link.stream.abort()
 
+    # One timer, which is not touched by messages: there may be a thousand of them in a second.
+
     def _rest(self) -> None:
         if not self._link.stream.ended:
-            self._idle = self._runtime.clock.callLater(self._manner.timeouts.idle, self._tired)
+            self._resting_since = self._runtime.clock.seconds()
+            if self._timer is None:
+                self._timer = self._runtime.clock.callLater(self._manner.timeouts.idle, self._expired)
 
-    def _wake(self) -> None:
-        idle, self._idle = self._idle, None
-        if idle is not None and idle.active():
-            idle.cancel()
+    def _expired(self) -> None:
+        self._timer = None
+        if self._resting_since is None:
+            return  # it begins again with the next rest
+        clock, idle = self._runtime.clock, self._manner.timeouts.idle
+        left = self._resting_since + idle - clock.seconds()
+        if left > 0:
+            self._timer = clock.callLater(left, self._expired)
+        else:
+            Deferred.fromCoroutine(self.close())
 
-    def _tired(self) -> None:
-        Deferred.fromCoroutine(self.close())
+    def _stop_timer(self) -> None:
+        timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()

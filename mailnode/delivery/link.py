@@ -30,13 +30,18 @@ class Timeouts:
 
     def reply(self, stage: Stage) -> float:
         """How long the whole reply may take at that stage."""
-        return {
-            Stage.GREETING: self.greeting,
-            Stage.DATA: self.data,
-            Stage.CONTENT: self.end,
-            Stage.END: self.end,
-            Stage.QUIT: self.quit,
-        }.get(stage, self.command)
+        match stage:
+            case Stage.MAIL | Stage.RCPT:
+                return self.command
+            case Stage.CONTENT | Stage.END:
+                return self.end
+            case Stage.DATA:
+                return self.data
+            case Stage.GREETING:
+                return self.greeting
+            case Stage.QUIT:
+                return self.quit
+        return self.command
 
 
 class StreamLink:
@@ -63,7 +68,7 @@ class StreamLink:
     async def reply(self, stage: Stage) -> Reply:
         """The next reply. Raises Broken where none comes in time, where it is none, and for 421."""
         try:
-            reply = await self._reply(self._clock.seconds() + self.timeouts.reply(stage))
+            reply = await self._reply(self.timeouts.reply(stage))
         except TimedOut:
             raise self.broken(f"No reply at {stage.value} in time", stage) from None
         except ConnectionClosed:
@@ -75,12 +80,11 @@ class StreamLink:
             raise Broken(Verdict(reply, stage))
         return reply
 
-    async def _reply(self, deadline: float) -> Reply:
-        reader = ReplyReader()
-        reply = None
-        while reply is None:
-            self.stream.timeout = max(0.0, deadline - self._clock.seconds())
-            reply = reader.feed(await self.stream.line(max(0, reader.room)))
+    async def _reply(self, seconds: float) -> Reply:
+        stream, reader, began = self.stream, ReplyReader(), self._clock.seconds()
+        stream.timeout = seconds
+        while (reply := reader.feed(await stream.line(max(0, reader.room)))) is None:
+            stream.timeout = max(0.0, began + seconds - self._clock.seconds())
         return reply
 
     async def ask(self, line: bytes, stage: Stage) -> Reply:

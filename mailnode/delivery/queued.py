@@ -21,7 +21,7 @@ from mailnode.message import trace
 from mailnode.net.blocking import Lane
 from mailnode.queue.batches import Batches
 from mailnode.queue.entry import Approval, Entry, Fate, Progress
-from mailnode.queue.spool import Spool
+from mailnode.queue.spool import Beginning, Spool
 from mailnode.runtime import Runtime
 from mailnode.store.errors import OverQuota, StoreError
 
@@ -31,8 +31,6 @@ TOO_LATE = Progress(Fate.FAILED, "5.4.7", "The time in which it was to be delive
 FULL_FOR_GOOD = Progress(Fate.FAILED, "5.2.2", "The mailbox is full")
 FULL = Progress(Fate.WAITING, "4.2.2", "The mailbox is full")
 TROUBLE = Progress(Fate.WAITING, "4.3.0", "The mailbox could not be written to")
-
-BEGINNING = 32768  # octets that are read together with the size of a message: all of it, mostly
 
 UNREADABLE = Progress(Fate.WAITING, "4.3.0", "The message could not be read")
 
@@ -68,12 +66,15 @@ class QueuedDelivery:
         self._bus = bus
         self._remote = remote
         self._moderation = moderation
-        self._beginnings = Batches(runtime, partial(spool.beginnings, octets=BEGINNING))
+        self._beginnings = Batches(runtime, spool.beginnings)
         self._sending = 0  # messages that are on their way to other hosts
         self._log = Log("mailnode.queue")
 
-    async def deliver(self, entry: Entry) -> Entry:
-        """Try everybody who waits; gives what is true then."""
+    async def deliver(self, entry: Entry, beginning: Beginning | None) -> Entry:
+        """Try everybody who waits; gives what is true then.
+
+        The `beginning` of the content is read where nobody has done so yet.
+        """
         if name := list_of(self._live, entry):
             try:
                 entry = await self._to_list(entry, name)
@@ -99,21 +100,25 @@ class QueuedDelivery:
             self._progress(before, route, outcomes)
             for before, route in zip(entry.progress, routes, strict=True)
         )
-        reached = (*entry.reached, *(one for one, error in outcomes.items() if error is None))
-        after = replace(entry, progress=progress, reached=reached)
+        after = entry
+        if outcomes or progress != entry.progress:
+            reached = (*entry.reached, *(one for one, error in outcomes.items() if error is None))
+            after = replace(entry, progress=progress, reached=reached)
         if elsewhere:
-            after = await self._send(after, elsewhere, self._remote, reached=bool(missing))
+            after = await self._send(after, beginning, elsewhere, self._remote, reached=bool(missing))
         self._tell_failures(entry, after.progress)
         return after
 
-    async def deliver_by(self, remote: Remote, domains: Collection[str], entry: Entry) -> Entry:
+    async def deliver_by(
+        self, remote: Remote, domains: Collection[str], entry: Entry, beginning: Beginning | None
+    ) -> Entry:
         """Try those who wait in these domains, by another way than usual; gives what is true then.
 
         What somebody has held meanwhile is left alone.
         """
         held = entry.envelope.release > self._runtime.now()
         numbers = [] if held else entry.waiting_for(domains)
-        after = await self._send(entry, numbers, remote) if numbers else entry
+        after = await self._send(entry, beginning, numbers, remote) if numbers else entry
         self._tell_failures(entry, after.progress)
         return after
 
@@ -185,7 +190,13 @@ class QueuedDelivery:
     # To other hosts
 
     async def _send(
-        self, entry: Entry, numbers: Sequence[int], remote: Remote, *, reached: bool = False
+        self,
+        entry: Entry,
+        beginning: Beginning | None,
+        numbers: Sequence[int],
+        remote: Remote,
+        *,
+        reached: bool = False,
     ) -> Entry:
         """Have these recipients tried at their hosts; mailboxes may have been `reached` just now.
 
@@ -193,22 +204,22 @@ class QueuedDelivery:
         """
         self._sending += 1
         try:
-            return await self._send_now(entry, numbers, remote, reached=reached)
+            if beginning is None:
+                beginning = await self._beginnings.run(entry.id, alone=self._sending == 1)
+        except OSError as error:
+            self._log.warn("queue not read", message=entry.id, reason=error.strerror)
+            return entry.with_progress(dict.fromkeys(numbers, UNREADABLE))
+        else:
+            return await self._send_now(entry, beginning, numbers, remote, reached=reached)
         finally:
             self._sending -= 1
 
     async def _send_now(
-        self, entry: Entry, numbers: Sequence[int], remote: Remote, *, reached: bool
+        self, entry: Entry, beginning: Beginning, numbers: Sequence[int], remote: Remote, *, reached: bool
     ) -> Entry:
-        lane = Lane(self._runtime.blocking)
         after = entry
-        try:
-            size, first = await self._beginnings.run(entry.id, alone=self._sending == 1)
-        except OSError as error:
-            self._log.warn("queue not read", message=entry.id, reason=error.strerror)
-            return entry.with_progress(dict.fromkeys(numbers, UNREADABLE))
         head = entry.head.encode()
-        octets, beginning = len(head) + size, head + first
+        octets = len(head) + beginning.size
 
         async def keep(found: Mapping[int, Progress], *, new: bool = False) -> None:
             nonlocal after
@@ -217,24 +228,25 @@ class QueuedDelivery:
             if not new or not after.waiting:
                 return  # what is new is not worth it, or written as soon as this returns
             try:
-                await lane.run(self._spool.save, after)
+                await self._runtime.blocking.run(self._spool.save, after)
             except OSError as error:  # it will be written when all have been tried
                 self._log.warn("queue not written", message=entry.id, reason=error.strerror)
 
-        await keep(dict(enumerate(entry.progress)), new=reached)
-        content = partial(self._content, entry, octets, beginning)
+        if reached:
+            await keep({}, new=True)
+        content = partial(self._content, entry.id, head, beginning)
         found = await remote.carry(entry, numbers, content, octets, settled=keep)
         return entry.with_progress(found)
 
-    async def _content(self, entry: Entry, octets: int, beginning: bytes) -> AsyncGenerator[bytes, None]:
+    async def _content(self, name: str, head: bytes, beginning: Beginning) -> AsyncGenerator[bytes, None]:
         """All of it; a thread is asked for what follows the beginning only."""
-        yield beginning
-        if len(beginning) >= octets:
+        yield head + beginning.octets
+        offset = len(beginning.octets)
+        if offset >= beginning.size:
             return
         lane = Lane(self._runtime.blocking)
-        body = await lane.run(self._spool.body, entry.id)
+        body = await lane.run(self._spool.body, name)
         try:
-            offset = len(beginning) - len(entry.head)
             while piece := await lane.run(body.read_at, offset, PIECE):
                 offset += len(piece)
                 yield piece

@@ -76,8 +76,8 @@ class RemoteCourier:
     ) -> Mapping[int, Progress]:
         """Try these recipients of the entry, given by their places in its envelope; how far each is then.
 
-        `content` begins to read the message, `octets` is its size. `settled` hears of the recipients of each
-        destination as soon as it is through with them.
+        `content` begins to read the message, `octets` is its size. Where there are several destinations,
+        `settled` hears of the recipients of each as soon as it is through with them.
         """
         envelope = entry.envelope
         domains = dict.fromkeys(envelope.recipients[number].address.domain_key for number in numbers)
@@ -93,11 +93,14 @@ class RemoteCourier:
                 groups.setdefault((place.key, place.login), (place, []))[1].append(number)
 
         async def one(destination: Destination, group: list[int]) -> None:
-            people = tuple(envelope.recipients[number] for number in group)
-            message = Message(replace(envelope, recipients=people), octets, content)
+            theirs = envelope
+            if len(group) < len(envelope.recipients):
+                people = tuple(envelope.recipients[number] for number in group)
+                theirs = replace(envelope, recipients=people)
+            message = Message(theirs, octets, content)
             progress = dict(zip(group, await self._send(entry, destination, message), strict=True))
             found.update(progress)
-            if settled is not None:
+            if settled is not None and len(groups) > 1:
                 await settled(progress)
 
         await _each(one(*group) for group in groups.values())

@@ -154,14 +154,21 @@ class Transaction:
     # Content
 
     async def _data(self, content: AsyncGenerator[bytes, None]) -> None:
-        """Content with its dots doubled; a CR or LF that stands alone becomes a CRLF."""
+        """Content with its dots doubled; a CR or LF that stands alone becomes a CRLF.
+
+        The end goes out with the last piece: so a small message is one packet, and one call of the kernel.
+        """
         lines, encoder = WholeLines(), Encoder()
+        held = b""
         async for piece in content:
-            await self._undisturbed()
-            await self._link.send(encoder.feed(lines.feed(piece)), Stage.CONTENT)
+            if held:
+                await self._undisturbed()
+                await self._link.send(held, Stage.CONTENT)
+            held = encoder.feed(lines.feed(piece))
         await self._undisturbed()
         self._all_sent = True
-        await self._link.send(encoder.feed(lines.finish()) + encoder.finish(), Stage.END)
+        end = b"".join((held, encoder.feed(lines.finish()), encoder.finish()))
+        await self._link.send(end, Stage.END)
         self.unfinished = False
         await self._ends()
 

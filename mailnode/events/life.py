@@ -243,7 +243,10 @@ def values_of(event: Event) -> tuple[Any, ...]:
 
 @cache
 def _getter(kind: Any) -> Callable[[Event], tuple[Any, ...]]:
-    names = names_of(kind)
+    return _getter_of(names_of(kind))
+
+
+def _getter_of(names: tuple[str, ...]) -> Callable[[Event], tuple[Any, ...]]:
     get: Callable[[Event], Any] = attrgetter(*names)
     return get if len(names) > 1 else lambda event: (get(event),)
 
@@ -260,12 +263,14 @@ def write_to(log: Log, *, without: tuple[type[Event], ...] = ()) -> Callable[[Ev
         if issubclass(kind, without):
             return
         tell = log.warn if issubclass(kind, _WARNINGS) else log.info
-        tell(kind.__name__, **{name: getattr(event, name) for name in _shown(kind)})
+        names, get = _shown(kind)
+        tell(kind.__name__, **dict(zip(names, get(event), strict=True)))
 
     return write
 
 
 @cache
-def _shown(kind: Any) -> tuple[str, ...]:
-    """The fields that have a place in a line of the log."""
-    return tuple(one.name for one in fields(kind) if "detail" not in one.metadata)
+def _shown(kind: Any) -> tuple[tuple[str, ...], Callable[[Event], tuple[Any, ...]]]:
+    """The fields that have a place in a line of the log, and what gives their values."""
+    names = tuple(one.name for one in fields(kind) if "detail" not in one.metadata)
+    return names, _getter_of(names)

@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 _LIMIT = 512
 _ITEMS = 100
 _PLAIN = re.compile(rf"[!#-<>-\[\]-~]{{1,{_LIMIT}}}")  # what is written as it is
+_QUOTED = re.compile(rf"[ !#-\[\]-~]{{0,{_LIMIT}}}")  # and, where it is not plain, between quotes
 
 
 def cut(value: object) -> object:
@@ -37,6 +38,8 @@ def escape(value: object) -> str:
         text = str(value)
     if _PLAIN.fullmatch(text):
         return text
+    if _QUOTED.fullmatch(text):
+        return f'"{text}"'
     cut = text[:_LIMIT]
     plain = cut.encode("unicode_escape").decode("ascii")
     if len(text) > _LIMIT:

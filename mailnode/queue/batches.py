@@ -1,7 +1,7 @@
 """What is done with the files of many messages of the queue is done together: one job for several.
 
-Who asks in the same turn of the reactor shares a job: its thread needs the interpreter only once, and where
-messages are removed one fsync of the folder is enough for all.
+Who asks in the same turn of the reactor, or within a few milliseconds, shares a job: its thread needs the
+interpreter only once, and where messages are removed one fsync of the folder is enough for all.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,31 +15,36 @@ from mailnode.runtime import Runtime
 
 T = TypeVar("T")
 
-TOGETHER = 20  # messages in a job: what follows of them is one turn of the reactor
+TOGETHER = 10  # messages in a job: it takes less than a millisecond, and what follows is one turn
 
 
 class Batches(Generic[T]):
     """One kind of work, done by name; used on the reactor thread.
 
-    `work` runs in a thread, and gives for each name what comes of it, or the exception that it ends in.
+    `work` runs in a thread, and gives for each name what comes of it, or the exception that it ends in. Who
+    is not alone waits so many `seconds` for others, or for the end of this turn of the reactor.
     """
 
-    def __init__(self, runtime: Runtime, work: Callable[[Sequence[str]], Sequence[T | Exception]]) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        work: Callable[[Sequence[str]], Sequence[T | Exception]],
+        *,
+        seconds: float = 0.0,
+    ) -> None:
         self._runtime = runtime
         self._work = work
+        self._seconds = seconds
         self._waiting: dict[str, Deferred[T]] = {}
 
     def run(self, name: str, *, alone: bool) -> "Deferred[T]":
-        """Do it for a message; nobody else may be about to do it for the same one.
-
-        Who is not alone waits for the end of this turn of the reactor, in which others may ask too.
-        """
+        """Do it for a message; nobody else may be about to do it for the same one."""
         planned = bool(self._waiting)
         done = self._waiting[name] = Deferred()
         if alone:
             self._begin()
         elif not planned:
-            self._runtime.clock.callLater(0, self._begin)
+            self._runtime.clock.callLater(self._seconds, self._begin)
         return done
 
     def _begin(self) -> None:

@@ -1,7 +1,8 @@
 """A message in the queue, as a value and as the text of its envelope file.
 
-The text is JSON that a person can read. Every field of the envelope goes into it by its name, so that a new
-one needs no code here; a file without it is read with the default. Times are seconds since the epoch.
+The text is JSON that a person can read, with a field on each line. Every field of the envelope goes into it
+by its name, so that a new one needs no code here. One that has its default is left out, and read as that: a
+default is part of the format. Times are seconds since the epoch.
 """
 
 import contextlib
@@ -187,7 +188,7 @@ def _asked(recipient: Recipient) -> Notify:
 def encode(entry: Entry) -> bytes:
     """The octets of the envelope file."""
     content = {"version": VERSION, **_converter.unstructure(entry)}
-    return json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n"
+    return _written(content).encode() + b"\n"
 
 
 def decode(data: bytes) -> Entry:
@@ -271,7 +272,10 @@ def _text(value: Any, _: object) -> str:
     return value
 
 
-_converter = cattrs.Converter(detailed_validation=False)
+# With an indentation the encoder would be the one in Python; made once, as that costs as much as a text.
+_written = json.JSONEncoder(ensure_ascii=False, separators=(",\n ", ": ")).encode
+
+_converter = cattrs.Converter(detailed_validation=False, omit_if_default=True)
 _converter.register_structure_hook(Address, _address)
 _converter.register_unstructure_hook(Address, str)
 _converter.register_structure_hook(Notify, _notify)

@@ -27,10 +27,11 @@ from mailnode.events.life import Bus, Dropped, Ended, Postponed
 from mailnode.events.log import Log
 from mailnode.net.blocking import Lane
 from mailnode.queue.admission import Admission
+from mailnode.queue.batches import TOGETHER as IN_A_JOB
 from mailnode.queue.batches import Batches
 from mailnode.queue.changes import Change, release
 from mailnode.queue.entry import Approval, Delay, Entry, Proof
-from mailnode.queue.spool import Found, Spool, Unreadable
+from mailnode.queue.spool import Beginning, Found, Spool, Unreadable
 from mailnode.queue.state import QueueState, state
 from mailnode.runtime import Runtime
 
@@ -43,11 +44,12 @@ LIFETIME = 5 * DAY  # RFC 5321 section 4.5.4.1: at least 4 to 5 days
 JITTER = 0.1  # of a wait, more or less: so that what failed together is not tried together for ever
 LONGEST_SLEEP = 1 * HOUR
 TOGETHER = 500  # messages that are worked at together: most of them wait for their turn at other hosts
+GATHERED = 0.005  # seconds in which those that are done, or follow when nearly all places are taken, gather
 SLICE = 500  # messages that are looked at in one job of a thread, when the server starts
 
 TOO_OLD = ("4.4.7", "It could not be delivered in five days")
 
-Deliver = Callable[[Entry], Awaitable[Entry]]
+Deliver = Callable[[Entry, Beginning | None], Awaitable[Entry]]
 Report = Callable[[Entry], Awaitable[bool]]
 
 
@@ -86,9 +88,10 @@ class Runner:
     """One for the process; used on the reactor thread.
 
     `deliver` gives the entry back with what has become of its recipients; what it raises is a failure of ours
-    and changes nothing. `report` tells the sender what is owed, and gives False where nothing proves who that
-    is: then the message is kept for a while. It raises OSError or NotNow to be asked again. `delay`
-    gives the seconds after which the sender is told that a message is late, 0 for never.
+    and changes nothing. It is told how the content begins, where that was read with the entry. `report` tells
+    the sender what is owed, and gives False where nothing proves who that is: then the message is kept for a
+    while. It raises OSError or NotNow to be asked again. `delay` gives the seconds after which the sender is
+    told that a message is late, 0 for never.
     """
 
     def __init__(
@@ -105,8 +108,8 @@ class Runner:
         self._delay = delay
         self._runtime = runtime
         self._spool = spool
-        self._reads = Batches(runtime, spool.read_all)
-        self._removals = Batches(runtime, spool.remove_all)
+        self._reads = Batches(runtime, spool.open_all)
+        self._removals = Batches(runtime, spool.remove_all, seconds=GATHERED)
         self._deliver = deliver
         self._report = report
         self._bus = bus
@@ -288,13 +291,20 @@ class Runner:
 
     def _plan(self) -> None:
         """Be woken when the next one is due, and there is somebody free to work at it."""
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._started and (self._order or self._ready) and len(self._running) < TOGETHER:
-            first = 0.0 if self._ready else self._order[0][0]
-            seconds = min(max(first - self._runtime.now(), 0.0), LONGEST_SLEEP)
-            self._timer = self._runtime.clock.callLater(seconds, self._wake)
+        timer = self._timer
+        if not self._started or not (self._order or self._ready) or len(self._running) >= TOGETHER:
+            if timer is not None:
+                timer.cancel()
+                self._timer = None
+            return
+        first = 0.0 if self._ready else self._order[0][0]
+        least = GATHERED if len(self._running) > TOGETHER - IN_A_JOB else 0.0
+        seconds = min(max(first - self._runtime.now(), least), LONGEST_SLEEP)
+        if timer is not None:
+            if timer.getTime() <= self._runtime.clock.seconds() + seconds:
+                return  # to wake too early costs less than another timer
+            timer.cancel()
+        self._timer = self._runtime.clock.callLater(seconds, self._wake)
 
     def _wake(self) -> None:
         self._timer = None
@@ -327,10 +337,11 @@ class Runner:
     # One try
 
     async def _run(self, name: str, deliver: Deliver, *, called: bool) -> None:
+        beginning = None
         try:
             entry = self._fresh.pop(name, None) or self._unsaved.pop(name, None)
             if entry is None:
-                entry = await self._reads.run(name, alone=len(self._running) == 1)
+                entry, beginning = await self._reads.run(name, alone=len(self._running) == 1)
         except FileNotFoundError:
             return
         except Unreadable as why:
@@ -345,7 +356,7 @@ class Runner:
         ):  # somebody is in a hurry, or the clock is back
             self._wait(name, max(entry.due, entry.envelope.release), entry.envelope.priority)
             return
-        after = await self._tried(entry, deliver)
+        after = await self._tried(entry, beginning, deliver)
         try:
             await self._settle(after, called=called)
         except NotNow:
@@ -359,12 +370,12 @@ class Runner:
         except OSError as error:
             self._disk_failed(name, error)
 
-    async def _tried(self, entry: Entry, deliver: Deliver) -> Entry:
+    async def _tried(self, entry: Entry, beginning: Beginning | None, deliver: Deliver) -> Entry:
         """What is true after a try."""
         after = entry
         if entry.waiting:
             try:
-                after = await deliver(entry)
+                after = await deliver(entry, beginning)
             except Exception:
                 self._log.bug("delivery failed", Failure())
         if after.waiting and self._runtime.now() > gives_up(after):

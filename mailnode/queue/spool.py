@@ -27,7 +27,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from mailnode.fs import FileSystem, NewFile, ReadFile
 from mailnode.queue.entry import Entry, decode, encode, glance
@@ -37,6 +37,7 @@ T = TypeVar("T")
 BODY = ".body"
 ENVELOPE = ".envelope"
 ASIDE = "aside"
+BEGINNING = 32768  # octets of a content that are read together with its size: all of it, mostly
 LARGEST_ENVELOPE = 33_554_432  # octets; thirty thousand recipients with long replies need less
 
 _ID = re.compile(r"[0-9A-Za-z]{1,64}")
@@ -45,6 +46,13 @@ _OURS = re.compile(r"([0-9A-Za-z]{1,64})(\.body|\.envelope)(\.new\.[0-9]+)?")
 
 class Unreadable(Exception):
     """An envelope file that is not whole, or not ours; the text says why."""
+
+
+class Beginning(NamedTuple):
+    """Of a content: how many octets it has, and the first of them."""
+
+    size: int
+    octets: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,18 +167,26 @@ class Spool:
         self._check_owner(entry.id, name)
         return entry
 
-    def read_all(self, names: Sequence[str]) -> list[Entry | Exception]:
-        """The same for several; for each its entry, or what read() raises."""
-        return [_outcome(self.read, name) for name in names]
+    def beginning(self, name: str) -> Beginning:
+        """How a content begins. Raises OSError."""
+        with self.body(name) as body:
+            return Beginning(body.stat().st_size, body.read_at(0, BEGINNING))
 
-    def beginnings(self, names: Sequence[str], octets: int) -> list[tuple[int, bytes] | Exception]:
-        """The size of the content of each, and its first octets; or the OSError that says why not."""
+    def open(self, name: str) -> tuple[Entry, Beginning | None]:
+        """An entry, and how its content begins; None where that cannot be read. Raises as read() does."""
+        entry = self.read(name)
+        try:
+            return entry, self.beginning(name)
+        except OSError:
+            return entry, None
 
-        def beginning(name: str) -> tuple[int, bytes]:
-            with self.body(name) as body:
-                return body.stat().st_size, body.read_at(0, octets)
+    def open_all(self, names: Sequence[str]) -> list[tuple[Entry, Beginning | None] | Exception]:
+        """The same for several; for each what open() gives or raises."""
+        return [_outcome(self.open, name) for name in names]
 
-        return [_outcome(beginning, name) for name in names]
+    def beginnings(self, names: Sequence[str]) -> list[Beginning | Exception]:
+        """How the content of each begins; or the OSError that says why nobody knows."""
+        return [_outcome(self.beginning, name) for name in names]
 
     def _understood(self, parse: Callable[[bytes], T], name: str) -> T:
         data = self._files.read(self._path(name, ENVELOPE), limit=LARGEST_ENVELOPE)

@@ -63,6 +63,8 @@ class ReplyReader:
         found = _LINE.fullmatch(line)
         if not found:
             raise BadReply("no reply code")
+        if not self._code and found[2] != b"-" and len(line) <= REPLY_OCTETS:  # one line: nearly all
+            return _reply(int(found[1]), [shown(found[3] or b"")])
         if self._code not in (b"", found[1]):
             raise BadReply("the code changes within a reply")
         self._code = found[1]

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from mailnode.delivery.client import NotConnected, connect
 from mailnode.delivery.fitting import Message
+from mailnode.delivery.link import StreamLink
 from mailnode.delivery.opening import Manner
 from mailnode.delivery.outcome import Outcome, Result, Stage
 from mailnode.delivery.transaction import CHUNK, GROUP
@@ -270,6 +271,32 @@ class Sessions(ClientTestCase):
         world.pass_time(2)
         self.assertEqual(world.server.lines[-1], b"QUIT")
         self.assertFalse(client.usable)
+
+    def test_packets(self) -> None:
+        """With PIPELINING a small message is two writes: its envelope, and its content with the end."""
+        world = self.world(FakeServer())
+        client = self.connected(world)
+        sent: list[tuple[Stage, bytes]] = []
+        send = StreamLink.send
+
+        async def noted(link: StreamLink, data: bytes, stage: Stage) -> None:
+            sent.append((stage, data))
+            await send(link, data, stage)
+
+        self.patch(StreamLink, "send", noted)
+        self.deliver(world, client, letter(cut=65536))
+        self.assertEqual([stage for stage, _ in sent], [Stage.MAIL, Stage.END])
+        self.assertTrue(sent[0][1].endswith(b"DATA\r\n") and sent[1][1].endswith(b"\r\n.\r\n"))
+
+    def test_one_timer(self) -> None:
+        """However many messages go over it, a session that rests has one timer."""
+        world = self.world(FakeServer())
+        client = self.connected(world)
+        before = world.clock.getDelayedCalls()
+        for _ in range(3):
+            self.deliver(world, client, letter())
+        self.assertEqual([one for one in world.clock.getDelayedCalls() if one not in before], [])
+        self.successResultOf(world.run(client.close()))
 
     def test_quit(self) -> None:
         """O4: a peer that does not answer QUIT is cut off after 5 seconds."""

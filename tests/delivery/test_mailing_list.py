@@ -340,7 +340,9 @@ class Moderated(ListTestCase):
             world.send(b"LHLO x\r\n")
             paths = f"RCPT TO:<{approve}>\r\nRCPT TO:<anna@a.example>\r\n"
             world.send(f"MAIL FROM:<m@third.example>\r\n{paths}DATA\r\n".encode())
-            self.assertEqual([one[:3] for one in world.send(TEXT)], wanted)
+            world.feed(TEXT)
+            self.clock.advance(0)  # the turn of the reactor ends
+            self.assertEqual([one[:3] for one in world.replies()], wanted)
             world.lose()
             self.clock.advance(1)
             self.assertEqual(len(self.inbox(BOB)), 1)

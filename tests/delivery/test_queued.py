@@ -239,6 +239,19 @@ class Queued(QueueTestCase):
         self.clock.advance(0)
         self.assertEqual(known, [(str(ANNA),)])
 
+    def test_read_once(self) -> None:
+        """The beginning of a content comes with the entry; more of it is read when it is asked for."""
+        text = b"0123456789abcdef\r\n" * 10_000
+        self.remote.says = {"elsewhere.example": Progress(Fate.RELAYED)}
+        for body in (BODY, text):
+            self.accept(ELSEWHERE, due=NOW + 60, content=HEAD + body)
+        self.runner.stop()
+        self.runner = self.another_runner()
+        with patch.object(type(self.spool), "beginnings", side_effect=AssertionError):
+            self.clock.advance(60)
+        contents = sorted(content for _, _, content in self.remote.carried)
+        self.assertEqual(contents, sorted([HEAD + BODY, HEAD + text]))
+
     def test_elsewhere_without_body(self) -> None:
         """A message that cannot be read waits, and no other host hears of it."""
         entry = self.accept(ELSEWHERE)

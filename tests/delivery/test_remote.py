@@ -197,6 +197,15 @@ class Carrying(SynchronousTestCase):
         self.assertEqual(self.connected.messages[0][1].octets, 17)
         self.assertEqual(sorted(map(sorted, self.settled)), [[0, 2], [1]])
 
+    def test_one_destination(self) -> None:
+        """Nothing is settled before the end where the end is next; the envelope goes as it is."""
+        entry = self.entry(A, C)
+        self.assertEqual(set(self.fates(entry)), {0, 1})
+        self.assertIs(self.connected.messages[0][1].envelope, entry.envelope)
+        self.fates(entry, 1)
+        self.assertEqual(self.connected.messages[1][1].envelope.recipients, (C,))
+        self.assertEqual(self.settled, [])
+
     def test_one_relay(self) -> None:
         """Domains that lead to the same host share a transaction."""
         self.known.places = {"one.example": "relay:25", "two.example": "relay:25"}

@@ -109,7 +109,11 @@ class QueueTestCase(SynchronousTestCase):
         self.queued = QueuedDelivery(
             self.live, self.runtime, self.courier, self.spool, self.bus, self.remote, self.moderation
         )
-        self.runner = Runner(
+        self.runner = self.another_runner()
+
+    def another_runner(self) -> Runner:
+        """One that has begun with what is on the disk."""
+        runner = Runner(
             self.runtime,
             self.spool,
             deliver=self.queued.deliver,
@@ -117,8 +121,9 @@ class QueueTestCase(SynchronousTestCase):
             bus=self.bus,
             log=Log("test"),
         )
-        self.successResultOf(self.runner.start())
-        self.addCleanup(self.runner.stop)
+        self.successResultOf(runner.start())
+        self.addCleanup(runner.stop)
+        return runner
 
     def begin(self, entry: Entry, head: bytes) -> Admission:
         """A report goes into the queue, where it is left for a day."""

@@ -1,11 +1,15 @@
 """Log lines, the event bus and the change feed."""
 
+import re
+from unittest.mock import patch
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailnode.events import log
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.life import AllowanceUsedUp, Bus, Expunged, write_to
 from mailnode.events.log import Log, escape
@@ -42,6 +46,14 @@ class EscapeTests(SynchronousTestCase):
         self.assertTrue(written.isascii() and written.isprintable() and written)
         if any(mark in written for mark in ' "='):
             self.assertEqual((written[0], written[-1], written.count('"')), ('"', '"', 2))
+
+    @given(st.text(st.characters(max_codepoint=0x7F)))
+    @settings(deadline=None)
+    def test_short_way(self, value: str) -> None:
+        """What can be seen to need quotes only is written as by the long way."""
+        written = escape(value)
+        with patch.object(log, "_QUOTED", re.compile("(?!)")):
+            self.assertEqual(escape(value), written)
 
 
 class LogTests(SynchronousTestCase):

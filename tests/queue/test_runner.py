@@ -25,6 +25,7 @@ from mailnode.queue.changes import CHANGES
 from mailnode.queue.entry import Delay, Entry, Fate, Progress, Proof, new_entry
 from mailnode.queue.runner import (
     DAY,
+    GATHERED,
     HOUR,
     JITTER,
     LIFETIME,
@@ -34,7 +35,7 @@ from mailnode.queue.runner import (
     Busy,
     Runner,
 )
-from mailnode.queue.spool import Spool
+from mailnode.queue.spool import Beginning, Spool
 from mailnode.queue.state import QueueState
 from mailnode.runtime import Runtime
 from mailnode.wire.address import Address
@@ -113,7 +114,7 @@ class Running(SynchronousTestCase):
         self.runners.append(runner)
         return runner
 
-    async def deliver(self, entry: Entry) -> Entry:
+    async def deliver(self, entry: Entry, _beginning: Beginning | None) -> Entry:
         """Note the time, and do what the test wants."""
         self.tried.append((self.clock.seconds(), entry))
         answer = self.answer(entry)
@@ -409,7 +410,7 @@ class Running(SynchronousTestCase):
         self.assertEqual([entry.id for _, entry in self.tried], ["A1"])
 
     def test_done_together(self) -> None:
-        """Those that are done in one turn leave the spool with one fsync; the last waits for nobody."""
+        """Those that are done within moments share a job and an fsync; the last waits for nobody."""
         waiting: list[Deferred[Entry]] = []
         self.answer = lambda _: waiting.append(Deferred()) or waiting[-1]
         entries = [self.accept(f"A{number}", due=NOW) for number in range(TOGETHER + 3)]
@@ -419,7 +420,7 @@ class Running(SynchronousTestCase):
             for answer, entry in zip(waiting[1:], done[1:], strict=True):
                 answer.callback(entry)
             self.assertEqual((synced.call_count, len(self.spool.names())), (0, len(entries)))
-            self.clock.advance(0)
+            self.clock.advance(GATHERED)
             self.assertEqual((synced.call_count, self.spool.names()), (2, ["A0"]))
             waiting[0].callback(done[0])
             self.assertEqual((synced.call_count, os.listdir(self.path)), (3, []))
@@ -438,13 +439,13 @@ class Running(SynchronousTestCase):
             return waiting[-1][1]
 
         self.answer = wait
-        read_all = Spool.read_all
+        open_all = Spool.open_all
 
-        def counted(spool: Spool, names: Sequence[str]) -> list[Entry | Exception]:
+        def counted(spool: Spool, names: Sequence[str]) -> Any:
             asked.append(len(names))
-            return read_all(spool, names)
+            return open_all(spool, names)
 
-        self.patch(Spool, "read_all", counted)
+        self.patch(Spool, "open_all", counted)
         self.runner.stop()
         self.runner = self.begin()
         for number in range(TOGETHER + 3):
@@ -457,7 +458,7 @@ class Running(SynchronousTestCase):
         self.assertEqual({entry.id for entry, _ in waiting}, everybody - {"A1"})
         for entry, answer in waiting:
             answer.callback(self.everybody(entry, DONE))
-        self.clock.advance(0)
+        self.clock.advance(GATHERED)
         self.assertEqual(self.spool.names(), [])
 
     def test_together(self) -> None:
@@ -476,8 +477,28 @@ class Running(SynchronousTestCase):
         self.assertEqual(len(waiting), 20)
         for entry, answer in waiting:
             answer.callback(self.everybody(entry, DONE))
-            self.clock.advance(0)
+            self.clock.advance(GATHERED)
         self.assertEqual((len(waiting), os.listdir(self.path)), (23, []))
+
+    def test_places_that_become_free(self) -> None:
+        """Where nearly all places are taken, those that follow gather for a moment, to be read together."""
+        waiting: list[Deferred[Entry]] = []
+        self.answer = lambda _: waiting.append(Deferred()) or waiting[-1]
+        self.patch(queue_runner, "TOGETHER", TOGETHER + 1)
+        entries = [self.accept(f"A{number:02}", due=NOW) for number in range(TOGETHER + 3)]
+        self.clock.advance(0)
+        self.assertEqual(len(waiting), TOGETHER + 1)
+        for number in range(2):
+            waiting[number].callback(self.everybody(entries[number], DONE))
+        self.clock.advance(GATHERED)  # they are removed, and leave their places
+        self.clock.advance(0)
+        self.assertEqual(len(waiting), TOGETHER + 1)
+        self.clock.advance(GATHERED)
+        self.assertEqual(len(waiting), TOGETHER + 3)
+        for answer, entry in zip(waiting[2:], entries[2:], strict=True):
+            answer.callback(self.everybody(entry, DONE))
+        self.clock.advance(GATHERED)
+        self.assertEqual(os.listdir(self.path), [])
 
     def test_retry(self) -> None:
         """What waits is tried at once, and what is held waits on; the disk hears nothing of it."""
@@ -530,7 +551,7 @@ class Running(SynchronousTestCase):
             self.clock.advance(60)
             if restarted:
                 self.runner = self.begin()
-            self.clock.pump([0] * 10)
+            self.clock.pump([GATHERED] * 10)
             self.assertEqual("".join(entry.id for _, entry in self.tried), "CBEAD")
 
     def test_stop(self) -> None:

@@ -110,6 +110,21 @@ class Spools(SynchronousTestCase):
         self.assertIsInstance(error, OSError)
         self.assertEqual(os.listdir(self.path), ["B2.body"])
 
+    def test_opened(self) -> None:
+        """An entry comes with the beginning of its content, or without; none spoils another."""
+        for name in ("A1", "B2", "C3"):
+            self.accepted(name)
+        whole = self.files.read(os.path.join(self.path, "A1.body"))
+        os.unlink(os.path.join(self.path, "B2.body"))
+        os.unlink(os.path.join(self.path, "C3.envelope"))
+        with patch.object(spool, "BEGINNING", 4):
+            first, second, third = self.spool.open_all(["A1", "B2", "C3"])
+            [alone] = self.spool.beginnings(["A1"])
+        self.assertEqual(first, (self.spool.read("A1"), (len(whole), whole[:4])))
+        self.assertEqual(second, (self.spool.read("B2"), None))
+        self.assertIsInstance(third, FileNotFoundError)
+        self.assertEqual(alone, (len(whole), whole[:4]))
+
     def test_nothing_there(self) -> None:
         """Without a folder there is nothing in it, and looking makes none."""
         self.assertEqual(self.spool.names(), [])

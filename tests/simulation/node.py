@@ -39,7 +39,7 @@ from mailnode.queue.admission import Admission
 from mailnode.queue.changes import Change
 from mailnode.queue.entry import Entry
 from mailnode.queue.runner import Runner
-from mailnode.queue.spool import Spool
+from mailnode.queue.spool import Beginning, Spool
 from mailnode.runtime import Runtime
 from mailnode.service_listeners import make_gates, session_factories
 from mailnode.service_stopping import PATIENCE
@@ -199,10 +199,10 @@ class Life:
     async def _change(self, name: str, change: Change) -> None:
         await self.queue.change(name, change)
 
-    async def deliver(self, entry: Entry) -> Entry:
+    async def deliver(self, entry: Entry, beginning: Beginning | None) -> Entry:
         """What the queue's runner calls for each try."""
         self.trying[entry.id] = None
-        return await self.queued.deliver(entry)
+        return await self.queued.deliver(entry, beginning)
 
     async def report(self, entry: Entry) -> bool:
         """What the queue's runner calls to tell a sender."""

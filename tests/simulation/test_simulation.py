@@ -11,6 +11,7 @@ from mailnode.delivery.destination import Destination
 from mailnode.delivery.fitting import Message
 from mailnode.delivery.outcome import Outcome
 from mailnode.queue.entry import Entry
+from mailnode.queue.spool import Beginning
 from mailnode.wire.smtp import Reply
 from tests.simulation.files import Files
 from tests.simulation.node import Life
@@ -107,8 +108,8 @@ class Credulous(Life):
 class Repeating(Life):
     """It forgets who has got a message already when somebody else has not."""
 
-    async def deliver(self, entry: Entry) -> Entry:
-        after = await super().deliver(entry)
+    async def deliver(self, entry: Entry, beginning: Beginning | None) -> Entry:
+        after = await super().deliver(entry, beginning)
         return replace(after, progress=entry.progress, reached=entry.reached) if after.waiting else after
 
 

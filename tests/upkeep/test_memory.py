@@ -6,7 +6,7 @@ from typing import Any
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailnode.upkeep.memory import EVERY, FULL, LITTLE, ShortCollections
+from mailnode.upkeep.memory import EVERY, FULL, LITTLE, THRESHOLDS, ShortCollections
 
 
 class FakeCollector:
@@ -16,9 +16,16 @@ class FakeCollector:
         self.callbacks: list[Callable[[str, dict[str, int]], Any]] = []
         self.done: list[str] = []
         self.aside = 1_000_000  # objects
+        self.thresholds = (700, 10, 10)
 
     def freeze(self) -> None:
         self.done.append("freeze")
+
+    def get_threshold(self) -> tuple[int, int, int]:
+        return self.thresholds
+
+    def set_threshold(self, young: int, middle: int, old: int, /) -> None:
+        self.thresholds = (young, middle, old)
 
     def unfreeze(self) -> None:
         self.done.append("unfreeze")
@@ -47,7 +54,12 @@ class ShortCollectionsTests(SynchronousTestCase):
         self.short.stop()
         self.assertEqual(self.collector.callbacks, [])
         self.assertEqual(self.collector.done[-1], "unfreeze")
+        self.assertEqual(self.collector.thresholds, (700, 10, 10))
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_young(self) -> None:
+        """They are looked at less often than Python does it."""
+        self.assertEqual(self.collector.thresholds, THRESHOLDS)
 
     def test_survivors_are_set_aside(self) -> None:
         """After a full collection, and after no other."""
