@@ -166,6 +166,20 @@ class Synchronised:
             deleted=deleted,
         )
 
+    def first_unseen(self) -> int | None:
+        r"""The lowest UID of a message without \Seen, as of the last sync."""
+        return self._messages.first_unseen()
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether status() tells what was counted before, however many messages there are."""
+        return self._messages.is_counted
+
+    @property
+    def knows_first_unseen(self) -> bool:
+        """The same of first_unseen()."""
+        return self._messages.knows_first_unseen
+
     # Looking at the disk
 
     def sync(self) -> None:
@@ -404,7 +418,7 @@ class Synchronised:
                 noted = 0
                 fresh.append(message)
             if flags != message.flags:
-                message.flags = flags
+                self._messages.flag(message, flags)
                 logged.append((noted, message))
         modseq = self._tick() if any(not noted for noted, _ in logged) else 0
         for noted, message in sorted(logged, key=lambda one: (one[0] or modseq, one[1].uid)):
