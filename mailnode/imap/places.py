@@ -30,7 +30,7 @@ _DOT = ":"  # for a dot of an address, where it would separate levels
 class Place:
     """Where a mailbox is, or might be. `reader` is the address of who looks, "" for the owner.
 
-    The methods run in the lane of the account.
+    The methods run in the lane of the account, but at_hand().
     """
 
     account: MailAccount
@@ -46,6 +46,16 @@ class Place:
         """The mailbox, for who has the needed rights. Raises NoSuchMailbox, NoRight."""
         store = self.account.store
         return store.sharing.open(self.name, self.reader, needed) if self.reader else store.mailbox(self.name)
+
+    def at_hand(self) -> Mailbox | None:
+        """The owner's mailbox, where it is open, and nothing runs that could change it, or has changed it.
+
+        Asked on the reactor's thread; what is read of it in the same turn is true. None where a look in the
+        lane has to tell.
+        """
+        if self.reader or not self.account.lane.is_idle:
+            return None
+        return self.account.store.at_hand(self.name)
 
     def check(self, needed: str = "", *, any_of: str = "") -> None:
         """Raise NoSuchMailbox or NoRight for who lacks rights; the owner has them all, there or not."""

@@ -26,7 +26,7 @@ from mailnode.store.acl import may_set
 from mailnode.store.errors import NoSuchMailbox, NoSuchMessage
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.messages import Message, Several, without
-from mailnode.store.values import SEEN, SYSTEM_FLAGS
+from mailnode.store.values import SYSTEM_FLAGS
 from mailnode.wire.imap.sequence import Positions, SequenceSet, encode_in_parts, joined, runs
 
 _RECENT = frozenset(("\\Recent",))
@@ -67,15 +67,17 @@ def _nobody(view: "Selected", items: Sequence[Any], positions: range) -> Iterato
 
 
 class Selected:
-    """A view; `recent` are the UIDs that are \\Recent in this session.
+    """A view of a mailbox as it is in memory; `recent` are the UIDs that are \\Recent in this session.
 
     `enabled` are the extensions that the client has asked for; there may be more of them later.
     """
 
-    def __init__(self, place: Place, *, read_only: bool, enabled: AbstractSet[str] = frozenset()) -> None:
+    def __init__(
+        self, place: Place, mailbox: Mailbox, *, read_only: bool, enabled: AbstractSet[str] = frozenset()
+    ) -> None:
         self.enabled = enabled
         self.place = place
-        self.mailbox: Mailbox = place.mailbox()
+        self.mailbox = mailbox
         self.read_only = read_only
         self.language = DEFAULT  # of what is said to people
         self.utf8 = False  # whether the client takes UTF-8 in headers
@@ -86,7 +88,6 @@ class Selected:
         self.newly_seen = False  # whether that has changed flags of which nobody else has heard
         self.contexts: dict[bytes, Follower] = {}  # by the tags of the searches (RFC 5267)
         self.saved = NONE  # the result of the last SEARCH that was to be saved (RFC 5182)
-        self._claim_recent()
         self.uids: array[int] = self.mailbox.uids
         self._compared = self.mailbox.uids
         self._newest = self.uids[-1] if self.uids else 0
@@ -97,6 +98,15 @@ class Selected:
         self._rights = self.mailbox.rights
         self._key_resets = self.mailbox.key_resets
         self._reported: dict[int, int] = {}  # UID -> modseq of flags the client knows already
+
+    @classmethod
+    def opened(cls, place: Place, *, read_only: bool, enabled: AbstractSet[str] = frozenset()) -> "Selected":
+        """A view of a mailbox as it is now, with what is \\Recent claimed. Raises NoSuchMailbox, NoRight."""
+        mailbox = place.mailbox()
+        recent = set(mailbox.recent) if read_only else mailbox.claim_recent()
+        view = cls(place, mailbox, read_only=read_only, enabled=enabled)
+        view.recent.update(recent)
+        return view
 
     def follow(self, place: Place) -> None:
         """The mailbox is there now, by a RENAME."""
@@ -118,9 +128,10 @@ class Selected:
         yield self._flags_line()
         yield self._counts()
         if not self._rev2 and not uidonly.is_on(self.enabled):
-            unseen = next((n for n, uid in enumerate(self.uids, 1) if not self._seen(uid)), None)
-            if unseen is not None:
-                yield ok("The first unseen message", b"UNSEEN %d" % unseen).encode(b"*", self.language)
+            unseen = self.mailbox.first_unseen()
+            number = 0 if unseen is None else bisect_left(self.uids, unseen) + 1
+            if 0 < number <= len(self.uids):
+                yield ok("The first unseen message", b"UNSEEN %d" % number).encode(b"*", self.language)
         yield self._permanent_flags()
         lasting = self.mailbox.mailbox_id.encode("ascii")
         yield ok("The mailbox's lasting name", b"MAILBOXID (%b)" % lasting).encode(b"*", self.language)
@@ -137,10 +148,6 @@ class Selected:
     def told(self, text: str = "All is told up to here") -> Reply:
         """OK with HIGHESTMODSEQ: up to there the client knows everything (RFC 7162 section 3.1.2.1)."""
         return ok(text, b"HIGHESTMODSEQ %d" % self._in_step)
-
-    def _seen(self, uid: int) -> bool:
-        message = self.mailbox.get(uid)
-        return message is None or SEEN in message.flags
 
     def _flags_line(self) -> bytes:
         return b"* FLAGS %s\r\n" % flag_list(frozenset((*SYSTEM_FLAGS, *self._keywords)))

@@ -374,9 +374,13 @@ class Session:
         yield from chunks
         try:
             yield from self._updates(expunge=self.may_expunge, unasked=False, looked=mailbox.looked)
-            self._told = True
+            self.told()
         except OSError:
             pass  # flush() will meet it again
+
+    def told(self) -> None:
+        """The command has told all that there is in the selected mailbox, so that flush() need not look."""
+        self._told = True
 
     async def reply(self, reply: Reply) -> None:
         """The tagged end of the command, and alerts before it."""

@@ -8,6 +8,7 @@ from typing import Literal
 
 from mailnode.message.header import VALUE, extent, field_lines
 from mailnode.message.mime import Part
+from mailnode.wire.octets import occurrences
 
 _FEW = 32  # names of fields that are looked for by a pattern, and octets for each: patterns are kept
 _FEW_OCTETS = 128
@@ -100,7 +101,7 @@ def fields_of_headers(headers: Sequence[bytes], fields: Sequence[bytes]) -> list
     count = len(headers)
     text = b"\n%b\0" % b"\0\n".join(headers)
     found = b"".join(_fields_between(tuple(fields)).findall(text)) if _are_few(fields) else b""
-    if not text.count(b"\0") == found.count(b"\n\0") == count:
+    if not occurrences(text, b"\0") == found.count(b"\n\0") == count:
         return [header_fields(one, fields, negate=False) if one.isascii() else None for one in headers]
     pieces = found[1:-1].split(b"\0\n")
     if text.isascii():

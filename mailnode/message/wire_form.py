@@ -4,6 +4,8 @@ On disk lines end in LF; on the wire they end in CRLF. The wire form R(F) puts a
 no CR directly before it, and changes nothing else. A message stored verbatim goes out as it lies.
 """
 
+from mailnode.wire.octets import occurrences
+
 _STEP = 1 << 18
 
 
@@ -47,7 +49,7 @@ def count_lines(data: bytes, start: int, end: int) -> tuple[int, int]:
         piece = data[offset : min(stop + 1, end)]
         if b"\r" in piece:  # which is found out sooner, and seldom so
             with_cr += piece.count(b"\r\n")
-        lines += piece.count(b"\n") - (len(piece) > stop - offset and piece[-1:] == b"\n")
+        lines += occurrences(piece, b"\n") - (len(piece) > stop - offset and piece[-1:] == b"\n")
     return lines, lines - with_cr
 
 

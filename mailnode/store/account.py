@@ -189,12 +189,20 @@ class Account:
         known = self._open.get(name)
         if known is not None:
             with contextlib.suppress(NoSuchMailbox):  # another folder may have that name by now
-                known.sync()
+                known.refresh()
                 return self._keep(known)
             self._drop(name)
         opened = self._kind(self._context, name, self._existing(name))
         opened.sync()
         return self._keep(opened)
+
+    def at_hand(self, name: Name) -> Mailbox | None:
+        """A mailbox that is open, and certainly is what it was at the last look; None for any other.
+
+        It touches no disk, and may be asked on the reactor's thread too, while nothing runs in the lane.
+        """
+        known = self._open.get(naming.normal(name))
+        return known if known is not None and known.is_still else None
 
     def _keep(self, mailbox: Mailbox) -> Mailbox:
         self._open[mailbox.name] = mailbox

@@ -16,6 +16,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, get_args, overload
 
+from mailnode.wire.octets import occurrences
+
 Text = Literal["bodystructure", "envelope", "fields", "preview", "body"]  # the shortest first
 
 TEXTS: Final[tuple[Text, ...]] = get_args(Text)
@@ -109,7 +111,7 @@ def chosen(rows: Sequence[tuple[Any, ...]], wanted: Names) -> Sequence[bytes] | 
     make no sense.
     """
     for row in rows:  # each for itself: nobody's text may count for the next block
-        if set(map(type, row)) != {bytes} or (row[2].count(_NUL) + 1) * OCTETS != len(row[0]):
+        if set(map(type, row)) != {bytes} or (occurrences(row[2], _NUL) + 1) * OCTETS != len(row[0]):
             raise ValueError(_NONSENSE)
     joined = _NUL.join([row[2] for row in rows])
     uids, bases = b"".join([row[0] for row in rows]), b"/".join([row[1] for row in rows])

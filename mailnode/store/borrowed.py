@@ -123,6 +123,10 @@ class Borrowed(Mailbox):
         seen = sum(len(self._within(span)) for span in self._seen.spans)
         return counts.of_reader(unseen=len(self.uids) - seen)
 
+    def first_unseen(self) -> int | None:
+        unseen = (uid for uid in self.uids if (one := self.get(uid)) and SEEN not in one.flags)
+        return next(unseen, None)
+
     @property
     def recent(self) -> AbstractSet[int]:
         return frozenset()

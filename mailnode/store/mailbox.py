@@ -105,7 +105,7 @@ class Mailbox(Reading):
         It is no loss if a power cut puts the files back into new/, so nobody waits for the disk. Where there
         is nothing to claim, nobody waits for the lock either.
         """
-        self.sync()
+        self.refresh()
         if not self._messages.recent:
             return set()
         with self._changing():
@@ -159,7 +159,7 @@ class Mailbox(Reading):
                     alike[old] = new, _in_cur(self._folder.keywords.info(new, message.info))
                 new, place = alike[old]
                 self._rename(message, place)
-                message.flags = new
+                self._messages.flag(message, new)
 
             done = self._each(wanted, rename)
             modseq = self._tick()

@@ -2,6 +2,7 @@
 
 from array import array
 from bisect import bisect_left, insort
+from collections import Counter
 from collections.abc import Iterable, Iterator, KeysView
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +17,7 @@ from mailnode.store.values import DELETED, SEEN, Flags
 
 _CHANGES_KEPT = 1024
 
-_base = attrgetter("base")
+_base, _flags = attrgetter("base"), attrgetter("flags")
 
 
 @dataclass(slots=True)
@@ -70,7 +71,8 @@ class Messages:
         self.modseq = 0
         self._by_uid: dict[int, Message] = {}
         self._by_base: dict[str, Message] = {}
-        self._counted: tuple[array[int], int, tuple[int, int]] | None = None
+        self._counted: tuple[int, int] | None = None  # once somebody has asked
+        self._first_unseen: tuple[int | None] | None = None  # likewise
         self._changed: list[tuple[int, int]] = []  # (modseq, uid), ascending
 
     def __len__(self) -> int:
@@ -116,20 +118,35 @@ class Messages:
         if len(self._changed) > 2 * len(self._by_uid) + _CHANGES_KEPT:
             self._changed = sorted((one.modseq, one.uid) for one in self)
 
-    def counted(self) -> tuple[int, int]:
-        r"""How many have no \Seen, and how many have \Deleted; clients ask for it again and again.
+    def flag(self, message: Message, flags: Flags) -> None:
+        """A message has these flags from now on."""
+        message.flags = flags
+        self._counted = self._first_unseen = None
 
-        No flag is another one without a new modification sequence.
-        """
-        known = self._counted
-        if known is None or known[0] is not self.uids or known[1] != self.modseq:
-            unseen = sum(SEEN not in one.flags for one in self)
-            known = self._counted = (
-                self.uids,
-                self.modseq,
-                (unseen, sum(DELETED in one.flags for one in self)),
-            )
-        return known[2]
+    def counted(self) -> tuple[int, int]:
+        r"""How many have no \Seen, and how many have \Deleted; clients ask for it again and again."""
+        if self._counted is None:
+            kinds = Counter(map(_flags, self)).items()
+            unseen = sum(count for flags, count in kinds if SEEN not in flags)
+            self._counted = unseen, sum(count for flags, count in kinds if DELETED in flags)
+        return self._counted
+
+    def first_unseen(self) -> int | None:
+        r"""The lowest UID of a message without \Seen; that is asked for again and again, too."""
+        if self._first_unseen is None:
+            unseen = (uid for uid in self.uids if SEEN not in self._by_uid[uid].flags)
+            self._first_unseen = (next(unseen, None),)
+        return self._first_unseen[0]
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether counted() goes over no messages, as somebody has asked before."""
+        return self._counted is not None
+
+    @property
+    def knows_first_unseen(self) -> bool:
+        """The same of first_unseen()."""
+        return self._first_unseen is not None
 
     def changes(self, since: int) -> list[int]:
         """UIDs of messages logged after `since`, ascending."""
@@ -147,6 +164,7 @@ class Messages:
             self._by_uid[message.uid] = self._by_base[message.base] = message
         if not arrived:
             return
+        self._counted = self._first_unseen = None
         if not self.uids or arrived[0].uid > self.uids[-1]:
             self.uids = self.uids + array("I", (message.uid for message in arrived))
             return
@@ -162,6 +180,7 @@ class Messages:
             del self._by_base[self._by_uid.pop(uid).base]
         self.recent.difference_update(gone)
         if gone:
+            self._counted = self._first_unseen = None
             self.uids = without(self.uids, (bisect_left(self.uids, uid) for uid in sorted(gone)))
         return gone
 

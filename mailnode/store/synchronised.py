@@ -166,6 +166,20 @@ class Synchronised:
             deleted=deleted,
         )
 
+    def first_unseen(self) -> int | None:
+        r"""The lowest UID of a message without \Seen, as of the last sync."""
+        return self._messages.first_unseen()
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether status() tells what was counted before, however many messages there are."""
+        return self._messages.is_counted
+
+    @property
+    def knows_first_unseen(self) -> bool:
+        """The same of first_unseen()."""
+        return self._messages.knows_first_unseen
+
     # Looking at the disk
 
     def sync(self) -> None:
@@ -262,7 +276,10 @@ class Synchronised:
         gone = self._forget(
             [one for base in gone_twice if (one := self._messages.called(base))], but=heard_gone
         )
-        self._bury(gone_twice)
+        buried = self._bury(gone_twice)
+        if not opening:  # another process may have told of them between our looks
+            self._vanish([uid for uid in buried if uid not in heard_gone])
+            gone += buried
         touched += self._note_new(places)
         gone += self._lose()
         if stable and self._too_many_dead():
@@ -285,11 +302,16 @@ class Synchronised:
         """Whether all of these messages are known here and have these UIDs."""
         return bool(uids) and all((one := self._messages.called(base)) and one.uid in uids for base in bases)
 
-    def _bury(self, bases: set[str]) -> None:
-        """Lines of messages that went before we came: a file that comes back is another message."""
-        for base in bases:
-            if self._folder.list.records.pop(base, None) is not None:
-                self._dead.add(base)
+    def _bury(self, bases: set[str]) -> list[int]:
+        """Lines of messages that went before we came: a file that comes back is another message.
+
+        Gives their UIDs, but for what was buried before, and what is lost (_lose).
+        """
+        records = self._folder.list.records
+        buried = [record for base in bases if (record := records.pop(base, None)) is not None]
+        fresh = [one.uid for one in buried if one.base not in self._dead and one.uid not in self._remembered]
+        self._dead.update(record.base for record in buried)
+        return fresh
 
     def _open(self) -> None:
         folder = self._folder
@@ -396,7 +418,7 @@ class Synchronised:
                 noted = 0
                 fresh.append(message)
             if flags != message.flags:
-                message.flags = flags
+                self._messages.flag(message, flags)
                 logged.append((noted, message))
         modseq = self._tick() if any(not noted for noted, _ in logged) else 0
         for noted, message in sorted(logged, key=lambda one: (one[0] or modseq, one[1].uid)):

@@ -7,6 +7,8 @@ dot at the very start is no special case.
 
 import re
 
+from mailnode.wire.octets import occurrences
+
 _ANY_END = re.compile(rb"\r\n|\r|\n")
 _CRLF = b"\r\n"
 _STUFFED = b"\r\n."
@@ -68,7 +70,7 @@ class Decoder:
     def _give(self, pieces: list[bytes]) -> bytes:
         for index, piece in enumerate(pieces):
             pairs = piece.count(_CRLF)
-            if piece.count(b"\n") != pairs or piece.count(b"\r") != pairs:
+            if occurrences(piece, b"\n") != pairs or occurrences(piece, b"\r") != pairs:
                 # No piece ends between CR and LF, so each can be put right by itself.
                 if self._normalize:
                     pieces[index] = _ANY_END.sub(_CRLF, piece)
@@ -105,7 +107,7 @@ class LineEnds:
         text = self._after_cr + data
         self._after_cr = b"\r" if text.endswith(b"\r") else b""  # what follows tells what it is
         pairs = text.count(_CRLF)
-        if text.count(b"\n") != pairs or text.count(b"\r") - len(self._after_cr) != pairs:
+        if occurrences(text, b"\n") != pairs or occurrences(text, b"\r") - len(self._after_cr) != pairs:
             self.bare = True
         if b"\0" in data:
             self.nul = True
@@ -129,7 +131,7 @@ class WholeLines:
         text = self._held + data
         self._held = b"\r" if text.endswith(b"\r") else b""
         text = text[: len(text) - len(self._held)]
-        if text.count(b"\r") == text.count(b"\n") == text.count(_CRLF):
+        if occurrences(text, b"\r") == occurrences(text, b"\n") == text.count(_CRLF):
             return text
         return text.replace(_CRLF, b"\n").replace(b"\r", b"\n").replace(b"\n", _CRLF)
 

@@ -31,7 +31,7 @@ class MixedTests(SessionCase):
         """A message that comes while SELECT is answered is announced later, and UIDNEXT is not above it."""
         writer = self.client().login()
         writer.append(MESSAGE)
-        view = Selected(Place(self.world.account(), INBOX), read_only=False)
+        view = Selected.opened(Place(self.world.account(), INBOX), read_only=False)
         writer.append(MESSAGE)
         summary = b"".join(view.summary())
         self.assertIn(b"* 1 EXISTS\r\n", summary)

@@ -2,7 +2,6 @@
 
 import errno
 
-from mailnode.imap.commands import esearch
 from mailnode.imap.places import Place
 from mailnode.imap.selected import Selected
 from mailnode.store.errors import NoSuchMailbox
@@ -25,13 +24,14 @@ class MultisearchTests(SessionCase):
 
     def failing(self, error: Exception) -> None:
         """Opening b fails."""
+        real = Selected.opened
 
         def view(place: Place, *, read_only: bool) -> Selected:
             if place.name == ("b",):
                 raise error
-            return Selected(place, read_only=read_only)
+            return real(place, read_only=read_only)
 
-        self.patch(esearch, "Selected", view)
+        self.patch(Selected, "opened", view)
 
     def test_mailbox_that_goes(self) -> None:
         """It is as if it had never been there."""
@@ -74,13 +74,14 @@ class MultisearchTests(SessionCase):
         """And there is a chance for others to have their turn after each."""
         client = self.prepared()
         opened: list[Name] = []
+        real = Selected.opened
 
         def view(place: Place, *, read_only: bool) -> Selected:
             opened.append(place.name)
             self.assertTrue(read_only)
-            return Selected(place, read_only=read_only)
+            return real(place, read_only=read_only)
 
-        self.patch(esearch, "Selected", view)
+        self.patch(Selected, "opened", view)
         said = client.say("a ESEARCH IN (personal) RETURN (COUNT) NOT RECENT")
         self.assertEqual(opened, [("a",), ("b",), ("c",)])  # INBOX is selected
         self.assertEqual(said, b"a OK Searched\r\n")

@@ -120,7 +120,7 @@ class NarrowingTests(SessionCase):
         literals = [argument.encode() for argument in arguments]
         key = parse_all(Cursor([text.encode() for text in program.split("{}")], literals))
         account = MailAccount("me@example.org", self.store, Lane(InlineExecutor()))
-        view = Selected(Place(account, mailbox.name), read_only=True)
+        view = Selected.opened(Place(account, mailbox.name), read_only=True)
         found = Findings(view, Search(key, by_uid=False))
         response = b"".join(found.chunks())
         self.assertIsNone(found.trouble)
@@ -272,7 +272,7 @@ class NarrowingTests(SessionCase):
         mailbox = self.folder(*(part(f"word{number}", "8bit") for number in range(5)))
         mailbox.prepare_some(MANY)
         account = MailAccount("me@example.org", self.store, Lane(InlineExecutor()))
-        view = Selected(Place(account, mailbox.name), read_only=True)
+        view = Selected.opened(Place(account, mailbox.name), read_only=True)
         for keys, chunks in ((1, 1), (3, 3), (9, 5)):
             key = parse_all(Cursor([b" ".join([b"TEXT or"] * keys)]))
             self.assertEqual(len(list(matching.Matching(view, key).collect(array("I")))), chunks)

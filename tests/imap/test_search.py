@@ -123,7 +123,7 @@ class SearchTests(SessionCase):
         client.append(b"\r\n" + b"x" * 100_000)
         client.append(MESSAGE)
         account = self.world.account()
-        view = Selected(Place(account, INBOX), read_only=True)
+        view = Selected.opened(Place(account, INBOX), read_only=True)
         key = parse_all(Cursor([b"TEXT from TEXT body"]))
         chunks = list(Findings(view, Search(key, by_uid=True)).chunks())
         self.assertGreaterEqual(chunks.count(b""), 8)
@@ -168,7 +168,7 @@ class SearchTests(SessionCase):
         self.assertFalse(mailbox.prepare_some(10_000).more)
         body = self.patch(Mailbox, "body", None)
         for text in TOGETHER:
-            view = Selected(Place(self.world.account(), INBOX), read_only=True)
+            view = Selected.opened(Place(self.world.account(), INBOX), read_only=True)
             key = parse_all(Cursor([text]))
             together, found = array("I"), array("I")
             with self.nobody_alone():
@@ -206,7 +206,7 @@ class SearchTests(SessionCase):
             (b"NOT TEXT nothing UNSEEN", [1, 3], [1, 3]),
             (b'HEADER X-None ""', [], []),  # of which that was prepared by the way
         ):
-            view = Selected(Place(self.world.account(), INBOX), read_only=True)
+            view = Selected.opened(Place(self.world.account(), INBOX), read_only=True)
             found = array("I")
             list(Matching(view, parse_all(Cursor([text]))).collect(found))
             self.assertEqual((looked, list(found)), (asked, matching_ones), text)

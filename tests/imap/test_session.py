@@ -518,7 +518,7 @@ class ChangeTests(SessionCase):
     def test_unchanged_view_is_shared(self) -> None:
         """Sessions that have seen the same keep one list of UIDs, the store's own."""
         account = self.world.account()
-        views = [Selected(Place(account, INBOX), read_only=False) for _ in range(2)]
+        views = [Selected.opened(Place(account, INBOX), read_only=False) for _ in range(2)]
         self.client().login().append(MESSAGE)
         for view in views:
             list(view.updates(expunge=True))

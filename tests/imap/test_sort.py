@@ -188,7 +188,7 @@ class PreparedTests(SessionCase):
     def test_turns(self) -> None:
         """Others have their turn while messages are looked at."""
         self.patch(criteria, "TURN", 4)
-        view = Selected(Place(self.world.account(), INBOX), read_only=True)
+        view = Selected.opened(Place(self.world.account(), INBOX), read_only=True)
         for work in (
             Sorted(view, sort.parse(Cursor([b" (SUBJECT) UTF-8 ALL"])), b"a"),
             Threaded(view, thread.parse(Cursor([b" REFERENCES UTF-8 ALL"]))),
@@ -200,7 +200,7 @@ class PreparedTests(SessionCase):
         """Where it takes time to read what nobody has read so far, there is a turn after each message."""
         self.patch(of_headers, "SLICE", 0.0)
         self.forget()
-        view = Selected(Place(self.world.account(), INBOX), read_only=True)
+        view = Selected.opened(Place(self.world.account(), INBOX), read_only=True)
         work = Sorted(view, sort.parse(Cursor([b" (SUBJECT) UTF-8 ALL"])), b"a")
         self.assertGreaterEqual(list(work.chunks()).count(b""), 40)
 

@@ -74,6 +74,25 @@ class ProcessTests(StoreTestCase):
         fresh.sync()
         self.assertEqual(fresh.expunged(since), [range(2, 4)])
 
+    def test_come_and_gone(self) -> None:
+        """What only the other process has seen, before another program removed it, has vanished here too."""
+        one, other = self.one.mailbox(INBOX), self.other.mailbox(INBOX)
+        uid = self.append(self.one)
+        told = one.highest_modseq
+        message = one.get(uid)
+        assert message is not None
+        with self.elsewhere(self.one.root):
+            os.unlink(one._path(message))
+        for _ in range(2):  # once, however often its line is read
+            other._folder.forget()
+            other.sync()
+            self.assertGreater(other.highest_modseq, told)
+            self.assertEqual(other.expunged(told), [range(uid, uid + 1)])
+            self.assertEqual(other.expunged(other.highest_modseq - 1), [range(uid, uid + 1)])
+        one.sync()
+        self.assertEqual(one.expunged(told), [range(uid, uid + 1)])
+        self.assertEqual(one.highest_modseq, other.highest_modseq)
+
     def test_expunges_are_believed(self) -> None:
         """What the other process has told it has removed needs no second look, which would have to wait."""
         one, other = self.one.mailbox(INBOX), self.other.mailbox(INBOX)

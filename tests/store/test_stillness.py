@@ -11,7 +11,7 @@ from mailnode.fs_watch import LOST, FirstChanges
 from mailnode.store import stillness
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.stillness import LONGEST_REST, PAUSE, RARELY, SECONDS, Stillness
-from mailnode.store.values import INBOX, SEEN
+from mailnode.store.values import DELETED, INBOX, SEEN
 from tests.store.support import StoreTestCase
 
 
@@ -343,6 +343,41 @@ class StillMailboxTests(StoreTestCase):
         )
         self.assertRaises(OSError, self.mailbox.expunge, [self.mailbox.uids[0]])
         self.assertFalse(self.mailbox.is_still)
+
+    def test_counted(self) -> None:
+        """What was counted is counted anew after every change, also one that failed half-way."""
+        store = self.account()
+        self.append(store)
+        mailbox = store.mailbox(INBOX)
+
+        def check() -> None:
+            flags = {one.uid: one.flags for one in mailbox.each(mailbox.uids)}
+            unseen = [uid for uid in mailbox.uids if SEEN not in flags[uid]]
+            deleted = sum(DELETED in some for some in flags.values())
+            self.assertEqual((mailbox.status().unseen, mailbox.status().deleted), (len(unseen), deleted))
+            self.assertEqual(mailbox.first_unseen(), unseen[0] if unseen else None)
+            self.assertTrue(mailbox.is_counted and mailbox.knows_first_unseen)
+
+        check()
+        mailbox.set_flags(mailbox.uids, "add", frozenset((SEEN,)))
+        self.assertFalse(mailbox.is_counted or mailbox.knows_first_unseen)
+        check()
+        self.append(store)
+        check()
+        mailbox.set_flags(mailbox.uids[-1:], "replace", frozenset((DELETED,)))
+        check()
+        with self.elsewhere(store.root):
+            self.append(self.account(), flags=frozenset((DELETED,)))
+        mailbox.sync()
+        check()
+        self.files.fail = lambda operation, count: OSError(errno.EIO, "no") if operation == "rename" else None
+        self.assertRaises(OSError, mailbox.set_flags, mailbox.uids, "replace", frozenset())
+        self.files.fail = lambda operation, count: None
+        check()
+        mailbox.sync()
+        check()
+        mailbox.expunge(mailbox.uids, having=DELETED)
+        check()
 
     def test_restless(self) -> None:
         """What is believed for a while after a change of ours is vouched for as long, and no longer."""

@@ -150,7 +150,7 @@ class Everywhere:
         if selected is not None and selected.place == place:
             return selected
         try:
-            return Selected(place, read_only=True)
+            return Selected.opened(place, read_only=True)
         except (NoSuchMailbox, NoRight):
             return None
         except OSError:

@@ -103,5 +103,7 @@ class Removal:
         view = self.view
         known = view.uids if self.uids is None else view.named(self.uids, by_uid=True)
         view.mailbox.refresh()
+        if not view.mailbox.status().deleted:
+            return []
         doomed = [uid for uid in known if (one := view.mailbox.get(uid)) and DELETED in one.flags]
         return doomed if self.uids is None else message_limit.newest_uids(self.session, doomed)

@@ -53,27 +53,58 @@ async def run(session: Session, select: Select) -> Reply:
         uidonly.refuse_numbers(session.enabled)
     if session.selected is not None:
         session.selected = None
-        session.status(ok("The mailbox is closed", b"CLOSED"))
+        closed = ok("The mailbox is closed", b"CLOSED")
+        session.stream.write_with_next(closed.encode(b"*", session.language))
     if select.condstore:
         session.use_modseqs()
     place = await session.place(select.mailbox)
-    account, name = place.account, session.places.shown(place)
+    opened = _at_hand(session, place, select)
+    if opened is None:
+        opened = await session.lane(_opened, session, place, select, of=place.account)
+    session.stream.write_with_next(opened.summary)
+    if opened.attributes is not None:
+        name = session.places.shown(place)
+        if not tell_old_name(session, select.mailbox, name, opened.attributes):
+            listed = response(opened.attributes, session.wire_name(name), session.config.store.separator)
+            session.untagged(listed)
+    if select.resync is None:
+        session.told()
+    else:
+        await session.send(resync.missed(opened.view, select.resync), of=place.account)
+    session.selected = opened.view
+    return ok("Selected", b"READ-WRITE" if opened.view.writable else b"READ-ONLY")
 
-    def view() -> Selected:
-        return Selected(place, read_only=select.read_only, enabled=session.enabled)
 
-    selected = await session.lane(view, of=account)
-    selected.language = session.language
-    selected.introduce = introduce
-    await session.send(selected.summary(), of=account)
-    if "IMAP4rev2" in session.enabled:
-        attributes = await session.lane(_attributes, session, place, of=account)
-        if not tell_old_name(session, select.mailbox, name, attributes):
-            session.untagged(response(attributes, session.wire_name(name), session.config.store.separator))
-    if select.resync is not None:
-        await session.send(resync.missed(selected, select.resync), of=account)
-    session.selected = selected
-    return ok("Selected", b"READ-WRITE" if selected.writable else b"READ-ONLY")
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A mailbox, what is said of it, and its attributes for who wants to hear them."""
+
+    view: Selected
+    summary: bytes
+    attributes: list[str] | None = None
+
+
+def _at_hand(session: Session, place: Place, select: Select) -> _Opened | None:
+    """The mailbox from memory, without a way to a thread and back, where all that is asked is known there."""
+    mailbox = place.at_hand()
+    known = mailbox is not None and mailbox.knows_first_unseen and not mailbox.recent
+    if mailbox is None or not known or "IMAP4rev2" in session.enabled:
+        return None
+    view = Selected(place, mailbox, read_only=select.read_only, enabled=session.enabled)
+    return _Opened(view, _summary(session, view))
+
+
+def _opened(session: Session, place: Place, select: Select) -> _Opened:
+    """The mailbox as it is now; in the lane of its account. Raises NoSuchMailbox, NoRight."""
+    view = Selected.opened(place, read_only=select.read_only, enabled=session.enabled)
+    attributes = _attributes(session, place) if "IMAP4rev2" in session.enabled else None
+    return _Opened(view, _summary(session, view), attributes)
+
+
+def _summary(session: Session, view: Selected) -> bytes:
+    view.language = session.language
+    view.introduce = introduce
+    return b"".join(view.summary())
 
 
 def _attributes(session: Session, place: Place) -> list[str]:

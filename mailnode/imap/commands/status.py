@@ -73,7 +73,11 @@ async def run(session: Session, status: Status) -> Reply:
     place = await session.place(status.mailbox)
     if "HIGHESTMODSEQ" in status.items:
         session.use_modseqs()
-    await session.send(_line(session, place, status.items), of=place.account)
+    mailbox = place.at_hand()
+    if mailbox is not None and mailbox.is_counted and STATUS_ITEMS.keys() >= set(status.items):
+        session.stream.write_with_next(_said(session, place, mailbox, status.items))
+    else:
+        await session.send(_line(session, place, status.items), of=place.account)
     return ok("Done")
 
 
@@ -90,6 +94,10 @@ def response(session: Session, place: Place, items: Collection[str]) -> Steps[by
     for uid in mailbox.uids if "SIZE" in items else ():
         _octets(mailbox, uid)
         yield b""
+    return _said(session, place, mailbox, items)
+
+
+def _said(session: Session, place: Place, mailbox: Mailbox, items: Collection[str]) -> bytes:
     counts = mailbox.status()
 
     def value(item: str) -> int | str:
