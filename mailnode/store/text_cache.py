@@ -129,9 +129,10 @@ class FolderText:
             self.open()
 
     def clean_up(self) -> bool:
-        """Start anew, and say so, when most of what is indexed is gone from the account."""
+        """All is added: start anew, and say so, when most of what is indexed is gone from the account."""
 
         def start_anew(index: TextIndex) -> bool:
+            index.have_done()
             garbage = index.mostly_garbage(self._context.index().messages())
             if garbage:
                 index.start_anew()

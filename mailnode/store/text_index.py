@@ -142,6 +142,10 @@ class TextIndex:
         """Close the file."""
         self._db.close()
 
+    def have_done(self) -> None:
+        """For now there is no more to add: nothing is kept in memory for it."""
+        self._words.forget_common()
+
     def mostly_garbage(self, live: int) -> bool:
         """Whether it should start anew, where the account has that many messages."""
         return self._texts() > 2 * live + _GARBAGE

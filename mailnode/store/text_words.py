@@ -24,6 +24,7 @@ from itertools import chain
 from typing import Final, NamedTuple, TypeVar
 
 from mailnode.message.text import Searchable
+from mailnode.store.sql import check
 
 T = TypeVar("T")
 
@@ -171,6 +172,7 @@ class Words:
         for header, parts in self._db.execute(
             "SELECT header, parts FROM rest WHERE id <= ? ORDER BY id DESC LIMIT ?", (latest, _LATEST)
         ):
+            check((header, parts), (bytes, bytes))
             octets += len(header) + len(parts)
             if octets > _COUNTED:
                 break

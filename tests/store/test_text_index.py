@@ -360,6 +360,17 @@ class IndexTests(StoreTestCase):
         self.assertEqual(self.found("OTHER"), ([*range(1, 8)], []))
         self.assertEqual(self.found("THINGS"), ([1, 2, 3, 4], []))
 
+    def test_nonsense(self) -> None:
+        """What makes no sense is an error for which the index is thrown away."""
+        self.soon_common()
+        self.add("HELLO")
+        for nonsense in (5, b"\xff"):
+            self.index._db.execute("UPDATE rest SET header = ?", (nonsense,))
+            texts = [text_of(uid, header="HELLO") for uid in range(2, 5)]
+            if nonsense == b"\xff":
+                self.patch(text_words, "_COMMON", 1)
+            self.assertRaises(ValueError, self.index.extend, "g", 1, Addition(1, 4, texts, []))
+
     def test_undone(self) -> None:
         """After an error in the midst of it nothing of an addition is believed."""
         self.soon_common()
