@@ -176,7 +176,9 @@ class IndexTests(StoreTestCase):
         self.soon_common()
         self.add(*["A1XX A2XX A3XX A4XX A5XX A6XX"] * 4)
         self.add("A1XX", "A6XX", "A7XX", "NONE")
-        self.assertEqual(self.found("XX"), ([1, 2, 3, 4, 5, 7], [6, 8]))
+        sure, perhaps = self.found("XX")  # of 5 and 6 it hangs on the order of the words
+        self.assertEqual(({*sure} - {5, 6}, {*perhaps} - {5, 6}), ({1, 2, 3, 4, 7}, {8}))
+        self.assertEqual(sorted(sure + perhaps), [*range(1, 9)])
         self.patch(text_words, "_PRICE", 0)
         self.assertEqual(self.found("XX"), ([1, 2, 3, 4, 5, 6, 7], []))
 
