@@ -50,7 +50,7 @@ class Matching:
         Each, also an empty one, is a chance for others to have their turn.
         """
         self.begin()
-        narrowing = Narrowing(self.view.mailbox.candidates)
+        narrowing = Narrowing(self.view.mailbox)
         for positions in self._possible(narrowing, newest_first=newest_first):
             yield from self._among(positions, narrowing, newest_first=newest_first)
             self.looked += len(positions)

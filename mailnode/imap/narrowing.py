@@ -1,16 +1,20 @@
-"""What the text index rules out, asked once for each needle of a command.
+"""What the text index says, asked once for each needle of a command.
 
 A search key says with it which messages can match at all, so that the others are not even looked at; and
-where that is not known, as under NOT, a message that cannot hold a needle is not opened for it.
+where that is not known, as under NOT, a message that cannot hold a needle is not opened for it. Of texts the
+index mostly knows which messages hold a needle, and these are not looked at either.
 """
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from heapq import merge
 from itertools import groupby
-from typing import TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
+
+from mailnode.imap.needles import Needle
+from mailnode.store.text_words import Where
 
 LOOKUPS = 16  # in one command; further needles narrow nothing
 
@@ -18,37 +22,80 @@ LOOKUPS = 16  # in one command; further needles narrow nothing
 Possible: TypeAlias = "array[int] | None"
 
 
-class Narrowing:
-    """The candidates for needles; `ask` gives the UIDs of those messages that may hold a folded string."""
+class Texts(NamedTuple):
+    """Messages by UID, ascending: those that hold a needle, those that may, and both; all others do not."""
 
-    def __init__(self, ask: Callable[[str], Possible]) -> None:
-        self._ask = ask
-        self._known: dict[str, Possible] = {}
+    sure: "array[int]"
+    perhaps: "array[int]"
+    possible: "array[int]"
+
+
+class Index(Protocol):
+    """Who knows: store.reading.Reading."""
 
     def candidates(self, needle: str) -> Possible:
-        """The messages that may hold the needle."""
-        return self._known[needle] if self.looks_for(needle) else None
+        """The messages that may hold a folded string anywhere."""
+        ...
 
-    def looks_for(self, needle: str) -> bool:
+    def found(self, needle: str, where: Where) -> "tuple[array[int], array[int]] | None":
+        """The messages whose texts hold it, and those that have to be asked; None: every one has to be."""
+        ...
+
+
+class Narrowing:
+    """What is known for needles."""
+
+    def __init__(self, index: Index) -> None:
+        self._index = index
+        self._known: dict[str, Possible] = {}
+        self._texts: dict[Needle, Texts | None] = {}
+
+    @property
+    def _room(self) -> bool:
+        return len(self._known) + len(self._texts) < LOOKUPS
+
+    def candidates(self, needle: str) -> Possible:
+        """The messages that may hold the needle anywhere."""
+        if needle not in self._known and self._room:
+            self._known[needle] = self._index.candidates(needle)
+        return self._known.get(needle)
+
+    def texts(self, needle: Needle) -> Texts | None:
+        """The messages whose texts hold a needle; None where nothing is known."""
+        return self._texts[needle] if self.looks_for(needle) else None
+
+    def looks_for(self, needle: Needle) -> bool:
         """Whether it is one of the first needles of the command, for which there are lookups."""
-        if needle not in self._known and len(self._known) < LOOKUPS:
-            self._known[needle] = self._ask(needle)
-        return needle in self._known
+        if needle not in self._texts and self._room:
+            self._texts[needle] = self._found(needle)
+        return needle in self._texts
 
-    def among(self, uids: Sequence[int], needle: str) -> AbstractSet[int]:
-        """Those of some messages, in order of UID, that may hold the needle; perhaps with others between."""
-        candidates = self.candidates(needle)
-        if candidates is None or not uids:
-            return frozenset(uids)
-        return frozenset(candidates[bisect_left(candidates, uids[0]) : bisect_right(candidates, uids[-1])])
+    def _found(self, needle: Needle) -> Texts | None:
+        found = self._index.found(needle.text, Where.TEXT if needle.in_header else Where.BODY)
+        if found is None:
+            return None
+        sure, perhaps = found
+        return Texts(sure, perhaps, array("I", merge(sure, perhaps)) if sure and perhaps else sure or perhaps)
 
     def may_hold(self, uid: int, needle: str) -> bool:
-        """Whether this message may."""
+        """Whether this message may hold it anywhere."""
         candidates = self.candidates(needle)
-        if candidates is None:
-            return True
-        place = bisect_left(candidates, uid)
-        return place < len(candidates) and candidates[place] == uid
+        return candidates is None or _is_among(uid, candidates)
+
+    def texts_may_hold(self, uid: int, needle: Needle) -> bool:
+        """Whether its texts may."""
+        texts = self.texts(needle)
+        return texts is None or _is_among(uid, texts.possible)
+
+
+def _is_among(uid: int, uids: "array[int]") -> bool:
+    place = bisect_left(uids, uid)
+    return place < len(uids) and uids[place] == uid
+
+
+def between(uids: "array[int]", first: int, last: int) -> AbstractSet[int]:
+    """Those of some UIDs, which ascend, that are in a range."""
+    return frozenset(uids[bisect_left(uids, first) : bisect_right(uids, last)])
 
 
 def all_of(possible: Iterable[Possible]) -> Possible:

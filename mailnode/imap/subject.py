@@ -69,7 +69,7 @@ class Subject:
 
     def holds(self, needle: Needle) -> bool:
         """Whether the needle stands in the texts. Raises TextsUnread where only `found` can tell."""
-        if not self.may_hold(needle.text):
+        if self._narrowing is not None and not self._narrowing.texts_may_hold(self.uid, needle):
             return False
         if self.found is None:
             raise TextsUnread

@@ -1,13 +1,13 @@
 """SEARCH keys that look for a string, in header fields and in texts.
 
-What the text index rules out is not looked at. Of the others, what is kept of some hundreds of messages is
+What the text index is sure of is not looked at. Of the others, what is kept of some hundreds of messages is
 asked together, and only where nothing is kept, or there are many needles, a file is read: then a key that
 looks into texts raises TextsUnread until that was done, see needles.seek().
 """
 
 from collections.abc import Sequence
 
-from mailnode.imap.narrowing import Narrowing
+from mailnode.imap.narrowing import Narrowing, between
 from mailnode.imap.needles import Needle
 from mailnode.imap.search_key import Asked, Cost, Key, Together, alone
 from mailnode.imap.selected import Selected
@@ -57,29 +57,47 @@ def _in_headers(name: bytes, needle: str) -> Together:
 def text_key(needle: Needle) -> Key:
     """TEXT and BODY <string>."""
 
-    def asked(view: Selected, messages: Sequence[Message]) -> Sequence[bool | None]:
-        return view.mailbox.texts_holding(_uids(messages), needle.text, in_header=needle.in_header)
-
-    in_kept_texts = _where_possible(needle.text, asked)
-
     def together(view: Selected, messages: Sequence[Message], known: Narrowing) -> Sequence[bool | None]:
-        look = in_kept_texts if known.looks_for(needle.text) else alone
-        return look(view, messages, known)
+        if not messages or not known.looks_for(needle):
+            return alone(view, messages, known)
+        uids = _uids(messages)
+        texts = known.texts(needle)
+        if texts is None:
+            return _in_kept_texts(view, uids, needle)
+        sure, perhaps = (between(some, uids[0], uids[-1]) for some in (texts.sure, texts.perhaps))
+        answers: list[bool | None] = list(map(sure.__contains__, uids))
+        named = view.mailbox.called_as_found(messages) if sure else ()
+        if not perhaps and False not in named:
+            return answers
+        asked = [
+            place for place, uid in enumerate(uids) if uid in perhaps or (answers[place] and not named[place])
+        ]
+        looks = _in_kept_texts(view, [uids[place] for place in asked], needle)
+        for place, answer in zip(asked, looks, strict=True):
+            answers[place] = answer
+        return answers
 
     return Key(
         Cost.BODY,
         lambda subject: subject.holds(needle),
         needles=frozenset((needle,)),
-        possible=lambda narrowing: narrowing.candidates(needle.text),
+        possible=lambda known: texts.possible if (texts := known.texts(needle)) is not None else None,
         together=together,
     )
+
+
+def _in_kept_texts(view: Selected, uids: Sequence[int], needle: Needle) -> Sequence[bool | None]:
+    return view.mailbox.texts_holding(uids, needle.text, in_header=needle.in_header)
 
 
 def _where_possible(needle: str, asked: Asked) -> Together:
     """Those messages that may hold the needle are asked; the others do not hold it."""
 
     def together(view: Selected, messages: Sequence[Message], known: Narrowing) -> Sequence[bool | None]:
-        possible = known.among(_uids(messages), needle)
+        candidates = known.candidates(needle)
+        if candidates is None or not messages:
+            return asked(view, messages)
+        possible = between(candidates, messages[0].uid, messages[-1].uid)
         wanted = [message for message in messages if message.uid in possible]
         answers = asked(view, wanted)
         if len(wanted) == len(messages):

@@ -26,6 +26,7 @@ from mailnode.store.messages import Message, Several
 from mailnode.store.prepared_tables import Prepared
 from mailnode.store.seen import SeenFile
 from mailnode.store.synchronised import Status
+from mailnode.store.text_words import Where
 from mailnode.store.uidlist import Record
 from mailnode.store.usage import NOTHING, Usage
 from mailnode.store.values import DELETED, SEEN, Flags
@@ -193,6 +194,12 @@ class Borrowed(Mailbox):
 
     def candidates(self, needle: str) -> "array[int] | None":
         return self._lent.candidates(needle)
+
+    def found(self, needle: str, where: Where) -> "tuple[array[int], array[int]] | None":
+        return self._lent.found(needle, where)
+
+    def called_as_found(self, messages: Sequence[Message]) -> list[bool]:
+        return self._lent.called_as_found(messages)
 
     def texts_holding(self, uids: Sequence[int], needle: str, *, in_header: bool) -> list[bool | None]:
         return self._lent.texts_holding(uids, needle, in_header=in_header)

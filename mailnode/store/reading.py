@@ -23,6 +23,7 @@ from mailnode.store.messages import Message, Several
 from mailnode.store.prepared_tables import SHORT, OfHeader, Prepared
 from mailnode.store.preparing import Piece, prepare_some
 from mailnode.store.synchronised import Synchronised
+from mailnode.store.text_words import Where
 from mailnode.store.uidlist import Record, UidList
 from mailnode.store.values import Name
 from mailnode.wire.uidl import default_id, is_unique_id, unique_id
@@ -315,11 +316,32 @@ class Reading(Synchronised):
         return prepare_some(self, self._text, lambda: self._context.now() >= until)
 
     def candidates(self, needle: str) -> "array[int] | None":
-        """The UIDs of all messages that may hold a folded string, ascending; None for every one."""
+        """The UIDs of all messages that may hold a folded string anywhere, ascending; None for every one.
+
+        There may be others among them, of messages that are gone.
+        """
         found = self._text.candidates(needle)
         if found is None:
             return None
-        return found.uids + self.uids[bisect_right(self.uids, found.until) :]
+        uids, until = found
+        return array("I", sorted(uids)) + self._above(until)
+
+    def found(self, needle: str, where: Where) -> "tuple[array[int], array[int]] | None":
+        """The UIDs of messages that hold a folded string, and of those that have to be asked; both ascend.
+
+        None where all have to be. There may be others among them, of messages that are gone.
+        """
+        found = self._text.found(needle, where, self.uids)
+        if found is None:
+            return None
+        return found.sure, found.perhaps + self._above(found.until)
+
+    def _above(self, uid: int) -> "array[int]":
+        return self.uids[bisect_right(self.uids, uid) :]
+
+    def called_as_found(self, messages: Sequence[Message]) -> list[bool]:
+        """Whether what found() says of messages in order of UID is said of these."""
+        return self._text.called([one.uid for one in messages], [one.base for one in messages])
 
     def texts_holding(self, uids: Sequence[int], needle: str, *, in_header: bool) -> list[bool | None]:
         """Whether a folded string stands in the texts of messages in order of UID, or in their headers.
@@ -330,8 +352,9 @@ class Reading(Synchronised):
         if not messages:
             return []
         held = self._text.held(needle.encode("utf-8", "surrogatepass"), uids, in_header=in_header)
-        rows = ((message.base, held.get(message.uid, ("", None))) for message in messages)
-        return [None if known is None or base != named else bool(known) for base, (named, known) in rows]
+        called = self._text.called(uids, [message.base for message in messages])
+        known = zip(map(held.get, uids), called, strict=True)
+        return [bool(holds) if named and holds is not None else None for holds, named in known]
 
     def save_prepared(self) -> None:
         """Put what was prepared lately into the cache."""

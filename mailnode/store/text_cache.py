@@ -1,11 +1,14 @@
 """What the account's text index knows of one folder; every failure in it is only a gap, as in store.cache."""
 
 import sqlite3
+from array import array
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import TypeVar
 
 from mailnode.store.context import Context
-from mailnode.store.text_index import Addition, Candidates, Held, Text, TextIndex
+from mailnode.store.text_index import Addition, Found, Held, Text, TextIndex
+from mailnode.store.text_words import Where
 
 T = TypeVar("T")
 
@@ -75,10 +78,26 @@ class FolderText:
         if not self._tried(forget, absent=True, failed=False):
             self._context.discard_text_index()
 
-    def candidates(self, needle: str) -> Candidates | None:
-        """The messages that may hold a folded string; None when nothing can be said."""
+    def candidates(self, needle: str) -> tuple[AbstractSet[int], int] | None:
+        """The messages that may hold a folded string, up to a UID; None when nothing can be said."""
         return self._tried(
             lambda index: index.candidates(self._guid, self._validity, needle), absent=None, failed=None
+        )
+
+    def found(self, needle: str, where: Where, uids: "array[int]") -> Found | None:
+        """Which of these messages hold a folded string, as far as is known; None when nothing can be said."""
+        return self._tried(
+            lambda index: index.found(self._guid, self._validity, needle, where, uids),
+            absent=None,
+            failed=None,
+        )
+
+    def called(self, uids: Sequence[int], bases: Sequence[str]) -> list[bool]:
+        """Whether what is known of messages in order of UID is of messages with these base names."""
+        return self._tried(
+            lambda index: index.called(self._guid, self._validity, uids, bases),
+            absent=[False] * len(uids),
+            failed=[False] * len(uids),
         )
 
     def held(self, needle: bytes, uids: Sequence[int], *, in_header: bool) -> Held:
@@ -110,9 +129,10 @@ class FolderText:
             self.open()
 
     def clean_up(self) -> bool:
-        """Start anew, and say so, when most of what is indexed is gone from the account."""
+        """All is added: start anew, and say so, when most of what is indexed is gone from the account."""
 
         def start_anew(index: TextIndex) -> bool:
+            index.have_done()
             garbage = index.mostly_garbage(self._context.index().messages())
             if garbage:
                 index.start_anew()

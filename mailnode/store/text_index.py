@@ -1,34 +1,36 @@
 """The text index of one account: which messages hold a string. SQLite again, and as dispensable.
 
-It keeps the folded texts of each message, and knows their trigrams: all runs of three characters. A message
-without one of a string's trigrams does not hold the string; of one with all of them the text is looked at, as
-of all messages where the string is too short. What it does not know has to be read:
+It keeps the folded texts of each message, and its words (text_words), which tell exactly in which texts a
+string stands that has no white space in it. Of a string with white space they tell which messages have all
+that is between: there the texts are looked at, as they are where the words cannot tell. What the index does
+not know has to be read:
 
 - Of each folder all messages up to a UID have been considered; `passed_over` are those among them that are
   not in the index, as they were too long or could not be read. These and the newer ones may hold anything.
 - A text is that of the message with its base name, and of no other. The texts of a message that is gone go
-  too; its trigrams stay, and rule nothing in. When most are of that kind the index starts anew.
-
-Each word is taken in once, between blanks, as trigrams cost more than texts. So those with white space in the
-midst are left out: what a string has on both sides of it is looked for alone.
+  too; what remains of its words means nobody. When most of it is of that kind the index starts anew.
 
 It belongs to the cache it was made beside, by that cache's token: the cache remembers which base name each
 UID had, and so tells when UIDs come to mean something else.
 """
 
+import os
 import sqlite3
 from array import array
+from bisect import bisect_right
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from itertools import chain
 from typing import NamedTuple
 
 from mailnode.message.text import Searchable
+from mailnode.store import text_words
 from mailnode.store.sql import Transaction, as_text, drop_all
+from mailnode.store.text_words import SHORTEST, UID_BITS, Where, Words, ids_of
 
 FILE_NAME = "mailnode-text.sqlite"
 
-_VERSION = 2
+_VERSION = 3
 _SCHEMA = """
 CREATE TABLE origin (token TEXT NOT NULL, texts INTEGER NOT NULL);
 CREATE TABLE folder (
@@ -38,19 +40,14 @@ CREATE TABLE folder (
 CREATE TABLE passed_over (
     folder INTEGER NOT NULL, uid INTEGER NOT NULL, PRIMARY KEY (folder, uid)
 ) WITHOUT ROWID;
-CREATE TABLE kept (
-    id INTEGER PRIMARY KEY, base TEXT NOT NULL, header BLOB NOT NULL, parts BLOB
-);
-CREATE VIRTUAL TABLE text USING fts5(
-    words, content='', detail=none, columnsize=0, tokenize='trigram case_sensitive 1'
-);
+CREATE TABLE named (id INTEGER PRIMARY KEY, base TEXT NOT NULL);
+CREATE TABLE kept (id INTEGER PRIMARY KEY, header BLOB NOT NULL, parts BLOB);
 """
 
-_UID_BITS = 32
-_GRAM = 3
-_GRAMS = 24  # of one string; more cost time and rule little out
 _GARBAGE = 1000  # messages that may be gone before it matters
+_RUNS = 4  # of a string with white space that are looked for
 
+_OF_MESSAGES = ("named", "kept", "rest")  # tables with a row for each
 _BETWEEN = b"\xff"  # the texts of two parts; no UTF-8 has it
 _IN_HEADER = "WHEN instr(header, :needle) > 0 THEN 1"
 NEEDLE = 256  # octets; SQLite takes time for each of them at each place of a text
@@ -78,7 +75,7 @@ class Text(NamedTuple):
     said: Searchable
 
 
-Held = dict[int, tuple[str, int | None]]  # by UID: the base name, and whether a string stands in the texts
+Held = dict[int, int | None]  # by UID: whether a string stands in the texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +88,11 @@ class Addition:
     passed_over: Sequence[int]
 
 
-@dataclass(frozen=True, slots=True)
-class Candidates:
-    """The UIDs up to `until` of messages that may hold a string, ascending; all above may hold it too."""
+class Found(NamedTuple):
+    """UIDs up to `until`, ascending: of messages that hold a string, and of those that may; above all may."""
 
-    uids: "array[int]"
+    sure: "array[int]"
+    perhaps: "array[int]"
     until: int
 
 
@@ -109,6 +106,7 @@ class TextIndex:
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10.0)
         self._db.text_factory = bytes.decode  # a ValueError for what is no UTF-8: then it is made anew
         self._token = token
+        self._words = Words(self._db)
         try:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")
@@ -127,10 +125,11 @@ class TextIndex:
 
     def start_anew(self) -> None:
         """Forget everything."""
+        self._words.forget_common()
         with Transaction(self._db):
             try:
                 drop_all(self._db)
-                for statement in _SCHEMA.split(";"):
+                for statement in (_SCHEMA + text_words.SCHEMA).split(";"):
                     self._db.execute(statement)
             except sqlite3.OperationalError as error:
                 if str(error).startswith("no such"):  # module: fts5; tokenizer: trigram
@@ -143,10 +142,17 @@ class TextIndex:
         """Close the file."""
         self._db.close()
 
+    def have_done(self) -> None:
+        """For now there is no more to add: nothing is kept in memory for it."""
+        self._words.forget_common()
+
     def mostly_garbage(self, live: int) -> bool:
         """Whether it should start anew, where the account has that many messages."""
+        return self._texts() > 2 * live + _GARBAGE
+
+    def _texts(self) -> int:
         texts: int = self._db.execute("SELECT texts FROM origin").fetchone()[0]
-        return texts > 2 * live + _GARBAGE
+        return texts
 
     def coverage(self, guid: str, validity: int) -> Coverage:
         """How far the folder with this G and UIDVALIDITY is in the index."""
@@ -169,12 +175,14 @@ class TextIndex:
     def drop(self, guid: str, validity: int, uids: Sequence[int]) -> None:
         """These messages are gone: their texts go too."""
         with Transaction(self._db):
-            first = self.coverage(guid, validity).id << _UID_BITS
-            self._db.executemany("DELETE FROM kept WHERE id = ?", ((first | uid,) for uid in uids))
+            first = self.coverage(guid, validity).id << UID_BITS
+            for table in _OF_MESSAGES:
+                self._db.executemany(f"DELETE FROM {table} WHERE id = ?", ((first | uid,) for uid in uids))
 
     def _forget(self, guid: str) -> None:
         for (folder,) in self._db.execute("SELECT id FROM folder WHERE guid = ?", (guid,)).fetchall():
-            self._db.execute("DELETE FROM kept WHERE id BETWEEN ? AND ?", _ids(folder))
+            for table in _OF_MESSAGES:
+                self._db.execute(f"DELETE FROM {table} WHERE id BETWEEN ? AND ?", ids_of(folder))
         self._db.execute(
             "DELETE FROM passed_over WHERE folder IN (SELECT id FROM folder WHERE guid = ?)", (guid,)
         )
@@ -191,20 +199,27 @@ class TextIndex:
             if covered.until != part.since:
                 return False
             folder = covered.id or self._new_folder(guid, validity)
-            first = folder << _UID_BITS
+            first = folder << UID_BITS
             self._db.executemany(
-                "REPLACE INTO kept VALUES (?, ?, ?, ?)",
-                ((first | one.uid, as_text(one.base), *_octets(one.said)) for one in part.texts),
+                "INSERT INTO named VALUES (?, ?)",
+                ((first | one.uid, as_text(one.base)) for one in part.texts),
             )
             self._db.executemany(
-                "INSERT INTO text (rowid, words) VALUES (?, ?)",
-                ((first | one.uid, words(one.said)) for one in part.texts),
+                "INSERT INTO kept VALUES (?, ?, ?)",
+                ((first | one.uid, *_octets(one.said)) for one in part.texts),
             )
+            self._words.add((first | one.uid, one.said) for one in part.texts)
             passed = ((folder, uid) for uid in part.passed_over)
             self._db.executemany("INSERT INTO passed_over VALUES (?, ?)", passed)
             self._db.execute("UPDATE folder SET until = ? WHERE id = ?", (part.until, folder))
-            self._db.execute("UPDATE origin SET texts = texts + ?", (len(part.texts),))
+            self._count(len(part.texts), latest=first | part.until)
         return True
+
+    def _count(self, more: int, latest: int) -> None:
+        texts = self._texts()
+        self._db.execute("UPDATE origin SET texts = ?", (texts + more,))
+        if self._words.is_time_to_count(texts, texts + more):
+            self._words.find_common(latest)
 
     def _new_folder(self, guid: str, validity: int) -> int:
         self._forget(guid)  # of another UIDVALIDITY
@@ -213,28 +228,58 @@ class TextIndex:
         )
         return int(made.lastrowid or 0)
 
-    def candidates(self, guid: str, validity: int, needle: str) -> Candidates | None:
-        """The messages of a folder that may hold a folded string; None when nothing can be said."""
-        grams = trigrams(needle)
-        if not grams:
-            return None
-        query = " ".join('"' + gram.replace('"', '""') + '"' for gram in grams)
+    def candidates(self, guid: str, validity: int, needle: str) -> tuple[AbstractSet[int], int] | None:
+        """The messages of a folder that may hold a folded string, also in a field's value alone, and `until`.
+
+        It does not look far. There may be messages among them that are gone; None when nothing can be said.
+        """
         with Transaction(self._db, "DEFERRED"):
             covered = self.coverage(guid, validity)
             if not covered.until:
                 return None
-            first, last = _ids(covered.id)
-            found = self._db.execute(
-                "SELECT rowid FROM text WHERE text MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rowid",
-                (query, first, last),
-            ).fetchall()
-            uids = array("I", [row - first for (row,) in found])
-            passed = self._db.execute(
-                "SELECT uid FROM passed_over WHERE folder = ?", (covered.id,)
-            ).fetchall()
-        if passed:
-            uids = array("I", sorted([*uids, *(uid for (uid,) in passed)]))
-        return Candidates(uids, covered.until)
+            found = None
+            for run in _runs(needle):
+                possible = self._words.possible(run, ids_of(covered.id))
+                if possible is not None:
+                    found = possible if found is None else found & possible
+            if found is None:
+                return None
+            return found | self._passed_over(covered.id), covered.until
+
+    def found(self, guid: str, validity: int, needle: str, where: Where, uids: "array[int]") -> Found | None:
+        """Which of the messages of a folder that are there hold a folded string.
+
+        There may be others that are gone; None when nothing can be said.
+        """
+        with Transaction(self._db, "DEFERRED"):
+            covered = self.coverage(guid, validity)
+            runs = _runs(needle)
+            if not covered.until or not runs:
+                return None
+            passed = self._passed_over(covered.id)
+            ids, wanted = ids_of(covered.id), uids[: bisect_right(uids, covered.until)]
+            several = [self._words.holding(run, where, ids, wanted) for run in runs]
+        if runs == [needle] and len(needle.encode("utf-8", "surrogatepass")) <= NEEDLE:
+            sure, perhaps = several[0]
+        else:
+            sure, perhaps = frozenset(), frozenset.intersection(*(one.all for one in several))
+        return Found(array("I", sorted(sure)), array("I", sorted(perhaps | passed)), covered.until)
+
+    def _passed_over(self, folder: int) -> set[int]:
+        rows = self._db.execute("SELECT uid FROM passed_over WHERE folder = ?", (folder,))
+        return {uid for (uid,) in rows}
+
+    def called(self, guid: str, validity: int, uids: Sequence[int], bases: Sequence[str]) -> list[bool]:
+        """Whether the texts of these messages, in order of UID, are of messages with these base names."""
+        first = self.coverage(guid, validity).id << UID_BITS
+        which = f"FROM named WHERE id {_among(first, uids)}"
+        # The names of all of them in one go, where they are as they should be.
+        joined = self._db.execute(f"SELECT CAST(group_concat(base, '/') AS BLOB) {which}").fetchone()[0]
+        if joined == "/".join(bases).encode("utf-8", "surrogateescape"):
+            return [True] * len(uids)
+        rows = self._db.execute(f"SELECT id - ?, CAST(base AS BLOB) {which}", (first,))
+        named = dict(rows.fetchall())
+        return [named.get(uid) == os.fsencode(base) for uid, base in zip(uids, bases, strict=True)]
 
     def held(self, guid: str, validity: int, needle: bytes, uids: Sequence[int], *, in_header: bool) -> Held:
         """Whether the needle stands in these messages, in order of UID, and perhaps in some between them.
@@ -244,59 +289,34 @@ class TextIndex:
         """
         if len(needle) > NEEDLE:
             return {}
-        first = self.coverage(guid, validity).id << _UID_BITS
-        where = "BETWEEN :first AND :last"
-        if uids[-1] - uids[0] >= _APART * len(uids):
-            where = f"IN ({','.join([str(first | uid) for uid in uids])})"
+        first = self.coverage(guid, validity).id << UID_BITS
         rows = self._db.execute(
-            "SELECT id - :zero, base,"
+            "SELECT id - :zero,"
             f" CASE WHEN length(header) + coalesce(length(parts), 0) > {SHORT} AND NOT :alone THEN NULL"
             f" {_IN_HEADER if in_header else ''} ELSE coalesce(instr(parts, :needle), 0) > 0 END"
-            f" FROM kept WHERE id {where}",
-            {
-                "needle": needle,
-                "alone": len(uids) == 1,
-                "zero": first,
-                "first": first | uids[0],
-                "last": first | uids[-1],
-            },
-        ).fetchall()
-        return {uid: (base, held) for uid, base, held in rows}
+            f" FROM kept WHERE id {_among(first, uids)}",
+            {"needle": needle, "alone": len(uids) == 1, "zero": first},
+        )
+        return dict(rows.fetchall())
 
 
-def _ids(folder: int) -> tuple[int, int]:
-    """The ids of its messages, from the first to the last."""
-    return folder << _UID_BITS, (folder + 1 << _UID_BITS) - 1
+def _among(first: int, uids: Sequence[int]) -> str:
+    """A condition for their ids: a range, unless many others were in it."""
+    if uids[-1] - uids[0] < _APART * len(uids):
+        return f"BETWEEN {first | uids[0]} AND {first | uids[-1]}"
+    return f"IN ({','.join([str(first | uid) for uid in uids])})"
+
+
+def _runs(needle: str) -> list[str]:
+    """What of a string is looked for: all of it, or some of what stands between its white space."""
+    runs = needle.split()
+    if runs == [needle]:
+        return runs
+    longest = sorted(set(runs), key=len, reverse=True)
+    return [run for run in longest[:_RUNS] if len(run) >= SHORTEST]
 
 
 def _octets(said: Searchable) -> tuple[bytes, bytes | None]:
     """The texts as they are kept; None where no part has one."""
     parts = _BETWEEN.join([text.encode("utf-8", "surrogatepass") for text in said.parts])
     return said.header.encode("utf-8", "surrogatepass"), parts if said.parts else None
-
-
-def words(said: Searchable) -> str:
-    """Each word of the texts once, between blanks."""
-    texts = chain((said.header,), said.parts, said.values)
-    once = dict.fromkeys(chain.from_iterable(map(str.split, texts)))
-    return _clean(f" {'  '.join(once)} ")
-
-
-def trigrams(text: str) -> list[str]:
-    """Trigrams of a string that stand in words(), each once; of a long one some, from all over it."""
-    text = "".join([" " if character.isspace() else character for character in _clean(text)])
-    places = [start for start in range(len(text) - _GRAM + 1) if text[start + 1] != " "]
-    grams = list(dict.fromkeys(text[start : start + _GRAM] for start in places))
-    return (
-        [grams[number * len(grams) // _GRAMS] for number in range(_GRAMS)] if len(grams) > _GRAMS else grams
-    )
-
-
-def _clean(text: str) -> str:
-    """The text as SQLite takes it, each character for itself: no NUL, where it stops, and no surrogates."""
-    text = text.replace("\0", "\ufffd")
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "replace").decode("utf-8")
-    return text

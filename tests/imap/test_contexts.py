@@ -210,5 +210,5 @@ class ContextTests(SessionCase):
         client = self.client().login()
         client.append(MESSAGE)
         client.say("a SEARCH RETURN (UPDATE) TEXT body UNSEEN")
-        self.patch(Narrowing, "candidates", self.raising(ValueError("asked")))
+        self.patch(Narrowing, "texts", self.raising(ValueError("asked")))
         self.assertIn(b"REMOVEFROM (0 1)", client.say("b STORE 1 +FLAGS (\\Seen)"))

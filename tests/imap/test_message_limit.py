@@ -70,7 +70,8 @@ class MessageLimitTests(SessionCase):
 
     def test_index(self) -> None:
         """What the text index knows is cut too."""
-        self.patch(Mailbox, "candidates", lambda mailbox, needle: array("I", (2, 3, 9)))
+        found = array("I", (2, 3)), array("I", (9,))
+        self.patch(Mailbox, "found", lambda mailbox, needle, where: found)
         heard = self.me.say("a UID SEARCH TEXT body")
         self.assertIn(b"* SEARCH 9\r\na OK [MESSAGELIMIT 3 8]", heard)
 

@@ -6,6 +6,7 @@ from mailnode.imap.places import Place
 from mailnode.imap.selected import Selected
 from mailnode.store.errors import NoSuchMailbox
 from mailnode.store.mailbox import Mailbox
+from mailnode.store.text_words import Where
 from mailnode.store.values import Name
 from tests.imap.test_session import MESSAGE, SessionCase
 from tests.imap.world import Client
@@ -43,14 +44,14 @@ class MultisearchTests(SessionCase):
     def test_mailbox_that_goes_while_it_is_searched(self) -> None:
         """Also when a search has begun in it."""
         client = self.prepared()
-        store, real = self.world.account().store, Mailbox.candidates
+        store, real = self.world.account().store, Mailbox.found
 
-        def candidates(mailbox: Mailbox, needle: str) -> object:
+        def found(mailbox: Mailbox, needle: str, where: Where) -> object:
             if mailbox.name == ("b",):
                 store.delete(("b",))
-            return real(mailbox, needle)
+            return real(mailbox, needle, where)
 
-        self.patch(Mailbox, "candidates", candidates)
+        self.patch(Mailbox, "found", found)
         said = client.say("a ESEARCH IN (personal) TEXT body")
         self.assertRegex(said, rb"^\* ESEARCH [^\n]* a [^\n]*\n\* ESEARCH [^\n]* c [^\n]*\na OK ")
 

@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import stat
+from array import array
 from contextlib import closing
 from unittest import mock
 
@@ -11,11 +12,12 @@ from hypothesis import strategies as st
 
 from mailnode.message.collation import fold
 from mailnode.message.text import Searchable
-from mailnode.store import preparing, text_index
+from mailnode.store import preparing, text_index, text_words
 from mailnode.store.account import Account
 from mailnode.store.index import FILE_NAME as CACHE
 from mailnode.store.mailbox import Mailbox
-from mailnode.store.text_index import FILE_NAME, Addition, Text, TextIndex, trigrams, words
+from mailnode.store.text_index import FILE_NAME, Addition, Text, TextIndex
+from mailnode.store.text_words import Where, trigrams
 from mailnode.store.values import INBOX
 from tests.store.support import StoreTestCase
 
@@ -37,81 +39,187 @@ letters = st.sampled_from("AB\n\t  \u3000\x1c\x85\0'\"*^():\ufffd é\u0301日本
 pieces = st.text(letters, max_size=40)
 
 
-class GramTests(StoreTestCase):
-    """Trigrams, ours and SQLite's."""
+said_texts = st.tuples(pieces, st.lists(pieces, max_size=3))
+
+
+class IndexTests(StoreTestCase):
+    """What the index says of texts, beside a look at them."""
 
     def setUp(self) -> None:
         super().setUp()
-        self.index = TextIndex(f"{self.base}/text.sqlite", "token")
+        self.path = f"{self.base}/text.sqlite"
+        self.index = TextIndex(self.path, "token")
         self.addCleanup(self.index.close)
         self.uid = 0
 
-    def add(self, text: str) -> int:
-        """Index a text; gives its UID."""
-        self.uid += 1
-        self.index.extend("g", 1, Addition(self.uid - 1, self.uid, [text_of(self.uid, text)], []))
+    def add(self, *texts: str) -> int:
+        """Index texts, each of a message; gives the last one's UID."""
+        since, self.uid = self.uid, self.uid + len(texts)
+        added = [text_of(uid, text) for uid, text in enumerate(texts, since + 1)]
+        self.assertTrue(self.index.extend("g", 1, Addition(since, self.uid, added, [])))
         return self.uid
 
-    def found(self, needle: str) -> list[int]:
+    @property
+    def live(self) -> "array[int]":
+        return array("I", range(1, self.uid + 1))
+
+    def candidates(self, needle: str) -> list[int]:
+        """The messages that may hold it."""
         found = self.index.candidates("g", 1, needle)
         assert found is not None
-        return found.uids.tolist()
+        return sorted(found[0])
+
+    def found(self, needle: str, where: Where = Where.TEXT) -> tuple[list[int], list[int]]:
+        """The messages that hold it, and those that may."""
+        found = self.index.found("g", 1, needle, where, self.live)
+        assert found is not None
+        self.assertEqual(found.until, self.uid)
+        return found.sure.tolist(), found.perhaps.tolist()
 
     def held(self, needle: str, *uids: int, in_header: bool = True) -> dict[int, int | None]:
         """What is known of messages by their texts."""
         octets = needle.encode("utf-8", "surrogatepass")
-        held = self.index.held("g", 1, octets, uids, in_header=in_header)
-        self.assertEqual([base for base, _ in held.values()], [f"base{uid}" for uid in held])
-        return {uid: known for uid, (_, known) in held.items()}
+        return self.index.held("g", 1, octets, uids, in_header=in_header)
 
-    @settings(deadline=None, max_examples=200)
+    def soon_common(self) -> None:
+        """Let the limits be those of a few small messages."""
+        for name, value in (
+            ("_LATEST", 4),
+            ("_COMMON", 2),
+            ("_MANY", 3),
+            ("_LONGEST", 12),
+            ("_SOME_WORDS", 2),
+            ("_AT_ONCE", 3),
+        ):
+            self.patch(text_words, name, value)
+
+    @settings(deadline=None, max_examples=250)
     @given(
-        st.text(
-            "abAB\"'*^():\0\n \u3000\x1f\x85é\u0301\ufb01日本\ufffe\uffff\U0001f600\U0001f3fd\u05d0\ud800",
-            max_size=60,
-        ),
-        st.integers(0, 50),
-        st.integers(3, 40),
+        st.lists(st.lists(said_texts, min_size=1, max_size=5), min_size=1, max_size=4),
+        st.lists(st.tuples(st.integers(0, 10**6), st.integers(0, 40), st.integers(1, 14)), min_size=1),
+        st.sets(st.integers(1, 20)),
+        st.booleans(),
     )
-    def test_every_part_is_found(self, text: str, start: int, length: int) -> None:
-        """Whatever stands in a text leads to it, with quotes, NUL, noncharacters and half surrogates."""
-        uid = self.add(text)
-        needle = text[start : start + length]
-        if trigrams(needle):
-            self.assertIn(uid, self.found(needle))
+    def test_as_a_look_tells(
+        self,
+        parts: list[list[tuple[str, list[str]]]],
+        cuts: list[tuple[int, int, int]],
+        gone: set[int],
+        others: bool,
+    ) -> None:
+        """Exactly the messages that hold a string are found, but those that have to be looked at."""
+        self.soon_common()
+        self.index.start_anew()
+        said: dict[int, tuple[str, list[str]]] = {}
+        for number, part in enumerate(parts):
+            since = len(said)
+            added = dict(enumerate(part, since + 1))
+            texts = [text_of(uid, *body, header=header) for uid, (header, body) in added.items()]
+            said.update(added)
+            self.assertTrue(self.index.extend("g", 1, Addition(since, len(said), texts, [])))
+            if others:  # another folder, with the same words; its messages are others
+                self.index.extend("h", 1, Addition(10 * number, 10 * number + len(said), texts, []))
+        self.index.drop("g", 1, sorted(gone))
+        live = array("I", [uid for uid in said if uid not in gone])
+        every = ["".join([header, *body]) for header, body in said.values()]
+        every += [text for header, body in said.values() for text in (header, *body)]
+        for which, start, length in cuts:
+            text = every[which % len(every)]
+            needle = text[start % (len(text) + 1) :][:length]
+            in_parts = {uid for uid in live if any(needle in one for one in said[uid][1])}
+            in_all = in_parts | {uid for uid in live if needle in said[uid][0]}
+            for where, holding in ((Where.TEXT, in_all), (Where.BODY, in_parts)):
+                found = self.index.found("g", 1, needle, where, live)
+                if found is None:
+                    self.assertNotEqual(needle.split(), [needle])
+                    continue
+                sure, perhaps = set(found.sure) & set(live), set(found.perhaps) & set(live)
+                self.assertEqual(holding - sure - perhaps, set(), needle)
+                self.assertEqual(sure - holding, set(), needle)
+                self.assertEqual(sure & perhaps, set())
+                if needle.split() == [needle] and not perhaps:
+                    self.assertEqual(sure, holding)
+            held = self.held(needle, *live) if live else {}
+            self.assertEqual(held, {uid: uid in in_all for uid in live})
+            held = self.held(needle, *live, in_header=False) if live else {}
+            self.assertEqual(held, {uid: uid in in_parts for uid in live})
+            candidates = self.index.candidates("g", 1, needle)
+            if candidates is not None:
+                self.assertEqual(in_all - candidates[0], set(), needle)
 
-    @settings(deadline=None, max_examples=200)
-    @given(
-        st.lists(st.tuples(pieces, st.lists(pieces, max_size=3)), min_size=1, max_size=5),
-        st.data(),
-    )
-    def test_what_is_known_is_true(self, messages: list[tuple[str, list[str]]], data: st.DataObject) -> None:
-        """What is said of a text is what a look at it says; all that hold a string are candidates for it."""
-        since = self.uid
-        said = {since + number: one for number, one in enumerate(messages, 1)}
-        self.uid += len(messages)
-        texts = [text_of(uid, *parts, header=header) for uid, (header, parts) in said.items()]
-        self.assertTrue(self.index.extend("g", 1, Addition(since, self.uid, texts, [])))
-        header, parts = data.draw(st.sampled_from(messages))
-        whole = data.draw(st.sampled_from(["".join([header, *parts]), header, *parts]))
-        start, length = data.draw(st.integers(0, 40)), data.draw(st.integers(0, 12))
-        needle = whole[start : start + length]
-        in_parts = {uid: any(needle in part for part in parts) for uid, (_, parts) in said.items()}
-        in_all = {uid: in_parts[uid] or needle in header for uid, (header, _) in said.items()}
-        self.assertEqual(self.held(needle, *said), in_all)
-        self.assertEqual(self.held(needle, *said, in_header=False), in_parts)
-        if trigrams(needle):
-            self.assertEqual({uid for uid in said if in_all[uid]} - {*self.found(needle)}, set())
+    def test_nothing_is_left_to_look_at(self) -> None:
+        """Of strings without white space all is known, in common words and in others, long or short."""
+        self.soon_common()
+        texts = [f"COMMON, WORD{number} {'X' * number}YZ 日本語{number}" for number in range(12)]
+        self.add(*texts[:4])
+        self.add(*texts[4:])
+        (common,) = self.index._db.execute("SELECT count(*) FROM common").fetchone()
+        self.assertEqual(common, 1)
+        for needle in ("COMMON", "MMO", "N,", "D1", "WORD1", "XXYZ", "Y", "語7", "日本語", "NOWHERE", "Q"):
+            holding = [uid for uid, text in enumerate(texts, 1) if needle in text]
+            self.assertEqual(self.found(needle), (holding, []), needle)
+            self.assertEqual(self.found(needle, Where.BODY), (holding, []), needle)
 
-    def test_some_of_them(self) -> None:
-        """Some that are asked for may be far apart; nothing is said of others, nor of those not kept."""
-        texts = [text_of(uid, "HELLO") for uid in (1, 2, 3, 4000)]
-        self.index.extend("g", 1, Addition(0, 4001, texts, [4001]))
-        self.assertEqual(self.held("HELLO", 1, 3), {1: 1, 2: 1, 3: 1})  # it was quicker to look at all
-        self.assertEqual(self.held("HALLO", 1, 4000, 4001), {1: 0, 4000: 0})
-        self.assertEqual(self.index.held("g", 2, b"HELLO", [1], in_header=True), {})
+    def test_places(self) -> None:
+        """A word may be in the header, in parts, or in both; a common one too."""
+        self.soon_common()
+        said = [("HELLO", ()), ("", ("HELLO",)), ("HELLO", ("HELLO",)), ("OTHER", ("OTHER",))] * 3
+        for uid, (header, parts) in enumerate(said, 1):
+            text = text_of(uid, *parts, header=header)
+            self.index.extend("g", 1, Addition(uid - 1, uid, [text], []))
+        self.uid = len(said)
+        self.assertEqual(self.found("HELL"), ([1, 2, 3, 5, 6, 7, 9, 10, 11], []))
+        self.assertEqual(self.found("HELL", Where.BODY), ([2, 3, 6, 7, 10, 11], []))
 
-    def test_bounds(self) -> None:
+    def test_many_common_words(self) -> None:
+        """Where many of them have the string in them, the last messages are looked at instead."""
+        self.soon_common()
+        self.add(*["A1XX A2XX A3XX A4XX A5XX A6XX"] * 4)
+        self.add("A1XX", "A6XX", "A7XX", "NONE")
+        sure, perhaps = self.found("XX")  # of 5 and 6 it hangs on the order of the words
+        self.assertEqual(({*sure} - {5, 6}, {*perhaps} - {5, 6}), ({1, 2, 3, 4, 7}, {8}))
+        self.assertEqual(sorted(sure + perhaps), [*range(1, 9)])
+        self.patch(text_words, "_PRICE", 0)
+        self.assertEqual(self.found("XX"), ([1, 2, 3, 4, 5, 6, 7], []))
+
+    def test_many_common_words_for_a_glance(self) -> None:
+        """Whoever only wants to know where to look does not wait for their postings."""
+        self.soon_common()
+        self.add(*["A1XXX A2XXX A3XXX"] * 4, "NONE")
+        self.assertEqual(self.candidates("XXX"), [1, 2, 3, 4])
+        self.patch(text_words, "_MOST_WORDS", 2)
+        self.assertIsNone(self.index.candidates("g", 1, "XXX"))
+
+    def test_more_common_words_than_there_is_room_for(self) -> None:
+        """Those that come later are found in the rests."""
+        self.soon_common()
+        self.patch(text_words, "_MOST_COMMON", 1)
+        self.add(*["FIRST SECOND"] * 4, *["THIRD"] * 4)
+        (common,) = self.index._db.execute("SELECT count(*) FROM common").fetchone()
+        self.assertEqual(common, 1)
+        self.assertEqual(self.found("FIRST"), ([1, 2, 3, 4], []))
+        self.assertEqual(self.found("SECOND"), ([1, 2, 3, 4], []))
+        self.assertEqual(self.found("THIRD"), ([5, 6, 7, 8], []))
+
+    def test_white_space(self) -> None:
+        """Of a string with white space it is known which messages have all words; they are looked at."""
+        self.add("HELLO WORLD", "WORLD  HELLO", "HELLO", "A B C D")
+        for space in filter(str.isspace, map(chr, range(0x110000))):
+            self.assertEqual(self.found(f"ELLO{space}WOR"), ([], [1, 2]), ascii(space))
+        self.assertEqual(self.found(" HELLO"), ([], [1, 2, 3]))
+        for needle in ("", " ", "A B", "B C "):
+            self.assertIsNone(self.index.found("g", 1, needle, Where.TEXT, self.live))
+
+    def test_long(self) -> None:
+        """Messages with many words of their own are looked at, and all for long strings."""
+        self.patch(text_words, "LONG", 20)
+        self.add("HELLO", "HELLO AND MANY OTHER WORDS", "THIRD")
+        self.assertEqual(self.found("HELL"), ([1], [2]))
+        self.assertEqual(self.found("HE"), ([1], [2]))
+        self.patch(text_index, "NEEDLE", 4)
+        self.assertEqual(self.found("HELLO"), ([], [1, 2]))
+
+    def test_long_texts(self) -> None:
         """Long texts are looked at alone; long needles are not looked for."""
         self.patch(text_index, "SHORT", 10)
         self.patch(text_index, "NEEDLE", 5)
@@ -125,19 +233,42 @@ class GramTests(StoreTestCase):
         self.assertEqual([self.held("HELLO", uid) for uid in (2, 3)], [{2: 1}, {3: 1}])
         self.assertEqual(self.held("HELLO ", 1), {})
 
+    def test_some_of_them(self) -> None:
+        """Some that are asked for may be far apart; nothing is said of others, nor of those not kept."""
+        texts = [text_of(uid, "HELLO") for uid in (1, 2, 3, 4000)]
+        self.index.extend("g", 1, Addition(0, 4001, texts, [4001]))
+        self.assertEqual(self.held("HELLO", 1, 3), {1: 1, 2: 1, 3: 1})  # it was quicker to look at all
+        self.assertEqual(self.held("HALLO", 1, 4000, 4001), {1: 0, 4000: 0})
+        self.assertEqual(self.index.held("g", 2, b"HELLO", [1], in_header=True), {})
+        found = self.index.found("g", 1, "HELLO", Where.TEXT, array("I", [1, 4000, 4001, 4002]))
+        assert found is not None
+        self.assertEqual((found.sure.tolist(), found.perhaps.tolist()), ([1, 2, 3, 4000], [4001]))
+
+    def test_whose_they_are(self) -> None:
+        """It is known which base names the messages had, in whatever octets."""
+        names = {1: "one", 2: "two/", 3: "\udcfffoo", 5: "é"}
+        texts = [Text(uid, base, Searchable("", ("HELLO",), ())) for uid, base in names.items()]
+        self.index.extend("g", 1, Addition(0, 5, texts, []))
+
+        def called(asked: dict[int, str]) -> list[bool]:
+            return self.index.called("g", 1, [*asked], [*asked.values()])
+
+        self.assertEqual(called(names), [True] * 4)
+        self.assertEqual(called({1: "one", 5: "é"}), [True] * 2)
+        self.assertEqual(called({**names, 2: "other"}), [True, False, True, True])
+        self.assertEqual(called({1: "one", 2: "two", 4: "four"}), [True, False, False])
+        self.assertEqual(called({7: "one"}), [False])
+
     def test_values(self) -> None:
         """What stands in a value that folds otherwise alone leads to the message, and is not in its texts."""
-        self.index.extend("g", 1, Addition(0, 1, [text_of(1, header="ONE", values=("OTHER",))], []))
-        self.assertEqual(self.found("OTHER"), [1])
+        self.soon_common()
+        for uid in range(1, 9):
+            text = text_of(uid, header="ONE", values=("OTHER" if uid % 2 else "ONE",))
+            self.index.extend("g", 1, Addition(uid - 1, uid, [text], []))
+        self.uid = 8
+        self.assertEqual(self.candidates("OTHER"), [1, 3, 5, 7])
+        self.assertEqual(self.found("OTHER"), ([], []))
         self.assertEqual(self.held("OTHER", 1), {1: 0})
-
-    def test_white_space(self) -> None:
-        """Any white space in a text or a needle is a blank; no trigram has one in its midst."""
-        for space in filter(str.isspace, map(chr, range(0x110000))):
-            self.assertEqual(trigrams(f"AB{space}C"), ["AB "], ascii(space))
-            self.assertEqual(words(Searchable(f"A{space}A", ("B",), ())), " A  B ")
-        self.assertEqual(trigrams("A BC D  E"), [" BC", "BC ", " D "])
-        self.assertEqual(trigrams("A B C"), [" B "])
 
     def test_gone(self) -> None:
         """Of what is gone no text is kept, nor of a folder that was forgotten."""
@@ -145,37 +276,41 @@ class GramTests(StoreTestCase):
         self.index.extend("g", 1, Addition(0, 3, texts, []))
         self.index.drop("g", 1, [2, 7])
         self.assertEqual(self.held("HELLO", 1, 2, 3), {1: 1, 3: 1})
+        self.uid = 3
+        self.assertEqual(self.found("HELLO"), ([1, 3], [2]))
         self.index.forget("g")
-        self.assertEqual(self.index._db.execute("SELECT count(*) FROM kept").fetchone(), (0,))
+        for table in ("kept", "named", "rest"):
+            self.assertEqual(self.index._db.execute(f"SELECT count(*) FROM {table}").fetchone(), (0,))
         self.index.drop("g", 1, [1])
 
     def test_others_are_ruled_out(self) -> None:
-        """A text that lacks a trigram is no candidate; a needle means nothing to SQLite's query language."""
-        for text in ("HELLO WORLD", 'A"B OR C', "日本語", "NEAR(A B)", "HELLX WORLD"):
-            self.add(text)
+        """A needle means nothing to SQLite's query language."""
+        self.add("HELLO WORLD", 'A"B OR C', "日本語", "NEAR(A B)", "HELLX WORLD", "A\0B \ud800XX ?XX")
         for needle, uids in (
             ("HELLO", [1]),
             ("hello", []),
-            ("LO WOR", [1]),
-            ("RLD HEL", [1, 5]),  # which only the texts can tell
             ("WORLD", [1, 5]),
             ('A"B', [2]),
-            ("OR C", [2]),
             ("日本語", [3]),
             ("日本人", []),
             ("NEAR(", [4]),
             ("ABC", []),
             ("HEL*", []),
+            ("A\0B", [6]),
+            ("A\ufffdB", []),
+            ("\ud800XX", [6]),
+            ("\ud801XX", []),
         ):
-            self.assertEqual(self.found(needle), uids, needle)
+            self.assertEqual(self.found(needle), (uids, []), needle)
 
-    def test_needles(self) -> None:
-        """Fewer than three characters say nothing; of a long needle a bounded number of trigrams is taken."""
+    def test_trigrams(self) -> None:
+        """Of a long string a bounded number of trigrams is taken."""
         self.assertEqual([trigrams(""), trigrams("ab"), trigrams("abc")], [[], [], ["abc"]])
         self.assertEqual(trigrams("aaaaa"), ["aaa"])
         long = "".join(map(chr, range(65, 365)))
         self.assertEqual(len(trigrams(long)), 24)
         self.assertIn(trigrams(long)[-1], long[250:])
+        self.add("HELLO")
         self.assertIsNone(self.index.candidates("g", 1, "ab"))
 
     def test_folders(self) -> None:
@@ -184,11 +319,17 @@ class GramTests(StoreTestCase):
         self.assertEqual(self.index.coverage("g", 1).until, 1)
         for guid, validity in (("g", 2), ("h", 1)):
             self.assertIsNone(self.index.candidates(guid, validity, "HELLO"))
+            self.assertIsNone(self.index.found(guid, validity, "HELLO", Where.TEXT, self.live))
         self.assertTrue(self.index.extend("g", 2, Addition(0, 7, [text_of(5, "OTHER")], [6])))
         self.assertIsNone(self.index.candidates("g", 1, "HELLO"))
-        found = self.index.candidates("g", 2, "HELLO")
-        assert found is not None
-        self.assertEqual((found.uids.tolist(), found.until), ([6], 7))
+        self.assertEqual(self.index.candidates("g", 2, "HELLO"), ({6}, 7))
+
+    def test_renamed(self) -> None:
+        """A folder keeps what is known when it has another name."""
+        self.add("HELLO")
+        self.index.rename("g", "h")
+        self.assertIsNone(self.index.candidates("g", 1, "HELLO"))
+        self.assertEqual(self.index.candidates("h", 1, "HELLO"), ({1}, 1))
 
     def test_nothing_is_added_twice(self) -> None:
         """Where another process was quicker, or has forgotten the folder, nothing is added."""
@@ -197,6 +338,53 @@ class GramTests(StoreTestCase):
         self.index.forget("g")
         self.assertFalse(self.index.extend("g", 1, Addition(1, 2, [text_of(2, "NEXT")], [])))
         self.assertEqual(self.index.coverage("g", 1).until, 0)
+
+    def test_two_processes(self) -> None:
+        """What is common for one is for the other, also after one of them has begun anew."""
+        self.soon_common()
+        other = TextIndex(self.path, "token")
+        self.addCleanup(other.close)
+
+        def add(index: TextIndex, *texts: str) -> None:
+            since, self.uid = self.uid, self.uid + len(texts)
+            added = [text_of(uid, text) for uid, text in enumerate(texts, since + 1)]
+            self.assertTrue(index.extend("g", 1, Addition(since, self.uid, added, [])))
+
+        add(self.index, *["HELLO WORLD"] * 4)
+        add(other, *["HELLO"] * 3)
+        add(self.index, *["HELLO"] * 3)
+        self.assertEqual(self.found("HELLO"), ([*range(1, 11)], []))
+        other.start_anew()
+        self.uid = 0
+        add(other, *["OTHER THINGS"] * 4)
+        add(self.index, *["HELLO OTHER"] * 3)
+        self.assertEqual(self.found("HELLO"), ([5, 6, 7], []))
+        self.assertEqual(self.found("OTHER"), ([*range(1, 8)], []))
+        self.assertEqual(self.found("THINGS"), ([1, 2, 3, 4], []))
+
+    def test_nonsense(self) -> None:
+        """What makes no sense is an error for which the index is thrown away."""
+        self.soon_common()
+        self.add("HELLO")
+        for nonsense in (5, b"\xff"):
+            self.index._db.execute("UPDATE rest SET header = ?", (nonsense,))
+            texts = [text_of(uid, header="HELLO") for uid in range(2, 5)]
+            if nonsense == b"\xff":
+                self.patch(text_words, "_COMMON", 1)
+            self.assertRaises(ValueError, self.index.extend, "g", 1, Addition(1, 4, texts, []))
+
+    def test_undone(self) -> None:
+        """After an error in the midst of it nothing of an addition is believed."""
+        self.soon_common()
+        self.add(*["HELLO"] * 3)
+        texts = [text_of(uid, "HELLO", "WORLD") for uid in (4, 5, 6)]
+        with mock.patch.object(TextIndex, "_texts", side_effect=sqlite3.OperationalError("full")):
+            self.assertRaises(sqlite3.OperationalError, self.index.extend, "g", 1, Addition(3, 6, texts, []))
+        self.assertEqual(self.found("WORLD"), ([], []))
+        self.add("OTHER", "OTHER", "THINGS")
+        self.add("OTHER", "HELLO", "WORLD")
+        self.assertEqual(self.found("OTHER"), ([4, 5, 7], []))
+        self.assertEqual(self.found("HELLO"), ([1, 2, 3, 8], []))
 
 
 class FolderTests(StoreTestCase):
@@ -383,7 +571,7 @@ class FolderTests(StoreTestCase):
 
     def test_errors_anywhere(self) -> None:
         """Whatever fails in SQLite, nothing is ruled out that should not be, and work comes to its end."""
-        methods = "coverage candidates held drop extend forget start_anew mostly_garbage"
+        methods = "coverage candidates found called held drop extend forget start_anew mostly_garbage"
         for method in methods.split():
             for error in (sqlite3.OperationalError("locked"), sqlite3.DatabaseError("broken"), OSError("io")):
                 account, inbox = self.filled("apple")
@@ -411,7 +599,7 @@ class FolderTests(StoreTestCase):
 
     def test_without_trigrams(self) -> None:
         """An SQLite that lacks them costs speed, nothing else."""
-        self.patch(text_index, "_SCHEMA", text_index._SCHEMA.replace("fts5", "fts99"))
+        self.patch(text_words, "SCHEMA", text_words.SCHEMA.replace("fts5", "fts99"))
         account, inbox = self.filled("apple")
         self.assertIsNone(self.candidates(inbox, "apple"))
         self.assertFalse(os.path.exists(f"{account.root}/{FILE_NAME}"))
