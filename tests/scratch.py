@@ -3,6 +3,7 @@
 import atexit
 import os
 import shutil
+import tarfile
 import tempfile
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -43,3 +44,9 @@ def _is_usable(directory: str) -> bool:
 def _remove(directory: str, owner: int) -> None:
     if os.getpid() == owner:
         shutil.rmtree(directory, ignore_errors=True)
+
+
+def untar(archive: tarfile.TarFile, place: str) -> None:
+    """Unpack it all, as data where this Python knows what that is (3.11.4)."""
+    archive.extraction_filter = getattr(tarfile, "data_filter", None)
+    archive.extractall(place)

@@ -4,9 +4,10 @@ import re
 
 _BLANKS = re.compile(r"[ \t\r\n]+")
 _ANY_CASE = re.IGNORECASE | re.ASCII
+# Possessive are single characters only: Python 3.11.2 does not go back where a group begins and then fails.
 _BLOB = r"\[[^\[\]]*+\][ ]?"
-_LEADER = re.compile(rf"(?:{_BLOB})*+(?:re|fwd?)[ ]?(?:{_BLOB})?:[ ]?", _ANY_CASE)
-_BLOBS = re.compile(rf"(?:{_BLOB})++")
+_LEADER = re.compile(rf"(?:{_BLOB})*(?:re|fwd?)[ ]?(?:{_BLOB})?:[ ]?", _ANY_CASE)
+_BLOBS = re.compile(rf"(?:{_BLOB})+")
 _LAST_BLOB = re.compile(rf"{_BLOB}\Z")
 _FORWARDED = re.compile(r"\(fwd\)\Z", _ANY_CASE)
 _FORWARD_BEGINS = re.compile(r"\[fwd:", _ANY_CASE)

@@ -12,8 +12,9 @@ REFERENCES: Final = 200  # of one message
 _FIELD_LIMIT: Final = 65536  # octets
 
 # msg-id = "<" id-left "@" id-right ">". No "<" stands inside, quoted or not: so nothing is looked at twice.
+# What may fail after a part of it was right is not possessive: Python 3.11.2 would not go back.
 _MESSAGE_ID = re.compile(
-    rb"""<((?:[^<>"@]++|"(?:[^<"\\]++|\\[^<])*+")++)@((?:[^<>"@\[\]]++|\[(?:[^<>\\\[\]]++|\\[^<])*+\])++)>""",
+    rb"""<((?:[^<>"@]++|"(?:[^<"\\]++|\\[^<])*+")+)@((?:[^<>"@\[\]]++|\[(?:[^<>\\\[\]]++|\\[^<])*+\])+)>""",
     re.DOTALL,
 )
 _INVISIBLE = re.compile(rb"[\x00-\x20\x7f]")

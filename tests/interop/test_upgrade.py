@@ -22,6 +22,7 @@ from mailnode.admin.certificates import write_certificates
 from mailnode.fs import FileSystem
 from tests.interop.harness import HOSTNAME, REPOSITORY, STANDARD_PORTS, free_ports
 from tests.interop.upgrading import ELSEWHERE, EXPECTED, SERVICES, look, move_ports, running
+from tests.scratch import untar
 
 ELDERS = Path(__file__).resolve().parent / "elders"
 MAILBOXES = ("INBOX", "Work/2026")
@@ -47,7 +48,7 @@ class UpgradeTests(SynchronousTestCase):
         self.addCleanup(shutil.rmtree, room)
         home = os.path.join(room, "home")
         with tarfile.open(archive) as packed:
-            packed.extractall(home, filter="data")
+            untar(packed, home)
         ports = dict(zip(STANDARD_PORTS, free_ports(len(STANDARD_PORTS)), strict=True))
         move_ports(home, ports)
         write_certificates(os.path.join(home, "tls"), HOSTNAME, FileSystem(), datetime.now(UTC))

@@ -24,6 +24,7 @@ from datetime import datetime
 from pathlib import Path
 
 from tests.interop.harness import ANNA, DOMAIN, HOSTNAME, PASSWORD, STANDARD_PORTS, free_ports, wait_until
+from tests.scratch import untar
 
 ELSEWHERE = "ben@elsewhere.example"  # whom nobody can reach, so that the mail waits
 EXPECTED = "expected.json"
@@ -127,7 +128,7 @@ def check_out(commit: str, code: str) -> None:
     """Put the tree of a commit at a path."""
     packed = subprocess.run(["git", "archive", commit], stdout=subprocess.PIPE, check=True).stdout
     with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
-        archive.extractall(code, filter="data")
+        untar(archive, code)
 
 
 def set_up(code: str, home: str) -> dict[str, int]:
