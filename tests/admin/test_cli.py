@@ -67,11 +67,12 @@ class Commands(SynchronousTestCase):
     def mailnode(self, *arguments: str, input: str | bytes | None = None, code: int = 0) -> str:
         """Run with --config, and give the output with file names for paths.
 
-        What is for programs is all of the standard output; beside it Python may complain of other tests.
+        What is for programs is all of the standard output; beside it Python may complain of other tests. What
+        keeps a command from doing anything stands on the standard error alone.
         """
         result = self.run_command("--config", str(self.path), *arguments, input=input)
         self.assertEqual(result.exit_code, code, result.output)
-        output = result.stdout if "--json" in arguments else result.output
+        output = (result.stdout if "--json" in arguments else "") or result.output
         return str(output).replace(f"{self.path.parent}/", "")
 
     def init(self, *more: str, code: int = 0) -> Result:

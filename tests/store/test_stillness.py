@@ -222,6 +222,7 @@ class StillMailboxTests(StoreTestCase):
 
     def setUp(self) -> None:
         super().setUp()
+        self.patch(stillness, "RARELY", 0)  # however long the kernel takes
         self.changes: FirstChanges | None = None
         self.store = self.account(stillness=Stillness(self.open))
         self.append(self.store)
