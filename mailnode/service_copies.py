@@ -49,7 +49,12 @@ def make_copy(
     """
     pid = os.fork()
     if pid:
-        transport: Any = _Copy(pid, protocol, reactor)
+        try:
+            transport: Any = _Copy(pid, protocol, reactor)
+        except OSError:  # nobody would hear of its end
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise
         protocol.makeConnection(transport)
         return
     status = 1

@@ -40,7 +40,7 @@ from mailnode.service_together import Together, event_of
 
 DECIDED = "decided"  # the answer to who asks for what a moderator has decided on before
 MOST = 4  # workers, where the configuration leaves their number to the machine
-LINK, FIRST_PORT = 3, 4  # descriptors of a worker
+LINK, FIRST_PORT = 3, 4  # descriptors of a worker that is a program of its own
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0  # seconds before another one is started for one that died
 LONG_LIFE = 60.0  # seconds after which a death is no sign that the next one dies too
 

@@ -1,5 +1,7 @@
 """A process in which mail comes in and is read, started by the main one (service_workers).
 
+The first ones are copies of it. Those that come later are programs of their own:
+
     python -m mailnode.worker '{"config": PATH, "word": WORD, "lines_only": BOOLEAN,
                                "ports": {ENDPOINT: [DESCRIPTOR, FAMILY], ...}}'
 
@@ -198,7 +200,7 @@ def live_as_copy(reading: Reading, told: Mapping[str, Any], link: int) -> None:
 
 
 def main() -> None:
-    """What the main process starts."""
+    """What the main process starts, where it does not make a copy of itself."""
     told = json.loads(sys.argv[1])
     _run(
         told,
@@ -224,6 +226,7 @@ def _run(
     shorten(reactor)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of a keyboard: the main process gets it too
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)  # to reopen the log, which is the main process's
     try:
         worker = Worker(told, configuration(), reactor)
     except CANNOT_START as error:

@@ -1,5 +1,6 @@
 """Copies of a process; each here does one thing and ends."""
 
+import errno
 import gc
 import os
 import threading
@@ -99,6 +100,26 @@ class CopyTests(SynchronousTestCase):
             self.assertIsInstance(reason, ProcessTerminated)
             self.assertEqual((reason.exitCode, reason.signal), (code, signal))
         self.assertIn("ZeroDivisionError: of a copy", os.read(self.reading, 10_000).decode())
+
+    def test_nobody_would_hear(self) -> None:
+        """One of which nobody would hear the end is ended at once, and nothing is left of it."""
+
+        def refused(_: int) -> int:
+            raise OSError(errno.EMFILE, "too many")
+
+        forked: list[int] = []
+        fork = os.fork
+
+        def note() -> int:
+            forked.append(fork())
+            return forked[-1]
+
+        self.patch(os, "fork", note)
+        self.patch(os, "pidfd_open", refused)
+        reactor: Any = Reactor()
+        wait = threading.Event().wait
+        self.assertRaises(OSError, copies.make_copy, Protocol(), reactor, [self.writing], wait)
+        self.assertRaises(ChildProcessError, os.waitpid, forked[0], 0)
 
     def test_possible(self) -> None:
         """Not while there is another thread, nor where nobody would hear of the end."""

@@ -200,7 +200,8 @@ class QueuedDelivery:
     ) -> Entry:
         """Have these recipients tried at their hosts; mailboxes may have been `reached` just now.
 
-        That may take long. What is true already is kept on the disk, so that a crash sends nothing twice.
+        That may take long. What is true already is kept on the disk while others wait, so that a crash sends
+        little twice.
         """
         self._sending += 1
         try:

@@ -1,8 +1,8 @@
 """A message in the queue, as a value and as the text of its envelope file.
 
-The text is JSON that a person can read, with a field on each line. Every field of the envelope goes into it
-by its name, so that a new one needs no code here. One that has its default is left out, and read as that: a
-default is part of the format. Times are seconds since the epoch.
+The text is JSON that a person can read, mostly with a field on each line. Every field of the envelope goes
+into it by its name, so that a new one needs no code here. One that has its default is left out, and read as
+that: a default is part of the format. Times are seconds since the epoch.
 """
 
 import contextlib

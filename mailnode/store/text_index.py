@@ -26,7 +26,7 @@ from typing import NamedTuple
 from mailnode.message.text import Searchable
 from mailnode.store import text_words
 from mailnode.store.sql import Transaction, as_text, drop_all
-from mailnode.store.text_words import SHORTEST, UID_BITS, Where, Words, ids_of
+from mailnode.store.text_words import SHORTEST, UID_BITS, Ids, Where, Words, ids_of
 
 FILE_NAME = "mailnode-text.sqlite"
 
@@ -237,14 +237,16 @@ class TextIndex:
             covered = self.coverage(guid, validity)
             if not covered.until:
                 return None
-            found = None
-            for run in _runs(needle):
-                possible = self._words.possible(run, ids_of(covered.id))
-                if possible is not None:
-                    found = possible if found is None else found & possible
+            found = self._possible(_runs(needle), ids_of(covered.id))
             if found is None:
                 return None
             return found | self._passed_over(covered.id), covered.until
+
+    def _possible(self, runs: Sequence[str], ids: Ids) -> AbstractSet[int] | None:
+        """The messages of a folder in whose words all of these may stand; None when nothing can be said."""
+        asked = (self._words.possible(run, ids) for run in runs)
+        told = [one for one in asked if one is not None]
+        return set.intersection(*told) if told else None
 
     def found(self, guid: str, validity: int, needle: str, where: Where, uids: "array[int]") -> Found | None:
         """Which of the messages of a folder that are there hold a folded string.
@@ -258,11 +260,14 @@ class TextIndex:
                 return None
             passed = self._passed_over(covered.id)
             ids, wanted = ids_of(covered.id), uids[: bisect_right(uids, covered.until)]
-            several = [self._words.holding(run, where, ids, wanted) for run in runs]
-        if runs == [needle] and len(needle.encode("utf-8", "surrogatepass")) <= NEEDLE:
-            sure, perhaps = several[0]
-        else:
-            sure, perhaps = frozenset(), frozenset.intersection(*(one.all for one in several))
+            sure: AbstractSet[int] = frozenset()
+            perhaps: AbstractSet[int] | None
+            if runs == [needle] and len(needle.encode("utf-8", "surrogatepass")) <= NEEDLE:
+                sure, perhaps = self._words.holding(needle, where, ids, wanted)
+            else:
+                perhaps = self._possible(runs, ids)
+        if perhaps is None:
+            return None
         return Found(array("I", sorted(sure)), array("I", sorted(perhaps | passed)), covered.until)
 
     def _passed_over(self, folder: int) -> set[int]:

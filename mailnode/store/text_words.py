@@ -1,7 +1,7 @@
 """The words of the text index: in which texts a string stands that has no white space in it.
 
 Such a string stands in a text where it stands in one of the words between white space. So the words tell
-exactly, and no text is looked at:
+exactly, and a text is looked at only where it would take long to ask all words:
 
 - Words that many messages have are `common`. They are numbered, and each has postings: the messages that have
   it, in their header, their parts or both. What is in most messages is found by reading a list.
@@ -58,6 +58,7 @@ _LONGEST = 64  # characters of a common word
 _COUNTED = 1_048_576  # octets of words that are counted at once
 
 LONG = 65536  # octets of a rest that is not searched with others
+_LOOKED_AT = 16_777_216  # octets of rests that are searched without a break, in 0.2 s at most
 _AT_ONCE = 500  # values in one statement
 _SOME_WORDS = 16  # common words whose postings are read together
 _MOST_WORDS = 64  # whose postings are worth reading where the message is quickly asked
@@ -79,11 +80,6 @@ class Holding(NamedTuple):
 
     sure: AbstractSet[int]
     perhaps: AbstractSet[int]
-
-    @property
-    def all(self) -> frozenset[int]:
-        """Both."""
-        return frozenset(self.sure).union(self.perhaps)
 
 
 class Ids(NamedTuple):
@@ -173,9 +169,9 @@ class Words:
             "SELECT header, parts FROM rest WHERE id <= ? ORDER BY id DESC LIMIT ?", (latest, _LATEST)
         ):
             check((header, parts), (bytes, bytes))
+            if octets + len(header) + len(parts) > _COUNTED:
+                continue
             octets += len(header) + len(parts)
-            if octets > _COUNTED:
-                break
             counted.update({*header.split(b" "), *parts.split(b" ")})
         words = [
             word.decode("utf-8", "surrogatepass")
@@ -234,6 +230,8 @@ class Words:
 
     def _common_with(self, run: str, needle: bytes) -> list[int]:
         """The numbers of the common words in which the string stands; of the most common first, mostly."""
+        if len(run) > _LONGEST:
+            return []
         if len(run) < SHORTEST:
             rows = self._db.execute("SELECT id FROM common WHERE instr(word, ?)", (needle,))
         else:
@@ -287,20 +285,26 @@ class Words:
             rows = chain.from_iterable(self._looked_at(needle, where, ids, f"IN ({one})") for one in several)
         found: set[int] = set()
         told: set[int] = set()  # not of those that are long, or gone
-        for uid, held in rows:
+        left = _LOOKED_AT
+        for uid, held, octets in rows:
             if held is not None:
                 told.add(uid)
                 if held:
                     found.add(uid)
+                left -= octets
+                if left < 0:
+                    break
         return found, asked - told
 
     def _looked_at(
         self, needle: bytes, where: Where, ids: Ids, which: str
-    ) -> Iterator[tuple[int, int | None]]:
+    ) -> Iterator[tuple[int, int | None, int]]:
+        """The UID of each, whether the string stands in its rest, None for a long one, and its octets."""
         in_header = "OR instr(header, :needle)" if where & _HEADER else ""
         return self._db.execute(
             f"SELECT id - :first, CASE WHEN length(header) + length(parts) <= {LONG}"
-            f" THEN instr(parts, :needle) {in_header} END FROM rest WHERE id {which}",
+            f" THEN instr(parts, :needle) {in_header} END, length(header) + length(parts)"
+            f" FROM rest WHERE id {which}",
             {"needle": needle, "first": ids.first},
         )
 

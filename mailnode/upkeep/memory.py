@@ -7,7 +7,6 @@ what has survived one is not looked at by the next (gc.freeze); each object is l
 Reference counting frees nearly everything all the same. Circles among what was set aside are found in a quiet
 moment, when all is looked at again; not while that is little. A look writes to each object, and gives a copy
 of the main process pages of its own for all that the two have together.
-moment, when all is looked at again.
 
 The young are looked at less often than Python does it, after 700 new objects: some hundred messages or
 commands that wait for an answer have more than that, and would be looked at again and again. That took an
@@ -75,7 +74,9 @@ class ShortCollections:
             self._collector.freeze()
 
     def _look_at_all(self) -> None:
-        if self._quiet() and self._collector.get_freeze_count() - self._looked_at > LITTLE:
+        aside = self._collector.get_freeze_count()
+        self._looked_at = min(self._looked_at, aside)  # much of it may have gone by itself
+        if self._quiet() and aside - self._looked_at > LITTLE:
             self._collector.unfreeze()
             self._collector.collect()
             self._looked_at = self._collector.get_freeze_count()

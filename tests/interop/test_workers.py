@@ -122,6 +122,9 @@ class WorkerTests(InteropTestCase):
             targets = [os.readlink(f"/proc/{pid}/fd/{one}") for one in descriptors]
             self.assertNotIn(f"socket:[{listens}]", targets)
             self.assertEqual(sum("eventpoll" in one for one in targets), 1)
+            with open(f"/proc/{pid}/status", encoding="ascii") as file:
+                (ignored,) = (int(line.split()[1], 16) for line in file if line.startswith("SigIgn:"))
+            self.assertTrue(ignored & 1 << signal.SIGUSR1 - 1)  # who has the log reopened may tell all
 
     def test_limits(self) -> None:
         """A person has so many sessions in all processes together."""

@@ -109,6 +109,7 @@ class IndexTests(StoreTestCase):
     ) -> None:
         """Exactly the messages that hold a string are found, but those that have to be looked at."""
         self.soon_common()
+        self.patch(text_words, "_LOOKED_AT", 30 if others else 10**6)
         self.index.start_anew()
         said: dict[int, tuple[str, list[str]]] = {}
         for number, part in enumerate(parts):
@@ -218,6 +219,21 @@ class IndexTests(StoreTestCase):
         self.assertEqual(self.found("HE"), ([1], [2]))
         self.patch(text_index, "NEEDLE", 4)
         self.assertEqual(self.found("HELLO"), ([], [1, 2]))
+
+    def test_so_much_at_a_time(self) -> None:
+        """What would take long without a break is left to who looks at some messages at a time."""
+        self.patch(text_words, "_LOOKED_AT", 10)
+        self.add("HELLO", "HELLO YOU", "HELLO", "OTHER")
+        self.assertEqual(self.found("HELL"), ([1, 2], [3]))
+        self.assertEqual(self.found("HE"), ([1, 2], [3, 4]))
+
+    def test_long_strings_are_not_sought_in_words(self) -> None:
+        """Their trigrams tell which messages have to be looked at."""
+        self.patch(text_index, "NEEDLE", 4)
+        self.patch(text_words.Words, "holding", None)
+        self.add("HELLO", "OTHER", "HELLO WORLD")
+        self.assertEqual(self.found("HELLO"), ([], [1, 3]))
+        self.assertEqual(self.found("HELLO WORLD"), ([], [3]))
 
     def test_long_texts(self) -> None:
         """Long texts are looked at alone; long needles are not looked for."""
@@ -372,6 +388,13 @@ class IndexTests(StoreTestCase):
             if nonsense == b"\xff":
                 self.patch(text_words, "_COMMON", 1)
             self.assertRaises(ValueError, self.index.extend, "g", 1, Addition(1, 4, texts, []))
+
+    def test_large_among_the_latest(self) -> None:
+        """Messages with too many words for that are left out where common words are sought."""
+        self.soon_common()
+        self.patch(text_words, "_COUNTED", 40)
+        self.add("HELLO ONE", "HELLO TWO", "HELLO THREE", " ".join(map(str, range(50))))
+        self.assertEqual(self.index._db.execute("SELECT word FROM common").fetchall(), [(b"HELLO",)])
 
     def test_undone(self) -> None:
         """After an error in the midst of it nothing of an addition is believed."""

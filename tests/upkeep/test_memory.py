@@ -78,6 +78,14 @@ class ShortCollectionsTests(SynchronousTestCase):
         self.clock.advance(EVERY)
         self.assertEqual(self.collector.done, ["unfreeze", "collect 2", "freeze"])
 
+    def test_less(self) -> None:
+        """What has gone by itself does not count against what comes later."""
+        self.collector.aside -= 900_000
+        self.clock.advance(EVERY)
+        self.collector.aside += LITTLE + 1
+        self.clock.advance(EVERY)
+        self.assertEqual(self.collector.done, ["unfreeze", "collect 2", "freeze"])
+
     def test_little(self) -> None:
         """What was there when it began is not looked at again, nor what has come since, till it is more."""
         self.collector.aside += LITTLE
