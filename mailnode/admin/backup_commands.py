@@ -264,9 +264,13 @@ def _to_tar(what: _What, path: str) -> _Copied:
 
 def _archived(what: _What, stream: Any) -> _Copied:
     sink = Tar(what.files, stream)
-    copied = _copy_all(sink, what)
-    sink.put(SUMMARY, _summary(what, copied))
-    sink.close()
+    try:
+        copied = _copy_all(sink, what)
+        sink.put(SUMMARY, _summary(what, copied))
+        sink.close()
+    except BaseException:
+        sink.cut_off()
+        raise
     return copied
 
 

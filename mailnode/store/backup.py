@@ -193,14 +193,17 @@ class _Archive:
             stream.write(data)
             self._stream = stream
 
+    def cut_off(self) -> None:
+        self._stream = None
+
 
 class Tar:
     """A backup as a tar archive, to a stream that is written once from its beginning to its end."""
 
     def __init__(self, files: FileSystem, stream: IO[bytes]) -> None:
         self._files = files
-        archive: Any = _Archive(stream)
-        self._tar = tarfile.open(fileobj=archive, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115
+        self._archive: Any = _Archive(stream)
+        self._tar = tarfile.open(fileobj=self._archive, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115
         self._label = ""
         self._lines: list[bytes] = []
 
@@ -230,6 +233,10 @@ class Tar:
         """Add the list of digests."""
         lines = b"".join(self._lines)
         self._add(f"{self._label}{manifest.SUFFIX}", lines, 0)
+
+    def cut_off(self) -> None:
+        """Nothing more is written, after a failure elsewhere; tarfile would do so when it is collected."""
+        self._archive.cut_off()
 
     def close(self) -> None:
         """The end of the archive."""

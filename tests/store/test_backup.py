@@ -1,5 +1,6 @@
 """Backups of mailboxes, and what comes back from them."""
 
+import gc
 import io
 import os
 import tarfile
@@ -178,6 +179,17 @@ class BackupTests(BackupCase):
         self.assertEqual(counts.messages, 0)
         other = self.account("ben")
         self.assertEqual({one.added for one in self.restore(root, other).values()}, {0})
+
+    def test_tar_that_is_cut_off(self) -> None:
+        """After a failure elsewhere nothing more is written, not even when what writes it is collected."""
+        stream = io.BytesIO()
+        sink = Tar(self.files, stream)
+        back_up(sink, self.files, self.mine.root, ANNA, lock=self.mine.locked)
+        sink.cut_off()
+        before = stream.getvalue()
+        del sink
+        gc.collect()
+        self.assertEqual(stream.getvalue(), before)
 
     def test_tar(self) -> None:
         """The same as one stream."""
