@@ -202,8 +202,9 @@ class Tar:
 
     def __init__(self, files: FileSystem, stream: IO[bytes]) -> None:
         self._files = files
-        self._archive: Any = _Archive(stream)
-        self._tar = tarfile.open(fileobj=self._archive, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115
+        archive: Any = _Archive(stream)
+        self._cut_off: Callable[[], None] = archive.cut_off
+        self._tar = tarfile.open(fileobj=archive, mode="w|", format=tarfile.PAX_FORMAT)  # noqa: SIM115
         self._label = ""
         self._lines: list[bytes] = []
 
@@ -236,7 +237,7 @@ class Tar:
 
     def cut_off(self) -> None:
         """Nothing more is written, after a failure elsewhere; tarfile would do so when it is collected."""
-        self._archive.cut_off()
+        self._cut_off()
 
     def close(self) -> None:
         """The end of the archive."""
