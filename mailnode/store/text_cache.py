@@ -35,7 +35,7 @@ class FolderText:
             return absent if index is None else work(index)
         except (sqlite3.OperationalError, OSError):
             self._context.close()  # locked, or out of disk: it may be all right later
-        except (sqlite3.Error, ValueError, TypeError, OverflowError):  # or not what was written
+        except (sqlite3.Error, ValueError, OverflowError):  # the last of a UID that is none
             self._context.discard_text_index()
         return failed
 

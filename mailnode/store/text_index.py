@@ -25,7 +25,7 @@ from typing import NamedTuple
 
 from mailnode.message.text import Searchable
 from mailnode.store import text_words
-from mailnode.store.sql import Transaction, as_text, drop_all
+from mailnode.store.sql import Transaction, as_text, check, drop_all
 from mailnode.store.text_words import SHORTEST, UID_BITS, Ids, Where, Words, ids_of
 
 FILE_NAME = "mailnode-text.sqlite"
@@ -151,15 +151,19 @@ class TextIndex:
         return self._texts() > 2 * live + _GARBAGE
 
     def _texts(self) -> int:
-        texts: int = self._db.execute("SELECT texts FROM origin").fetchone()[0]
-        return texts
+        found = self._db.execute("SELECT texts FROM origin").fetchone()
+        check(found, (int,))
+        return int(found[0])
 
     def coverage(self, guid: str, validity: int) -> Coverage:
         """How far the folder with this G and UIDVALIDITY is in the index."""
         found = self._db.execute(
             "SELECT id, until FROM folder WHERE guid = ? AND validity = ?", (guid, validity)
         ).fetchone()
-        return Coverage(*found) if found else NOTHING
+        if not found:
+            return NOTHING
+        check(found, (int, int))
+        return Coverage(*found)
 
     def rename(self, old: str, new: str) -> None:
         """A folder has another name now; what was known under the new one is forgotten."""
@@ -271,8 +275,11 @@ class TextIndex:
         return Found(array("I", sorted(sure)), array("I", sorted(perhaps | passed)), covered.until)
 
     def _passed_over(self, folder: int) -> set[int]:
-        rows = self._db.execute("SELECT uid FROM passed_over WHERE folder = ?", (folder,))
-        return {uid for (uid,) in rows}
+        passed = set()
+        for row in self._db.execute("SELECT uid FROM passed_over WHERE folder = ?", (folder,)):
+            check(row, (int,))
+            passed.add(row[0])
+        return passed
 
     def called(self, guid: str, validity: int, uids: Sequence[int], bases: Sequence[str]) -> list[bool]:
         """Whether the texts of these messages, in order of UID, are of messages with these base names."""

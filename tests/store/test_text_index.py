@@ -389,6 +389,21 @@ class IndexTests(StoreTestCase):
                 self.patch(text_words, "_COMMON", 1)
             self.assertRaises(ValueError, self.index.extend, "g", 1, Addition(1, 4, texts, []))
 
+    def test_nonsense_in_numbers(self) -> None:
+        """The same where a number should stand, and where it is none of a message."""
+        for statement, error in (
+            ("UPDATE folder SET until = 'x'", ValueError),
+            ("UPDATE passed_over SET uid = -1", OverflowError),
+            ("UPDATE passed_over SET uid = 'x'", ValueError),
+        ):
+            self.index.start_anew()
+            self.index.extend("g", 1, Addition(0, 2, [text_of(1, "HELLO")], [2]))
+            self.index._db.execute(statement)
+            self.assertRaises(error, self.index.found, "g", 1, "HELLO", Where.TEXT, array("I", [1, 2]))
+        self.index.start_anew()
+        self.index._db.execute("UPDATE origin SET texts = 'x'")
+        self.assertRaises(ValueError, self.index.mostly_garbage, 1)
+
     def test_large_among_the_latest(self) -> None:
         """Messages with too many words for that are left out where common words are sought."""
         self.soon_common()
