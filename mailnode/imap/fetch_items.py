@@ -31,7 +31,7 @@ from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 from mailnode.wire.imap.writer import NIL, astring
 
-_MANY = 256  # messages whose prepared answers are got together
+_MANY = 512  # messages whose prepared answers are got together
 _HEADERS = 128  # whose headers are, where these are not short
 _SOME = 16  # which are read together
 _SOON_COUNTED = 1 << 20

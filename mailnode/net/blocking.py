@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 PIECE = 131072
 SLICE_SECONDS = 0.02
-PUSH_SECONDS = 0.004
+PUSH_SECONDS = 0.004  # where others wait
 _VECTORS = 512  # pieces that the kernel is handed together; it takes 1024
 
 # Seconds for which the reactor's thread stands aside; after a job that took longer it does not do so for
@@ -324,20 +324,21 @@ def _piece(chunks: Iterator[bytes]) -> tuple[bytes, bool, Exception | None]:
     return b"".join(taken), finished, error
 
 
-def _push(chunks: Iterator[bytes], outlet: socket) -> tuple[bytes, bool, Exception | None]:
+def _push(chunks: Iterator[bytes], outlet: socket, lane: Lane) -> tuple[bytes, bool, Exception | None]:
     """Send pieces while the peer takes them, for a slice of time; gives what is left, like _piece().
 
-    The last one is left in any case: it may go out with what follows. The outlet is closed: as long as it is
-    open a connection that is cut goes on.
+    The slice is short where others wait for the lane. The last piece is left in any case: it may go out with
+    what follows. The outlet is closed: as long as it is open a connection that is cut goes on.
     """
-    until = time.monotonic() + PUSH_SECONDS
+    began = time.monotonic()
     with outlet:
         while True:
-            taken, finished, error = _gather(chunks, until)
+            taken, finished, error = _gather(chunks, time.monotonic() + PUSH_SECONDS)
             if finished:
                 return b"".join(taken), True, error
             left = _left(outlet, taken)
-            if left or time.monotonic() >= until:
+            enough = PUSH_SECONDS if lane.waiting else SLICE_SECONDS
+            if left or time.monotonic() - began >= enough:
                 return left, False, None
 
 
@@ -391,7 +392,9 @@ async def send(
                 stream.write_through(piece)
             if not finished:
                 outlet = stream.outlet() if begun else None
-                gathering = lane.run(_piece, chunks) if outlet is None else lane.run(_push, chunks, outlet)
+                gathering = (
+                    lane.run(_piece, chunks) if outlet is None else lane.run(_push, chunks, outlet, lane)
+                )
             await stream.drain()
     finally:
         close = getattr(chunks, "close", None)

@@ -18,7 +18,7 @@ from typing import Any, Final, Literal, NamedTuple, get_args, overload
 
 from mailnode.wire.octets import occurrences
 
-Text = Literal["bodystructure", "envelope", "fields", "preview", "body"]  # the shortest first
+Text = Literal["envelope", "bodystructure", "fields", "preview", "body"]  # what is asked for most first
 
 TEXTS: Final[tuple[Text, ...]] = get_args(Text)
 BITS: Final = 6

@@ -19,7 +19,7 @@ from mailnode.wire.imap.sequence import encode_ranges, parse
 
 FILE_NAME = "mailnode-index.sqlite"
 
-_VERSION = 12
+_VERSION = 13
 _SCHEMA = f"""{SCHEMA}
 CREATE TABLE origin (token TEXT NOT NULL);
 CREATE TABLE folder (

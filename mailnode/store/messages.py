@@ -17,7 +17,7 @@ from mailnode.store.values import DELETED, SEEN, Flags
 
 _CHANGES_KEPT = 1024
 
-_base, _flags = attrgetter("base"), attrgetter("flags")
+_flags = attrgetter("flags")
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class Several:
     @cached_property
     def names(self) -> blocks.Names:
         """What they are known by in the cache."""
-        return blocks.names(self.uids, map(_base, self.messages))
+        return blocks.names(self.uids, [message.base for message in self.messages])
 
 
 class Messages:

@@ -21,11 +21,11 @@ from mailnode.store.uidlist import UID_END
 SCHEMA: Final = """
 CREATE TABLE rendered (
     id INTEGER PRIMARY KEY, base TEXT NOT NULL, octets INTEGER, header BLOB, parts BLOB,
-    bodystructure BLOB, envelope BLOB, preview BLOB, body BLOB
+    envelope BLOB, bodystructure BLOB, preview BLOB, body BLOB
 );
 CREATE TABLE block (
     id INTEGER PRIMARY KEY, uids BLOB NOT NULL, bases BLOB NOT NULL,
-    bodystructure BLOB, envelope BLOB, fields BLOB, preview BLOB, body BLOB
+    envelope BLOB, bodystructure BLOB, fields BLOB, preview BLOB, body BLOB
 );
 CREATE TABLE ordering (
     folder INTEGER NOT NULL, uid INTEGER NOT NULL, base TEXT NOT NULL, ordering BLOB,

@@ -3,7 +3,7 @@
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from threading import Thread
 from typing import Any
 from unittest import mock
@@ -35,13 +35,14 @@ class Pushing(SocketTestCase):
         self.lane = Lane(InlineExecutor())
         self.closed = False
         self.made = 0
+        self.meanwhile: dict[int, Callable[[], object]] = {}  # while a chunk is made, by its number
         self.outlets: list[socket.socket] = []
         self.left: list[bytes] = []  # of each push
         push = blocking._push
 
-        def noted(chunks: Iterator[bytes], outlet: socket.socket) -> Any:
+        def noted(chunks: Iterator[bytes], outlet: socket.socket, lane: Lane) -> Any:
             self.outlets.append(outlet)
-            result = push(chunks, outlet)
+            result = push(chunks, outlet, lane)
             self.left.append(result[0])
             return result
 
@@ -55,6 +56,7 @@ class Pushing(SocketTestCase):
         try:
             for number, size in enumerate(sizes):
                 self.made += 1
+                self.meanwhile.get(number, lambda: None)()
                 yield octets(number, size)
             if error is not None:
                 raise error
@@ -123,17 +125,27 @@ class Pushing(SocketTestCase):
         self.assertEqual(len(self.outlets), 1)
 
     def test_slices(self) -> None:
-        """Others who use the lane have their turn between the pushes."""
+        """The lane is another's between two pushes."""
         self.patch(blocking, "PUSH_SECONDS", -1.0)
+        self.patch(blocking, "SLICE_SECONDS", -1.0)
         self.taken([CHUNK] * 20)
-        self.assertEqual(len(self.outlets), 17)
+        self.assertEqual(len(self.outlets), 20)  # the last finds the end
+
+    def test_others_wait(self) -> None:
+        """A push is long while nobody waits for the lane, and ends soon where somebody does."""
+        self.patch(blocking, "PUSH_SECONDS", -1.0)
+        self.patch(blocking, "SLICE_SECONDS", SECONDS)
+        made: list[int] = []
+        self.meanwhile[20] = lambda: self.lane.run(lambda: made.append(self.made))
+        self.taken([CHUNK] * 40)
+        self.assertEqual(made, [21])
+        self.assertEqual(len(self.outlets), 2)
 
     def test_behind_commands(self) -> None:
         """What has come already and waits is no reason to send less from the lane."""
-        self.patch(blocking, "PUSH_SECONDS", -1.0)
         self.stream.dataReceived(b"NEXT\r\n")
-        self.taken([CHUNK] * 20)
-        self.assertEqual(len(self.outlets), 17)
+        by_lane = [("lane", PIECE)] * 2
+        self.assertEqual(self.taken([CHUNK] * 14), [("reactor", PIECE), *by_lane, ("reactor", 2 * CHUNK)])
 
     def test_not_before_it_is_told(self) -> None:
         """Nobody sends before `writing` was called, however many turns bring nothing; then all is told."""
