@@ -66,12 +66,9 @@ def text_key(needle: Needle) -> Key:
             return _in_kept_texts(view, uids, needle)
         sure, perhaps = (between(some, uids[0], uids[-1]) for some in (texts.sure, texts.perhaps))
         answers: list[bool | None] = list(map(sure.__contains__, uids))
-        named = view.mailbox.called_as_found(messages) if sure else ()
-        if not perhaps and False not in named:
+        if not perhaps:
             return answers
-        asked = [
-            place for place, uid in enumerate(uids) if uid in perhaps or (answers[place] and not named[place])
-        ]
+        asked = [place for place, uid in enumerate(uids) if uid in perhaps]
         looks = _in_kept_texts(view, [uids[place] for place in asked], needle)
         for place, answer in zip(asked, looks, strict=True):
             answers[place] = answer

@@ -198,9 +198,6 @@ class Borrowed(Mailbox):
     def found(self, needle: str, where: Where) -> "tuple[array[int], array[int]] | None":
         return self._lent.found(needle, where)
 
-    def called_as_found(self, messages: Sequence[Message]) -> list[bool]:
-        return self._lent.called_as_found(messages)
-
     def texts_holding(self, uids: Sequence[int], needle: str, *, in_header: bool) -> list[bool | None]:
         return self._lent.texts_holding(uids, needle, in_header=in_header)
 

@@ -23,6 +23,7 @@ from mailnode.store.messages import Message, Several
 from mailnode.store.prepared_tables import SHORT, OfHeader, Prepared
 from mailnode.store.preparing import Piece, prepare_some
 from mailnode.store.synchronised import Synchronised
+from mailnode.store.text_index import Found
 from mailnode.store.text_words import Where
 from mailnode.store.uidlist import Record, UidList
 from mailnode.store.values import Name
@@ -30,6 +31,8 @@ from mailnode.wire.uidl import default_id, is_unique_id, unique_id
 
 _FEW_BETWEEN = 12  # messages for each that is asked for, which may be looked at for nothing
 _LEARNT = 64  # messages whose sizes and dates are put into the cache at once
+_EVERYONE = 4  # of so many messages that there are, one of which the text index has to be sure
+_NAMED = 1024  # whose names are compared at once
 _TRIES = 20  # how often a file that another program renames under our hands is looked for again
 
 
@@ -334,14 +337,36 @@ class Reading(Synchronised):
         found = self._text.found(needle, where, self.uids)
         if found is None:
             return None
-        return found.sure, found.perhaps + self._above(found.until)
+        sure, perhaps = found.sure, found.perhaps
+        if misnamed := self._misnamed(found) if sure else None:
+            sure = array("I", [uid for uid in sure if uid not in misnamed])
+            perhaps = array("I", sorted(misnamed.union(perhaps)))
+        return sure, perhaps + self._above(found.until)
+
+    def _misnamed(self, found: Found) -> set[int]:
+        """Those of the messages of which the text index is sure whose texts it has not under their names.
+
+        Where they are much of the mailbox all of its messages are looked at, once.
+        """
+        name = ("misnamed", found.folder, found.until)
+        uids = self.uids
+        known: set[int] | None = self.derived.get(name, uids)
+        if known is not None:
+            return known
+        everyone = _EVERYONE * len(found.sure) > len(uids)
+        asked = uids[: bisect_right(uids, found.until)] if everyone else found.sure
+        misnamed: set[int] = set()
+        for start in range(0, len(asked), _NAMED):
+            there = [one for one in map(self._messages.get, asked[start : start + _NAMED]) if one is not None]
+            some = [one.uid for one in there]
+            right = self._text.called(some, [one.base for one in there], found.folder) if some else ()
+            misnamed.update(uid for uid, called in zip(some, right, strict=True) if not called)
+        if everyone and len(misnamed) <= _NAMED:
+            self.derived.keep(name, uids, misnamed)
+        return misnamed
 
     def _above(self, uid: int) -> "array[int]":
         return self.uids[bisect_right(self.uids, uid) :]
-
-    def called_as_found(self, messages: Sequence[Message]) -> list[bool]:
-        """Whether what found() says of messages in order of UID is said of these."""
-        return self._text.called([one.uid for one in messages], [one.base for one in messages])
 
     def texts_holding(self, uids: Sequence[int], needle: str, *, in_header: bool) -> list[bool | None]:
         """Whether a folded string stands in the texts of messages in order of UID, or in their headers.

@@ -92,10 +92,17 @@ class FolderText:
             failed=None,
         )
 
-    def called(self, uids: Sequence[int], bases: Sequence[str]) -> list[bool]:
-        """Whether what is known of messages in order of UID is of messages with these base names."""
+    def called(self, uids: Sequence[int], bases: Sequence[str], folder: int = 0) -> list[bool]:
+        """Whether what is known of messages in order of UID is of messages with these base names.
+
+        What is known in a folder of this number, if that is given.
+        """
+
+        def called(index: TextIndex) -> list[bool]:
+            return index.called(folder or index.coverage(self._guid, self._validity).id, uids, bases)
+
         return self._tried(
-            lambda index: index.called(self._guid, self._validity, uids, bases),
+            called,
             absent=[False] * len(uids),
             failed=[False] * len(uids),
         )

@@ -45,6 +45,7 @@ CREATE TABLE kept (id INTEGER PRIMARY KEY, header BLOB NOT NULL, parts BLOB);
 """
 
 _GARBAGE = 1000  # messages that may be gone before it matters
+_MOST_FOLDERS = 1 << 24  # numbers; the ids of what is in the highest have room in SQLite's
 _RUNS = 4  # of a string with white space that are looked for
 
 _OF_MESSAGES = ("named", "kept", "rest")  # tables with a row for each
@@ -89,8 +90,12 @@ class Addition:
 
 
 class Found(NamedTuple):
-    """UIDs up to `until`, ascending: of messages that hold a string, and of those that may; above all may."""
+    """UIDs up to `until`, ascending: of messages that hold a string, and of those that may; above all may.
 
+    `folder` is the number of the folder here, which no other gets after it.
+    """
+
+    folder: int
     sure: "array[int]"
     perhaps: "array[int]"
     until: int
@@ -127,6 +132,7 @@ class TextIndex:
         """Forget everything."""
         self._words.forget_common()
         with Transaction(self._db):
+            last = self._last_folder()
             try:
                 drop_all(self._db)
                 for statement in (_SCHEMA + text_words.SCHEMA).split(";"):
@@ -135,8 +141,19 @@ class TextIndex:
                 if str(error).startswith("no such"):  # module: fts5; tokenizer: trigram
                     raise NoTrigrams from error
                 raise
+            self._db.execute("INSERT INTO sqlite_sequence VALUES ('folder', ?)", (last,))
             self._db.execute("INSERT INTO origin VALUES (?, 0)", (self._token,))
             self._db.execute(f"PRAGMA user_version={_VERSION}")
+
+    def _last_folder(self) -> int:
+        """The last number that a folder has had in this file, for all that is known."""
+        try:
+            found = self._db.execute("SELECT max(seq) FROM sqlite_sequence WHERE name = 'folder'").fetchone()[
+                0
+            ]
+        except sqlite3.OperationalError:  # there is no such table in a new file
+            return 0
+        return found if isinstance(found, int) and 0 < found < _MOST_FOLDERS else 0
 
     def close(self) -> None:
         """Close the file."""
@@ -272,7 +289,9 @@ class TextIndex:
                 perhaps = self._possible(runs, ids)
         if perhaps is None:
             return None
-        return Found(array("I", sorted(sure)), array("I", sorted(perhaps | passed)), covered.until)
+        return Found(
+            covered.id, array("I", sorted(sure)), array("I", sorted(perhaps | passed)), covered.until
+        )
 
     def _passed_over(self, folder: int) -> set[int]:
         passed = set()
@@ -281,9 +300,9 @@ class TextIndex:
             passed.add(row[0])
         return passed
 
-    def called(self, guid: str, validity: int, uids: Sequence[int], bases: Sequence[str]) -> list[bool]:
+    def called(self, folder: int, uids: Sequence[int], bases: Sequence[str]) -> list[bool]:
         """Whether the texts of these messages, in order of UID, are of messages with these base names."""
-        first = self.coverage(guid, validity).id << UID_BITS
+        first = folder << UID_BITS
         which = f"FROM named WHERE id {_among(first, uids)}"
         # The names of all of them in one go, where they are as they should be.
         joined = self._db.execute(f"SELECT CAST(group_concat(base, '/') AS BLOB) {which}").fetchone()[0]

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mailnode.message.collation import fold
 from mailnode.message.text import Searchable
-from mailnode.store import preparing, text_index, text_words
+from mailnode.store import preparing, reading, text_index, text_words
 from mailnode.store.account import Account
 from mailnode.store.index import FILE_NAME as CACHE
 from mailnode.store.mailbox import Mailbox
@@ -267,7 +267,7 @@ class IndexTests(StoreTestCase):
         self.index.extend("g", 1, Addition(0, 5, texts, []))
 
         def called(asked: dict[int, str]) -> list[bool]:
-            return self.index.called("g", 1, [*asked], [*asked.values()])
+            return self.index.called(self.index.coverage("g", 1).id, [*asked], [*asked.values()])
 
         self.assertEqual(called(names), [True] * 4)
         self.assertEqual(called({1: "one", 5: "é"}), [True] * 2)
@@ -339,6 +339,22 @@ class IndexTests(StoreTestCase):
         self.assertTrue(self.index.extend("g", 2, Addition(0, 7, [text_of(5, "OTHER")], [6])))
         self.assertIsNone(self.index.candidates("g", 1, "HELLO"))
         self.assertEqual(self.index.candidates("g", 2, "HELLO"), ({6}, 7))
+
+    def test_numbers(self) -> None:
+        """No folder gets a number that another has had before a new beginning; a file may lie."""
+        self.add("HELLO")
+        numbers = [self.index.coverage("g", 1).id]
+        for life in range(3):
+            self.index.start_anew()
+            self.index.extend(f"g{life}", 1, Addition(0, 1, [text_of(1, "HELLO")], []))
+            numbers.append(self.index.coverage(f"g{life}", 1).id)
+        self.assertEqual(numbers, [1, 2, 3, 4])
+        for lie in (-7, 1 << 40, "many"):
+            with closing(sqlite3.connect(self.path)) as db, db:
+                db.execute("UPDATE sqlite_sequence SET seq = ? WHERE name = 'folder'", (lie,))
+            self.index.start_anew()
+            self.index.extend("g", 1, Addition(0, 1, [text_of(1, "HELLO")], []))
+            self.assertEqual(self.index.coverage("g", 1).id, 1)
 
     def test_renamed(self) -> None:
         """A folder keeps what is known when it has another name."""
@@ -443,6 +459,42 @@ class FolderTests(StoreTestCase):
             if not mailbox.prepare_some(MANY).more:
                 return count
         raise AssertionError("no end")
+
+    def test_names_once(self) -> None:
+        """Whether texts are of the messages is asked once for all of a mailbox, until there are others."""
+        account, inbox = self.filled(*["apple"] * 3, "pear")
+        asked: list[list[int]] = []
+        called = TextIndex.called
+
+        def noted(index: TextIndex, folder: int, uids: list[int], bases: list[str]) -> list[bool]:
+            asked.append(uids)
+            return called(index, folder, uids, bases)
+
+        self.patch(TextIndex, "called", noted)
+
+        def found(word: str) -> list[list[int]]:
+            asked.clear()
+            both = inbox.found(fold(word), Where.TEXT)
+            assert both is not None
+            return [one.tolist() for one in both]
+
+        for names in ([[1, 2, 3, 4]], []):
+            self.assertEqual(found("apple"), [[1, 2, 3], []])
+            self.assertEqual(asked, names)
+        self.assertEqual(found("pear"), [[4], []])
+        self.append(account, message=about("apple"))
+        self.patch(reading, "_EVERYONE", 1)
+        for _ in range(2):
+            self.assertEqual(found("pear"), [[4], [5]])
+            self.assertEqual(asked, [[4]])
+        with closing(sqlite3.connect(f"{account.root}/{FILE_NAME}")) as db, db:
+            db.execute("UPDATE named SET base = 'other' WHERE id & 0xffffffff IN (1, 4)")
+        self.prepare(inbox)
+        self.patch(reading, "_EVERYONE", 2)
+        for _ in range(2):
+            self.assertEqual(found("apple"), [[2, 3, 5], [1, 4]])
+            self.assertEqual(found("pear"), [[], [1, 4]])
+        self.assertEqual(asked, [])
 
     def candidates(self, mailbox: Mailbox, word: str) -> list[int] | None:
         found = mailbox.candidates(fold(word))
