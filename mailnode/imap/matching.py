@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from itertools import compress
+from itertools import chain, compress
 
 from mailnode.imap.narrowing import LOOKUPS, Narrowing
 from mailnode.imap.needles import Needle, TextsUnread, seek
@@ -43,6 +43,7 @@ class Matching:
     unreadable: int = 0
     looked: int = 0  # messages
     scores: "array[int]" = field(default_factory=lambda: array("B"))
+    _named: Sequence[int] = ()  # positions outside of which no message is looked at
 
     def found(self, *, newest_first: bool = False) -> Iterator[Sequence[int]]:
         """Where the messages stand, some at a time, in the order of the mailbox or the other way round.
@@ -104,14 +105,14 @@ class Matching:
         self.view.mailbox.refresh()
         for members in self.key.sets:
             members.bind(self.view)
-        self.lowest = self._lowest() if self.limit else 0
-
-    def _lowest(self) -> int:
         named = [range(len(self.view.uids))]
         for members in self.key.within:
             named = list(common(named, list(members.positions(self.view))))
-        kept, exceeded = last_of(named, self.limit)
-        return self.view.uids[kept[0].start] if exceeded else 0
+        self.lowest = 0
+        if self.limit:
+            named, exceeded = last_of(named, self.limit)
+            self.lowest = self.view.uids[named[0].start] if exceeded else 0
+        self._named = named[0] if len(named) == 1 else array("I", chain.from_iterable(named))
 
     def _possible(self, narrowing: Narrowing, *, newest_first: bool) -> Iterator[Sequence[int]]:
         """Where those messages stand that can match, some neighbours at a time, which ascend."""
@@ -119,10 +120,9 @@ class Matching:
         possible = self.key.possible(narrowing)
         if possible is not None and self.lowest:
             possible = possible[bisect_left(possible, self.lowest) :]
-        if possible is not None and _MOST * len(possible) > len(uids):
+        if possible is not None and _MOST * len(possible) > len(self._named):
             possible = None  # to look them up takes longer than to pass over the others
-        newest = range(bisect_left(uids, self.lowest), len(uids))
-        wanted: Sequence[int] = newest if possible is None else possible
+        wanted = self._named if possible is None else possible
         some_at_once = max(1, min(_TOGETHER, _ANSWERS // self.key.count))
         starts = range(0, len(wanted), some_at_once)
         for start in reversed(starts) if newest_first else starts:
@@ -228,4 +228,5 @@ class Matching:
 
 def numbers(view: Selected, positions: Sequence[int], *, by_uid: bool) -> "array[int]":
     """The UIDs or sequence numbers of the messages at these positions, in their order."""
-    return array("I", map(view.uids.__getitem__ if by_uid else (1).__add__, positions))
+    uids = view.uids
+    return array("I", [uids[place] for place in positions] if by_uid else [place + 1 for place in positions])

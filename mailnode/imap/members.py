@@ -4,7 +4,7 @@ A program is read before anybody knows in which mailboxes it will look. So its s
 the search begins there, and bound again for the next one.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from heapq import merge
 
 from mailnode.imap.runs import NONE, Runs
@@ -50,3 +50,9 @@ class Members:
 
     def __contains__(self, uid: int) -> bool:
         return uid in self._named or uid in self._saved
+
+    def holding(self, uids: Sequence[int]) -> list[bool]:
+        """Which messages of a view are in it, by their UIDs, which ascend."""
+        if uids and any(runs.span(uids[0], uids[-1]) for runs in (self._named, self._saved)):
+            return [True] * len(uids)
+        return [uid in self for uid in uids]

@@ -31,8 +31,12 @@ class Runs:
         return cls(joined(range(one, one + 1) for one in positions), uids)
 
     def __contains__(self, uid: int) -> bool:
-        index = bisect_right(self._firsts, uid) - 1
-        return index >= 0 and uid <= self._lasts[index]
+        return self.span(uid, uid)
+
+    def span(self, first: int, last: int) -> bool:
+        """Whether all messages of the view from one UID to another are in it, and stand side by side."""
+        index = bisect_right(self._firsts, first) - 1
+        return index >= 0 and last <= self._lasts[index]
 
     def positions(self, uids: Sequence[int]) -> Iterator[range]:
         """Where those of them stand that are still there, ascending and disjoint."""

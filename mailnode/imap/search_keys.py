@@ -82,12 +82,14 @@ def _constant(asked: Callable[[Selected, Message], bool]) -> Parse:
     return lambda args, depth: _known(asked)
 
 
-def _with(flag: str) -> Parse:
-    return _constant(lambda view, message: flag in message.flags)
-
-
-def _without(flag: str) -> Parse:
-    return _constant(lambda view, message: flag not in message.flags)
+def _flag(flag: str, *, wanted: bool) -> Parse:
+    """A flag of which many messages are asked again and again, without a call for each."""
+    key = Key(
+        Cost.MEMORY,
+        lambda subject: (flag in subject.message.flags) is wanted,
+        together=lambda view, messages, known: [(flag in one.flags) is wanted for one in messages],
+    )
+    return lambda args, depth: key
 
 
 def _recent(view: Selected, message: Message) -> bool:
@@ -110,7 +112,13 @@ def _numbers(args: Cursor, *, by_uid: bool) -> Key:
 
 
 def _one_of(members: Members) -> Key:
-    return replace(_known(lambda view, message: message.uid in members), sets=(members,), within=(members,))
+    return Key(
+        Cost.MEMORY,
+        lambda subject: subject.uid in members,
+        sets=(members,),
+        within=(members,),
+        together=lambda view, messages, known: members.holding(_uids(messages)),
+    )
 
 
 def _uids_from(bounds: Callable[[int], tuple[int, int]]) -> Parse:
@@ -317,16 +325,16 @@ def _text(*, in_header: bool) -> Parse:
 
 SEARCH_KEYS: Mapping[str, Parse] = {
     "ALL": lambda args, depth: EVERY,
-    "ANSWERED": _with(ANSWERED),
+    "ANSWERED": _flag(ANSWERED, wanted=True),
     "BCC": _field(b"bcc"),
     "BEFORE": _dated(_received, _before),
     "BODY": _text(in_header=False),
     "CC": _field(b"cc"),
-    "DELETED": _with(DELETED),
-    "DRAFT": _with(DRAFT),
+    "DELETED": _flag(DELETED, wanted=True),
+    "DRAFT": _flag(DRAFT, wanted=True),
     "EMAILID": _object(Cost.MEMORY, identity.email_id),
     "FILTER": _filter,
-    "FLAGGED": _with(FLAGGED),
+    "FLAGGED": _flag(FLAGGED, wanted=True),
     "FROM": _field(b"from"),
     "FUZZY": _fuzzy,
     "HEADER": _header,
@@ -344,7 +352,7 @@ SEARCH_KEYS: Mapping[str, Parse] = {
     "SAVEDBEFORE": _dated(_saved, _before),
     "SAVEDON": _dated(_saved, _on),
     "SAVEDSINCE": _dated(_saved, _since),
-    "SEEN": _with(SEEN),
+    "SEEN": _flag(SEEN, wanted=True),
     "SENTBEFORE": _sent(_before),
     "SENTON": _sent(_on),
     "SENTSINCE": _sent(_since),
@@ -357,11 +365,11 @@ SEARCH_KEYS: Mapping[str, Parse] = {
     "UID": lambda args, depth: _numbers(args.sp(), by_uid=True),
     "UIDAFTER": _uids_from(lambda uid: (uid + 1, LARGEST)),
     "UIDBEFORE": _uids_from(lambda uid: (1, uid - 1)),
-    "UNANSWERED": _without(ANSWERED),
-    "UNDELETED": _without(DELETED),
-    "UNDRAFT": _without(DRAFT),
-    "UNFLAGGED": _without(FLAGGED),
+    "UNANSWERED": _flag(ANSWERED, wanted=False),
+    "UNDELETED": _flag(DELETED, wanted=False),
+    "UNDRAFT": _flag(DRAFT, wanted=False),
+    "UNFLAGGED": _flag(FLAGGED, wanted=False),
     "UNKEYWORD": _keyword(wanted=False),
-    "UNSEEN": _without(SEEN),
+    "UNSEEN": _flag(SEEN, wanted=False),
     "YOUNGER": _within(lambda received, limit: received >= limit),
 }

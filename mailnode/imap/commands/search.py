@@ -188,7 +188,7 @@ class Findings:
             for positions in self._matching.found():
                 if positions:
                     found = numbers(self.view, positions, by_uid=self.search.by_uid)
-                    yield start + b" " + " ".join(map(str, found)).encode("ascii")
+                    yield start + b" %d" * len(found) % tuple(found)
                     start = b""
                     modseq = max(modseq, self._matching.modseq(positions))
                 else:
