@@ -147,10 +147,9 @@ class TextIndex:
 
     def _last_folder(self) -> int:
         """The last number that a folder has had in this file, for all that is known."""
+        last = "SELECT max(seq) FROM sqlite_sequence WHERE name = 'folder'"
         try:
-            found = self._db.execute("SELECT max(seq) FROM sqlite_sequence WHERE name = 'folder'").fetchone()[
-                0
-            ]
+            (found,) = self._db.execute(last).fetchone()
         except sqlite3.OperationalError:  # there is no such table in a new file
             return 0
         return found if isinstance(found, int) and 0 < found < _MOST_FOLDERS else 0
