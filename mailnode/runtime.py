@@ -17,6 +17,10 @@ _ID_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 class Executor(Protocol):
     """Runs blocking functions somewhere that is not the reactor thread; in tests, right here."""
 
+    @property
+    def waiting(self) -> int:
+        """Jobs with which nobody has begun."""
+
     def run(self, function: Callable[..., T], *args: Any) -> "Deferred[T]":
         """A Deferred of what the function returns or raises."""
 

@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import chain, compress
 
+from mailnode.imap.members import Members
 from mailnode.imap.narrowing import LOOKUPS, Narrowing
 from mailnode.imap.needles import Needle, TextsUnread, seek
 from mailnode.imap.search_key import EVERY, Key
@@ -23,6 +24,8 @@ TURNS = 32  # messages that are asked one by one between two chances for others 
 _TOGETHER = 256  # which are asked together
 _ANSWERS = 4096  # of keys, for each of several messages, likewise
 _MOST = 2  # messages for each that can match, where all of them are asked
+_STRETCHES = 256  # of a set, which are found out in no time
+_SETS = 4  # of which that is done
 _EVERY_TURN = 4096  # where all of them are wanted
 
 
@@ -42,8 +45,8 @@ class Matching:
     lowest: int = 0
     unreadable: int = 0
     looked: int = 0  # messages
+    wanted: int = 0  # to be looked at
     scores: "array[int]" = field(default_factory=lambda: array("B"))
-    _named: Sequence[int] = ()  # positions outside of which no message is looked at
 
     def found(self, *, newest_first: bool = False) -> Iterator[Sequence[int]]:
         """Where the messages stand, some at a time, in the order of the mailbox or the other way round.
@@ -52,7 +55,9 @@ class Matching:
         """
         self.begin()
         narrowing = Narrowing(self.view.mailbox)
-        for positions in self._possible(narrowing, newest_first=newest_first):
+        named = self._named()
+        self.wanted = len(named)
+        for positions in self._possible(narrowing, named, newest_first=newest_first):
             yield from self._among(positions, narrowing, newest_first=newest_first)
             self.looked += len(positions)
 
@@ -105,24 +110,39 @@ class Matching:
         self.view.mailbox.refresh()
         for members in self.key.sets:
             members.bind(self.view)
-        named = [range(len(self.view.uids))]
-        for members in self.key.within:
-            named = list(common(named, list(members.positions(self.view))))
-        self.lowest = 0
-        if self.limit:
-            named, exceeded = last_of(named, self.limit)
-            self.lowest = self.view.uids[named[0].start] if exceeded else 0
-        self._named = named[0] if len(named) == 1 else array("I", chain.from_iterable(named))
+        self.lowest = self._lowest() if self.limit else 0
 
-    def _possible(self, narrowing: Narrowing, *, newest_first: bool) -> Iterator[Sequence[int]]:
+    def _lowest(self) -> int:
+        named = self._spans(range(len(self.view.uids)), self.key.within)
+        kept, exceeded = last_of(named, self.limit)
+        return self.view.uids[kept[0].start] if exceeded else 0
+
+    def _named(self) -> Sequence[int]:
+        """Positions outside of which no message matches, as far as sets of few stretches tell."""
+        uids = self.view.uids
+        newest = range(bisect_left(uids, self.lowest), len(uids))
+        few = [members for members in self.key.within if members.stretches <= _STRETCHES]
+        named = self._spans(newest, few[:_SETS])
+        return named[0] if len(named) == 1 else array("I", chain.from_iterable(named))
+
+    def _spans(self, span: range, sets: Sequence[Members]) -> list[range]:
+        """What all these sets name of a stretch."""
+        named = [span]
+        for members in sets:
+            named = list(common(named, list(members.positions(self.view))))
+        return named
+
+    def _possible(
+        self, narrowing: Narrowing, named: Sequence[int], *, newest_first: bool
+    ) -> Iterator[Sequence[int]]:
         """Where those messages stand that can match, some neighbours at a time, which ascend."""
         uids = self.view.uids
         possible = self.key.possible(narrowing)
         if possible is not None and self.lowest:
             possible = possible[bisect_left(possible, self.lowest) :]
-        if possible is not None and _MOST * len(possible) > len(self._named):
+        if possible is not None and _MOST * len(possible) > len(named):
             possible = None  # to look them up takes longer than to pass over the others
-        wanted = self._named if possible is None else possible
+        wanted = named if possible is None else possible
         some_at_once = max(1, min(_TOGETHER, _ANSWERS // self.key.count))
         starts = range(0, len(wanted), some_at_once)
         for start in reversed(starts) if newest_first else starts:

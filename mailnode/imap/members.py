@@ -43,6 +43,11 @@ class Members:
         spans = self._messages.uids(uids) if self._by_uid else self._messages.existing_numbers(len(uids))
         self._named = Runs(spans, uids)
 
+    @property
+    def stretches(self) -> int:
+        """Of how many runs of neighbours it is made."""
+        return len(self._named) + len(self._saved)
+
     def positions(self, view: Selected) -> Iterator[range]:
         """Where they stand, ascending."""
         both = (runs.positions(view.uids) for runs in (self._named, self._saved))

@@ -30,11 +30,15 @@ class Runs:
         """The messages at these positions, which ascend."""
         return cls(joined(range(one, one + 1) for one in positions), uids)
 
+    def __len__(self) -> int:
+        """How many runs there are."""
+        return len(self._firsts)
+
     def __contains__(self, uid: int) -> bool:
         return self.span(uid, uid)
 
     def span(self, first: int, last: int) -> bool:
-        """Whether all messages of the view from one UID to another are in it, and stand side by side."""
+        """Whether all messages of the view from one UID to another are in one of its runs."""
         index = bisect_right(self._firsts, first) - 1
         return index >= 0 and last <= self._lasts[index]
 

@@ -24,7 +24,8 @@ T = TypeVar("T")
 
 PIECE = 131072
 SLICE_SECONDS = 0.02
-PUSH_SECONDS = 0.004  # where others wait
+PUSH_SECONDS = 0.004  # while others wait
+ALONE_SECONDS = 0.01  # while nobody does
 _VECTORS = 512  # pieces that the kernel is handed together; it takes 1024
 
 # Seconds for which the reactor's thread stands aside; after a job that took longer it does not do so for
@@ -240,6 +241,8 @@ class ThreadedExecutor:
 class InlineExecutor:
     """An Executor that runs at once in the caller's thread: for tests, and for tools without a reactor."""
 
+    waiting = 0
+
     def run(self, function: Callable[..., T], *args: Any) -> "Deferred[T]":
         """Run now."""
         result: Deferred[T] = Deferred()
@@ -277,6 +280,11 @@ class Lane:
     def is_idle(self) -> bool:
         """Whether nobody uses, or is about to use, what belongs to the owner."""
         return not (self._busy or self._jobs)
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody waits for the job that is running, or for the thread that it has."""
+        return bool(self._jobs) or self._executor.waiting > 0
 
     @property
     def waiting(self) -> int:
@@ -327,8 +335,8 @@ def _piece(chunks: Iterator[bytes]) -> tuple[bytes, bool, Exception | None]:
 def _push(chunks: Iterator[bytes], outlet: socket, lane: Lane) -> tuple[bytes, bool, Exception | None]:
     """Send pieces while the peer takes them, for a slice of time; gives what is left, like _piece().
 
-    The slice is short where others wait for the lane. The last piece is left in any case: it may go out with
-    what follows. The outlet is closed: as long as it is open a connection that is cut goes on.
+    The slice is short where others wait for the lane, or for a thread. The last piece is left in any case:
+    it may go out with what follows. The outlet is closed: while it is open a connection that is cut goes on.
     """
     began = time.monotonic()
     with outlet:
@@ -337,7 +345,7 @@ def _push(chunks: Iterator[bytes], outlet: socket, lane: Lane) -> tuple[bytes, b
             if finished:
                 return b"".join(taken), True, error
             left = _left(outlet, taken)
-            enough = PUSH_SECONDS if lane.waiting else SLICE_SECONDS
+            enough = PUSH_SECONDS if lane.is_wanted else ALONE_SECONDS
             if left or time.monotonic() - began >= enough:
                 return left, False, None
 

@@ -1,7 +1,7 @@
 """What was made of all messages of a mailbox, for who asks the same again while they are still the same.
 
-Only what never changes while a message lives may go into it: orders and threads do, flags do not. Whoever
-shows a mailbox in pages asks for one and the same order again and again.
+Only what never changes while a message lives may go into it, or what says on what else it hangs: orders and
+threads do, flags do not. Whoever shows a mailbox in pages asks for one and the same order again and again.
 """
 
 from array import array

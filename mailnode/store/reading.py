@@ -7,6 +7,8 @@ import itertools
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import compress
+from operator import not_
 from typing import Any
 
 from mailnode.message.rendered import OF_HEADER, Rendered
@@ -32,6 +34,7 @@ from mailnode.wire.uidl import default_id, is_unique_id, unique_id
 _FEW_BETWEEN = 12  # messages for each that is asked for, which may be looked at for nothing
 _LEARNT = 64  # messages whose sizes and dates are put into the cache at once
 _EVERYONE = 4  # of so many messages that there are, one of which the text index has to be sure
+_MISNAMED = "misnamed"  # what is remembered under this name, see Derived
 _NAMED = 1024  # whose names are compared at once
 _TRIES = 20  # how often a file that another program renames under our hands is looked for again
 
@@ -344,25 +347,29 @@ class Reading(Synchronised):
         return sure, perhaps + self._above(found.until)
 
     def _misnamed(self, found: Found) -> set[int]:
-        """Those of the messages of which the text index is sure whose texts it has not under their names.
+        """Messages whose texts the text index has not under their names: of those of which it is sure, all.
 
-        Where they are much of the mailbox all of its messages are looked at, once.
+        Where it is sure of much of the mailbox all messages are looked at, once.
         """
-        name = ("misnamed", found.folder, found.until)
         uids = self.uids
-        known: set[int] | None = self.derived.get(name, uids)
-        if known is not None:
-            return known
+        folder, until, known = self.derived.get(_MISNAMED, uids) or (0, 0, set())
+        if (folder, until) == (found.folder, found.until):
+            return set(known)
         everyone = _EVERYONE * len(found.sure) > len(uids)
         asked = uids[: bisect_right(uids, found.until)] if everyone else found.sure
         misnamed: set[int] = set()
+        lasting = everyone
         for start in range(0, len(asked), _NAMED):
             there = [one for one in map(self._messages.get, asked[start : start + _NAMED]) if one is not None]
             some = [one.uid for one in there]
-            right = self._text.called(some, [one.base for one in there], found.folder) if some else ()
-            misnamed.update(uid for uid, called in zip(some, right, strict=True) if not called)
-        if everyone and len(misnamed) <= _NAMED:
-            self.derived.keep(name, uids, misnamed)
+            right = self._text.called(some, [one.base for one in there], found.folder) if some else []
+            if right is None:
+                lasting = False  # it may be known again
+                misnamed.update(some)
+            else:
+                misnamed.update(compress(some, map(not_, right)))
+        if lasting and len(misnamed) <= _NAMED:
+            self.derived.keep(_MISNAMED, uids, (found.folder, found.until, misnamed))
         return misnamed
 
     def _above(self, uid: int) -> "array[int]":
@@ -378,7 +385,7 @@ class Reading(Synchronised):
             return []
         held = self._text.held(needle.encode("utf-8", "surrogatepass"), uids, in_header=in_header)
         called = self._text.called(uids, [message.base for message in messages])
-        known = zip(map(held.get, uids), called, strict=True)
+        known = zip(map(held.get, uids), called or [False] * len(uids), strict=True)
         return [bool(holds) if named and holds is not None else None for holds, named in known]
 
     def save_prepared(self) -> None:

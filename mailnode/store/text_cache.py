@@ -92,20 +92,16 @@ class FolderText:
             failed=None,
         )
 
-    def called(self, uids: Sequence[int], bases: Sequence[str], folder: int = 0) -> list[bool]:
+    def called(self, uids: Sequence[int], bases: Sequence[str], folder: int = 0) -> list[bool] | None:
         """Whether what is known of messages in order of UID is of messages with these base names.
 
-        What is known in a folder of this number, if that is given.
+        What is known in a folder of this number, if that is given. None where nobody can tell now.
         """
 
-        def called(index: TextIndex) -> list[bool]:
+        def called(index: TextIndex) -> list[bool] | None:
             return index.called(folder or index.coverage(self._guid, self._validity).id, uids, bases)
 
-        return self._tried(
-            called,
-            absent=[False] * len(uids),
-            failed=[False] * len(uids),
-        )
+        return self._tried(called, absent=None, failed=None)
 
     def held(self, needle: bytes, uids: Sequence[int], *, in_header: bool) -> Held:
         """Whether a folded string stands in the texts of messages in order of UID, as far as is known."""

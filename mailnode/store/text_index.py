@@ -92,7 +92,7 @@ class Addition:
 class Found(NamedTuple):
     """UIDs up to `until`, ascending: of messages that hold a string, and of those that may; above all may.
 
-    `folder` is the number of the folder here, which no other gets after it.
+    `folder` is the number of the folder, which no other gets after it in this file.
     """
 
     folder: int

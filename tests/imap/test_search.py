@@ -12,6 +12,7 @@ from mailnode.imap.commands.search import Findings, Search
 from mailnode.imap.matching import TURNS, Matching
 from mailnode.imap.narrowing import Narrowing
 from mailnode.imap.places import Place
+from mailnode.imap.runs import Runs
 from mailnode.imap.search_key import alone
 from mailnode.imap.search_keys import parse_all
 from mailnode.imap.selected import Selected
@@ -213,6 +214,27 @@ class SearchTests(SessionCase):
                 search = Matching(view, parse_all(Cursor([text])), limit=limit)
                 told = [place + 1 for some in search.found(newest_first=newest_first) for place in some]
                 self.assertEqual((sorted(told), asked), (found, named), text)
+                self.assertEqual((search.looked, search.wanted), (len(named), len(named)), text)
+
+    def test_sets_of_many_stretches(self) -> None:
+        """All are asked where it may take longer to find out who need not be, as with many "$" of many."""
+        client = self.client().login()
+        for _ in range(9):
+            client.append(MESSAGE)
+        view = Selected.opened(Place(self.world.account(), INBOX), read_only=True)
+        view.saved = Runs.at(range(0, 9, 2), view.uids)
+        for stretches, sets, text, wanted in (
+            (5, 4, b"$", 5),
+            (4, 4, b"$", 9),
+            (4, 4, b"$ 2:4", 3),
+            (5, 1, b"2:7 $ 3", 6),
+            (0, 4, b"3", 9),
+        ):
+            self.patch(matching, "_STRETCHES", stretches)
+            self.patch(matching, "_SETS", sets)
+            search = Matching(view, parse_all(Cursor([text])))
+            list(search.found())
+            self.assertEqual(search.wanted, wanted, text)
 
     @contextmanager
     def nobody_alone(self) -> Iterator[None]:

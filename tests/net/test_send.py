@@ -32,7 +32,8 @@ class Pushing(SocketTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.lane = Lane(InlineExecutor())
+        self.executor = InlineExecutor()
+        self.lane = Lane(self.executor)
         self.closed = False
         self.made = 0
         self.meanwhile: dict[int, Callable[[], object]] = {}  # while a chunk is made, by its number
@@ -128,18 +129,28 @@ class Pushing(SocketTestCase):
         """The lane is another's between two pushes."""
         self.patch(blocking, "PUSH_SECONDS", -1.0)
         self.patch(blocking, "SLICE_SECONDS", -1.0)
+        self.patch(blocking, "ALONE_SECONDS", -1.0)
         self.taken([CHUNK] * 20)
         self.assertEqual(len(self.outlets), 20)  # the last finds the end
 
     def test_others_wait(self) -> None:
         """A push is long while nobody waits for the lane, and ends soon where somebody does."""
         self.patch(blocking, "PUSH_SECONDS", -1.0)
-        self.patch(blocking, "SLICE_SECONDS", SECONDS)
+        self.patch(blocking, "ALONE_SECONDS", SECONDS)
         made: list[int] = []
         self.meanwhile[20] = lambda: self.lane.run(lambda: made.append(self.made))
         self.taken([CHUNK] * 40)
         self.assertEqual(made, [21])
         self.assertEqual(len(self.outlets), 2)
+
+    def test_others_wait_for_a_thread(self) -> None:
+        """The same where the jobs of other owners wait."""
+        self.patch(blocking, "PUSH_SECONDS", -1.0)
+        self.patch(blocking, "ALONE_SECONDS", SECONDS)
+        self.meanwhile[20] = lambda: setattr(self.executor, "waiting", 1)
+        self.meanwhile[25] = lambda: setattr(self.executor, "waiting", 0)
+        self.taken([CHUNK] * 40)
+        self.assertEqual(len(self.outlets), 6)
 
     def test_behind_commands(self) -> None:
         """What has come already and waits is no reason to send less from the lane."""
@@ -151,6 +162,7 @@ class Pushing(SocketTestCase):
         """Nobody sends before `writing` was called, however many turns bring nothing; then all is told."""
         told: list[int] = []
         self.patch(blocking, "SLICE_SECONDS", -1.0)
+        self.patch(blocking, "ALONE_SECONDS", -1.0)
         self.patch(blocking, "PUSH_SECONDS", -1.0)
         self.taken([0] * 3 + [CHUNK] * 9, writing=lambda: told.append(self.made))
         self.assertEqual(told, [*range(4, 13), 12])

@@ -495,6 +495,50 @@ class FolderTests(StoreTestCase):
             self.assertEqual(found("apple"), [[2, 3, 5], [1, 4]])
             self.assertEqual(found("pear"), [[], [1, 4]])
         self.assertEqual(asked, [])
+        text = account.mailbox(INBOX)._text
+        text.look_again()
+        index = inbox._context.text_index(make=False)
+        assert index is not None
+        index.start_anew()
+        text.look_again()
+        self.prepare(inbox)
+        self.assertEqual(found("apple"), [[1, 2, 3, 5], []])
+        self.assertEqual(asked, [[1, 2, 3, 4, 5]])
+
+    def test_names_of_a_part(self) -> None:
+        """What was seen of the first messages says nothing of the next; what was passed over may be asked."""
+        account = self.account()
+        for word in ("apple", "long " * 40 + "pear", "apple", "apple"):
+            self.append(account, message=about(word))
+        inbox = account.mailbox(INBOX)
+        self.patch(preparing, "TEXT_LIMIT", 100)
+        asked: list[int] = []
+        called = TextIndex.called
+
+        def noted(index: TextIndex, folder: int, uids: list[int], bases: list[str]) -> list[bool]:
+            asked.append(len(uids))
+            return called(index, folder, uids, bases)
+
+        self.patch(TextIndex, "called", noted)
+        for until in range(1, 5):
+            inbox.prepare_some(0)
+            both = inbox.found(fold("apple"), Where.TEXT)
+            assert both is not None
+            sure = [uid for uid in (1, 3, 4) if uid <= until]
+            perhaps = [uid for uid in range(1, 5) if uid not in sure and (uid == 2 or uid > until)]
+            self.assertEqual([one.tolist() for one in both], [sure, perhaps])
+        self.assertEqual(asked, [1, 1, 3, 4])
+
+    def test_names_that_cannot_be_seen(self) -> None:
+        """That the index could not be asked is not remembered."""
+        _, inbox = self.filled("apple", "apple")
+        found = []
+        for error in (sqlite3.OperationalError("locked"), None):
+            with mock.patch.object(TextIndex, "called", side_effect=error, return_value=[True] * 2):
+                both = inbox.found(fold("apple"), Where.TEXT)
+            assert both is not None
+            found.append([one.tolist() for one in both])
+        self.assertEqual(found, [[[], [1, 2]], [[1, 2], []]])
 
     def candidates(self, mailbox: Mailbox, word: str) -> list[int] | None:
         found = mailbox.candidates(fold(word))

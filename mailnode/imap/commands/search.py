@@ -164,8 +164,8 @@ class Findings:
         self._matching = Matching(view, search.key, limit=limit)
 
     def progress(self) -> tuple[int, int]:
-        """How many messages were looked at, and how many there are."""
-        return self._matching.looked, len(self.view.uids)
+        """How many messages were looked at, and how many are to be."""
+        return self._matching.looked, self._matching.wanted or len(self.view.uids)
 
     @property
     def lowest(self) -> int:
