@@ -6,7 +6,7 @@ of some hundreds from then on for whoever asks for all in order of UID. A search
 far apart asks for few of them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any
 
@@ -22,7 +22,7 @@ from mailnode.store.prepared_tables import WINDOW_ROWS, Column, OfHeader, Prepar
 _uid, _base = attrgetter("uid"), attrgetter("base")
 
 _FRESH_KEPT = 64  # answers that are put into the cache at once
-_ALONE_KEPT = 128
+_ALONE_KEPT = 32
 _FRESH_OCTETS = 1 << 20  # or earlier, when they are so long together
 _FEW = 8  # messages of the first window, and of every one for who does not ask in order
 
@@ -122,10 +122,10 @@ class Answers:
             self.save()
         return made
 
-    def keep_alone(self, message: Message, what: OfHeader, answer: bytes) -> None:
-        """Keep one answer, where the others are not made yet."""
+    def keep_alone(self, what: OfHeader, answers: Iterable[tuple[int, str, bytes]]) -> None:
+        """Keep one answer of messages of which the others are not made yet: UID, base name, answer."""
         alone = self._alone.setdefault(what, [])
-        alone.append((message.uid, message.base, answer))
+        alone += answers
         if len(alone) >= _ALONE_KEPT:
             self.save_alone()
 

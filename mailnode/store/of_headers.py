@@ -42,16 +42,18 @@ def made(
     """
     until = now() + SLICE
     found = list(known)
+    fresh: list[tuple[int, str, Any]] = []
     for at, message in enumerate(messages):
         if found[at] is not None:
             continue
         octets = header(message)
         if octets is not None:
             answer = found[at] = OF_HEADER[what](octets, filenames.is_verbatim(message.base))
-            if what == "envelope" or what == "ordering":
-                answers.keep_alone(message, what, answer)
+            fresh.append((message.uid, message.base, answer))
         if now() >= until:
             break
+    if fresh and (what == "envelope" or what == "ordering"):
+        answers.keep_alone(what, fresh)
     if len(found) > 1 and None in found:
         answers.save_alone()  # as somebody will ask for each of them
     return found

@@ -6,6 +6,7 @@ from typing import Any
 from unittest import mock
 
 from mailnode.message.ordering import Text, text_key
+from mailnode.store import of_headers
 from mailnode.store.errors import Unread
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.messages import Several
@@ -79,6 +80,20 @@ class OfHeadersTests(StoreTestCase):
             self.assertNotIn(None, again.orderings(self.uids))
         for what in ("body", "preview", "octets"):
             self.assertIsNone(again.ready(1, what))
+
+    def test_many(self) -> None:
+        """What was made of many together is in the cache at once, and of none but them."""
+        for number in range(COUNT, 40):
+            self.put(number, b"Subject: %d\n\n" % number)
+        with self.elsewhere(f"{self.base}/anna"):
+            pass
+        self.mailbox.sync()
+        self.patch(of_headers, "SLICE", 1.0)
+        self.column(range(2, 41), "envelope")
+        again = self.account().mailbox(INBOX)
+        with mock.patch.object(self.files, "read_start", side_effect=AssertionError):
+            self.assertEqual(len(again.column(Several(again.each(range(2, 41))), "envelope")), 39)
+        self.assertIsNone(again.ready(1, "envelope"))
 
     def test_is_not_forgotten(self) -> None:
         """What is made of a header leaves what another process has made of the message meanwhile."""
