@@ -12,12 +12,11 @@ from typing import Any
 
 from mailnode.message.listed import are_listed, chosen
 from mailnode.message.rendered import Rendered, render
-from mailnode.message.section import fields_of_headers
 from mailnode.store.blocks import Texts
 from mailnode.store.body import Body
 from mailnode.store.cache import FolderCache
 from mailnode.store.messages import Message, Several
-from mailnode.store.prepared_tables import WINDOW_ROWS, Column, OfHeader, Prepared, Window
+from mailnode.store.prepared_tables import WINDOW_ROWS, Answer, Column, Prepared, Window
 
 _uid, _base = attrgetter("uid"), attrgetter("base")
 
@@ -36,7 +35,7 @@ class Answers:
         self._asked: dict[Prepared, int] = {}  # the UID asked for last
         self._fresh: dict[int, tuple[str, Rendered]] = {}  # made, and not yet in the cache
         self._fresh_octets = 0
-        self._alone: dict[OfHeader, list[tuple[int, str, bytes]]] = {}  # made of headers, likewise
+        self._alone: dict[Answer, list[tuple[int, str, bytes]]] = {}  # made of headers, likewise
 
     def known(self, message: Message) -> Rendered | None:
         """All answers for a message, when they were made before."""
@@ -73,17 +72,16 @@ class Answers:
     def fields(self, some: Several, names: Sequence[bytes]) -> Sequence[bytes | None] | None:
         """The header fields of these names of each of some messages; None for one that has to be asked alone.
 
-        Nothing where a header is not prepared, or long.
+        Nothing where the headers have to be asked for.
         """
         if not are_listed(names):
-            headers = self.column(some, "header")
-            return None if headers is None else fields_of_headers(headers, names)
-        texts = self._cache.texts("fields", some.uids[0], some.uids[-1], some.names)
-        if texts is None:
             return None
+        texts = self._cache.texts("fields", some.uids[0], some.uids[-1], some.names)
         if isinstance(texts, Texts):
             found = chosen(texts.joined, names)
             return found if len(found) == len(texts) else None
+        if texts is None or not any(texts):
+            return None
         return [chosen(text, names)[0] if text else None for text in texts]
 
     def orderings(self, messages: Sequence[Message]) -> list[bytes | None]:
@@ -122,7 +120,7 @@ class Answers:
             self.save()
         return made
 
-    def keep_alone(self, what: OfHeader, answers: Iterable[tuple[int, str, bytes]]) -> None:
+    def keep_alone(self, what: Answer, answers: Iterable[tuple[int, str, bytes]]) -> None:
         """Keep one answer of messages of which the others are not made yet: UID, base name, answer."""
         alone = self._alone.setdefault(what, [])
         alone += answers

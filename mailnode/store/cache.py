@@ -13,7 +13,7 @@ from mailnode.message.rendered import Rendered
 from mailnode.store.blocks import Names, Text
 from mailnode.store.context import Context
 from mailnode.store.index import UNKNOWN, FolderRow, Index, Row
-from mailnode.store.prepared_tables import NO_ROWS, Column, OfHeader, Prepared, Window
+from mailnode.store.prepared_tables import NO_ROWS, Answer, Column, Prepared, Window
 from mailnode.store.vanished import Vanished
 
 T = TypeVar("T")
@@ -136,7 +136,7 @@ class FolderCache:
         """Keep prepared answers of messages, each with its UID and base name."""
         self._tried(lambda index, folder: index.save_rendered(folder.id, answers), None)
 
-    def save_answers(self, what: OfHeader, answers: list[tuple[int, str, bytes]]) -> None:
+    def save_answers(self, what: Answer, answers: list[tuple[int, str, bytes]]) -> None:
         """Keep one answer of messages alone: UID, base name, answer."""
         self._tried(lambda index, folder: index.save_answers(folder.id, what, answers), None)
 

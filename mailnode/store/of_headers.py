@@ -9,7 +9,7 @@ from mailnode.message.rendered import OF_HEADER
 from mailnode.store import filenames
 from mailnode.store.answers import Answers
 from mailnode.store.messages import Message
-from mailnode.store.prepared_tables import OfHeader, Prepared
+from mailnode.store.prepared_tables import Answer
 
 SLICE = 0.02  # seconds for many messages at once
 
@@ -30,7 +30,7 @@ def made(
     answers: Answers,
     messages: Sequence[Message],
     known: Sequence[Any | None],
-    what: Prepared | OfHeader,
+    what: Answer,
     *,
     header: Callable[[Message], bytes | None],
     now: Callable[[], float],
@@ -52,7 +52,7 @@ def made(
             fresh.append((message.uid, message.base, answer))
         if now() >= until:
             break
-    if fresh and (what == "envelope" or what == "ordering"):
+    if fresh:
         answers.keep_alone(what, fresh)
     if len(found) > 1 and None in found:
         answers.save_alone()  # as somebody will ask for each of them

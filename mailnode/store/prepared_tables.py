@@ -39,7 +39,7 @@ CREATE TABLE searched (
 """
 
 Prepared = Literal["envelope", "body", "bodystructure", "header", "octets", "preview"]
-OfHeader = Literal["envelope", "ordering"]  # what can be kept alone, as the header alone tells it
+Answer = Prepared | Literal["ordering"]  # all that is made of a message
 
 _TEXTS: Final = ", ".join(TEXTS)
 _RENDERED: Final = tuple(text for text in TEXTS if text != "fields")
@@ -97,10 +97,10 @@ class PreparedTables:
 
     def rendered(self, folder: int, uid: int, base: str) -> Rendered | None:
         """The prepared answers for a message, or None."""
-        found = self._db.execute(
+        found = self._db.execute(  # a header may stand there alone, without `octets`
             f"SELECT ordering, octets, header, parts, {_APART} FROM rendered"
             " JOIN ordering ON ordering.folder = ? AND ordering.uid = ? AND ordering.base = rendered.base"
-            " WHERE id = ? AND rendered.base = ?",
+            " WHERE id = ? AND rendered.base = ? AND octets IS NOT NULL",
             (folder, uid, _id(folder, uid), as_text(base)),
         ).fetchone()
         if found is None:
@@ -144,7 +144,8 @@ class PreparedTables:
         kind = int if what == "octets" else bytes
         octets = 0
         for found_id, base, value in self._db.execute(
-            f"SELECT id, base, {what} FROM rendered WHERE id BETWEEN ? AND ? ORDER BY id",
+            f"SELECT id, base, {what} FROM rendered"
+            f" WHERE id BETWEEN ? AND ? AND {what} IS NOT NULL ORDER BY id",
             (_id(folder, uid), _id(folder, UID_END)),
         ):
             if type(value) is not kind:
@@ -248,13 +249,21 @@ class PreparedTables:
             )
             self._put_more(folder, {uid: _entry(base, rendered) for uid, base, rendered in answers})
 
-    def save_answers(self, folder: int, what: OfHeader, answers: Iterable[tuple[int, str, bytes]]) -> None:
-        """Keep one answer of messages of which the others are not made yet: UID, base name, answer."""
+    def save_answers(self, folder: int, what: Answer, answers: Iterable[tuple[int, str, bytes]]) -> None:
+        """Keep one answer of messages of which the others are not made yet: UID, base name, answer.
+
+        The row of a header that is kept alone has nothing else in it, and takes the place of no other row.
+        """
         with self._transaction():
             if what == "ordering":
                 self._db.executemany(
                     "REPLACE INTO ordering VALUES (?, ?, ?, ?)",
                     ((folder, uid, as_text(base), answer) for uid, base, answer in answers),
+                )
+            elif what == "header":
+                self._db.executemany(
+                    "INSERT OR IGNORE INTO rendered (id, base, header) VALUES (?, ?, ?)",
+                    ((_id(folder, uid), as_text(base), answer) for uid, base, answer in answers),
                 )
             else:
                 self._put_more(folder, {uid: _alone(base, what, answer) for uid, base, answer in answers})
@@ -319,7 +328,7 @@ def _entry(base: str, rendered: Rendered) -> Entry:
     return Entry(base, tuple(_of(rendered, TEXTS)))
 
 
-def _alone(base: str, what: Text, answer: bytes) -> Entry:
+def _alone(base: str, what: Answer, answer: bytes) -> Entry:
     """The entry of a message of which nothing else is known."""
     return Entry(base, tuple(answer if text == what else b"" for text in TEXTS))
 

@@ -12,7 +12,7 @@ from operator import not_
 from typing import Any
 
 from mailnode.message.rendered import OF_HEADER, Rendered
-from mailnode.message.section import header_fields
+from mailnode.message.section import fields_of_headers
 from mailnode.message.text import Searchable, searchable
 from mailnode.message.wire_form import to_wire, wire_size
 from mailnode.store import filenames, of_headers
@@ -22,7 +22,7 @@ from mailnode.store.download import NONE, Download, measure, measure_small
 from mailnode.store.errors import NoSuchMessage, Unread
 from mailnode.store.index import UNKNOWN
 from mailnode.store.messages import Message, Several
-from mailnode.store.prepared_tables import SHORT, OfHeader, Prepared
+from mailnode.store.prepared_tables import SHORT, Answer, Prepared
 from mailnode.store.preparing import Piece, prepare_some
 from mailnode.store.synchronised import Synchronised
 from mailnode.store.text_index import Found
@@ -402,7 +402,7 @@ class Reading(Synchronised):
         return getattr(self.rendered(uid), what) if found is None else found
 
     def _of_headers(
-        self, messages: Sequence[Message], known: Sequence[Any | None], what: Prepared | OfHeader
+        self, messages: Sequence[Message], known: Sequence[Any | None], what: Answer
     ) -> list[Any | None]:
         """One answer of each message; those that are not known are made of headers, see of_headers.made()."""
         now = self._context.now
@@ -437,8 +437,7 @@ class Reading(Synchronised):
         """The header fields of these names, of messages as column(); None for a header that is not ASCII."""
         found = self._answers.fields(some, names)
         if found is None:
-            headers = self.column(some, "header")
-            found = [header_fields(one, names, negate=False) if one.isascii() else None for one in headers]
+            found = fields_of_headers(self.column(some, "header"), names)
         return found
 
     def orderings(self, uids: Sequence[int]) -> list[bytes | None]:

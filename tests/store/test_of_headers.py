@@ -1,21 +1,34 @@
 """What is made of the start of a message's file, before anybody has read all of it."""
 
+import contextlib
 import os
 from collections.abc import Iterable, Sequence
 from typing import Any
 from unittest import mock
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from mailnode.message.ordering import Text, text_key
+from mailnode.message.rendered import Rendered, render
+from mailnode.message.section import header_fields
 from mailnode.store import of_headers
 from mailnode.store.errors import Unread
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.messages import Several
 from mailnode.store.prepared_tables import Prepared
 from mailnode.store.values import INBOX
+from tests.message import strategies
 from tests.store.support import StoreTestCase
 
 COUNT = 15  # what a slice has time for
 LONG = b"X: " + b"x" * 70 + b"\n"
+LISTED, OTHERS = (b"Subject", b"from", b"TO"), (b"subject", b"X", b"Content-Transfer-Encoding")
+
+# Some of which only the whole file tells where the header ends.
+messages = st.builds(
+    lambda lines, message: LONG * lines + message, st.sampled_from((0, 0, 0, 110, 111)), strategies.messages
+)
 
 
 class OfHeadersTests(StoreTestCase):
@@ -70,16 +83,56 @@ class OfHeadersTests(StoreTestCase):
     def test_is_kept(self) -> None:
         """What was made is in the cache after the next look at the folder; of the rest nothing is there."""
         self.column(self.uids, "envelope")
+        self.fields(self.uids, LISTED)
         self.mailbox.orderings(self.uids)
         self.mailbox.sync()
         self.assertEqual(self.rows(), [*self.uids])
         again = self.account().mailbox(INBOX)
         again.sync()
         with mock.patch.object(self.files, "read_start", side_effect=AssertionError):
-            self.assertEqual(len(again.column(Several(again.each(self.uids)), "envelope")), COUNT)
+            some = Several(again.each(self.uids))
+            self.assertEqual(len(again.column(some, "envelope")), COUNT)
             self.assertNotIn(None, again.orderings(self.uids))
+            expected = [b"Subject: %d\r\nTo: a@b\r\n\r\n" % number for number in range(COUNT)]
+            self.assertEqual(list(again.column(some, "header")), expected)
+            self.assertEqual(list(again.fields(some, LISTED)), expected)
+            self.assertEqual([again.prepared(uid, "header") for uid in self.uids], expected)
+            expected = [b"Subject: %d\r\n\r\n" % number for number in range(COUNT)]
+            self.assertEqual(list(again.fields(some, OTHERS)), expected)
         for what in ("body", "preview", "octets"):
             self.assertIsNone(again.ready(1, what))
+            self.assertRaises(Unread, again.column, some, what)
+        self.assertEqual(again.rendered(1), render(b"Subject: 0\nTo: a@b\n\nbody\n"))
+        self.assertNotIn(None, again.headers(self.uids))
+
+    def test_one_by_one(self) -> None:
+        """A message that is asked for alone is read once, too."""
+        for uid in self.uids:
+            self.mailbox.prepared(uid, "header")
+        self.mailbox.sync()
+        with mock.patch.object(self.files, "read_start", side_effect=AssertionError):
+            self.assertEqual(len(self.fields(self.uids, LISTED)), COUNT)
+
+    def test_goes_with_the_message(self) -> None:
+        """What is kept of a message is there while it is, and is of no other, and the cache may be lost."""
+        self.column(self.uids, "header")
+        self.mailbox.sync()
+        os.unlink(self.path(3))
+        self.assertEqual(self.fields((4,), LISTED), [b"Subject: 3\r\nTo: a@b\r\n\r\n"])
+        with self.elsewhere(f"{self.base}/anna"):
+            self.put(3, b"Subject: other\n\n")
+            os.rename(self.path(3), self.path(3).replace(".x", ".y"))
+        self.mailbox.sync()
+        left = [*range(1, 4), *range(5, COUNT + 2)]
+        self.assertEqual(list(self.mailbox.uids), left)
+        db = self.mailbox._context.index()._db
+        self.assertEqual(db.execute("SELECT count(*) FROM rendered").fetchone(), (COUNT - 1,))
+        subjects = [b"Subject: %d\r\n\r\n" % (uid - 1) for uid in left[:-1]] + [b"Subject: other\r\n\r\n"]
+        self.assertEqual(list(self.fields(left, (b"subject",))), subjects)
+        db.execute("UPDATE rendered SET base = 'other'")
+        self.assertEqual(list(self.fields(left, (b"subject",))), subjects)
+        self.mailbox._context.discard_index()
+        self.assertEqual(list(self.fields(left, (b"subject",))), subjects)
 
     def test_many(self) -> None:
         """What was made of many together is in the cache at once, and of none but them."""
@@ -97,7 +150,8 @@ class OfHeadersTests(StoreTestCase):
 
     def test_is_not_forgotten(self) -> None:
         """What is made of a header leaves what another process has made of the message meanwhile."""
-        self.column(self.uids, "envelope")
+        for what in ("envelope", "header"):
+            self.column(self.uids, what)
         other = self.account().mailbox(INBOX)
         other.rendered(1)
         other.save_prepared()
@@ -105,9 +159,12 @@ class OfHeadersTests(StoreTestCase):
         self.mailbox.save_prepared()
         again = self.account().mailbox(INBOX)
         again.sync()
-        self.assertIsNotNone(again.ready(1, "body"))
-        self.assertIsNotNone(again.ready(2, "envelope"))
-        self.assertIsNone(again.ready(2, "body"))
+        for what in ("body", "octets", "header"):
+            self.assertIsNotNone(again.ready(1, what))
+        for what in ("envelope", "header"):
+            self.assertIsNotNone(again.ready(2, what))
+        for what in ("body", "octets"):
+            self.assertIsNone(again.ready(2, what))
 
     def test_only_what_is_missing(self) -> None:
         """Messages that are new are read, and none of the others."""
@@ -167,3 +224,49 @@ class OfHeadersTests(StoreTestCase):
         with mock.patch.object(self.files, "read_start", side_effect=AssertionError):
             self.assertIn(b'"0"', self.mailbox.prepared(1, "envelope"))
             self.assertIn(b'"1"', self.mailbox.prepared(2, "envelope"))
+
+
+class AnyHeaderTests(StoreTestCase):
+    """What is kept of headers is what a whole reading gives, before and after that."""
+
+    def check(self, mailbox: Mailbox, whole: Sequence[Rendered]) -> None:
+        """Ask for the headers and some of their fields, together and alone, as FETCH does."""
+        some = Several(mailbox.each(mailbox.uids))
+        headers = [one.header for one in whole]
+        with contextlib.suppress(Unread):
+            self.assertEqual(list(mailbox.column(some, "header")), headers)
+        for names in (LISTED, OTHERS):
+            expected = [header_fields(one, names, negate=False) for one in headers]
+            with contextlib.suppress(Unread):
+                found = mailbox.fields(some, names)
+                for fields, right in zip(found, expected, strict=True):
+                    self.assertIn(fields, (None, right))  # None where the header has to be asked for
+        self.assertEqual([mailbox.prepared(uid, "header") for uid in mailbox.uids], headers)
+
+    @settings(max_examples=60)
+    @given(st.lists(st.tuples(messages, st.booleans(), st.booleans()), min_size=1, max_size=9))
+    def test_as_a_whole_reading(self, some: list[tuple[bytes, bool, bool]]) -> None:
+        """Octets of any kind, verbatim or not; some are asked for the whole before or after the others."""
+        name = f"user{len(self._open)}"
+        self.account(name).mailbox(INBOX)
+        for number, (data, verbatim, _) in enumerate(some):
+            sizes = f",S={len(data)},W={len(data) + (not verbatim)}"
+            with open(f"{self.base}/{name}/cur/{1000 + number}.x{sizes}:2,", "wb") as file:
+                file.write(data)
+        whole = [render(data, verbatim) for data, verbatim, _ in some]
+        one, other = (self.account(name).mailbox(INBOX) for _ in range(2))
+        self.check(one, whole)
+        for uid in one.uids:
+            self.assertEqual(other.prepared(uid, "envelope"), whole[uid - 1].envelope)
+        for mailbox in (one, other, one):
+            mailbox.sync()
+            self.check(mailbox, whole)
+        for uid, (_, _, wholly) in enumerate(some, 1):
+            if wholly:
+                self.assertEqual(other.rendered(uid), whole[uid - 1])
+        other.save_prepared()
+        for mailbox in (one, other, self.account(name).mailbox(INBOX)):
+            self.check(mailbox, whole)
+            self.assertEqual([mailbox.rendered(uid) for uid in mailbox.uids], whole)
+            mailbox.save_prepared()
+            self.check(mailbox, whole)
