@@ -12,6 +12,7 @@ T = TypeVar("T")
 
 # Crockford's: nothing that reads like something else. Words have a U in them, so that no other id begins so.
 _ID_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_ID_PAIRS = [one + other for one in _ID_LETTERS for other in _ID_LETTERS]  # of ten bits
 
 
 class Executor(Protocol):
@@ -39,6 +40,7 @@ class Runtime:
         return self.clock.seconds()
 
     def new_id(self, length: int = 10) -> str:
-        """A short unguessable name for a connection or a message, for logs and replies."""
+        """A short unguessable name for a connection or a message, for logs and replies; of an even length."""
         bits = self.random.getrandbits(5 * length)  # one question to the system, not one for each letter
-        return self.word + "".join([_ID_LETTERS[bits >> place & 31] for place in range(0, 5 * length, 5)])
+        pairs = [_ID_PAIRS[bits >> place & 1023] for place in range(0, 5 * length, 10)]
+        return self.word + "".join(pairs)

@@ -3,7 +3,6 @@
 import errno
 import resource
 from collections.abc import Iterable, Mapping
-from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred, gatherResults
@@ -19,6 +18,7 @@ from mailnode.events.log import Log
 from mailnode.net.breath import Breather
 from mailnode.net.limits import ConnectionLimits, Gate
 from mailnode.net.listen import CannotListen, Door, Serve, SessionFactory, is_loopback
+from mailnode.net.stream import send_at_once
 from mailnode.net.tls import TlsServer
 from mailnode.runtime import Runtime
 
@@ -152,6 +152,7 @@ class Ports:
             why: Any = error.socketError if isinstance(error, CannotListenError) else error
             remedy = _REMEDIES.get(getattr(why, "errno", 0), "correct the endpoint of this listener")
             raise CannotListen(endpoint, getattr(why, "strerror", None) or why, remedy) from None
+        send_at_once(port.socket)
         if endpoint in self._held:
             port.stopReading()
         self._taken[endpoint] = port
@@ -201,9 +202,14 @@ def make_room(limits: Limits) -> str:
 
 
 def _gate(protocol: str, live: Live, runtime: Runtime, *, quiet: bool) -> Gate:
-    limits = partial(_limits_now, protocol, live)
-    return Gate(limits, runtime.now, None if quiet else Log(f"mailnode.{protocol}"))
+    numbers = live.config.limits
+    limits = connection_limits(protocol, numbers)
 
+    def limits_now() -> ConnectionLimits:
+        nonlocal numbers, limits
+        if live.config.limits is not numbers:
+            numbers = live.config.limits
+            limits = connection_limits(protocol, numbers)
+        return limits
 
-def _limits_now(protocol: str, live: Live) -> ConnectionLimits:
-    return connection_limits(protocol, live.config.limits)
+    return Gate(limits_now, runtime.now, None if quiet else Log(f"mailnode.{protocol}"))

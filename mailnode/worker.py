@@ -38,7 +38,7 @@ from mailnode.events.log import Log, cut
 from mailnode.events.output import fields_of
 from mailnode.fs import FileSystem
 from mailnode.net.link import Link, LinkEnd
-from mailnode.net.short_turns import shorten
+from mailnode.net.short_turns import shorten, take_turns
 from mailnode.queue.admission import FromElsewhere
 from mailnode.queue.entry import Entry
 from mailnode.queue.spool import Spool
@@ -123,7 +123,10 @@ class Worker:
         entrance.certificates.renewal.start()
         for endpoint, (descriptor, family) in self._ports.items():
             factory = self._factories[endpoint]
-            self._listening.append(self._reactor.adoptStreamPort(descriptor, family, factory))
+            port = self._reactor.adoptStreamPort(descriptor, family, factory)
+            if factory.serves in ("smtp", "lmtp"):
+                take_turns(self._reactor, port)
+            self._listening.append(port)
             os.close(descriptor)
         self.link.say("ready")
 

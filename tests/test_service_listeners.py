@@ -1,5 +1,6 @@
 """Listeners that begin, and those that cannot."""
 
+import socket
 from typing import Any
 
 from twisted.internet import reactor  # noqa: TID251
@@ -7,6 +8,7 @@ from twisted.internet.defer import FirstError
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.net.listen import CannotListen
+from mailnode.net.stream import TCP_NOTSENT_LOWAT, UNSENT
 from mailnode.service_listeners import Ports
 
 
@@ -21,6 +23,18 @@ class PortsTests(SynchronousTestCase):
         text = str(error.subFailure.value)
         self.assertIn(f"cannot listen on {endpoint}: ", text)
         return text
+
+    def test_connections(self) -> None:
+        """What is written goes out at once: connections have it from the socket that listens."""
+        ports = Ports(reactor)
+        endpoint = "tcp:0:interface=127.0.0.1"
+        self.successResultOf(ports.listen({}, [endpoint]))
+        listening = ports.held()[endpoint].socket
+        with socket.create_connection(listening.getsockname()), listening.accept()[0] as accepted:
+            self.assertTrue(accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+            self.assertEqual(accepted.getsockopt(socket.IPPROTO_TCP, TCP_NOTSENT_LOWAT), UNSENT)
+        ports.stop()
+        reactor.doIteration(0)  # type: ignore[attr-defined]
 
     def test_no_socket(self) -> None:
         """Sockets that systemd has not handed over, by number and by name."""

@@ -16,6 +16,7 @@ from typing import Any, cast
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress, IDelayedCall
 from twisted.internet.protocol import Factory
+from twisted.internet.tcp import Connection
 
 from mailnode.delivery.fitting import Fitted, Message, NotForThisPeer, fit
 from mailnode.delivery.link import StreamLink
@@ -25,7 +26,7 @@ from mailnode.delivery.tls_policy import Level, TlsPolicy
 from mailnode.delivery.transaction import Script, Transaction
 from mailnode.envelope import Recipient
 from mailnode.net.identity import VALIDATION_FAILURE
-from mailnode.net.stream import Stream
+from mailnode.net.stream import Stream, send_at_once
 from mailnode.runtime import Runtime
 from mailnode.wire.smtp_client import Capabilities, limit, shown
 
@@ -102,11 +103,14 @@ class _Streams(Factory):
 
     def buildProtocol(self, addr: IAddress | None) -> Stream:
         """Twisted's."""
-        return Stream(self._runtime.clock, opened=_nothing, write_timeout=self._block)
+        return Stream(self._runtime.clock, opened=_opened, write_timeout=self._block)
 
 
-def _nothing(_stream: Stream) -> None:
-    """The connection is handed on by the endpoint."""
+def _opened(stream: Stream) -> None:
+    """The connection is there, and is handed on by the endpoint."""
+    transport: Any = stream.transport
+    if isinstance(transport, Connection):
+        send_at_once(transport.getHandle())
 
 
 def _too_many(verdict: Verdict) -> bool:

@@ -18,6 +18,7 @@ from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
 from mailnode.fs import FileSystem
+from mailnode.net.wait import Wait
 from mailnode.runtime import Runtime
 from mailnode.store.delivery import Arrival, deliver_together
 
@@ -27,7 +28,7 @@ RUNNING = 1
 TOGETHER = 8  # messages in a job: what follows of them is one turn of the reactor
 PATIENCE = 0.01  # seconds
 
-_Waiting = tuple[Arrival, "Deferred[None]"]
+_Waiting = tuple[Arrival, Wait[None]]
 
 
 @dataclass(slots=True)
@@ -55,7 +56,7 @@ class Commits:
         """
         key = frozenset(os.path.dirname(account.root) for account in arrival.accounts)
         place = self._places.setdefault(key, _Place())
-        done: Deferred[None] = Deferred()
+        done: Wait[None] = Wait()
         place.waiting.append((arrival, done))
         if not place.planned:
             place.planned = True

@@ -18,6 +18,7 @@ from twisted.python.failure import Failure
 
 from mailnode.net.breath import BREATH
 from mailnode.net.stream import Stream
+from mailnode.net.wait import Wait
 from mailnode.runtime import Executor
 
 T = TypeVar("T")
@@ -50,7 +51,7 @@ class _Job:
     def __init__(self, function: Callable[..., Any], args: tuple[Any, ...]) -> None:
         self._function = function
         self._args = args
-        self.done: Deferred[Any] = Deferred()
+        self.done: Wait[Any] = Wait()
         self.result: Any = None
         self.over = False
         self.slept = 0.0  # seconds that it did not need the interpreter or the processor
@@ -266,7 +267,7 @@ class Lane:
 
     def run(self, function: Callable[..., T], *args: Any) -> "Deferred[T]":
         """Run after all jobs that were given before."""
-        done: Deferred[T] = Deferred()
+        done: Wait[T] = Wait()
         self._jobs.append((done, function, args))
         self._go_on()
         return done

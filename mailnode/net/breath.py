@@ -11,6 +11,8 @@ from collections import deque
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 
+from mailnode.net.wait import Wait
+
 BREATH = 0.005
 _SMALL = BREATH / 10  # what has used up less needs no delayed call to be forgotten
 
@@ -38,7 +40,7 @@ class Breather:
 
     def breathe(self) -> "Deferred[None]":
         """Fires when it is time to go on."""
-        waits: Deferred[None] = Deferred()
+        waits: Wait[None] = Wait()
         self._waiting.append(waits)
         self._await_turn()
         return waits

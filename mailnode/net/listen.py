@@ -21,6 +21,7 @@ from mailnode.net.limits import Admission, Gate
 from mailnode.net.proxy import relayed
 from mailnode.net.stream import ConnectionClosed, Stream, TimedOut
 from mailnode.net.tls import TlsServer
+from mailnode.net.wait import Running
 from mailnode.runtime import Runtime
 from mailnode.wire.errors import BadSyntax
 
@@ -97,7 +98,7 @@ def is_loopback(peer: str) -> bool:
 def _host(address: IAddress) -> str:
     """The IP address of an end, "" on a UNIX socket; IPv4 where a socket for both kinds has it mapped."""
     text = str(getattr(address, "host", ""))
-    found = plain_address(text)
+    found = plain_address(text) if ":" in text else None
     return str(found) if isinstance(found, IPv4Address) else text
 
 
@@ -136,9 +137,10 @@ class SessionFactory(Factory):
 
     def __init__(self, door: Door) -> None:
         self.open: dict[Stream, Connection] = {}
+        self.serves = door.listener.protocol
         self._door = door
         self._arriving: set[Stream] = set()  # a proxy has not yet said whose they are
-        self._ending: set[Deferred[None]] = set()
+        self._sessions: set[Running] = set()
 
     def buildProtocol(self, addr: IAddress | None) -> Stream:
         """Twisted's: a connection came in."""
@@ -151,9 +153,9 @@ class SessionFactory(Factory):
         )
 
     def _opened(self, stream: Stream) -> None:
-        session = Deferred.fromCoroutine(self._life(stream))
-        self._ending.add(session)
-        session.addBoth(lambda _: self._ending.discard(session))
+        session = Running(self._life(stream), self._sessions.discard)
+        self._sessions.add(session)
+        session.go()
 
     async def _life(self, stream: Stream) -> None:
         """The whole life of a connection; raises nothing."""
@@ -232,7 +234,7 @@ class SessionFactory(Factory):
 
     def sessions(self) -> list["Deferred[None]"]:
         """The sessions that are still running; each fires when it has ended."""
-        return list(self._ending)
+        return [session.ended() for session in self._sessions]
 
     def dismiss(self, reason: bytes, people: Container[str] | None = None) -> None:
         """Send away these people, or everybody, each as soon as the session waits for its peer."""

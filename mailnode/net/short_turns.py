@@ -1,6 +1,7 @@
 """Shorter turns of the reactor."""
 
 from functools import partial
+from select import EPOLLEXCLUSIVE, EPOLLIN
 from typing import Any
 
 from twisted.internet.epollreactor import EPollReactor
@@ -22,6 +23,16 @@ def shorten(reactor: Any) -> None:
         epoll.doIteration = partial(_turn, reactor)
 
 
+def take_turns(reactor: Any, port: Any) -> None:
+    """Have the kernel wake one of the processes that accept on a port for a connection, not all of them.
+
+    Mostly the one that slept last: for protocols whose sessions are short.
+    """
+    if isinstance(reactor, EPollReactor):
+        reactor._poller.unregister(port.fileno())
+        reactor._poller.register(port.fileno(), EPOLLIN | EPOLLEXCLUSIVE)
+
+
 def _turn(reactor: Any, timeout: float | None) -> None:
     """Wait till something is ready, at most so many seconds, and let all work that are."""
     selectables = reactor._selectables
@@ -29,10 +40,26 @@ def _turn(reactor: Any, timeout: float | None) -> None:
         ready = reactor._poller.poll(timeout, len(selectables))
     except InterruptedError:  # by a signal, whose handler has something for the reactor to do
         return
-    for descriptor, event in ready:
-        selectable = selectables.get(descriptor)
-        if selectable is not None:  # it may have gone by what another one did in this turn
-            try:
+    for selectable, descriptor, event in [(selectables.get(one), one, event) for one, event in ready]:
+        # It may have gone by what another one did in this turn, and somebody else have its descriptor.
+        if selectable is None or selectables.get(descriptor) is not selectable:
+            continue
+        try:
+            if event == EPOLLIN:  # nearly all
+                _read(reactor, selectable)
+            else:
                 reactor._doReadOrWrite(selectable, descriptor, event)
-            except Exception:
-                _log.bug("a connection went wrong", Failure())
+        except Exception:
+            _log.bug("a connection went wrong", Failure())
+
+
+def _read(reactor: Any, selectable: Any) -> None:
+    """Have it read. It may end itself meanwhile, and then is not the reactor's any more."""
+    end: Exception | None
+    try:
+        end = selectable.doRead()
+    except Exception as error:
+        _log.bug("a connection went wrong", Failure())
+        end = error
+    if end is not None:
+        reactor._disconnectSelectable(selectable, end, True)

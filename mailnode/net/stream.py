@@ -18,7 +18,7 @@ A session is one coroutine: `line = await stream.line(limit)`, straight on. The 
 
 from collections.abc import Callable
 from contextlib import suppress
-from socket import AF_INET, AF_INET6, IPPROTO_TCP, socket
+from socket import AF_INET, AF_INET6, IPPROTO_TCP, TCP_NODELAY, socket
 from typing import Any, cast
 
 from OpenSSL import SSL
@@ -40,6 +40,7 @@ from zope.interface import implementer
 
 from mailnode.net.breath import Breather
 from mailnode.net.deflate import Deflater, Garbled, Inflater
+from mailnode.net.wait import Wait
 from mailnode.wire.dot import Decoder
 from mailnode.wire.framing import ByteQueue
 
@@ -55,6 +56,7 @@ TCP_NOTSENT_LOWAT = 25  # Linux; the socket module lacks it before Python 3.12
 # trip, or a few retransmissions (1 + 2 + 4 + 8 s); one that is not would hold a descriptor meanwhile.
 LINGER = 30.0
 TOGETHER = 65536  # octets that are held until more follows
+LOOK = 180.0  # seconds after which a session that waits is looked at, whatever time it has
 
 
 class ConnectionClosed(Exception):
@@ -71,6 +73,33 @@ class BrokenCompression(ConnectionClosed):
 
 class TimedOut(Exception):
     """The peer did not send, or did not read, in the time it has."""
+
+
+def send_at_once(end: socket) -> None:
+    """Have a TCP socket hold nothing back for what may follow, nor much for who does not read.
+
+    Connections that are accepted have it from the socket that listens.
+    """
+    if end.family in (AF_INET, AF_INET6):
+        end.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
+        with suppress(OSError):  # not every kernel that Linux programs run on has it
+            end.setsockopt(IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT)
+
+
+def put(wire: Any, data: bytes) -> None:
+    """Hand octets to the kernel as far as it takes them at once, the rest to the transport of a socket.
+
+    A reply that goes out here need not wait for the reactor to find out that the socket can be written to:
+    four system calls and as much Python for each.
+    """
+    sent = 0
+    if not (wire.dataBuffer or wire._tempDataBuffer):
+        try:
+            sent = wire.socket.send(data)
+        except OSError:  # no room, or the end, which the reactor will find again
+            pass
+    if sent < len(data):
+        wire.write(data[sent:] if sent else data)
 
 
 def _nothing() -> None:
@@ -102,7 +131,7 @@ class Stream(Protocol):
         self._arrival: Deferred[None] | None = None
         self._room: Deferred[None] | None = None
         self._handshake: Deferred[None] | None = None
-        self._waits_for_reactor = True
+        self._wire: Any = None  # the transport, while octets may go straight to its socket
         self._full = False
         self._paused = False
         self._closing = False
@@ -110,10 +139,12 @@ class Stream(Protocol):
         self._farewell = b""
         self._held: list[bytes] = []
         self._holding = 0  # octets
+        self._answers_together = False  # to commands that came together
         self._goes_out = False  # whether the next turn of the reactor sends what is held
         self._after: Callable[[], None] = _nothing
         self._deadline = 0.0
         self._timer: IDelayedCall | None = None
+        self._looks_at = 0.0
         self._awake_since = 0.0
 
     # Reading
@@ -218,9 +249,10 @@ class Stream(Protocol):
             self._flush()
         if self._paused:
             self._resume_reading()
-        self._arrival = Deferred(self._forget_arrival)
+        arrival: Wait[None] = Wait(self._forget_arrival)
+        self._arrival = arrival
         self._arm(deadline)
-        await self._arrival
+        await arrival
         self._awake_since = self._clock.seconds()
 
     def _forget_arrival(self, _: "Deferred[None]") -> None:
@@ -249,15 +281,18 @@ class Stream(Protocol):
         await self._breather.breathe()
         self._awake_since = self._clock.seconds()
 
-    # One lazily moved timer for all reads of the connection: reads are many, time-outs are few.
+    # One lazily moved timer for all reads of the connection: reads are many, time-outs are few. It looks
+    # before their time is over too, so that one that has less than those before it needs no other timer.
 
     def _arm(self, deadline: float) -> None:
         self._deadline = deadline
-        if self._timer is not None and self._timer.getTime() > deadline:
+        if self._timer is not None:
+            if self._looks_at <= deadline:
+                return
             self._timer.cancel()
-            self._timer = None
-        if self._timer is None:
-            self._timer = self._clock.callLater(max(0.0, deadline - self._clock.seconds()), self._expired)
+        now = self._clock.seconds()
+        self._looks_at = min(max(deadline, now), now + LOOK)
+        self._timer = self._clock.callLater(self._looks_at - now, self._expired)
 
     def _expired(self) -> None:
         self._timer = None
@@ -278,7 +313,7 @@ class Stream(Protocol):
         While commands wait that have come already, a little is held: their replies go out together, in the
         next turn of the reactor at the latest.
         """
-        if not self._queue or self._waits_for_reactor or self._holding + len(data) > TOGETHER:
+        if not self._queue or not self._answers_together or self._holding + len(data) > TOGETHER:
             self._send(data)
             return
         self._held.append(data)
@@ -314,9 +349,10 @@ class Stream(Protocol):
             self._put(data if self._deflater is None else self._deflater.take(data))
 
     def _put(self, data: bytes) -> None:
-        sent = self._sent_at_once(data) if data else 0
-        if sent < len(data):
-            cast(ITCPTransport, self.transport).write(data[sent:] if sent else data)
+        if self._wire is not None:
+            put(self._wire, data)
+        else:
+            cast(ITCPTransport, self.transport).write(data)
 
     def _flush(self) -> None:
         """Send what waits for more, and what waits in the deflater."""
@@ -324,25 +360,10 @@ class Stream(Protocol):
         if self._deflater is not None and not self.lost and not self._closing:
             self._put(self._deflater.flush())
 
-    def _sent_at_once(self, data: bytes) -> int:
-        """How many octets the kernel has taken at once.
-
-        A reply that goes out here need not wait for the reactor to find out that the socket can be written
-        to: four system calls and as much Python for each.
-        """
-        if not self._is_empty():
-            return 0
-        try:
-            return int(cast(Any, self.transport).socket.send(data))
-        except OSError:  # no room, or the end, which the reactor will find again
-            return 0
-
     def _is_empty(self) -> bool:
         """Whether octets may go to the socket: those in Twisted's buffers would be overtaken."""
-        if self._waits_for_reactor:
-            return False
-        transport = cast(Any, self.transport)
-        return not (transport.TLS or transport.dataBuffer or transport._tempDataBuffer)
+        wire = self._wire
+        return wire is not None and not (wire.dataBuffer or wire._tempDataBuffer)
 
     def outlet(self) -> socket | None:
         """Another descriptor of the socket, by which a thread may send octets while nobody writes here.
@@ -353,9 +374,14 @@ class Stream(Protocol):
         if self.lost or self._closing or self._held or self._deflater is not None or not self._is_empty():
             return None
         try:
-            return cast(socket, cast(Any, self.transport).socket.dup())
+            return cast(socket, cast(Any, self._wire).socket.dup())
         except OSError:  # there is no descriptor left
             return None
+
+    @property
+    def flows(self) -> bool:
+        """Whether drain() would not wait; it breathes too, as reading the next command does."""
+        return not (self._full or self.lost or self._closing)
 
     async def drain(self) -> None:
         """Wait until the peer has taken enough of what was written.
@@ -370,10 +396,11 @@ class Stream(Protocol):
             self._flush()
         if not self._full:
             return
-        self._room = Deferred()
+        room: Wait[None] = Wait()
+        self._room = room
         stalled = self._clock.callLater(self._write_timeout, self.abort)
         try:
-            await self._room
+            await room
         finally:
             if stalled.active():
                 stalled.cancel()
@@ -421,6 +448,7 @@ class Stream(Protocol):
         self._caught_up()
         handshake: Deferred[None] = Deferred()
         self._handshake = handshake
+        self._wire = None
         cast(Any, self.transport).startTLS(creator)
         self.secure = True
         if waiting:
@@ -483,9 +511,12 @@ class Stream(Protocol):
         self._closing = True
         transport = cast(Any, self.transport)
         transport.unregisterProducer()
+        self._stop_timer()
+        if self._is_empty():  # the reactor would only find that out, for six system calls
+            transport.connectionLost(connectionDone)
+            return
         if self._paused:
             self._resume_reading()
-        self._stop_timer()
         self._timer = self._clock.callLater(LINGER, self.abort)
         transport.loseConnection()
 
@@ -516,7 +547,7 @@ class Stream(Protocol):
 
     def abort(self) -> None:
         """Cut the connection now; what is written later does not go out."""
-        self._waits_for_reactor = True
+        self._wire, self._answers_together = None, False
         if not self.lost:
             cast(Any, self.transport).abortConnection()
 
@@ -524,11 +555,8 @@ class Stream(Protocol):
         """Twisted's: the connection is there."""
         transport = cast(Any, self.transport)
         transport.registerProducer(self, True)
-        self._waits_for_reactor = not isinstance(transport, Connection)
-        if not self._waits_for_reactor and transport.getHandle().family in (AF_INET, AF_INET6):
-            transport.setTcpNoDelay(True)
-            with suppress(OSError):  # not every kernel that Linux programs run on has it
-                transport.getHandle().setsockopt(IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT)
+        if isinstance(transport, Connection):
+            self._wire, self._answers_together = transport, True
         self._awake_since = self._clock.seconds()
         self._opened(self)
 
@@ -541,7 +569,7 @@ class Stream(Protocol):
         if arrival is not None:
             self._breather.wake(arrival)
         ended = self.lost or self._closing
-        if self.pending > READ_BUFFER and not self._paused and not ended and self._arrival is None:
+        if self._arrival is None and self.pending > READ_BUFFER and not self._paused and not ended:
             self._paused = True
             cast(Any, self.transport).pauseProducing()
 
@@ -557,6 +585,7 @@ class Stream(Protocol):
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Twisted's: it is over."""
+        self._wire = None
         self.lost = True
         self._stop_timer()
         for name in ("_arrival", "_room", "_handshake"):

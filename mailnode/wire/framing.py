@@ -28,6 +28,9 @@ class ByteQueue:
     def __len__(self) -> int:
         return len(self._buffer) - self._start
 
+    def __bool__(self) -> bool:
+        return bool(self._buffer)  # which is empty as soon as all is out
+
     def feed(self, data: bytes) -> None:
         """Append octets at the end."""
         self._buffer += data
@@ -48,13 +51,17 @@ class ByteQueue:
         Raises LineTooLong once when more than `limit` octets come before the line end; what follows up to
         the line end is then dropped as it comes. Raises BadLine for a line that ends in a bare LF.
         """
-        if self._dropping and not self.passed():
+        if not self._buffer or (self._dropping and not self.passed()):
             return None
         buffer, start = self._buffer, self._start
         end = buffer.find(b"\n", self._searched)
         if start < end <= start + limit + 1 and buffer[end - 1] == _CR:  # nearly all
             text = bytes(buffer[start : end - 1])
-            self._pass(end + 1)
+            if end + 1 < len(buffer):
+                self._pass(end + 1)
+            else:
+                buffer.clear()
+                self._start = self._searched = 0
             return text
         if end < 0:
             if len(self) - buffer.endswith(b"\r") > limit:  # the CR may be half of the line end

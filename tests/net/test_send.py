@@ -49,6 +49,7 @@ class Pushing(SocketTestCase):
 
         self.patch(blocking, "_push", noted)
         self.patch(blocking, "PUSH_SECONDS", SECONDS)
+        self.patch(blocking, "ALONE_SECONDS", SECONDS)
 
     def tearDown(self) -> None:
         self.assertEqual([one.fileno() for one in self.outlets], [-1] * len(self.outlets))
@@ -249,7 +250,7 @@ class Pushing(SocketTestCase):
     def test_no_way_past(self) -> None:
         """What is compressed or encrypted goes through the reactor, and what would overtake other octets."""
         self.assertTrue(self.has_outlet())
-        for name, value in (("TLS", True), ("dataBuffer", b"first"), ("_tempDataBuffer", [b"first"])):
+        for name, value in (("dataBuffer", b"first"), ("_tempDataBuffer", [b"first"])):
             with mock.patch.object(self.transport, name, value):
                 self.assertFalse(self.has_outlet(), name)
         self.stream.write_with_next(b"first")
@@ -259,6 +260,15 @@ class Pushing(SocketTestCase):
         self.stream.compress()
         self.assertFalse(self.has_outlet())
         self.stream.end_compression()
+        self.assertTrue(self.has_outlet())
+        with mock.patch.object(self.transport, "startTLS"):
+            handshake = Deferred.fromCoroutine(self.stream.start_tls(mock.Mock(), timeout=1.0))
+        self.assertFalse(self.has_outlet())
+        self.stream.connectionLost(Failure(ConnectionDone()))
+        self.failureResultOf(handshake, ConnectionClosed)
+
+    def test_end(self) -> None:
+        """There is none when the connection is lost."""
         self.assertTrue(self.has_outlet())
         self.stream.connectionLost(Failure(ConnectionDone()))
         self.assertFalse(self.has_outlet())

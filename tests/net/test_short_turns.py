@@ -16,21 +16,21 @@ class Reader:
     def __init__(self, case: "TurnsTests", does: Callable[[], None] = lambda: None) -> None:
         self._case = case
         self._does = does
-        self._descriptor, self._other = os.pipe()
+        self.descriptor, self._other = os.pipe()
         self.lost: object = None
-        case.descriptors += self._descriptor, self._other
+        case.descriptors += self.descriptor, self._other
         case.reactor.addReader(self)
         os.write(self._other, b"x")
 
     def fileno(self) -> int:
-        return self._descriptor
+        return self.descriptor
 
     def logPrefix(self) -> str:
         raise AssertionError("nobody needs it")
 
     def doRead(self) -> None:
         self._case.heard.append(self)
-        os.read(self._descriptor, 1)
+        os.read(self.descriptor, 1)
         self._does()
 
     def connectionLost(self, reason: object) -> None:
@@ -73,6 +73,27 @@ class TurnsTests(SynchronousTestCase):
         readers += [Reader(self, leave), Reader(self, leave)]
         self.reactor.doIteration(0)
         self.assertEqual(len(self.heard), 1)
+
+    def test_who_has_come(self) -> None:
+        """What was ready is not taken for another one that has got the same descriptor in the same turn."""
+        readers: list[Reader] = []
+
+        def replace() -> None:
+            for reader in readers:
+                if reader not in self.heard:
+                    self.reactor.removeReader(reader)
+                    late = Reader(self)
+                    os.dup2(late.descriptor, reader.descriptor)
+                    self.reactor.removeReader(late)
+                    late.descriptor = reader.descriptor
+                    self.reactor.addReader(late)
+
+        readers += [Reader(self, replace), Reader(self, replace)]
+        self.reactor.doIteration(0)
+        self.assertEqual(len(self.heard), 1)
+        self.reactor.doIteration(0)
+        self.assertEqual(len(self.heard), 2)
+        self.assertNotIn(self.heard[1], readers)
 
     def test_mistakes(self) -> None:
         """What goes wrong with one costs the others nothing, and is in the log."""

@@ -22,6 +22,7 @@ from mailnode.net.breath import BREATH
 from mailnode.net.stream import (
     ENDLESS_LINE,
     LINGER,
+    LOOK,
     READ_BUFFER,
     TOGETHER,
     ConnectionClosed,
@@ -430,6 +431,18 @@ class Ends(StreamTestCase):
         self.assertNoResult(third)
         self.clock.advance(10)
         self.failureResultOf(third, TimedOut)
+
+    def test_timeout_that_is_long(self) -> None:
+        """A session that waits for long is looked at meanwhile, by one timer, and ended to the second."""
+        self.stream.timeout = 5 * LOOK
+        wanted = self.go(self.stream.line(100))
+        for _ in range(int(5 * LOOK) - 1):
+            self.clock.advance(1)
+            self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.assertNoResult(wanted)
+        self.clock.advance(1)
+        self.failureResultOf(wanted, TimedOut)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_no_timeout_between_reads(self) -> None:
         """The clock runs for reads only: a session that works does not time out."""

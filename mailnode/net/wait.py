@@ -1,0 +1,108 @@
+"""Coroutines, and what they wait for, for less than Twisted's driver and a Deferred take.
+
+A Deferred has a chain of callbacks, and the driver a context for each coroutine. Together they cost as much
+as what a coroutine has to do for a short command, and a session only ever waits for one thing at a time.
+"""
+
+from collections.abc import Callable, Coroutine, Generator
+from typing import Any, TypeVar, cast
+
+from twisted.internet.defer import Deferred
+from twisted.python.failure import Failure
+
+from mailnode.events.log import Log
+
+T = TypeVar("T")
+
+_log = Log("mailnode.net")
+
+_TAKEN: Any = None  # the result, once a coroutine has it
+
+
+class Wait(Deferred[T]):
+    """A Deferred that mostly the coroutine of a Running awaits: that is called at once, by no chain."""
+
+    _go: Callable[[object], None] | None = None
+
+    def __await__(self) -> Generator[Deferred[T], Any, T]:
+        """Wait once: who resumes the coroutine has the result."""
+        if self.called:
+            return (yield from super().__await__())
+        return cast(T, (yield self))
+
+    __iter__ = __await__
+
+    def resume(self, go: Callable[[object], None]) -> None:
+        """Have this called when the coroutine goes on."""
+        if self._callbacks or self.called:
+            self.addBoth(go)
+        else:
+            self._go = go
+
+    def callback(self, result: T | Failure) -> None:
+        """Have the coroutine go on with this."""
+        go = self._go
+        if go is None or self._callbacks:
+            self._chain()
+            super().callback(result)
+            return
+        self.called, self.result, self._go, self._canceller = True, _TAKEN, None, None
+        go(result)
+
+    def errback(self, fail: Failure | BaseException | None = None) -> None:
+        """Raise this in the coroutine."""
+        go = self._go
+        if go is None or self._callbacks:
+            self._chain()
+            super().errback(fail)
+            return
+        self.called, self.result, self._go, self._canceller = True, _TAKEN, None, None
+        go(fail if isinstance(fail, Failure) else Failure(fail))
+
+    def _chain(self) -> None:
+        """Others want to be called behind the coroutine: there is a chain, as of any Deferred."""
+        go, self._go = self._go, None
+        if go is not None:
+            call: Any = go, (), {}
+            self._callbacks.insert(0, (call, call))
+
+
+class Running:
+    """A coroutine that runs from go() to its end, of which `over` is told."""
+
+    __slots__ = ("_coroutine", "_ended", "_over", "_send")
+
+    def __init__(self, coroutine: Coroutine[Any, Any, None], over: Callable[["Running"], None]) -> None:
+        self._coroutine = coroutine
+        self._send = coroutine.send
+        self._over = over
+        self._ended: list[Deferred[None]] = []
+
+    def go(self, result: object = None) -> None:
+        """Go on with what was waited for, till it waits again."""
+        try:
+            if isinstance(result, Failure):
+                waits = result.throwExceptionIntoGenerator(self._coroutine)
+            else:
+                waits = self._send(result)
+        except StopIteration:
+            self._end()
+        except Exception:
+            _log.bug("a session has ended early", Failure())
+            self._end()
+        else:
+            if isinstance(waits, Wait):
+                waits.resume(self.go)
+            else:
+                waits.addBoth(self.go)
+
+    def _end(self) -> None:
+        self._over(self)
+        for ended in self._ended:
+            ended.callback(None)
+
+    def ended(self) -> Deferred[None]:
+        """Fires when a coroutine that still runs has ended."""
+        ended: Deferred[None] = Deferred()
+        self._ended.append(ended)
+        return ended
