@@ -23,7 +23,7 @@ from mailnode.events.journal import Journal
 from mailnode.events.life import write_to
 from mailnode.events.log import Log
 from mailnode.events.log_file import LogFile
-from mailnode.events.output import Output, log_path, take_over
+from mailnode.events.output import Lines, Output, log_path, take_over
 from mailnode.events.tally import Tally
 from mailnode.fs import FileSystem
 from mailnode.net.listen import CannotListen, Serve
@@ -82,6 +82,7 @@ class MailNode(Service):
         self._path = path
         self._twistd = twistd
         self._log_file: LogFile | None = None
+        self._lines: Lines | None = None
         self._reactor = reactor
         self._announce = announce
         self._log = Log("mailnode")
@@ -153,7 +154,8 @@ class MailNode(Service):
         if self._twistd is not None:
             form = self._started.log.format
             ours = take_over(parent, self._twistd, self._log_output(), form)
-            self._workers.lines_only = ours and form == "text"
+            self._lines = ours if isinstance(ours, Lines) else None
+            self._workers.lines_only = self._lines is not None
             if not ours and form != "text":
                 self._warnings.append("log.format has no effect: twistd's options lead the log elsewhere")
 
@@ -188,6 +190,8 @@ class MailNode(Service):
             self._workers.copy(self._ports.held(), partial(live_as_copy, self._reading))
         del self._reading  # what is in force changes
         shorten(self._reactor)
+        if self._lines is not None:
+            Log.lines = self._lines.tell
         sys.setswitchinterval(SWITCH_INTERVAL)
         if few := make_room(self._started.limits):
             remedy = "raise it (ulimit -n, LimitNOFILE of systemd), or lower the limits of sessions"
@@ -288,6 +292,7 @@ class MailNode(Service):
         last = [*self._sending.put_away(), Deferred.fromCoroutine(self._recorder.flush())]
         await self._stopping.put_away(self._entrance, last)
         self._log.info("stopped")
+        Log.lines = None
         super().stopService()
 
     # Reloading

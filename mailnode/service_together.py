@@ -39,7 +39,9 @@ def event_message(event: life.Event) -> tuple[object, ...]:
 
 def event_of(name: str, *values: Any) -> life.Event:
     """The event of a message; lists are tuples again."""
-    return _kind(name)(*[tuple(value) if isinstance(value, list) else value for value in values])
+    if list in map(type, values):
+        values = tuple([tuple(value) if isinstance(value, list) else value for value in values])
+    return _kind(name)(*values)
 
 
 @cache

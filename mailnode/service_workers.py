@@ -341,6 +341,9 @@ def _write(
     namespace: str, level: str, text: str, event: str = "", fields: Mapping[str, object] = _NO_FIELDS
 ) -> None:
     """A line of a worker's log, and the fact that it is made of, where somebody wants to know that."""
+    if Log.lines is not None:
+        Log.lines(namespace, level, text)
+        return
     emit(_logger(namespace), _LEVELS[level], text, event, fields)
 
 

@@ -182,15 +182,19 @@ def _observer(link: Link, *, lines_only: bool = False) -> Any:
         if failure is not None:
             text = f"{text}\n{failure.getTraceback()}"
         if text and (level is not LogLevel.debug):
-            say = link.say_soon if level is LogLevel.info else link.say  # a crash may come next
-            line = "log", event.get("log_namespace", "mailnode"), level.name, text
-            if lines_only:
-                say(*line)
-            else:
+            fact: tuple[object, ...] = ()
+            if not lines_only:
                 fields = {name: cut(value) for name, value in fields_of(event).items()}
-                say(*line, str(event.get("event_name", "")), fields)
+                fact = str(event.get("event_name", "")), fields
+            _tell(link, event.get("log_namespace", "mailnode"), level.name, text, *fact)
 
     return observe
+
+
+def _tell(link: Link, source: str, level: str, line: str, *fact: object) -> None:
+    """Have the main process write a line of the log."""
+    say = link.say_soon if level == LogLevel.info.name else link.say  # a crash may come next
+    say("log", source, level, line, *fact)
 
 
 def live_as_copy(reading: Reading, told: Mapping[str, Any], link: int) -> None:
@@ -235,7 +239,9 @@ def _run(
     except CANNOT_START as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(1)
-    log_to(_observer(worker.link, lines_only=bool(told["lines_only"])))
+    lines_only = bool(told["lines_only"])
+    log_to(_observer(worker.link, lines_only=lines_only))
+    Log.lines = partial(_tell, worker.link) if lines_only else None
     reactor.adoptStreamConnection(link, socket.AF_UNIX, LinkEnd(worker.link))
     os.close(link)
     reactor.callWhenRunning(

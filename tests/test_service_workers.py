@@ -28,7 +28,8 @@ class Process:
 
     def heard(self) -> list[str]:
         """The kinds of messages that it has got."""
-        return [json.loads(line)[0] for line in self.protocol.link.transport.value().splitlines()]
+        lines = self.protocol.link.transport.value().splitlines()
+        return [message[0] for line in lines for message in json.loads(line)]
 
     def end(self) -> None:
         """Die."""
@@ -128,7 +129,7 @@ class WorkersTests(SynchronousTestCase):
         self.assertEqual((first.heard(), second.heard(), self.reactor.programs), (["hello"], ["hello"], []))
         self.assertNoResult(started)
         for worker in (first, second):
-            worker.protocol.link.lineReceived(b'["ready"]')
+            worker.protocol.link.lineReceived(b'[["ready"]]')
         self.successResultOf(started)
         self.assertEqual(self.workers.pids, [100, 101])
 

@@ -1,6 +1,7 @@
 """The log of a worker on its way to the main process; here without a link."""
 
 import json
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailnode.events.log import Log
 from mailnode.events.output import fields_of
 from mailnode.service_workers import _write
-from mailnode.worker import _observer
+from mailnode.worker import _observer, _tell
 
 
 class WorkerLogTests(SynchronousTestCase):
@@ -51,6 +52,26 @@ class WorkerLogTests(SynchronousTestCase):
                 [event["line"] for event in events],
                 ['connected connection=C1 peer=::1 reason="a b"', r"odd connection=C1 octets=\\xff"],
             )
+
+    def test_past_the_log(self) -> None:
+        """Where both write lines only, they go past the log of either, by the same ways."""
+        said: list[tuple[object, ...]] = []
+        told: list[tuple[str, ...]] = []
+        link: Any = SimpleNamespace(
+            say=lambda *message: said.append(("now", *message)),
+            say_soon=lambda *message: said.append(("soon", *message)),
+        )
+        self.patch(Log, "lines", partial(_tell, link))
+        log = Log("mailnode.smtp", connection="C1")
+        log.info("connected")
+        log.warn("odd")
+        self.patch(Log, "lines", lambda *line: told.append(line))
+        for _, kind, *line in said:
+            self.assertEqual(kind, "log")
+            _write(*map(str, line))
+        self.assertEqual([way for way, *_ in said], ["soon", "now"])
+        expected = [("info", "connected connection=C1"), ("warn", "odd connection=C1")]
+        self.assertEqual(told, [("mailnode.smtp", *line) for line in expected])
 
     def test_fields(self) -> None:
         """Who writes JSON has the fact too; who writes lines is not told."""

@@ -45,8 +45,11 @@ def line_of(event: Event, time: float) -> bytes:
     """The line of an event that happened at `time`, in seconds since the epoch."""
     kind: Any = type(event)
     row: Row = {"time": round(time, 3), "event": kind.__name__}
-    row.update(zip(names_of(kind), map(_cut, values_of(event)), strict=True))
-    return _encode(row).encode("ascii") + b"\n"
+    row.update(zip(names_of(kind), values_of(event), strict=True))
+    line = _encode(row)
+    if len(line) > TEXT_LIMIT:  # nearly none
+        line = _encode({name: _cut(value) for name, value in row.items()})
+    return line.encode("ascii") + b"\n"
 
 
 def _cut(value: object) -> object:

@@ -7,7 +7,7 @@ send can break the line, colour a terminal or fill the disk (vector C14 of the t
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
@@ -15,6 +15,8 @@ from twisted.python.failure import Failure
 _LIMIT = 512
 _ITEMS = 100
 _PLAIN = re.compile(rf"[!#-<>-\[\]-~]{{1,{_LIMIT}}}")  # what is written as it is
+_PAIRS = re.compile(r"(?: [a-z0-9_]+=[!#-<>-\[\]-~]+)+")  # several of these, each with its name
+_OCTETS = {bytes, bytearray}  # what is not written as str() does it
 _QUOTED = re.compile(rf"[ !#-\[\]-~]{{0,{_LIMIT}}}")  # and, where it is not plain, between quotes
 
 
@@ -50,13 +52,12 @@ def escape(value: object) -> str:
 
 
 def _pairs(fields: Mapping[str, object]) -> str:
-    plain = _PLAIN.fullmatch
-    return "".join(
-        [
-            f" {name}={value if isinstance(value, str) and plain(value) else escape(value)}"
-            for name, value in fields.items()
-        ]
-    )
+    if _OCTETS.isdisjoint(map(type, fields.values())):
+        text = "".join([f" {name}={value}" for name, value in fields.items()])
+        # A value that has a blank could be taken for two, of which the second has a name: one "=" too many.
+        if len(text) <= _LIMIT and text.count("=") == len(fields) and _PAIRS.fullmatch(text):
+            return text
+    return "".join([f" {name}={escape(value)}" for name, value in fields.items()])
 
 
 def emit(
@@ -80,7 +81,13 @@ def emit(
 
 
 class Log:
-    """A logger with fields bound to it, such as the connection's id."""
+    """A logger with fields bound to it, such as the connection's id.
+
+    `lines` is where a fact goes of which nobody wants more than its line, with its source and level: past
+    Twisted's log, where it would take twice as long.
+    """
+
+    lines: ClassVar[Callable[[str, str, str], object] | None] = None
 
     def __init__(self, source: str, **fields: object) -> None:
         self._logger = Logger(namespace=source)
@@ -112,7 +119,10 @@ class Log:
 
     def _emit(self, level: Any, event: str, fields: dict[str, object]) -> None:
         line = event + self._ending + _pairs(fields)
-        emit(self._logger, level, line, event, fields, **self._structured)
+        if Log.lines is not None:
+            Log.lines(self._logger.namespace, level.name, line)
+        else:
+            emit(self._logger, level, line, event, fields, **self._structured)
 
     def each(self, event: str, calls: Iterable[Callable[..., None]], *arguments: object) -> None:
         """Make all these calls; one that fails is a bug of its own, and of nobody who is called after it."""

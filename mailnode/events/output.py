@@ -50,14 +50,25 @@ class Lines:
         if line is None or "log_failure" in event:
             text = formatEventAsClassicLogText(event) or ""
         else:
-            second = int(round(event["log_time"], 6))  # as datetime does, which knows microseconds
-            if second != self._second:
-                self._second = second
-                self._time = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(second))
-            text = f"{self._time} [{event['log_namespace']}#{event['log_level'].name}] {line}\n"
+            text = self._text(event["log_time"], event["log_namespace"], event["log_level"].name, line)
         if text:
             self._output.write(text)
             self._output.flush()
+
+    def tell(self, source: str, level: str, line: str) -> None:
+        """Write a line of this moment that is no event; where that cannot be done there is nobody to tell."""
+        try:
+            self._output.write(self._text(time.time(), source, level, line))
+            self._output.flush()
+        except (OSError, ValueError):  # the disk is full, or whoever read it has gone
+            pass
+
+    def _text(self, when: float, source: str, level: str, line: str) -> str:
+        second = int(round(when, 6))  # as datetime does, which knows microseconds
+        if second != self._second:
+            self._second = second
+            self._time = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(second))
+        return f"{self._time} [{source}#{level}] {line}\n"
 
 
 @implementer(ILogObserver)
@@ -93,7 +104,7 @@ def fields_of(event: LogEvent) -> dict[str, Any]:
     return {**bound, **event.get("fields", {})}
 
 
-FORMATS: dict[str, Callable[[Output], Any]] = {"text": Lines, "json": JsonLines}
+FORMATS: dict[str, Callable[[Output], "Lines | JsonLines"]] = {"text": Lines, "json": JsonLines}
 
 
 def log_path(twistd: Any) -> str:
@@ -103,14 +114,17 @@ def log_path(twistd: Any) -> str:
     return "" if elsewhere or path in (None, "", "-") else os.path.abspath(path)
 
 
-def take_over(application: Any, twistd: Any, output: Output, form: str = "text") -> bool:
+def take_over(
+    application: Any, twistd: Any, output: Output, form: str = "text"
+) -> "Lines | JsonLines | None":
     """Have the application log in this format where twistd logs on the standard output, or in a file.
 
-    `output` is that. Gives whether it does so.
+    `output` is that. Gives what does so, or None.
     """
     elsewhere = twistd["syslog"] or twistd.get("logger")
     here = not elsewhere and bool(twistd["nodaemon"] or log_path(twistd))
-    ours = here and isinstance(application, Componentized)
-    if ours:
-        application.setComponent(ILogObserver, FORMATS[form](output))
-    return ours
+    if not here or not isinstance(application, Componentized):
+        return None
+    observer = FORMATS[form](output)
+    application.setComponent(ILogObserver, observer)
+    return observer

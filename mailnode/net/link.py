@@ -1,8 +1,9 @@
-"""Between the processes of one server: a stream of short messages, each a JSON array on a line of its own.
+"""Between the processes of one server: a stream of short messages, each a JSON array.
 
-The first element is what kind of message it is. Both ends are this server, so a strange message is a bug, and
-is logged as one. Who does not read is not waited for: a link that holds back too much is closed, and whoever
-is at its other end is then taken for dead. What nobody waits for goes out a moment later, much of it at once.
+A line is an array of those that go out together. The first element of a message is what kind it is. Both ends
+are this server, so a strange message is a bug, and is logged as one. Who does not read is not waited for: a
+link that holds back too much is closed, and whoever is at its other end is then taken for dead. What nobody
+waits for goes out a moment later, much of it at once.
 
 A question is a message with a number, ["ask", number, kind, ...], which comes back with what there is to say:
 ["told", number, answer], or ["failed", number].
@@ -16,15 +17,17 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime, ITransport
 from twisted.internet.protocol import Factory, connectionDone
+from twisted.internet.tcp import Connection
 from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
 from mailnode.events.log import Log
+from mailnode.net.stream import put
 
 LONGEST = 1_048_576  # octets of a message
 MOST_HELD_BACK = 33_554_432  # octets
 MOMENT = 0.01  # seconds
-MOST_AT_ONCE = 65_536  # octets
+MOST_AT_ONCE = 256  # messages
 
 Hear = Callable[..., None]
 Answer = Callable[..., Awaitable[object]]
@@ -61,7 +64,7 @@ class Link(LineOnlyReceiver):
         self._numbers = count()
         self._lost = lost
         self._clock = clock
-        self._soon = bytearray()  # what goes out in a moment
+        self._soon: list[tuple[object, ...]] = []  # what goes out in a moment
         self._once: set[tuple[Hashable, ...]] = set()  # what of it need not be said again
         self._log = Log("mailnode.link")
         self._held_back = 0
@@ -73,29 +76,22 @@ class Link(LineOnlyReceiver):
 
     def say(self, *message: object) -> None:
         """Send a message; one that cannot be sent any more is lost with the process it was for."""
-        self._say(message)
-
-    def _say(self, message: tuple[object, ...]) -> bool:
-        """Whether it can be sent."""
-        held = self._hold(message)
+        self._soon.append(message)
         self.flush()
-        return held
 
     def say_soon(self, *message: object) -> None:
         """The same for what can wait for a moment."""
-        planned = bool(self._soon)
-        self._hold(message)
-        if len(self._soon) > MOST_AT_ONCE:
-            self.flush()
-        elif self._soon and not planned:
+        self._soon.append(message)
+        if len(self._soon) == 1:
             self._clock.callLater(MOMENT, self.flush)
+        elif len(self._soon) >= MOST_AT_ONCE:
+            self.flush()
 
     def say_soon_once(self, *message: Hashable) -> None:
         """The same, for what says only that something is another: it does not go out twice."""
         if message not in self._once:
+            self._once.add(message)
             self.say_soon(*message)
-            if self._soon:
-                self._once.add(message)
 
     async def ask(self, kind: str, *message: object) -> Any:
         """What the other process answers. Raises NoAnswer."""
@@ -103,13 +99,16 @@ class Link(LineOnlyReceiver):
             raise NoAnswer
         number = next(self._numbers)
         answer = self._questions[number] = Deferred()
-        if not self._say(("ask", number, kind, *message)):
+        self.flush()
+        if not self._send([("ask", number, kind, *message)]):
             self._failed(number)
         return await answer
 
     def _asked(self, number: int, kind: str, *message: Any) -> None:
         async def answered() -> None:
-            if not self._say(("told", number, await self._answers[kind](*message))):
+            told = await self._answers[kind](*message)
+            self.flush()
+            if not self._send([("told", number, told)]):
                 self.say("failed", number)
 
         def failed(why: Failure) -> None:
@@ -124,37 +123,56 @@ class Link(LineOnlyReceiver):
     def _failed(self, number: int) -> None:
         self._questions.pop(number).errback(Failure(NoAnswer()))
 
-    def _hold(self, message: tuple[object, ...]) -> bool:
-        if self.transport is None or not self.connected:
+    def flush(self) -> None:
+        """Send what waits for its moment."""
+        soon, self._soon = self._soon, []
+        self._once.clear()
+        if soon:
+            self._send(soon)
+
+    def _send(self, messages: list[tuple[object, ...]]) -> bool:
+        """Whether they can be sent, all of them."""
+        transport: Any = self.transport
+        if transport is None or not self.connected:
             return False
-        line = _encode(message).encode()
-        if len(line) > LONGEST:  # such as the event of a great many messages: the link is worth more
-            self._log.warn("message too long", kind=str(message[0]), octets=len(line))
-            return False
+        line = _encode(messages).encode() + self.delimiter
+        if len(line) > LONGEST:
+            return self._send_one_by_one(messages, len(line))
         if self._held_back:
             self._held_back += len(line)
             if self._held_back > MOST_HELD_BACK:
                 self._log.warn("the other process does not read")
                 self.close()
                 return False
-        self._soon += line + self.delimiter
+        if isinstance(transport, Connection):
+            put(transport, line)
+        else:
+            transport.write(line)
         return True
 
-    def flush(self) -> None:
-        """Send what waits for its moment."""
-        transport: Any = self.transport
-        self._once.clear()
-        if self._soon and transport is not None and self.connected:
-            transport.write(bytes(self._soon))
-            self._soon.clear()
+    def _send_one_by_one(self, messages: list[tuple[object, ...]], octets: int) -> bool:
+        """The same for what is too long together; one that is so alone is left out: the link is worth more.
+
+        Such as the event of a great many messages.
+        """
+        if len(messages) > 1:
+            sent = [self._send([message]) for message in messages]
+            return all(sent)
+        self._log.warn("message too long", kind=str(messages[0][0]), octets=octets)
+        return False
 
     def lineReceived(self, line: bytes) -> None:
-        """Twisted's: a message has come."""
+        """Twisted's: messages have come."""
         try:
-            kind, *message = _decode(line.decode())
-            self._hears[kind](*message)
-        except Exception:
-            self._log.bug("strange message", Failure())
+            messages = _decode(line.decode())
+        except ValueError:
+            messages = [None]
+        for message in messages:
+            try:
+                kind, *about = message
+                self._hears[kind](*about)
+            except Exception:
+                self._log.bug("strange message", Failure())
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Twisted's: the other process has gone."""

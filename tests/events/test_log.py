@@ -7,12 +7,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.testing import EventLoggingObserver
 from twisted.logger import globalLogPublisher
+from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.events import log
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.life import AllowanceUsedUp, Bus, Expunged, write_to
 from mailnode.events.log import Log, escape
+
+VALUES = st.one_of(
+    st.none(),
+    st.integers(),
+    st.binary(max_size=9),
+    st.text(st.sampled_from('ab ="\n<é'), max_size=9),
+    st.sampled_from(["a x=1", "", "x" * 512, "x" * 513]),
+    st.tuples(st.text(max_size=3)),
+)
 
 
 class EscapeTests(SynchronousTestCase):
@@ -56,6 +66,17 @@ class EscapeTests(SynchronousTestCase):
             self.assertEqual(escape(value), written)
 
 
+class PairsTests(SynchronousTestCase):
+    """The fields of a line."""
+
+    @given(st.dictionaries(st.from_regex("[a-z_]{1,9}", fullmatch=True), VALUES))
+    @settings(deadline=None, max_examples=300)
+    def test_anything(self, fields: dict[str, object]) -> None:
+        """All together are written as each alone: none can be taken for another, or for two."""
+        expected = "".join(f" {name}={escape(value)}" for name, value in fields.items())
+        self.assertEqual(log._pairs(fields), expected)
+
+
 class LogTests(SynchronousTestCase):
     """Lines with ids."""
 
@@ -72,6 +93,20 @@ class LogTests(SynchronousTestCase):
             ["hello {connection} connection=K1 user=anna", "moved connection=K1 message=M1"],
         )
         self.assertEqual(self.events[0]["field_connection"], "K1")
+
+    def test_lines(self) -> None:
+        """Where nobody wants more than lines they go past Twisted's log; not what is a bug."""
+        told: list[tuple[str, ...]] = []
+        self.patch(Log, "lines", lambda *line: told.append(line))
+        log = Log("test", connection="K1")
+        log.info("moved", octets=1)
+        log.warn("lost")
+        self.assertEqual(
+            told, [("test", "info", "moved connection=K1 octets=1"), ("test", "warn", "lost connection=K1")]
+        )
+        self.assertEqual(list(self.events), [])
+        log.bug("a bug", Failure(ValueError()))
+        self.assertEqual((len(told), len(self.flushLoggedErrors(ValueError))), (2, 1))
 
     def test_bus(self) -> None:
         """An event reaches every subscriber once; the log writes it as one line."""

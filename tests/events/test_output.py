@@ -2,9 +2,11 @@
 
 import json
 import os
+import time
 from datetime import datetime
 from io import StringIO
 from typing import Any
+from unittest import mock
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -55,6 +57,21 @@ class LinesTests(SynchronousTestCase):
             for observer in (mine, theirs):
                 observer({**self.events[0], "log_time": moment})
         self.assertEqual(ours.getvalue(), twistds.getvalue())
+
+    def test_told(self) -> None:
+        """A line that is no event is the same line."""
+        self.log.info("moved", octets=1)
+        event, told = self.events[0], StringIO()
+        with mock.patch.object(time, "time", return_value=event["log_time"]):
+            Lines(told).tell(event["log_namespace"], "info", event["line"])
+        self.assertEqual(told.getvalue(), self.ours.getvalue())
+
+    def test_full_disk(self) -> None:
+        """A line that cannot be written is lost, and nothing else: whoever said it goes on."""
+        for output in (mock.Mock(write=mock.Mock(side_effect=OSError(28, "No space left"))), StringIO()):
+            if isinstance(output, StringIO):
+                output.close()
+            Lines(output).tell("test", "info", "moved")
 
 
 class JsonTests(SynchronousTestCase):
@@ -131,10 +148,10 @@ class TakingOver(SynchronousTestCase):
         ):
             application = Application("mailnode")
             twistd = {"nodaemon": True, "syslog": False, "logfile": None, **options}
-            self.assertEqual(take_over(application, twistd, StringIO(), "json"), taken)
+            self.assertEqual(bool(take_over(application, twistd, StringIO(), "json")), taken)
             found = application.getComponent(ILogObserver, None)
             self.assertEqual(isinstance(found, JsonLines), taken, str(options))
-            self.assertEqual(take_over(application, twistd, StringIO()), taken)
+            self.assertEqual(bool(take_over(application, twistd, StringIO())), taken)
             found = application.getComponent(ILogObserver, None)
             self.assertEqual(isinstance(found, Lines), taken, str(options))
         take_over(None, {"nodaemon": True, "syslog": False, "logfile": None}, StringIO())

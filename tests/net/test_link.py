@@ -46,14 +46,16 @@ class LinkTests(SynchronousTestCase):
         self.link.say_soon("a", 2)
         self.assertEqual(self.transport.value(), b"")
         self.clock.advance(module.MOMENT)
-        self.assertEqual(self.transport.value(), b'["a",1]\n["a",2]\n')
+        self.assertEqual(self.transport.value(), b'[["a",1],["a",2]]\n')
         self.transport.clear()
         self.link.say_soon("a", 3)
         self.link.say("a", 4)
-        self.assertEqual(self.transport.value(), b'["a",3]\n["a",4]\n')
+        self.assertEqual(self.transport.value(), b'[["a",3],["a",4]]\n')
         self.transport.clear()
-        self.link.say_soon("a", "x" * module.MOST_AT_ONCE)
-        self.assertGreater(len(self.transport.value()), module.MOST_AT_ONCE)
+        for number in range(module.MOST_AT_ONCE):
+            self.assertEqual(self.transport.value(), b"")
+            self.link.say_soon("a", number)
+        self.assertEqual(self.transport.value().count(b"a"), module.MOST_AT_ONCE)
         self.link.say_soon("b")
         self.link.connectionLost()
         self.clock.advance(module.MOMENT)
@@ -68,23 +70,23 @@ class LinkTests(SynchronousTestCase):
             self.clock.advance(module.MOMENT)
             self.link.say_soon_once("a", ("x", 1))
             self.link.say("b")
-        once = b'["a",["x",1]]\n'
-        self.assertEqual(self.transport.value(), 2 * (once + b'["a",["y"]]\n' + once + b'["b"]\n'))
+        once = b'[["a",["x",1]],["a",["y"]]]\n[["a",["x",1]],["b"]]\n'
+        self.assertEqual(self.transport.value(), 2 * once)
         before = Link({}, lambda: None, self.clock)
         before.say_soon_once("a")
         late = Transport()
         before.makeConnection(late)
         before.say_soon_once("a")
         self.clock.advance(module.MOMENT)
-        self.assertEqual(late.value(), b'["a"]\n')
+        self.assertEqual(late.value(), b'[["a"]]\n')
 
     def test_strange(self) -> None:
         """What cannot be understood is a bug in the log, and costs nothing else."""
-        for line in (b"", b"x", b"{}", b'["c"]', b'["b", 1]', b"\xff", b"[]"):
+        for line in (b"", b"x", b"[{}]", b'[["c"]]', b'[["b", 1]]', b"\xff", b"[[]]", b"[1]"):
             self.link.dataReceived(line + b"\n")
-        self.link.dataReceived(b'["b"]\n')
-        self.assertEqual(self.heard, ["b"])
-        self.assertEqual(len(self.flushLoggedErrors()), 7)
+        self.link.dataReceived(b'[["c"],["b"],1,["b"]]\n')
+        self.assertEqual(self.heard, ["b", "b"])
+        self.assertEqual(len(self.flushLoggedErrors()), 10)
 
     def test_who_does_not_read(self) -> None:
         """What is held back has an end, and then the link has."""
@@ -107,7 +109,13 @@ class LinkTests(SynchronousTestCase):
         self.patch(module, "LONGEST", 100)
         self.link.say("a", "x" * 100)
         self.link.say("b")
-        self.assertEqual(self.transport.value(), b'["b"]\n')
+        self.link.say_soon("a", "x" * 60)
+        self.link.say_soon("a", "y" * 60)
+        self.link.say_soon("a", "z" * 100)
+        self.link.say("b")
+        self.assertEqual(
+            self.transport.value(), b'[["b"]]\n[["a","%b"]]\n[["a","%b"]]\n[["b"]]\n' % (b"x" * 60, b"y" * 60)
+        )
 
     def test_questions(self) -> None:
         """Answers come back to who asked, in any order, or that there is none; and none when all is lost."""
