@@ -59,7 +59,10 @@ class Router:
             return self._somebody(address.local.lower(), address.domain_key)
         if address.domain_key not in self._live.config.domains:
             return Route(elsewhere=(address,), ours=False)
-        return self._sent_on(address) or self._expand(address.key)
+        key = address.key
+        if key in self._live.mailboxes.mailboxes:  # nearly all
+            return Route(accounts=(key,))
+        return self._sent_on(address) or self._expand(key)
 
     def everybody(self, address: Address) -> Route:
         """The same with the members of lists in the place of these, and of lists in them."""

@@ -21,6 +21,10 @@ PERIOD = 10.0  # seconds; section 4 recommends 10 to 15
 Measure = Callable[[], tuple[int, int]]
 
 
+def _nothing(_: Reply) -> None:
+    """What is told of a session that has ended."""
+
+
 class Progress:
     """What one session tells. A command may set `measure`: what is done, and what is to be done."""
 
@@ -79,10 +83,11 @@ class Progress:
         self._responding = True
 
     def close(self) -> None:
-        """The session is at its end."""
+        """The session is at its end; it is known here no longer, so that it need not be found as garbage."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._tell = _nothing
 
     def _wait(self, due: float) -> None:
         left = due - self._clock.seconds()

@@ -20,6 +20,7 @@ VALUE_LIMIT: Final = 65536
 _EMPTY_LINE = re.compile(rb"\r?\n")
 _BEFORE_EMPTY_LINE = re.compile(rb"\n(?=\r?\n)")
 _NAME = re.compile(rb"([!-9;-~]++)[ \t]*+:")
+_NAMES = re.compile(rb"^" + _NAME.pattern, re.MULTILINE)
 VALUE: Final = rb"[^\n]*+(?:\n[ \t][^\n]*+)*+"  # what stands behind the colon, without the last line end
 _FIELD = re.compile(_NAME.pattern + rb"(%b)" % VALUE)
 # One that is found with the line end before it: an octet is looked for much faster than a line.
@@ -92,6 +93,11 @@ def values_of(header: bytes, name: bytes) -> list[bytes]:
         return scan(header).all(name)
     blank, _ = extent(header, 0, len(header))
     return [unfolded(value) for value in _values_called(name.lower()).findall(header, 0, blank)]
+
+
+def field_names(header: bytes) -> list[bytes]:
+    """The names of all its fields in lower case, as field_lines() finds them."""
+    return _NAMES.findall(header.lower())
 
 
 @functools.lru_cache(maxsize=64)

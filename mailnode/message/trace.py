@@ -16,6 +16,7 @@ from mailnode.wire.international import u_labels
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FOLD = "\r\n\t"
 _LINE = 990  # octets; RFC 5322 section 2.1.1 has room for 998 in a line
 _VALUE = re.compile(r"[ -~]*")
 _UTF8_VALUE = re.compile(r"[ -~\u00a0-\u2027\u202a-\ud7ff\ue000-\U0010ffff]*")  # no controls, no separators
@@ -44,7 +45,7 @@ def field(name: str, *lines: str, utf8: bool = False) -> bytes:
     """
     if not all(map((_UTF8_VALUE if utf8 else _VALUE).fullmatch, lines)):
         raise ValueError("a header field must be printable")
-    return f"{name}: {(chr(13) + chr(10) + chr(9)).join(lines)}\r\n".encode()
+    return f"{name}: {_FOLD.join(lines)}\r\n".encode()
 
 
 def return_path(reverse_path: Address | None, *, utf8: bool = False) -> bytes:

@@ -5,13 +5,14 @@ CRLF here: a message that holds any other line end is refused as a whole, whatev
 """
 
 from mailnode.config import Limits
-from mailnode.message.header import field_lines
+from mailnode.message.header import field_lines, field_names
 from mailnode.smtp.outcome import Refused
 from mailnode.wire.smtp import Reply
 
 HEADER_TOO_LARGE = Reply(552, "5.3.4", "The message header is too large")
 TOO_MANY_HOPS = Reply(554, "5.4.6", "Too many hops: the message seems to loop")
 
+_RECEIVED = b"received"
 _CRLF = b"\r\n"
 _EMPTY_LINE = b"\r\n\r\n"
 
@@ -54,20 +55,19 @@ def edit(header: bytes, *, limits: Limits, remove: frozenset[bytes]) -> tuple[by
     Every other octet stays as it is. Raises Refused for too long a field and too many Received fields
     (RFC 5321 section 6.3).
     """
+    names = field_names(header)
+    if _RECEIVED not in remove and names.count(_RECEIVED) > limits.received_hops:
+        raise Refused(TOO_MANY_HOPS)
+    left = frozenset(names)
+    if left.isdisjoint(remove) and len(header) <= limits.header_field_size:  # nearly all
+        return header, left
     kept: list[bytes] = []
-    names: set[bytes] = set()
-    hops = copied = 0
+    copied = 0
     for written, start, _, stop in field_lines(header, 0, len(header)):
         if stop - start > limits.header_field_size:
             raise Refused(HEADER_TOO_LARGE)
-        name = written.lower()
-        if name in remove:
+        if written.lower() in remove:
             kept.append(header[copied:start])
             copied = stop
-        else:
-            names.add(name)
-            hops += name == b"received"
-    if hops > limits.received_hops:
-        raise Refused(TOO_MANY_HOPS)
     kept.append(header[copied:])
-    return b"".join(kept), frozenset(names)
+    return b"".join(kept), left - remove

@@ -134,13 +134,13 @@ class Incoming:
         What is to get into mailboxes later is not there yet; a list on other hosts has it.
         """
         transaction = self._transaction
-        asked = any(one.notify is not None for one in transaction.envelope.recipients)
+        asked = any(one.notify is not None for one in transaction.recipients)
         if not asked or not self._session.reports_success or self._kind not in (Kind.MAIL, Kind.SAML):
             return  # nobody asked, or nobody knows who has only seen it
         leads_to = [NOBODY if self._release and one.accounts else one for one in transaction.leads_to]
         try:
             await self._session.shared.reports.of_arrival(
-                self.id, transaction.envelope, leads_to, self._header_text
+                self.id, transaction.whole_envelope, leads_to, self._header_text
             )
         except OSError as error:
             self._session.connection.log.warn("no report", message=self.id, reason=error.strerror)
@@ -246,7 +246,7 @@ class Incoming:
             return
         outgoing = {key: list(copies.values()) for key, copies in transaction.outgoing.items()}
         if self._release:
-            waiting = outgoing.setdefault((0, replace(transaction.envelope, recipients=()), ""), [])
+            waiting = outgoing.setdefault((0, transaction.envelope, ""), [])
             waiting += self._held()
         now = runtime.now()
         ids = chain([self.id], iter(runtime.new_id, None))
@@ -270,7 +270,7 @@ class Incoming:
     def _held(self) -> Iterator[Recipient]:
         """Those with mailboxes here; an address that only this connection understands gets a name."""
         transaction = self._transaction
-        for recipient, route in zip(transaction.envelope.recipients, transaction.leads_to, strict=True):
+        for recipient, route in zip(transaction.recipients, transaction.leads_to, strict=True):
             if route.accounts:
                 yield replace(recipient, address=by_name(self._session, recipient.address))
 
@@ -305,7 +305,7 @@ class Incoming:
                 utf8=utf8,
             ),
             id=self.id,
-            recipient=transaction.recipients[0] if alone else None,
+            recipient=transaction.recipients[0].address if alone else None,
             seconds=session.shared.runtime.now(),
             priority=transaction.envelope.priority,
             solicitation=transaction.envelope.solicitation,

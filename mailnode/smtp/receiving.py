@@ -38,7 +38,7 @@ class Pace:
 
     def patience(self) -> float:
         """Seconds for the next octets to come. Raises TimedOut for a client that is too slow on the whole."""
-        limits = self._session.limits
+        limits = self._session.limits_now()
         until = self._began + limits.data_timeout + self.octets / limits.data_rate
         left = until - self._session.shared.runtime.now()
         if left <= 0:
@@ -129,10 +129,9 @@ class Receiving:
     def _announce(self) -> None:
         """Tell that the message is here, for those whose answer is yes."""
         session, envelope = self._session, self._transaction.envelope
-        everybody = [str(recipient.address) for recipient in envelope.recipients]
-        taken = everybody
+        taken = self._transaction.addresses
         if session.lmtp:
-            taken = [one for one, reply in zip(everybody, self._replies, strict=True) if reply.positive]
+            taken = tuple(one for one, reply in zip(taken, self._replies, strict=True) if reply.positive)
         if not taken:
             return
         session.message_accepted()
@@ -143,7 +142,7 @@ class Receiving:
                 session.connection.id,
                 self._incoming.id,
                 str(envelope.reverse_path or ""),
-                tuple(taken),
+                taken,
                 self._incoming.octets,
                 session.connection.peer,
                 session.hello.name if session.hello else "",

@@ -16,7 +16,7 @@ from mailnode.net.stream import ConnectionClosed, TimedOut
 from mailnode.smtp.outcome import NOT_FOR_STRANGERS, OUT_OF_STEP, TEMPORARY, UNKNOWN_VERB, Farewell, Refused
 from mailnode.smtp.session import Collaborators, Session
 from mailnode.smtp.transaction import Transaction
-from mailnode.smtp.verbs import VERBS, Answer, Rule, Verb
+from mailnode.smtp.verbs import VERBS, Answer, Verb
 from mailnode.wire.errors import BadSyntax, LineTooLong
 from mailnode.wire.smtp import Reply, parse_command
 
@@ -75,6 +75,7 @@ async def _greet(session: Session) -> None:
 
 async def _turn(session: Session) -> None:
     """Read a command, run it, reply; content on LMTP has as many replies as recipients."""
+    session.limits = session.limits_now()
     session.stream.timeout = session.limits.smtp_timeout
     name, argument = "", b""
     verb: Verb | None = None
@@ -123,7 +124,7 @@ async def _command(session: Session) -> tuple[str, bytes]:
         raise Refused(LINE_TOO_LONG) from None
     except BadSyntax as wrong:
         raise Refused(Reply(500, "5.5.2", str(wrong))) from None
-    if len(line) > limits.command_line and not (name in VERBS and Rule.LONG_LINE in VERBS[name].rules):
+    if len(line) > limits.command_line and not (name in VERBS and VERBS[name].long_line):
         raise Refused(LINE_TOO_LONG)
     return name, argument
 
@@ -132,11 +133,11 @@ async def _run(session: Session, verb: Verb | None, argument: bytes) -> Answer:
     """Do what the verb's rules ask for, then the command itself."""
     if verb is None:
         raise Refused(UNKNOWN_VERB)
-    if Rule.COUNTS_AS_JUNK in verb.rules:
+    if verb.counts_as_junk:
         session.count_junk()
     if not verb.offered(session):
         raise Refused(verb.otherwise)
-    session.ends_group = Rule.LAST_IN_GROUP in verb.rules
+    session.ends_group = verb.last_in_group
     return await verb.run(session, argument)
 
 
@@ -144,13 +145,13 @@ def _tell(
     session: Session, reply: Reply, name: str, argument: bytes, transaction: Transaction | None
 ) -> None:
     """Tell whom it concerns of a refusal."""
-    if name not in VERBS or Rule.IN_TRANSACTION not in VERBS[name].rules:
+    if name not in VERBS or not VERBS[name].in_transaction:
         return
     sender = ""
     recipients: tuple[str, ...] = ()
     if transaction is not None:
         sender = str(transaction.envelope.reverse_path or "")
-        recipients = tuple(map(str, transaction.recipients))
+        recipients = transaction.addresses
     subject = argument.decode("ascii", "backslashreplace")
     connection = session.connection
     session.shared.bus.publish(

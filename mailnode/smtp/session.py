@@ -99,6 +99,7 @@ class Session:
         self.errors = 0  # since the last accepted message, as are the junk commands
         self.junk = 0
         self.ends_group = False
+        self.limits = self.limits_now()
         self.reversed = False  # the connection has become one on which we were the client
 
     @property
@@ -106,9 +107,8 @@ class Session:
         """The configuration of this moment."""
         return self.shared.live.config
 
-    @property
-    def limits(self) -> Limits:
-        """The limits of this moment."""
+    def limits_now(self) -> Limits:
+        """The limits of this moment; `limits` are those from when the session began to wait."""
         limits = self.shared.live.config.limits
         return in_a_hurry(limits) if self.connection.admission.stressed else limits
 
@@ -122,7 +122,7 @@ class Session:
         """How many answers content gets: one, but on LMTP one for each recipient (RFC 2033 section 4.2)."""
         if not self.lmtp:
             return 1
-        return len(self.transaction.envelope.recipients) if self.transaction else 0
+        return len(self.transaction.recipients) if self.transaction else 0
 
     @property
     def reports_success(self) -> bool:
@@ -218,10 +218,13 @@ class Session:
     async def drop_transaction(self) -> None:
         """End the open transaction, if there is one, with all that has come of its content."""
         transaction, self.transaction = self.transaction, None
-        if transaction is not None and transaction.reservation is not None:
+        if transaction is None:
+            return
+        if transaction.reservation is not None:
             transaction.reservation.release()
-        if transaction is not None and transaction.receiving is not None:
-            await transaction.receiving.abort()
+        receiving, transaction.receiving = transaction.receiving, None  # each knows the other, no longer
+        if receiving is not None:
+            await receiving.abort()
 
     def count_junk(self) -> None:
         """Count a command that moves no mail. Raises Farewell for the one too many."""
@@ -254,5 +257,7 @@ class Session:
             self.ends_group = False
             if self.stream.pending and self.strict:
                 raise Farewell(OUT_OF_STEP)
-        self.stream.write(reply.encode())
-        await self.stream.drain()
+        stream = self.stream
+        stream.write(reply.encode())
+        if not stream.flows:
+            await stream.drain()

@@ -9,7 +9,6 @@ from mailnode.delivery.forwarding import Copy
 from mailnode.delivery.moderation import Answer
 from mailnode.delivery.route import Route
 from mailnode.envelope import Envelope, Recipient
-from mailnode.wire.address import Address
 from mailnode.wire.dot import LineEnds
 
 if TYPE_CHECKING:
@@ -23,9 +22,13 @@ Outgoing = dict[tuple[int, Envelope, str], dict[str, Recipient]]
 
 @dataclass(slots=True)
 class Transaction:
-    """Made by MAIL and dropped on every way out, as a whole; nothing of it lives anywhere else."""
+    """Made by MAIL and dropped on every way out, as a whole; nothing of it lives anywhere else.
+
+    `envelope` is what MAIL has said: without recipients.
+    """
 
     envelope: Envelope
+    recipients: list[Recipient] = field(default_factory=list)  # in the order they came
     accounts: dict[str, None] = field(default_factory=dict)  # an ordered set: each gets one copy
     always: set[str] = field(default_factory=set)  # those of them that get it even when they are full
     leads_to: list[Route] = field(default_factory=list)  # one for each recipient
@@ -36,9 +39,14 @@ class Transaction:
     answer: Answer | None = None  # what the message says to a question, whatever else is in it
 
     @property
-    def recipients(self) -> list[Address]:
+    def addresses(self) -> tuple[str, ...]:
         """The forward-paths, in the order they came."""
-        return [recipient.address for recipient in self.envelope.recipients]
+        return tuple([str(recipient.address) for recipient in self.recipients])
+
+    @property
+    def whole_envelope(self) -> Envelope:
+        """The envelope with its recipients."""
+        return replace(self.envelope, recipients=tuple(self.recipients))
 
     def accept(
         self, recipient: Recipient, route: Route, copies: Iterable[Copy], *, apart: bool = False
@@ -49,7 +57,7 @@ class Transaction:
             group = self.outgoing.setdefault((number, copy.envelope, copy.list), {})
             known = group.get(copy.recipient.address.key)
             group[copy.recipient.address.key] = known.joined(copy.recipient) if known else copy.recipient
-        self.envelope = replace(self.envelope, recipients=(*self.envelope.recipients, recipient))
+        self.recipients.append(recipient)
         self.leads_to.append(route)
         self.accounts.update(dict.fromkeys(route.accounts))
         if route.always:

@@ -2,7 +2,6 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Flag, auto
 from functools import partial
 
 from mailnode.envelope import Kind
@@ -25,16 +24,6 @@ from mailnode.smtp.session import Session
 from mailnode.wire.smtp import Reply
 
 UNKNOWN_TOPIC = Reply(504, "5.5.4", "There is no such command")
-
-
-class Rule(Flag):
-    """What the server does about a verb besides running it."""
-
-    NONE = 0
-    LAST_IN_GROUP = auto()  # nothing may be sent behind it before its reply has come (RFC 2920 section 3.1)
-    COUNTS_AS_JUNK = auto()  # moves no mail; so many between two messages, and no more
-    IN_TRANSACTION = auto()  # its refusals tell what became of a message, and are events
-    LONG_LINE = auto()  # may be as long as AUTH's responses (RFC 4954 section 4)
 
 
 # The reply; or several, for content on LMTP; or None from a command that has replied itself.
@@ -92,9 +81,14 @@ class Verb:
 
     run: Callable[[Session, bytes], Awaitable[Answer]]
     syntax: str
-    rules: Rule = Rule.NONE
     offered: Callable[[Session], bool] = everywhere
     otherwise: Reply = NOT_IMPLEMENTED
+    last_in_group: bool = (
+        False  # nothing may be sent behind it before its reply has come (RFC 2920 section 3.1)
+    )
+    counts_as_junk: bool = False  # moves no mail; so many between two messages, and no more
+    in_transaction: bool = False  # its refusals tell what became of a message, and are events
+    long_line: bool = False  # may be as long as AUTH's responses (RFC 4954 section 4)
 
 
 async def help_(session: Session, argument: bytes) -> Reply:
@@ -108,42 +102,41 @@ async def help_(session: Session, argument: bytes) -> Reply:
 
 def _live(kind: Kind) -> Verb:
     """One of the verbs that are MAIL but for where the message goes."""
-    return Verb(partial(mail.run, kind=kind), f"{kind.value} FROM:<address>", Rule.IN_TRANSACTION, if_allowed)
+    run = partial(mail.run, kind=kind)
+    return Verb(run, f"{kind.value} FROM:<address>", if_allowed, in_transaction=True)
 
 
-_GREETS = Rule.LAST_IN_GROUP | Rule.COUNTS_AS_JUNK
-_CALLS = Rule.LAST_IN_GROUP | Rule.COUNTS_AS_JUNK
+_greets = partial(Verb, otherwise=UNKNOWN_VERB, last_in_group=True, counts_as_junk=True)
+_calls = partial(Verb, offered=on_demand, last_in_group=True, counts_as_junk=True)
+_junk = partial(Verb, counts_as_junk=True)
+_part = partial(Verb, in_transaction=True)
 
 VERBS: Mapping[str, Verb] = {
-    "EHLO": Verb(greeting.ehlo, "EHLO name-or-address-literal", _GREETS, by_smtp, UNKNOWN_VERB),
-    "HELO": Verb(greeting.helo, "HELO name-or-address-literal", _GREETS, by_smtp, UNKNOWN_VERB),
-    "LHLO": Verb(greeting.ehlo, "LHLO name-or-address-literal", _GREETS, by_lmtp, UNKNOWN_VERB),
-    "STARTTLS": Verb(starttls.run, "STARTTLS", Rule.LAST_IN_GROUP, with_starttls),
+    "EHLO": _greets(greeting.ehlo, "EHLO name-or-address-literal", by_smtp),
+    "HELO": _greets(greeting.helo, "HELO name-or-address-literal", by_smtp),
+    "LHLO": _greets(greeting.ehlo, "LHLO name-or-address-literal", by_lmtp),
+    "STARTTLS": Verb(starttls.run, "STARTTLS", with_starttls, last_in_group=True),
     "AUTH": Verb(
-        auth.run, "AUTH mechanism [initial-response]", Rule.LAST_IN_GROUP | Rule.LONG_LINE, on_submission
+        auth.run, "AUTH mechanism [initial-response]", on_submission, last_in_group=True, long_line=True
     ),
-    "MAIL": Verb(
-        mail.run,
-        "MAIL FROM:<address> [SIZE=octets] [BODY=7BIT|8BITMIME|BINARYMIME] [other parameters]",
-        Rule.IN_TRANSACTION,
+    "MAIL": _part(
+        mail.run, "MAIL FROM:<address> [SIZE=octets] [BODY=7BIT|8BITMIME|BINARYMIME] [other parameters]"
     ),
     "SEND": _live(Kind.SEND),
     "SOML": _live(Kind.SOML),
     "SAML": _live(Kind.SAML),
-    "RCPT": Verb(rcpt.run, "RCPT TO:<address> [parameters]", Rule.IN_TRANSACTION),
-    "DATA": Verb(data.run, "DATA", Rule.LAST_IN_GROUP | Rule.IN_TRANSACTION),
-    "BDAT": Verb(bdat.run, "BDAT octets [LAST]", Rule.IN_TRANSACTION),
-    "RSET": Verb(misc.rset, "RSET", Rule.COUNTS_AS_JUNK),
-    "NOOP": Verb(misc.noop, "NOOP [text]", Rule.COUNTS_AS_JUNK),
-    "VRFY": Verb(vrfy.vrfy, "VRFY name-or-address [SMTPUTF8]", Rule.COUNTS_AS_JUNK),
-    "EXPN": Verb(
-        vrfy.expn, "EXPN alias-or-list [SMTPUTF8]", Rule.COUNTS_AS_JUNK, for_known, vrfy.ACCESS_DENIED
-    ),
-    "HELP": Verb(help_, "HELP [command]", Rule.COUNTS_AS_JUNK),
-    "XCLIENT": Verb(xclient.run, "XCLIENT attribute=value ...", Rule.LAST_IN_GROUP, by_proxy),
-    "ETRN": Verb(etrn.run, "ETRN [@|#]domain", _CALLS, on_demand),
-    "ATRN": Verb(atrn.atrn, "ATRN [domain[,domain ...]]", _CALLS, on_demand),
-    "TURN": Verb(atrn.turn, "TURN", _CALLS, on_demand),
-    # The last too, but nothing can follow it, so there is nothing to be guarded against.
+    "RCPT": _part(rcpt.run, "RCPT TO:<address> [parameters]"),
+    "DATA": _part(data.run, "DATA", last_in_group=True),
+    "BDAT": _part(bdat.run, "BDAT octets [LAST]"),
+    "RSET": _junk(misc.rset, "RSET"),
+    "NOOP": _junk(misc.noop, "NOOP [text]"),
+    "VRFY": _junk(vrfy.vrfy, "VRFY name-or-address [SMTPUTF8]"),
+    "EXPN": _junk(vrfy.expn, "EXPN alias-or-list [SMTPUTF8]", for_known, vrfy.ACCESS_DENIED),
+    "HELP": _junk(help_, "HELP [command]"),
+    "XCLIENT": Verb(xclient.run, "XCLIENT attribute=value ...", by_proxy, last_in_group=True),
+    "ETRN": _calls(etrn.run, "ETRN [@|#]domain"),
+    "ATRN": _calls(atrn.atrn, "ATRN [domain[,domain ...]]"),
+    "TURN": _calls(atrn.turn, "TURN"),
+    # The last in its group too, but nothing can follow it, so there is nothing to be guarded against.
     "QUIT": Verb(misc.quit_, "QUIT"),
 }

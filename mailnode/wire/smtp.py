@@ -43,16 +43,15 @@ class Reply:
 
         Raises ValueError for a text that is not printable, or not ASCII where it has to be.
         """
-        if "\n" not in self.text:
-            return self._line(" ", self.text)
-        *most, last = self.text.split("\n")
-        return b"".join([*(self._line("-", line) for line in most), self._line(" ", last)])
-
-    def _line(self, separator: str, text: str) -> bytes:
-        if not (_UTF8_REPLY_TEXT if self.utf8 else _REPLY_TEXT).fullmatch(text):
+        text, status = self.text, f"{self.enhanced} " if self.enhanced else ""
+        printable = (_UTF8_REPLY_TEXT if self.utf8 else _REPLY_TEXT).fullmatch
+        if printable(text):  # nearly all: one line
+            return f"{self.code} {status}{text}\r\n".encode()
+        *most, last = text.split("\n")
+        if not all(map(printable, (*most, last))):
             raise ValueError("a reply must be printable")
-        status = f"{self.enhanced} " if self.enhanced else ""
-        return f"{self.code}{separator}{status}{text}\r\n".encode()
+        lines = [f"{self.code}-{status}{line}\r\n" for line in most]
+        return "".join([*lines, f"{self.code} {status}{last}\r\n"]).encode()
 
 
 def parse_command(line: bytes) -> tuple[str, bytes]:

@@ -1,11 +1,14 @@
 """INPROGRESS: what a client hears while a command takes long, and when it hears nothing."""
 
+import weakref
+
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.imap import matching
 from mailnode.imap.progress import PERIOD, Progress
+from mailnode.imap.replies import Reply
 from mailnode.net import blocking
 from mailnode.net.blocking import Lane
 from tests.imap.world import World
@@ -28,6 +31,22 @@ class ProgressTests(SynchronousTestCase):
         for _ in range(31):
             self.clock.advance(1)
         self.assertEqual(self.said, [b'* OK [INPROGRESS ("t1" NIL NIL)] Still working\r\n'] * 3)
+
+    def test_end(self) -> None:
+        """Whoever told is forgotten: nothing is left for the garbage collector to find."""
+
+        class Session:
+            progress: Progress
+
+            def tell(self, reply: Reply) -> None:
+                pass
+
+        session = Session()
+        session.progress = Progress(self.clock, session.tell)
+        session.progress.close()
+        gone = weakref.ref(session)
+        del session
+        self.assertIsNone(gone())
 
     def test_when_nothing_is_done(self) -> None:
         """A command that waits for its client is not in progress; a timer that finds none is the last."""

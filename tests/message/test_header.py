@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailnode.message.header import FIELD_LIMIT, field_lines, scan, values_of
+from mailnode.message.header import FIELD_LIMIT, field_lines, field_names, scan, values_of
 from tests.message import strategies
 
 
@@ -90,3 +90,10 @@ class ScanTests(SynchronousTestCase):
                 [tuple(one) for one in header.fields], [*field_lines(data, 0, header.blank)][:limit]
             )
             self.assertEqual(header.get(name), values[0] if values else None)
+
+    @settings(deadline=None, max_examples=100)
+    @given(strategies.messages)
+    def test_names(self, data: bytes) -> None:
+        """All names together are those of the fields one by one."""
+        names = [name.lower() for name, *_ in field_lines(data, 0, len(data))]
+        self.assertEqual(field_names(data), names)

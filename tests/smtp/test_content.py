@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.config import Limits, Mailboxes
 from mailnode.events.life import Accepted
-from mailnode.message.header import extent
+from mailnode.message.header import extent, field_lines
 from mailnode.smtp.header_block import HeaderBlock, edit
 from mailnode.smtp.outcome import Refused
 from mailnode.store.errors import OverQuota, StoreError
@@ -57,6 +57,16 @@ class Content(SmtpTestCase):
         """One message that is accepted; what the courier got."""
         self.assertEqual([reply[:9] for reply in self.deliver(world, content, begin=begin)], [b"250 2.0.0"])
         return world.courier.delivered[-1].content
+
+    def test_end(self) -> None:
+        """With its transaction all that has come is forgotten; the one does not keep the other."""
+        world = self.greeted()
+        world.send(MAIL + RCPT)
+        transaction = world.transaction
+        world.send(b"DATA\r\n")
+        self.assertIsNotNone(transaction.receiving)
+        world.send(b"Subject: x\r\n\r\n.\r\n")
+        self.assertIsNone(transaction.receiving)
 
     def test_trace(self) -> None:
         """RFC 5321 section 4.4: Return-Path and Received on top, and the one recipient named."""
@@ -290,7 +300,17 @@ class HeaderBlocks(SynchronousTestCase):
             kept += [] if removing else [line + b"\r\n"]
         text, names = edit(header, limits=Limits(), remove=frozenset([b"bcc"]))
         self.assertEqual(text, b"".join(kept))
-        self.assertNotIn(b"bcc", names)
+        self.assertEqual(names, {name.lower() for name, *_ in field_lines(text, 0, len(text))})
+
+    def test_edit_limits(self) -> None:
+        """A field too long, and a hop too many, whether anything is removed or not."""
+        limits = Limits(header_field_size=100, received_hops=2)
+        hop, long = b"Received: x\r\n", b"X: " + b"x" * 95 + b"\r\n"
+        for remove in (frozenset[bytes](), frozenset([b"bcc"])):
+            for first in (b"", b"Bcc: a\r\n"):
+                self.assertIn(b"x", edit(first + 2 * hop + long, limits=limits, remove=remove)[1])
+                for header in (3 * hop, b"a" + long):
+                    self.assertRaises(Refused, edit, first + header, limits=limits, remove=remove)
 
     def test_limit(self) -> None:
         """A header is refused as soon as it is too long, complete or not."""

@@ -379,8 +379,12 @@ class World(Served):
     @property
     def envelope(self) -> Envelope:
         """What the open transaction says so far."""
-        transaction = self._serving.cr_frame.f_locals["session"].transaction
-        return cast(Transaction, transaction).envelope
+        return self.transaction.whole_envelope
+
+    @property
+    def transaction(self) -> Transaction:
+        """The open one."""
+        return cast(Transaction, self._serving.cr_frame.f_locals["session"].transaction)
 
     def send(self, data: bytes) -> list[bytes]:
         """Send octets; gives the last line of every reply."""
