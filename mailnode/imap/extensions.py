@@ -2,12 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import groupby
 
 from mailnode.imap.session import Session, State
 
 
 def _always(session: Session) -> bool:
     return True
+
+
+def _nothing(session: Session) -> str:
+    return ""
 
 
 def _login_disabled(session: Session) -> bool:
@@ -63,7 +68,12 @@ class Extension:
     commands: tuple[str, ...] = ()
     announced: Callable[[Session], bool] = _always
     enabled: bool = False
-    value: Callable[[Session], str] = lambda _: ""
+    value: Callable[[Session], str] = _nothing
+
+    @property
+    def constant(self) -> bool:
+        """Whether every session announces the same."""
+        return self.announced is _always and self.value is _nothing
 
 
 # LITERAL- must not stand beside LITERAL+ (RFC 7888 section 5), which allows all that it allows.
@@ -135,13 +145,24 @@ EXTENSIONS = (
 )
 
 
+# In the same order; what every session announces is one text up to the next row that is not so.
+_ANNOUNCED: tuple[str | Extension, ...] = tuple(
+    piece
+    for constant, rows in groupby(EXTENSIONS, lambda row: row.constant)
+    for piece in ([" ".join(row.name for row in rows)] if constant else rows)
+)
+
+
 def capabilities(session: Session) -> bytes:
     """capability-data = "CAPABILITY" *(SP capability), as it is true in this state of the session.
 
     auth-type capabilities are those of the mechanisms, which are told to all protocols by one table.
     """
-    announced = (extension for extension in EXTENSIONS if extension.announced(session))
-    names = [extension.name + extension.value(session) for extension in announced]
+    names = [
+        one if isinstance(one, str) else one.name + one.value(session)
+        for one in _ANNOUNCED
+        if isinstance(one, str) or one.announced(session)
+    ]
     mechanisms = [f"AUTH={name}" for name in session.mechanisms]
     return " ".join(["CAPABILITY", *names, *mechanisms]).encode("ascii")
 

@@ -235,7 +235,7 @@ EXTENSIONS = (
 
 def announcement(session: Session) -> list[str]:
     """The lines of the EHLO reply after the first."""
-    rows = [(row.keyword, row.announced(session)) for row in EXTENSIONS]
+    rows = [(row.keyword, "" if row.announced is always else row.announced(session)) for row in EXTENSIONS]
     return [f"{keyword} {words}".rstrip() for keyword, words in rows if words is not None]
 
 
