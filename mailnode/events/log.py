@@ -53,7 +53,7 @@ def escape(value: object) -> str:
 
 def _pairs(fields: Mapping[str, object]) -> str:
     if _OCTETS.isdisjoint(map(type, fields.values())):
-        text = "".join([f" {name}={value}" for name, value in fields.items()])
+        text = "".join([f" {name}={value!s}" for name, value in fields.items()])
         # A value that has a blank could be taken for two, of which the second has a name: one "=" too many.
         if len(text) <= _LIMIT and text.count("=") == len(fields) and _PAIRS.fullmatch(text):
             return text

@@ -135,8 +135,13 @@ class Link(LineOnlyReceiver):
         transport: Any = self.transport
         if transport is None or not self.connected:
             return False
-        line = _encode(messages).encode() + self.delimiter
-        if len(line) > LONGEST:
+        try:
+            line = _encode(messages).encode() + self.delimiter
+        except (TypeError, ValueError):
+            if len(messages) == 1:
+                raise
+            line = b""
+        if not line or len(line) > LONGEST:
             return self._send_one_by_one(messages, len(line))
         if self._held_back:
             self._held_back += len(line)
@@ -151,15 +156,20 @@ class Link(LineOnlyReceiver):
         return True
 
     def _send_one_by_one(self, messages: list[tuple[object, ...]], octets: int) -> bool:
-        """The same for what is too long together; one that is so alone is left out: the link is worth more.
+        """The same for what cannot go together; what cannot alone is left out: the link is worth more.
 
-        Such as the event of a great many messages.
+        Such as the event of a great many messages, which is too long.
         """
-        if len(messages) > 1:
-            sent = [self._send([message]) for message in messages]
-            return all(sent)
-        self._log.warn("message too long", kind=str(messages[0][0]), octets=octets)
-        return False
+        if len(messages) == 1:
+            self._log.warn("message too long", kind=str(messages[0][0]), octets=octets)
+            return False
+        sent = 0
+        for message in messages:
+            try:
+                sent += self._send([message])
+            except (TypeError, ValueError):
+                self._log.bug("strange message", Failure())
+        return sent == len(messages)
 
     def lineReceived(self, line: bytes) -> None:
         """Twisted's: messages have come."""

@@ -117,6 +117,15 @@ class LinkTests(SynchronousTestCase):
             self.transport.value(), b'[["b"]]\n[["a","%b"]]\n[["a","%b"]]\n[["b"]]\n' % (b"x" * 60, b"y" * 60)
         )
 
+    def test_no_message(self) -> None:
+        """What cannot be written down is a bug, of who says it where nothing else goes out with it."""
+        self.assertRaises(TypeError, self.link.say, "a", object())
+        self.link.say_soon("a", 1)
+        self.link.say_soon("a", object())
+        self.link.say("b")
+        self.assertEqual(self.transport.value(), b'[["a",1]]\n[["b"]]\n')
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
+
     def test_questions(self) -> None:
         """Answers come back to who asked, in any order, or that there is none; and none when all is lost."""
         waiting: list[Deferred[str]] = []
