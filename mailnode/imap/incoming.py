@@ -158,8 +158,26 @@ class Incoming:
     # All of them
 
     async def finish(self) -> tuple[int, list[int]]:
-        """Put all messages where they belong; see put()."""
-        return await self._lane(self.put)
+        """Put all messages where they belong; see put().
+
+        In the selected mailbox the same job tells what has changed there.
+        """
+        session, view = self.session, self.session.selected
+        if view is None or view.place != self.place or not session.hears_everything:
+            return await self._lane(self.put)
+        outcome: list[tuple[int, list[int]] | Exception] = []
+        await session.answer(self._putting(outcome))
+        if isinstance(outcome[0], Exception):
+            raise outcome[0]
+        return outcome[0]
+
+    def _putting(self, outcome: list[tuple[int, list[int]] | Exception]) -> Iterator[bytes]:
+        """put() as a response that has no octets."""
+        try:
+            outcome.append(self.put())
+        except Exception as error:
+            outcome.append(error)
+        yield b""
 
     async def forget(self) -> None:
         """Forget all of them."""

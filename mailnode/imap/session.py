@@ -358,6 +358,11 @@ class Session:
         with self.progress.sending() as writing:
             await send(self.stream, (of or self.account).lane, chunks, writing)
 
+    @property
+    def hears_everything(self) -> bool:
+        """Whether the client is told of all that happens in the selected mailbox, whoever did it."""
+        return self.interest is interest.EVERYTHING and not self.view.contexts and self.reporter is None
+
     async def answer(self, chunks: Iterator[bytes]) -> None:
         """Stream the last responses of a command about the selected mailbox.
 

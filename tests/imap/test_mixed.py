@@ -1,11 +1,13 @@
 """What extensions do to each other, where a dialogue does not reach."""
 
 import errno
+from unittest import mock
 
 from mailnode.imap.literals import exactly
 from mailnode.imap.places import Place
 from mailnode.imap.selected import Selected
 from mailnode.net import blocking
+from mailnode.store.errors import OverQuota
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.values import INBOX
 from tests.imap.test_session import MESSAGE, SessionCase
@@ -84,6 +86,24 @@ class MixedTests(SessionCase):
             said = client.say("a " + command)
             self.assertEqual(len(jobs), count, command)
             self.assertIn(b" EXISTS\r\n", said, command)
+
+    def test_append_in_one_job(self) -> None:
+        """A message that is appended to the selected mailbox too; not where what the client does is noted."""
+        client = self.client().login()
+        lane = self.world.account().lane
+        jobs: list[object] = []
+        run = lane.run
+        self.patch(lane, "run", lambda *args: (jobs.append(args), run(*args))[1])
+        append = f"APPEND INBOX {{{len(MESSAGE)}+}}\r\n{MESSAGE.decode()}"
+        counts = []
+        for number, before in enumerate(("NOOP", "SEARCH RETURN (UPDATE) ALL"), 1):
+            client.say("b " + before)
+            jobs.clear()
+            self.assertIn(b"* %d EXISTS\r\n" % number, client.say("a " + append))
+            counts.append(len(jobs))
+        self.assertEqual(counts, [1, 2])
+        with mock.patch.object(Mailbox, "append_all", side_effect=OverQuota):
+            self.assertIn(b"a NO [OVERQUOTA] ", client.say("a " + append))
 
     def test_one_look(self) -> None:
         """Who has looked while the command was done need not look to tell what has changed; an error does."""
