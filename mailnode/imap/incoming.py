@@ -187,8 +187,8 @@ class Incoming:
 
     def put(self) -> tuple[int, list[int]]:
         """UIDVALIDITY of the mailbox, and the UIDs of the messages, which are durable then."""
-        self._write_held()
-        mailbox = self._target()
+        mailbox = self._check_room() if self._is_unchecked else self._target()
+        self._write_held(checked=True)
         view = self.session.selected
         claims = view is not None and not view.read_only and view.mailbox is mailbox
         uids = mailbox.append_all(self.arrived, freed=self._freed, claimed=claims)
@@ -218,9 +218,9 @@ class Incoming:
         self._check_size(size)
         await self._lane(self._check_room, size)
 
-    def _check_room(self, more: int = 0) -> None:
-        """Refuse before a single octet is sent, or written, for nothing."""
-        self._target()
+    def _check_room(self, more: int = 0) -> Mailbox:
+        """Refuse before a single octet is sent, or written, for nothing; gives where they are to go."""
+        mailbox = self._target()
         others = [one.draft for one in self.arrived if one.draft is not self._draft]
         octets = sum(draft.octets_on_disk for draft in others) + self._octets + more
         messages = len(others) + 1
@@ -229,6 +229,12 @@ class Incoming:
         free = store.free_space() - self._held_octets - more
         if free < self.session.config.limits.min_free_space:
             raise Refused(b"OVERQUOTA", "There is no room for it")
+        return mailbox
+
+    @property
+    def _is_unchecked(self) -> bool:
+        """Whether there are octets for which nobody has looked for room."""
+        return bool(self._held) and self._unchecked
 
     def _target(self) -> Mailbox:
         try:
@@ -243,8 +249,8 @@ class Incoming:
         if self._held_octets > MEMORY_LIMIT or len(self._held) > _PIECES:
             await self._lane(self._write_held)
 
-    def _write_held(self) -> None:
-        if self._held and self._unchecked:
+    def _write_held(self, *, checked: bool = False) -> None:
+        if self._is_unchecked and not checked:
             self._check_room()
         held, self._held = b"".join(self._held), []
         self._held_octets = 0
