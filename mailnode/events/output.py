@@ -60,7 +60,7 @@ class Lines:
         try:
             self._output.write(self._text(time.time(), source, level, line))
             self._output.flush()
-        except (OSError, ValueError):  # the disk is full, or whoever read it has gone
+        except Exception:  # the disk is full, or whoever read it has gone; who says it goes on in any case
             pass
 
     def _text(self, when: float, source: str, level: str, line: str) -> str:

@@ -146,8 +146,9 @@ class Link(LineOnlyReceiver):
         if self._held_back:
             self._held_back += len(line)
             if self._held_back > MOST_HELD_BACK:
-                self._log.warn("the other process does not read")
+                self.connected = False  # the line that tells of it may lead here again
                 self.close()
+                self._log.warn("the other process does not read")
                 return False
         if isinstance(transport, Connection):
             put(transport, line)

@@ -168,13 +168,13 @@ class SessionFactory(Factory):
             stream.close()
             return
         self.open[stream] = connection
-        told = {"proxy": ends.proxy} if ends.proxy else {}
-        log.info("connected", peer=ends.peer, listener=door.listener.endpoint, **told)
-        await self._session(connection)
+        await self._session(connection, ends)
 
-    async def _session(self, connection: Connection) -> None:
+    async def _session(self, connection: Connection, ends: _Ends) -> None:
         door, stream = self._door, connection.stream
         try:
+            told = {"proxy": ends.proxy} if ends.proxy else {}
+            connection.log.info("connected", peer=ends.peer, listener=door.listener.endpoint, **told)
             if door.listener.tls == "implicit" and door.tls is not None:
                 behind = door.listener.proxy
                 await stream.start_tls(door.tls, timeout=door.handshake_timeout(), begun=behind)

@@ -34,7 +34,7 @@ class Wait(Deferred[T]):
 
     def resume(self, go: Callable[[object], None]) -> None:
         """Have this called when the coroutine goes on."""
-        if self._callbacks or self.called:
+        if self._callbacks or self.called or self._go is not None:
             self.addBoth(go)
         else:
             self._go = go
@@ -87,7 +87,7 @@ class Running:
                 waits = self._send(result)
         except StopIteration:
             self._end()
-        except Exception:
+        except BaseException:  # whatever it is: who resumed it has others to resume
             _log.bug("a session has ended early", Failure())
             self._end()
         else:

@@ -231,6 +231,8 @@ class Account:
         target = f"{self.root}/{naming.directory_of(name, utf8=utf8)}"
         guid = self._context.new_guid()
         with self._context.locks.folder(self.root):
+            if self._files.stat(target) is not None and name in self._directories():
+                raise MailboxExists(name)  # another process was faster
             if uses:
                 self.annotations.designate(guid, uses)
             # Built under a name nobody lists, then renamed: a mailbox is there whole, or not at all.

@@ -1,6 +1,9 @@
 """The mailboxes that a new account has: drafts, sent mail and so on, under their usual names."""
 
+import contextlib
+
 from mailnode.store.account import Account
+from mailnode.store.errors import MailboxExists
 from mailnode.store.values import INBOX, Name
 
 
@@ -17,6 +20,7 @@ def furnish(account: Account) -> None:
     if there is not None and there <= {INBOX, *wanted}:
         for name, uses in wanted.items():
             if name not in there:
-                account.create(name, uses)
+                with contextlib.suppress(MailboxExists):  # another process does the same at this moment
+                    account.create(name, uses)
         account.subscribe(INBOX, *wanted)
     account.furnished = True

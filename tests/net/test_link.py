@@ -7,6 +7,7 @@ from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
+from mailnode.events.log import Log
 from mailnode.net import link as module
 from mailnode.net.link import Link, NoAnswer
 
@@ -100,6 +101,15 @@ class LinkTests(SynchronousTestCase):
             self.link.say("a", "x" * 100)
         self.assertFalse(self.transport.aborted)
         producer.pauseProducing()
+        for _ in range(20):
+            self.link.say("a", "x" * 100)
+        self.assertTrue(self.transport.aborted)
+
+    def test_log_by_the_link(self) -> None:
+        """The line that tells of a peer that does not read is not another one for it: the link is closed."""
+        self.patch(module, "MOST_HELD_BACK", 1000)
+        self.patch(Log, "lines", lambda *line: self.link.say("log", *line))
+        self.transport.producer.pauseProducing()
         for _ in range(20):
             self.link.say("a", "x" * 100)
         self.assertTrue(self.transport.aborted)

@@ -130,6 +130,30 @@ class RunningTests(SynchronousTestCase):
         Running(nothing(), self.over.append).go()
         self.assertEqual(len(self.over), 2)
 
+    def test_two_who_wait(self) -> None:
+        """For the same thing: both go on, in their order."""
+        waits = Wait[str]()
+        heard: list[str] = []
+
+        async def life(name: str) -> None:
+            heard.append(f"{name} {await waits}")
+
+        for name in ("a", "b"):
+            Running(life(name), self.over.append).go()
+        waits.callback("x")
+        self.assertEqual((heard[0], len(heard), len(self.over)), ("a x", 2, 2))
+
+    def test_end_of_the_world(self) -> None:
+        """What no except clause expects ends its session, and no other."""
+        waits = Wait[None]()
+
+        async def life() -> None:
+            await waits
+
+        Running(life(), self.over.append).go()
+        waits.errback(Failure(SystemExit()))
+        self.assertEqual((len(self.over), len(self.flushLoggedErrors(SystemExit))), (1, 1))
+
     def test_bug(self) -> None:
         """What a coroutine raises is in the log, and costs nobody else anything."""
         waits = Wait[None]()

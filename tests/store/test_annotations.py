@@ -2,6 +2,7 @@
 
 import errno
 import os
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailnode.store import attributes
 from mailnode.store.annotations import ENTRIES, FILE_OCTETS, VALUE_OCTETS
 from mailnode.store.attributes import Attributes, Place
-from mailnode.store.errors import BadUse, NoSuchMailbox, TooManyAnnotations
+from mailnode.store.errors import BadUse, MailboxExists, NoSuchMailbox, TooManyAnnotations
 from mailnode.store.furnishing import furnish
 from mailnode.store.tabbed import escape, unescape
 from mailnode.store.values import INBOX
@@ -196,6 +197,24 @@ class FurnishTests(StoreTestCase):
         account.create(("Sent",))
         furnish(account)
         self.assertEqual(account.names(), [INBOX, ("Mail", "Spam"), ("Sent",)])
+
+    def test_two_processes(self) -> None:
+        """What another process makes at the same moment is there, once; who only wants it made hears so."""
+        account, other = (self.account(special_use=lambda: USUAL) for _ in range(2))
+        locks = account._context.locks
+        lock, waits = locks.folder, [("Sent",), ("Mail", "Spam")]
+
+        def taken(path: str) -> Any:
+            if waits and path == account.root:
+                other.create(waits.pop())
+            return lock(path)
+
+        self.patch(locks, "folder", taken)
+        self.assertRaises(MailboxExists, account.create, ("Mail", "Spam"))
+        furnish(account)
+        self.assertEqual(waits, [])
+        self.assertEqual(account.names(), [INBOX, ("Mail", "Spam"), ("Sent",)])
+        self.assertEqual(sorted(account.subscriptions()), account.names())
 
     def test_others_are_left_alone(self) -> None:
         """Who has other folders, or subscriptions, gets none; nor does anybody where none are wanted."""
