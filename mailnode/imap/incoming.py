@@ -166,7 +166,12 @@ class Incoming:
         if view is None or view.place != self.place or not session.hears_everything:
             return await self._lane(self.put)
         outcome: list[tuple[int, list[int]] | Exception] = []
-        await session.answer(self._putting(outcome))
+        try:
+            await session.answer(self._putting(outcome))
+        except Exception:  # such as a lost connection, when the messages are there
+            if outcome and not isinstance(outcome[0], Exception):
+                session.announce(self.place, outcome[0][1])
+            raise
         if isinstance(outcome[0], Exception):
             raise outcome[0]
         return outcome[0]

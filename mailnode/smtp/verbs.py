@@ -83,9 +83,7 @@ class Verb:
     syntax: str
     offered: Callable[[Session], bool] = everywhere
     otherwise: Reply = NOT_IMPLEMENTED
-    last_in_group: bool = (
-        False  # nothing may be sent behind it before its reply has come (RFC 2920 section 3.1)
-    )
+    last_in_group: bool = False  # its reply has to come before anything behind it (RFC 2920 section 3.1)
     counts_as_junk: bool = False  # moves no mail; so many between two messages, and no more
     in_transaction: bool = False  # its refusals tell what became of a message, and are events
     long_line: bool = False  # may be as long as AUTH's responses (RFC 4954 section 4)

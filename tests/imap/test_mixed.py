@@ -3,10 +3,12 @@
 import errno
 from unittest import mock
 
+from mailnode.events.feed import ChangeFeed
 from mailnode.imap.literals import exactly
 from mailnode.imap.places import Place
 from mailnode.imap.selected import Selected
 from mailnode.net import blocking
+from mailnode.net.stream import ConnectionClosed, Stream
 from mailnode.store.errors import OverQuota
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.values import INBOX
@@ -104,6 +106,18 @@ class MixedTests(SessionCase):
         self.assertEqual(counts, [1, 2])
         with mock.patch.object(Mailbox, "append_all", side_effect=OverQuota):
             self.assertIn(b"a NO [OVERQUOTA] ", client.say("a " + append))
+
+    def test_append_and_lost(self) -> None:
+        """A client that is gone when its message is there: the others hear of it all the same."""
+        self.patch(blocking, "SLICE_SECONDS", -1.0)  # as with a slow disk
+        client = self.client().login()
+        client.say("b NOOP")
+        told: list[object] = []
+        self.patch(ChangeFeed, "announce", lambda _, key: told.append(key))
+        with mock.patch.object(Stream, "drain", side_effect=ConnectionClosed):
+            client.say(f"a APPEND INBOX {{{len(MESSAGE)}+}}\r\n{MESSAGE.decode()}")
+        self.assertEqual(told, [self.world.account().key(INBOX)])
+        self.assertEqual(len(self.world.account().store.mailbox(INBOX).uids), 1)
 
     def test_one_look(self) -> None:
         """Who has looked while the command was done need not look to tell what has changed; an error does."""
