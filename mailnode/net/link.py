@@ -79,6 +79,11 @@ class Link(LineOnlyReceiver):
         self._soon.append(message)
         self.flush()
 
+    def _say(self, *message: object) -> bool:
+        """The same; gives whether it can be sent."""
+        self.flush()
+        return self._send([message])
+
     def say_soon(self, *message: object) -> None:
         """The same for what can wait for a moment."""
         self._soon.append(message)
@@ -99,16 +104,13 @@ class Link(LineOnlyReceiver):
             raise NoAnswer
         number = next(self._numbers)
         answer = self._questions[number] = Deferred()
-        self.flush()
-        if not self._send([("ask", number, kind, *message)]):
+        if not self._say("ask", number, kind, *message):
             self._failed(number)
         return await answer
 
     def _asked(self, number: int, kind: str, *message: Any) -> None:
         async def answered() -> None:
-            told = await self._answers[kind](*message)
-            self.flush()
-            if not self._send([("told", number, told)]):
+            if not self._say("told", number, await self._answers[kind](*message)):
                 self.say("failed", number)
 
         def failed(why: Failure) -> None:
@@ -140,9 +142,13 @@ class Link(LineOnlyReceiver):
         except (TypeError, ValueError):
             if len(messages) == 1:
                 raise
-            line = b""
-        if not line or len(line) > LONGEST:
-            return self._send_one_by_one(messages, len(line))
+            return self._send_one_by_one(messages)
+        if len(line) > LONGEST:
+            if len(messages) > 1:
+                return self._send_one_by_one(messages)
+            # Such as the event of a great many messages: the link is worth more.
+            self._log.warn("message too long", kind=str(messages[0][0]), octets=len(line))
+            return False
         if self._held_back:
             self._held_back += len(line)
             if self._held_back > MOST_HELD_BACK:
@@ -156,14 +162,8 @@ class Link(LineOnlyReceiver):
             transport.write(line)
         return True
 
-    def _send_one_by_one(self, messages: list[tuple[object, ...]], octets: int) -> bool:
-        """The same for what cannot go together; what cannot alone is left out: the link is worth more.
-
-        Such as the event of a great many messages, which is too long.
-        """
-        if len(messages) == 1:
-            self._log.warn("message too long", kind=str(messages[0][0]), octets=octets)
-            return False
+    def _send_one_by_one(self, messages: list[tuple[object, ...]]) -> bool:
+        """The same for what cannot go together; what cannot alone is left out."""
         sent = 0
         for message in messages:
             try:

@@ -41,30 +41,27 @@ class Wait(Deferred[T]):
 
     def callback(self, result: T | Failure) -> None:
         """Have the coroutine go on with this."""
-        go = self._go
-        if go is None or self._callbacks:
-            self._chain()
+        if not self._goes_on(result):
             super().callback(result)
-            return
-        self.called, self.result, self._go, self._canceller = True, _TAKEN, None, None
-        go(result)
 
     def errback(self, fail: Failure | BaseException | None = None) -> None:
         """Raise this in the coroutine."""
-        go = self._go
-        if go is None or self._callbacks:
-            self._chain()
-            super().errback(fail)
-            return
-        self.called, self.result, self._go, self._canceller = True, _TAKEN, None, None
-        go(fail if isinstance(fail, Failure) else Failure(fail))
+        failure = fail if isinstance(fail, Failure) else Failure(fail)
+        if not self._goes_on(failure):
+            super().errback(failure)
 
-    def _chain(self) -> None:
-        """Others want to be called behind the coroutine: there is a chain, as of any Deferred."""
+    def _goes_on(self, result: object) -> bool:
+        """Whether nobody but the coroutine waited, which has gone on; else it is the first of a chain."""
         go, self._go = self._go, None
-        if go is not None:
+        if go is None:
+            return False
+        if self._callbacks:
             call: Any = go, (), {}
             self._callbacks.insert(0, (call, call))
+            return False
+        self.called, self.result, self._canceller = True, _TAKEN, None
+        go(result)
+        return True
 
 
 class Running:
