@@ -20,10 +20,11 @@ from mailnode.admin.queue_control import queue_commands
 from mailnode.auth.keys import lasting_key
 from mailnode.events.deeds import EVERYDAY
 from mailnode.events.journal import Journal
-from mailnode.events.life import write_to
+from mailnode.events.life import Bus, Event, write_to
 from mailnode.events.log import Log
 from mailnode.events.log_file import LogFile
 from mailnode.events.output import Lines, Output, log_path, take_over
+from mailnode.events.soon import Soon
 from mailnode.events.tally import Tally
 from mailnode.fs import FileSystem
 from mailnode.net.listen import CannotListen, Serve
@@ -100,8 +101,12 @@ class MailNode(Service):
         tally = Tally()
         journal = Journal(files, config.log_directory)
         self._recorder = Recorder(runtime, journal, lambda: live.config.log, Log("mailnode.events"))
-        for subscriber in (write_to(Log("mailnode.mail"), without=EVERYDAY), tally.hear, self._recorder):
-            bus.subscribe(subscriber)
+        bus.subscribe(write_to(Log("mailnode.mail"), without=EVERYDAY))
+        later = Bus()
+        later.subscribe(tally.hear)
+        later.subscribe(self._recorder)
+        self._events: Soon[Event] = Soon(reactor, later.publish_all)
+        bus.subscribe(self._events.add)
         self._pulse = Pulse(reactor, tally.minute_is_over)
         self._watchdog = Watchdog(reactor)
         self._indexer = Indexer(runtime, realm, entrance.feed, Log("mailnode.upkeep"))
@@ -191,7 +196,7 @@ class MailNode(Service):
         del self._reading  # what is in force changes
         shorten(self._reactor)
         if self._lines is not None:
-            Log.lines = self._lines.tell
+            self._lines.begin(self._reactor)
         sys.setswitchinterval(SWITCH_INTERVAL)
         if few := make_room(self._started.limits):
             remedy = "raise it (ulimit -n, LimitNOFILE of systemd), or lower the limits of sessions"
@@ -289,10 +294,12 @@ class MailNode(Service):
         await self._stopping.send_away(self._factories.values(), STOPPING, also)
         self._workers.kill()
         self._entrance.watches.close()
+        self._events.flush()
         last = [*self._sending.put_away(), Deferred.fromCoroutine(self._recorder.flush())]
         await self._stopping.put_away(self._entrance, last)
         self._log.info("stopped")
-        Log.lines = None
+        if self._lines is not None:
+            self._lines.end()
         super().stopService()
 
     # Reloading

@@ -342,7 +342,7 @@ def _write(
 ) -> None:
     """A line of a worker's log, and the fact that it is made of, where somebody wants to know that."""
     if Log.lines is not None:
-        Log.lines(namespace, level, text)
+        Log.lines(namespace, level, str, text)
         return
     emit(_logger(namespace), _LEVELS[level], text, event, fields)
 

@@ -35,9 +35,9 @@ from twisted.logger import (
 from mailnode.auth.keys import lasting_key
 from mailnode.delivery.moderation import Answer, Decided
 from mailnode.events.log import Log, cut
-from mailnode.events.output import fields_of
+from mailnode.events.output import fields_of, made
 from mailnode.fs import FileSystem
-from mailnode.net.link import Link, LinkEnd
+from mailnode.net.link import Link, LinkEnd, Message
 from mailnode.net.short_turns import shorten, take_turns
 from mailnode.queue.admission import FromElsewhere
 from mailnode.queue.entry import Entry
@@ -116,7 +116,7 @@ class Worker:
             lasting_key(entrance.live.config.sender_key, entrance.files), entrance.runtime.now
         )
         self._together.tell(self.link.say, self.link.say_soon_once)
-        entrance.bus.subscribe(lambda event: self.link.say_soon(*event_message(event)))
+        entrance.bus.subscribe(partial(self.link.make_soon, event_message))
         entrance.disk.start()
         entrance.passwords.start()
         self._collections.start()
@@ -186,15 +186,22 @@ def _observer(link: Link, *, lines_only: bool = False) -> Any:
             if not lines_only:
                 fields = {name: cut(value) for name, value in fields_of(event).items()}
                 fact = str(event.get("event_name", "")), fields
-            _tell(link, event.get("log_namespace", "mailnode"), level.name, text, *fact)
+            link.say_soon("log", event.get("log_namespace", "mailnode"), level.name, text, *fact)
+            if level is not LogLevel.info:  # a crash may come next
+                link.flush()
 
     return observe
 
 
-def _tell(link: Link, source: str, level: str, line: str, *fact: object) -> None:
+def _tell(link: Link, source: str, level: str, make: Callable[..., str], *about: object) -> None:
     """Have the main process write a line of the log."""
-    say = link.say_soon if level == LogLevel.info.name else link.say  # a crash may come next
-    say("log", source, level, line, *fact)
+    link.make_soon(_log_message, source, level, make, about)
+    if level != LogLevel.info.name:  # a crash may come next
+        link.flush()
+
+
+def _log_message(source: str, level: str, make: Callable[..., str], about: tuple[object, ...]) -> Message:
+    return "log", source, level, made(make, about)
 
 
 def live_as_copy(reading: Reading, told: Mapping[str, Any], link: int) -> None:

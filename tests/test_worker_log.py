@@ -1,6 +1,7 @@
 """The log of a worker on its way to the main process; here without a link."""
 
 import json
+from collections.abc import Callable
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
@@ -22,10 +23,11 @@ class WorkerLogTests(SynchronousTestCase):
         ways: list[str] = []
         said: list[tuple[Any, ...]] = []
 
-        def way(name: str) -> Any:
-            return lambda *message: (ways.append(name), said.append(message))
+        def say_soon(*message: object) -> None:
+            ways.append("soon")
+            said.append(message)
 
-        link: Any = SimpleNamespace(say=way("now"), say_soon=way("soon"))
+        link: Any = SimpleNamespace(say_soon=say_soon, flush=lambda: ways.append("now"))
         with_link = _observer(link, lines_only=lines_only)
         globalLogPublisher.addObserver(with_link)
         log = Log("mailnode.smtp", connection="C1")
@@ -46,7 +48,7 @@ class WorkerLogTests(SynchronousTestCase):
         """Lines are the same either way; what may be followed by a crash goes at once."""
         for lines_only in (False, True):
             ways, events = self.heard(lines_only=lines_only)
-            self.assertEqual(ways, ["soon", "now"])
+            self.assertEqual(ways, ["soon", "soon", "now"])
             self.assertEqual([event["log_level"].name for event in events], ["info", "warn"])
             self.assertEqual(
                 [event["line"] for event in events],
@@ -58,18 +60,22 @@ class WorkerLogTests(SynchronousTestCase):
         said: list[tuple[object, ...]] = []
         told: list[tuple[str, ...]] = []
         link: Any = SimpleNamespace(
-            say=lambda *message: said.append(("now", *message)),
-            say_soon=lambda *message: said.append(("soon", *message)),
+            make_soon=lambda make, *about: said.append(make(*about)), flush=lambda: said.append(())
         )
+
+        def tell(source: str, level: str, make: Callable[..., str], *about: object) -> None:
+            told.append((source, level, make(*about)))
+
         self.patch(Log, "lines", partial(_tell, link))
         log = Log("mailnode.smtp", connection="C1")
         log.info("connected")
         log.warn("odd")
-        self.patch(Log, "lines", lambda *line: told.append(line))
-        for _, kind, *line in said:
-            self.assertEqual(kind, "log")
+        self.patch(Log, "lines", tell)
+        self.assertEqual(
+            [message[:1] for message in said], [("log",), ("log",), ()]
+        )  # a warning goes at once
+        for _, *line in said[:2]:
             _write(*map(str, line))
-        self.assertEqual([way for way, *_ in said], ["soon", "now"])
         expected = [("info", "connected connection=C1"), ("warn", "odd connection=C1")]
         self.assertEqual(told, [("mailnode.smtp", *line) for line in expected])
 

@@ -3,11 +3,13 @@
 Each is published once, by the part that made it true; the log and whoever subscribes read the same stream.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from functools import cache
 from operator import attrgetter
 from typing import Any
+
+from twisted.logger import LogLevel
 
 from mailnode.events.log import Log
 
@@ -228,6 +230,11 @@ class Bus:
         """Tell everybody. Raises nothing: it has happened."""
         self._log.each("event not heard", self._subscribers, event)
 
+    def publish_all(self, events: Iterable[Event]) -> None:
+        """The same for several."""
+        for event in events:
+            self.publish(event)
+
 
 @cache
 def names_of(kind: Any) -> tuple[str, ...]:
@@ -259,18 +266,22 @@ def write_to(log: Log, *, without: tuple[type[Event], ...] = ()) -> Callable[[Ev
     """A subscriber that writes each event as one log line, but those of the kinds in `without`."""
 
     def write(event: Event) -> None:
-        kind: Any = type(event)
-        if issubclass(kind, without):
-            return
-        tell = log.warn if issubclass(kind, _WARNINGS) else log.info
-        names, get = _shown(kind)
-        tell(kind.__name__, **dict(zip(names, get(event), strict=True)))
+        if not isinstance(event, without):
+            level = LogLevel.warn if isinstance(event, _WARNINGS) else LogLevel.info
+            log.about(level, type(event).__name__, _fields, event)
 
     return write
 
 
+def _fields(event: Event) -> dict[str, Any]:
+    """What has a place in a line of the log."""
+    kind: Any = type(event)
+    names, get = _shown(kind)
+    return dict(zip(names, get(event), strict=True))
+
+
 @cache
 def _shown(kind: Any) -> tuple[tuple[str, ...], Callable[[Event], tuple[Any, ...]]]:
-    """The fields that have a place in a line of the log, and what gives their values."""
+    """The names of these fields, and what gives their values."""
     names = tuple(one.name for one in fields(kind) if "detail" not in one.metadata)
     return names, _getter_of(names)

@@ -7,10 +7,16 @@ send can break the line, colour a terminal or fill the disk (vector C14 of the t
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
+
+T = TypeVar("T")
+
+# Takes a fact of which nobody wants more than its line: its source, its level, and what gives the line of
+# what follows.
+Tell = Callable[..., object]
 
 _LIMIT = 512
 _ITEMS = 100
@@ -83,11 +89,11 @@ def emit(
 class Log:
     """A logger with fields bound to it, such as the connection's id.
 
-    `lines` is where a fact goes of which nobody wants more than its line, with its source and level: past
-    Twisted's log, where it would take twice as long.
+    `lines` is where facts go of which nobody wants more than the line: past Twisted's log, where they would
+    take twice as long.
     """
 
-    lines: ClassVar[Callable[[str, str, str], object] | None] = None
+    lines: ClassVar[Tell | None] = None
 
     def __init__(self, source: str, **fields: object) -> None:
         self._logger = Logger(namespace=source)
@@ -117,12 +123,25 @@ class Log:
         """An exception nobody expected: the one case in which a traceback belongs into the log."""
         self._logger.failure("{line}", failure=failure, line=event + self._ending, **self._structured)
 
-    def _emit(self, level: Any, event: str, fields: dict[str, object]) -> None:
-        line = event + self._ending + _pairs(fields)
+    def about(self, level: Any, event: str, fields: Callable[[T], Mapping[str, object]], subject: T) -> None:
+        """A fact whose fields can be had of its subject, which does not change, when its line is made."""
         if Log.lines is not None:
-            Log.lines(self._logger.namespace, level.name, line)
+            Log.lines(self._logger.namespace, level.name, self._line_about, event, fields, subject)
         else:
+            self._emit(level, event, fields(subject))
+
+    def _emit(self, level: Any, event: str, fields: Mapping[str, object]) -> None:
+        if Log.lines is not None:
+            Log.lines(self._logger.namespace, level.name, self._line, event, fields)
+        else:
+            line = self._line(event, fields)
             emit(self._logger, level, line, event, fields, **self._structured)
+
+    def _line(self, event: str, fields: Mapping[str, object]) -> str:
+        return event + self._ending + _pairs(fields)
+
+    def _line_about(self, event: str, fields: Callable[[T], Mapping[str, object]], subject: T) -> str:
+        return self._line(event, fields(subject))
 
     def each(self, event: str, calls: Iterable[Callable[..., None]], *arguments: object) -> None:
         """Make all these calls; one that fails is a bug of its own, and of nobody who is called after it."""

@@ -1,7 +1,8 @@
 """The log as lines: those that twistd would write, octet for octet, for less; or JSON.
 
 twistd makes the time, the format and the system of each event anew, and that takes longer than what most
-commands do. Where its options leave the log on the standard output, as services do that systemd or a
+commands do. Here facts are made lines a moment later, many at once; a warning at once, as a crash may come
+next. Where its options leave the log on the standard output, as services do that systemd or a
 container keeps, or in a file (`--logfile`), the lines are ours; all else, such as syslog, stays twistd's.
 twistd would put its file aside itself, a megabyte at a time, and nobody else could without losing lines.
 
@@ -12,17 +13,24 @@ connection and the message; a bug has its traceback. It is ASCII, as all that pe
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
 
+from twisted.internet.interfaces import IReactorTime
 from twisted.logger import ILogObserver, LogEvent, formatEvent, formatEventAsClassicLogText
 from twisted.python.components import Componentized
 from zope.interface import implementer
 
-from mailnode.events.log import cut
+from mailnode.events.log import Log, cut, escape
+from mailnode.events.soon import Soon
 
 _BOUND = "field_"
+_FACT = "info"  # a level
+
+# The time, the source and the level of a line, what makes it, and of what.
+_Fact = tuple[float, str, str, Callable[..., str], tuple[object, ...]]
 
 
 class Output(Protocol):
@@ -43,9 +51,23 @@ class Lines:
         self._output = output
         self._second = -1
         self._time = ""
+        self._soon: Soon[_Fact] | None = None
+
+    def begin(self, clock: IReactorTime) -> None:
+        """Take facts past Twisted's log."""
+        self._soon = Soon(clock, self._write)
+        Log.lines = partial(self._tell, self._soon)
+
+    def end(self) -> None:
+        """Leave them to it, and hold none back."""
+        Log.lines = None
+        if self._soon is not None:
+            self._soon.flush()
 
     def __call__(self, event: LogEvent) -> None:
         """Twisted's: an event happened."""
+        if self._soon is not None:
+            self._soon.flush()
         line = event.get("line")
         if line is None or "log_failure" in event:
             text = formatEventAsClassicLogText(event) or ""
@@ -55,10 +77,20 @@ class Lines:
             self._output.write(text)
             self._output.flush()
 
-    def tell(self, source: str, level: str, line: str) -> None:
-        """Write a line of this moment that is no event; where that cannot be done there is nobody to tell."""
+    def _tell(
+        self, soon: Soon[_Fact], source: str, level: str, make: Callable[..., str], *about: object
+    ) -> None:
+        soon.add((time.time(), source, level, make, about))
+        if level != _FACT:
+            soon.flush()
+
+    def _write(self, facts: list[_Fact]) -> None:
+        """Write their lines; where that cannot be done there is nobody to tell."""
+        text = "".join(
+            [self._text(when, source, level, made(make, about)) for when, source, level, make, about in facts]
+        )
         try:
-            self._output.write(self._text(time.time(), source, level, line))
+            self._output.write(text)
             self._output.flush()
         except Exception:  # the disk is full, or whoever read it has gone; who says it goes on in any case
             pass
@@ -69,6 +101,14 @@ class Lines:
             self._second = second
             self._time = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(second))
         return f"{self._time} [{source}#{level}] {line}\n"
+
+
+def made(make: Callable[..., str], about: Iterable[object]) -> str:
+    """The line of a fact, or that it cannot be made: no other one is the worse for it."""
+    try:
+        return make(*about)
+    except Exception as error:
+        return f"log line not made error={escape(repr(error))}"
 
 
 @implementer(ILogObserver)

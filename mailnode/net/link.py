@@ -22,13 +22,13 @@ from twisted.protocols.basic import LineOnlyReceiver
 from twisted.python.failure import Failure
 
 from mailnode.events.log import Log
+from mailnode.events.soon import Soon
 from mailnode.net.stream import put
 
 LONGEST = 1_048_576  # octets of a message
 MOST_HELD_BACK = 33_554_432  # octets
-MOMENT = 0.01  # seconds
-MOST_AT_ONCE = 256  # messages
 
+Message = tuple[object, ...]
 Hear = Callable[..., None]
 Answer = Callable[..., Awaitable[object]]
 
@@ -63,8 +63,8 @@ class Link(LineOnlyReceiver):
         self._questions: dict[int, Deferred[Any]] = {}
         self._numbers = count()
         self._lost = lost
-        self._clock = clock
-        self._soon: list[tuple[object, ...]] = []  # what goes out in a moment
+        # What goes out in a moment: messages, or what makes one, and of what.
+        self._soon: Soon[tuple[Callable[..., Message] | None, Message]] = Soon(clock, self._send_made)
         self._once: set[tuple[Hashable, ...]] = set()  # what of it need not be said again
         self._log = Log("mailnode.link")
         self._held_back = 0
@@ -76,7 +76,7 @@ class Link(LineOnlyReceiver):
 
     def say(self, *message: object) -> None:
         """Send a message; one that cannot be sent any more is lost with the process it was for."""
-        self._soon.append(message)
+        self._soon.add((None, message))
         self.flush()
 
     def _say(self, *message: object) -> bool:
@@ -86,11 +86,11 @@ class Link(LineOnlyReceiver):
 
     def say_soon(self, *message: object) -> None:
         """The same for what can wait for a moment."""
-        self._soon.append(message)
-        if len(self._soon) == 1:
-            self._clock.callLater(MOMENT, self.flush)
-        elif len(self._soon) >= MOST_AT_ONCE:
-            self.flush()
+        self._soon.add((None, message))
+
+    def make_soon(self, make: Callable[..., Message], *about: object) -> None:
+        """The same for what is made then, of what does not change."""
+        self._soon.add((make, about))
 
     def say_soon_once(self, *message: Hashable) -> None:
         """The same, for what says only that something is another: it does not go out twice."""
@@ -127,12 +127,19 @@ class Link(LineOnlyReceiver):
 
     def flush(self) -> None:
         """Send what waits for its moment."""
-        soon, self._soon = self._soon, []
-        self._once.clear()
-        if soon:
-            self._send(soon)
+        self._soon.flush()
 
-    def _send(self, messages: list[tuple[object, ...]]) -> bool:
+    def _send_made(self, soon: list[tuple[Callable[..., Message] | None, Message]]) -> None:
+        self._once.clear()
+        messages: list[Message] = []
+        for make, about in soon:
+            try:
+                messages.append(about if make is None else make(*about))
+            except Exception:
+                self._log.bug("strange message", Failure())
+        self._send(messages)
+
+    def _send(self, messages: list[Message]) -> bool:
         """Whether they can be sent, all of them."""
         transport: Any = self.transport
         if transport is None or not self.connected:
@@ -162,7 +169,7 @@ class Link(LineOnlyReceiver):
             transport.write(line)
         return True
 
-    def _send_one_by_one(self, messages: list[tuple[object, ...]]) -> bool:
+    def _send_one_by_one(self, messages: list[Message]) -> bool:
         """The same for what cannot go together; what cannot alone is left out."""
         sent = 0
         for message in messages:

@@ -1,6 +1,7 @@
 """Log lines, the event bus and the change feed."""
 
 import re
+from collections.abc import Callable
 from unittest.mock import patch
 
 from hypothesis import given, settings
@@ -97,7 +98,11 @@ class LogTests(SynchronousTestCase):
     def test_lines(self) -> None:
         """Where nobody wants more than lines they go past Twisted's log; not what is a bug."""
         told: list[tuple[str, ...]] = []
-        self.patch(Log, "lines", lambda *line: told.append(line))
+
+        def tell(source: str, level: str, make: Callable[..., str], *about: object) -> None:
+            told.append((source, level, make(*about)))
+
+        self.patch(Log, "lines", tell)
         log = Log("test", connection="K1")
         log.info("moved", octets=1)
         log.warn("lost")
@@ -107,6 +112,17 @@ class LogTests(SynchronousTestCase):
         self.assertEqual(list(self.events), [])
         log.bug("a bug", Failure(ValueError()))
         self.assertEqual((len(told), len(self.flushLoggedErrors(ValueError))), (2, 1))
+        write_to(log)(Expunged("K1", "anna@example.org", "INBOX", 3, "1:3"))
+        self.assertEqual(
+            told[2:],
+            [
+                (
+                    "test",
+                    "info",
+                    "Expunged connection=K1 connection=K1 address=anna@example.org mailbox=INBOX count=3",
+                )
+            ],
+        )
 
     def test_bus(self) -> None:
         """An event reaches every subscriber once; the log writes it as one line."""

@@ -11,12 +11,14 @@ from unittest import mock
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.application.service import Application
+from twisted.internet.task import Clock
 from twisted.logger import ILogObserver, Logger, LogLevel, LogPublisher, textFileLogObserver
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.events.log import Log
 from mailnode.events.output import JsonLines, Lines, log_path, take_over
+from mailnode.events.soon import MOMENT
 
 
 class LinesTests(SynchronousTestCase):
@@ -59,19 +61,68 @@ class LinesTests(SynchronousTestCase):
         self.assertEqual(ours.getvalue(), twistds.getvalue())
 
     def test_told(self) -> None:
-        """A line that is no event is the same line."""
+        """A line that is no event is the same line, with the time at which it was said, a moment later."""
         self.log.info("moved", octets=1)
-        event, told = self.events[0], StringIO()
+        event, told, clock = self.events[0], StringIO(), Clock()
+        self.patch(Log, "lines", None)
+        lines = Lines(told)
+        lines.begin(clock)
         with mock.patch.object(time, "time", return_value=event["log_time"]):
-            Lines(told).tell(event["log_namespace"], "info", event["line"])
+            self.log.info("moved", octets=1)
+        self.assertEqual(told.getvalue(), "")
+        clock.advance(MOMENT)
         self.assertEqual(told.getvalue(), self.ours.getvalue())
+
+    def begun(self, output: Any) -> Lines:
+        """Lines that facts go to."""
+        self.patch(Log, "lines", None)
+        lines = Lines(output)
+        lines.begin(Clock())
+        return lines
+
+    def test_in_order(self) -> None:
+        """Nothing overtakes what was said before: no warning, no event, and no end of the log."""
+        told = StringIO()
+        lines = self.begun(told)
+        self.log.info("first")
+        self.log.warn("second")
+        self.assertEqual(told.getvalue().count("\n"), 2)
+        self.log.info("third")
+        self.other.info("fourth")
+        lines(self.events[-1])
+        self.log.info("fifth")
+        lines.end()
+        self.log.info("an event")
+        words = [line.split()[2] for line in told.getvalue().splitlines()]
+        self.assertEqual(words, ["first", "second", "third", "fourth", "fifth"])
+        self.assertEqual(self.events[-1]["line"], "an event")
+
+    def test_no_line(self) -> None:
+        """What has no text costs its own line only."""
+
+        class Silent:
+            """Has no text."""
+
+            def __str__(self) -> str:
+                raise ValueError("no words")
+
+        told = StringIO()
+        lines = self.begun(told)
+        self.log.info("first")
+        self.log.info("second", what=Silent())
+        self.log.info("third")
+        lines.end()
+        written = [line.split(" ", 2)[2] for line in told.getvalue().splitlines()]
+        self.assertEqual(written, ["first", "log line not made error=\"ValueError('no words')\"", "third"])
 
     def test_full_disk(self) -> None:
         """A line that cannot be written is lost, and nothing else: whoever said it goes on."""
         for output in (mock.Mock(write=mock.Mock(side_effect=OSError(28, "No space left"))), StringIO()):
             if isinstance(output, StringIO):
                 output.close()
-            Lines(output).tell("test", "info", "moved")
+            lines = self.begun(output)
+            self.log.warn("moved")
+            lines.end()
 
 
 class JsonTests(SynchronousTestCase):

@@ -8,6 +8,7 @@ from twisted.internet.testing import StringTransport
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.events.log import Log
+from mailnode.events.soon import MOMENT, MOST_AT_ONCE
 from mailnode.net import link as module
 from mailnode.net.link import Link, NoAnswer
 
@@ -46,20 +47,25 @@ class LinkTests(SynchronousTestCase):
         self.link.say_soon("a", 1)
         self.link.say_soon("a", 2)
         self.assertEqual(self.transport.value(), b"")
-        self.clock.advance(module.MOMENT)
+        self.clock.advance(MOMENT)
         self.assertEqual(self.transport.value(), b'[["a",1],["a",2]]\n')
+        self.transport.clear()
+        self.link.make_soon(lambda number: ("a", -number), 5)
+        self.link.say_soon("a", 6)
+        self.clock.advance(MOMENT)
+        self.assertEqual(self.transport.value(), b'[["a",-5],["a",6]]\n')
         self.transport.clear()
         self.link.say_soon("a", 3)
         self.link.say("a", 4)
         self.assertEqual(self.transport.value(), b'[["a",3],["a",4]]\n')
         self.transport.clear()
-        for number in range(module.MOST_AT_ONCE):
+        for number in range(MOST_AT_ONCE):
             self.assertEqual(self.transport.value(), b"")
             self.link.say_soon("a", number)
-        self.assertEqual(self.transport.value().count(b"a"), module.MOST_AT_ONCE)
+        self.assertEqual(self.transport.value().count(b"a"), MOST_AT_ONCE)
         self.link.say_soon("b")
         self.link.connectionLost()
-        self.clock.advance(module.MOMENT)
+        self.clock.advance(MOMENT)
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_once(self) -> None:
@@ -68,7 +74,7 @@ class LinkTests(SynchronousTestCase):
             self.link.say_soon_once("a", ("x", 1))
             self.link.say_soon_once("a", ("y",))
             self.link.say_soon_once("a", ("x", 1))
-            self.clock.advance(module.MOMENT)
+            self.clock.advance(MOMENT)
             self.link.say_soon_once("a", ("x", 1))
             self.link.say("b")
         once = b'[["a",["x",1]],["a",["y"]]]\n[["a",["x",1]],["b"]]\n'
@@ -78,7 +84,7 @@ class LinkTests(SynchronousTestCase):
         late = Transport()
         before.makeConnection(late)
         before.say_soon_once("a")
-        self.clock.advance(module.MOMENT)
+        self.clock.advance(MOMENT)
         self.assertEqual(late.value(), b'[["a"]]\n')
 
     def test_strange(self) -> None:
@@ -134,6 +140,11 @@ class LinkTests(SynchronousTestCase):
         self.link.say_soon("a", object())
         self.link.say("b")
         self.assertEqual(self.transport.value(), b'[["a",1]]\n[["b"]]\n')
+        self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
+        self.link.make_soon(lambda word: ("a", 1 + word), "x")
+        self.link.say_soon("b")
+        self.clock.advance(MOMENT)
+        self.assertEqual(self.transport.value(), b'[["a",1]]\n[["b"]]\n[["b"]]\n')
         self.assertEqual(len(self.flushLoggedErrors(TypeError)), 1)
 
     def test_questions(self) -> None:

@@ -1,0 +1,39 @@
+"""What can wait for a moment is done then, much of it at once.
+
+Nobody waits for a line of the log or for a counter. Each made where it happens would take several times as
+long: the interpreter and the processor have just done something else, and go on with something else.
+"""
+
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from twisted.internet.interfaces import IReactorTime
+
+MOMENT = 0.01  # seconds
+MOST_AT_ONCE = 256  # things
+
+T = TypeVar("T")
+
+
+class Soon(Generic[T]):
+    """Things that wait for `work`, which is called with all of them, in their order."""
+
+    def __init__(self, clock: IReactorTime, work: Callable[[list[T]], object]) -> None:
+        self._clock = clock
+        self._work = work
+        self._things: list[T] = []
+
+    def add(self, thing: T) -> None:
+        """Have it done in a moment."""
+        self._things.append(thing)
+        waiting = len(self._things)
+        if waiting == 1:
+            self._clock.callLater(MOMENT, self.flush)
+        elif waiting >= MOST_AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Do now what waits."""
+        things, self._things = self._things, []
+        if things:
+            self._work(things)
