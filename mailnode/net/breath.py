@@ -22,21 +22,19 @@ class Breather:
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self._used = 0.0  # seconds of this turn
+        self._until: float | None = None  # how long this turn is to be, once somebody has used some of it
         self._next = False  # whether the next turn is told of
         self._waiting: deque[Deferred[None]] = deque()
 
-    def wake(self, session: "Deferred[None]") -> None:
-        """Let a session go on that waits for this."""
-        began = self._clock.seconds()
-        session.callback(None)
-        self._used += self._clock.seconds() - began
-        if self._used > _SMALL:
-            self._await_turn()
-
     def is_due(self, awake_since: float) -> bool:
-        """Whether a session that goes on since then has to breathe."""
-        return self._clock.seconds() - awake_since + self._used > BREATH
+        """Whether a session that has found more to do, and is awake since then, has to breathe."""
+        now = self._clock.seconds()
+        if self._until is None:
+            if now - awake_since < _SMALL:
+                return False
+            self._until = now + BREATH
+            self._await_turn()
+        return now > min(self._until, awake_since + BREATH)
 
     def breathe(self) -> "Deferred[None]":
         """Fires when it is time to go on."""
@@ -52,8 +50,10 @@ class Breather:
 
     def _turn(self) -> None:
         self._next = False
-        self._used = 0.0
-        while self._waiting and self._used <= BREATH:
-            self.wake(self._waiting.popleft())
-        if self._waiting:
-            self._await_turn()
+        self._until = None
+        if not self._waiting:
+            return
+        self._until = self._clock.seconds() + BREATH
+        self._await_turn()
+        while self._waiting and self._clock.seconds() <= self._until:
+            self._waiting.popleft().callback(None)

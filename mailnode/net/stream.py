@@ -16,13 +16,13 @@ A session is one coroutine: `line = await stream.line(limit)`, straight on. The 
   so that what is paused is what was sent; what goes out is flushed where the session waits.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from socket import AF_INET, AF_INET6, IPPROTO_TCP, TCP_NODELAY, socket
 from typing import Any, cast
 
 from OpenSSL import SSL
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.interfaces import (
     IDelayedCall,
     IHalfCloseableProtocol,
@@ -155,15 +155,19 @@ class Stream(Protocol):
         Raises LineTooLong, BadLine (bare LF), TimedOut, ConnectionClosed. The rest of an over-long line is
         read past at the next call, which raises EndlessLine for more than `endless` octets of it.
         """
-        if self._breather.is_due(self._awake_since):
+        queue = self._queue
+        line = queue.line(limit)
+        if line is None:
+            deadline = self._clock.seconds() + self.timeout
+            while line is None and queue.dropped <= endless:
+                await self._more(deadline)
+                line = queue.line(limit)
+        elif self._breather.is_due(self._awake_since):
             await self._breathe()
-        deadline = 0.0
-        while (line := self._queue.line(limit)) is None and self._queue.dropped <= endless:
-            deadline = deadline or self._clock.seconds() + self.timeout
-            await self._more(deadline)
-        if line is None or self._queue.dropped > endless:
+        if line is None or queue.dropped > endless:
             raise EndlessLine
-        self._caught_up()
+        if self._paused:
+            self._caught_up()
         return line
 
     async def line_end(self) -> bytes:
@@ -236,24 +240,24 @@ class Stream(Protocol):
         """Octets that have come and are not yet read; of those that are not yet inflated, as many as came."""
         return len(self._queue) + (len(self._inflater) if self._inflater is not None else 0)
 
-    async def _more(self, deadline: float) -> None:
+    def _more(self, deadline: float) -> Awaitable[None]:
+        """When this is over there may be more to read. Raises ConnectionClosed where no more can come."""
         if self._farewell:
             self._part()
         if self._inflater is not None and not self._closing and self._inflates(self._inflater):
-            if self._breather.is_due(self._awake_since):
-                await self._breathe()
-            return
+            return self._breathe() if self._breather.is_due(self._awake_since) else succeed(None)
         if self.lost or self._closing or self._all_read:
             raise ConnectionClosed
         if self._held or self._deflater is not None:
             self._flush()
         if self._paused:
             self._resume_reading()
+        self._deadline = deadline
+        if self._timer is None or self._looks_at > deadline:
+            self._arm()
         arrival: Wait[None] = Wait(self._forget_arrival)
         self._arrival = arrival
-        self._arm(deadline)
-        await arrival
-        self._awake_since = self._clock.seconds()
+        return arrival
 
     def _forget_arrival(self, _: "Deferred[None]") -> None:
         self._arrival = None
@@ -284,14 +288,11 @@ class Stream(Protocol):
     # One lazily moved timer for all reads of the connection: reads are many, time-outs are few. It looks
     # before their time is over too, so that one that has less than those before it needs no other timer.
 
-    def _arm(self, deadline: float) -> None:
-        self._deadline = deadline
+    def _arm(self) -> None:
         if self._timer is not None:
-            if self._looks_at <= deadline:
-                return
             self._timer.cancel()
         now = self._clock.seconds()
-        self._looks_at = min(max(deadline, now), now + LOOK)
+        self._looks_at = min(max(self._deadline, now), now + LOOK)
         self._timer = self._clock.callLater(self._looks_at - now, self._expired)
 
     def _expired(self) -> None:
@@ -300,7 +301,7 @@ class Stream(Protocol):
         if waiting is None:
             return
         if self._clock.seconds() < self._deadline:
-            self._arm(self._deadline)
+            self._arm()
             return
         self._arrival = None
         waiting.errback(Failure(TimedOut()))
@@ -314,7 +315,10 @@ class Stream(Protocol):
         next turn of the reactor at the latest.
         """
         if not self._queue or not self._answers_together or self._holding + len(data) > TOGETHER:
-            self._send(data)
+            if not data or self._held or self._wire is None or self._deflater is not None or self._closing:
+                self._send(data)
+            else:  # nearly all
+                put(self._wire, data)
             return
         self._held.append(data)
         self._holding += len(data)
@@ -417,7 +421,7 @@ class Stream(Protocol):
         self._full = False
         room, self._room = self._room, None
         if room is not None:
-            self._breather.wake(room)
+            room.callback(None)
 
     def stopProducing(self) -> None:
         """The transport will take nothing more: connectionLost() tells who waits for room, not this."""
@@ -565,11 +569,16 @@ class Stream(Protocol):
         if self._closing or self._farewell:
             return
         (self._queue if self._inflater is None else self._inflater).feed(data)
-        arrival, self._arrival = self._arrival, None
+        arrival = self._arrival
         if arrival is not None:
-            self._breather.wake(arrival)
-        ended = self.lost or self._closing
-        if self._arrival is None and self.pending > READ_BUFFER and not self._paused and not ended:
+            self._arrival = None
+            self._awake_since = self._clock.seconds()
+            arrival.callback(None)
+        if (
+            self._arrival is None
+            and self.pending > READ_BUFFER
+            and not (self._paused or self.lost or self._closing)
+        ):
             self._paused = True
             cast(Any, self.transport).pauseProducing()
 

@@ -41,7 +41,7 @@ class Wait(Deferred[T]):
 
     def callback(self, result: T | Failure) -> None:
         """Have the coroutine go on with this."""
-        if not self._goes_on(result):
+        if self._go is None or not self._goes_on(result):
             super().callback(result)
 
     def errback(self, fail: Failure | BaseException | None = None) -> None:

@@ -12,12 +12,12 @@ from twisted.python.failure import Failure
 
 from mailnode.events import life
 from mailnode.net.listen import Connection
-from mailnode.net.stream import ConnectionClosed, TimedOut
+from mailnode.net.stream import ConnectionClosed, EndlessLine, TimedOut
 from mailnode.smtp.outcome import NOT_FOR_STRANGERS, OUT_OF_STEP, TEMPORARY, UNKNOWN_VERB, Farewell, Refused
-from mailnode.smtp.session import Collaborators, Session
+from mailnode.smtp.session import ENDLESS, Collaborators, Session
 from mailnode.smtp.transaction import Transaction
 from mailnode.smtp.verbs import VERBS, Answer, Verb
-from mailnode.wire.errors import BadSyntax, LineTooLong
+from mailnode.wire.errors import BadSyntax
 from mailnode.wire.smtp import Reply, parse_command
 
 ERROR_DELAY = 1.0  # seconds, for each error after limits.errors_soft
@@ -25,6 +25,7 @@ ERROR_DELAY = 1.0  # seconds, for each error after limits.errors_soft
 # Seconds before a stranger is greeted: what has come by then was sent by somebody who does not listen.
 GREETING_PAUSE = 0.1
 
+LINE_DOES_NOT_END = Reply(421, "4.7.0", "The line does not end; closing connection")
 LINE_TOO_LONG = Reply(500, "5.5.2", "Line too long")
 NOT_SMTP = Reply(500, "5.5.2", "This is an SMTP server")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors; closing connection")
@@ -45,14 +46,21 @@ class Smtp(Collaborators):
             while not session.reversed:
                 await _turn(session)
         except Farewell as farewell:
-            if not farewell.reply.positive:
-                connection.log.info("goodbye", reply=farewell.reply)
-            connection.stream.write(farewell.reply.encode())
+            _part(session, farewell.reply)
+        except EndlessLine:
+            _part(session, LINE_DOES_NOT_END)
         except TimedOut:
             connection.stream.write(TOO_SLOW.encode())
             raise
         finally:
             await session.drop_transaction()
+
+
+def _part(session: Session, reply: Reply) -> None:
+    """Say the last words."""
+    if not reply.positive:
+        session.connection.log.info("goodbye", reply=reply)
+    session.stream.write(reply.encode())
 
 
 async def _greet(session: Session) -> None:
@@ -75,27 +83,30 @@ async def _greet(session: Session) -> None:
 
 async def _turn(session: Session) -> None:
     """Read a command, run it, reply; content on LMTP has as many replies as recipients."""
-    session.limits = session.limits_now()
-    session.stream.timeout = session.limits.smtp_timeout
+    stream = session.stream
+    session.limits = limits = session.limits_now()
+    stream.timeout = limits.smtp_timeout
     name, argument = "", b""
     verb: Verb | None = None
     answer: Answer
     counts = True
     transaction = session.transaction  # which a command may end
     try:
-        name, argument = await _command(session)
-        verb = VERBS.get(name)
-        answer = await _run(session, verb, argument)
+        longest = limits.auth_line if session.submission else limits.command_line
+        line = await stream.line(longest, endless=ENDLESS)
+        name, argument = _command(session, line)
+        verb = _allowed(session, name)
+        answer = await verb.run(session, argument)
     except (Farewell, ConnectionClosed, TimedOut):
         raise
     except Refused as refused:
         answer, counts = refused.reply, refused.counts
     except BadSyntax as wrong:
-        answer = Reply(501, "5.5.4", str(wrong))
+        answer = Reply(*((500, "5.5.2") if verb is None else (501, "5.5.4")), str(wrong))
     except Exception:
         session.connection.log.bug("command failed", Failure())
         answer = TEMPORARY
-    if isinstance(answer, Reply) and answer.positive:  # nearly all
+    if isinstance(answer, Reply) and answer.code < 400:  # nearly all
         await session.say(answer)
         return
     replies = (answer,) if isinstance(answer, Reply) else answer or ()
@@ -111,26 +122,20 @@ async def _turn(session: Session) -> None:
         raise Farewell(TOO_MANY_ERRORS)
 
 
-async def _command(session: Session) -> tuple[str, bytes]:
-    """The next verb and its argument. Raises Refused for what is none."""
-    limits = session.limits
-    try:
-        line = await session.line(limits.auth_line if session.submission else limits.command_line)
-        if session.hello is None and _FOREIGN.match(line):
-            # Another protocol, perhaps a browser's that was told to talk to us: nothing of it is run.
-            raise Farewell(NOT_SMTP)
-        name, argument = parse_command(line)
-    except LineTooLong:
-        raise Refused(LINE_TOO_LONG) from None
-    except BadSyntax as wrong:
-        raise Refused(Reply(500, "5.5.2", str(wrong))) from None
-    if len(line) > limits.command_line and not (name in VERBS and VERBS[name].long_line):
+def _command(session: Session, line: bytes) -> tuple[str, bytes]:
+    """The verb of a line and its argument. Raises BadSyntax, or Refused, for what is none."""
+    if session.hello is None and _FOREIGN.match(line):
+        # Another protocol, perhaps a browser's that was told to talk to us: nothing of it is run.
+        raise Farewell(NOT_SMTP)
+    name, argument = parse_command(line)
+    if len(line) > session.limits.command_line and not (name in VERBS and VERBS[name].long_line):
         raise Refused(LINE_TOO_LONG)
     return name, argument
 
 
-async def _run(session: Session, verb: Verb | None, argument: bytes) -> Answer:
-    """Do what the verb's rules ask for, then the command itself."""
+def _allowed(session: Session, name: str) -> Verb:
+    """The verb, which its rules let this session use now. Raises Refused."""
+    verb = VERBS.get(name)
     if verb is None:
         raise Refused(UNKNOWN_VERB)
     if verb.counts_as_junk:
@@ -138,7 +143,7 @@ async def _run(session: Session, verb: Verb | None, argument: bytes) -> Answer:
     if not verb.offered(session):
         raise Refused(verb.otherwise)
     session.ends_group = verb.last_in_group
-    return await verb.run(session, argument)
+    return verb
 
 
 def _tell(

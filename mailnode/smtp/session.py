@@ -20,7 +20,7 @@ from mailnode.delivery.senders import leads_to, may_send_as
 from mailnode.delivery.waiting import WaitingMail
 from mailnode.events.life import Bus
 from mailnode.net.listen import Connection, is_among
-from mailnode.net.stream import EndlessLine, Stream
+from mailnode.net.stream import Stream
 from mailnode.queue.admission import WayIn
 from mailnode.runtime import Runtime
 from mailnode.smtp.outcome import OUT_OF_STEP, TOO_MUCH_JUNK, Farewell
@@ -29,7 +29,6 @@ from mailnode.wire.address import Address
 from mailnode.wire.smtp import Reply
 
 ENDLESS = 8192  # octets of a line beyond its limit: so much is read past before its sender is sent away
-LINE_DOES_NOT_END = Reply(421, "4.7.0", "The line does not end; closing connection")
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,13 +235,6 @@ class Session:
         """Count a message that was acknowledged; it makes up for errors before it."""
         self.accepted += 1
         self.errors = self.junk = 0
-
-    async def line(self, limit: int) -> bytes:
-        """The next line without its CRLF. Raises as the stream does, and Farewell where it does not end."""
-        try:
-            return await self.stream.line(limit, endless=ENDLESS)
-        except EndlessLine:
-            raise Farewell(LINE_DOES_NOT_END) from None
 
     async def say(self, reply: Reply) -> None:
         """Write a reply, also one in the middle of a command (334, 354).

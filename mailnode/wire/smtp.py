@@ -1,7 +1,7 @@
 """SMTP's lines: commands in, replies out (RFC 5321 sections 4.1 and 4.2)."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mailnode.wire.abnf import number
 from mailnode.wire.errors import BadSyntax
@@ -29,6 +29,7 @@ class Reply:
     enhanced: str
     text: str
     utf8: bool = False
+    _octets: bytes = field(default=b"", init=False, repr=False, compare=False)  # once they were asked for
 
     @property
     def positive(self) -> bool:
@@ -43,11 +44,16 @@ class Reply:
 
         Raises ValueError for a text that is not printable, or not ASCII where it has to be.
         """
-        text, status = self.text, f"{self.enhanced} " if self.enhanced else ""
+        if not self._octets:
+            object.__setattr__(self, "_octets", self._encoded())  # most replies are constants
+        return self._octets
+
+    def _encoded(self) -> bytes:
+        status = f"{self.enhanced} " if self.enhanced else ""
         printable = (_UTF8_REPLY_TEXT if self.utf8 else _REPLY_TEXT).fullmatch
-        if printable(text):  # nearly all: one line
-            return f"{self.code} {status}{text}\r\n".encode()
-        *most, last = text.split("\n")
+        if printable(self.text):  # nearly all: one line
+            return f"{self.code} {status}{self.text}\r\n".encode()
+        *most, last = self.text.split("\n")
         if not all(map(printable, (*most, last))):
             raise ValueError("a reply must be printable")
         lines = [f"{self.code}-{status}{line}\r\n" for line in most]

@@ -1,6 +1,5 @@
 """Turns of the reactor."""
 
-from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -24,11 +23,11 @@ class BreatherTests(SynchronousTestCase):
         """A session that breathes, then works so long."""
         self.breather.breathe().addCallback(lambda _: self.work(name, seconds))
 
-    def wake(self, name: str, seconds: float) -> None:
-        """A session that is woken by what has come for it."""
-        waiting: Deferred[None] = Deferred()
-        waiting.addCallback(lambda _: self.work(name, seconds))
-        self.breather.wake(waiting)
+    def goes_on(self, seconds: float) -> bool:
+        """Whether a session may go on that has found more to do when it has worked so long."""
+        since = self.clock.seconds()
+        self.clock.rightNow += seconds
+        return not self.breather.is_due(since)
 
     def turn(self) -> str:
         """The next turn of the reactor; gives who worked in it."""
@@ -40,19 +39,32 @@ class BreatherTests(SynchronousTestCase):
 
     def test_little(self) -> None:
         """Who does little costs the reactor nothing."""
-        self.wake("a", BREATH / 20)
+        self.assertTrue(self.goes_on(BREATH / 20))
         self.assertEqual(self.clock.getDelayedCalls(), [])
-        self.assertFalse(self.breather.is_due(self.clock.seconds()))
 
     def test_used_up(self) -> None:
         """What others have used of this turn counts, till the turn ends."""
-        for seconds, due in ((0.4, False), (0.4, False), (0.4, True)):
-            self.wake("a", seconds * BREATH)
-            self.assertEqual(self.breather.is_due(self.clock.seconds()), due)
+        self.assertTrue(self.goes_on(0.4 * BREATH))  # from here on it is counted
+        self.assertEqual([self.goes_on(0.4 * BREATH) for _ in range(3)], [True, True, False])
+        self.assertFalse(self.goes_on(0.0))
         self.turn()
-        self.assertFalse(self.breather.is_due(self.clock.seconds()))
-        self.assertTrue(self.breather.is_due(self.clock.seconds() - 1.1 * BREATH))
+        self.assertTrue(self.goes_on(0.0))
+        self.assertFalse(self.goes_on(1.1 * BREATH))
+        self.turn()
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_those_who_waited(self) -> None:
+        """What those have used counts who had to wait till this turn."""
+        self.wait("a", 0.9 * BREATH)
+        self.assertEqual(self.turn(), "a")
+        self.assertTrue(self.goes_on(0.05 * BREATH))
+        self.assertFalse(self.goes_on(0.1 * BREATH))
+
+    def test_long_ago(self) -> None:
+        """Who is awake since long has to wait, and nobody else for it."""
+        self.clock.rightNow += 100
+        self.assertTrue(self.breather.is_due(0.0))
+        self.assertTrue(self.goes_on(0.5 * BREATH))
 
     def test_in_turn(self) -> None:
         """So many go on in a turn as there is time for, in the order in which they began to wait."""

@@ -14,7 +14,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.python.failure import Failure
 
-from mailnode.net import blocking
+from mailnode.net import blocking, stream
 from mailnode.net.blocking import PIECE, InlineExecutor, Lane, send
 from mailnode.net.stream import ConnectionClosed
 from tests.net.sockets import SECONDS, SocketTestCase
@@ -111,7 +111,7 @@ class Pushing(SocketTestCase):
             def __enter__(self) -> None: ...
             def __exit__(self, *_: object) -> None: ...
 
-        self.patch(self.stream, "_put", lambda data: record.append(("reactor", data)))
+        self.patch(stream, "put", lambda _, data: record.append(("reactor", data)))
         with mock.patch.object(socket.socket, "dup", lambda _: Taking()):
             sending = self.send(self.chunks(sizes), **how)
             self.clock.advance(0)

@@ -4,7 +4,7 @@ from mailnode.auth.checker import LoginBusy
 from mailnode.auth.login import LoginFailed, NotOffered, plaintext_allowed
 from mailnode.auth.sasl import Exchange, decode_base64
 from mailnode.smtp.outcome import HELLO_FIRST, IN_TRANSACTION, Farewell, Refused
-from mailnode.smtp.session import Session
+from mailnode.smtp.session import ENDLESS, Session
 from mailnode.wire.base64 import base64
 from mailnode.wire.errors import BadSyntax, LineTooLong
 from mailnode.wire.smtp import Reply
@@ -56,7 +56,7 @@ def _exchange(session: Session, initial: bytes) -> Exchange:
 
     async def ask(challenge: bytes) -> bytes:
         await session.say(Reply(334, "", base64(challenge).decode("ascii")))
-        response = await session.line(session.limits.auth_line)
+        response = await session.stream.line(session.limits.auth_line, endless=ENDLESS)
         if response == b"*":
             raise Refused(CANCELLED)
         return decode_base64(response)
