@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -11,8 +11,10 @@ from twisted.internet.interfaces import IReactorTime
 T = TypeVar("T")
 
 # Crockford's: nothing that reads like something else. Words have a U in them, so that no other id begins so.
-_ID_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_ID_PAIRS = [one + other for one in _ID_LETTERS for other in _ID_LETTERS]  # of ten bits
+_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_PAIRS = [one + other for one in _LETTERS for other in _LETTERS]  # of ten bits
+ID_LETTERS = 10
+_IDS_AT_ONCE = 64  # one question to the system, which takes longer than to make one of its answer
 
 
 class Executor(Protocol):
@@ -34,13 +36,20 @@ class Runtime:
     random: random.Random
     blocking: Executor
     word: str = ""  # how the ids of this process begin, where several run
+    _ids: list[str] = field(default_factory=list, init=False, repr=False, compare=False)  # that are left
 
     def now(self) -> float:
         """Seconds since the epoch."""
         return self.clock.seconds()
 
-    def new_id(self, length: int = 10) -> str:
-        """A short unguessable name for a connection or a message, for logs and replies; of an even length."""
-        bits = self.random.getrandbits(5 * length)  # one question to the system, not one for each letter
-        pairs = [_ID_PAIRS[bits >> place & 1023] for place in range(0, 5 * length, 10)]
-        return self.word + "".join(pairs)
+    def new_id(self) -> str:
+        """A short unguessable name for a connection or a message, for logs and replies."""
+        if not self._ids:
+            letters = self.letters(ID_LETTERS * _IDS_AT_ONCE)
+            self._ids.extend([letters[at : at + ID_LETTERS] for at in range(0, len(letters), ID_LETTERS)])
+        return self.word + self._ids.pop()
+
+    def letters(self, count: int) -> str:
+        """So many unguessable letters; an even number."""
+        numbers = memoryview(self.random.randbytes(count)).cast("H")
+        return "".join([_PAIRS[number & 1023] for number in numbers])

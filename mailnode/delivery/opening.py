@@ -184,7 +184,7 @@ class Opening:
         if self.peer.tls is None and not _is_loopback(self.peer.address):
             await self._leave("4.7.0", "There is no TLS, so no password is sent", Stage.AUTH)
         binding = self._tls.exporter if self._tls else b""
-        identity = Identity(login.username, login.password, self._runtime.new_id(NONCE_LETTERS), binding)
+        identity = Identity(login.username, login.password, self._runtime.letters(NONCE_LETTERS), binding)
         chosen = choose(self.capabilities.get("AUTH", ()), identity)
         if chosen is None:
             await self._leave("4.7.0", "The server offers no way to log in that is known here", Stage.AUTH)

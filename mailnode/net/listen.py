@@ -4,10 +4,11 @@ On a listener behind a proxy a connection is nobody's until the proxy has said w
 counted, as that peer's, and only that peer's address decides what it may do.
 """
 
-from collections.abc import Awaitable, Callable, Container, Iterable
+from collections.abc import Awaitable, Callable, Container, Coroutine, Iterable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IAddress
@@ -153,25 +154,34 @@ class SessionFactory(Factory):
         )
 
     def _opened(self, stream: Stream) -> None:
-        session = Running(self._life(stream), self._sessions.discard)
-        self._sessions.add(session)
-        session.go()
-
-    async def _life(self, stream: Stream) -> None:
-        """The whole life of a connection; raises nothing."""
         door = self._door
         name = door.runtime.new_id()
         log = door.log.bind(connection=name)
-        ends = await self._introduced(stream, log)
-        connection = self._admitted(stream, ends, name, log) if ends else None
-        if ends is None or connection is None:
+        assert stream.transport is not None
+        peer, local = _host(stream.transport.getPeer()), _host(stream.transport.getHost())
+        ends = _Ends(peer, local, is_loopback(peer))
+        if door.listener.proxy:
+            self._run(self._relayed(stream, ends, name, log))
+        elif connection := self._admitted(stream, ends, name, log):
+            self._run(self._session(connection, ends))
+
+    def _run(self, life: Coroutine[Any, Any, None]) -> None:
+        session = Running(life, self._sessions.discard)
+        self._sessions.add(session)
+        session.go()
+
+    async def _relayed(self, stream: Stream, own: _Ends, name: str, log: Log) -> None:
+        """The whole life of a connection of a proxy."""
+        ends = await self._introduced(stream, own, log)
+        if ends is None:
             stream.close()
-            return
-        self.open[stream] = connection
-        await self._session(connection, ends)
+        elif connection := self._admitted(stream, ends, name, log):
+            await self._session(connection, ends)
 
     async def _session(self, connection: Connection, ends: _Ends) -> None:
+        """The whole life of a connection that was admitted; raises nothing."""
         door, stream = self._door, connection.stream
+        self.open[stream] = connection
         try:
             told = {"proxy": ends.proxy} if ends.proxy else {}
             connection.log.info("connected", peer=ends.peer, listener=door.listener.endpoint, **told)
@@ -190,14 +200,9 @@ class SessionFactory(Factory):
             del self.open[stream]
             stream.when_lost(connection.admission.release)  # till then a descriptor is in use
 
-    async def _introduced(self, stream: Stream, log: Log) -> _Ends | None:
-        """Whose connection this is, as the socket says, or a proxy that is believed; None for nobody's."""
-        door = self._door
-        assert stream.transport is not None
-        peer, local = _host(stream.transport.getPeer()), _host(stream.transport.getHost())
-        own = _Ends(peer, local, is_loopback(peer))
-        if not door.listener.proxy:
-            return own
+    async def _introduced(self, stream: Stream, own: _Ends, log: Log) -> _Ends | None:
+        """Whose connection this is, as a proxy says that is believed; None for nobody's."""
+        door, peer = self._door, own.peer
         reason = "not in proxy_networks"
         if is_trusted(peer, door.proxy_networks()):
             self._arriving.add(stream)
@@ -219,7 +224,7 @@ class SessionFactory(Factory):
         return None
 
     def _admitted(self, stream: Stream, ends: _Ends, name: str, log: Log) -> Connection | None:
-        """The connection, counted; or None, when it was one too many and has been told so."""
+        """The connection, counted; or None, when it was one too many, has been told so, and is closed."""
         door = self._door
         trusted = is_trusted(ends.peer, door.trusted_networks())
         admission = door.gate.admit(ends.peer, trusted=trusted)
@@ -227,6 +232,7 @@ class SessionFactory(Factory):
             log.warn("connection refused", peer=ends.peer, listener=door.listener.endpoint, reason=admission)
             if door.listener.tls != "implicit":
                 stream.write(door.sent_away + b"Too many connections, try again later\r\n")
+            stream.close()
             return None
         return Connection(
             name, stream, ends.peer, ends.local, trusted, ends.loopback, door.listener, admission, log

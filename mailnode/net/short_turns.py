@@ -46,20 +46,19 @@ def _turn(reactor: Any, timeout: float | None) -> None:
             continue
         try:
             if event == EPOLLIN:  # nearly all
-                _read(reactor, selectable)
+                end = selectable.doRead()
             else:
                 reactor._doReadOrWrite(selectable, descriptor, event)
-        except Exception:
+                continue
+        except Exception as error:
             _log.bug("a connection went wrong", Failure())
+            end = error if event == EPOLLIN else None
+        if end is not None:
+            _disconnect(reactor, selectable, end)
 
 
-def _read(reactor: Any, selectable: Any) -> None:
-    """Have it read. It may end itself meanwhile, and then is not the reactor's any more."""
-    end: Exception | None
+def _disconnect(reactor: Any, selectable: Any, end: Exception) -> None:
     try:
-        end = selectable.doRead()
-    except Exception as error:
-        _log.bug("a connection went wrong", Failure())
-        end = error
-    if end is not None:
         reactor._disconnectSelectable(selectable, end, True)
+    except Exception:
+        _log.bug("a connection went wrong", Failure())

@@ -40,7 +40,7 @@ from zope.interface import implementer
 
 from mailnode.net.breath import Breather
 from mailnode.net.deflate import Deflater, Garbled, Inflater
-from mailnode.net.wait import Wait
+from mailnode.net.wait import Bell, Wait
 from mailnode.wire.dot import Decoder
 from mailnode.wire.framing import ByteQueue
 
@@ -128,7 +128,8 @@ class Stream(Protocol):
         self._queue = ByteQueue()
         self._inflater: Inflater | None = None
         self._deflater: Deflater | None = None
-        self._arrival: Deferred[None] | None = None
+        self._bell = Bell(self._forget_arrival)
+        self._arrival: Bell | None = None  # the bell, while somebody waits for it
         self._room: Deferred[None] | None = None
         self._handshake: Deferred[None] | None = None
         self._wire: Any = None  # the transport, while octets may go straight to its socket
@@ -255,9 +256,10 @@ class Stream(Protocol):
         self._deadline = deadline
         if self._timer is None or self._looks_at > deadline:
             self._arm()
-        arrival: Wait[None] = Wait(self._forget_arrival)
-        self._arrival = arrival
-        return arrival
+        if self._bell.called:
+            self._bell = Bell(self._forget_arrival)
+        self._arrival = self._bell
+        return self._bell
 
     def _forget_arrival(self, _: "Deferred[None]") -> None:
         self._arrival = None
@@ -573,12 +575,10 @@ class Stream(Protocol):
         if arrival is not None:
             self._arrival = None
             self._awake_since = self._clock.seconds()
-            arrival.callback(None)
-        if (
-            self._arrival is None
-            and self.pending > READ_BUFFER
-            and not (self._paused or self.lost or self._closing)
-        ):
+            arrival.ring()
+        if self._arrival is not None:  # nearly always: it has taken all, and waits for more
+            return
+        if self.pending > READ_BUFFER and not (self._paused or self.lost or self._closing):
             self._paused = True
             cast(Any, self.transport).pauseProducing()
 
@@ -597,11 +597,11 @@ class Stream(Protocol):
         self._wire = None
         self.lost = True
         self._stop_timer()
-        for name in ("_arrival", "_room", "_handshake"):
-            waiting: Deferred[None] | None = getattr(self, name)
-            setattr(self, name, None)
-            if waiting is not None:
-                waiting.errback(Failure(ConnectionClosed()))
+        waits: tuple[Deferred[None] | None, ...] = self._arrival, self._room, self._handshake
+        self._arrival = self._room = self._handshake = None
+        for one in waits:
+            if one is not None:
+                one.errback(Failure(ConnectionClosed()))
         self._after()
 
     def _stop_timer(self) -> None:

@@ -64,6 +64,22 @@ class Wait(Deferred[T]):
         return True
 
 
+class Bell(Wait[None]):
+    """What the one coroutine that knows it waits for again and again: nothing is made anew for it."""
+
+    def resume(self, go: Callable[[object], None]) -> None:
+        """Have this called when it rings."""
+        self._go = go
+
+    def ring(self) -> None:
+        """Have the coroutine go on; under Twisted's driver it can be rung only once."""
+        go, self._go = self._go, None
+        if go is not None:
+            go(None)
+        else:
+            self.callback(None)
+
+
 class Running:
     """A coroutine that runs from go() to its end, of which `over` is told."""
 
