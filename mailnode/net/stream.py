@@ -128,8 +128,9 @@ class Stream(Protocol):
         self._queue = ByteQueue()
         self._inflater: Inflater | None = None
         self._deflater: Deflater | None = None
-        self._bell = Bell(self._forget_arrival)
-        self._arrival: Bell | None = None  # the bell, while somebody waits for it
+        self._bell: Bell[bytes | None] = Bell(self._forget_arrival)
+        self._arrival: Bell[bytes | None] | None = None  # the bell, while somebody waits for it
+        self._wants_line = -1  # of so many octets at most
         self._room: Deferred[None] | None = None
         self._handshake: Deferred[None] | None = None
         self._wire: Any = None  # the transport, while octets may go straight to its socket
@@ -161,8 +162,7 @@ class Stream(Protocol):
         if line is None:
             deadline = self._clock.seconds() + self.timeout
             while line is None and queue.dropped <= endless:
-                await self._more(deadline)
-                line = queue.line(limit)
+                line = await self._more(deadline, limit) or queue.line(limit)
         elif self._breather.is_due(self._awake_since):
             await self._breathe()
         if line is None or queue.dropped > endless:
@@ -241,12 +241,16 @@ class Stream(Protocol):
         """Octets that have come and are not yet read; of those that are not yet inflated, as many as came."""
         return len(self._queue) + (len(self._inflater) if self._inflater is not None else 0)
 
-    def _more(self, deadline: float) -> Awaitable[None]:
-        """When this is over there may be more to read. Raises ConnectionClosed where no more can come."""
+    def _more(self, deadline: float, line: int = -1) -> Awaitable[bytes | None]:
+        """When this is over there may be more to read. Raises ConnectionClosed where no more can come.
+
+        It may give a line of up to so many octets, which then is not in the queue.
+        """
         if self._farewell:
             self._part()
         if self._inflater is not None and not self._closing and self._inflates(self._inflater):
-            return self._breathe() if self._breather.is_due(self._awake_since) else succeed(None)
+            due = self._breather.is_due(self._awake_since)
+            return self._breathe() if due else succeed(None)
         if self.lost or self._closing or self._all_read:
             raise ConnectionClosed
         if self._held or self._deflater is not None:
@@ -259,6 +263,7 @@ class Stream(Protocol):
         if self._bell.called:
             self._bell = Bell(self._forget_arrival)
         self._arrival = self._bell
+        self._wants_line = line
         return self._bell
 
     def _forget_arrival(self, _: "Deferred[None]") -> None:
@@ -570,12 +575,15 @@ class Stream(Protocol):
         """Twisted's: octets came. What comes after the dismissal is not read."""
         if self._closing or self._farewell:
             return
-        (self._queue if self._inflater is None else self._inflater).feed(data)
-        arrival = self._arrival
+        arrival, line = self._arrival, None
+        if self._inflater is not None:
+            self._inflater.feed(data)
+        elif arrival is None or (line := self._queue.as_line(data, self._wants_line)) is None:
+            self._queue.feed(data)
         if arrival is not None:
             self._arrival = None
             self._awake_since = self._clock.seconds()
-            arrival.ring()
+            arrival.ring(line)
         if self._arrival is not None:  # nearly always: it has taken all, and waits for more
             return
         if self.pending > READ_BUFFER and not (self._paused or self.lost or self._closing):
@@ -597,7 +605,7 @@ class Stream(Protocol):
         self._wire = None
         self.lost = True
         self._stop_timer()
-        waits: tuple[Deferred[None] | None, ...] = self._arrival, self._room, self._handshake
+        waits: tuple[Deferred[Any] | None, ...] = self._arrival, self._room, self._handshake
         self._arrival = self._room = self._handshake = None
         for one in waits:
             if one is not None:

@@ -64,20 +64,20 @@ class Wait(Deferred[T]):
         return True
 
 
-class Bell(Wait[None]):
+class Bell(Wait[T]):
     """What the one coroutine that knows it waits for again and again: nothing is made anew for it."""
 
     def resume(self, go: Callable[[object], None]) -> None:
         """Have this called when it rings."""
         self._go = go
 
-    def ring(self) -> None:
-        """Have the coroutine go on; under Twisted's driver it can be rung only once."""
+    def ring(self, result: T) -> None:
+        """Have the coroutine go on with this; under Twisted's driver it can be rung only once."""
         go, self._go = self._go, None
         if go is not None:
-            go(None)
+            go(result)
         else:
-            self.callback(None)
+            self.callback(result)
 
 
 class Running:

@@ -107,7 +107,9 @@ async def _turn(session: Session) -> None:
         session.connection.log.bug("command failed", Failure())
         answer = TEMPORARY
     if isinstance(answer, Reply) and answer.code < 400:  # nearly all
-        await session.say(answer)
+        session.write(answer)
+        if not stream.flows:
+            await stream.drain()
         return
     replies = (answer,) if isinstance(answer, Reply) else answer or ()
     refusals = [reply for reply in replies if not reply.positive]

@@ -237,19 +237,21 @@ class Session:
         self.errors = self.junk = 0
 
     async def say(self, reply: Reply) -> None:
-        """Write a reply, also one in the middle of a command (334, 354).
+        """Write a reply, also one in the middle of a command (334, 354), and wait for who does not read."""
+        self.write(reply)
+        if not self.stream.flows:
+            await self.stream.drain()
 
-        The transport joins the replies of one group into one segment; drain() only waits for a peer that
-        sends commands and does not read. The first positive reply to a verb that ends a group (RFC 2920
-        section 3.1) is due to a client that is waiting for it: one that has sent more already takes this
-        server for another, and is sent away. On submission, only old clients do so, and they may; on LMTP,
-        only a server of our own could.
+    def write(self, reply: Reply) -> None:
+        """The same without waiting.
+
+        The transport joins the replies of one group into one segment. The first positive reply to a verb that
+        ends a group (RFC 2920 section 3.1) is due to a client that is waiting for it: one that has sent more
+        already takes this server for another, and is sent away. On submission, only old clients do so, and
+        they may; on LMTP, only a server of our own could.
         """
         if self.ends_group and reply.positive:
             self.ends_group = False
             if self.stream.pending and self.strict:
                 raise Farewell(OUT_OF_STEP)
-        stream = self.stream
-        stream.write(reply.encode())
-        if not stream.flows:
-            await stream.drain()
+        self.stream.write(reply.encode())

@@ -35,6 +35,16 @@ class ByteQueue:
         """Append octets at the end."""
         self._buffer += data
 
+    def as_line(self, data: bytes, limit: int) -> bytes | None:
+        """The line that line() would give if these octets were fed, where it is all of them: most come alone.
+
+        None where they have to be fed: with whatever else is here, is wrong, or is an empty line.
+        """
+        end = len(data) - 2
+        if 0 < end <= limit and not self._buffer and not self._dropping and data.find(b"\n") == end + 1:
+            return data[:end] if data[end] == _CR else None
+        return None
+
     def unread(self, data: bytes) -> None:
         """Put octets back at the front; they are the next to come out."""
         self._buffer[: self._start] = data

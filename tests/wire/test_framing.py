@@ -37,10 +37,21 @@ LINES: tuple[tuple[bytes, list[Outcome]], ...] = (
 
 
 def outcomes(pieces: list[bytes], limit: int = LIMIT) -> list[Outcome]:
-    """Feed the pieces in turn and take every line as soon as it can be had."""
+    """Feed the pieces in turn, take each line as soon as it can be had; one that comes alone either way."""
+    fed, past = taken(pieces, limit), taken(pieces, limit, as_lines=True)
+    assert fed == past, (pieces, fed, past)
+    return fed
+
+
+def taken(pieces: list[bytes], limit: int, *, as_lines: bool = False) -> list[Outcome]:
+    """The same, one of the ways."""
     queue = ByteQueue()
     found: list[Outcome] = []
     for piece in pieces:
+        alone = queue.as_line(piece, limit) if as_lines else None
+        if alone is not None:
+            found.append(alone)
+            continue
         queue.feed(piece)
         while True:
             try:
