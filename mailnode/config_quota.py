@@ -62,6 +62,9 @@ class Room:
     messages: Messages = None
 
 
+_NO_LIMIT = Room()
+
+
 @dataclass(frozen=True, slots=True)
 class Quota:
     """The room of a mailbox that has no other, what senders hear when it is full, and the room of domains."""
@@ -73,7 +76,6 @@ class Quota:
 
     def room(self, storage: int | None, messages: int | None) -> Room:
         """The room of a mailbox whose entry says this."""
-        return Room(
-            self.storage if storage == AS_DEFAULT else storage,
-            self.messages if messages == AS_DEFAULT else messages,
-        )
+        storage = self.storage if storage == AS_DEFAULT else storage
+        messages = self.messages if messages == AS_DEFAULT else messages
+        return _NO_LIMIT if storage is messages is None else Room(storage, messages)

@@ -18,7 +18,7 @@ A session is one coroutine: `line = await stream.line(limit)`, straight on. The 
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from socket import AF_INET, AF_INET6, IPPROTO_TCP, TCP_NODELAY, socket
+from socket import AF_INET, AF_INET6, IPPROTO_TCP, MSG_MORE, TCP_NODELAY, socket
 from typing import Any, cast
 
 from OpenSSL import SSL
@@ -86,7 +86,7 @@ def send_at_once(end: socket) -> None:
             end.setsockopt(IPPROTO_TCP, TCP_NOTSENT_LOWAT, UNSENT)
 
 
-def put(wire: Any, data: bytes) -> None:
+def put(wire: Any, data: bytes, flags: int = 0) -> None:
     """Hand octets to the kernel as far as it takes them at once, the rest to the transport of a socket.
 
     A reply that goes out here need not wait for the reactor to find out that the socket can be written to:
@@ -95,7 +95,7 @@ def put(wire: Any, data: bytes) -> None:
     sent = 0
     if not (wire.dataBuffer or wire._tempDataBuffer):
         try:
-            sent = wire.socket.send(data)
+            sent = wire.socket.send(data, flags)
         except OSError:  # no room, or the end, which the reactor will find again
             pass
     if sent < len(data):
@@ -350,26 +350,26 @@ class Stream(Protocol):
         self.write(data)
         self._flush()
 
-    def _send(self, data: bytes) -> None:
+    def _send(self, data: bytes, flags: int = 0) -> None:
         """Hand over what is held, and this behind it."""
         if self._held:
             data = b"".join([*self._held, data])
             self._held.clear()
             self._holding = 0
         if data and not self.lost and not self._closing:
-            self._put(data if self._deflater is None else self._deflater.take(data))
+            self._put(data if self._deflater is None else self._deflater.take(data), flags)
 
-    def _put(self, data: bytes) -> None:
+    def _put(self, data: bytes, flags: int = 0) -> None:
         if self._wire is not None:
-            put(self._wire, data)
+            put(self._wire, data, flags)
         else:
             cast(ITCPTransport, self.transport).write(data)
 
-    def _flush(self) -> None:
+    def _flush(self, flags: int = 0) -> None:
         """Send what waits for more, and what waits in the deflater."""
-        self._send(b"")
+        self._send(b"", flags)
         if self._deflater is not None and not self.lost and not self._closing:
-            self._put(self._deflater.flush())
+            self._put(self._deflater.flush(), flags)
 
     def _is_empty(self) -> bool:
         """Whether octets may go to the socket: those in Twisted's buffers would be overtaken."""
@@ -518,7 +518,7 @@ class Stream(Protocol):
         """Send what was written, then close; a peer that does not take it is cut off after a while."""
         if self.lost or self._closing:
             return
-        self._flush()
+        self._flush(MSG_MORE)  # the end goes with it
         self._closing = True
         transport = cast(Any, self.transport)
         transport.unregisterProducer()

@@ -60,7 +60,7 @@ def _part(session: Session, reply: Reply) -> None:
     """Say the last words."""
     if not reply.positive:
         session.connection.log.info("goodbye", reply=reply)
-    session.stream.write(reply.encode())
+    session.stream.write_with_next(reply.encode())
 
 
 async def _greet(session: Session) -> None:

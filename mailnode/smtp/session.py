@@ -72,6 +72,11 @@ def in_a_hurry(limits: Limits) -> Limits:
     )
 
 
+@lru_cache(4)
+def _greeting(hostname: str, protocol: str) -> Reply:
+    return Reply(220, "", f"{hostname} {protocol} mailnode")
+
+
 @dataclass(frozen=True, slots=True)
 class Hello:
     """What the client called itself, and whether it said so with EHLO."""
@@ -156,7 +161,7 @@ class Session:
     @property
     def greeting(self) -> Reply:
         """What a session begins with."""
-        return Reply(220, "", f"{self.config.hostname} {'LMTP' if self.lmtp else 'ESMTP'} mailnode")
+        return _greeting(self.config.hostname, "LMTP" if self.lmtp else "ESMTP")
 
     @property
     def known(self) -> bool:

@@ -111,7 +111,7 @@ class Pushing(SocketTestCase):
             def __enter__(self) -> None: ...
             def __exit__(self, *_: object) -> None: ...
 
-        self.patch(stream, "put", lambda _, data: record.append(("reactor", data)))
+        self.patch(stream, "put", lambda _, data, flags=0: record.append(("reactor", data)))
         with mock.patch.object(socket.socket, "dup", lambda _: Taking()):
             sending = self.send(self.chunks(sizes), **how)
             self.clock.advance(0)

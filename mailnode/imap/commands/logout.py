@@ -6,6 +6,6 @@ from mailnode.imap.session import Session
 
 async def run(session: Session, _: None) -> Reply:
     """BYE comes before the tagged OK."""
-    session.status(Reply(b"BYE", "Logging out"))
+    session.stream.write_with_next(Reply(b"BYE", "Logging out").encode(b"*", session.language))
     session.end()
     return ok("Logged out")

@@ -1,5 +1,7 @@
 """EHLO and HELO (RFC 5321 section 4.1.1.1), and LHLO, the EHLO of LMTP (RFC 2033 section 4.1)."""
 
+from functools import lru_cache
+
 from mailnode.smtp.extensions import announcement
 from mailnode.smtp.session import Hello, Session
 from mailnode.wire.smtp import Reply, parse_hello
@@ -14,7 +16,12 @@ async def ehlo(session: Session, argument: bytes) -> Reply:
 async def helo(session: Session, argument: bytes) -> Reply:
     """The same without extensions."""
     await _introduce(session, Hello(parse_hello(argument), extended=False))
-    return Reply(250, "", session.config.hostname)
+    return _named(session.config.hostname)
+
+
+@lru_cache(4)
+def _named(hostname: str) -> Reply:
+    return Reply(250, "", hostname)
 
 
 async def _introduce(session: Session, hello: Hello) -> None:
