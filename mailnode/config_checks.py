@@ -1,7 +1,6 @@
 """What is wrong in mailnode.toml as a whole, and with the files it names."""
 
 import os
-from dataclasses import replace
 
 from mailnode.config import Config, Listener, Tls
 from mailnode.config_auth import Auth, OAuth
@@ -11,6 +10,7 @@ from mailnode.config_services import client_services
 from mailnode.config_submission import SOLICITATION_LIMIT
 from mailnode.fs import FileSystem
 from mailnode.tomlfile import TomlFile
+from mailnode.values import replace
 
 _ON_THIS_MACHINE = ("unix:", "systemd:domain=UNIX")
 Key = tuple[str | int, ...]  # where something is written

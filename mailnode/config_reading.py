@@ -5,7 +5,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
@@ -18,6 +18,7 @@ from mailnode.config_rules import split_address
 from mailnode.config_sending import FILES, Relay
 from mailnode.fs import FileSystem
 from mailnode.tomlfile import ConfigurationError, Mistake, TomlFile
+from mailnode.values import replace
 from mailnode.wire.scram import HASHES
 
 _NAMED = 10  # mailboxes that one warning names

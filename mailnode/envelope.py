@@ -1,8 +1,9 @@
 """The envelope of a message on its way (RFC 5321 section 2.3.1): what is said of it besides its content."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
+from mailnode.values import replace
 from mailnode.wire.address import Address
 from mailnode.wire.esmtp import Notify, OriginalRecipient
 

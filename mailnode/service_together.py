@@ -24,6 +24,7 @@ from mailnode.events.presence import LiveSessions
 from mailnode.net.limits import Gate
 from mailnode.net.link import Hear
 from mailnode.service_entrance import Entrance
+from mailnode.values import values_of
 
 Say = Callable[..., None]
 
@@ -34,7 +35,7 @@ USES = 0.5  # seconds, in which an account that is used is told once; the indexe
 
 def event_message(event: life.Event) -> tuple[object, ...]:
     """An event as a message."""
-    return ("event", type(event).__name__, *life.values_of(event))
+    return ("event", type(event).__name__, *values_of(event))
 
 
 def event_of(name: str, *values: Any) -> life.Event:

@@ -10,7 +10,6 @@ Whatever the peer does ends in outcomes. Of a message without a clear yes to its
 
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import replace
 from typing import Any, cast
 
 from twisted.internet.defer import Deferred
@@ -28,6 +27,7 @@ from mailnode.envelope import Recipient
 from mailnode.net.identity import VALIDATION_FAILURE
 from mailnode.net.stream import Stream, send_at_once
 from mailnode.runtime import Runtime
+from mailnode.values import replace
 from mailnode.wire.smtp_client import Capabilities, limit, shown
 
 _OVER = own(421, "4.4.2", "The connection is over", Stage.CONNECT)

@@ -8,7 +8,7 @@ try. So a dead host costs one round of attempts a minute at most, however many m
 
 import heapq
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from twisted.internet.defer import Deferred, DeferredList
@@ -21,6 +21,7 @@ from mailnode.delivery.outcome import Outcome, Peer, Result, Stage, own
 from mailnode.events.log import Log
 from mailnode.net.turns import Turns
 from mailnode.runtime import Runtime
+from mailnode.values import replace
 
 CONNECTIONS = 100  # that are used at a time, to all destinations together
 KEPT = 20  # that are open though nobody uses them

@@ -8,7 +8,7 @@ temporary; only what the DNS says for certain sends a message back.
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain, groupby
 from operator import attrgetter
 from typing import Protocol
@@ -40,6 +40,7 @@ from mailnode.net.resolver import (
     Tlsa,
 )
 from mailnode.runtime import Runtime
+from mailnode.values import replace
 from mailnode.wire.address import Address
 from mailnode.wire.mta_sts import StsPolicy
 

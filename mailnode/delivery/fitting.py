@@ -15,7 +15,7 @@ would change what was written.
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mailnode.delivery import parameters
 from mailnode.delivery.outcome import Peer, Stage, Verdict, own
@@ -23,6 +23,7 @@ from mailnode.delivery.parameters import Sending
 from mailnode.envelope import Body, Envelope, Recipient
 from mailnode.message.downgrade import CannotDowngrade, downgrade, examine
 from mailnode.runtime import Runtime
+from mailnode.values import replace
 from mailnode.wire.abnf import number
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.smtp import SIZE_DIGITS

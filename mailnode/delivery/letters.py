@@ -4,7 +4,6 @@ A letter has no reverse-path, so nobody is ever told what became of it (RFC 5321
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from mailnode.auth.live import Live
 from mailnode.delivery.forwarding import forwarded
@@ -16,6 +15,7 @@ from mailnode.message import trace
 from mailnode.queue.admission import Admission, WayIn
 from mailnode.queue.entry import new_entry
 from mailnode.runtime import Runtime
+from mailnode.values import replace
 from mailnode.wire.address import Address
 
 

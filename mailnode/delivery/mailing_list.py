@@ -4,14 +4,13 @@ It stays the same file and the same entry of the queue, with another envelope: o
 other, so that a crash sends it to nobody twice. From then on errors are the owner's.
 """
 
-from dataclasses import replace
-
 from mailnode.auth.live import Live
 from mailnode.config_lists import list_owner
 from mailnode.delivery.route import Router
 from mailnode.envelope import Recipient
 from mailnode.message.list_fields import list_fields
 from mailnode.queue.entry import WAITING, Entry
+from mailnode.values import replace
 from mailnode.wire.address import parse_address
 
 

@@ -5,7 +5,7 @@ said before there is TLS, and where it is strict, before the server has proved w
 """
 
 import base64
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from typing import Any, NoReturn
 
@@ -22,6 +22,7 @@ from mailnode.net.identity import VALIDATION_FAILURE
 from mailnode.net.stream import ConnectionClosed
 from mailnode.net.tls import TlsClient
 from mailnode.runtime import Runtime
+from mailnode.values import replace
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.smtp import Reply
 from mailnode.wire.smtp_client import Capabilities, capabilities, command

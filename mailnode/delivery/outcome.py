@@ -1,9 +1,10 @@
 """What became of a message at another host, for each recipient."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 from mailnode.envelope import Recipient
+from mailnode.values import replace
 from mailnode.wire.smtp import Reply
 
 TEXT_LIMIT = 1000  # characters of a reply that are kept

@@ -1,7 +1,6 @@
 """Delivers what comes out of the queue: recipients are routed as the configuration of that moment says."""
 
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Protocol
 
@@ -24,6 +23,7 @@ from mailnode.queue.entry import Approval, Entry, Fate, Progress
 from mailnode.queue.spool import Beginning, Spool
 from mailnode.runtime import Runtime
 from mailnode.store.errors import OverQuota, StoreError
+from mailnode.values import replace
 
 GONE = Progress(Fate.FAILED, "5.1.1", "There is no such mailbox here any more")
 FORWARDED = Progress(Fate.FAILED, "5.1.2", "The address leads elsewhere only since the message came")

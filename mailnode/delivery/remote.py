@@ -5,7 +5,6 @@ reply as it was. Nothing is raised: what one destination has taken is true whate
 """
 
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred, gatherResults
@@ -21,6 +20,7 @@ from mailnode.events.life import Bus, MaybeTwice, PutOff, Relayed
 from mailnode.events.log import Log
 from mailnode.net.turns import Turns
 from mailnode.queue.entry import Entry, Fate, Progress
+from mailnode.values import replace
 from mailnode.wire.address import Address
 
 T = TypeVar("T")

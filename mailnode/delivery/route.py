@@ -1,11 +1,12 @@
 """Who gets it: from a forward-path to the mailboxes and addresses it means, as is configured now."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mailnode.auth.live import Live
 from mailnode.config_lists import POSTMASTER
 from mailnode.config_names import LEVELS
+from mailnode.values import replace
 from mailnode.wire.address import Address, parse_address
 from mailnode.wire.errors import BadSyntax
 

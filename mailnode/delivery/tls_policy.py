@@ -4,13 +4,14 @@ Pure: the facts come from the DNS, the policy of the domain (MTA-STS) and the co
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
 
 from mailnode.config_sending import VERIFYING, Relay
 from mailnode.net.identity import Identity, is_usable
 from mailnode.net.resolver import Tlsa
+from mailnode.values import replace
 from mailnode.wire.mta_sts import StsPolicy
 
 PolicyType = Literal["tlsa", "sts", "no-policy-found"]

@@ -7,10 +7,11 @@ where it comes, ends the connection: from then on nobody knows which reply means
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from mailnode.delivery.outcome import Broken, Stage, Verdict, at_recipient, out_of_step, own
+from mailnode.values import replace
 from mailnode.wire.dot import Encoder, WholeLines
 from mailnode.wire.smtp import Reply
 from mailnode.wire.smtp_client import chunk

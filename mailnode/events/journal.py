@@ -14,8 +14,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from mailnode.events.life import Event, names_of, values_of
+from mailnode.events.life import Event
 from mailnode.fs import FileSystem
+from mailnode.values import names_of, values_of
 
 FILE = "events.jsonl"
 TEXT_LIMIT = 1000  # characters of a text

@@ -6,12 +6,12 @@ Each is published once, by the part that made it true; the log and whoever subsc
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
 from functools import cache
-from operator import attrgetter
 from typing import Any
 
 from twisted.logger import LogLevel
 
 from mailnode.events.log import Log
+from mailnode.values import Getter, getter_of
 
 _DETAIL = {"detail": True}  # of a field that is too long for a line of the log
 
@@ -236,28 +236,6 @@ class Bus:
             self.publish(event)
 
 
-@cache
-def names_of(kind: Any) -> tuple[str, ...]:
-    """The names of the fields of a kind of event, in their order."""
-    return tuple(one.name for one in fields(kind))
-
-
-def values_of(event: Event) -> tuple[Any, ...]:
-    """The values of the fields of an event, in their order."""
-    kind: Any = type(event)
-    return _getter(kind)(event)
-
-
-@cache
-def _getter(kind: Any) -> Callable[[Event], tuple[Any, ...]]:
-    return _getter_of(names_of(kind))
-
-
-def _getter_of(names: tuple[str, ...]) -> Callable[[Event], tuple[Any, ...]]:
-    get: Callable[[Event], Any] = attrgetter(*names)
-    return get if len(names) > 1 else lambda event: (get(event),)
-
-
 # What an administrator may have to do something about.
 _WARNINGS = (AllowanceUsedUp,)
 
@@ -281,7 +259,7 @@ def _fields(event: Event) -> dict[str, Any]:
 
 
 @cache
-def _shown(kind: Any) -> tuple[tuple[str, ...], Callable[[Event], tuple[Any, ...]]]:
+def _shown(kind: Any) -> tuple[tuple[str, ...], Getter]:
     """The names of these fields, and what gives their values."""
     names = tuple(one.name for one in fields(kind) if "detail" not in one.metadata)
-    return names, _getter_of(names)
+    return names, getter_of(names)

@@ -8,7 +8,6 @@ MEMORY_LIMIT octets are held in memory, more goes to a file in tmp/.
 import errno
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from twisted.internet.defer import Deferred
@@ -22,6 +21,7 @@ from mailnode.store.errors import NoSuchMailbox
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.usage import NOTHING, Usage
 from mailnode.store.values import Flags
+from mailnode.values import replace
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.command import Assembler
 from mailnode.wire.imap.cursor import Cursor

@@ -1,7 +1,7 @@
 """All that others have opened to the client, for commands that look at many mailboxes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from twisted.python.failure import Failure
 
@@ -9,6 +9,7 @@ from mailnode.imap.places import Place
 from mailnode.imap.session import Session
 from mailnode.store.acl import Rights
 from mailnode.store.values import Name
+from mailnode.values import replace
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ What the client has removed lately stands in a third one, `Recovered/<mailbox>`,
 another account (store.removed), which has the lane of the client's own.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mailnode.auth.live import Live
 from mailnode.auth.neighbours import Neighbours
@@ -22,6 +22,7 @@ from mailnode.store.errors import NoRight, NoSuchMailbox
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.names import normal
 from mailnode.store.values import Name
+from mailnode.values import replace
 
 _DOT = ":"  # for a dot of an address, where it would separate levels
 

@@ -6,12 +6,13 @@ or Goodbye (BYE, and the connection ends). Anything else that is raised is in TA
 
 import errno
 import functools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mailnode.auth.checker import LoginBusy
 from mailnode.auth.login import LoginFailed
 from mailnode.imap.words.languages import DEFAULT, resp_text
 from mailnode.store import errors
+from mailnode.values import replace
 from mailnode.wire.errors import BadSyntax
 
 

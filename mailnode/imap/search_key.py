@@ -7,7 +7,7 @@ all others do not. What is in memory, in an inode or prepared is asked of many m
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import IntEnum
 
 from mailnode.imap import narrowing
@@ -17,6 +17,7 @@ from mailnode.imap.needles import Needle
 from mailnode.imap.selected import Selected
 from mailnode.imap.subject import Subject
 from mailnode.store.messages import Message
+from mailnode.values import replace
 
 
 class Cost(IntEnum):

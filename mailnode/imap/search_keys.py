@@ -4,7 +4,6 @@ Those that look for a string are made in text_keys.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from datetime import date
 from math import floor
 
@@ -29,6 +28,7 @@ from mailnode.imap.text_keys import header_key, text_key
 from mailnode.message.collation import fold
 from mailnode.store.messages import Message
 from mailnode.store.values import ANSWERED, DELETED, DRAFT, FLAGGED, SEEN
+from mailnode.values import replace
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 from mailnode.wire.imap.sequence import LARGEST, SequenceSet

@@ -5,9 +5,9 @@ does the rest when that is due. So it is one and the same with and without a run
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from mailnode.queue.entry import Approval, Entry, Proof
+from mailnode.values import replace
 
 HELD = 253_402_300_799.0  # the last second of the year 9999: until somebody releases it
 GIVEN_UP = ("5.0.0", "The administrator of this server gave it up")

@@ -8,13 +8,14 @@ that: a default is part of the format. Times are seconds since the epoch.
 import contextlib
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple
 
 import cattrs
 
 from mailnode.envelope import Envelope, Recipient
+from mailnode.values import replace
 from mailnode.wire.address import Address, parse_address
 from mailnode.wire.esmtp import Notify
 

@@ -15,7 +15,6 @@ the longest wait, in case the clock was wrong when it was written.
 import heapq
 import math
 from collections.abc import Awaitable, Callable, Iterable, Iterator
-from dataclasses import replace
 from itertools import islice
 from typing import TypeVar
 
@@ -34,6 +33,7 @@ from mailnode.queue.entry import Approval, Delay, Entry, Proof
 from mailnode.queue.spool import Beginning, Found, Spool, Unreadable
 from mailnode.queue.state import QueueState, state
 from mailnode.runtime import Runtime
+from mailnode.values import replace
 
 T = TypeVar("T")
 

@@ -5,12 +5,13 @@ extension that does not work now is unknown. A parameter turns an envelope, or a
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from mailnode.envelope import Body, Deadline, Envelope, Kind, Recipient
 from mailnode.smtp.outcome import UNKNOWN_PARAMETER, Refused
 from mailnode.smtp.session import Session
+from mailnode.values import replace
 from mailnode.wire import esmtp
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.smtp import Reply, decode_xtext, parse_parameters, parse_size

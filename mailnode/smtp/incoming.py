@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -31,6 +30,7 @@ from mailnode.smtp.posting import needs_approval
 from mailnode.smtp.session import Hello, Session
 from mailnode.smtp.transaction import Transaction
 from mailnode.store.errors import StoreError
+from mailnode.values import replace
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.esmtp import parse_solicitation
 from mailnode.wire.smtp import Reply

@@ -1,7 +1,7 @@
 """The state of one SMTP session, as the commands see it."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
@@ -25,6 +25,7 @@ from mailnode.queue.admission import WayIn
 from mailnode.runtime import Runtime
 from mailnode.smtp.outcome import OUT_OF_STEP, TOO_MUCH_JUNK, Farewell
 from mailnode.smtp.transaction import Transaction
+from mailnode.values import replace
 from mailnode.wire.address import Address
 from mailnode.wire.smtp import Reply
 

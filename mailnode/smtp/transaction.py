@@ -1,7 +1,7 @@
 """One mail transaction: what MAIL and RCPT have said (RFC 5321 section 3.3)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mailnode.auth.allowance import Reservation
@@ -9,6 +9,7 @@ from mailnode.delivery.forwarding import Copy
 from mailnode.delivery.moderation import Answer
 from mailnode.delivery.route import Route
 from mailnode.envelope import Envelope, Recipient
+from mailnode.values import replace
 from mailnode.wire.dot import LineEnds
 
 if TYPE_CHECKING:

@@ -13,7 +13,6 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from mailnode.message.rendered import Rendered
@@ -30,6 +29,7 @@ from mailnode.store.text_words import Where
 from mailnode.store.uidlist import Record
 from mailnode.store.usage import NOTHING, Usage
 from mailnode.store.values import DELETED, SEEN, Flags
+from mailnode.values import replace
 
 _READ = frozenset((SEEN,))
 

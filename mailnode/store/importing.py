@@ -7,7 +7,7 @@ other state. A message that is in the folder for another reason is known by its 
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from itertools import islice
 from typing import NamedTuple, TypeVar
@@ -22,6 +22,7 @@ from mailnode.store.mailbox import Linked, Mailbox
 from mailnode.store.uidlist import Record
 from mailnode.store.values import DELETED, SYSTEM_FLAGS, Flags, Name
 from mailnode.store.verify import Folder
+from mailnode.values import replace
 
 TOGETHER = 100  # messages that are taken in with one step
 

@@ -7,7 +7,6 @@ base name, and so its EMAILID; SAVEDATE is the time of its removal.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 
 from mailnode.store.acl import NO_RIGHTS, Rights, may_set
 from mailnode.store.directory import CUR, NEW
@@ -20,6 +19,7 @@ from mailnode.store.names import normal
 from mailnode.store.sharing import Sharing
 from mailnode.store.uidlist import Record
 from mailnode.store.values import Flags, Name
+from mailnode.values import replace
 
 RIGHTS: Rights = frozenset("lrte")  # RFC 4314 section 2.1
 

@@ -6,7 +6,7 @@ is given again. Messages that go into a folder which is there get new UIDs.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mailnode.fs import FileSystem
 from mailnode.store import manifest, subscriptions, uidlist
@@ -19,6 +19,7 @@ from mailnode.store.restored_notes import restore_notes
 from mailnode.store.uidlist import UID_END, Record, UidList
 from mailnode.store.values import INBOX, Name
 from mailnode.store.verify import File, Folder, read_tree
+from mailnode.values import replace
 
 TOGETHER = 200  # messages that are put back in one step
 UID_GAP = 100_000  # above the UIDNEXT of a backup, for those that were given after it

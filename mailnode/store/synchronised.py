@@ -13,7 +13,7 @@ import stat
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mailnode.store import filenames, homes, identity
 from mailnode.store.answers import Answers
@@ -30,6 +30,7 @@ from mailnode.store.text_cache import FolderText
 from mailnode.store.uidlist import Record
 from mailnode.store.values import Flags, Name
 from mailnode.store.vanished import Vanished
+from mailnode.values import replace
 from mailnode.wire.uidl import DEFAULT, default_id, names_copies_alike, unique_id
 
 _DEAD_LINES = 64

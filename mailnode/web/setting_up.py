@@ -5,12 +5,12 @@ nobody learns here.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from mailnode.auth.live import Live
 from mailnode.config import Config
 from mailnode.config_services import ClientService, client_services, https_base
+from mailnode.values import replace
 from mailnode.web import apple, outlook, thunderbird
 from mailnode.web.pages import READING, Answer, Asked, Route, Routes
 from mailnode.wire.address import Address, parse_address

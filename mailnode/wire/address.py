@@ -6,9 +6,10 @@ quoting, and str() puts back as little of it as the grammar allows. Domains keep
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
+from mailnode.values import replace
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.international import a_labels, check_local_part, folded, u_labels
 

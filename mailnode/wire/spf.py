@@ -7,11 +7,12 @@ matter (section 7.3), so it is put together from its end, and no macro makes mor
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Literal, cast, get_args
 from urllib.parse import quote
 
+from mailnode.values import replace
 from mailnode.wire.errors import BadSyntax
 
 RECORD_LIMIT = 16_384  # octets; 512 are recommended (section 3.4), a few thousand occur

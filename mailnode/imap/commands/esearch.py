@@ -1,7 +1,7 @@
 """ESEARCH (RFC 7377): one search of many mailboxes, in which the selected one stays selected."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import groupby
 
 from mailnode.imap import contexts, filters, names, scopes
@@ -17,6 +17,7 @@ from mailnode.imap.selected import Selected
 from mailnode.imap.session import Session
 from mailnode.store.errors import NoRight, NoSuchMailbox
 from mailnode.store.values import Name
+from mailnode.values import replace
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 

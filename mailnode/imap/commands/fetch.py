@@ -5,7 +5,7 @@ RFC 4466 section 2.4; of what has changed (RFC 7162 section 3.1.4), and a range 
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from mailnode.imap import fetch_items, message_limit, resync, uidonly
@@ -22,6 +22,7 @@ from mailnode.store.acl import may_set
 from mailnode.store.blocks import whole
 from mailnode.store.errors import NoSuchMessage, Unread
 from mailnode.store.values import SEEN
+from mailnode.values import replace
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap import partial
 from mailnode.wire.imap.cursor import Cursor

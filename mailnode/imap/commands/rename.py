@@ -1,6 +1,6 @@
 """RENAME (RFC 3501 section 6.3.5)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mailnode.events.deeds import MailboxRenamed
 from mailnode.imap.noted import shown
@@ -11,6 +11,7 @@ from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
 from mailnode.store.errors import NoRight, NoSuchMailbox
 from mailnode.store.values import INBOX, Name
+from mailnode.values import replace
 from mailnode.wire.imap.cursor import Cursor
 
 

@@ -3,7 +3,7 @@
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mailnode.imap import contexts, filters, message_limit, results, search_keys
 from mailnode.imap.contexts import Context
@@ -15,6 +15,7 @@ from mailnode.imap.search_key import EVERY, Key
 from mailnode.imap.search_keys import KEYS
 from mailnode.imap.selected import Selected
 from mailnode.imap.session import Session
+from mailnode.values import replace
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 

@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from mailnode.imap import contexts, criteria, filters, results
 from mailnode.imap.commands import search
@@ -15,6 +15,7 @@ from mailnode.imap.search_key import EVERY, Key
 from mailnode.imap.selected import Selected
 from mailnode.imap.session import Session
 from mailnode.imap.sorted_contexts import SortedContext, can_follow
+from mailnode.values import replace
 from mailnode.wire.imap.cursor import Cursor
 
 _PIECE = 1024  # numbers that are written at once

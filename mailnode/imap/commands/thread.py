@@ -2,7 +2,7 @@
 
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from mailnode.imap import filters, message_limit
@@ -18,6 +18,7 @@ from mailnode.message.ordering import Facts, facts
 from mailnode.message.slices import Steps
 from mailnode.message.threading import Algorithm, OrderedSubject, References, Refs, Threads
 from mailnode.store.mailbox import Mailbox
+from mailnode.values import replace
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 

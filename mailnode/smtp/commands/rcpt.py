@@ -1,7 +1,6 @@
 """RCPT (RFC 5321 section 4.1.1.3): names a recipient, who is taken or refused here and now."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from mailnode.auth.allowance import UsedUp
 from mailnode.delivery.forwarding import forwarded
@@ -25,6 +24,7 @@ from mailnode.smtp.posting import check_posting, needs_approval
 from mailnode.smtp.session import Session
 from mailnode.smtp.transaction import Transaction
 from mailnode.store.errors import OverQuota
+from mailnode.values import replace
 from mailnode.wire.address import Address, parse_path
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.smtp import Reply, after_keyword
