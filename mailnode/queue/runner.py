@@ -25,6 +25,7 @@ from twisted.python.failure import Failure
 from mailnode.events.life import Bus, Dropped, Ended, Postponed
 from mailnode.events.log import Log
 from mailnode.net.blocking import Lane
+from mailnode.net.wait import Running
 from mailnode.queue.admission import Admission
 from mailnode.queue.batches import TOGETHER as IN_A_JOB
 from mailnode.queue.batches import Batches
@@ -325,20 +326,25 @@ class Runner:
         ended: Deferred[None] = Deferred()
         self._running[name] = ended
 
-        def end(result: object) -> None:
+        def end(_: Running) -> None:
             del self._running[name]
-            if isinstance(result, Failure):
-                self._log.bug("a message of the queue was left alone", result)
-                self._wait(name, self._runtime.now() + WAITS[-1])
             self._plan()
             ended.callback(None)
 
-        Deferred.fromCoroutine(self._run(name, deliver, called=called)).addBoth(end)
+        Running(self._run(name, deliver, called=called), end).go()
         return ended
 
     # One try
 
     async def _run(self, name: str, deliver: Deliver, *, called: bool) -> None:
+        """Raises nothing."""
+        try:
+            await self._try(name, deliver, called=called)
+        except Exception:
+            self._log.bug("a message of the queue was left alone", Failure())
+            self._wait(name, self._runtime.now() + WAITS[-1])
+
+    async def _try(self, name: str, deliver: Deliver, *, called: bool) -> None:
         beginning = None
         try:
             entry = self._fresh.pop(name, None) or self._unsaved.pop(name, None)

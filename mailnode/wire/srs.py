@@ -70,7 +70,7 @@ class Srs:
     def signature(self, said: str) -> str:
         """Letters that nobody else can put to a text; capital and small ones are the same in it."""
         digest = hmac.digest(self._key, said.lower().encode(), "sha256")
-        return b32encode(digest).decode()[:_SIGNED]
+        return b32encode(digest[: _SIGNED * 5 // 8]).decode()
 
     def _day(self) -> str:
         high, low = divmod(self._today(), len(_LETTERS))
