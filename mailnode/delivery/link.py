@@ -61,7 +61,9 @@ class StreamLink:
         """Write, and wait until the peer has taken enough of it. Raises Broken."""
         try:
             self.stream.write(data)
-            await self.stream.drain()
+            # Content may come piece after piece; behind all else a reply is waited for.
+            if stage is Stage.CONTENT or not self.stream.flows:
+                await self.stream.drain()
         except ConnectionClosed:
             raise self.broken(f"The connection was lost at {stage.value}", stage) from None
 
