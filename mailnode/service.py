@@ -20,7 +20,7 @@ from mailnode.admin.queue_control import queue_commands
 from mailnode.auth.keys import lasting_key
 from mailnode.events.deeds import EVERYDAY
 from mailnode.events.journal import Journal
-from mailnode.events.life import Bus, Event, write_to
+from mailnode.events.life import Event, write_to
 from mailnode.events.log import Log
 from mailnode.events.log_file import LogFile
 from mailnode.events.output import Lines, Output, log_path, take_over
@@ -102,11 +102,9 @@ class MailNode(Service):
         journal = Journal(files, config.log_directory)
         self._recorder = Recorder(runtime, journal, lambda: live.config.log, Log("mailnode.events"))
         bus.subscribe(write_to(Log("mailnode.mail"), without=EVERYDAY))
-        later = Bus()
-        later.subscribe(tally.hear)
-        later.subscribe(self._recorder)
-        self._events: Soon[Event] = Soon(reactor, later.publish_all)
-        bus.subscribe(self._events.add)
+        self._tally = tally
+        self._events: Soon[tuple[float, Event]] = Soon(reactor, self._hear)
+        bus.subscribe(lambda event: self._events.add((runtime.now(), event)))
         self._pulse = Pulse(reactor, tally.minute_is_over)
         self._watchdog = Watchdog(reactor)
         self._indexer = Indexer(runtime, realm, entrance.feed, Log("mailnode.upkeep"))
@@ -146,6 +144,12 @@ class MailNode(Service):
             decide=sending.decide,
             key=entrance.throttle.key,
         )
+
+    def _hear(self, events: "list[tuple[float, Event]]") -> None:
+        """Count events, and take them down."""
+        for when, event in events:
+            self._log.each("event not counted", [self._tally.hear], event)
+            self._log.each("event not taken down", [self._recorder], event, when)
 
     def _doubts(self) -> list[str]:
         """What the administrator may have to do something about."""
@@ -282,6 +286,7 @@ class MailNode(Service):
 
     async def _stop(self) -> None:
         notify_systemd(ENDING)
+        self._events.wait_no_longer()  # the last ones come while the recorder writes
         self._watchdog.stop()
         self._indexer.stop()
         self._expiry.stop()
@@ -294,7 +299,6 @@ class MailNode(Service):
         await self._stopping.send_away(self._factories.values(), STOPPING, also)
         self._workers.kill()
         self._entrance.watches.close()
-        self._events.flush()
         last = [*self._sending.put_away(), Deferred.fromCoroutine(self._recorder.flush())]
         await self._stopping.put_away(self._entrance, last)
         self._log.info("stopped")

@@ -220,7 +220,12 @@ class Senders:
     async def reserve(self, account: str) -> Reservation:
         """A reservation for a new transaction of an account."""
         if account not in self._senders:
-            loaded = await self._lane.run(self._load, account)
+            try:
+                loaded = await self._lane.run(self._load, account)
+            except (OSError, UnicodeDecodeError, BadSyntax) as error:
+                path = self._path(account)
+                self._log.warn("what was sent is not known, and counts from now", path=path, reason=error)
+                loaded = Sender(account)
             self._senders.setdefault(account, loaded)
         self._senders.move_to_end(account)
         reservation = Reservation(self, self._senders[account])
@@ -275,12 +280,9 @@ class Senders:
 
     def _load(self, account: str) -> Sender:
         path = self._path(account)
-        try:
-            if self._files.stat(path) is not None:
-                return parse(account, self._files.read(path, limit=LARGEST_FILE).decode("ascii"))
-        except (OSError, UnicodeDecodeError, BadSyntax) as error:
-            self._log.warn("what was sent is not known, and counts from now", path=path, reason=error)
-        return Sender(account)
+        if self._files.stat(path) is None:
+            return Sender(account)
+        return parse(account, self._files.read(path, limit=LARGEST_FILE).decode("ascii"))
 
     def _save_later(self) -> None:
         self._saving = None

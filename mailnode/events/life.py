@@ -3,7 +3,7 @@
 Each is published once, by the part that made it true; the log and whoever subscribes read the same stream.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any
@@ -229,11 +229,6 @@ class Bus:
     def publish(self, event: Event) -> None:
         """Tell everybody. Raises nothing: it has happened."""
         self._log.each("event not heard", self._subscribers, event)
-
-    def publish_all(self, events: Iterable[Event]) -> None:
-        """The same for several."""
-        for event in events:
-            self.publish(event)
 
 
 # What an administrator may have to do something about.

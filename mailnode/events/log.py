@@ -90,7 +90,7 @@ class Log:
     """A logger with fields bound to it, such as the connection's id.
 
     `lines` is where facts go of which nobody wants more than the line: past Twisted's log, where they would
-    take twice as long.
+    take twice as long. Used on the reactor thread only.
     """
 
     lines: ClassVar[Tell | None] = None
@@ -112,7 +112,7 @@ class Log:
         self._structured: dict[str, Any] = {f"field_{name}": value for name, value in fields.items()}
 
     def info(self, event: str, **fields: object) -> None:
-        """A fact of normal work."""
+        """A fact of normal work. Its fields are made text a moment later: they do not change."""
         self._emit(LogLevel.info, event, fields)
 
     def warn(self, event: str, **fields: object) -> None:

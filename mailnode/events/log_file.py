@@ -1,8 +1,8 @@
 """The log in a file that others may put aside while the server writes it, as logrotate does.
 
-Each line is one write at the end of the file, so none is ever held back, and a file that is emptied in place
-goes on from its beginning. Who renames it asks for `reopen`: until then lines go into the renamed file, and
-from then on into the one at the path. So no line is lost.
+What there is to write is one write of whole lines at the end of the file, so nothing is held back here, and
+a file that is emptied in place goes on from its beginning. Who renames it asks for `reopen`: until then lines
+go into the renamed file, and from then on into the one at the path. So no line is lost.
 """
 
 from mailnode.fs import FileSystem

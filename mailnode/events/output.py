@@ -14,6 +14,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Protocol
@@ -23,7 +24,7 @@ from twisted.logger import ILogObserver, LogEvent, formatEvent, formatEventAsCla
 from twisted.python.components import Componentized
 from zope.interface import implementer
 
-from mailnode.events.log import Log, cut, escape
+from mailnode.events.log import Log, cut
 from mailnode.events.soon import Soon
 
 _BOUND = "field_"
@@ -74,8 +75,7 @@ class Lines:
         else:
             text = self._text(event["log_time"], event["log_namespace"], event["log_level"].name, line)
         if text:
-            self._output.write(text)
-            self._output.flush()
+            self._put(text)
 
     def _tell(
         self, soon: Soon[_Fact], source: str, level: str, make: Callable[..., str], *about: object
@@ -86,14 +86,21 @@ class Lines:
 
     def _write(self, facts: list[_Fact]) -> None:
         """Write their lines; where that cannot be done there is nobody to tell."""
-        text = "".join(
-            [self._text(when, source, level, made(make, about)) for when, source, level, make, about in facts]
-        )
+        lines = [
+            self._text(when, source, level, made(make, about)) for when, source, level, make, about in facts
+        ]
         try:
-            self._output.write(text)
-            self._output.flush()
+            self._put("".join(lines))
+        except UnicodeError:  # one of them holds what the output has no octets for; nothing is written so far
+            for line in lines:
+                with suppress(Exception):
+                    self._put(line)
         except Exception:  # the disk is full, or whoever read it has gone; who says it goes on in any case
             pass
+
+    def _put(self, text: str) -> None:
+        self._output.write(text)
+        self._output.flush()
 
     def _text(self, when: float, source: str, level: str, line: str) -> str:
         second = int(round(when, 6))  # as datetime does, which knows microseconds
@@ -108,7 +115,7 @@ def made(make: Callable[..., str], about: Iterable[object]) -> str:
     try:
         return make(*about)
     except Exception as error:
-        return f"log line not made error={escape(repr(error))}"
+        return f"log line not made error={type(error).__name__}"
 
 
 @implementer(ILogObserver)

@@ -158,13 +158,13 @@ class Stream(Protocol):
         read past at the next call, which raises EndlessLine for more than `endless` octets of it.
         """
         queue = self._queue
+        if queue and self._breather.is_due(self._awake_since):
+            await self._breathe()  # before it is taken: whoever waits here may leave
         line = queue.line(limit)
         if line is None:
             deadline = self._clock.seconds() + self.timeout
             while line is None and queue.dropped <= endless:
                 line = await self._more(deadline, limit) or queue.line(limit)
-        elif self._breather.is_due(self._awake_since):
-            await self._breathe()
         if line is None or queue.dropped > endless:
             raise EndlessLine
         if self._paused:
@@ -607,6 +607,7 @@ class Stream(Protocol):
         self._stop_timer()
         waits: tuple[Deferred[Any] | None, ...] = self._arrival, self._room, self._handshake
         self._arrival = self._room = self._handshake = None
+        self._bell.put_away()
         for one in waits:
             if one is not None:
                 one.errback(Failure(ConnectionClosed()))

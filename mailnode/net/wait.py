@@ -71,6 +71,10 @@ class Bell(Wait[T]):
         """Have this called when it rings."""
         self._go = go
 
+    def put_away(self) -> None:
+        """Let go of who might cancel: nobody waits for it any more."""
+        self._canceller = None
+
     def ring(self, result: T) -> None:
         """Have the coroutine go on with this; under Twisted's driver it can be rung only once."""
         go, self._go = self._go, None

@@ -60,7 +60,10 @@ def _part(session: Session, reply: Reply) -> None:
     """Say the last words."""
     if not reply.positive:
         session.connection.log.info("goodbye", reply=reply)
-    session.stream.write_with_next(reply.encode())
+    if session.transaction is None:
+        session.stream.write_with_next(reply.encode())
+    else:  # the end may have to wait for the disk
+        session.stream.write(reply.encode())
 
 
 async def _greet(session: Session) -> None:

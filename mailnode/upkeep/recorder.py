@@ -38,11 +38,11 @@ class Recorder:
         self._writing = DeferredLock()
         self._next: IDelayedCall | None = None
 
-    def __call__(self, event: Event) -> None:
-        """Take an event down."""
+    def __call__(self, event: Event, when: float | None = None) -> None:
+        """Take an event down that happened then, in seconds since the epoch; or now."""
         if not self._settings().events_size:
             return
-        line = line_of(event, self._runtime.now())
+        line = line_of(event, self._runtime.now() if when is None else when)
         if self._octets + len(line) > WAITING_LIMIT:
             self._lost += 1
             return

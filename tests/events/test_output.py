@@ -4,7 +4,7 @@ import json
 import os
 import time
 from datetime import datetime
-from io import StringIO
+from io import BytesIO, StringIO, TextIOWrapper
 from typing import Any
 from unittest import mock
 
@@ -113,7 +113,19 @@ class LinesTests(SynchronousTestCase):
         self.log.info("third")
         lines.end()
         written = [line.split(" ", 2)[2] for line in told.getvalue().splitlines()]
-        self.assertEqual(written, ["first", "log line not made error=\"ValueError('no words')\"", "third"])
+        self.assertEqual(written, ["first", "log line not made error=ValueError", "third"])
+
+    def test_no_octets(self) -> None:
+        """What the output has no octets for costs its own line only."""
+        told = TextIOWrapper(BytesIO(), "ascii")
+        lines = self.begun(told)
+        for text in ("first", "a \xe4", "third"):
+            tell = Log.lines
+            assert tell is not None
+            tell("test", "info", str, text)
+        lines.end()
+        told.seek(0)
+        self.assertEqual([line.split()[-1] for line in told], ["first", "third"])
 
     def test_full_disk(self) -> None:
         """A line that cannot be written is lost, and nothing else: whoever said it goes on."""

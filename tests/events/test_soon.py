@@ -37,6 +37,23 @@ class SoonTests(SynchronousTestCase):
         self.clock.advance(MOMENT)
         self.assertEqual(self.done[1:], [[1]])
 
+    def test_end(self) -> None:
+        """When it is to wait no longer, what waits is done, and all that comes later at once."""
+        self.soon.add(1)
+        self.soon.wait_no_longer()
+        self.soon.add(2)
+        self.assertEqual(self.done, [[1], [2]])
+
+    def test_one_moment(self) -> None:
+        """However often it was not waited for, one call is planned."""
+        for number in range(5):
+            self.soon.add(number)
+            self.soon.flush()
+        self.assertEqual(len(self.clock.getDelayedCalls()), 1)
+        self.soon.add(5)
+        self.clock.advance(MOMENT)
+        self.assertEqual((self.done[-1], self.clock.getDelayedCalls()), ([5], []))
+
     def test_while_done(self) -> None:
         """What comes of it is done by itself, later."""
         again: Soon[int] = Soon(self.clock, lambda numbers: [again.add(one - 1) for one in numbers if one])

@@ -1,9 +1,17 @@
 """The end of a connection, on a real socket."""
 
+import gc
+import socket
+import weakref
+from typing import Any
+
 from twisted.internet.defer import Deferred
 from twisted.internet.protocol import connectionDone
+from twisted.internet.testing import StringTransportWithDisconnection
 
-from mailnode.net.stream import ConnectionClosed
+from mailnode.net import stream
+from mailnode.net.stream import ConnectionClosed, Stream
+from mailnode.net.wait import Running
 from tests.net.sockets import SocketTestCase
 
 
@@ -24,6 +32,47 @@ class CloseTests(SocketTestCase):
         self.assertEqual((self.reactor.getReaders(), self.reactor.getWriters()), ([], []))
         self.stream.close()
         self.stream.write(b"nobody reads this")
+
+    def test_with_the_last_words(self) -> None:
+        """They go out with the end, if nothing waits for them."""
+        puts: list[tuple[bytes, int]] = []
+        put = stream.put
+
+        def noted(wire: Any, data: bytes, flags: int = 0) -> None:
+            puts.append((data, flags))
+            put(wire, data, flags)
+
+        self.patch(stream, "put", noted)
+        self.stream.write(b"hello")
+        self.stream.write_with_next(b"bye")
+        self.stream.close()
+        self.assertEqual((self.arrived(8), self.peer.recv(1)), (b"hellobye", b""))
+        self.assertEqual(puts, [(b"hello", 0), (b"bye", socket.MSG_MORE)])
+
+    def test_nothing_is_left(self) -> None:
+        """What has waited for octets and has ended is free at once: no garbage collector has to find it."""
+        made = Stream(self.clock, opened=lambda _: None)
+        transport = StringTransportWithDisconnection()
+        made.makeConnection(transport)
+        session = Running(self.reads(made), lambda _: None)
+        session.go()
+        made.dataReceived(b"a\r\n")
+        made.dataReceived(b"b\r\n")
+        made.connectionLost()
+        transport.producer = None  # as a socket's forgets it
+        gone = weakref.ref(made)
+        with_nobody = gc.isenabled()
+        gc.disable()
+        try:
+            del made, session
+            self.assertIsNone(gone())
+        finally:
+            if with_nobody:
+                gc.enable()
+
+    async def reads(self, made: Stream) -> None:
+        """A session of two lines."""
+        self.assertEqual((await made.line(9), await made.line(9)), (b"a", b"b"))
 
     def test_with_something_left(self) -> None:
         """What the kernel has not taken goes out first, as long as the peer reads."""

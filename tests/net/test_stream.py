@@ -10,7 +10,7 @@ from typing import Any, cast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.base import DelayedCall
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
@@ -170,6 +170,37 @@ class Reading(StreamTestCase):
                     self.lose()
                     self.failureResultOf(session, ConnectionClosed)
                     self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_left_while_it_breathes(self) -> None:
+        """Who leaves a read leaves the line, also where it has come and others go first."""
+        self.stream.dataReceived(b"a\r\nb\r\n")
+        self.clock.rightNow += 100  # who is awake for so long breathes
+        left = self.go(self.stream.line(8))
+        self.assertNoResult(left)
+        left.cancel()
+        self.failureResultOf(left, CancelledError)
+        self.clock.advance(0)
+        found: list[object] = []
+        self.failureResultOf(self.left(read_lines(self.stream, found, 8)), CancelledError)
+        self.assertEqual(found, [b"a", b"b"])
+
+    def test_left_while_it_waits(self) -> None:
+        """So it does before the line has come, again and again; what has come of it is kept."""
+        for octets in (b"a", b"b", b"\r", b"\nc\r\n"):
+            left = self.go(self.stream.line(8))
+            left.cancel()
+            self.failureResultOf(left, CancelledError)
+            self.stream.dataReceived(octets)
+        found: list[object] = []
+        self.failureResultOf(self.left(read_lines(self.stream, found, 8)), CancelledError)
+        self.assertEqual(found, [b"ab", b"c"])
+
+    def left(self, awaitable: Awaitable[Any]) -> "Deferred[Any]":
+        """Let it do what it can, and leave."""
+        reading = self.go(awaitable)
+        self.clock.advance(0)
+        reading.cancel()
+        return reading
 
     def test_endless_line(self) -> None:
         """An over-long line is read past, but not for ever, however it comes (I22)."""

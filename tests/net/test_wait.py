@@ -8,7 +8,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailnode.net.wait import Running, Wait
+from mailnode.net.wait import Bell, Running, Wait
 
 Drive = Callable[[Coroutine[Any, Any, None]], object]
 
@@ -95,6 +95,61 @@ class WaitTests(SynchronousTestCase):
         other.cancel()
         self.failureResultOf(other, CancelledError)
         self.assertEqual(asked, [other])
+
+
+class BellTests(SynchronousTestCase):
+    """What a coroutine waits for again and again."""
+
+    def setUp(self) -> None:
+        self.heard: list[str] = []
+        self.bell: Bell[str] = Bell(lambda _: self.heard.append("left"))
+
+    async def life(self) -> None:
+        """Wait as long as it rings."""
+        while True:
+            self.heard.append(await self.bell)
+
+    def test_again(self) -> None:
+        """It rings as often as somebody waits, and is not used up by it."""
+        running(self.life())
+        for word in "abc":
+            self.bell.ring(word)
+        self.assertEqual((self.heard, self.bell.called), (["a", "b", "c"], False))
+
+    def test_once(self) -> None:
+        """Under Twisted's driver it is used up, as a Deferred is, and by an error in any case."""
+        for drive, used_up in ((Deferred.fromCoroutine, True), (running, False)):
+            bell: Bell[str] = Bell()
+
+            async def once(bell: Bell[str] = bell) -> None:
+                self.heard.append(await bell)
+
+            drive(once())
+            bell.ring("a")
+            self.assertEqual(bell.called, used_up)
+        self.assertEqual(self.heard, ["a", "a"])
+
+        async def fails() -> None:
+            try:
+                await self.bell
+            except ValueError:
+                self.heard.append("error")
+
+        running(fails())
+        self.bell.errback(ValueError())
+        self.assertEqual((self.heard[2:], self.bell.called), (["error"], True))
+
+    def test_cancelled(self) -> None:
+        """Who made it is asked; who was put away is not."""
+        leaving = Deferred.fromCoroutine(self.life())
+        leaving.cancel()
+        self.failureResultOf(leaving, CancelledError)
+        self.assertEqual(self.heard, ["left"])
+        other: Bell[str] = Bell(lambda _: self.heard.append("never"))
+        other.put_away()
+        other.cancel()
+        self.failureResultOf(other, CancelledError)
+        self.assertEqual(self.heard, ["left"])
 
 
 class RunningTests(SynchronousTestCase):

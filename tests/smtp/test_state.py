@@ -6,10 +6,13 @@ from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.defer import Deferred
+from twisted.internet.testing import EventLoggingObserver
+from twisted.logger import globalLogPublisher
 
 from mailnode.events.life import Accepted, Refused
 from mailnode.smtp.verbs import VERBS
-from tests.smtp.world import CUTS, EHLO, MAIL, RCPT, SmtpTestCase, World, auth_plain
+from tests.smtp.world import CUTS, EHLO, MAIL, RCPT, Delivery, SmtpTestCase, World, auth_plain
 
 TEXT = b"Subject: x\r\n\r\nbody\r\n.\r\n"
 COMMANDS = (
@@ -267,6 +270,33 @@ class States(SmtpTestCase):
             mail = (mail or (command == MAIL and yes)) and command not in (EHLO, b"RSET\r\n")
         self.assertEqual(len(world.courier.delivered), delivered)
         world.lose()
+
+    def test_goodbye(self) -> None:
+        """The last reply does not wait for the disk; where it is a no the log tells of it."""
+        events = EventLoggingObserver.createWithCleanup(self, globalLogPublisher)
+        for words, code in ((b"QUIT\r\n", b"221 "), (b"x" * 20_000, b"421 ")):
+            world = self.greeted()
+            self.check(world, [*BEGUN, (b"BDAT 4\r\n\r\nab", [b"250"])])
+            disk: Deferred[None] = Deferred()
+
+            async def abort(delivery: Delivery, disk: "Deferred[None]" = disk) -> None:
+                await disk
+                delivery.outcome = "aborted"
+
+            with patch.object(Delivery, "abort", abort):
+                self.assertTrue(world.send(words)[-1].startswith(code))
+            disk.callback(None)
+        said = [event["line"] for event in events if event.get("line", "").startswith("goodbye")]
+        self.assertEqual(len(said), 1)
+        self.assertIn("421 4.7.0 The line does not end", said[0])
+
+    def test_who_does_not_read(self) -> None:
+        """No further command of somebody is run who does not take the replies."""
+        world = self.greeted()
+        world.connection.stream.pauseProducing()
+        self.assertEqual(len(world.send(b"NOOP\r\n" * 3)), 1)
+        world.connection.stream.resumeProducing()
+        self.assertEqual(len(world.replies()), 2)
 
     def test_events(self) -> None:
         """A refused recipient and an accepted message are events, with what the client said."""

@@ -93,6 +93,13 @@ class RecorderTests(SynchronousTestCase):
         self.assertIn(b'"message":"M1"', self.disk.writes[0])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
+    def test_when(self) -> None:
+        """What is told of later has the time at which it happened."""
+        self.recorder(Ended("", "M1"), 1234.5)
+        self.clock.advance(GATHERED_SECONDS)
+        self.disk.work()
+        self.assertIn(b'"time":1234.5,', self.disk.writes[0])
+
     def test_flush(self) -> None:
         """At the end all of it is written, and waited for."""
         self.happen()
