@@ -427,7 +427,7 @@ class ModelTests(SynchronousTestCase):
     def check(self, machine: type[Machine]) -> None:
         counts = self.count()
         play(machine)
-        self.assertTrue(min(counts[:2]) > 10 and min(counts[2:]) > 0, counts)  # there were some of each
+        self.assertGreater(min(counts[:2] if machine is Still else counts), 10)  # there were enough of each
 
     def test_one_process(self) -> None:
         """Whatever clients and others do, each client believes what is true."""
