@@ -11,7 +11,7 @@ changed under UIDs that mean something else now; the account then opens a new ob
 import contextlib
 import stat
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -255,11 +255,11 @@ class Synchronised:
     def _synchronise(self) -> None:
         folder = self._folder
         opening = self._identity is None
-        if folder.load():
-            folder.examine_all()
-            if not opening and not self._is_still_ours():
-                raise NoSuchMailbox(self.name)
-        if folder.renamed_keywords:
+        is_read = folder.load()
+        is_other = is_read and not opening  # it may even be that of another mailbox
+        if is_other and self._identity != (self.uid_validity, self.guid):
+            raise NoSuchMailbox(self.name)
+        if is_read or folder.renamed_keywords:
             folder.examine_all()
         if opening:
             self._open()
@@ -271,6 +271,8 @@ class Synchronised:
             stable = folder.look_for_missing()
             still_missing = self._missing()
             places = folder.found()
+        if is_other and not self._is_still_true(places):
+            raise NoSuchMailbox(self.name)
         gone_twice = missing & still_missing if stable else set()
         self._give_names(places)
         touched = self._note_changes(places)
@@ -349,11 +351,16 @@ class Synchronised:
             folder.list.next_uid = remembered.uid_next
             folder.rewrite_list()
 
-    def _is_still_ours(self) -> bool:
-        """Whether the uid list just read is of this folder and says of our messages what it said before."""
+    def _is_still_true(self, places: Container[str]) -> bool:
+        """Whether the uid list just read says of our messages what it said before.
+
+        It says nothing of those that another process has expunged since: they are not there any more.
+        """
         records = self._folder.list.records
-        return self._identity == (self.uid_validity, self.guid) and all(
-            (record := records.get(message.base)) is not None and record.uid == message.uid
+        return all(
+            record.uid == message.uid
+            if (record := records.get(message.base)) is not None
+            else message.base not in places
             for message in self._messages
         )
 

@@ -426,8 +426,11 @@ class ModelTests(SynchronousTestCase):
 
     def check(self, machine: type[Machine]) -> None:
         counts = self.count()
-        play(machine)
-        self.assertGreater(min(counts[:2] if machine is Still else counts), 10)  # there were enough of each
+        for _ in range(5):  # till there were enough of each
+            play(machine)
+            if min(counts[:2]) > 10 and min(counts[2:]) > 2:
+                return
+        self.fail(str(counts))
 
     def test_one_process(self) -> None:
         """Whatever clients and others do, each client believes what is true."""

@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from mailnode.store import uidlist
+from mailnode.store import synchronised, uidlist
 from mailnode.store.account import Account
 from mailnode.store.errors import NoSuchMailbox
 from mailnode.store.index import FILE_NAME
@@ -75,6 +75,24 @@ class ProcessTests(StoreTestCase):
         fresh = self.account().mailbox(INBOX)
         fresh.sync()
         self.assertEqual(fresh.expunged(since), [range(2, 4)])
+
+    def test_expunged_and_forgotten(self) -> None:
+        """The mailbox is the same to who looks again after the uid list was written anew without them."""
+        for _ in range(synchronised._DEAD_LINES + 40):
+            self.append(self.one)
+        one, other = self.one.mailbox(INBOX), self.other.mailbox(INBOX)
+        other.sync()
+        since = other.highest_modseq
+        gone = list(one.uids)[1:-2]
+        one.set_flags(gone, "add", frozenset({DELETED}))
+        one.expunge(gone)
+        self.append(self.one)
+        one.sync()
+        with open(f"{self.one.root}/{uidlist.FILE_NAME}", "rb") as file:
+            self.assertLess(file.read().count(b"\n"), 10, "it was not written anew")
+        other.sync()
+        self.assertEqual(list(other.uids), list(one.uids))
+        self.assertEqual(other.expunged(since), [range(gone[0], gone[-1] + 1)])
 
     def test_a_list_of_before(self) -> None:
         """Where the list has lost a message that is there its UID is gone: the mailbox is another one."""
