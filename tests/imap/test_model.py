@@ -73,6 +73,7 @@ class Machine(RuleBasedStateMachine):
         self.boxes = {name: Box() for name in PATHS}
         self.label = 0
         self.mirrors: list[Mirror] = []
+        self.cache_lost = False  # since the server started
         self.world.account().store.create(PATHS["Work"])
 
     def make_world(self, directory: str) -> World:
@@ -480,16 +481,18 @@ class Machine(RuleBasedStateMachine):
         for suffix in ("", "-wal", "-shm") if cache == "lost" else ():
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(f"{root}/{FILE_NAME}{suffix}")
-        if cache == "lost":
+        if cache == "lost" or self.cache_lost:
             # Where time goes on, what comes is later than all that was; here only the folders' own times do.
             for folder in (root, f"{root}/.Work"):
                 os.utime(f"{folder}/cur")
+        self.cache_lost = False
         self.world.start()
 
     @rule()
     def lose_cache(self) -> None:
         """The cache is found damaged, and made anew."""
         self.world.account().store._context.discard_index()
+        self.cache_lost = True
 
     @invariant()
     def who_listens_knows(self) -> None:
