@@ -12,7 +12,7 @@ from itertools import chain, compress
 
 from mailnode.imap.members import Members
 from mailnode.imap.narrowing import LOOKUPS, Narrowing
-from mailnode.imap.needles import Needle, TextsUnread, seek
+from mailnode.imap.needles import Needle, TextsUnread, seek, standing
 from mailnode.imap.search_key import EVERY, Key
 from mailnode.imap.selected import Selected
 from mailnode.imap.subject import Subject
@@ -81,6 +81,7 @@ class Matching:
                 if found or not alone % TURNS:
                     yield found
                     found = []
+        self.view.mailbox.keep_texts()
         yield found
 
     def _alone(self, position: int, narrowing: Narrowing) -> Generator[Sequence[int], None, bool]:
@@ -99,7 +100,13 @@ class Matching:
             return unknown
         try:
             return self.key.together(self.view, self.view.messages(positions), narrowing)
-        except (NoSuchMessage, OSError, Unread):
+        except NoSuchMessage:
+            there = [place for place in positions if self.view.mailbox.get(self.view.uids[place]) is not None]
+            if len(there) == len(positions):
+                return unknown
+            answer_of = dict(zip(there, self._together(there, narrowing), strict=True))
+            return [answer_of.get(place, False) for place in positions]
+        except (OSError, Unread):
             return unknown
 
     def begin(self) -> None:
@@ -172,6 +179,8 @@ class Matching:
                 except TextsUnread:
                     subject.found = yield from self._kept(subject)
                 if subject.found is None:
+                    subject.found = self._read(subject.uid)
+                if subject.found is None:
                     all_texts = texts(subject.body.data, subject.rendered.parts)
                     subject.found = yield from seek(self.key.needles, all_texts)
                 return self._matches(subject)
@@ -197,6 +206,14 @@ class Matching:
                 found.add(needle)
             yield None
         return found
+
+    def _read(self, uid: int) -> AbstractSet[Needle] | None:
+        """The needles in the texts of a message that is read at once, and kept; None where that is not done.
+
+        One of so many needles would be read again all the same.
+        """
+        said = self.view.mailbox.text(uid) if len(self.key.needles) <= LOOKUPS else None
+        return None if said is None else standing(self.key.needles, said)
 
     def _matches(self, subject: Subject) -> bool:
         if not self.key.matches(subject):

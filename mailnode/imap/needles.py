@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
-from mailnode.message.text import stretches
+from mailnode.message.text import Searchable, stretches
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,16 @@ class Needle:
 
 class TextsUnread(Exception):
     """The answer hangs on the texts of the message, which nobody has looked at so far."""
+
+
+def standing(needles: AbstractSet[Needle], said: Searchable) -> AbstractSet[Needle]:
+    """Those needles that stand in the texts of a message."""
+    return {
+        needle
+        for needle in needles
+        if (needle.in_header and needle.text in said.header)
+        or any(needle.text in part for part in said.parts)
+    }
 
 
 def seek(needles: AbstractSet[Needle], texts: Iterable[str]) -> Generator[None, None, AbstractSet[Needle]]:

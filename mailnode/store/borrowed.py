@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Any
 
 from mailnode.message.rendered import Rendered
+from mailnode.message.text import Searchable
 from mailnode.store.acl import Rights, may_set
 from mailnode.store.body import Body
 from mailnode.store.draft import Arriving
@@ -197,6 +198,12 @@ class Borrowed(Mailbox):
 
     def found(self, needle: str, where: Where) -> "tuple[array[int], array[int]] | None":
         return self._lent.found(needle, where)
+
+    def text(self, uid: int) -> Searchable | None:
+        return self._lent.text(uid)
+
+    def keep_texts(self) -> None:
+        self._lent.keep_texts()
 
     def texts_holding(self, uids: Sequence[int], needle: str, *, in_header: bool) -> list[bool | None]:
         return self._lent.texts_holding(uids, needle, in_header=in_header)

@@ -25,7 +25,8 @@ from mailnode.store.messages import Message, Several
 from mailnode.store.prepared_tables import SHORT, Answer, Prepared
 from mailnode.store.preparing import Piece, prepare_some
 from mailnode.store.synchronised import Synchronised
-from mailnode.store.text_index import Found
+from mailnode.store.text_index import SHORT as SHORT_TEXT
+from mailnode.store.text_index import Found, Text
 from mailnode.store.text_words import Where
 from mailnode.store.uidlist import Record, UidList
 from mailnode.store.values import Name
@@ -36,6 +37,7 @@ _LEARNT = 64  # messages whose sizes and dates are put into the cache at once
 _EVERYONE = 4  # of so many messages that there are, one of which the text index has to be sure
 _MISNAMED = "misnamed"  # what is remembered under this name, see Derived
 _NAMED = 1024  # whose names are compared at once
+_TEXTS = 64  # that are put into the text index at once
 _TRIES = 20  # how often a file that another program renames under our hands is looked for again
 
 
@@ -47,6 +49,7 @@ class Reading(Synchronised):
     def __init__(self, context: Context, name: Name, path: str) -> None:
         super().__init__(context, name, path)
         self._learnt: list[Message] = []  # whose sizes and dates the cache has not heard of
+        self._texts: list[Text] = []  # that were read, and that the text index has not heard of
 
     def _listed(self, uid: int) -> Message:
         message = self._messages.get(uid)
@@ -302,6 +305,22 @@ class Reading(Synchronised):
                 self._learn(message)
         return text
 
+    def text(self, uid: int) -> Searchable | None:
+        """The same of a message whose texts are not long; keep_texts() keeps them for the next who asks."""
+        said = self.searchable(uid, SHORT_TEXT)
+        if said is not None:
+            self._texts.append(Text(uid, self._listed(uid).base, said))
+            if len(self._texts) >= _TEXTS:
+                self.keep_texts()
+        return said
+
+    def keep_texts(self) -> None:
+        """Give the text index those that were read, of messages that are there still."""
+        texts, self._texts = self._texts, []
+        there = [one for one in texts if (now := self._messages.get(one.uid)) and now.base == one.base]
+        if there:
+            self._text.keep(there)
+
     def _learn(self, *messages: Message) -> None:
         """Tell the cache of their sizes and dates; of a single one together with others."""
         self._learnt += messages
@@ -392,6 +411,7 @@ class Reading(Synchronised):
         """Put what was prepared lately into the cache."""
         self._answers.save()
         self._remember_learnt()
+        self.keep_texts()
 
     def prepared(self, uid: int, what: Prepared) -> Any:
         """One of the prepared answers (the fields of Rendered); messages are asked for in order of UID."""

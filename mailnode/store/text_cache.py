@@ -116,6 +116,12 @@ class FolderText:
         if uids:
             self._tried(lambda index: index.drop(self._guid, self._validity, uids), absent=None, failed=None)
 
+    def keep(self, texts: Sequence[Text]) -> None:
+        """Keep the texts of messages that had to be read."""
+        self._tried(
+            lambda index: index.keep(self._guid, self._validity, texts), absent=None, failed=None, make=True
+        )
+
     def extend(self, since: int, until: int, texts: Sequence[Text], passed_over: Sequence[int]) -> None:
         """Add the messages above the UID `since` up to `until`: their texts, and those that have none here.
 

@@ -9,6 +9,8 @@ not know has to be read:
   not in the index, as they were too long or could not be read. These and the newer ones may hold anything.
 - A text is that of the message with its base name, and of no other. The texts of a message that is gone go
   too; what remains of its words means nobody. When most of it is of that kind the index starts anew.
+- A search that has to read messages keeps their texts, until their words are added with those of others: so
+  the next search looks at the texts.
 
 It belongs to the cache it was made beside, by that cache's token: the cache remembers which base name each
 UID had, and so tells when UIDs come to mean something else.
@@ -208,6 +210,18 @@ class TextIndex:
         )
         self._db.execute("DELETE FROM folder WHERE guid = ?", (guid,))
 
+    def keep(self, guid: str, validity: int, texts: Sequence[Text]) -> None:
+        """Keep the texts of some messages of a folder, of which the words are not added so far."""
+        with Transaction(self._db):
+            folder = self.coverage(guid, validity).id or self._new_folder(guid, validity)
+            self._keep(folder << UID_BITS, texts)
+
+    def _keep(self, first: int, texts: Sequence[Text]) -> None:
+        named = ((first | one.uid, as_text(one.base)) for one in texts)
+        self._db.executemany("REPLACE INTO named VALUES (?, ?)", named)
+        kept = ((first | one.uid, *_octets(one.said)) for one in texts)
+        self._db.executemany("REPLACE INTO kept VALUES (?, ?, ?)", kept)
+
     def extend(self, guid: str, validity: int, part: Addition) -> bool:
         """Add a part of a folder.
 
@@ -220,14 +234,7 @@ class TextIndex:
                 return False
             folder = covered.id or self._new_folder(guid, validity)
             first = folder << UID_BITS
-            self._db.executemany(
-                "INSERT INTO named VALUES (?, ?)",
-                ((first | one.uid, as_text(one.base)) for one in part.texts),
-            )
-            self._db.executemany(
-                "INSERT INTO kept VALUES (?, ?, ?)",
-                ((first | one.uid, *_octets(one.said)) for one in part.texts),
-            )
+            self._keep(first, part.texts)
             self._words.add((first | one.uid, one.said) for one in part.texts)
             passed = ((folder, uid) for uid in part.passed_over)
             self._db.executemany("INSERT INTO passed_over VALUES (?, ?)", passed)

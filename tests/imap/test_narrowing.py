@@ -5,8 +5,8 @@ import quopri
 import random
 import sqlite3
 from array import array
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from typing import Any
 
 from hypothesis import given, settings
@@ -129,14 +129,24 @@ class NarrowingTests(SessionCase):
         self.assertIsNone(found.trouble)
         return response
 
+    @contextmanager
+    def nothing_kept(self) -> Iterator[None]:
+        """Every search reads all messages."""
+        patched = self.patch(Mailbox, "text", lambda mailbox, uid: None)
+        yield
+        patched.restore()
+
     @settings(deadline=None, max_examples=60)
     @given(st.lists(messages, min_size=1, max_size=3), st.lists(needles(), min_size=3, max_size=9))
     def test_the_same_is_found(self, contents: list[bytes], sought: list[str]) -> None:
-        """Every program finds with the index what it found without."""
+        """Every program finds with the index what it found without, and with what was kept of reading."""
         mailbox = self.folder(*contents)
         rng = random.Random(1)
         asked = [(program, rng.sample(sought, program.count("{}"))) for program in PROGRAMS * 2]
-        before = [self.search(mailbox, program, *arguments) for program, arguments in asked]
+        with self.nothing_kept():
+            before = [self.search(mailbox, program, *arguments) for program, arguments in asked]
+        kept = [self.search(mailbox, program, *arguments) for program, arguments in asked]
+        self.assertEqual(kept, before)
         self.assertFalse(mailbox.prepare_some(MANY).more)
         self.assertIsNotNone(mailbox.candidates("ABC"))
         after = [self.search(mailbox, program, *arguments) for program, arguments in asked]
@@ -157,7 +167,8 @@ class NarrowingTests(SessionCase):
         mailbox = self.folder(*contents)
         rng = random.Random(1)
         asked = [(program, rng.sample(sought, program.count("{}"))) for program in PROGRAMS]
-        before = [self.search(mailbox, program, *arguments) for program, arguments in asked]
+        with self.nothing_kept():
+            before = [self.search(mailbox, program, *arguments) for program, arguments in asked]
         for _ in range(known):
             mailbox.prepare_some(0)
         path = f"{self.store.root}/{FILE_NAME}"
@@ -241,7 +252,7 @@ class NarrowingTests(SessionCase):
         return uids
 
     def test_files_stay_closed(self) -> None:
-        """Only a message whose text is not kept is read, and only if it may hold the needle."""
+        """Only a message whose text is not kept is read, once, and only if it may hold the needle."""
         self.patch(preparing, "TEXT_LIMIT", 100)
         words = [part(f"word{number}", "8bit") for number in range(4)]
         mailbox = self.folder(*words, part("long " * 99, "8bit"))
@@ -250,7 +261,46 @@ class NarrowingTests(SessionCase):
         self.assertEqual(self.search(mailbox, "TEXT {}", "word2"), b"* SEARCH 3\r\n")
         self.assertEqual(self.search(mailbox, "1:4 NOT TEXT {}", "word2"), b"* SEARCH 1 2 4\r\n")
         self.assertEqual(self.search(mailbox, "BODY {}", "d2"), b"* SEARCH 3\r\n")
-        self.assertEqual(opened, [5, 5])
+        self.assertEqual(opened, [5])
+
+    def test_read_once(self) -> None:
+        """What one search has read the next one finds, before there is an index, and so does a restart."""
+        mailbox = self.folder(*(part(f"word{number}", "8bit") for number in range(3)))
+        opened = self.opened()
+        for program, word, found in (
+            ("TEXT {} 1:2", "word1", b" 2"),
+            ("BODY {}", "word2", b" 3"),
+            ("TEXT {}", "text/plain", b" 1 2 3"),
+            ("BODY {}", "text/plain", b""),
+        ):
+            self.assertEqual(self.search(mailbox, program, word), b"* SEARCH%s\r\n" % found, program)
+        self.assertEqual(opened, [1, 2, 3])
+        self.store.close()
+        mailbox = self.store.mailbox(mailbox.name)
+        self.assertEqual(self.search(mailbox, "BODY {}", "word0"), b"* SEARCH 1\r\n")
+        self.assertEqual(opened, [1, 2, 3])
+
+    def test_long_ones_are_read_again(self) -> None:
+        """A text that is too long to be looked at with others is searched a stretch at a time."""
+        mailbox = self.folder(part("word " * 20_000, "8bit"))
+        opened = self.opened()
+        for _ in range(2):
+            self.assertEqual(self.search(mailbox, "TEXT {}", "word w"), b"* SEARCH 1\r\n")
+        self.assertEqual(set(opened), {1})
+        self.assertGreater(len(opened), 1)
+
+    def test_gone_among_others(self) -> None:
+        """One that is gone matches nothing, and the others are asked together all the same."""
+        mailbox = self.folder(*(part(f"word{number}", "8bit") for number in range(3)))
+        mailbox.prepare_some(MANY)
+        account = MailAccount("me@example.org", self.store, Lane(InlineExecutor()))
+        view = Selected.opened(Place(account, mailbox.name), read_only=True)
+        mailbox.expunge([2])
+        self.patch(matching.Matching, "look", None)
+        for program, wanted in ((b"TEXT word", [0, 2]), (b"NOT TEXT word2", [0]), (b"UNSEEN", [0, 2])):
+            found = array("I")
+            list(matching.Matching(view, parse_all(Cursor([program]))).collect(found))
+            self.assertEqual(list(found), wanted, program)
 
     def test_long_texts(self) -> None:
         """One that is too long to be looked at with others is looked at alone, and not read."""

@@ -689,6 +689,52 @@ class FolderTests(StoreTestCase):
         with closing(sqlite3.connect(f"{account.root}/{FILE_NAME}")) as db:
             return sorted(uid & 0xFFFFFFFF for (uid,) in db.execute("SELECT id FROM kept"))
 
+    def test_kept_by_who_has_read(self) -> None:
+        """Texts that had to be read are kept for everybody, before their words are in the index and after."""
+        account = self.account()
+        for word in ("apple", "pear" * 20_000, "plum", "fig"):
+            self.append(account, message=about(word))
+        inbox = account.mailbox(INBOX)
+        said = [inbox.text(uid) for uid in (3, 2, 1)]
+        self.assertEqual([one is not None and "PLUM" in one.parts[0] for one in said], [True, False, False])
+        self.assertEqual(self.looks(account, "apple"), [None] * 4)
+        inbox.keep_texts()
+        self.assertEqual(self.looks(account, "apple"), [True, None, False, None])
+        self.assertIsNone(self.candidates(inbox, "apple"))
+        self.prepare(inbox)
+        self.assertEqual(self.candidates(inbox, "apple"), [1])
+        self.assertEqual(self.looks(self.account(), "plum"), [False, None, True, False])
+
+    def looks(self, account: Account, word: str) -> list[bool | None]:
+        """What looks at all texts tell another process."""
+        inbox = self.account(account.root.rpartition("/")[2]).mailbox(INBOX)
+        return inbox.texts_holding(inbox.uids, fold(word), in_header=False)
+
+    def test_kept_in_time(self) -> None:
+        """When many have come together they are kept, and all are when the mailbox is closed."""
+        self.patch(reading, "_TEXTS", 2)
+        account = self.account()
+        for word in ("apple", "pear", "plum"):
+            self.append(account, message=about(word))
+        inbox = account.mailbox(INBOX)
+        for uid in (1, 2, 3):
+            inbox.text(uid)
+        self.assertEqual(self.kept(account), [1, 2])
+        account.close()
+        self.assertEqual(self.kept(account), [1, 2, 3])
+
+    def test_not_kept_of_what_is_gone(self) -> None:
+        """Nothing remains of a message that was removed after it was read."""
+        account = self.account()
+        for word in ("apple", "pear"):
+            self.append(account, message=about(word))
+        inbox = account.mailbox(INBOX)
+        inbox.text(1)
+        inbox.text(2)
+        inbox.expunge([1])
+        inbox.keep_texts()
+        self.assertEqual(self.kept(account), [2])
+
     def test_garbage(self) -> None:
         """When most of what is indexed is gone the index starts anew."""
         self.patch(text_index, "_GARBAGE", 1)
