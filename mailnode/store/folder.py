@@ -4,12 +4,14 @@ This is the side that reads and writes; what the files mean for sessions is in m
 directory counts as unchanged in directory.py.
 
 A look notes which messages are not where they were: only these are examined, so that a sync costs what has
-changed, not what is there. After an error, and when another program has written the uid list, all are.
+changed, not what is there. After an error, and when another program has written the uid list anew, all are;
+where it has but added to the list, what it has added.
 """
 
 import contextlib
 import errno
 import os
+import zlib
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -27,6 +29,22 @@ _QUIET_LIMIT_NS = 5_000_000_000
 # Where a message is: whether still in new/, and what stands behind its base in the file name.
 Place = tuple[bool, str]
 _Signature = tuple[int, int, int] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Stretch:
+    """The beginning of a file: so many octets, and their checksum."""
+
+    octets: int = 0
+    checksum: int = 0
+
+    def and_then(self, data: bytes | memoryview) -> "_Stretch":
+        """With these behind it."""
+        return _Stretch(self.octets + len(data), zlib.crc32(data, self.checksum))
+
+    def begins(self, data: bytes) -> bool:
+        """Whether these octets begin with it."""
+        return _Stretch().and_then(memoryview(data)[: self.octets]) == self
 
 
 @dataclass(slots=True)
@@ -51,6 +69,7 @@ class Folder:
         self._doubtful: set[str] = set()  # files that could not be written: what is on the disk is unknown
         self._files = context.files
         self._list_signature: _Signature = (-1, -1, -1)
+        self._list_octets: _Stretch | None = None  # of the uid list, as far as it is known
         self._keyword_signatures: list[_Signature] = []
         self._directories = {NEW: _Directory(), CUR: _Directory()}
         self._differing: set[str] | None = None
@@ -68,6 +87,7 @@ class Folder:
     def forget(self) -> None:
         """Believe nothing of what was seen or written: after an error, the next look reads everything."""
         self._list_signature = (-1, -1, -1)
+        self._list_octets = None
         self._keyword_signatures = []
         for known in self._directories.values():
             known.forget()
@@ -267,7 +287,7 @@ class Folder:
     def load(self) -> bool:
         """Read the uid list and the keyword files again if they are not what was last read.
 
-        Gives whether the uid list was read.
+        Gives whether the uid list may say something else than before, and not only more.
         """
         signatures = [self._signature(FIRST_FILE), self._signature(SECOND_FILE)]
         if signatures != self._keyword_signatures:
@@ -280,6 +300,9 @@ class Folder:
         if signature == self._list_signature:
             return False
         data = b"" if signature is None else self._files.read(f"{self.path}/{uidlist.FILE_NAME}")
+        if self._has_grown(data):
+            self._list_signature = signature
+            return False
         parsed = uidlist.parse(data)
         if parsed is None:
             parsed = UidList(next_validity(self.context), 1, self.context.new_guid(), sound=False)
@@ -289,7 +312,21 @@ class Folder:
         parsed.sound = parsed.sound and uidlist.FILE_NAME not in self._doubtful
         self.list = parsed
         self.lines = data.count(b"\n")
-        self._list_signature = signature
+        self._list_signature, self._list_octets = signature, _Stretch().and_then(data)
+        return True
+
+    def _has_grown(self, data: bytes) -> bool:
+        """Whether the uid list is what it was, with lines behind it, which are taken in then."""
+        known = self._list_octets
+        if known is None or self._doubtful or not known.begins(data):
+            return False
+        added = uidlist.extend(self.list, data[known.octets :])
+        if added is None:
+            return False
+        if self._differing is not None:
+            self._differing.update(record.base for record in added)
+        self.lines += len(added)
+        self._list_octets = known.and_then(data[known.octets :])
         return True
 
     def _read_or_empty(self, name: str) -> bytes:
@@ -311,17 +348,21 @@ class Folder:
             self.rewrite_list()
         elif records:
             self._doubtful.add(uidlist.FILE_NAME)
-            self._files.append(f"{self.path}/{uidlist.FILE_NAME}", uidlist.encode(records))
+            lines = uidlist.encode(records)
+            self._files.append(f"{self.path}/{uidlist.FILE_NAME}", lines)
             self._doubtful.discard(uidlist.FILE_NAME)
             self.lines += len(records)
+            self._list_octets = self._list_octets and self._list_octets.and_then(lines)
             self._list_signature = self._signature(uidlist.FILE_NAME)
 
     def rewrite_list(self) -> None:
         """Write the uid list anew, without the dead."""
         if not self.list.guid:
             self.list.guid = self.context.new_guid()
-        self._replace(uidlist.FILE_NAME, self.list.encode())
+        whole = self.list.encode()
+        self._replace(uidlist.FILE_NAME, whole)
         self.list.sound = True
+        self._list_octets = _Stretch().and_then(whole)
         self.lines = len(self.list.records) + 1
         self._list_signature = self._signature(uidlist.FILE_NAME)
 

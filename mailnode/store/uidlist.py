@@ -93,6 +93,29 @@ def parse(data: bytes) -> UidList | None:
     return parsed
 
 
+def extend(known: UidList, data: bytes) -> list[Record] | None:
+    """Take in lines that stand behind those that are known; gives their records.
+
+    None, and nothing is taken in, where they are not all as they should be: then all is to be read.
+    """
+    *lines, rest = os.fsdecode(data).split("\n")
+    found: list[Record] = []
+    next_uid = known.next_uid
+    bases = set()
+    for line in lines:
+        record = read_record(line)
+        if record is None or record.uid < next_uid or record.base in known.records or record.base in bases:
+            return None
+        next_uid = record.uid + 1
+        bases.add(record.base)
+        found.append(record)
+    if rest or not known.sound:
+        return None
+    known.records.update(zip((record.base for record in found), found, strict=True))
+    known.next_uid = next_uid
+    return found
+
+
 def bases_in(data: bytes) -> list[str]:
     """The bases of all readable records, in their order, whatever the header says."""
     lines = os.fsdecode(data).split("\n")[1:]

@@ -6,6 +6,7 @@ from typing import Any
 from mailnode.store import synchronised, uidlist
 from mailnode.store.account import Account
 from mailnode.store.errors import NoSuchMailbox
+from mailnode.store.folder import Folder, Place
 from mailnode.store.index import FILE_NAME
 from mailnode.store.values import DELETED, FLAGGED, INBOX, SEEN
 from tests.store.support import StoreTestCase
@@ -188,3 +189,51 @@ class ProcessTests(StoreTestCase):
         first, *others = self.states()
         self.assertEqual(others, [first, first])
         self.assertEqual(first[1][0], frozenset({FLAGGED}))
+
+    def test_the_list_grows(self) -> None:
+        """Of a list that the other process has added to, only what is new is examined."""
+        one, other = self.one.mailbox(INBOX), self.other.mailbox(INBOX)
+        other.sync()
+        edition = other.edition
+        uid = self.append(self.one)
+        one.set_flags([2], "add", frozenset({SEEN}))
+        asked: list[list[str]] = []
+        found = Folder.found
+
+        def noting(folder: Folder) -> dict[str, Place]:
+            places = found(folder)
+            asked.append(sorted(places))
+            return places
+
+        self.patch(Folder, "found", noting)
+        other.sync()
+        self.assertEqual(asked, [sorted(one.each([2, uid])[place].base for place in (0, 1))])
+        self.assertEqual([(each.uid, each.flags) for each in other.each(other.uids)][1], (2, {SEEN}))
+        self.assertEqual(list(other.uids), [1, 2, 3, uid])
+        self.assertEqual(other.edition, edition)
+        self.assertEqual(self.append(self.other), uid + 1)
+        one.sync()
+        self.assertEqual(list(one.uids), list(other.uids))
+
+    def test_grown_by_what_is_gone(self) -> None:
+        """A line that another program has added for no file leaves nothing but that its UID is used up."""
+        other = self.other.mailbox(INBOX)
+        path = f"{self.one.root}/{uidlist.FILE_NAME}"
+        with self.elsewhere(self.one.root), open(path, "ab") as file:
+            file.write(b"9 :1.nowhere\n")
+        other.sync()
+        self.assertEqual(list(other.uids), [1, 2, 3])
+        self.assertEqual(other.uid_next, 10)
+        self.assertNotIn("1.nowhere", other._folder.list.records)
+
+    def test_grown_by_nonsense(self) -> None:
+        """What cannot be read is mended as ever: the list is written anew before it is added to."""
+        path = f"{self.one.root}/{uidlist.FILE_NAME}"
+        for behind in (b"9 :torn", b"2 :1.again\n", b"x\n", b"9 :1.a\n9 :1.b\n"):
+            with self.elsewhere(self.one.root), open(path, "ab") as file:
+                file.write(behind)
+            for account in (self.other, self.one):
+                account.mailbox(INBOX).sync()
+                self.assertEqual(list(account.mailbox(INBOX).uids), [1, 2, 3], behind)
+            with open(path, "rb") as file:
+                self.assertNotIn(behind, file.read())

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailnode.store.uidlist import Record, UidList, parse
+from mailnode.store.uidlist import Record, UidList, extend, parse
 
 GUID = "0123456789abcdef0123456789abcdef"
 
@@ -100,6 +100,36 @@ class ParseTests(SynchronousTestCase):
         uids = [record.uid for record in parsed.records.values()]
         self.assertEqual(uids, sorted(set(uids)))
         self.assertTrue(all(uid < parsed.next_uid for uid in uids))
+
+    @given(
+        st.dictionaries(bases, fields, max_size=6),
+        st.lists(
+            st.tuples(st.integers(1, 12).map(str) | st.sampled_from(["x", ""]), bases, fields), max_size=4
+        ),
+        st.sampled_from(["", "", "7", "7 :torn"]),
+    )
+    @settings(deadline=None, max_examples=300)
+    def test_extended(
+        self,
+        names: dict[str, tuple[str, ...]],
+        more: list[tuple[str, str, tuple[str, ...]]],
+        rest: str,
+    ) -> None:
+        """What stands behind is taken in as if all had been read at once, or nothing of it."""
+        records = {base: Record(uid, base, own) for uid, (base, own) in enumerate(names.items(), 1)}
+        before = UidList(7, len(records) + 1, GUID, (), records).encode()
+        behind = os.fsencode(
+            "".join(f"{uid} {' '.join((*own, ':' + base))}\n" for uid, base, own in more) + rest
+        )
+        known, whole = parse(before), parse(before + behind)
+        assert known is not None and whole is not None
+        added = extend(known, behind)
+        if added is None:
+            self.assertEqual(known, parse(before))
+            self.assertTrue(rest or not whole.sound or len(whole.records) < len(names) + len(more))
+        else:
+            self.assertEqual(known, whole)
+            self.assertEqual([*records.values(), *added], list(whole.records.values()))
 
     @given(st.dictionaries(bases, fields, max_size=8), st.integers(1, 2**32 - 1))
     @settings(deadline=None, max_examples=100)
