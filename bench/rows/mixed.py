@@ -1,5 +1,7 @@
 """Mail comes in by LMTP while twenty sessions of eight people read, search, flag, copy and expunge.
 
+It comes as fast to each side, which is not fast for any: so the commands of all are of the same work.
+
 Ours has the index of texts at the beginning that the idle indexer makes in time (`mailnode store reindex`).
 """
 
@@ -18,7 +20,8 @@ from bench.sides import OURS, DovecotSide, Mailnode, Side, started
 
 _SESSIONS = 20
 _CONNECTIONS = 4  # by which mail comes, for one of the mailboxes
-_TOGETHER = 40  # messages that are sent by one run of smtp-source
+_TOGETHER = 10  # messages that are sent by one run of smtp-source
+_RATE = 50.0  # messages a second
 _ROUND = (
     b"NOOP",
     b"FETCH 1:20 (FLAGS ENVELOPE)",
@@ -44,7 +47,7 @@ def _script(until: float, user: str) -> Iterator[Step]:
 
 
 class _Sender(threading.Thread):
-    """Sends mail for a time."""
+    """Sends mail for a time, at _RATE where that is possible."""
 
     def __init__(self, side: Side, until: float) -> None:
         super().__init__(daemon=True)
@@ -60,6 +63,7 @@ class _Sender(threading.Thread):
             while time.perf_counter() < self._until:
                 load.send(self._side.ports["lmtp"], self._side.address(PEOPLE[0]))
                 count += _TOGETHER
+                time.sleep(max(0.0, begun + count / _RATE - time.perf_counter()))
         except Exception as error:
             self.error = error
         self.rate = count / (time.perf_counter() - begun)
