@@ -31,7 +31,7 @@ from twisted.python.failure import Failure
 from mailnode import service_copies as copies
 from mailnode.delivery.moderation import Answer, Decided
 from mailnode.events.life import Bus
-from mailnode.events.log import Log, emit
+from mailnode.events.log import Log, emit, no_fields
 from mailnode.net.limits import HAPPENED
 from mailnode.net.link import Hear, Link, LinkEnd
 from mailnode.queue.runner import Busy, Runner
@@ -342,7 +342,7 @@ def _write(
 ) -> None:
     """A line of a worker's log, and the fact that it is made of, where somebody wants to know that."""
     if Log.lines is not None:
-        Log.lines(namespace, level, str, text)
+        Log.lines(namespace, level, text, no_fields, None)
         return
     emit(_logger(namespace), _LEVELS[level], text, event, fields)
 

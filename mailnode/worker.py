@@ -34,8 +34,8 @@ from twisted.logger import (
 
 from mailnode.auth.keys import lasting_key
 from mailnode.delivery.moderation import Answer, Decided
-from mailnode.events.log import Log, cut
-from mailnode.events.output import fields_of, made
+from mailnode.events.log import Fields, Log, cut, line_of
+from mailnode.events.output import all_fields_of
 from mailnode.fs import FileSystem
 from mailnode.net.link import Link, LinkEnd, Message
 from mailnode.net.short_turns import shorten, take_turns
@@ -184,7 +184,7 @@ def _observer(link: Link, *, lines_only: bool = False) -> Any:
         if text and (level is not LogLevel.debug):
             fact: tuple[object, ...] = ()
             if not lines_only:
-                fields = {name: cut(value) for name, value in fields_of(event).items()}
+                fields = {name: cut(value) for name, value in all_fields_of(event).items()}
                 fact = str(event.get("event_name", "")), fields
             link.say_soon("log", event.get("log_namespace", "mailnode"), level.name, text, *fact)
             if level is not LogLevel.info:  # a crash may come next
@@ -193,15 +193,19 @@ def _observer(link: Link, *, lines_only: bool = False) -> Any:
     return observe
 
 
-def _tell(link: Link, source: str, level: str, make: Callable[..., str], *about: object) -> None:
+def _tell(
+    link: Link, source: str, level: str, beginning: str, fields: Callable[[Any], Fields], subject: Any
+) -> None:
     """Have the main process write a line of the log."""
-    link.make_soon(_log_message, source, level, make, about)
+    link.make_soon(_log_message, source, level, beginning, fields, subject)
     if level != LogLevel.info.name:  # a crash may come next
         link.flush()
 
 
-def _log_message(source: str, level: str, make: Callable[..., str], about: tuple[object, ...]) -> Message:
-    return "log", source, level, made(make, about)
+def _log_message(
+    source: str, level: str, beginning: str, fields: Callable[[Any], Fields], subject: Any
+) -> Message:
+    return "log", source, level, line_of(beginning, fields, subject)
 
 
 def live_as_copy(reading: Reading, told: Mapping[str, Any], link: int) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 from twisted.logger import LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailnode.events.log import Log
-from mailnode.events.output import fields_of
+from mailnode.events.log import Fields, Log, line_of
+from mailnode.events.output import all_fields_of
 from mailnode.service_workers import _write
 from mailnode.worker import _observer, _tell
 
@@ -63,8 +63,10 @@ class WorkerLogTests(SynchronousTestCase):
             make_soon=lambda make, *about: said.append(make(*about)), flush=lambda: said.append(())
         )
 
-        def tell(source: str, level: str, make: Callable[..., str], *about: object) -> None:
-            told.append((source, level, make(*about)))
+        def tell(
+            source: str, level: str, beginning: str, fields: Callable[[Any], Fields], subject: Any
+        ) -> None:
+            told.append((source, level, line_of(beginning, fields, subject)))
 
         self.patch(Log, "lines", partial(_tell, link))
         log = Log("mailnode.smtp", connection="C1")
@@ -83,11 +85,11 @@ class WorkerLogTests(SynchronousTestCase):
         """Who writes JSON has the fact too; who writes lines is not told."""
         _, events = self.heard(lines_only=False)
         self.assertEqual(
-            [(event["event_name"], fields_of(event)) for event in events],
+            [(event["event_name"], all_fields_of(event)) for event in events],
             [
                 ("connected", {"connection": "C1", "peer": "::1", "reason": "a b"}),
                 ("odd", {"connection": "C1", "octets": r"\xff"}),
             ],
         )
         _, events = self.heard(lines_only=True)
-        self.assertEqual([fields_of(event) for event in events], [{}, {}])
+        self.assertEqual([all_fields_of(event) for event in events], [{}, {}])

@@ -12,6 +12,7 @@ terminal. There are no passwords and no bodies in events.
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from mailnode.events.life import Event
@@ -44,13 +45,30 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: that cost
 
 def line_of(event: Event, time: float) -> bytes:
     """The line of an event that happened at `time`, in seconds since the epoch."""
+    return lines_of([(time, event)])
+
+
+def lines_of(events: Collection[tuple[float, Event]]) -> bytes:
+    """The lines of some events, at least one, each with the time at which it happened.
+
+    All become JSON together. Where one ends and the next begins there is what stands in no text, as its
+    quotes are escaped.
+    """
+    rows = [_row(time, event) for time, event in events]
+    lines = _encode(rows)[1:-1].replace('},{"time":', '}\n{"time":').split("\n")
+    if max(map(len, lines)) > TEXT_LIMIT:  # nearly never
+        lines = [_encode({name: _cut(value) for name, value in row.items()}) for row in rows]
+    return "\n".join(lines).encode("ascii") + b"\n"
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return ("time", "event", *names_of(kind))
+
+
+def _row(time: float, event: Event) -> Row:
     kind: Any = type(event)
-    row: Row = {"time": round(time, 3), "event": kind.__name__}
-    row.update(zip(names_of(kind), values_of(event), strict=True))
-    line = _encode(row)
-    if len(line) > TEXT_LIMIT:  # nearly none
-        line = _encode({name: _cut(value) for name, value in row.items()})
-    return line.encode("ascii") + b"\n"
+    return dict(zip(_names(kind), (round(time, 3), kind.__name__, *values_of(event)), strict=True))
 
 
 def _cut(value: object) -> object:

@@ -10,7 +10,7 @@ from typing import Any
 
 from twisted.logger import LogLevel
 
-from mailnode.events.log import Log
+from mailnode.events.log import Fields, Log
 from mailnode.values import Getter, getter_of
 
 _DETAIL = {"detail": True}  # of a field that is too long for a line of the log
@@ -238,19 +238,27 @@ _WARNINGS = (AllowanceUsedUp,)
 def write_to(log: Log, *, without: tuple[type[Event], ...] = ()) -> Callable[[Event], None]:
     """A subscriber that writes each event as one log line, but those of the kinds in `without`."""
 
+    @cache
+    def level_of(kind: Any) -> Any:
+        """At which it is written; None for not at all."""
+        if issubclass(kind, without):
+            return None
+        return LogLevel.warn if issubclass(kind, _WARNINGS) else LogLevel.info
+
     def write(event: Event) -> None:
-        if not isinstance(event, without):
-            level = LogLevel.warn if isinstance(event, _WARNINGS) else LogLevel.info
-            log.about(level, type(event).__name__, _fields, event)
+        kind: Any = type(event)
+        level = level_of(kind)
+        if level is not None:
+            log.about(level, kind.__name__, _fields, event)
 
     return write
 
 
-def _fields(event: Event) -> dict[str, Any]:
+def _fields(event: Event) -> Fields:
     """What has a place in a line of the log."""
     kind: Any = type(event)
     names, get = _shown(kind)
-    return dict(zip(names, get(event), strict=True))
+    return names, get(event)
 
 
 @cache

@@ -7,6 +7,7 @@ send can break the line, colour a terminal or fill the disk (vector C14 of the t
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Any, ClassVar, TypeVar
 
 from twisted.logger import Logger, LogLevel
@@ -14,9 +15,12 @@ from twisted.python.failure import Failure
 
 T = TypeVar("T")
 
-# Takes a fact of which nobody wants more than its line: its source, its level, and what gives the line of
-# what follows.
-Tell = Callable[..., object]
+# The names of fields, and their values.
+Fields = tuple[tuple[str, ...], tuple[object, ...]]
+
+# Takes a fact of which nobody wants more than its line: its source, its level, the beginning of its line, and
+# what gives the fields that follow, of what.
+Tell = Callable[[str, str, str, Callable[[Any], Fields], Any], object]
 
 _LIMIT = 512
 _ITEMS = 100
@@ -57,13 +61,36 @@ def escape(value: object) -> str:
     return plain
 
 
-def _pairs(fields: Mapping[str, object]) -> str:
-    if _OCTETS.isdisjoint(map(type, fields.values())):
-        text = "".join([f" {name}={value!s}" for name, value in fields.items()])
+def line_of(beginning: str, fields: Callable[[T], Fields], subject: T) -> str:
+    """The line of a fact, or that it cannot be made: no other one is the worse for it."""
+    try:
+        return beginning + _pairs(*fields(subject))
+    except Exception as error:
+        return f"log line not made error={type(error).__name__}"
+
+
+def _pairs(names: tuple[str, ...], values: tuple[object, ...]) -> str:
+    if _OCTETS.isdisjoint(map(type, values)):
+        text = _template(names) % values
         # A value that has a blank could be taken for two, of which the second has a name: one "=" too many.
-        if len(text) <= _LIMIT and text.count("=") == len(fields) and _PAIRS.fullmatch(text):
+        if len(text) <= _LIMIT and text.count("=") == len(names) and _PAIRS.fullmatch(text):
             return text
-    return "".join([f" {name}={escape(value)}" for name, value in fields.items()])
+    return "".join([f" {name}={escape(value)}" for name, value in zip(names, values, strict=True)])
+
+
+@cache
+def _template(names: tuple[str, ...]) -> str:
+    return "".join([f" {name}=%s" for name in names])
+
+
+def fields_of(fields: Mapping[str, object]) -> Fields:
+    """The fields in a mapping."""
+    return tuple(fields), tuple(fields.values())
+
+
+def no_fields(_: object) -> Fields:
+    """Those of a fact of which all is said."""
+    return (), ()
 
 
 def emit(
@@ -108,40 +135,31 @@ class Log:
 
     def _bind(self, fields: dict[str, object]) -> None:
         self._fields = fields
-        self._ending = _pairs(fields)
+        self._ending = _pairs(*fields_of(fields))
         self._structured: dict[str, Any] = {f"field_{name}": value for name, value in fields.items()}
 
     def info(self, event: str, **fields: object) -> None:
         """A fact of normal work. Its fields are made text a moment later: they do not change."""
-        self._emit(LogLevel.info, event, fields)
+        self.about(LogLevel.info, event, fields_of, fields)
 
     def warn(self, event: str, **fields: object) -> None:
         """A fact that an administrator may want to look at."""
-        self._emit(LogLevel.warn, event, fields)
+        self.about(LogLevel.warn, event, fields_of, fields)
 
     def bug(self, event: str, failure: Failure) -> None:
         """An exception nobody expected: the one case in which a traceback belongs into the log."""
         self._logger.failure("{line}", failure=failure, line=event + self._ending, **self._structured)
 
-    def about(self, level: Any, event: str, fields: Callable[[T], Mapping[str, object]], subject: T) -> None:
+    def about(self, level: Any, event: str, fields: Callable[[T], Fields], subject: T) -> None:
         """A fact whose fields can be had of its subject, which does not change, when its line is made."""
+        beginning = event + self._ending
         if Log.lines is not None:
-            Log.lines(self._logger.namespace, level.name, self._line_about, event, fields, subject)
+            Log.lines(self._logger.namespace, level.name, beginning, fields, subject)
         else:
-            self._emit(level, event, fields(subject))
-
-    def _emit(self, level: Any, event: str, fields: Mapping[str, object]) -> None:
-        if Log.lines is not None:
-            Log.lines(self._logger.namespace, level.name, self._line, event, fields)
-        else:
-            line = self._line(event, fields)
-            emit(self._logger, level, line, event, fields, **self._structured)
-
-    def _line(self, event: str, fields: Mapping[str, object]) -> str:
-        return event + self._ending + _pairs(fields)
-
-    def _line_about(self, event: str, fields: Callable[[T], Mapping[str, object]], subject: T) -> str:
-        return self._line(event, fields(subject))
+            names, values = fields(subject)
+            line = beginning + _pairs(names, values)
+            known = dict(zip(names, values, strict=True))
+            emit(self._logger, level, line, event, known, **self._structured)
 
     def each(self, event: str, calls: Iterable[Callable[..., None]], *arguments: object) -> None:
         """Make all these calls; one that fails is a bug of its own, and of nobody who is called after it."""

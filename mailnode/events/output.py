@@ -13,7 +13,7 @@ connection and the message; a bug has its traceback. It is ASCII, as all that pe
 import json
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -24,14 +24,14 @@ from twisted.logger import ILogObserver, LogEvent, formatEvent, formatEventAsCla
 from twisted.python.components import Componentized
 from zope.interface import implementer
 
-from mailnode.events.log import Log, cut
+from mailnode.events.log import Fields, Log, cut, line_of
 from mailnode.events.soon import Soon
 
 _BOUND = "field_"
 _FACT = "info"  # a level
 
-# The time, the source and the level of a line, what makes it, and of what.
-_Fact = tuple[float, str, str, Callable[..., str], tuple[object, ...]]
+# The time, the source and the level of a line, its beginning, and what gives its fields, of what.
+_Fact = tuple[float, str, str, str, Callable[[Any], Fields], Any]
 
 
 class Output(Protocol):
@@ -78,16 +78,23 @@ class Lines:
             self._put(text)
 
     def _tell(
-        self, soon: Soon[_Fact], source: str, level: str, make: Callable[..., str], *about: object
+        self,
+        soon: Soon[_Fact],
+        source: str,
+        level: str,
+        beginning: str,
+        fields: Callable[[Any], Fields],
+        subject: Any,
     ) -> None:
-        soon.add((time.time(), source, level, make, about))
+        soon.add((time.time(), source, level, beginning, fields, subject))
         if level != _FACT:
             soon.flush()
 
     def _write(self, facts: list[_Fact]) -> None:
         """Write their lines; where that cannot be done there is nobody to tell."""
         lines = [
-            self._text(when, source, level, made(make, about)) for when, source, level, make, about in facts
+            self._text(when, source, level, line_of(beginning, fields, subject))
+            for when, source, level, beginning, fields, subject in facts
         ]
         try:
             self._put("".join(lines))
@@ -110,14 +117,6 @@ class Lines:
         return f"{self._time} [{source}#{level}] {line}\n"
 
 
-def made(make: Callable[..., str], about: Iterable[object]) -> str:
-    """The line of a fact, or that it cannot be made: no other one is the worse for it."""
-    try:
-        return make(*about)
-    except Exception as error:
-        return f"log line not made error={type(error).__name__}"
-
-
 @implementer(ILogObserver)
 class JsonLines:
     """Writes an event as a JSON object on a line of its own, and flushes it."""
@@ -137,7 +136,7 @@ class JsonLines:
             "source": str(event.get("log_namespace", "")),
             "event": cut(text),
         }
-        fields = fields_of(event)
+        fields = all_fields_of(event)
         content.update((name, cut(value)) for name, value in fields.items() if name not in content)
         if "log_failure" in event:
             content["traceback"] = event["log_failure"].getTraceback()
@@ -145,7 +144,7 @@ class JsonLines:
         self._output.flush()
 
 
-def fields_of(event: LogEvent) -> dict[str, Any]:
+def all_fields_of(event: LogEvent) -> dict[str, Any]:
     """The fields of a fact: those that are bound to its logger, and its own."""
     bound = {name[len(_BOUND) :]: value for name, value in event.items() if name.startswith(_BOUND)}
     return {**bound, **event.get("fields", {})}

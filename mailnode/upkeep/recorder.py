@@ -1,17 +1,17 @@
 """Writes events to the event log, in a thread, many at once.
 
-The reactor only makes a line of an event and keeps it. A job takes all lines to the disk, at most one at a
+The reactor only makes lines of events and keeps them. A job takes all lines to the disk, at most one at a
 time, a moment after the first of them. When the disk is slower than the events, or refuses them, lines are
 dropped and counted, and mail goes on; that is said once, and once more when it works again.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IDelayedCall
 
 from mailnode.config import Logging
-from mailnode.events.journal import Journal, line_of
+from mailnode.events.journal import Journal, lines_of
 from mailnode.events.life import Event
 from mailnode.events.log import Log
 from mailnode.net.blocking import Lane
@@ -31,23 +31,23 @@ class Recorder:
         self._journal = journal
         self._settings = settings
         self._log = log
-        self._waiting: list[bytes] = []
+        self._waiting: list[tuple[bytes, int]] = []  # lines, and of how many events they are
         self._octets = 0
         self._lost = 0  # events since the disk took the last
         self._failing = False
         self._writing = DeferredLock()
         self._next: IDelayedCall | None = None
 
-    def __call__(self, event: Event, when: float | None = None) -> None:
-        """Take an event down that happened then, in seconds since the epoch; or now."""
+    def __call__(self, events: Collection[tuple[float, Event]]) -> None:
+        """Take down some events, at least one, that happened at these times, in seconds since the epoch."""
         if not self._settings().events_size:
             return
-        line = line_of(event, self._runtime.now() if when is None else when)
-        if self._octets + len(line) > WAITING_LIMIT:
-            self._lost += 1
+        lines = lines_of(events)
+        if self._octets + len(lines) > WAITING_LIMIT:
+            self._lost += len(events)
             return
-        self._waiting.append(line)
-        self._octets += len(line)
+        self._waiting.append((lines, len(events)))
+        self._octets += len(lines)
         if self._next is None and not self._writing.locked:
             self._next = self._runtime.clock.callLater(GATHERED_SECONDS, self._begin)
 
@@ -64,30 +64,32 @@ class Recorder:
                 self._next.cancel()
                 self._next = None
             while self._waiting:
-                await self._write(self._taken())
+                await self._write(*self._taken())
         finally:
             self._writing.release()
 
-    def _taken(self) -> list[bytes]:
-        """The first lines that wait."""
-        octets = count = 0
-        while count < len(self._waiting) and octets < PIECE:
-            octets += len(self._waiting[count])
-            count += 1
-        lines, self._waiting = self._waiting[:count], self._waiting[count:]
+    def _taken(self) -> tuple[bytes, int]:
+        """The first lines that wait, and of how many events they are."""
+        octets = pieces = events = 0
+        while pieces < len(self._waiting) and octets < PIECE:
+            lines, count = self._waiting[pieces]
+            octets += len(lines)
+            events += count
+            pieces += 1
+        taken, self._waiting = self._waiting[:pieces], self._waiting[pieces:]
         self._octets -= octets
-        return lines
+        return b"".join([lines for lines, _ in taken]), events
 
-    async def _write(self, lines: list[bytes]) -> None:
+    async def _write(self, lines: bytes, events: int) -> None:
         settings = self._settings()
 
         def append() -> None:
-            self._journal.append(b"".join(lines), size=settings.events_size, keep=settings.events_keep)
+            self._journal.append(lines, size=settings.events_size, keep=settings.events_keep)
 
         try:
             await self._lane.run(append)
         except OSError as error:
-            self._lost += len(lines)
+            self._lost += events
             if not self._failing:
                 self._failing = True
                 reason, remedy = error.strerror or error, "mail goes on; mailnode explain will not know of it"

@@ -6,6 +6,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.events import journal
@@ -52,6 +54,28 @@ class JournalTests(SynchronousTestCase):
         flagged = Flagged("C", "a@b", "INBOX", "1,3", ("n1", "n2"), "add", ("\\Seen",))
         (row,) = understood([line_of(flagged, 1)])
         self.assertEqual((row["names"], row["flags"]), (["n1", "n2"], ["\\Seen"]))
+
+    @given(
+        st.lists(
+            st.builds(
+                Flagged,
+                *[st.text(max_size=5) | st.sampled_from(['},{"time":', "\n", "\u2028", "x" * 1001])] * 4,
+                st.lists(st.text(max_size=3), max_size=2).map(tuple),
+                st.just("add"),
+                st.just(()),
+            ),
+            min_size=1,
+            max_size=4,
+        )
+    )
+    @settings(deadline=None, max_examples=200)
+    def test_lines_of(self, events: list[Flagged]) -> None:
+        """Many lines that are made together are those that are made alone."""
+        together = journal.lines_of([(float(number), event) for number, event in enumerate(events)])
+        alone = [line_of(event, float(number)) for number, event in enumerate(events)]
+        self.assertEqual(together.splitlines(keepends=True), alone)
+        rows = list(understood(alone))
+        self.assertEqual([row["time"] for row in rows], [*range(len(events))])
 
     def test_backwards(self) -> None:
         """The newest comes first, also over many blocks."""

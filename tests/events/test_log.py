@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from typing import Any
 from unittest.mock import patch
 
 from hypothesis import given, settings
@@ -14,7 +15,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from mailnode.events import log
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.life import AllowanceUsedUp, Bus, Expunged, write_to
-from mailnode.events.log import Log, escape
+from mailnode.events.log import Log, escape, line_of
 
 VALUES = st.one_of(
     st.none(),
@@ -75,7 +76,7 @@ class PairsTests(SynchronousTestCase):
     def test_anything(self, fields: dict[str, object]) -> None:
         """All together are written as each alone: none can be taken for another, or for two."""
         expected = "".join(f" {name}={escape(value)}" for name, value in fields.items())
-        self.assertEqual(log._pairs(fields), expected)
+        self.assertEqual(log._pairs(*log.fields_of(fields)), expected)
 
 
 class LogTests(SynchronousTestCase):
@@ -99,20 +100,22 @@ class LogTests(SynchronousTestCase):
         """Where nobody wants more than lines they go past Twisted's log; not what is a bug."""
         told: list[tuple[str, ...]] = []
 
-        def tell(source: str, level: str, make: Callable[..., str], *about: object) -> None:
-            told.append((source, level, make(*about)))
+        def tell(
+            source: str, level: str, beginning: str, fields: Callable[[Any], log.Fields], subject: Any
+        ) -> None:
+            told.append((source, level, line_of(beginning, fields, subject)))
 
         self.patch(Log, "lines", tell)
-        log = Log("test", connection="K1")
-        log.info("moved", octets=1)
-        log.warn("lost")
+        own = Log("test", connection="K1")
+        own.info("moved", octets=1)
+        own.warn("lost")
         self.assertEqual(
             told, [("test", "info", "moved connection=K1 octets=1"), ("test", "warn", "lost connection=K1")]
         )
         self.assertEqual(list(self.events), [])
-        log.bug("a bug", Failure(ValueError()))
+        own.bug("a bug", Failure(ValueError()))
         self.assertEqual((len(told), len(self.flushLoggedErrors(ValueError))), (2, 1))
-        write_to(log)(Expunged("K1", "anna@example.org", "INBOX", 3, "1:3"))
+        write_to(own)(Expunged("K1", "anna@example.org", "INBOX", 3, "1:3"))
         self.assertEqual(
             told[2:],
             [

@@ -16,7 +16,7 @@ from twisted.logger import ILogObserver, Logger, LogLevel, LogPublisher, textFil
 from twisted.python.failure import Failure
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailnode.events.log import Log
+from mailnode.events.log import Log, no_fields
 from mailnode.events.output import JsonLines, Lines, log_path, take_over
 from mailnode.events.soon import MOMENT
 
@@ -122,7 +122,7 @@ class LinesTests(SynchronousTestCase):
         for text in ("first", "a \xe4", "third"):
             tell = Log.lines
             assert tell is not None
-            tell("test", "info", str, text)
+            tell("test", "info", text, no_fields, None)
         lines.end()
         told.seek(0)
         self.assertEqual([line.split()[-1] for line in told], ["first", "third"])

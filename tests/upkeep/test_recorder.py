@@ -71,7 +71,7 @@ class RecorderTests(SynchronousTestCase):
 
     def happen(self, count: int = 1) -> None:
         for _ in range(count):
-            self.recorder(Ended("", "M1"))
+            self.recorder([(0.0, Ended("", "M1"))])
 
     def pass_time(self) -> None:
         self.clock.advance(GATHERED_SECONDS)
@@ -95,10 +95,11 @@ class RecorderTests(SynchronousTestCase):
 
     def test_when(self) -> None:
         """What is told of later has the time at which it happened."""
-        self.recorder(Ended("", "M1"), 1234.5)
+        self.recorder([(1234.5, Ended("", "M1")), (1234.25, Ended("", "M2"))])
         self.clock.advance(GATHERED_SECONDS)
         self.disk.work()
-        self.assertIn(b'"time":1234.5,', self.disk.writes[0])
+        lines = self.disk.writes[0].splitlines()
+        self.assertEqual([line.partition(b",")[0] for line in lines], [b'{"time":1234.5', b'{"time":1234.25'])
 
     def test_flush(self) -> None:
         """At the end all of it is written, and waited for."""
