@@ -196,7 +196,7 @@ class Admission:
     @property
     def stressed(self) -> bool:
         """Whether this is a stranger's connection while these are so many that they have to hurry."""
-        return bool(self._source) and not self.person and self._gate.stressed
+        return self._gate.stressed and bool(self._source) and not self.person
 
     def authenticated(self, person: str) -> bool:
         """Tell who it is; False when that person has too many sessions already."""

@@ -6,7 +6,7 @@ counted, as that peer's, and only that peer's address decides what it may do.
 
 from collections.abc import Awaitable, Callable, Container, Coroutine, Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
@@ -96,9 +96,8 @@ def is_loopback(peer: str) -> bool:
     return not peer or (address is not None and address.is_loopback)
 
 
-def _host(address: IAddress) -> str:
+def _plain(text: str) -> str:
     """The IP address of an end, "" on a UNIX socket; IPv4 where a socket for both kinds has it mapped."""
-    text = str(getattr(address, "host", ""))
     found = plain_address(text) if ":" in text else None
     return str(found) if isinstance(found, IPv4Address) else text
 
@@ -148,17 +147,18 @@ class SessionFactory(Factory):
         door = self._door
         return Stream(
             door.runtime.clock,
-            opened=self._opened,
+            opened=partial(self._opened, addr),
             write_timeout=door.write_timeout(),
             breather=door.breather,
         )
 
-    def _opened(self, stream: Stream) -> None:
+    def _opened(self, addr: IAddress | None, stream: Stream) -> None:
         door = self._door
         name = door.runtime.new_id()
         log = door.log.bind(connection=name)
         assert stream.transport is not None
-        peer, local = _host(stream.transport.getPeer()), _host(stream.transport.getHost())
+        far = stream.transport.getPeer() if addr is None else addr
+        peer, local = _plain(getattr(far, "host", "")), _plain(stream.local)
         ends = _Ends(peer, local, is_loopback(peer))
         if door.listener.proxy:
             self._run(self._relayed(stream, ends, name, log))

@@ -158,13 +158,18 @@ class Stream(Protocol):
         read past at the next call, which raises EndlessLine for more than `endless` octets of it.
         """
         queue = self._queue
-        if queue and self._breather.is_due(self._awake_since):
-            await self._breathe()  # before it is taken: whoever waits here may leave
-        line = queue.line(limit)
+        line: bytes | None = None
+        if queue:
+            if self._breather.is_due(self._awake_since):
+                await self._breathe()  # before it is taken: whoever waits here may leave
+            line = queue.line(limit)
         if line is None:
             deadline = self._clock.seconds() + self.timeout
             while line is None and queue.dropped <= endless:
-                line = await self._more(deadline, limit) or queue.line(limit)
+                line = await self._more(deadline, limit)
+                if line is not None:  # nearly all
+                    return line
+                line = queue.line(limit)
         if line is None or queue.dropped > endless:
             raise EndlessLine
         if self._paused:
@@ -314,6 +319,14 @@ class Stream(Protocol):
         waiting.errback(Failure(TimedOut()))
 
     # Writing
+
+    @property
+    def local(self) -> str:
+        """The IP address of this end as text, "" on a UNIX socket."""
+        if self._wire is None:
+            return str(getattr(cast(ITCPTransport, self.transport).getHost(), "host", ""))
+        name = self._wire.socket.getsockname()  # without what Twisted makes of it
+        return name[0] if isinstance(name, tuple) else ""
 
     def write(self, data: bytes) -> None:
         """Hand octets to the transport; after much of it, `await drain()`.

@@ -6,6 +6,7 @@ A connection lost or timed out ends the session from anywhere.
 """
 
 import re
+from collections.abc import Sequence
 
 from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
@@ -43,8 +44,7 @@ class Smtp(Collaborators):
         session = Session(self, connection)
         try:
             await _greet(session)
-            while not session.reversed:
-                await _turn(session)
+            await _converse(session)
         except Farewell as farewell:
             _part(session, farewell.reply)
         except EndlessLine:
@@ -84,41 +84,46 @@ async def _greet(session: Session) -> None:
         raise Farewell(NOT_SMTP)
 
 
-async def _turn(session: Session) -> None:
-    """Read a command, run it, reply; content on LMTP has as many replies as recipients."""
+async def _converse(session: Session) -> None:
+    """Read commands, run them, reply; content on LMTP has as many replies as recipients."""
     stream = session.stream
-    session.limits = limits = session.limits_now()
-    stream.timeout = limits.smtp_timeout
-    name, argument = "", b""
-    verb: Verb | None = None
-    answer: Answer
-    counts = True
-    transaction = session.transaction  # which a command may end
-    try:
-        longest = limits.auth_line if session.submission else limits.command_line
-        line = await stream.line(longest, endless=ENDLESS)
-        name, argument = _command(session, line)
-        verb = _allowed(session, name)
-        answer = await verb.run(session, argument)
-    except (Farewell, ConnectionClosed, TimedOut):
-        raise
-    except Refused as refused:
-        answer, counts = refused.reply, refused.counts
-    except BadSyntax as wrong:
-        answer = Reply(*((500, "5.5.2") if verb is None else (501, "5.5.4")), str(wrong))
-    except Exception:
-        session.connection.log.bug("command failed", Failure())
-        answer = TEMPORARY
-    if isinstance(answer, Reply) and answer.code < 400:  # nearly all
-        session.write(answer)
-        if not stream.flows:
-            await stream.drain()
-        return
-    replies = (answer,) if isinstance(answer, Reply) else answer or ()
-    refusals = [reply for reply in replies if not reply.positive]
-    for reply in refusals:
-        _tell(session, reply, name, argument, transaction)
-    error = counts and any(reply.code >= 500 for reply in refusals)
+    while not session.reversed:
+        session.limits = limits = session.limits_now()
+        stream.timeout = limits.smtp_timeout
+        name, argument = "", b""
+        verb: Verb | None = None
+        answer: Answer
+        counts = True
+        transaction = session.transaction  # which a command may end
+        try:
+            longest = limits.auth_line if session.submission else limits.command_line
+            line = await stream.line(longest, endless=ENDLESS)
+            name, argument = _command(session, line)
+            verb = _allowed(session, name)
+            answer = await verb.run(session, argument)
+        except (Farewell, ConnectionClosed, TimedOut):
+            raise
+        except Refused as refused:
+            answer, counts = refused.reply, refused.counts
+        except BadSyntax as wrong:
+            answer = Reply(*((500, "5.5.2") if verb is None else (501, "5.5.4")), str(wrong))
+        except Exception:
+            session.connection.log.bug("command failed", Failure())
+            answer = TEMPORARY
+        if isinstance(answer, Reply) and answer.code < 400:  # nearly all
+            session.write(answer)
+            if not stream.flows:
+                await stream.drain()
+        else:
+            replies = (answer,) if isinstance(answer, Reply) else answer or ()
+            refusals = [reply for reply in replies if not reply.positive]
+            for reply in refusals:
+                _tell(session, reply, name, argument, transaction)
+            await _say(session, replies, error=counts and any(reply.code >= 500 for reply in refusals))
+
+
+async def _say(session: Session, replies: Sequence[Reply], *, error: bool) -> None:
+    """Give the replies to a command, which may be an error of the client's."""
     if error:
         await _count_error(session)
     for reply in replies:

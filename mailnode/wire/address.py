@@ -7,6 +7,7 @@ quoting, and str() puts back as little of it as the grammar allows. Domains keep
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
 from mailnode.values import replace
@@ -86,6 +87,7 @@ def parse_address(text: str, *, utf8: bool = False) -> Address:
     return address
 
 
+@lru_cache(1024)
 def parse_path(data: bytes, *, utf8: bool = False) -> tuple[Address | None, bytes]:
     """The Path at the start of `data`, and what follows it; None stands for "<>".
 
