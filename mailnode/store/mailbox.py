@@ -100,22 +100,22 @@ class Mailbox(Reading):
         self._folder.moved(message.base, old, place)
 
     def claim_recent(self) -> set[int]:
-        """Move new/ to cur/, as SELECT does; gives the UIDs that no session had claimed.
+        """Move new/ to cur/, as SELECT does; gives the UIDs that no session had claimed, as of the last look.
 
         It is no loss if a power cut puts the files back into new/, so nobody waits for the disk. Where there
-        is nothing to claim, nobody waits for the lock either.
+        is nothing to move, nobody waits for the lock either.
         """
-        self.refresh()
-        if not self._messages.recent:
-            return set()
-        with self._changing():
-            in_new = [one for one in self._messages.each(sorted(self._messages.recent)) if one.place[0]]
-            if in_new:
-                self._each(in_new, self._claim, durable=False)
-                self._remember(in_new, [])
-            claimed = set(self._messages.recent)
-            self._messages.recent.clear()
-            return claimed
+        if self._in_new():
+            with self._changing():
+                if in_new := self._in_new():
+                    self._each(in_new, self._claim, durable=False)
+                    self._remember(in_new, [])
+        claimed = set(self._messages.recent)
+        self._messages.recent.clear()
+        return claimed
+
+    def _in_new(self) -> list[Message]:
+        return [one for one in self._messages.each(sorted(self._messages.recent)) if one.place[0]]
 
     def _claim(self, message: Message) -> None:
         try:

@@ -2,14 +2,12 @@
 
 from dataclasses import dataclass
 
-from mailnode.imap import message_limit, transfers
-from mailnode.imap.noted import names_of, tell_copied
-from mailnode.imap.replies import Reply, no_target, ok
+from mailnode.imap import message_limit
+from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
-from mailnode.store.errors import NoSuchMailbox
-from mailnode.store.mailbox import Mailbox
+from mailnode.imap.transfers import transfer
 from mailnode.wire.imap.cursor import Cursor
-from mailnode.wire.imap.sequence import SequenceSet, encode
+from mailnode.wire.imap.sequence import SequenceSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,28 +37,7 @@ def _parse(args: Cursor, *, by_uid: bool) -> Copy:
 
 async def run(session: Session, copy: Copy) -> Reply:
     """All of the messages, or none. UIDs that nobody has are passed over."""
-    view = session.view
-    uids = view.named(copy.messages, by_uid=copy.by_uid)
+    uids = session.view.named(copy.messages, by_uid=copy.by_uid)
     message_limit.require_savable(session, uids)
-    place, target = await session.target(copy.mailbox)
-    if not uids:
-        return ok("There was nothing to copy")
-    names = await session.lane(names_of, view.mailbox, uids, of=view.place.account)
-    try:
-        copied = await transfers.copy(session, uids, place, target)
-    except NoSuchMailbox:  # should it be the selected one that is gone, the client hears BYE instead
-        raise no_target() from None
-    session.announce(place, [made for _, made in copied])
-    tell_copied(session, place, copied, names)
-    return ok("Copied", copy_uid(target, copied))
-
-
-def copy_uid(target: Mailbox, copied: list[tuple[int, int]]) -> bytes:
-    """resp-code-copy = "COPYUID" SP nz-number SP uid-set SP uid-set (RFC 4315 section 3).
-
-    Who may not read the target learns nothing of it.
-    """
-    if "r" not in target.rights:
-        return b""
-    sources, made = zip(*copied, strict=True)
-    return b"COPYUID %d %s %s" % (target.uid_validity, encode(sources), encode(made))
+    copied = await transfer(session, uids, copy.mailbox)
+    return ok("Copied", copied) if uids else ok("There was nothing to copy")
