@@ -29,8 +29,8 @@ _ROUND = (
     b"SEARCH TEXT 4711",
     b"SEARCH UNSEEN",
     b"STORE 5 +FLAGS (\\Flagged)",
-    b"COPY 2 INBOX",  # so that there are as many at the end as at the beginning
-    b"STORE 1 +FLAGS (\\Deleted)",
+    b"COPY 2 INBOX",
+    b"STORE * +FLAGS (\\Deleted)",  # so that there is at the end what there was at the beginning
     b"EXPUNGE",
     b"STORE 5 -FLAGS (\\Flagged)",
 )

@@ -89,9 +89,7 @@ class FolderCache:
         rows, uids = list(changed), list(gone)
 
         def work(index: Index, folder: FolderRow) -> bool:
-            index.save(
-                folder.id, uid_next=uid_next, modseq=modseq, changed=rows, gone=uids, vanished=vanished
-            )
+            index.save(folder, uid_next=uid_next, modseq=modseq, changed=rows, gone=uids, vanished=vanished)
             return True
 
         return self._tried(work, False)

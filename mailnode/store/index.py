@@ -174,7 +174,7 @@ class Index(PreparedTables):
 
     def save(
         self,
-        folder: int,
+        folder: FolderRow,
         *,
         uid_next: int,
         modseq: int,
@@ -186,17 +186,15 @@ class Index(PreparedTables):
         with self._transaction():
             self._db.execute(
                 "UPDATE folder SET uid_next = max(uid_next, ?), modseq = max(modseq, ?) WHERE id = ?",
-                (uid_next, modseq, folder),
+                (uid_next, modseq, folder.id),
             )
             self._db.executemany(
-                f"REPLACE INTO message VALUES ({folder}, ?, ?, ?, ?, ?, ?, ?, ?)",
+                f"REPLACE INTO message VALUES ({folder.id}, ?, ?, ?, ?, ?, ?, ?, ?)",
                 map(_as_kept, changed),
             )
-            lost = list(gone)
-            self._db.executemany(
-                "DELETE FROM message WHERE folder = ? AND uid = ?", ((folder, uid) for uid in lost)
-            )
-            self._forget_messages(folder, lost)
+            if lost := [(folder.id, uid) for uid in gone]:
+                self._db.executemany("DELETE FROM message WHERE folder = ? AND uid = ?", lost)
+                self._forget_messages(folder.id, [uid for _, uid in lost])
             self._save_vanished(folder, vanished)
 
     def learn(self, folder: int, rows: Iterable[Row]) -> None:
@@ -241,17 +239,22 @@ class Index(PreparedTables):
             self._db.execute("DELETE FROM vanished WHERE folder = ?", (folder,))
             self._db.execute("UPDATE folder SET vanished_since = ? WHERE id = ?", (since, folder))
 
-    def _save_vanished(self, folder: int, vanished: Vanished) -> None:
+    def _save_vanished(self, folder: FolderRow, vanished: Vanished) -> None:
         """A folder whose expunges were not known stays so: its row may be younger than what is told."""
-        self._db.executemany(
-            "INSERT INTO vanished VALUES (?, ?, ?)",
-            ((folder, modseq, encode_ranges(uids).decode()) for modseq, uids in vanished.fresh()),
-        )
-        self._db.execute(
-            "UPDATE folder SET vanished_since = max(vanished_since, ?) WHERE id = ? AND vanished_since != ?",
-            (vanished.since, folder, UNKNOWN),
-        )
-        self._db.execute("DELETE FROM vanished WHERE folder = ? AND modseq <= ?", (folder, vanished.since))
+        if fresh := vanished.fresh():
+            self._db.executemany(
+                "INSERT INTO vanished VALUES (?, ?, ?)",
+                ((folder.id, modseq, encode_ranges(uids).decode()) for modseq, uids in fresh),
+            )
+        if fresh or folder.vanished_since < vanished.since:
+            self._db.execute(
+                "UPDATE folder SET vanished_since = max(vanished_since, ?)"
+                " WHERE id = ? AND vanished_since != ?",
+                (vanished.since, folder.id, UNKNOWN),
+            )
+            self._db.execute(
+                "DELETE FROM vanished WHERE folder = ? AND modseq <= ?", (folder.id, vanished.since)
+            )
 
     def messages(self) -> int:
         """How many messages of the whole account it knows."""
