@@ -5,7 +5,11 @@ import os
 import re
 from dataclasses import replace
 
+from twisted.internet.defer import Deferred
+
+from mailnode.events.deeds import Moved
 from mailnode.fs import FileSystem
+from mailnode.net.blocking import Lane
 from mailnode.store.mailbox import Mailbox
 from tests.imap.test_session import MESSAGE
 from tests.imap.test_shared import SharedCase
@@ -152,6 +156,50 @@ class WayTests(SharedCase):
         self.does(self.me, "SELECT INBOX")
         self.assertIn(b"RFC822.SIZE %d)" % (len(MESSAGE) + 1), self.me.say("a FETCH 1 RFC822.SIZE"))
         self.assertIn(b"RFC822.SIZE %d)" % len(MESSAGE), self.me.say("a FETCH 2 RFC822.SIZE"))
+
+    def test_one_job(self) -> None:
+        """Within an account a command is one way to a thread and back, and so is what it has to tell."""
+        for _ in range(2):
+            self.me.append(MESSAGE)
+        self.does(self.me, "CREATE Own", "NOOP")
+        jobs: list[object] = []
+        run = Lane.run
+
+        def noting(lane: Lane, function: object, *arguments: object) -> object:
+            jobs.append(function)
+            return run(lane, function, *arguments)  # type: ignore[arg-type]
+
+        self.patch(Lane, "run", noting)
+        for command, told in (
+            ("COPY 1 INBOX", rb"\* 3 EXISTS\r\n\* 3 RECENT\r\na OK \[COPYUID \d+ 1 3\] Copied\r\n"),
+            ("COPY 1:2 Own", rb"a OK \[COPYUID \d+ 1:2 1:2\] Copied\r\n"),
+            ("MOVE 1 Own", rb"\* OK \[COPYUID \d+ 1 3\] Moved\r\n\* 1 EXPUNGE\r\n.*a OK Moved\r\n"),
+        ):
+            said = self.me.say(f"a {command}")
+            self.assertRegex(said, re.compile(b"^" + told + b"$", re.DOTALL))
+            self.assertEqual(len(jobs), 1, command)
+            jobs.clear()
+
+    def test_the_client_is_lost(self) -> None:
+        """What was done all the same is told to others, and is an event."""
+        self.me.append(MESSAGE)
+        self.does(self.me, "CREATE Own")
+        other = self.client().login()
+        run, begins = Lane.run, Deferred[None]()
+
+        def slow(lane: Lane, *job: object) -> object:
+            return begins.addCallback(lambda _: run(lane, *job))  # type: ignore[arg-type]
+
+        patched = self.patch(Lane, "run", slow)
+        self.assertEqual(self.me.say("a MOVE 1 Own"), b"")
+        patched.restore()
+        self.me.hang_up()
+        begins.callback(None)
+        moved = [event for event in self.world.events if isinstance(event, Moved)]
+        self.assertEqual(
+            [(event.uids, event.to_mailbox, event.to_uids) for event in moved], [("1", "Own", "1")]
+        )
+        self.assertIn(b"* 1 EXPUNGE", other.say("n NOOP"))
 
     def test_events_name_the_owner(self) -> None:
         """What was removed was the owner's."""

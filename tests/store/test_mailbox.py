@@ -250,6 +250,16 @@ class FlagTests(StoreTestCase):
         self.assertEqual(mailbox.claim_recent(), set())
         self.assertEqual(os.listdir(f"{account.root}/new"), [])
 
+    def test_recent_without_a_lock(self) -> None:
+        """Nobody waits for the lock to claim what does not lie in new/, as a copy."""
+        account = self.account()
+        self.append(account, flags=frozenset([SEEN]))
+        mailbox = account.mailbox(INBOX)
+        mailbox.claim_recent()
+        mailbox.copy([1], mailbox)
+        self.patch(account._context.locks, "folder", None)
+        self.assertEqual((mailbox.claim_recent(), mailbox.claim_recent()), ({2}, set()))
+
 
 class OtherProgramTests(StoreTestCase):
     """Procmail, mutt and cp work in the same Maildir while we run."""
