@@ -45,20 +45,28 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode  # made once: that cost
 
 def line_of(event: Event, time: float) -> bytes:
     """The line of an event that happened at `time`, in seconds since the epoch."""
-    return lines_of([(time, event)])
+    return lines_of([(time, event)])[0]
 
 
-def lines_of(events: Collection[tuple[float, Event]]) -> bytes:
+def lines_of(events: Collection[tuple[float, Event]]) -> list[bytes]:
     """The lines of some events, at least one, each with the time at which it happened.
 
     All become JSON together. Where one ends and the next begins there is what stands in no text, as its
     quotes are escaped.
     """
     rows = [_row(time, event) for time, event in events]
-    lines = _encode(rows)[1:-1].replace('},{"time":', '}\n{"time":').split("\n")
-    if max(map(len, lines)) > TEXT_LIMIT:  # nearly never
-        lines = [_encode({name: _cut(value) for name, value in row.items()}) for row in rows]
-    return "\n".join(lines).encode("ascii") + b"\n"
+    text = _encode(rows)[1:-1].replace('},{"time":', '}\n{"time":') + "\n"
+    lines = text.encode("ascii").splitlines(keepends=True)
+    if max(map(len, lines)) > TEXT_LIMIT:
+        lines = [
+            line if len(line) <= TEXT_LIMIT else _cut_line(row)
+            for row, line in zip(rows, lines, strict=True)
+        ]
+    return lines
+
+
+def _cut_line(row: Row) -> bytes:
+    return _encode({name: _cut(value) for name, value in row.items()}).encode("ascii") + b"\n"
 
 
 @cache

@@ -32,6 +32,8 @@ NOT_SMTP = Reply(500, "5.5.2", "This is an SMTP server")
 TOO_MANY_ERRORS = Reply(421, "4.7.0", "Too many errors; closing connection")
 TOO_SLOW = Reply(421, "4.4.2", "Timeout; closing connection")
 
+_BESIDE = 5  # recipients of the transaction that are told of beside one that is refused
+
 _NO_COMMAND = re.compile(rb"[^A-Za-z\r\n\t ]")  # begins neither a command nor what is merely wrong
 _FOREIGN = re.compile(rb"(?:GET|POST|CONNECT) |[^A-Za-z]", re.DOTALL)
 
@@ -97,8 +99,8 @@ async def _converse(session: Session) -> None:
         transaction = session.transaction  # which a command may end
         try:
             longest = limits.auth_line if session.submission else limits.command_line
-            line = await stream.line(longest, endless=ENDLESS)
-            name, argument = _command(session, line)
+            # The line itself has no name here, which it would keep till the next one: it may hold a password.
+            name, argument = _command(session, await stream.line(longest, endless=ENDLESS))
             verb = _allowed(session, name)
             answer = await verb.run(session, argument)
         except (Farewell, ConnectionClosed, TimedOut):
@@ -166,7 +168,8 @@ def _tell(
     recipients: tuple[str, ...] = ()
     if transaction is not None:
         sender = str(transaction.envelope.reverse_path or "")
-        recipients = transaction.addresses
+        # RCPT is about its own, and each of a stranger's could make a large event of all others.
+        recipients = transaction.addresses[: _BESIDE if name == "RCPT" else None]
     subject = argument.decode("ascii", "backslashreplace")
     connection = session.connection
     session.shared.bus.publish(

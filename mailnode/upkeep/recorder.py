@@ -31,7 +31,7 @@ class Recorder:
         self._journal = journal
         self._settings = settings
         self._log = log
-        self._waiting: list[tuple[bytes, int]] = []  # lines, and of how many events they are
+        self._waiting: list[bytes] = []
         self._octets = 0
         self._lost = 0  # events since the disk took the last
         self._failing = False
@@ -42,12 +42,12 @@ class Recorder:
         """Take down some events, at least one, that happened at these times, in seconds since the epoch."""
         if not self._settings().events_size:
             return
-        lines = lines_of(events)
-        if self._octets + len(lines) > WAITING_LIMIT:
-            self._lost += len(events)
-            return
-        self._waiting.append((lines, len(events)))
-        self._octets += len(lines)
+        for line in lines_of(events):
+            if self._octets + len(line) > WAITING_LIMIT:
+                self._lost += 1
+                continue
+            self._waiting.append(line)
+            self._octets += len(line)
         if self._next is None and not self._writing.locked:
             self._next = self._runtime.clock.callLater(GATHERED_SECONDS, self._begin)
 
@@ -64,32 +64,30 @@ class Recorder:
                 self._next.cancel()
                 self._next = None
             while self._waiting:
-                await self._write(*self._taken())
+                await self._write(self._taken())
         finally:
             self._writing.release()
 
-    def _taken(self) -> tuple[bytes, int]:
-        """The first lines that wait, and of how many events they are."""
-        octets = pieces = events = 0
-        while pieces < len(self._waiting) and octets < PIECE:
-            lines, count = self._waiting[pieces]
-            octets += len(lines)
-            events += count
-            pieces += 1
-        taken, self._waiting = self._waiting[:pieces], self._waiting[pieces:]
+    def _taken(self) -> list[bytes]:
+        """The first lines that wait."""
+        octets = count = 0
+        while count < len(self._waiting) and octets < PIECE:
+            octets += len(self._waiting[count])
+            count += 1
+        lines, self._waiting = self._waiting[:count], self._waiting[count:]
         self._octets -= octets
-        return b"".join([lines for lines, _ in taken]), events
+        return lines
 
-    async def _write(self, lines: bytes, events: int) -> None:
+    async def _write(self, lines: list[bytes]) -> None:
         settings = self._settings()
 
         def append() -> None:
-            self._journal.append(lines, size=settings.events_size, keep=settings.events_keep)
+            self._journal.append(b"".join(lines), size=settings.events_size, keep=settings.events_keep)
 
         try:
             await self._lane.run(append)
         except OSError as error:
-            self._lost += events
+            self._lost += len(lines)
             if not self._failing:
                 self._failing = True
                 reason, remedy = error.strerror or error, "mail goes on; mailnode explain will not know of it"

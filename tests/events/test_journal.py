@@ -73,7 +73,7 @@ class JournalTests(SynchronousTestCase):
         """Many lines that are made together are those that are made alone."""
         together = journal.lines_of([(float(number), event) for number, event in enumerate(events)])
         alone = [line_of(event, float(number)) for number, event in enumerate(events)]
-        self.assertEqual(together.splitlines(keepends=True), alone)
+        self.assertEqual(together, alone)
         rows = list(understood(alone))
         self.assertEqual([row["time"] for row in rows], [*range(len(events))])
 

@@ -298,6 +298,19 @@ class States(SmtpTestCase):
         world.connection.stream.resumeProducing()
         self.assertEqual(len(world.replies()), 2)
 
+    def test_few_beside_a_refused_recipient(self) -> None:
+        """So that the events of somebody who goes on and on stay small; what ends a transaction tells of all."""
+        world = self.greeted()
+        world.send(b"MAIL FROM:<a@remote.example>\r\n")
+        for number in range(9):
+            world.send(b"RCPT TO:<anna+%d@local.example>\r\n" % number)
+        world.send(b"RCPT TO:<x@local.example>\r\nDATA\r\n")
+        world.send(b"Subject: x\n\r\n.\r\n")
+        told = [
+            (event.command, len(event.recipients)) for event in world.events if isinstance(event, Refused)
+        ]
+        self.assertEqual(told, [("RCPT", 5), ("DATA", 9)])
+
     def test_events(self) -> None:
         """A refused recipient and an accepted message are events, with what the client said."""
         world = self.greeted()

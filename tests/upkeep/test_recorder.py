@@ -11,7 +11,7 @@ from twisted.logger import globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode.config import Logging
-from mailnode.events.life import Ended
+from mailnode.events.life import Ended, Relayed
 from mailnode.events.log import Log
 from mailnode.runtime import Runtime
 from mailnode.upkeep import recorder
@@ -139,6 +139,15 @@ class RecorderTests(SynchronousTestCase):
         self.assertLess(written, 20)
         self.assertGreater(len(self.disk.writes), 2)
         self.assertIn(f"event log is written again lost={100 - written}", self.said)
+
+    def test_one_that_is_too_large(self) -> None:
+        """Of events that come together only those are lost for which there is no room."""
+        self.patch(recorder, "WAITING_LIMIT", 1000)
+        large = Relayed("", "M2", "a@b.example", "mx", "x" * 1000)
+        self.recorder([(0.0, Ended("", "M1")), (0.0, large), (0.0, Ended("", "M3"))])
+        self.pass_time()
+        self.assertEqual(self.written(), 2)
+        self.assertIn("event log is written again lost=1", self.said)
 
     def test_off(self) -> None:
         """With a size of 0 nothing is written."""
