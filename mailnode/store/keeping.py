@@ -187,15 +187,15 @@ class Keeper:
             else f"{self.root}/{usual_directory(name) or directory_of(name, utf8=True)}"
         )
         with contextlib.ExitStack() as stack:
-            for attempt in range(2):
-                make_folder(self._context, self.root)
-                make_folder(self._context, path)
+            for attempt in range(3):
                 try:
                     stack.enter_context(self._context.locks.folder(path))
                     break
-                except FileNotFoundError:  # it was removed at this moment, as it was empty
-                    if attempt:
+                except FileNotFoundError:  # it was not made so far, or is removed at this moment, being empty
+                    if attempt == 2:
                         raise
+                    make_folder(self._context, self.root)
+                    make_folder(self._context, path)
             make_folder(self._context, path)
             yield path
 
