@@ -59,8 +59,7 @@ def lines_of(events: Collection[tuple[float, Event]]) -> list[bytes]:
     lines = text.encode("ascii").splitlines(keepends=True)
     if max(map(len, lines)) > TEXT_LIMIT:
         lines = [
-            line if len(line) <= TEXT_LIMIT else _cut_line(row)
-            for row, line in zip(rows, lines, strict=True)
+            line if len(line) <= TEXT_LIMIT else _cut_line(row) for row, line in zip(rows, lines, strict=True)
         ]
     return lines
 

@@ -70,8 +70,8 @@ class Accepted(Event):
 class Refused(Event):
     """A command of a mail transaction was answered with 4yz or 5yz.
 
-    `reverse_path` and `recipients` are those of the transaction, as far as it had come; beside a recipient that
-    was refused, which is the `subject`, a few.
+    `reverse_path` and `recipients` are those of the transaction, as far as it had come; beside a recipient
+    that was refused, which is the `subject`, a few.
     """
 
     command: str

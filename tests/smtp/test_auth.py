@@ -1,5 +1,7 @@
 """AUTH (RFC 4954): what is accepted and announced; how everything else ends is in tests/vectors."""
 
+import gc
+import inspect
 from base64 import b64encode
 
 from tests.smtp.world import CUTS, EHLO, Logins, SmtpTestCase, auth_plain
@@ -47,6 +49,17 @@ class Authentication(SmtpTestCase):
         self.check(one, [(b"AUTH PLAIN\r\n", [b"334"])])
         other.lose()
         self.check(one, [(b64encode(b"\0" + ANNA + b"\0secret") + b"\r\n", [b"235"])])
+
+    def test_nothing_is_kept(self) -> None:
+        """A session that waits for its next command has no name for the line that held the password."""
+        world = self.greeted("submission", loopback=True)
+        line = auth_plain(ANNA)
+        self.check(world, [(line, [b"235"])])
+        running = [one for one in gc.get_objects() if inspect.iscoroutine(one) and one.cr_frame is not None]
+        ours = [one.cr_frame for one in running if one.cr_code.co_filename.endswith("smtp/server.py")]
+        self.assertGreaterEqual(len(ours), 2)
+        for frame in ours:
+            self.assertNotIn(line[:-2], frame.f_locals.values())
 
     def test_offered(self) -> None:
         """EHLO names what is offered, once; what is not offered is 504, after the login there is nothing."""

@@ -299,7 +299,7 @@ class States(SmtpTestCase):
         self.assertEqual(len(world.replies()), 2)
 
     def test_few_beside_a_refused_recipient(self) -> None:
-        """So that the events of somebody who goes on and on stay small; what ends a transaction tells of all."""
+        """So that the events of who goes on and on stay small; what ends a transaction tells of all."""
         world = self.greeted()
         world.send(b"MAIL FROM:<a@remote.example>\r\n")
         for number in range(9):
