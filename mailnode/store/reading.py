@@ -315,11 +315,17 @@ class Reading(Synchronised):
         return said
 
     def keep_texts(self) -> None:
-        """Give the text index those that were read, of messages that are there still."""
+        """Give the text index those that were read, of messages that are still there, and where they were."""
+
+        def is_there(text: Text) -> bool:
+            message = self._messages.get(text.uid)
+            if message is None or message.base != text.base:
+                return False
+            return self._context.files.stat(self._path(message)) is not None
+
         texts, self._texts = self._texts, []
-        there = [one for one in texts if (now := self._messages.get(one.uid)) and now.base == one.base]
-        if there:
-            self._text.keep(there)
+        if texts:
+            self._text.keep(texts, is_there)
 
     def _learn(self, *messages: Message) -> None:
         """Tell the cache of their sizes and dates; of a single one together with others."""

@@ -444,8 +444,18 @@ class Synchronised:
         return gone
 
     def _lose(self) -> list[int]:
-        """Messages that went while nobody looked; one missed in a restless folder is left for later."""
-        lost = [uid for uid, row in self._remembered.items() if row.base not in self._folder.list.records]
+        """Messages that went while nobody looked; one missed in a restless folder is left for later.
+
+        So do those that have another UID now: what is remembered of them is of nobody, but where a line
+        gives their UID to a message that was missed.
+        """
+        records, remembered = self._folder.list.records, self._remembered
+        lost = [uid for uid, row in remembered.items() if row.base not in records]
+        moved = {
+            uid for uid, row in remembered.items() if row.base in records and records[row.base].uid != uid
+        }
+        if moved:
+            lost += sorted(moved.difference(record.uid for record in records.values()))
         for uid in lost:
             del self._remembered[uid]
         self._vanish(lost)

@@ -116,11 +116,13 @@ class FolderText:
         if uids:
             self._tried(lambda index: index.drop(self._guid, self._validity, uids), absent=None, failed=None)
 
-    def keep(self, texts: Sequence[Text]) -> None:
-        """Keep the texts of messages that had to be read."""
-        self._tried(
-            lambda index: index.keep(self._guid, self._validity, texts), absent=None, failed=None, make=True
-        )
+    def keep(self, texts: Sequence[Text], is_there: Callable[[Text], bool]) -> None:
+        """Keep the texts of messages that had to be read, of those that are there; see TextIndex.keep()."""
+
+        def keep(index: TextIndex) -> None:
+            index.keep(self._guid, self._validity, texts, is_there)
+
+        self._tried(keep, absent=None, failed=None, make=True)
 
     def extend(self, since: int, until: int, texts: Sequence[Text], passed_over: Sequence[int]) -> None:
         """Add the messages above the UID `since` up to `until`: their texts, and those that have none here.

@@ -9,8 +9,10 @@ not know has to be read:
   not in the index, as they were too long or could not be read. These and the newer ones may hold anything.
 - A text is that of the message with its base name, and of no other. The texts of a message that is gone go
   too; what remains of its words means nobody. When most of it is of that kind the index starts anew.
-- A search that has to read messages keeps their texts, until their words are added with those of others: so
-  the next search looks at the texts.
+- A search that has to read messages keeps their texts, so that the next one looks at those. That is done of
+  messages of which the index says nothing else: the newer ones, until their words are added with all of
+  theirs, and those that were passed over. Whoever keeps a text makes sure while nobody else can write here
+  that the message is there: who removes one does that first, and then drops the text.
 
 It belongs to the cache it was made beside, by that cache's token: the cache remembers which base name each
 UID had, and so tells when UIDs come to mean something else.
@@ -20,7 +22,7 @@ import os
 import sqlite3
 from array import array
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -45,6 +47,8 @@ CREATE TABLE passed_over (
 CREATE TABLE named (id INTEGER PRIMARY KEY, base TEXT NOT NULL);
 CREATE TABLE kept (id INTEGER PRIMARY KEY, header BLOB NOT NULL, parts BLOB);
 """
+
+_PATIENT, _IMPATIENT = 10_000, 10  # milliseconds that others may write
 
 _GARBAGE = 1000  # messages that may be gone before it matters
 _MOST_FOLDERS = 1 << 24  # numbers; the ids of what is in the highest have room in SQLite's
@@ -110,7 +114,9 @@ class TextIndex:
     """One open file; used in the account's lane only. Raises NoTrigrams where there can be none."""
 
     def __init__(self, path: str, token: str) -> None:
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10.0)
+        self._db = sqlite3.connect(
+            path, check_same_thread=False, isolation_level=None, timeout=_PATIENT / 1000
+        )
         self._db.text_factory = bytes.decode  # a ValueError for what is no UTF-8: then it is made anew
         self._token = token
         self._words = Words(self._db)
@@ -210,11 +216,30 @@ class TextIndex:
         )
         self._db.execute("DELETE FROM folder WHERE guid = ?", (guid,))
 
-    def keep(self, guid: str, validity: int, texts: Sequence[Text]) -> None:
-        """Keep the texts of some messages of a folder, of which the words are not added so far."""
-        with Transaction(self._db):
-            folder = self.coverage(guid, validity).id or self._new_folder(guid, validity)
-            self._keep(folder << UID_BITS, texts)
+    def keep(self, guid: str, validity: int, texts: Sequence[Text], is_there: Callable[[Text], bool]) -> None:
+        """Keep the texts of some messages of a folder, of those that are there, where the index lacks them.
+
+        Nothing is kept while somebody else writes: nobody waits for it.
+        """
+        self._db.execute(f"PRAGMA busy_timeout={_IMPATIENT}")
+        try:
+            with Transaction(self._db):
+                covered = self.coverage(guid, validity)
+                passed = self._passed_over(covered.id) if covered.until else ()
+                lacking = [one for one in texts if one.uid > covered.until or one.uid in passed]
+                there = list(filter(is_there, lacking))
+                if there and (folder := covered.id or self._unknown_folder(guid, validity)):
+                    self._keep(folder << UID_BITS, there)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+        finally:
+            self._db.execute(f"PRAGMA busy_timeout={_PATIENT}")
+
+    def _unknown_folder(self, guid: str, validity: int) -> int:
+        """A folder of which there was nothing; 0 where there is something of another UIDVALIDITY."""
+        found = self._db.execute("SELECT 1 FROM folder WHERE guid = ?", (guid,)).fetchone()
+        return 0 if found else self._new_folder(guid, validity)
 
     def _keep(self, first: int, texts: Sequence[Text]) -> None:
         named = ((first | one.uid, as_text(one.base)) for one in texts)
@@ -234,6 +259,11 @@ class TextIndex:
                 return False
             folder = covered.id or self._new_folder(guid, validity)
             first = folder << UID_BITS
+            for table in ("named", "kept"):  # what was kept of messages that were others then, or are gone
+                self._db.execute(
+                    f"DELETE FROM {table} WHERE id BETWEEN ? AND ?",
+                    (first | part.since + 1, first | part.until),
+                )
             self._keep(first, part.texts)
             self._words.add((first | one.uid, one.said) for one in part.texts)
             passed = ((folder, uid) for uid in part.passed_over)

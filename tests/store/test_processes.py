@@ -237,3 +237,24 @@ class ProcessTests(StoreTestCase):
                 self.assertEqual(list(account.mailbox(INBOX).uids), [1, 2, 3], behind)
             with open(path, "rb") as file:
                 self.assertNotIn(behind, file.read())
+
+    def test_another_number(self) -> None:
+        """Nothing is remembered under the old UID of a message that by hand was given another one."""
+        one = self.one.mailbox(INBOX)
+        first, second = one.each([1, 2])
+        self.other.close()
+        self.one.close()
+        path = f"{self.one.root}/{uidlist.FILE_NAME}"
+        with open(path) as file:
+            header, *lines = file.read().splitlines()
+        lines[:2] = [f"1 :{second.base}", f"2 :{first.base}"]
+        with self.elsewhere(self.one.root), open(path, "w") as file:
+            file.write("\n".join([header, *lines, ""]))
+            os.unlink(one._path(second))
+        fresh = self.account()
+        mailbox = fresh.mailbox(INBOX)
+        self.assertEqual(next((each.uid, each.base) for each in mailbox.each(mailbox.uids)), (2, first.base))
+        index = fresh._context.index()
+        (key,) = index.keys(mailbox.guid)
+        rows = index.rows(index.folder(key, mailbox.uid_validity).id)
+        self.assertEqual([row.uid for row in rows], list(mailbox.uids))

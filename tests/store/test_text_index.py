@@ -16,7 +16,7 @@ from mailnode.store import preparing, reading, text_index, text_words
 from mailnode.store.account import Account
 from mailnode.store.index import FILE_NAME as CACHE
 from mailnode.store.mailbox import Mailbox
-from mailnode.store.text_index import FILE_NAME, Addition, Text, TextIndex
+from mailnode.store.text_index import FILE_NAME, NOTHING, Addition, Text, TextIndex
 from mailnode.store.text_words import Where, trigrams
 from mailnode.store.values import INBOX
 from tests.store.support import StoreTestCase
@@ -80,6 +80,46 @@ class IndexTests(StoreTestCase):
         """What is known of messages by their texts."""
         octets = needle.encode("utf-8", "surrogatepass")
         return self.index.held("g", 1, octets, uids, in_header=in_header)
+
+    def keep(self, *uids: int, validity: int = 1, gone: tuple[int, ...] = ()) -> None:
+        """Keep the texts of messages that had to be read; some of these have gone meanwhile."""
+        texts = [text_of(uid, f"READ{uid}") for uid in uids]
+        self.index.keep("g", validity, texts, lambda text: text.uid not in gone)
+
+    def test_kept(self) -> None:
+        """Texts are kept only of messages that are there, and of which the index says nothing else."""
+        self.uid = 3
+        self.index.extend("g", 1, Addition(0, 3, [text_of(1, "HELLO"), text_of(3, "HELLO")], [2]))
+        self.keep(1, 2, 4, 5, gone=(5,))
+        self.assertEqual(self.held("READ", 1, 2, 3, 4, 5), {1: 0, 2: 1, 3: 0, 4: 1})
+        self.assertEqual(self.found("HELLO"), ([1, 3], [2]))
+        self.index.forget("g")
+        self.keep(1, gone=(1,))
+        self.assertEqual(self.index.coverage("g", 1), NOTHING, "a folder of which nothing is kept")
+
+    def test_kept_of_another_time(self) -> None:
+        """Who still has the mailbox of an earlier UIDVALIDITY open takes nothing from the one of today."""
+        self.index.extend("g", 2, Addition(0, 1, [text_of(1, "HELLO")], []))
+        self.keep(1)
+        self.assertEqual(self.index.coverage("g", 2).until, 1)
+        self.assertEqual(self.index.coverage("g", 1), NOTHING)
+
+    def test_kept_before_it_was_another(self) -> None:
+        """When the index comes to speak of messages, nothing is left of what was kept under their UIDs."""
+        self.keep(1, 2, 3, 4)
+        self.index.extend("g", 1, Addition(0, 3, [text_of(2, "HELLO")], [3]))
+        self.assertEqual(self.held("READ", 1, 2, 3, 4), {2: 0, 4: 1})
+
+    def test_nobody_waits(self) -> None:
+        """While somebody else writes nothing is kept; afterwards the index is patient again."""
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            self.keep(1)
+            other.execute("ROLLBACK")
+        self.assertEqual(self.held("READ", 1), {})
+        self.assertEqual(self.index._db.execute("PRAGMA busy_timeout").fetchone(), (text_index._PATIENT,))
+        self.keep(1)
+        self.assertEqual(self.held("READ", 1), {1: 1})
 
     def soon_common(self) -> None:
         """Let the limits be those of a few small messages."""
@@ -734,6 +774,42 @@ class FolderTests(StoreTestCase):
         inbox.expunge([1])
         inbox.keep_texts()
         self.assertEqual(self.kept(account), [2])
+
+    def test_not_kept_of_what_others_removed(self) -> None:
+        """Nor of one of which only another process knows that it is gone, or lies elsewhere."""
+        one, other = self.account(), self.account()
+        one.create(("Work",))
+        one.create(("Play",))
+        for name in (INBOX, ("Work",), ("Play",)):
+            self.append(one, name, message=about("apple"))
+            one.mailbox(name).text(1)
+        other.mailbox(INBOX).expunge([1])
+        other.delete(("Work",))
+        other.rename(("Play",), ("Fun",))
+        self.prepare(other.mailbox(("Fun",)))
+        one.close()
+        self.assertEqual(self.kept(one), [1])
+        other.mailbox(("Fun",)).expunge([1])
+        self.assertEqual(self.kept(one), [])
+
+    def test_numbers_that_change_twice(self) -> None:
+        """Whatever UIDs come to mean, and mean again, a search finds what is there."""
+        account = self.account()
+        self.append(account, message=about("apple"))
+        account.mailbox(INBOX).text(1)
+        account.close()
+        for uid in (2, 1):
+            header, line = self.uid_list(account)
+            with self.elsewhere(account.root), open(f"{account.root}/dovecot-uidlist", "w") as file:
+                file.write(f"{header.replace(' N1 ', ' N9 ')}\n{uid} {line.partition(' ')[2]}\n")
+            account = self.account()
+            inbox = account.mailbox(INBOX)
+            self.prepare(inbox)
+            self.assertEqual(list(inbox.uids), [uid])
+            self.assertMayHold(inbox, "apple", uid)
+            found = inbox.found(fold("apple"), Where.TEXT)
+            self.assertTrue(found is None or uid in [*found[0], *found[1]])
+            account.close()
 
     def test_garbage(self) -> None:
         """When most of what is indexed is gone the index starts anew."""
