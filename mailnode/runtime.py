@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 # Crockford's: nothing that reads like something else. Words have a U in them, so that no other id begins so.
 _LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-_PAIRS = [one + other for one in _LETTERS for other in _LETTERS]  # of ten bits
+_LETTER_OF = (_LETTERS * 8).encode("ascii")  # each octet
 ID_LETTERS = 10
 _IDS_AT_ONCE = 64  # one question to the system, which takes longer than to make one of its answer
 
@@ -50,6 +50,5 @@ class Runtime:
         return self.word + self._ids.pop()
 
     def letters(self, count: int) -> str:
-        """So many unguessable letters; an even number."""
-        numbers = memoryview(self.random.randbytes(count)).cast("H")
-        return "".join([_PAIRS[number & 1023] for number in numbers])
+        """So many unguessable letters, of five bits each."""
+        return self.random.randbytes(count).translate(_LETTER_OF).decode("ascii")

@@ -136,7 +136,10 @@ class Log:
     def _bind(self, fields: dict[str, object]) -> None:
         self._fields = fields
         self._ending = _pairs(*fields_of(fields))
-        self._structured: dict[str, Any] = {f"field_{name}": value for name, value in fields.items()}
+
+    def _structured(self) -> dict[str, Any]:
+        """The fields that are bound, as they stand in an event of Twisted's log."""
+        return {f"field_{name}": value for name, value in self._fields.items()}
 
     def info(self, event: str, **fields: object) -> None:
         """A fact of normal work. Its fields are made text a moment later: they do not change."""
@@ -148,7 +151,7 @@ class Log:
 
     def bug(self, event: str, failure: Failure) -> None:
         """An exception nobody expected: the one case in which a traceback belongs into the log."""
-        self._logger.failure("{line}", failure=failure, line=event + self._ending, **self._structured)
+        self._logger.failure("{line}", failure=failure, line=event + self._ending, **self._structured())
 
     def about(self, level: Any, event: str, fields: Callable[[T], Fields], subject: T) -> None:
         """A fact whose fields can be had of its subject, which does not change, when its line is made."""
@@ -159,7 +162,7 @@ class Log:
             names, values = fields(subject)
             line = beginning + _pairs(names, values)
             known = dict(zip(names, values, strict=True))
-            emit(self._logger, level, line, event, known, **self._structured)
+            emit(self._logger, level, line, event, known, **self._structured())
 
     def each(self, event: str, calls: Iterable[Callable[..., None]], *arguments: object) -> None:
         """Make all these calls; one that fails is a bug of its own, and of nobody who is called after it."""
