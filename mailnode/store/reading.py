@@ -37,7 +37,7 @@ _LEARNT = 64  # messages whose sizes and dates are put into the cache at once
 _EVERYONE = 4  # of so many messages that there are, one of which the text index has to be sure
 _MISNAMED = "misnamed"  # what is remembered under this name, see Derived
 _NAMED = 1024  # whose names are compared at once
-_TEXTS = 64  # that are put into the text index at once
+_TEXTS = 16  # that are put into the text index at once; each has up to SHORT_TEXT characters
 _TRIES = 20  # how often a file that another program renames under our hands is looked for again
 
 
