@@ -20,7 +20,7 @@ from mailnode.imap.lookout import Lookouts
 from mailnode.imap.own import Added, Deed
 from mailnode.imap.places import Place, Places
 from mailnode.imap.progress import Progress
-from mailnode.imap.replies import Goodbye, Refused, Reply, no_target, ok
+from mailnode.imap.replies import Goodbye, Refused, Reply, ok
 from mailnode.imap.selected import Selected, uses_modseqs
 from mailnode.imap.words.languages import DEFAULT, resp_text
 from mailnode.net.blocking import send
@@ -29,8 +29,6 @@ from mailnode.net.listen import Connection
 from mailnode.net.stream import Stream
 from mailnode.net.tls import TlsServer
 from mailnode.runtime import Runtime
-from mailnode.store.errors import NoSuchMailbox
-from mailnode.store.mailbox import Mailbox
 from mailnode.store.values import Name
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.command import Announced, announcement
@@ -308,14 +306,6 @@ class Session:
     def lane(self, function: Callable[..., T], *args: Any, of: MailAccount | None = None) -> "Deferred[T]":
         """Run in the lane of an account: of the client's own, or `of` the one whose mailbox it is about."""
         return self.progress.during((of or self.account).lane.run(function, *args))
-
-    async def target(self, text: str) -> tuple[Place, Mailbox]:
-        """The mailbox that a message is to go to; [TRYCREATE] when there is none."""
-        try:
-            place = await self.place(text)
-            return place, await self.lane(place.mailbox, "i", of=place.account)
-        except NoSuchMailbox:
-            raise no_target() from None
 
     def announce(self, place: Place, own: Collection[int] = ()) -> None:
         """Tell all sessions that a mailbox has changed.

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 
 from mailnode.imap.noted import Names, names_of, tell_copied
 from mailnode.imap.places import Place
-from mailnode.imap.replies import Reply, no_target, ok
+from mailnode.imap.replies import no_target, ok
+from mailnode.imap.selected import Selected
 from mailnode.imap.session import Session
 from mailnode.store.errors import NoRight, NoSuchMailbox, StoreError
 from mailnode.store.mailbox import Mailbox
@@ -23,16 +24,10 @@ async def transfer(session: Session, uids: list[int], text: str, *, moving: bool
     Of copies all are made, or none; of messages that are to move each is moved, or stays. Raises Refused.
     """
     try:
-        place = await session.place(text)
-    except NoSuchMailbox:
-        raise no_target() from None
-    work = _Work(session, uids, place, moving)
-    try:
+        work = _Work(session, session.view, uids, await session.place(text), moving)
         await work.run()
     except NoSuchMailbox:  # should it be the selected one that is gone, the client hears BYE instead
         raise no_target() from None
-    finally:  # also where the client was lost meanwhile
-        work.tell()
     return work.copy_uid()
 
 
@@ -41,6 +36,7 @@ class _Work:
     """What is to be done, and what was done: UIDs here and there, and the names of the messages here."""
 
     session: Session
+    source: Selected
     uids: list[int]
     place: Place
     moving: bool
@@ -50,21 +46,27 @@ class _Work:
     trouble: Exception | None = None
 
     async def run(self) -> None:
-        """Do it; where possible, what has changed in the selected mailbox is told in the same job."""
+        """Do it; where possible, what has changed in the selected mailbox is told in the same job.
+
+        What was done is told to others also where the client is lost meanwhile.
+        """
         session = self.session
-        if session.view.place.reader or self.place.reader:
-            await self._between_accounts()
-        elif session.hears_everything:
-            await session.answer(self._chunks())
-        else:
-            for response in await session.lane(lambda: list(self._chunks())):
-                session.stream.write(response)
+        try:
+            if self.source.place.reader or self.place.reader:
+                await self._between_accounts()
+            elif session.hears_everything:
+                await session.answer(self._chunks())
+            else:
+                for response in await session.lane(lambda: list(self._chunks())):
+                    session.stream.write(response)
+        finally:
+            self._tell()
         if self.trouble is not None:
             raise self.trouble
 
     def _chunks(self) -> Iterator[bytes]:
         """The work in the lane of the client's own account, and the response to MOVE."""
-        view = self.session.view
+        view = self.source
         try:
             self.target = self.place.mailbox("i")
             self.names = names_of(view.mailbox, self.uids) if self.uids else {}
@@ -80,7 +82,7 @@ class _Work:
         yield self._moved()
 
     async def _between_accounts(self) -> None:
-        session, source = self.session, self.session.view
+        session, source = self.session, self.source
         self.target = await session.lane(self.place.mailbox, "i", of=self.place.account)
         if not self.uids:
             return
@@ -89,7 +91,7 @@ class _Work:
         session.stream.write(self._moved())
 
     async def _copy(self, target: Mailbox) -> Pairs:
-        session, source = self.session, self.session.view
+        session, source = self.session, self.source
         transfer = Transfer(self.place.account.store)
         try:
             await session.lane(transfer.take, source.mailbox, self.uids, of=source.place.account)
@@ -101,7 +103,7 @@ class _Work:
 
     async def _move(self, target: Mailbox) -> Pairs:
         """Copy them, then remove them here; what cannot be removed is not left there either."""
-        session, source = self.session, self.session.view
+        session, source = self.session, self.source
         if not source.mailbox.rights.issuperset(_MOVING):
             raise NoRight
         made = await self._copy(target)
@@ -118,17 +120,16 @@ class _Work:
         """COPYUID before the EXPUNGE responses (RFC 6851 section 4.3); nothing for COPY."""
         if not (self.moving and self.pairs):
             return b""
-        reply: Reply = ok("Moved", self.copy_uid())
-        return reply.encode(b"*", self.session.language)
+        return ok("Moved", self.copy_uid()).encode(b"*", self.session.language)
 
-    def tell(self) -> None:
+    def _tell(self) -> None:
         """Tell other sessions, and whoever hears of events."""
         if not self.pairs:
             return
-        session, source = self.session, self.session.view
+        session = self.session
         session.announce(self.place, [made for _, made in self.pairs])
         if self.moving:
-            session.announce(source.place, [gone for gone, _ in self.pairs])
+            session.announce(self.source.place, [gone for gone, _ in self.pairs])
         tell_copied(session, self.place, self.pairs, self.names, moved=self.moving)
 
     def copy_uid(self) -> bytes:

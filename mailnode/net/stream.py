@@ -149,6 +149,14 @@ class Stream(Protocol):
         self._looks_at = 0.0
         self._awake_since = 0.0
 
+    @property
+    def local(self) -> str:
+        """The IP address of this end as text, "" on a UNIX socket."""
+        if self._wire is None:
+            return str(getattr(cast(ITCPTransport, self.transport).getHost(), "host", ""))
+        name = self._wire.socket.getsockname()  # getHost() makes an address of it, which takes longer
+        return name[0] if isinstance(name, tuple) else ""
+
     # Reading
 
     async def line(self, limit: int, *, endless: int = ENDLESS_LINE) -> bytes:
@@ -319,14 +327,6 @@ class Stream(Protocol):
         waiting.errback(Failure(TimedOut()))
 
     # Writing
-
-    @property
-    def local(self) -> str:
-        """The IP address of this end as text, "" on a UNIX socket."""
-        if self._wire is None:
-            return str(getattr(cast(ITCPTransport, self.transport).getHost(), "host", ""))
-        name = self._wire.socket.getsockname()  # without what Twisted makes of it
-        return name[0] if isinstance(name, tuple) else ""
 
     def write(self, data: bytes) -> None:
         """Hand octets to the transport; after much of it, `await drain()`.

@@ -320,13 +320,14 @@ class Folder:
         known = self._list_octets
         if known is None or self._doubtful or not known.begins(data):
             return False
-        added = uidlist.extend(self.list, data[known.octets :])
+        behind = data[known.octets :]
+        added = uidlist.extend(self.list, behind)
         if added is None:
             return False
         if self._differing is not None:
             self._differing.update(record.base for record in added)
         self.lines += len(added)
-        self._list_octets = known.and_then(data[known.octets :])
+        self._list_octets = known.and_then(behind)
         return True
 
     def _read_or_empty(self, name: str) -> bytes:

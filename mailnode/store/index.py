@@ -192,9 +192,11 @@ class Index(PreparedTables):
                 f"REPLACE INTO message VALUES ({folder.id}, ?, ?, ?, ?, ?, ?, ?, ?)",
                 map(_as_kept, changed),
             )
-            if lost := [(folder.id, uid) for uid in gone]:
-                self._db.executemany("DELETE FROM message WHERE folder = ? AND uid = ?", lost)
-                self._forget_messages(folder.id, [uid for _, uid in lost])
+            if lost := list(gone):
+                self._db.executemany(
+                    "DELETE FROM message WHERE folder = ? AND uid = ?", ((folder.id, uid) for uid in lost)
+                )
+                self._forget_messages(folder.id, lost)
             self._save_vanished(folder, vanished)
 
     def learn(self, folder: int, rows: Iterable[Row]) -> None:

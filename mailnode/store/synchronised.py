@@ -446,8 +446,8 @@ class Synchronised:
     def _lose(self) -> list[int]:
         """Messages that went while nobody looked; one missed in a restless folder is left for later.
 
-        So do those that have another UID now: what is remembered of them is of nobody, but where a line
-        gives their UID to a message that was missed.
+        Gone from its UID is also a message that by hand was given another one, but where a line now gives the
+        old one to a message that was missed.
         """
         records, remembered = self._folder.list.records, self._remembered
         lost = [uid for uid, row in remembered.items() if row.base not in records]

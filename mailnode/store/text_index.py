@@ -209,12 +209,16 @@ class TextIndex:
 
     def _forget(self, guid: str) -> None:
         for (folder,) in self._db.execute("SELECT id FROM folder WHERE guid = ?", (guid,)).fetchall():
-            for table in _OF_MESSAGES:
-                self._db.execute(f"DELETE FROM {table} WHERE id BETWEEN ? AND ?", ids_of(folder))
+            self._clear(ids_of(folder))
         self._db.execute(
             "DELETE FROM passed_over WHERE folder IN (SELECT id FROM folder WHERE guid = ?)", (guid,)
         )
         self._db.execute("DELETE FROM folder WHERE guid = ?", (guid,))
+
+    def _clear(self, ids: Ids) -> None:
+        """Forget what is kept of the messages from one id to another."""
+        for table in _OF_MESSAGES:
+            self._db.execute(f"DELETE FROM {table} WHERE id BETWEEN ? AND ?", ids)
 
     def keep(self, guid: str, validity: int, texts: Sequence[Text], is_there: Callable[[Text], bool]) -> None:
         """Keep the texts of some messages of a folder, of those that are there, where the index lacks them.
@@ -259,11 +263,8 @@ class TextIndex:
                 return False
             folder = covered.id or self._new_folder(guid, validity)
             first = folder << UID_BITS
-            for table in ("named", "kept"):  # what was kept of messages that were others then, or are gone
-                self._db.execute(
-                    f"DELETE FROM {table} WHERE id BETWEEN ? AND ?",
-                    (first | part.since + 1, first | part.until),
-                )
+            # What was kept of messages that are gone, or had these UIDs then.
+            self._clear(Ids(first | part.since + 1, first | part.until))
             self._keep(first, part.texts)
             self._words.add((first | one.uid, one.said) for one in part.texts)
             passed = ((folder, uid) for uid in part.passed_over)

@@ -681,6 +681,14 @@ class StartTls(StreamTestCase):
 class AtOnce(SocketTestCase):
     """What is written to a socket goes out without a turn of the reactor where that is possible."""
 
+    def test_this_end(self) -> None:
+        """The address of our end is that of the socket; on a UNIX socket there is none."""
+        self.assertEqual(self.stream.local, "127.0.0.1")
+        for end in socket.socketpair(socket.AF_UNIX):
+            self.addCleanup(end.close)
+            self.transport.socket = end
+        self.assertEqual(self.stream.local, "")
+
     def test_small(self) -> None:
         """A reply goes out at once, and the reactor is not asked for anything."""
         for reply in (b"one\r\n", b"two\r\n"):
