@@ -31,6 +31,19 @@ class FileSystemTests(SynchronousTestCase):
             file.write(data)
         return path
 
+    def test_begin_sync(self) -> None:
+        """It is said to the kernel, changes nothing, and takes no error from the fsync that follows."""
+        file = FileSystem().create(self.path("file"))
+        file.write(b"text")
+        with mock.patch("mailnode.fs._sync_file_range", return_value=-1) as told:
+            file.begin_sync()
+        self.assertEqual(told.call_args.args[1:], (0, 0, 2))
+        file.begin_sync()
+        file.write(b" and more")
+        file.sync()
+        file.close()
+        self.assertEqual(FileSystem().read(self.path("file")), b"text and more")
+
     def test_a_disk_that_keeps_nothing(self) -> None:
         """After three failures of fsync in a minute nothing new is written; the rest goes on (D9)."""
         now, alarms = [0.0], []

@@ -1,17 +1,19 @@
 """The courier to the mailboxes of this host: straight into new/, one file however many recipients."""
 
 import math
+import os
 from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 from mailnode.auth.realm import MailAccount, Realm
-from mailnode.delivery.commits import Commits
 from mailnode.events.feed import ChangeFeed
 from mailnode.events.life import Bus, Delivered
 from mailnode.fs import FileSystem
 from mailnode.net.blocking import Lane
+from mailnode.net.commits import Commits
 from mailnode.runtime import Runtime
 from mailnode.store.account import Account
-from mailnode.store.delivery import Arrival, deliver, deliver_each
+from mailnode.store.delivery import Arrival, deliver, deliver_each, deliver_together
 from mailnode.store.draft import Draft
 from mailnode.store.errors import StoreError
 from mailnode.store.quota import demand
@@ -33,7 +35,7 @@ class LocalDelivery:
     def __init__(
         self,
         lane: Lane,
-        commits: Commits,
+        commits: Commits[Arrival],
         files: FileSystem,
         accounts: Sequence[MailAccount],
         head: bytes,
@@ -106,8 +108,9 @@ class LocalDelivery:
         return self._draft is None and next(limited, None) is None
 
     async def _with_others(self) -> Draft:
-        draft = self._begun()
-        await self._commits.run(Arrival(draft, self._taken(), self._stores()))
+        draft, stores = self._begun(), self._stores()
+        side_by_side = frozenset(os.path.dirname(store.root) for store in stores)  # on one disk, therefore
+        await self._commits.run(side_by_side, Arrival(draft, self._taken(), stores))
         return draft
 
     async def abort(self) -> None:
@@ -156,7 +159,7 @@ class LocalCourier:
         self._feed = feed
         self._bus = bus
         self._files = files
-        self._commits = Commits(runtime, files)
+        self._commits = Commits(runtime, partial(deliver_together, files=files))
 
     def begin(
         self,

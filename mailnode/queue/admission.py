@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 from mailnode.net.blocking import Lane
+from mailnode.net.commits import Commits
 from mailnode.queue.entry import Entry
-from mailnode.queue.spool import Arriving, Spool
+from mailnode.queue.spool import Acceptance, Arriving, Spool
 from mailnode.runtime import Runtime
 
 PIECE = 262144  # octets that are collected before a thread is asked to write them
@@ -14,25 +15,35 @@ class Admission:
     """One message on its way into the spool; write as often as needed, then commit or abort.
 
     Committing is storing and starting: who has something else to do that may fail does it in between.
-    The octets are the wire form. All disk work runs in a lane of the message's own.
+    The octets are the wire form. All disk work runs in a lane of the message's own, but what ends a small one
+    with that of others.
     """
 
     def __init__(
-        self, lane: Lane, arriving: Arriving, entry: Entry, head: bytes, ended: Callable[[Entry, bool], None]
+        self,
+        lane: Lane,
+        commits: Commits[Acceptance],
+        arriving: Arriving,
+        entry: Entry,
+        head: bytes,
+        ended: Callable[[Entry, bool], None],
     ) -> None:
         self._lane = lane
+        self._commits = commits
         self._arriving = arriving
         self._entry = entry
         self._ended = ended
         self._over = False
         self._pieces = [head]
         self._held = len(head)
+        self._small = True
 
     async def write(self, data: bytes) -> None:
         """Add octets; returns when they are taken care of. Raises OSError."""
         self._pieces.append(data)
         self._held += len(data)
         if self._held > PIECE:
+            self._small = False
             await self._lane.run(self._arriving.write, self._taken())
 
     async def commit(self) -> None:
@@ -45,7 +56,11 @@ class Admission:
 
         A process that dies now finds it in the queue when it starts again.
         """
-        await self._lane.run(self._finish, self._taken())
+        last = Acceptance(self._arriving, self._taken(), self._entry)
+        if self._small:
+            await self._commits.run(None, last)
+        else:
+            await self._lane.run(_accept, last)
 
     def start(self) -> None:
         """Let it wait for its time."""
@@ -62,15 +77,16 @@ class Admission:
             finally:
                 self._ended(self._entry, False)
 
-    def _finish(self, data: bytes) -> None:
-        self._arriving.write(data)
-        self._arriving.accept(self._entry)
-
     def _taken(self) -> bytes:
         data = b"".join(self._pieces)
         self._pieces.clear()
         self._held = 0
         return data
+
+
+def _accept(last: Acceptance) -> None:
+    last.arriving.write(last.data)
+    last.arriving.accept(last.entry)
 
 
 WayIn = Callable[[Entry, bytes], Admission]  # of a message that is coming in, with its first octets
@@ -82,12 +98,14 @@ class FromElsewhere:
     def __init__(self, runtime: Runtime, spool: Spool, tell: Callable[[Entry], None]) -> None:
         self._runtime = runtime
         self._spool = spool
+        self._commits = Commits(runtime, spool.accept_all, at_once=True)
         self._tell = tell
 
     def begin(self, entry: Entry, head: bytes) -> Admission:
         """A message that is coming in; the ids of no two processes are the same."""
         lane = Lane(self._runtime.blocking)
-        return Admission(lane, self._spool.arriving(entry.id), entry, head, self._ended)
+        arriving = self._spool.arriving(entry.id)
+        return Admission(lane, self._commits, arriving, entry, head, self._ended)
 
     def _ended(self, entry: Entry, accepted: bool) -> None:
         if accepted:

@@ -25,6 +25,7 @@ from twisted.python.failure import Failure
 from mailnode.events.life import Bus, Dropped, Ended, Postponed
 from mailnode.events.log import Log
 from mailnode.net.blocking import Lane
+from mailnode.net.commits import Commits
 from mailnode.net.wait import Running
 from mailnode.queue.admission import Admission
 from mailnode.queue.batches import TOGETHER as IN_A_JOB
@@ -111,6 +112,7 @@ class Runner:
         self._delay = delay
         self._runtime = runtime
         self._spool = spool
+        self._commits = Commits(runtime, spool.accept_all, at_once=True)
         self._reads = Batches(runtime, spool.open_all)
         self._removals = Batches(runtime, spool.remove_all, seconds=GATHERED)
         self._deliver = deliver
@@ -191,7 +193,8 @@ class Runner:
         """A message that is coming in, of which these octets are the first."""
         lane = Lane(self._runtime.blocking)
         self._arriving.add(entry.id)
-        return Admission(lane, self._spool.arriving(entry.id), entry, head, self._arrived)
+        arriving = self._spool.arriving(entry.id)
+        return Admission(lane, self._commits, arriving, entry, head, self._arrived)
 
     def _arrived(self, entry: Entry, accepted: bool) -> None:
         self._arriving.discard(entry.id)

@@ -27,9 +27,9 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
-from mailnode.fs import FileSystem, NewFile, ReadFile
+from mailnode.fs import FileSystem, NewFile, ReadFile, Replacement
 from mailnode.queue.entry import Entry, decode, encode, glance
 
 T = TypeVar("T")
@@ -69,6 +69,14 @@ class Found:
     wrong: str = ""
 
 
+def _encoded(entry: Entry) -> bytes:
+    """An envelope. Raises OSError for one too large."""
+    data = encode(entry)
+    if len(data) > LARGEST_ENVELOPE:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+    return data
+
+
 def _outcome(work: Callable[[str], T], name: str) -> T | Exception:
     """What comes of it, or the error it ends in, for those who do it for others too."""
     try:
@@ -84,6 +92,7 @@ class Arriving:
         self._spool = spool
         self._name = name
         self._file: NewFile | None = None
+        self._envelope: Replacement | None = None  # which is written, but not yet in its place
         self._accepted = False
 
     def write(self, data: bytes) -> None:
@@ -94,18 +103,39 @@ class Arriving:
 
     def accept(self, entry: Entry) -> None:
         """Make message and envelope durable: from here on it is in the queue. Raises OSError."""
-        self.write(b"")
+        [error] = self._spool.accept_all([Acceptance(self, b"", entry)])
+        if error is not None:
+            raise error
+
+    def prepare(self, data: bytes, entry: Entry) -> None:
+        """Write the last octets and the envelope, and wait for no disk."""
+        self.write(data)
+        self._envelope = self._spool.prepare(entry)
+        for file in (self._file, self._envelope):
+            assert file is not None
+            file.begin_sync()
+
+    def place(self) -> None:
+        """Make it durable, and the envelope once the folder is synced."""
         assert self._file is not None
+        assert self._envelope is not None
         self._file.sync()
         self._file.close()
-        self._spool.save(entry)
+        self._envelope.place()
+        self._envelope = None
+
+    def accepted(self) -> None:
+        """It is in the queue."""
         self._accepted = True
+        self._spool.free(self._name)
 
     def abort(self) -> None:
         """Forget the message; may be called at any time, and does nothing after accept."""
         if self._file is None or self._accepted:
             return
         self._file.close()
+        if self._envelope is not None:
+            self._envelope.drop()
         with contextlib.suppress(OSError):
             self._spool.discard(self._name)
         self._spool.free(self._name)
@@ -120,6 +150,38 @@ class Arriving:
         if self._accepted:
             with contextlib.suppress(OSError):
                 self._spool.remove(self._name)
+
+
+class Acceptance(NamedTuple):
+    """A message that is to be accepted: what is still to be written of it, and its envelope."""
+
+    arriving: Arriving
+    data: bytes
+    entry: Entry
+
+
+class _Each(Generic[T]):
+    """Steps that are taken for several, each of which fails for itself."""
+
+    def __init__(self, ones: Sequence[T]) -> None:
+        self._ones = ones
+        self.errors: list[OSError | None] = [None] * len(ones)
+
+    def step(self, work: Callable[[T], None]) -> None:
+        """Take it for those that have not failed yet."""
+        for number, one in enumerate(self._ones):
+            try:
+                if self.errors[number] is None:
+                    work(one)
+            except OSError as wrong:
+                self.errors[number] = wrong
+
+    def step_for_all(self, work: Callable[[], None]) -> None:
+        """Take one step for all of them; where it fails, all have."""
+        try:
+            work()
+        except OSError as wrong:
+            self.errors = [error or wrong for error in self.errors]
 
 
 class Spool:
@@ -210,9 +272,7 @@ class Spool:
 
     def save(self, entry: Entry) -> None:
         """Put an entry in the place of what was known, durably. Raises OSError, also for one too large."""
-        data = encode(entry)
-        if len(data) > LARGEST_ENVELOPE:
-            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        data = _encoded(entry)
         path = self._path(entry.id, ENVELOPE)
         before = self._files.stat(path)
         # root may change it by hand, but the server must still be able to read it
@@ -224,6 +284,23 @@ class Spool:
         finally:
             self.free(entry.id)
 
+    def prepare(self, entry: Entry) -> Replacement:
+        """The same for a new one, as far as it waits for no disk; the id is taken already."""
+        return self._files.prepare(self._path(entry.id, ENVELOPE), _encoded(entry))
+
+    def accept_all(self, messages: Sequence[Acceptance]) -> list[OSError | None]:
+        """Have messages in the queue, durably; for each None, or why it is not: then abort() is to follow.
+
+        The kernel has the files of all when it is asked to make the first one durable, and they share the
+        fsync of the folder.
+        """
+        each = _Each(messages)
+        each.step(lambda one: one.arriving.prepare(one.data, one.entry))
+        each.step(lambda one: one.arriving.place())
+        each.step_for_all(lambda: self._files.sync_directory(self.path))
+        each.step(lambda one: one.arriving.accepted())
+        return each.errors
+
     def remove(self, name: str) -> None:
         """Be done with a message, durably. Raises OSError; then it may still be there."""
         [error] = self.remove_all([name])
@@ -232,28 +309,19 @@ class Spool:
 
     def remove_all(self, names: Sequence[str]) -> list[OSError | None]:
         """The same for several; for each None, or why it may still be there."""
-        errors: dict[str, OSError] = {}
-
-        def each(suffix: str) -> None:
-            for name in names:
-                try:
-                    if name not in errors:
-                        self._files.unlink(self._path(name, suffix), missing_ok=True)
-                except OSError as error:
-                    errors[name] = error
-
-        each(ENVELOPE)
-        try:
-            self._files.sync_directory(self.path)
-        except OSError as error:
-            errors = dict.fromkeys(names, error) | errors
-        each(BODY)
-        return [errors.get(name) for name in names]
+        each = _Each(names)
+        each.step(lambda name: self._unlink(name, ENVELOPE))
+        each.step_for_all(lambda: self._files.sync_directory(self.path))
+        each.step(lambda name: self._unlink(name, BODY))
+        return each.errors
 
     def discard(self, name: str) -> None:
         """Remove what was never accepted."""
-        self._files.unlink(self._path(name, ENVELOPE), missing_ok=True)
-        self._files.unlink(self._path(name, BODY), missing_ok=True)
+        self._unlink(name, ENVELOPE)
+        self._unlink(name, BODY)
+
+    def _unlink(self, name: str, suffix: str) -> None:
+        self._files.unlink(self._path(name, suffix), missing_ok=True)
 
     # The start
 

@@ -9,8 +9,9 @@ Before all that room is reserved under the quotas of all recipients, until the m
 A postmaster needs no room: whoever is to hear that a mailbox is full must be able to.
 UIDs are given when a session next looks.
 
-Of messages that come at the same time each step is done for all before the next one begins. So a folder that
-several of them come into is fsynced once, after the last of their links.
+Of messages that come at the same time each step is done for all before the next one begins. So the kernel
+has all files when it is asked to make the first one durable, and what its journal has to hold goes together;
+and a folder that several of them come into is fsynced once, after the last of their links.
 """
 
 import contextlib
@@ -100,8 +101,9 @@ def deliver_together(arrivals: Sequence[Arrival], files: FileSystem) -> list[Exc
     One that fails does the others no harm.
     """
     attempts = [_Attempt(arrival) for arrival in arrivals]
+    steps = (_write, _begin_finish, _finish, _link_all) if len(attempts) > 1 else (_write, _finish, _link_all)
     try:
-        for step in (_write, _link_all):
+        for step in steps:
             for attempt in attempts:
                 _try(attempt, step, files)
         _sync_all(attempts, files)
@@ -128,7 +130,14 @@ def _write(attempt: _Attempt, files: FileSystem) -> None:
     arrival.draft.write(arrival.data)
     for account in arrival.accounts[1:]:  # the first one makes sure of itself for its draft
         account.ensure()
-    attempt.path, attempt.base = arrival.draft.finish()
+
+
+def _begin_finish(attempt: _Attempt, files: FileSystem) -> None:
+    attempt.arrival.draft.begin_finish()
+
+
+def _finish(attempt: _Attempt, files: FileSystem) -> None:
+    attempt.path, attempt.base = attempt.arrival.draft.finish()
 
 
 def _link_all(attempt: _Attempt, files: FileSystem) -> None:

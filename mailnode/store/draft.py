@@ -147,6 +147,19 @@ class Draft:
         """
         if self._finished is not None:
             return self._finished
+        file = self._whole(internal_date)
+        file.sync()
+        file.close()
+        self._finished = self._path, f"{self.name},S={self._written},W={self.octets}"
+        return self._finished
+
+    def begin_finish(self, internal_date: float | None = None) -> None:
+        """Do what of finish() waits for no disk, and have it begin: for each of several, before the first."""
+        if self._finished is None:
+            self._whole(internal_date).begin_sync()
+
+    def _whole(self, internal_date: float | None) -> NewFile:
+        """The file, with all octets and its time; asked again it is the same."""
         if self._is_cut_off() and not self._verbatim:
             self._become_verbatim()
         held, self._held = self._held, b""
@@ -154,10 +167,7 @@ class Draft:
         file = self._spill()
         if internal_date is not None:
             file.set_time(internal_date)
-        file.sync()
-        file.close()
-        self._finished = self._path, f"{self.name},S={self._written},W={self.octets}"
-        return self._finished
+        return file
 
     def consumed(self) -> None:
         """The file has its place now, under another name; abort() does nothing any more."""

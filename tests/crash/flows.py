@@ -193,15 +193,15 @@ def _renamed(world: World) -> None:
 def _waiting(world: World) -> None:
     """A message in the queue, and what a crash left there."""
     _accounts(world)
-    world.hold("A1", "one", ANNA)
+    world.hold(("A1", "one", ANNA))
     world.plant("queue/B2.body", b"From: half")
     world.plant("queue/A1.envelope.new.1", b"{")
 
 
 def _queue(world: World) -> None:
-    world.hold("C3", "big bare two", ANNA, BERT)
+    world.hold(("C3", "big bare two", ANNA, BERT))
     world.release()
-    world.hold("D4", "three", BERT)
+    world.hold(("D4", "three", BERT))
 
 
 def _both(world: World) -> None:
@@ -250,7 +250,11 @@ FLOWS: dict[str, Flow] = {
     "first index": Flow(_foreign, _first_index),
     "torn uid list": Flow(_torn, lambda world: world.look(ANNA)),
     "sweep of the dead": Flow(_dead, _sweep),
-    "hold": Flow(_accounts, lambda world: world.hold("A1", "one", ANNA, BERT)),
+    "hold": Flow(_accounts, lambda world: world.hold(("A1", "one", ANNA, BERT))),
+    "hold together": Flow(
+        _waiting,
+        lambda world: world.hold(("C3", "two", BERT), ("D4", "big bare", ANNA, BERT), ("E5", "", ANNA)),
+    ),
     "release": Flow(_waiting, lambda world: world.release()),
     "accept for both": Flow(_accounts, lambda world: world.accept("A1", "one", (ANNA, BERT), (CARL,))),
     "accept for both, large": Flow(_waiting, _both),

@@ -3,12 +3,14 @@
 import copy
 import itertools
 import os
+import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 from twisted.python.failure import Failure
 
 from mailnode.delivery.together import Together
@@ -16,10 +18,12 @@ from mailnode.envelope import Envelope, Recipient
 from mailnode.fs import FileSystem
 from mailnode.message.rendered import render
 from mailnode.net.blocking import InlineExecutor, Lane
+from mailnode.net.commits import Commits
 from mailnode.pop3.maildrop import Views, open_maildrop
 from mailnode.queue.admission import Admission
-from mailnode.queue.entry import new_entry
-from mailnode.queue.spool import Spool
+from mailnode.queue.entry import Entry, new_entry
+from mailnode.queue.spool import Acceptance, Spool
+from mailnode.runtime import Runtime
 from mailnode.store.account import Account
 from mailnode.store.delivery import Arrival, deliver, deliver_each, deliver_together
 from mailnode.store.draft import Arriving
@@ -70,6 +74,16 @@ class _Mailboxes:
         """Into none."""
         if self._open:
             self._draft.abort()
+
+
+def _entry(name: str, people: Iterable[str]) -> Entry:
+    """An envelope for people of a domain."""
+    recipients = tuple(Recipient(Address(one, "example.org")) for one in people)
+    return new_entry(name, Envelope(None, recipients=recipients), came=1.0, due=2.0)
+
+
+def _nothing(entry: Entry, accepted: bool) -> None:
+    """What a queue without a runner does with what has come."""
 
 
 class World:
@@ -200,31 +214,34 @@ class World:
                 copies.high -= error is not None
         self.tell()
 
-    def hold(self, name: str, label: str, *names: str) -> None:
-        """A message, called `name` in the queue, that waits there for the INBOX of each."""
-        all_copies = [
-            self.box(one, INBOX).copies.setdefault(label, Copies(0, 0, {NO_FLAGS})) for one in names
+    def hold(self, *letters: tuple[str, ...]) -> None:
+        """Messages, by id in the queue, label and names, that wait there for the INBOX of each of these."""
+        many = [
+            [self.box(one, INBOX).copies.setdefault(label, Copies(0, 0, {NO_FLAGS})) for one in names]
+            for _, label, *names in letters
         ]
-        for copies in all_copies:
+        for copies in itertools.chain.from_iterable(many):
             copies.high += 1
-        self.told.queued[name] = label, names
+        outcomes: list[OSError | None] = []
 
         def action() -> bool:
-            recipients = tuple(Recipient(Address(one, "example.org")) for one in names)
-            entry = new_entry(name, Envelope(None, recipients=recipients), came=1.0, due=2.0)
-            arriving = self._spool.arriving(name)
-            try:
-                arriving.write(message(label))
-                arriving.accept(entry)
-            except OSError:
-                arriving.abort()
-                raise
+            held = [
+                Acceptance(self._spool.arriving(name), message(label), _entry(name, names))
+                for name, label, *names in letters
+            ]
+            outcomes.extend(self._spool.accept_all(held))
+            for one, error in zip(held, outcomes, strict=True):
+                if error is not None:
+                    one.arriving.abort()
             return True
 
-        done = self._try(action)
-        for copies in all_copies:
-            copies.low += bool(done)
-            copies.high -= not done
+        for name, label, *names in letters:
+            self.told.queued[name] = label, tuple(names)
+        self._try(action)
+        for all_copies, error in zip(many, outcomes or [OSError()] * len(letters), strict=True):
+            for copies in all_copies:
+                copies.low += error is None
+                copies.high -= error is not None
         self.tell()
 
     def accept(self, name: str, label: str, here: Iterable[str], elsewhere: Iterable[str]) -> None:
@@ -237,10 +254,11 @@ class World:
         for copies in all_copies:
             copies.high += 1
         self.told.queued[name] = label, elsewhere
-        recipients = tuple(Recipient(Address(one, "example.org")) for one in elsewhere)
-        entry = new_entry(name, Envelope(None, recipients=recipients), came=1.0, due=2.0)
-        lane = Lane(InlineExecutor())
-        admission = Admission(lane, self._spool.arriving(name), entry, b"", lambda entry, accepted: None)
+        executor = InlineExecutor()
+        commits = Commits(Runtime(Clock(), random.Random(1), executor), self._spool.accept_all, at_once=True)
+        admission = Admission(
+            Lane(executor), commits, self._spool.arriving(name), _entry(name, elsewhere), b"", _nothing
+        )
 
         async def accept() -> None:
             accounts = [self.account(one) for one in here]

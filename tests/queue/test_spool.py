@@ -1,18 +1,21 @@
 """The spool, on a real disk."""
 
 import errno
+import itertools
 import os
 import random
 import time
+from typing import Any
 from unittest.mock import patch
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
+from mailnode import fs
 from mailnode.envelope import Envelope, Recipient
 from mailnode.fs import FileSystem
 from mailnode.queue import spool
 from mailnode.queue.entry import Entry, encode, new_entry
-from mailnode.queue.spool import Found, Spool, Unreadable
+from mailnode.queue.spool import Acceptance, Found, Spool, Unreadable
 from mailnode.wire.address import Address
 from tests.scratch import scratch
 
@@ -194,6 +197,45 @@ class Spools(SynchronousTestCase):
             arriving.abort()
             self.files.fails = ""
             self.assertEqual(self.listed(), [])
+
+    def test_accepted_together(self) -> None:
+        """Several come with one fsync of the folder; one that fails does the others no harm (D3)."""
+        names = ["A1", "B2", "C3"]
+        for failing in ("NewFile.write", "NewFile.sync", "Replacement.place"):
+            count = itertools.count()
+            original = getattr(fs, failing.split(".")[0]).__dict__[failing.split(".")[1]]
+
+            def fails(self: object, *args: object, count: Any = count, original: Any = original) -> None:
+                if next(count) == 2:
+                    raise OSError(errno.EIO, "broken")
+                original(self, *args)
+
+            several = [Acceptance(self.spool.arriving(name), BODY, entry(name)) for name in names]
+            with patch(f"mailnode.fs.{failing}", fails), patch.object(self.files, "sync_directory") as synced:
+                self.spool._files.make_directories(self.path)
+                synced.reset_mock()
+                errors = self.spool.accept_all(several)
+            synced.assert_called_once_with(self.path)
+            there = [name for name, error in zip(names, errors, strict=True) if error is None]
+            self.assertEqual(len(there), 2, failing)
+            for one in several:
+                one.arriving.abort()
+            self.assertEqual(
+                self.listed(), sorted(f"{name}.{end}" for name in there for end in ("body", "envelope"))
+            )
+            self.assertEqual(self.spool._taken, set())
+            self.assertEqual(self.spool.remove_all(there), [None, None])
+
+    def test_folder_that_cannot_be_synced(self) -> None:
+        """Its error is that of all, but of one that had its own (D3)."""
+        self.accepted("A1")
+        self.files.fails = "sync"
+        several = [Acceptance(self.spool.arriving(name), BODY, entry(name)) for name in ("A1", "B2", "C3")]
+        errors = self.spool.accept_all(several)
+        self.assertEqual([type(error) for error in errors], [FileExistsError, OSError, OSError])
+        for one in several:
+            one.arriving.abort()
+        self.assertEqual(self.listed(), ["A1.body", "A1.envelope"])
 
     def test_same_id(self) -> None:
         """A second message of the same id does not touch the first."""

@@ -20,9 +20,12 @@ pieces = st.lists(
 
 
 def written(
-    message: bytes, cuts: list[int], directory: str, *, paired: bool = False
+    message: bytes, cuts: list[int], directory: str, *, paired: bool = False, begun: bool = False
 ) -> tuple[str, bytes, bytes, Download]:
-    """Base name, disk octets, wire octets and download of a message written in the given cuts."""
+    """Base name, disk octets, wire octets and download of a message written in the given cuts.
+
+    It may have `begun` to go to the disk before it is finished.
+    """
     files = FileSystem()
     draft = Draft(files, directory, "1.M2P3Q4.host", paired=paired)
     start = 0
@@ -30,7 +33,11 @@ def written(
         draft.write(message[start:cut])
         start = max(start, cut)
     expected = draft.octets_on_disk
+    if begun:
+        draft.begin_finish()
+        assert draft.octets_on_disk == expected
     path, base = draft.finish()
+    draft.begin_finish()  # too late for anything
     assert os.stat(path).st_size == expected
     on_disk, on_wire = sizes(base)
     with Body(files.open(path), verbatim=on_disk == on_wire) as body:
@@ -43,10 +50,10 @@ def written(
 class DraftTests(SynchronousTestCase):
     """Each message on its way to disk."""
 
-    def check(self, message: bytes, cuts: list[int]) -> bytes:
+    def check(self, message: bytes, cuts: list[int], *, begun: bool = False) -> bytes:
         """Write, and hold the promises of the format; gives the disk octets."""
         with tempfile.TemporaryDirectory() as directory:
-            base, disk, wire, download = written(message, cuts, directory)
+            base, disk, wire, download = written(message, cuts, directory, begun=begun)
             self.assertEqual(os.listdir(directory), [])
         self.assertEqual(wire, message)
         self.assertEqual(sizes(base), (len(disk), len(message)))
@@ -103,28 +110,28 @@ class DraftTests(SynchronousTestCase):
             self.assertEqual(is_plain(base), plain, base)
             self.assertEqual(with_sizes_of(base, ours), copy, base)
 
-    @given(pieces, st.lists(st.integers(0, 60), max_size=5))
+    @given(pieces, st.lists(st.integers(0, 60), max_size=5), st.booleans())
     @settings(deadline=None, max_examples=300)
-    def test_any_octets_in_any_cut(self, parts: list[bytes], cuts: list[int]) -> None:
+    def test_any_octets_in_any_cut(self, parts: list[bytes], cuts: list[int], begun: bool) -> None:
         """The wire form comes back byte for byte, and the name tells both sizes exactly."""
-        self.check(b"".join(parts), cuts)
+        self.check(b"".join(parts), cuts, begun=begun)
 
-    @given(pieces, st.lists(st.integers(0, 60), max_size=5))
+    @given(pieces, st.lists(st.integers(0, 60), max_size=5), st.booleans())
     @settings(deadline=None, max_examples=100)
-    def test_any_octets_through_the_disk(self, parts: list[bytes], cuts: list[int]) -> None:
+    def test_any_octets_through_the_disk(self, parts: list[bytes], cuts: list[int], begun: bool) -> None:
         """The same when nothing is held in memory."""
         self.patch(draft_module, "MEMORY_LIMIT", 3)
-        self.check(b"".join(parts), cuts)
+        self.check(b"".join(parts), cuts, begun=begun)
 
     def test_abort_leaves_nothing(self) -> None:
         """An aborted draft leaves no file, at whatever stage, and may be aborted again."""
         self.patch(draft_module, "MEMORY_LIMIT", 3)
-        for finish in (False, True):
+        stages = (lambda draft: None, Draft.begin_finish, Draft.finish)
+        for stage in stages:
             with tempfile.TemporaryDirectory() as directory:
                 draft = Draft(FileSystem(), directory, "name")
                 draft.write(b"some text\r\n")
-                if finish:
-                    draft.finish()
+                stage(draft)
                 draft.abort()
                 draft.abort()
                 self.assertEqual(os.listdir(directory), [])

@@ -3,7 +3,9 @@
 import errno
 import os
 from collections.abc import Sequence
+from unittest import mock
 
+from mailnode.fs import NewFile
 from mailnode.store.account import Account
 from mailnode.store.delivery import Arrival, deliver_together
 from mailnode.store.values import INBOX
@@ -35,6 +37,18 @@ class TogetherTests(StoreTestCase):
         self.assertEqual(self.files.calls, calls)
         found = [octets for _, _, octets in self.facts(account.mailbox(INBOX))]
         self.assertEqual(sorted(found), sorted(messages))
+
+    def test_the_disk_has_all_before_one_is_waited_for(self) -> None:
+        """The kernel writes all files at once; for a single one it is not asked to."""
+        account = self.account()
+        for count in (1, 3):
+            told: list[str] = []
+            with (
+                mock.patch.object(NewFile, "begin_sync", lambda _, told=told: told.append("begin")),
+                mock.patch.object(NewFile, "sync", lambda _, told=told: told.append("sync")),
+            ):
+                deliver_together([self.arrival(account) for _ in range(count)], self.files)
+            self.assertEqual(told, ["begin"] * (count if count > 1 else 0) + ["sync"] * count)
 
     def test_alone(self) -> None:
         """The first mail ever, with nobody beside it."""

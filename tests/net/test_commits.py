@@ -1,16 +1,18 @@
 """Which messages become durable in one job, and who waits for whom."""
 
+import os
 import random
+from functools import partial
 from typing import Any
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
-from mailnode.delivery.commits import PATIENCE, RUNNING, TOGETHER, Commits
 from mailnode.fs import FileSystem
+from mailnode.net.commits import PATIENCE, RUNNING, SLOW, TOGETHER, TOGETHER_SLOW, Commits
 from mailnode.runtime import Runtime
 from mailnode.store.account import Account
-from mailnode.store.delivery import Arrival
+from mailnode.store.delivery import Arrival, deliver_together
 from tests.store.support import MESSAGE, StoreTestCase
 
 
@@ -48,7 +50,9 @@ class CommitsTests(StoreTestCase):
         super().setUp()
         self.held = Held()
         self.reactor = Clock()
-        self.commits = Commits(Runtime(self.reactor, random.Random(1), self.held), FileSystem())
+        self.runtime = Runtime(self.reactor, random.Random(1), self.held)
+        self.work = partial(deliver_together, files=FileSystem())
+        self.commits = Commits(self.runtime, self.work)
         self.anna = self.account("anna")
 
     def commit(self, account: Account | None = None, message: bytes = MESSAGE) -> "Deferred[None]":
@@ -60,7 +64,8 @@ class CommitsTests(StoreTestCase):
     def ready(self, account: Account | None = None, message: bytes = MESSAGE) -> "Deferred[None]":
         """A message that is ready."""
         account = account or self.anna
-        return self.commits.run(Arrival(account.draft(), message, [account]))
+        place = os.path.dirname(account.root)
+        return self.commits.run(place, Arrival(account.draft(), message, [account]))
 
     def test_of_one_turn(self) -> None:
         """What is ready in the same turn of the reactor is one job, up to a limit."""
@@ -86,6 +91,16 @@ class CommitsTests(StoreTestCase):
             self.held.finish()
         self.assertEqual([self.successResultOf(one) for one in many], [None] * RUNNING)
 
+    def test_at_once(self) -> None:
+        """Where that is wanted nothing waits for the end of the turn, only for the job before."""
+        self.commits = Commits(self.runtime, self.work, at_once=True)
+        many = [self.ready() for _ in range(RUNNING + 3)]
+        self.assertEqual(self.held.sizes, [1] * RUNNING)
+        while self.held.jobs:
+            self.held.finish()
+        self.assertEqual([self.successResultOf(one) for one in many], [None] * (RUNNING + 3))
+        self.assertEqual((self.reactor.getDelayedCalls(), self.commits._places), ([], {}))
+
     def test_together(self) -> None:
         """What comes meanwhile is one job, up to a limit, when one has ended."""
         many = [self.commit() for _ in range(RUNNING + TOGETHER + 1)]
@@ -97,6 +112,18 @@ class CommitsTests(StoreTestCase):
         for one in many:
             self.successResultOf(one)
         self.assertEqual(self.reactor.getDelayedCalls(), [])
+
+    def test_slow_disk_takes_more_at_once(self) -> None:
+        """While jobs wait for the disk each takes more messages; as before when they do not any more."""
+        many = [self.commit() for _ in range(RUNNING + TOGETHER_SLOW + 2 * TOGETHER)]
+        self.reactor.advance(SLOW * 2)
+        self.held.finish()
+        self.assertEqual(self.held.sizes, [1] * (RUNNING - 1) + [TOGETHER_SLOW])
+        while self.held.jobs:
+            self.held.finish(-1)
+            self.assertLessEqual(max(self.held.sizes, default=0), TOGETHER)
+        for one in many:
+            self.successResultOf(one)
 
     def test_slow_disk(self) -> None:
         """Who has waited for long enough waits no longer, and neither do those after it."""
