@@ -15,6 +15,7 @@ from typing import NamedTuple, TypeVar
 from mailnode.fs import FileSystem
 from mailnode.store import manifest, mbox
 from mailnode.store.account import Account
+from mailnode.store.draft import Draft
 from mailnode.store.errors import NoSuchMailbox, TooManyKeywords
 from mailnode.store.identity import guid_of
 from mailnode.store.incoming_files import Foreign, Known, Staged, Taken, take_in
@@ -75,15 +76,17 @@ class Target:
     def _linked(
         self, letters: Sequence[Letter], taken: Taken, drafts: contextlib.ExitStack
     ) -> Iterator[Linked]:
-        seen: set[str] = set()
+        fresh: dict[str, tuple[Letter, Draft]] = {}
         for one in letters:
-            if self.has(one.guid) or one.guid in seen:
+            if self.has(one.guid) or one.guid in fresh:
                 taken.known += 1
                 continue
-            seen.add(one.guid)
             draft = self.account.draft()
             drafts.callback(draft.abort)
             draft.write(one.data)
+            draft.begin_finish(one.date)
+            fresh[one.guid] = one, draft
+        for one, draft in fresh.values():
             path, base = draft.finish(one.date)
             octets = draft.octets_on_disk
             if self.known.has_octets(Staged(path, octets, manifest.digest_of(self.account.files, path))):

@@ -9,17 +9,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from mailnode.fs import FileSystem
+from mailnode.fs import FileSystem, NewFile
 from mailnode.store import filenames, manifest
 from mailnode.store.account import Account
 from mailnode.store.identity import guid_of
 from mailnode.store.mailbox import Linked, Mailbox
 from mailnode.store.values import Flags
 
+_UNSETTLED = 100  # copies that are on their way to the disk at once, each of which has a descriptor
+
 
 @dataclass(frozen=True, slots=True)
 class Staged:
-    """A copy in tmp/, on the disk for good, and what its octets are."""
+    """A copy in tmp/, and what its octets are."""
 
     path: str
     octets: int
@@ -28,16 +30,22 @@ class Staged:
 
 
 class Staging:
-    """Copies for one account, of what `source` reads. drop() has to be called in the end."""
+    """Copies for one account, of what `source` reads.
+
+    They are on the disk for good after settle(); drop() has to be called in the end.
+    """
 
     def __init__(self, account: Account, source: FileSystem) -> None:
         self._account = account
         self._source = source
         self._files: FileSystem = account.files
         self._paths: list[str] = []
+        self._unsettled: list[NewFile] = []
 
     def copy(self, source: str) -> Staged:
-        """Copy a file with its modification time. Raises OSError."""
+        """Copy a file with its modification time. Raises OSError, also of copies before it."""
+        if len(self._unsettled) == _UNSETTLED:
+            self.settle()
         with self._source.open(source) as file:
             time = file.stat().st_mtime
         found = sha256()
@@ -46,20 +54,30 @@ class Staging:
         path = self._account.path_of_draft()
         target = self._files.create(path)
         self._paths.append(path)
-        try:
-            for piece in manifest.pieces(self._source, source, found.update):
-                target.write(piece)
-                octets += len(piece)
-                bare += piece.count(b"\n") - (before[-1:] + piece).count(b"\r\n")
-                before = piece
-            target.set_time(time)
-            target.sync()
-        finally:
-            target.close()
+        self._unsettled.append(target)
+        for piece in manifest.pieces(self._source, source, found.update):
+            target.write(piece)
+            octets += len(piece)
+            bare += piece.count(b"\n") - (before[-1:] + piece).count(b"\r\n")
+            before = piece
+        target.set_time(time)
+        target.begin_sync()
         return Staged(path, octets, found.hexdigest(), bare)
+
+    def settle(self) -> None:
+        """Make durable what was copied so far. Raises OSError."""
+        for file in self._unsettled:
+            file.sync()
+        self._close()
+
+    def _close(self) -> None:
+        for file in self._unsettled:
+            file.close()
+        self._unsettled.clear()
 
     def drop(self) -> None:
         """Take away the names in tmp/."""
+        self._close()
         for path in self._paths:
             with contextlib.suppress(OSError):
                 self._files.unlink(path, missing_ok=True)
@@ -132,6 +150,7 @@ def take_in(
     staging = Staging(account, source)
     try:
         linked = list(_staged(staging, known, some, taken))
+        staging.settle()
         known.look(mailbox.link_all(linked))
         taken.added = len(linked)
     finally:

@@ -136,6 +136,7 @@ def _restore_whole(
             else:
                 copies.append((staged.path, f"{path}/{CUR}/{_name(file)}"))
             step(1)
+        staging.settle()
         with account.locked(path):
             _write_texts(files, source, folder, path)
             gap = min(header.next_uid + UID_GAP, UID_END - 1)

@@ -492,12 +492,12 @@ class Synchronised:
         return facts is not None and stat.S_ISREG(facts.st_mode)
 
     def _list_new(self, bases: list[str], places: dict[str, Place]) -> None:
-        for directory in {NEW if places[base][0] else CUR for base in bases}:
-            self._context.files.sync_directory(f"{self._folder.path}/{directory}")
         if bases or not self._folder.list.sound:
             self._folder.add_records(
                 [self._record(uid, base) for uid, base in enumerate(bases, self.uid_next)]
             )
+        for directory in {NEW if places[base][0] else CUR for base in bases}:
+            self._context.files.sync_directory(f"{self._folder.path}/{directory}")
 
     def _record(self, uid: int, base: str, fields: tuple[str, ...] = ()) -> Record:
         """The line of a new message; with its unique-id, where that is of a form that may be changed back."""
