@@ -1,10 +1,13 @@
 """Mail of others that is brought in, and ours that is written out."""
 
+import errno
 import mailbox as stdlib
 import os
 from typing import Any
 from unittest import mock
 
+from mailnode.fs import NewFile
+from mailnode.store import incoming_files
 from mailnode.store.account import Account
 from mailnode.store.errors import OverQuota
 from mailnode.store.export import export_maildir, export_mbox
@@ -102,6 +105,41 @@ class ImportTests(StoreTestCase):
             for name in names:
                 os.utime(f"{path}/{name}", (1_600_000_000, 1_600_000_000))
         return root
+
+    def test_many_go_to_the_disk_together(self) -> None:
+        """The disk has several files before one is waited for; an error leaves nothing behind."""
+        for number in range(5):
+            self.write(f"theirs/cur/17000000{number}.{number}.host:2,", b"Subject: %d\n\nx\n" % number)
+        os.makedirs(f"{self.base}/theirs/new")
+        [folder] = read_tree(self.files, f"{self.base}/theirs").folders()
+        told: list[str] = []
+        fails: set[int] = set()
+
+        def sync(_: object) -> None:
+            told.append("sync")
+            if told.count("sync") in fails:
+                raise OSError(errno.EIO, "broken")
+
+        begin_sync = mock.patch.object(NewFile, "begin_sync", lambda _: told.append("begin"))
+        target = Target.of(self.mine, WORK)
+        descriptors = len(os.listdir("/proc/self/fd"))
+        with (
+            begin_sync,
+            mock.patch.object(NewFile, "sync", sync),
+            mock.patch.object(incoming_files, "_UNSETTLED", 3),
+        ):
+            for number in (1, 3, 4, 5):
+                fails.add(number)
+                told.clear()
+                self.assertRaises(OSError, import_maildir, self.mine, self.files, folder, WORK)
+                self.assertEqual(len(os.listdir("/proc/self/fd")), descriptors)
+                self.check(self.mine)
+                fails.clear()
+            told.clear()
+            self.assertEqual(import_maildir(self.mine, self.files, folder, WORK), Taken(5, 0, 0))
+        self.assertEqual(told, ["begin"] * 3 + ["sync"] * 3 + ["begin"] * 2 + ["sync"] * 2)
+        target.mailbox.sync()
+        self.assertEqual(len(target.mailbox.uids), 5)
 
     def import_all(self, account: Account, root: str) -> dict[Name, Taken]:
         """All folders."""
