@@ -89,8 +89,9 @@ class Commits(Generic[T]):
         elif not place.waiting and place.late is not None:
             place.late.cancel()
             place.late = None
-        if not place.waiting and not place.running and not place.planned:
-            self._places.pop(key, None)
+        idle = not (place.waiting or place.running or place.planned)
+        if idle and self._places.get(key) is place:
+            del self._places[key]
 
     def _wait_no_longer(self, key: Hashable, place: _Place[T]) -> None:
         place.late = None

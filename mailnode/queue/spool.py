@@ -165,7 +165,7 @@ class _Each(Generic[T]):
 
     def __init__(self, ones: Sequence[T]) -> None:
         self._ones = ones
-        self.errors: list[OSError | None] = [None] * len(ones)
+        self.errors: list[Exception | None] = [None] * len(ones)
 
     def step(self, work: Callable[[T], None]) -> None:
         """Take it for those that have not failed yet."""
@@ -173,14 +173,14 @@ class _Each(Generic[T]):
             try:
                 if self.errors[number] is None:
                     work(one)
-            except OSError as wrong:
+            except Exception as wrong:  # a bug of ours too: the others have nothing to do with it
                 self.errors[number] = wrong
 
     def step_for_all(self, work: Callable[[], None]) -> None:
         """Take one step for all of them; where it fails, all have."""
         try:
             work()
-        except OSError as wrong:
+        except Exception as wrong:
             self.errors = [error or wrong for error in self.errors]
 
 
@@ -288,7 +288,7 @@ class Spool:
         """The same for a new one, as far as it waits for no disk; the id is taken already."""
         return self._files.prepare(self._path(entry.id, ENVELOPE), _encoded(entry))
 
-    def accept_all(self, messages: Sequence[Acceptance]) -> list[OSError | None]:
+    def accept_all(self, messages: Sequence[Acceptance]) -> list[Exception | None]:
         """Have messages in the queue, durably; for each None, or why it is not: then abort() is to follow.
 
         The kernel has the files of all when it is asked to make the first one durable, and they share the
@@ -307,7 +307,7 @@ class Spool:
         if error is not None:
             raise error
 
-    def remove_all(self, names: Sequence[str]) -> list[OSError | None]:
+    def remove_all(self, names: Sequence[str]) -> list[Exception | None]:
         """The same for several; for each None, or why it may still be there."""
         each = _Each(names)
         each.step(lambda name: self._unlink(name, ENVELOPE))

@@ -201,13 +201,17 @@ class Spools(SynchronousTestCase):
     def test_accepted_together(self) -> None:
         """Several come with one fsync of the folder; one that fails does the others no harm (D3)."""
         names = ["A1", "B2", "C3"]
-        for failing in ("NewFile.write", "NewFile.sync", "Replacement.place"):
+        errors_and_bugs = OSError(errno.EIO, "broken"), RuntimeError("a bug")
+        steps = "NewFile.write", "NewFile.sync", "Replacement.place"
+        for failing, error in itertools.product(steps, errors_and_bugs):
             count = itertools.count()
             original = getattr(fs, failing.split(".")[0]).__dict__[failing.split(".")[1]]
 
-            def fails(self: object, *args: object, count: Any = count, original: Any = original) -> None:
+            def fails(
+                self: object, *args: object, count: Any = count, original: Any = original, error: Any = error
+            ) -> None:
                 if next(count) == 2:
-                    raise OSError(errno.EIO, "broken")
+                    raise error
                 original(self, *args)
 
             several = [Acceptance(self.spool.arriving(name), BODY, entry(name)) for name in names]
@@ -216,7 +220,7 @@ class Spools(SynchronousTestCase):
                 synced.reset_mock()
                 errors = self.spool.accept_all(several)
             synced.assert_called_once_with(self.path)
-            there = [name for name, error in zip(names, errors, strict=True) if error is None]
+            there = [name for name, wrong in zip(names, errors, strict=True) if wrong is None]
             self.assertEqual(len(there), 2, failing)
             for one in several:
                 one.arriving.abort()

@@ -12,7 +12,7 @@ from mailnode.store.errors import InUse, NoSuchMailbox, NoSuchMessage
 from mailnode.store.filenames import UniqueNames
 from mailnode.store.index import FILE_NAME
 from mailnode.store.mailbox import Mailbox
-from mailnode.store.values import ANSWERED, DELETED, FLAGGED, INBOX, SEEN
+from mailnode.store.values import ANSWERED, DELETED, FLAGGED, INBOX, SEEN, Name
 from mailnode.store.vanished import Vanished
 from tests.store.support import MESSAGE, StoreTestCase
 
@@ -386,6 +386,47 @@ class FailingDiskTests(StoreTestCase):
         with mock.patch.object(type(self.files), "replace", replace):
             inbox.sync()
         self.assertEqual((inbox.uids.tolist(), rewritten), ([1], ["dovecot-uidlist"]))
+
+    def looked(self, name: str, folder: Name, mailbox: Mailbox | None = None) -> tuple[list[int], list[str]]:
+        """The UIDs that a look shows, or a process that starts, and which directories it syncs before."""
+        synced: list[str] = []
+        sync = self.files.sync_directory
+
+        def noted(path: str) -> None:
+            synced.append(os.path.basename(path))
+            sync(path)
+
+        with mock.patch.object(self.files, "sync_directory", noted):
+            mailbox = mailbox or self.account(name).mailbox(folder)
+            mailbox.sync()
+        return mailbox.uids.tolist(), [one for one in synced if one in ("cur", "new")]
+
+    def test_a_name_is_durable_before_its_uid_is_shown(self) -> None:
+        """Whoever lists a message and cannot sync its name, or dies, leaves that to the next look (D1)."""
+        for name in ("failed", "died"):
+            inbox = self.account(name).mailbox(INBOX)
+            self.deliver(self.account(name))
+            self.files.fail = failing("sync_directory")
+            self.assertRaises(OSError, inbox.sync)
+            found = self.looked(name, INBOX, inbox if name == "failed" else None)
+            self.assertEqual(found, ([1], ["new"]))
+            self.assertEqual(self.looked(name, INBOX), ([1], []), "the cache vouches for it")
+
+    def test_half_a_copy_is_durable_before_it_is_shown(self) -> None:
+        """Its source may be expunged because of it (D1)."""
+        for name, directory in (("COPY", "cur"), ("APPEND", "new")):
+            account = self.account(name)
+            account.create(OLD)
+            old = account.mailbox(OLD)
+            uid = self.append(account)
+            inbox = account.mailbox(INBOX)
+            self.files.fail = failing("sync_directory")
+            with mock.patch.object(self.files, "unlink"):  # it dies
+                if name == "COPY":
+                    self.assertRaises(OSError, inbox.copy, [uid], old)
+                else:
+                    self.assertRaises(OSError, self.append, account, OLD)
+            self.assertEqual(self.looked(name, OLD), ([1], [directory]))
 
     def test_a_new_account_is_synced_upwards(self) -> None:
         """The Maildir and the directories above it are synced before the first message counts (D1)."""
