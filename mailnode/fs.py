@@ -23,6 +23,7 @@ import errno
 import fcntl
 import os
 import pwd
+import resource
 import stat as stat_bits
 import time
 from collections import deque
@@ -46,6 +47,11 @@ FAILURE_SECONDS = 60.0
 # Seconds until a lock that somebody else has is asked for again, at first and at last. Most are held for a
 # millisecond.
 LOCK_PAUSE, LONGEST_LOCK_PAUSE = 0.0005, 0.02
+
+
+def owed_to_disks() -> int:
+    """Blocks that this thread has written so far and a disk is to have; none for what is kept in memory."""
+    return resource.getrusage(resource.RUSAGE_THREAD).ru_oublock
 
 
 class ReadFile:

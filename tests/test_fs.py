@@ -7,7 +7,7 @@ from unittest import mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailnode.fs import FileSystem
+from mailnode.fs import FileSystem, owed_to_disks
 
 _ONE_BLOCK = SimpleNamespace(f_bavail=1, f_frsize=4096, f_files=0, f_favail=0)
 
@@ -30,6 +30,16 @@ class FileSystemTests(SynchronousTestCase):
         with open(path, "wb") as file:
             file.write(data)
         return path
+
+    def test_owed_to_disks(self) -> None:
+        """What is written here is counted where a disk is to have it, and by the thread that wrote it."""
+        before = owed_to_disks()
+        file = FileSystem().create(self.path("file"))
+        file.write(b"x" * 8192)
+        file.close()
+        owed = owed_to_disks() - before
+        self.assertIn(owed, (0, 16), "in memory, or so many sectors of 512 octets")
+        self.assertEqual(owed_to_disks(), before + owed)
 
     def test_begin_sync(self) -> None:
         """It is said to the kernel, changes nothing, and takes no error from the fsync that follows."""

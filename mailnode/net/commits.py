@@ -21,6 +21,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
 
+from mailnode.fs import owed_to_disks
 from mailnode.net.wait import Wait
 from mailnode.runtime import Runtime
 
@@ -30,7 +31,7 @@ T = TypeVar("T")
 # disk is what takes long more jobs begin: of their fsyncs one commit of its journal serves several.
 RUNNING = 1
 TOGETHER = 8  # messages in a job: what follows of them is one turn of the reactor
-SLOW = 0.003  # seconds: a job that takes so long waits for the disk, and the next one takes more
+SLOW = 0.003  # seconds: a job that takes so long, and writes to a disk, waits for it; the next one takes more
 TOGETHER_SLOW = 32
 PATIENCE = 0.01  # seconds
 
@@ -102,13 +103,14 @@ class Commits(Generic[T]):
         many = [place.waiting.popleft() for _ in range(min(len(place.waiting), place.together))]
         place.running += 1
         began = self._runtime.clock.seconds()
-        job = self._runtime.blocking.run(self._work, [one for one, _ in many])
+        job = self._runtime.blocking.run(self._worked, [one for one, _ in many])
 
-        def over(result: Sequence[Exception | None] | Failure) -> None:
+        def over(result: tuple[Sequence[Exception | None], bool] | Failure) -> None:
+            outcomes, to_disk = ([result] * len(many), False) if isinstance(result, Failure) else result
+            took = self._runtime.clock.seconds() - began  # also because the reactor's thread had much to do
             place.running -= 1
-            place.together = TOGETHER_SLOW if self._runtime.clock.seconds() - began > SLOW else TOGETHER
+            place.together = TOGETHER_SLOW if to_disk and took > SLOW else TOGETHER
             self._go_on(key, place)
-            outcomes = [result] * len(many) if isinstance(result, Failure) else result
             for (_, done), outcome in zip(many, outcomes, strict=True):
                 if outcome is None:
                     done.callback(None)
@@ -116,3 +118,9 @@ class Commits(Generic[T]):
                     done.errback(outcome)
 
         job.addBoth(over)
+
+    def _worked(self, many: Sequence[T]) -> tuple[Sequence[Exception | None], bool]:
+        """In a thread: what has become of each, and whether any of it was for a disk."""
+        owed = owed_to_disks()
+        outcomes = self._work(many)
+        return outcomes, owed_to_disks() > owed
