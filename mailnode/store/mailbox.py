@@ -350,8 +350,8 @@ class Mailbox(Reading):
                     fields += identity.saved_now(base, now)
                     made.append((self._record(self.uid_next + len(made), base, fields), place))
                     taken.add(base)
-                self._folder.add_records([record for record, _ in made])
                 self._sync_directories(CUR)
+            self._folder.add_records([record for record, _ in made])
         except BaseException:
             for record, place in made:
                 self._context.files.unlink(self._folder.file_path(record.base, place), missing_ok=True)
@@ -418,14 +418,14 @@ class Mailbox(Reading):
                 for path, target, (base, place) in zip(paths, targets, found, strict=True):
                     self._context.files.rename(path, target)
                     self._folder.moved(base, None, place)
-                now = self._context.now()
-                self._folder.add_records(
-                    [
-                        self._record(uid, base, identity.saved_now(base, now))
-                        for uid, (base, _) in enumerate(found, self.uid_next)
-                    ]
-                )
                 self._sync_directories(*sorted({NEW if place[0] else CUR for _, place in found}))
+            now = self._context.now()
+            self._folder.add_records(
+                [
+                    self._record(uid, base, identity.saved_now(base, now))
+                    for uid, (base, _) in enumerate(found, self.uid_next)
+                ]
+            )
         except BaseException:
             for target in targets:
                 with suppress(OSError):

@@ -470,12 +470,9 @@ class Synchronised:
         records = self._folder.list.records
         known = self._messages.bases
         fresh = [base for base in places if base not in known]
-        self._list_new(
-            filenames.by_arrival(self._files([one for one in fresh if one not in records], places))
-        )
-        listed = [base for base in fresh if base in records]
-        self._make_names_durable(listed, places)
-        return self._admit([(base, places[base]) for base in listed])
+        unlisted = self._files([base for base in fresh if base not in records], places)
+        self._list_new(filenames.by_arrival(unlisted), places)
+        return self._admit([(base, places[base]) for base in fresh if base in records])
 
     def _files(self, bases: list[str], places: dict[str, Place]) -> list[str]:
         """Those of them that are regular files; symlinks, FIFOs and directories get no UID."""
@@ -494,22 +491,13 @@ class Synchronised:
         facts = self._context.files.stat(self._folder.file_path(base, place))
         return facts is not None and stat.S_ISREG(facts.st_mode)
 
-    def _list_new(self, bases: list[str]) -> None:
+    def _list_new(self, bases: list[str], places: dict[str, Place]) -> None:
+        for directory in {NEW if places[base][0] else CUR for base in bases}:
+            self._context.files.sync_directory(f"{self._folder.path}/{directory}")
         if bases or not self._folder.list.sound:
             self._folder.add_records(
                 [self._record(uid, base) for uid, base in enumerate(bases, self.uid_next)]
             )
-
-    def _make_names_durable(self, bases: list[str], places: dict[str, Place]) -> None:
-        """Who wrote a line may have failed, or died, before that; then the cache has no row of it."""
-        records, rows = self._folder.list.records, self._remembered
-        unsure = {
-            places[base][0]
-            for base in bases
-            if (row := rows.get(records[base].uid)) is None or row.base != base
-        }
-        for is_new in unsure:
-            self._context.files.sync_directory(f"{self._folder.path}/{NEW if is_new else CUR}")
 
     def _record(self, uid: int, base: str, fields: tuple[str, ...] = ()) -> Record:
         """The line of a new message; with its unique-id, where that is of a form that may be changed back."""
