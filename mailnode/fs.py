@@ -50,8 +50,8 @@ LOCK_PAUSE, LONGEST_LOCK_PAUSE = 0.0005, 0.02
 
 
 def owed_to_disks() -> int:
-    """Blocks that this thread has written so far and a disk is to have; none for what is kept in memory."""
-    return resource.getrusage(resource.RUSAGE_THREAD).ru_oublock
+    """Blocks that this process has written so far and a disk is to have; none for what is kept in memory."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_oublock
 
 
 class ReadFile:

@@ -31,7 +31,7 @@ T = TypeVar("T")
 # disk is what takes long more jobs begin: of their fsyncs one commit of its journal serves several.
 RUNNING = 1
 TOGETHER = 8  # messages in a job: what follows of them is one turn of the reactor
-SLOW = 0.003  # seconds: a job that takes so long, and writes to a disk, waits for it; the next one takes more
+SLOW = 0.003  # seconds: a job that takes so long while a disk is written to waits for it; the next takes more
 TOGETHER_SLOW = 32
 PATIENCE = 0.01  # seconds
 
@@ -102,15 +102,16 @@ class Commits(Generic[T]):
     def _begin(self, key: Hashable, place: _Place[T]) -> None:
         many = [place.waiting.popleft() for _ in range(min(len(place.waiting), place.together))]
         place.running += 1
-        began = self._runtime.clock.seconds()
-        job = self._runtime.blocking.run(self._worked, [one for one, _ in many])
+        began, owed = self._runtime.clock.seconds(), owed_to_disks()
+        job = self._runtime.blocking.run(self._work, [one for one, _ in many])
 
-        def over(result: tuple[Sequence[Exception | None], bool] | Failure) -> None:
-            outcomes, to_disk = ([result] * len(many), False) if isinstance(result, Failure) else result
-            took = self._runtime.clock.seconds() - began  # also because the reactor's thread had much to do
+        def over(result: Sequence[Exception | None] | Failure) -> None:
+            # Without a disk a job takes long where the reactor's thread has much to do.
+            slow = self._runtime.clock.seconds() - began > SLOW and owed_to_disks() > owed
+            place.together = TOGETHER_SLOW if slow else TOGETHER
             place.running -= 1
-            place.together = TOGETHER_SLOW if to_disk and took > SLOW else TOGETHER
             self._go_on(key, place)
+            outcomes = [result] * len(many) if isinstance(result, Failure) else result
             for (_, done), outcome in zip(many, outcomes, strict=True):
                 if outcome is None:
                     done.callback(None)
@@ -118,9 +119,3 @@ class Commits(Generic[T]):
                     done.errback(outcome)
 
         job.addBoth(over)
-
-    def _worked(self, many: Sequence[T]) -> tuple[Sequence[Exception | None], bool]:
-        """In a thread: what has become of each, and whether any of it was for a disk."""
-        owed = owed_to_disks()
-        outcomes = self._work(many)
-        return outcomes, owed_to_disks() > owed

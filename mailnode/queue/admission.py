@@ -56,11 +56,11 @@ class Admission:
 
         A process that dies now finds it in the queue when it starts again.
         """
-        last = Acceptance(self._arriving, self._taken(), self._entry)
+        last = self._taken()
         if self._small:
-            await self._commits.run(None, last)
+            await self._commits.run(None, Acceptance(self._arriving, last, self._entry))
         else:
-            await self._lane.run(_accept, last)
+            await self._lane.run(self._arriving.accept, self._entry, last)
 
     def start(self) -> None:
         """Let it wait for its time."""
@@ -82,11 +82,6 @@ class Admission:
         self._pieces.clear()
         self._held = 0
         return data
-
-
-def _accept(last: Acceptance) -> None:
-    last.arriving.write(last.data)
-    last.arriving.accept(last.entry)
 
 
 WayIn = Callable[[Entry, bytes], Admission]  # of a message that is coming in, with its first octets

@@ -101,9 +101,9 @@ class Arriving:
             self._file = self._spool.create(self._name)
         self._file.write(data)
 
-    def accept(self, entry: Entry) -> None:
-        """Make message and envelope durable: from here on it is in the queue. Raises OSError."""
-        [error] = self._spool.accept_all([Acceptance(self, b"", entry)])
+    def accept(self, entry: Entry, last: bytes = b"") -> None:
+        """Add the last octets, make all durable: from here on it is in the queue. Raises OSError."""
+        [error] = self._spool.accept_all([Acceptance(self, last, entry)])
         if error is not None:
             raise error
 

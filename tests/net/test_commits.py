@@ -10,6 +10,7 @@ from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
 
 from mailnode.fs import FileSystem
+from mailnode.net import commits
 from mailnode.net.commits import PATIENCE, RUNNING, SLOW, TOGETHER, TOGETHER_SLOW, Commits
 from mailnode.runtime import Runtime
 from mailnode.store.account import Account
@@ -116,11 +117,13 @@ class CommitsTests(StoreTestCase):
 
     def test_slow_disk_takes_more_at_once(self) -> None:
         """While jobs wait for a disk each takes more messages; as before when they do not any more."""
+        owed = mock.Mock(return_value=5)
+        self.patch(commits, "owed_to_disks", owed)
         for to_disk, then in ((True, TOGETHER_SLOW), (False, TOGETHER)):
             many = [self.commit() for _ in range(RUNNING + TOGETHER_SLOW + 2 * TOGETHER)]
             self.reactor.advance(SLOW * 2)
-            with mock.patch("mailnode.net.commits.owed_to_disks", side_effect=(5, 5 + to_disk)):
-                self.held.finish()
+            owed.return_value += to_disk
+            self.held.finish()
             self.assertEqual(self.held.sizes, [1] * (RUNNING - 1) + [then])
             while self.held.jobs:
                 self.held.finish(-1)
