@@ -410,7 +410,7 @@ class FailingDiskTests(StoreTestCase):
             self.assertRaises(OSError, inbox.sync)
             found = self.looked(name, INBOX, inbox if name == "failed" else None)
             self.assertEqual(found, ([1], ["new"]))
-            self.assertEqual(self.looked(name, INBOX), ([1], []), "the cache vouches for it")
+            self.assertEqual(self.looked(name, INBOX), ([1], []), "its line vouches for it")
 
     def test_half_a_copy_is_durable_before_it_is_shown(self) -> None:
         """Its source may be expunged because of it (D1)."""
