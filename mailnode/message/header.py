@@ -8,7 +8,6 @@ the same octet for every reader, but no name finds them. The same holds for what
 `FIELD_LIMIT` fields. Lines end in LF or CRLF in any mixture.
 """
 
-import functools
 import re
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice
@@ -20,9 +19,11 @@ VALUE_LIMIT: Final = 65536
 _EMPTY_LINE = re.compile(rb"\r?\n")
 _BEFORE_EMPTY_LINE = re.compile(rb"\n(?=\r?\n)")
 _NAME = re.compile(rb"([!-9;-~]++)[ \t]*+:")
-_NAMES = re.compile(rb"^" + _NAME.pattern, re.MULTILINE)
+_NAMES = re.compile(rb"\n" + _NAME.pattern)
+_FIELD_NAME = re.compile(rb"[!-9;-~]+")
 VALUE: Final = rb"[^\n]*+(?:\n[ \t][^\n]*+)*+"  # what stands behind the colon, without the last line end
 _FIELD = re.compile(_NAME.pattern + rb"(%b)" % VALUE)
+_BEHIND_NAME = re.compile(rb"[ \t]*+:(%b)" % VALUE)
 # One that is found with the line end before it: an octet is looked for much faster than a line.
 NEXT_FIELD: Final = re.compile(rb"\n" + _FIELD.pattern)
 _LAST_LF = re.compile(rb"\n(?![ \t])")
@@ -91,20 +92,23 @@ def values_of(header: bytes, name: bytes) -> list[bytes]:
     """What scan(header).all(name) gives, for one name and much sooner."""
     if header.count(b"\n") > FIELD_LIMIT:
         return scan(header).all(name)
+    values: list[bytes] = []
+    lines = b"\n" + header.lower()  # a line begins here where its line end is there
+    begin = b"\n" + name.lower()
+    at = lines.find(begin)
+    if at < 0 or not _FIELD_NAME.fullmatch(name):  # in most headers it is not
+        return values
     blank, _ = extent(header, 0, len(header))
-    return [unfolded(value) for value in _values_called(name.lower()).findall(header, 0, blank)]
+    while at >= 0:
+        if found := _BEHIND_NAME.match(header, at + len(name), blank):
+            values.append(unfolded(found[1]))
+        at = lines.find(begin, at + 1)
+    return values
 
 
 def field_names(header: bytes) -> list[bytes]:
     """The names of all its fields in lower case, as field_lines() finds them."""
-    return _NAMES.findall(header.lower())
-
-
-@functools.lru_cache(maxsize=64)
-def _values_called(name: bytes) -> "re.Pattern[bytes]":
-    """The values of fields of that name with their continuations, found as field_lines() finds them."""
-    wanted = re.escape(name) if re.fullmatch(rb"[!-9;-~]+", name) else rb"(?!)"
-    return re.compile(rb"^%b[ \t]*+:([^\n]*+(?:\n[ \t][^\n]*+)*+)" % wanted, re.IGNORECASE | re.MULTILINE)
+    return _NAMES.findall(b"\n" + header.lower())
 
 
 def unfolded(value: bytes) -> bytes:

@@ -18,7 +18,6 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FOLD = "\r\n\t"
 _LINE = 990  # octets; RFC 5322 section 2.1.1 has room for 998 in a line
-_VALUE = re.compile(r"[ -~]*")
 _UTF8_VALUE = re.compile(r"[ -~\u00a0-\u2027\u202a-\ud7ff\ue000-\U0010ffff]*")  # no controls, no separators
 
 
@@ -43,7 +42,8 @@ def field(name: str, *lines: str, utf8: bool = False) -> bytes:
 
     Raises ValueError for other than printable ASCII; with `utf8` only for controls and what ends a line.
     """
-    if not all(map((_UTF8_VALUE if utf8 else _VALUE).fullmatch, lines)):
+    text = "".join(lines)
+    if not (text.isascii() and text.isprintable()) and not (utf8 and _UTF8_VALUE.fullmatch(text)):
         raise ValueError("a header field must be printable")
     return f"{name}: {_FOLD.join(lines)}\r\n".encode()
 

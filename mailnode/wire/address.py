@@ -6,7 +6,7 @@ quoting, and str() puts back as little of it as the grammar allows. Domains keep
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
@@ -43,6 +43,7 @@ class Address:
 
     local: str
     domain: str
+    _written: str = field(default="", init=False, repr=False, compare=False)  # once it was asked for
 
     @property
     def key(self) -> str:
@@ -68,6 +69,11 @@ class Address:
         return replace(self, domain=u_labels(self.domain))
 
     def __str__(self) -> str:
+        if not self._written:
+            object.__setattr__(self, "_written", self._as_written())  # that of each message, several times
+        return self._written
+
+    def _as_written(self) -> str:
         local = self.local
         if not _DOT_STRING.fullmatch(local):
             local = '"' + _SPECIAL.sub(r"\\\1", local) + '"'

@@ -50,9 +50,9 @@ class Reply:
 
     def _encoded(self) -> bytes:
         status = f"{self.enhanced} " if self.enhanced else ""
-        printable = (_UTF8_REPLY_TEXT if self.utf8 else _REPLY_TEXT).fullmatch
-        if printable(self.text):  # nearly all: one line
+        if self.text.isascii() and self.text.isprintable():  # nearly all: one line
             return f"{self.code} {status}{self.text}\r\n".encode()
+        printable = (_UTF8_REPLY_TEXT if self.utf8 else _REPLY_TEXT).fullmatch
         *most, last = self.text.split("\n")
         if not all(map(printable, (*most, last))):
             raise ValueError("a reply must be printable")
