@@ -146,14 +146,10 @@ class MailNode(Service):
         )
 
     def _hear(self, events: "list[tuple[float, Event]]") -> None:
-        """Count events, and take them down: all together, or each alone where one spoils that."""
-        for _, event in events:
+        """Count events, and take them down."""
+        for time, event in events:
             self._log.each("event not counted", [self._tally.hear], event)
-        try:
-            self._recorder(events)
-        except Exception:
-            for one in events:
-                self._log.each("event not taken down", [self._recorder], [one])
+            self._log.each("event not taken down", [self._recorder], time, event)
 
     def _doubts(self) -> list[str]:
         """What the administrator may have to do something about."""

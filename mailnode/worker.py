@@ -34,7 +34,7 @@ from twisted.logger import (
 
 from mailnode.auth.keys import lasting_key
 from mailnode.delivery.moderation import Answer, Decided
-from mailnode.events.log import Fields, Log, cut, line_of
+from mailnode.events.log import Fact, Fields, Log, cut, line_of
 from mailnode.events.output import all_fields_of
 from mailnode.fs import FileSystem
 from mailnode.net.link import Link, LinkEnd, Message
@@ -193,17 +193,20 @@ def _observer(link: Link, *, lines_only: bool = False) -> Any:
     return observe
 
 
-def _tell(
-    link: Link, source: str, level: str, beginning: str, fields: Callable[[Any], Fields], subject: Any
-) -> None:
-    """Have the main process write a line of the log."""
-    link.make_soon(_log_message, source, level, beginning, fields, subject)
-    if level != LogLevel.info.name:  # a crash may come next
-        link.flush()
+class Facts:
+    """Has the main process write lines of the log."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self.flush = link.flush
+
+    def add(self, fact: Fact, /) -> None:
+        """One more."""
+        self._link.make_soon(_log_message, *fact)
 
 
 def _log_message(
-    source: str, level: str, beginning: str, fields: Callable[[Any], Fields], subject: Any
+    when: float, source: str, level: str, beginning: str, fields: Callable[[Any], Fields], subject: Any
 ) -> Message:
     return "log", source, level, line_of(beginning, fields, subject)
 
@@ -252,7 +255,7 @@ def _run(
         sys.exit(1)
     lines_only = bool(told["lines_only"])
     log_to(_observer(worker.link, lines_only=lines_only))
-    Log.lines = partial(_tell, worker.link) if lines_only else None
+    Log.lines = Facts(worker.link) if lines_only else None
     reactor.adoptStreamConnection(link, socket.AF_UNIX, LinkEnd(worker.link))
     os.close(link)
     reactor.callWhenRunning(

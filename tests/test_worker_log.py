@@ -1,18 +1,17 @@
 """The log of a worker on its way to the main process; here without a link."""
 
 import json
-from collections.abc import Callable
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 from twisted.logger import LogEvent, globalLogPublisher
 from twisted.trial.unittest import SynchronousTestCase
 
-from mailnode.events.log import Fields, Log, line_of
+from mailnode.events.log import Fact, Log, line_of
 from mailnode.events.output import all_fields_of
 from mailnode.service_workers import _write
-from mailnode.worker import _observer, _tell
+from mailnode.worker import Facts, _observer
 
 
 class WorkerLogTests(SynchronousTestCase):
@@ -63,21 +62,23 @@ class WorkerLogTests(SynchronousTestCase):
             make_soon=lambda make, *about: said.append(make(*about)), flush=lambda: said.append(())
         )
 
-        def tell(
-            source: str, level: str, beginning: str, fields: Callable[[Any], Fields], subject: Any
-        ) -> None:
+        def add(fact: Fact) -> None:
+            _, source, level, beginning, fields, subject = fact
             told.append((source, level, line_of(beginning, fields, subject)))
 
-        self.patch(Log, "lines", partial(_tell, link))
+        self.patch(Log, "lines", Facts(link))
         log = Log("mailnode.smtp", connection="C1")
         log.info("connected")
         log.warn("odd")
-        self.patch(Log, "lines", tell)
+        facts = Mock(add=add)
+        self.patch(Log, "lines", facts)
         self.assertEqual(
             [message[:1] for message in said], [("log",), ("log",), ()]
         )  # a warning goes at once
         for _, *line in said[:2]:
+            facts.flush.assert_not_called()
             _write(*map(str, line))
+        facts.flush.assert_called_once_with()
         expected = [("info", "connected connection=C1"), ("warn", "odd connection=C1")]
         self.assertEqual(told, [("mailnode.smtp", *line) for line in expected])
 

@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from twisted.logger import Logger, LogLevel
 from twisted.python.failure import Failure
@@ -18,15 +18,26 @@ T = TypeVar("T")
 # The names of fields, and their values.
 Fields = tuple[tuple[str, ...], tuple[object, ...]]
 
-# Takes a fact of which nobody wants more than its line: its source, its level, the beginning of its line, and
-# what gives the fields that follow, of what.
-Tell = Callable[[str, str, str, Callable[[Any], Fields], Any], object]
+# A fact of which nobody wants more than its line: its time, its source, its level, the beginning of its line,
+# and what gives the fields that follow, of what.
+Fact = tuple[float, str, str, str, Callable[[Any], Fields], Any]
+
+
+class Facts(Protocol):
+    """Takes facts, whose lines are made a moment later."""
+
+    def add(self, fact: Fact, /) -> None:
+        """One more."""
+
+    def flush(self) -> None:
+        """Make their lines now."""
+
 
 _LIMIT = 512
 _ITEMS = 100
 _PLAIN = re.compile(rf"[!#-<>-\[\]-~]{{1,{_LIMIT}}}")  # what is written as it is
 _PAIRS = re.compile(r"(?: [a-z0-9_]+=[!#-<>-\[\]-~]+)+")  # several of these, each with its name
-_OCTETS = {bytes, bytearray}  # what is not written as str() does it
+_OCTETS = "b'"  # how that begins which is not written as str() does it
 _QUOTED = re.compile(rf"[ !#-\[\]-~]{{0,{_LIMIT}}}")  # and, where it is not plain, between quotes
 
 
@@ -64,17 +75,22 @@ def escape(value: object) -> str:
 def line_of(beginning: str, fields: Callable[[T], Fields], subject: T) -> str:
     """The line of a fact, or that it cannot be made: no other one is the worse for it."""
     try:
-        return beginning + _pairs(*fields(subject))
+        names, values = fields(subject)
+        return beginning + _pairs(names, values)
     except Exception as error:
         return f"log line not made error={type(error).__name__}"
 
 
 def _pairs(names: tuple[str, ...], values: tuple[object, ...]) -> str:
-    if _OCTETS.isdisjoint(map(type, values)):
-        text = _template(names) % values
-        # A value that has a blank could be taken for two, of which the second has a name: one "=" too many.
-        if len(text) <= _LIMIT and text.count("=") == len(names) and _PAIRS.fullmatch(text):
-            return text
+    text = _template(names) % values
+    # A value that has a blank could be taken for two, of which the second has a name: one "=" too many.
+    if (
+        len(text) <= _LIMIT
+        and text.count("=") == len(names)
+        and _OCTETS not in text
+        and _PAIRS.fullmatch(text)
+    ):
+        return text
     return "".join([f" {name}={escape(value)}" for name, value in zip(names, values, strict=True)])
 
 
@@ -120,7 +136,7 @@ class Log:
     take twice as long. Used on the reactor thread only.
     """
 
-    lines: ClassVar[Tell | None] = None
+    lines: ClassVar[Facts | None] = None
 
     def __init__(self, source: str, **fields: object) -> None:
         self._logger = Logger(namespace=source)
@@ -155,9 +171,11 @@ class Log:
 
     def about(self, level: Any, event: str, fields: Callable[[T], Fields], subject: T) -> None:
         """A fact whose fields can be had of its subject, which does not change, when its line is made."""
-        beginning = event + self._ending
-        if Log.lines is not None:
-            Log.lines(self._logger.namespace, level.name, beginning, fields, subject)
+        beginning, lines = event + self._ending, Log.lines
+        if lines is not None:
+            lines.add((time.time(), self._logger.namespace, level.name, beginning, fields, subject))
+            if level is not LogLevel.info:  # a crash may come next
+                lines.flush()
         else:
             names, values = fields(subject)
             line = beginning + _pairs(names, values)

@@ -16,7 +16,6 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, Protocol
 
 from twisted.internet.interfaces import IReactorTime
@@ -24,14 +23,11 @@ from twisted.logger import ILogObserver, LogEvent, formatEvent, formatEventAsCla
 from twisted.python.components import Componentized
 from zope.interface import implementer
 
-from mailnode.events.log import Fields, Log, cut, line_of
+from mailnode.events.log import Fact, Fields, Log, cut, line_of, no_fields
 from mailnode.events.soon import Soon
 
 _BOUND = "field_"
-_FACT = "info"  # a level
-
-# The time, the source and the level of a line, its beginning, and what gives its fields, of what.
-_Fact = tuple[float, str, str, str, Callable[[Any], Fields], Any]
+_TO_NEXT = 0.9999995  # of a second: from there on microseconds are rounded up to the next one
 
 
 class Output(Protocol):
@@ -50,14 +46,13 @@ class Lines:
 
     def __init__(self, output: Output) -> None:
         self._output = output
-        self._second = -1
-        self._time = ""
-        self._soon: Soon[_Fact] | None = None
+        self._from = self._until = 0.0
+        self._time = ""  # as it is written between these
+        self._soon: Soon[Fact] | None = None
 
     def begin(self, clock: IReactorTime) -> None:
         """Take facts past Twisted's log."""
-        self._soon = Soon(clock, self._write)
-        Log.lines = partial(self._tell, self._soon)
+        Log.lines = self._soon = Soon(clock, self._write)
 
     def end(self) -> None:
         """Leave them to it, and hold none back."""
@@ -73,29 +68,14 @@ class Lines:
         if line is None or "log_failure" in event:
             text = formatEventAsClassicLogText(event) or ""
         else:
-            text = self._text(event["log_time"], event["log_namespace"], event["log_level"].name, line)
+            level = event["log_level"].name
+            text = self._line(event["log_time"], event["log_namespace"], level, line, no_fields, None)
         if text:
             self._put(text)
 
-    def _tell(
-        self,
-        soon: Soon[_Fact],
-        source: str,
-        level: str,
-        beginning: str,
-        fields: Callable[[Any], Fields],
-        subject: Any,
-    ) -> None:
-        soon.add((time.time(), source, level, beginning, fields, subject))
-        if level != _FACT:
-            soon.flush()
-
-    def _write(self, facts: list[_Fact]) -> None:
+    def _write(self, facts: list[Fact]) -> None:
         """Write their lines; where that cannot be done there is nobody to tell."""
-        lines = [
-            self._text(when, source, level, line_of(beginning, fields, subject))
-            for when, source, level, beginning, fields, subject in facts
-        ]
+        lines = [self._line(*fact) for fact in facts]
         try:
             self._put("".join(lines))
         except UnicodeError:  # one of them holds what the output has no octets for; nothing is written so far
@@ -109,12 +89,23 @@ class Lines:
         self._output.write(text)
         self._output.flush()
 
-    def _text(self, when: float, source: str, level: str, line: str) -> str:
+    def _line(
+        self,
+        when: float,
+        source: str,
+        level: str,
+        beginning: str,
+        fields: Callable[[Any], Fields],
+        subject: Any,
+    ) -> str:
+        if not self._from <= when < self._until:
+            self._look_at_the_clock(when)
+        return f"{self._time} [{source}#{level}] {line_of(beginning, fields, subject)}\n"
+
+    def _look_at_the_clock(self, when: float) -> None:
         second = int(round(when, 6))  # as datetime does, which knows microseconds
-        if second != self._second:
-            self._second = second
-            self._time = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(second))
-        return f"{self._time} [{source}#{level}] {line}\n"
+        self._time = time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(second))
+        self._from, self._until = second, second + _TO_NEXT
 
 
 @implementer(ILogObserver)

@@ -25,7 +25,7 @@ class Soon(Generic[T]):
         self._most = MOST_AT_ONCE
         self._planned = False  # whether a moment will be over; it may be that of things that are done already
 
-    def add(self, thing: T) -> None:
+    def add(self, thing: T, /) -> None:
         """Have it done in a moment."""
         self._things.append(thing)
         if len(self._things) >= self._most:

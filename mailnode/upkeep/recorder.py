@@ -5,13 +5,13 @@ time, a moment after the first of them. When the disk is slower than the events,
 dropped and counted, and mail goes on; that is said once, and once more when it works again.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from twisted.internet.defer import Deferred, DeferredLock
 from twisted.internet.interfaces import IDelayedCall
 
 from mailnode.config import Logging
-from mailnode.events.journal import Journal, lines_of
+from mailnode.events.journal import Journal, line_of
 from mailnode.events.life import Event
 from mailnode.events.log import Log
 from mailnode.net.blocking import Lane
@@ -38,16 +38,16 @@ class Recorder:
         self._writing = DeferredLock()
         self._next: IDelayedCall | None = None
 
-    def __call__(self, events: Collection[tuple[float, Event]]) -> None:
-        """Take down some events, at least one, that happened at these times, in seconds since the epoch."""
+    def __call__(self, time: float, event: Event) -> None:
+        """Take down an event that happened at this time, in seconds since the epoch."""
         if not self._settings().events_size:
             return
-        for line in lines_of(events):
-            if self._octets + len(line) > WAITING_LIMIT:
-                self._lost += 1
-                continue
-            self._waiting.append(line)
-            self._octets += len(line)
+        line = line_of(event, time)
+        if self._octets + len(line) > WAITING_LIMIT:
+            self._lost += 1
+            return
+        self._waiting.append(line)
+        self._octets += len(line)
         if self._next is None and not self._writing.locked:
             self._next = self._runtime.clock.callLater(GATHERED_SECONDS, self._begin)
 

@@ -1,9 +1,7 @@
 """Log lines, the event bus and the change feed."""
 
 import re
-from collections.abc import Callable
-from typing import Any
-from unittest.mock import patch
+from unittest.mock import Mock, patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -100,15 +98,17 @@ class LogTests(SynchronousTestCase):
         """Where nobody wants more than lines they go past Twisted's log; not what is a bug."""
         told: list[tuple[str, ...]] = []
 
-        def tell(
-            source: str, level: str, beginning: str, fields: Callable[[Any], log.Fields], subject: Any
-        ) -> None:
+        def add(fact: log.Fact) -> None:
+            _, source, level, beginning, fields, subject = fact
             told.append((source, level, line_of(beginning, fields, subject)))
 
-        self.patch(Log, "lines", tell)
+        facts = Mock(add=add)
+        self.patch(Log, "lines", facts)
         own = Log("test", connection="K1")
         own.info("moved", octets=1)
+        facts.flush.assert_not_called()
         own.warn("lost")
+        facts.flush.assert_called_once_with()
         self.assertEqual(
             told, [("test", "info", "moved connection=K1 octets=1"), ("test", "warn", "lost connection=K1")]
         )

@@ -120,9 +120,9 @@ class LinesTests(SynchronousTestCase):
         told = TextIOWrapper(BytesIO(), "ascii")
         lines = self.begun(told)
         for text in ("first", "a \xe4", "third"):
-            tell = Log.lines
-            assert tell is not None
-            tell("test", "info", text, no_fields, None)
+            facts = Log.lines
+            assert facts is not None
+            facts.add((0.0, "test", "info", text, no_fields, None))
         lines.end()
         told.seek(0)
         self.assertEqual([line.split()[-1] for line in told], ["first", "third"])

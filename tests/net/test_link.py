@@ -11,6 +11,7 @@ from mailnode.events.log import Log
 from mailnode.events.soon import MOMENT, MOST_AT_ONCE
 from mailnode.net import link as module
 from mailnode.net.link import Link, NoAnswer
+from mailnode.worker import Facts
 
 
 class Transport(StringTransport):
@@ -114,7 +115,7 @@ class LinkTests(SynchronousTestCase):
     def test_log_by_the_link(self) -> None:
         """The line that tells of a peer that does not read is not another one for it: the link is closed."""
         self.patch(module, "MOST_HELD_BACK", 1000)
-        self.patch(Log, "lines", lambda *line: self.link.say("log", *line))
+        self.patch(Log, "lines", Facts(self.link))
         self.transport.producer.pauseProducing()
         for _ in range(20):
             self.link.say("a", "x" * 100)

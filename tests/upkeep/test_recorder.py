@@ -71,7 +71,7 @@ class RecorderTests(SynchronousTestCase):
 
     def happen(self, count: int = 1) -> None:
         for _ in range(count):
-            self.recorder([(0.0, Ended("", "M1"))])
+            self.recorder(0.0, Ended("", "M1"))
 
     def pass_time(self) -> None:
         self.clock.advance(GATHERED_SECONDS)
@@ -95,7 +95,8 @@ class RecorderTests(SynchronousTestCase):
 
     def test_when(self) -> None:
         """What is told of later has the time at which it happened."""
-        self.recorder([(1234.5, Ended("", "M1")), (1234.25, Ended("", "M2"))])
+        self.recorder(1234.5, Ended("", "M1"))
+        self.recorder(1234.25, Ended("", "M2"))
         self.clock.advance(GATHERED_SECONDS)
         self.disk.work()
         lines = self.disk.writes[0].splitlines()
@@ -144,7 +145,8 @@ class RecorderTests(SynchronousTestCase):
         """Of events that come together only those are lost for which there is no room."""
         self.patch(recorder, "WAITING_LIMIT", 1000)
         large = Relayed("", "M2", "a@b.example", "mx", "x" * 1000)
-        self.recorder([(0.0, Ended("", "M1")), (0.0, large), (0.0, Ended("", "M3"))])
+        for event in (Ended("", "M1"), large, Ended("", "M3")):
+            self.recorder(0.0, event)
         self.pass_time()
         self.assertEqual(self.written(), 2)
         self.assertIn("event log is written again lost=1", self.said)
