@@ -20,6 +20,7 @@ from mailnode.net.limits import ConnectionLimits, Gate
 from mailnode.net.listen import CannotListen, Door, Serve, SessionFactory, is_loopback
 from mailnode.net.stream import send_at_once
 from mailnode.net.tls import TlsServer
+from mailnode.net.young import Young
 from mailnode.runtime import Runtime
 
 # How a peer is sent away, by the protocol of the listener; then why.
@@ -96,13 +97,14 @@ def session_factories(
 
     `people` is the TLS of the protocols at which people log in, `others` that of the rest.
     """
-    breather = Breather(runtime.clock)
+    breather, young = Breather(runtime.clock), Young(runtime.clock)
     return {
         listener.endpoint: SessionFactory(
             Door(
                 listener=listener,
                 runtime=runtime,
                 breather=breather,
+                young=young,
                 gate=gates[listener.protocol],
                 serve=serve[listener.protocol],
                 sent_away=_SENT_AWAY[listener.protocol],

@@ -23,6 +23,7 @@ from mailnode.net.proxy import relayed
 from mailnode.net.stream import ConnectionClosed, Stream, TimedOut
 from mailnode.net.tls import TlsServer
 from mailnode.net.wait import Running
+from mailnode.net.young import Young
 from mailnode.runtime import Runtime
 from mailnode.wire.errors import BadSyntax
 
@@ -119,6 +120,7 @@ class Door:
     listener: Listener
     runtime: Runtime
     breather: Breather
+    young: Young
     gate: Gate
     serve: Serve
     sent_away: bytes  # how the protocol sends a peer away; the reason follows
@@ -150,6 +152,7 @@ class SessionFactory(Factory):
             opened=partial(self._opened, addr),
             write_timeout=door.write_timeout(),
             breather=door.breather,
+            young=door.young,
         )
 
     def _opened(self, addr: IAddress | None, stream: Stream) -> None:

@@ -18,6 +18,7 @@ A session is one coroutine: `line = await stream.line(limit)`, straight on. The 
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from math import inf
 from socket import AF_INET, AF_INET6, IPPROTO_TCP, MSG_MORE, TCP_NODELAY, socket
 from typing import Any, cast
 
@@ -41,6 +42,7 @@ from zope.interface import implementer
 from mailnode.net.breath import Breather
 from mailnode.net.deflate import Deflater, Garbled, Inflater
 from mailnode.net.wait import Bell, Wait
+from mailnode.net.young import ROUND, Young
 from mailnode.wire.dot import Decoder
 from mailnode.wire.framing import ByteQueue
 
@@ -117,12 +119,14 @@ class Stream(Protocol):
         opened: Callable[["Stream"], None],
         write_timeout: float = 300.0,
         breather: Breather | None = None,
+        young: Young | None = None,
     ) -> None:
         self.timeout = 300.0
         self.secure = False
         self.lost = False
         self._clock = clock
         self._breather = breather or Breather(clock)
+        self._young = young or Young(clock)
         self._opened = opened
         self._write_timeout = write_timeout
         self._queue = ByteQueue()
@@ -146,7 +150,8 @@ class Stream(Protocol):
         self._after: Callable[[], None] = _nothing
         self._deadline = 0.0
         self._timer: IDelayedCall | None = None
-        self._looks_at = 0.0
+        self._looks_at = inf
+        self._joined = False  # the young ones
         self._awake_since = 0.0
 
     @property
@@ -271,7 +276,7 @@ class Stream(Protocol):
         if self._paused:
             self._resume_reading()
         self._deadline = deadline
-        if self._timer is None or self._looks_at > deadline:
+        if self._looks_at > deadline:
             self._arm()
         if self._bell.called:
             self._bell = Bell(self._forget_arrival)
@@ -306,17 +311,30 @@ class Stream(Protocol):
         self._awake_since = self._clock.seconds()
 
     # One lazily moved timer for all reads of the connection: reads are many, time-outs are few. It looks
-    # before their time is over too, so that one that has less than those before it needs no other timer.
+    # before their time is over too, so that one that has less than those before it needs no other timer. The
+    # first look is one at all connections that are young (net.young).
 
     def _arm(self) -> None:
+        now = self._clock.seconds()
+        if not self._joined and self._deadline - now >= ROUND:
+            self._joined = True
+            self._looks_at = self._young.join(self)
+            return
         if self._timer is not None:
             self._timer.cancel()
-        now = self._clock.seconds()
         self._looks_at = min(max(self._deadline, now), now + LOOK)
         self._timer = self._clock.callLater(self._looks_at - now, self._expired)
 
+    def look(self) -> None:
+        """It is not so young any more: from now on it has a timer while it waits."""
+        if self._timer is None:
+            self._looks_at = inf
+            if self._arrival is not None:
+                self._arm()
+
     def _expired(self) -> None:
         self._timer = None
+        self._looks_at = inf
         waiting = self._arrival
         if waiting is None:
             return
@@ -617,6 +635,7 @@ class Stream(Protocol):
         """Twisted's: it is over."""
         self._wire = None
         self.lost = True
+        self._young.leave(self)
         self._stop_timer()
         waits: tuple[Deferred[Any] | None, ...] = self._arrival, self._room, self._handshake
         self._arrival = self._room = self._handshake = None

@@ -127,7 +127,8 @@ class Served:
         while soon := [
             call.getTime()
             for call in self.clock.getDelayedCalls()
-            if call.getTime() <= self.clock.seconds() + 2 and call is not self.stream._timer
+            if call.getTime() <= self.clock.seconds() + 2
+            and call not in (self.stream._timer, self.stream._young._over)
         ]:
             self.clock.advance(max(0.0, min(soon) - self.clock.seconds()))
 

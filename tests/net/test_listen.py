@@ -26,6 +26,7 @@ from mailnode.net.limits import ConnectionLimits, Gate
 from mailnode.net.listen import Connection, Door, SessionFactory, plain_address
 from mailnode.net.stream import LINGER, TimedOut
 from mailnode.net.tls import TlsError, TlsServer, make_context
+from mailnode.net.young import Young
 from mailnode.runtime import Runtime
 from tests.net.memory import MemoryTransport, TlsPeer
 
@@ -66,6 +67,7 @@ class ListenTestCase(SynchronousTestCase):
             listener=Listener("imap", "tcp:143", "implicit" if tls else "none", proxy),
             runtime=runtime,
             breather=Breather(self.clock),
+            young=Young(self.clock),
             gate=Gate(lambda: ConnectionLimits(9, 99, 99, sessions, 9), self.clock.seconds),
             serve=noting,
             sent_away=b"* BYE ",

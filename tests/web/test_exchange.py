@@ -16,6 +16,7 @@ from mailnode.net.breath import Breather
 from mailnode.net.limits import ConnectionLimits, Gate
 from mailnode.net.listen import Door, SessionFactory
 from mailnode.net.stream import LINGER
+from mailnode.net.young import Young
 from mailnode.runtime import Runtime
 from mailnode.web.exchange import LIMIT, SECONDS, Web
 from mailnode.web.pages import Answer, Asked, Route
@@ -47,6 +48,7 @@ class WebTestCase(SynchronousTestCase):
                 listener=Listener("http", "tcp:80", "none"),
                 runtime=runtime,
                 breather=Breather(self.clock),
+                young=Young(self.clock),
                 gate=Gate(lambda: ConnectionLimits(99, 999, 99, 99, 99), self.clock.seconds),
                 serve=Web(runtime, routes, trusted_only=self.trusted_only).serve,
                 sent_away=b"",
