@@ -96,11 +96,10 @@ class Health:
         self._failures: deque[float] = deque(maxlen=FAILURES)
         self.lost = False
 
-    @contextlib.contextmanager
-    def syncing(self, path: str) -> Iterator[None]:
-        """An fsync happens in here; after EIO the kernel may have dropped what was written."""
+    def sync(self, descriptor: int, path: str, *, data_only: bool = False) -> None:
+        """fsync, or fdatasync; after EIO the kernel may have dropped what was written."""
         try:
-            yield
+            os.fdatasync(descriptor) if data_only else os.fsync(descriptor)
         except OSError as error:
             if error.errno == errno.EIO:
                 self._failed(path)
@@ -158,8 +157,7 @@ class NewFile:
 
     def sync(self) -> None:
         """fsync; to be called once, after everything else."""
-        with self._health.syncing(self.path):
-            os.fsync(self._descriptor)
+        self._health.sync(self._descriptor, self.path)
 
     def close(self) -> None:
         """Give the descriptor back; may be called twice."""
@@ -336,9 +334,8 @@ class FileSystem:
             try:
                 if os.write(descriptor, data) != len(data):
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
-                with self.health.syncing(path):
-                    if durable:
-                        os.fdatasync(descriptor)
+                if durable:
+                    self.health.sync(descriptor, path, data_only=True)
             except OSError:
                 os.ftruncate(descriptor, before)
                 raise
@@ -427,8 +424,7 @@ class FileSystem:
         """fsync a directory: its names, new and gone, survive a power cut."""
         descriptor = os.open(path, _DIRECTORY)
         try:
-            with self.health.syncing(path):
-                os.fsync(descriptor)
+            self.health.sync(descriptor, path)
         finally:
             os.close(descriptor)
 

@@ -1,7 +1,6 @@
 """The courier to the mailboxes of this host: straight into new/, one file however many recipients."""
 
 import math
-import os
 from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
@@ -109,7 +108,9 @@ class LocalDelivery:
 
     async def _with_others(self) -> Draft:
         draft, stores = self._begun(), self._stores()
-        side_by_side = frozenset(os.path.dirname(store.root) for store in stores)  # on one disk, therefore
+        side_by_side = frozenset(
+            [store.root.rpartition("/")[0] for store in stores]
+        )  # on one disk, therefore
         await self._commits.run(side_by_side, Arrival(draft, self._taken(), stores))
         return draft
 

@@ -4,14 +4,14 @@ All methods run in the account's lane, but draft(), ensure() and those of the qu
 threads of their own.
 """
 
-import contextlib
 import functools
 import os
 import random
 import stat
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext, suppress
 from weakref import WeakValueDictionary
 
 from mailnode.fs import FileSystem, Lock
@@ -188,7 +188,7 @@ class Account:
         name = naming.normal(name)
         known = self._open.get(name)
         if known is not None:
-            with contextlib.suppress(NoSuchMailbox):  # another folder may have that name by now
+            with suppress(NoSuchMailbox):  # another folder may have that name by now
                 known.refresh()
                 return self._keep(known)
             self._drop(name)
@@ -245,12 +245,12 @@ class Account:
                 self.sharing.inherit(name, directories, building)
                 rename_all(self._files, self.root, [(building, target)])
             except BaseException:
-                with contextlib.suppress(OSError):  # what is left is swept up when it is old
+                with suppress(OSError):  # what is left is swept up when it is old
                     remove_tree(self._files, building)
                     self.annotations.forget(guid)
                 raise
             if uses:
-                with contextlib.suppress(OSError):  # the last one that was given a use has it anyway
+                with suppress(OSError):  # the last one that was given a use has it anyway
                     self.annotations.give_up(guid)
         return identity.mailbox_id(uids.guid, uids.validity)
 
@@ -277,7 +277,7 @@ class Account:
                 raise
             self._drop(name)
             forget_texts(self._context, path, guid)
-            with contextlib.suppress(OSError):  # it is deleted; what is left of it goes with the next one
+            with suppress(OSError):  # it is deleted; what is left of it goes with the next one
                 remove_tree(self._files, trashed)
                 self.annotations.forget(guid)
 
@@ -309,7 +309,7 @@ class Account:
         """Where a mailbox lies. Raises NoSuchMailbox."""
         return self._existing(naming.normal(name))
 
-    def locked(self, path: str) -> contextlib.AbstractContextManager[None]:
+    def locked(self, path: str) -> AbstractContextManager[None]:
         """Hold the lock of a folder's directory. Raises FileNotFoundError, InUse."""
         return self._context.locks.folder(path)
 
@@ -459,13 +459,12 @@ class Account:
         for quota, more in demand([self.quotas()], Usage(octets, messages)).items():
             quota.check(more)
 
-    @contextlib.contextmanager
-    def arriving(self, base: str) -> Iterator[str]:
+    def arriving(self, base: str) -> AbstractContextManager[str]:
         """A delivery links a file of this base into new/ in here, at the path given."""
-        directory = f"{self.root}/{NEW}"
-        ledger = self._context.ledger
-        with ledger.arriving(directory, base) if ledger is not None else contextlib.nullcontext():
-            yield f"{directory}/{base}"
+        directory, ledger = f"{self.root}/{NEW}", self._context.ledger
+        if ledger is None:
+            return nullcontext(f"{directory}/{base}")
+        return ledger.arriving(directory, base)
 
     # The maildrop
 

@@ -154,12 +154,12 @@ class Ledger:
     # Changes of our own
 
     @contextlib.contextmanager
-    def arriving(self, directory: str, base: str) -> Iterator[None]:
-        """A file of this base gets a name in the directory in here, and the lock of no folder is held."""
+    def arriving(self, directory: str, base: str) -> Iterator[str]:
+        """A file of this base gets its name in the directory in here, and the lock of no folder is held."""
         with self._lock:
             before = mtime_of(self._files, directory)
             try:
-                yield
+                yield f"{directory}/{base}"
             except BaseException:
                 self.changed(directory, before, -1, None)
                 raise
