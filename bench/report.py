@@ -4,16 +4,17 @@ import json
 import os
 import platform
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from itertools import groupby
 
 from bench.measuring import Measured, Result, ratio
 from bench.sides import OURS
+from mailnode.values import frozen
 
 BEGIN, END = "<!-- figures: written by python -m bench -->", "<!-- end of figures -->"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Line:
     """One figure of one row beside one peer; several values in a cell are of 1x, 4x and 16x of the work."""
 

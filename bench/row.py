@@ -6,13 +6,14 @@ each of its figures; the report makes medians and ratios of them.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from bench.corpus import Corpora
 from bench.sides import Side
+from mailnode.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Scale:
     """How much of everything: the short form is for a look, the full one for figures to keep."""
 
@@ -30,7 +31,7 @@ SHORT = Scale("short", rounds=1, full=False, seconds=0.7)
 FULL = Scale("full", rounds=3, full=True, seconds=5.0)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Figure:
     """A number that a row gives. `more`: whether more of it is better."""
 
@@ -39,7 +40,7 @@ class Figure:
     name: str = ""  # where a row has several
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Task:
     """What a row's function is asked for: the count of the row, else of the group; and how long."""
 
@@ -47,7 +48,7 @@ class Task:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Row:
     """One kind of work. `once` where a second time would be other work; `limit` is what bounds it."""
 
@@ -59,7 +60,7 @@ class Row:
     limit: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Setting:
     """What a group's sides are opened for: the count of the work, and where its mail comes from."""
 
@@ -74,7 +75,7 @@ class Setting:
 Opener = Callable[[Setting], Side]  # gives a side that has started, unless its rows do that
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Group:
     """Rows on the same servers; ours is the first of `sides`. `counts` are of the short and the full form."""
 

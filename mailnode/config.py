@@ -6,7 +6,7 @@ the folder of the file; in the values they are absolute.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
@@ -40,6 +40,7 @@ from mailnode.config_rules import (
 from mailnode.config_sending import Dns, Routes, SenderRoutes
 from mailnode.config_submission import Submission, solicitation
 from mailnode.tomlfile import FromText, Mistake
+from mailnode.values import frozen
 from mailnode.wire.scram import Verifier
 from mailnode.wire.uidl import DEFAULT as DEFAULT_UIDL
 
@@ -59,7 +60,7 @@ Networks = tuple[Annotated[Network, FromText(network)], ...]
 _LOOPBACK = (IPv4Network("127.0.0.0/8"), IPv6Network("::1/128"))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Listener:
     """One place where connections come in; `endpoint` is a Twisted server endpoint string.
 
@@ -85,7 +86,7 @@ DEFAULT_LISTENERS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Certificate:
     """A certificate chain and its private key; PEM files."""
 
@@ -93,7 +94,7 @@ class Certificate:
     key: FilePath
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tls:
     """The server's certificate chain and private key, and the authorities of its clients; PEM files.
 
@@ -115,7 +116,7 @@ class Tls:
         return (*first, *self.further) if first else ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Store:
     """Where the Maildirs lie, what separates the levels of IMAP folder names, whether texts are indexed, what
     the folders for drafts and so on are called, below what name others' shared folders are, and how long and
@@ -132,7 +133,7 @@ class Store:
     special_use: SpecialUse = field(default_factory=SpecialUse)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Pop3:
     """Whether one session has a maildrop for itself or several read it at once; the form of unique-ids."""
 
@@ -140,14 +141,14 @@ class Pop3:
     uidl: Annotated[str, uidl_format] = DEFAULT_UIDL
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Imap:
     """The accounts of servers for submission, which fetch what URLs let them have (RFC 4467 section 3)."""
 
     submission_servers: tuple[MailAddress, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Logging:
     """The log on the standard output, lines of text or each a JSON object; how large the file of events gets,
     in octets, 0 for none, and how many older ones are kept.
@@ -158,7 +159,7 @@ class Logging:
     events_keep: Annotated[int, between(0, 1000)] = 9
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limits:
     """Every limit; sizes in octets, times in seconds, a rate in octets a second, the rest counts."""
 
@@ -212,7 +213,7 @@ class Limits:
     delay_report: SecondsOrNone = 14_400
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Config:
     """mailnode.toml. `domains` are those whose mailboxes are here; the first completes bare login names.
 
@@ -303,7 +304,7 @@ class Config:
         return self.quota.room(entry.quota, entry.quota_messages)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MailboxEntry:
     """One mailbox: the argon2 hash of its password, the person's name, how much it may hold, and what other
     ways to log in need: SCRAM's verifiers of the same password, and a secret as it is for CRAM-MD5 and APOP.
@@ -331,7 +332,7 @@ class MailboxEntry:
         return next((one for one in self.scram if one.scheme == scheme), None)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mailboxes:
     """mailboxes.toml: entries by address, alias targets by address, lists by address, all in lower case.
 
@@ -352,7 +353,7 @@ class Mailboxes:
         return name in self.mailboxes or name in self.aliases or name in self.lists
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Loaded:
     """A configuration that can be used, and what its author may want to know."""
 

@@ -1,12 +1,12 @@
 """The [tls.acme] table: certificates from an authority, by ACME."""
 
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Annotated
 from urllib.parse import SplitResult, urlsplit
 
 from mailnode.config_rules import address_or_nothing, domain_name
 from mailnode.tomlfile import Fault
+from mailnode.values import frozen
 
 # Words for the directories (RFC 8555 section 7.1.1) of an authority that asks for no money.
 DIRECTORIES = {
@@ -41,7 +41,7 @@ def _parts(text: str) -> SplitResult:
     return urlsplit("")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Acme:
     """Whom the running server asks for a new certificate before the old one runs out; "" for nobody.
 

@@ -1,9 +1,9 @@
 """How people may log in: what stands in the [auth] table."""
 
-from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
 
 from mailnode.config_rules import FilePath, between
+from mailnode.values import frozen
 
 # SASL's names: all but those for which the secret itself would have to be kept.
 _SafeName = Literal[
@@ -23,7 +23,7 @@ SAFE: tuple[_SafeName, ...] = get_args(_SafeName)
 MechanismName = Literal[_SafeName, "CRAM-MD5", "APOP"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OAuth:
     """Whose bearer tokens are taken: a file with public keys (JWK set), and what a token must say."""
 
@@ -33,7 +33,7 @@ class OAuth:
     claim: str = "email"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Auth:
     """How and when people may log in, and what checking a password costs (argon2_memory in KiB)."""
 

@@ -2,10 +2,11 @@
 
 import re
 import unicodedata
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Annotated
 
 from mailnode.tomlfile import Fault
+from mailnode.values import frozen
 
 FolderLevels = tuple[str, ...]
 
@@ -35,7 +36,7 @@ def namespace(text: str) -> str:
 FolderName = Annotated[str, folder_name]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SpecialUse:
     r"""The names of the folders that RFC 6154 has attributes for; "" for none."""
 

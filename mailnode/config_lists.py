@@ -1,13 +1,13 @@
 """Mailing lists in mailboxes.toml: one table for each."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from mailnode.config_names import as_written, is_known
 from mailnode.config_rules import address, address_or_nothing, one_line, split_address
 from mailnode.tomlfile import Fault, Path, TomlFile
+from mailnode.values import frozen
 
 POSTMASTER = "postmaster"
 
@@ -20,7 +20,7 @@ def https_url(text: str) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MailingList:
     """A list: the addresses that get what is sent to it, its full name, and who hears of errors.
 

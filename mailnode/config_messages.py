@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Literal
 
 from mailnode.config_rules import address, between, domain_name, looked_up
 from mailnode.tomlfile import Fault, TomlFile
+from mailnode.values import frozen
 
 _USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 
@@ -18,7 +19,7 @@ def unix_user(text: str) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LiveMessages:
     """SEND, SOML and SAML (RFC 821 section 3.4): who may use them, and whose terminals they reach.
 

@@ -1,9 +1,9 @@
 """The [mta_sts] table: what others are told of how mail for our domains must be brought (RFC 8461)."""
 
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from mailnode.config_rules import between, domain_name
+from mailnode.values import frozen
 from mailnode.wire.mta_sts import LONGEST, Mode, StsPolicy
 
 WEEK = 604_800  # seconds
@@ -16,7 +16,7 @@ def host_pattern(text: str) -> str:
     return star + domain_name(text.removeprefix("*."))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MtaSts:
     """What the pages of our domains say: the mode, "off" for no page; the hosts that take mail; for how long.
 

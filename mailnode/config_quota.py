@@ -6,11 +6,12 @@ In the values None means no limit. A mailbox that does not say anything has AS_D
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated, Literal
 
 from mailnode.config_rules import domain_name
 from mailnode.tomlfile import Fault, FromText
+from mailnode.values import frozen
 
 AS_DEFAULT = -1
 MOST = 2**53
@@ -54,7 +55,7 @@ Octets = Annotated[int | None, FromText(size, or_number=True)]
 Messages = Annotated[int | None, FromText(count, or_number=True)]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Room:
     """How many octets and messages there may be."""
 
@@ -65,7 +66,7 @@ class Room:
 _NO_LIMIT = Room()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Quota:
     """The room of a mailbox that has no other, what senders hear when it is full, and the room of domains."""
 

@@ -5,7 +5,6 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
@@ -18,13 +17,13 @@ from mailnode.config_rules import split_address
 from mailnode.config_sending import FILES, Relay
 from mailnode.fs import FileSystem
 from mailnode.tomlfile import ConfigurationError, Mistake, TomlFile
-from mailnode.values import replace
+from mailnode.values import frozen, replace
 from mailnode.wire.scram import HASHES
 
 _NAMED = 10  # mailboxes that one warning names
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Examination:
     """What a configuration says, as far as it can be read, and all that is wrong with it."""
 

@@ -7,7 +7,6 @@ Annotated[...] of the fields in config.py.
 import re
 import unicodedata
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated, Literal
@@ -16,6 +15,7 @@ import argon2
 import idna
 
 from mailnode.tomlfile import Fault
+from mailnode.values import frozen
 from mailnode.wire.abnf import ATEXT, is_all
 from mailnode.wire.address import parse_address
 from mailnode.wire.errors import BadSyntax
@@ -43,7 +43,7 @@ _ESCAPED = re.compile(r"(?:[^\\]|\\.)*")
 _MAPPED = IPv6Network("::ffff:0:0/96")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Between:
     """A rule for whole numbers from `least` to `most`; `unit` says what they count, as "seconds"."""
 

@@ -2,12 +2,12 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Annotated, Literal
 
 from mailnode.config_rules import FilePath, between, domain_name, looked_up, one_line, sender
 from mailnode.tomlfile import Fault, Path, TomlFile
+from mailnode.values import frozen
 
 EVERYTHING_ELSE = "*"
 VERIFYING = ("required", "implicit")  # TLS, with nobody but the host of the route
@@ -50,7 +50,7 @@ def routed(text: str) -> str:
     return text if text == EVERYTHING_ELSE else domain_name(text)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Dns:
     """The DNS servers to ask, or those of /etc/resolv.conf; with `trusted` their AD bit counts."""
 
@@ -58,7 +58,7 @@ class Dns:
     trusted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Relay:
     """The host that takes the mail, or how to encrypt to the hosts that the DNS names where there is none.
 

@@ -5,18 +5,18 @@ port it can (`public_port`), as behind a proxy. One at which no password is take
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 from mailnode.config import Config, Listener
 from mailnode.config_rules import endpoint_port, reachable
+from mailnode.values import frozen
 
 ServiceName = Literal["imap", "pop3", "submission"]
 
 _ORDER: tuple[ServiceName, ...] = ("imap", "pop3", "submission")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClientService:
     """A service at a port of the host of this name; under TLS from the start, else by STARTTLS."""
 

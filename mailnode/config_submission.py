@@ -1,18 +1,18 @@
 """What our own people may send, and how it looks: the [submission] table, and rules for single values."""
 
 import re
-from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from mailnode.config_rules import between
 from mailnode.tomlfile import Fault
+from mailnode.values import frozen
 
 SOLICITATION_LIMIT = 1000  # octets of all keywords with the commas between them; RFC 3865 section 2.1
 
 _SOLICITATION = re.compile(r"[A-Za-z][A-Za-z0-9._:-]*")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Submission:
     """What is done to mail of our own people before it goes on.
 

@@ -1,9 +1,8 @@
 """The envelope of a message on its way (RFC 5321 section 2.3.1): what is said of it besides its content."""
 
-from dataclasses import dataclass
 from enum import Enum
 
-from mailnode.values import replace
+from mailnode.values import frozen, replace
 from mailnode.wire.address import Address
 from mailnode.wire.esmtp import Notify, OriginalRecipient
 
@@ -28,7 +27,7 @@ class Kind(Enum):
     SAML = "SAML"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Recipient:
     """A forward-path, and what its sender wants to know of it; `notify` is None where nothing was said."""
 
@@ -51,7 +50,7 @@ class Recipient:
         return replace(self, notify=next(both) | next(both))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Deadline:
     """By when it is to be delivered (RFC 2852), in seconds since the epoch; late mail comes back, or not."""
 
@@ -60,7 +59,7 @@ class Deadline:
     trace: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Origin:
     """Where a stranger's message came from: the IP address, and what the client called itself."""
 
@@ -68,7 +67,7 @@ class Origin:
     hello: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Envelope:
     """One message's.
 

@@ -2,11 +2,13 @@
 
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
+
+from mailnode.values import frozen
 
 T = TypeVar("T")
 
@@ -28,7 +30,7 @@ class Executor(Protocol):
         """A Deferred of what the function returns or raises."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Runtime:
     """What every part needs from the world; built once by service.py, and by each test for itself."""
 

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from operator import attrgetter
 
 from OpenSSL import SSL
@@ -15,6 +14,7 @@ from mailnode.net.shown import Shown, choosing, shown
 from mailnode.net.tls import TlsError, make_context
 from mailnode.tomlfile import ConfigurationError
 from mailnode.upkeep.certificate_files import key_of
+from mailnode.values import frozen
 
 # What is wrong with the configuration, or with a file that it names.
 CANNOT_START = (ConfigurationError, TlsError, TokenKeysError)
@@ -31,7 +31,7 @@ _SETTLED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TlsFiles:
     """What the files of [tls] hold: the contexts for other servers and for people, none without TLS.
 
@@ -44,7 +44,7 @@ class TlsFiles:
     stamp: tuple[object, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reading:
     """All of it at one moment."""
 

@@ -1,7 +1,6 @@
 """What the server says of itself by HTTP and to the `mailnode` command, put together."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from mailnode.admin.control import Command
 from mailnode.admin.status_control import status_command
@@ -11,6 +10,7 @@ from mailnode.runtime import Runtime
 from mailnode.service_listeners import Ports
 from mailnode.upkeep.figures import Observer, Parts
 from mailnode.upkeep.health import Health
+from mailnode.values import frozen
 from mailnode.web.acme_challenges import acme_challenges
 from mailnode.web.exchange import Web
 from mailnode.web.mta_sts import mta_sts
@@ -18,7 +18,7 @@ from mailnode.web.setting_up import SettingUp
 from mailnode.web.watching import watching
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WebSide:
     """The sessions of its listeners, by protocol, and the commands of the control socket."""
 

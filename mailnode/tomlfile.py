@@ -11,7 +11,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import fields, is_dataclass
 from itertools import takewhile
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 
@@ -25,6 +25,8 @@ from cattrs.errors import (
     IterableValidationNote,
 )
 from cattrs.gen import make_dict_structure_fn, override
+
+from mailnode.values import frozen
 
 T = TypeVar("T")
 Path = tuple[str | int, ...]
@@ -48,7 +50,7 @@ _NAMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mistake:
     """One thing wrong in a file: where (line counts from 1), what, and what to do about it."""
 
@@ -80,7 +82,7 @@ class Fault(ValueError):
         self.remedy = remedy
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FromText:
     """In Annotated: the value is written as text, or perhaps as a number, and this makes the value of it."""
 

@@ -1,16 +1,27 @@
-"""The fields of values, which are dataclasses that nobody changes, and values made of others.
+"""Values, which are dataclasses that nobody changes; their fields, and values made of others.
+
+A dataclass that Python itself keeps from being changed finds each field anew to set it: one of seven fields
+takes 1.5 us to make, and 0.3 as it is done here. Each message and each command makes a dozen. So it is the
+type checker that allows no change.
 
 dataclasses.replace() looks at each field in Python, and takes ten times as long as to make a value. A message
 that goes on to another host has its envelope and its entry made anew eight times.
 """
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from functools import cache
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, dataclass_transform
 
+Kind = TypeVar("Kind")
 Getter = Callable[[Any], tuple[Any, ...]]
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def frozen(kind: type[Kind]) -> type[Kind]:
+    """A class decorator: makes a kind of values, which are compared, and found in sets, by their fields."""
+    return dataclass(slots=True, unsafe_hash=True)(kind)
 
 
 @cache

@@ -1,7 +1,7 @@
 """Values made of others."""
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,12 +9,12 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from mailnode import values
 from mailnode.envelope import Envelope
-from mailnode.values import names_of, values_of
+from mailnode.values import frozen, names_of, values_of
 from mailnode.wire.address import Address
 from mailnode.wire.smtp import Reply
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class One:
     """A value with one field, and something of its own."""
 

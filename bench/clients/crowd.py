@@ -9,15 +9,15 @@ import socket
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 
+from mailnode.values import frozen
 from tests.interop.harness import PASSWORD
 
 _TAIL = 4096  # octets at the end of a reply that are looked at
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """A command, which for a greeting is b"", and how its reply's last line begins, or what it ends with."""
 
@@ -101,7 +101,7 @@ class Caller:
         self._socket.close()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Done:
     """What a crowd has done: sessions, seconds in all, seconds of each step."""
 

@@ -5,16 +5,16 @@ import re
 import socket
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
 from threading import Thread
 
+from mailnode.values import frozen
 from tests.interop.harness import free_ports, program, run, wait_until
 
 PATIENCE = 120.0  # seconds for one load
 _COUNTED = re.compile(rb"mesg=(\d+)")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Load:
     """What is sent: so many messages by so many connections at a time, `kept` for many messages or for one.
 

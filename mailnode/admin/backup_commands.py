@@ -8,7 +8,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +43,7 @@ from mailnode.store.trees import remove_tree
 from mailnode.store.values import Name
 from mailnode.store.verify import read_tree
 from mailnode.upkeep.certificate_files import key_of
+from mailnode.values import frozen
 
 if TYPE_CHECKING:
     from mailnode.admin.command import Command
@@ -101,7 +102,7 @@ def backup(
     _tell(where, copied, len(chosen), as_json=as_json, err=tar == "-")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _What:
     """What is to be copied."""
 
@@ -116,7 +117,7 @@ class _What:
         return self.command.outside.files
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Copied:
     """How much that was: mail, and messages of the queue."""
 

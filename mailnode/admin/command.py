@@ -1,7 +1,6 @@
 """What the subcommands of `mailnode` share."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -12,11 +11,12 @@ from mailnode.admin.outside import Outside
 from mailnode.config import Loaded
 from mailnode.config_reading import Examination, examine
 from mailnode.tomlfile import Fault, Mistake
+from mailnode.values import frozen
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Command:
     """What every subcommand has: the path of the configuration and the world."""
 

@@ -7,7 +7,6 @@ server send.
 
 import os
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from ipaddress import ip_address
 
@@ -25,6 +24,7 @@ from mailnode.net.identity import Identity, is_usable, problem
 from mailnode.net.reach import is_public
 from mailnode.net.resolver import Answer, Kind, LookupFailed, NoAnswer, Resolver
 from mailnode.runtime import Runtime
+from mailnode.values import frozen
 from mailnode.wire.address import Address
 from mailnode.wire.mta_sts import parse_record
 from mailnode.wire.spf import is_record as is_spf
@@ -32,7 +32,7 @@ from mailnode.wire.spf import is_record as is_spf
 _AGAIN = "Ask again later; if it stays so, look at [dns] in the configuration and at that zone's servers."
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DnsLook:
     """What was found: the addresses of the server, and a finding for each thing."""
 

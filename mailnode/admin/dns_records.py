@@ -7,12 +7,12 @@ by a listener for HTTP, or by another web server; the names that lead there are 
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from ipaddress import ip_address
 
 from mailnode.config import Config, Listener
 from mailnode.config_rules import endpoint_port, reachable
 from mailnode.net.resolver import Kind
+from mailnode.values import frozen
 
 PREFERENCE = 10  # of the MX record
 
@@ -28,7 +28,7 @@ _SERVICES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DnsRecord:
     """A record as it stands in a zone file; `purpose` is the word for what it is about, such as "SPF"."""
 

@@ -1,17 +1,18 @@
 """What a look at the machine or the DNS has found: how each thing is, and what to do about it."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Literal
 
 from mailnode.counting import counted
+from mailnode.values import frozen
 
 State = Literal["good", "warning", "wrong"]
 
 _STATES: tuple[State, ...] = ("good", "warning", "wrong")  # what matters most stands nearest to the prompt
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """One thing that was looked at, how it is, and one line on what to do where it is not good."""
 

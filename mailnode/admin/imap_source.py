@@ -5,13 +5,13 @@ import re
 import ssl
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
 from mailnode.store.importing import Letter, batched
 from mailnode.store.names import normal
 from mailnode.store.values import DELETED, Flags, Name
+from mailnode.values import frozen
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap import mutf7
 
@@ -30,7 +30,7 @@ class SourceFailed(Exception):
     """The other server has refused something, or cannot be reached; the text says what."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class There:
     """A folder there: the name as it is said, and the levels that it has here."""
 
@@ -38,7 +38,7 @@ class There:
     name: Name
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Seen:
     """A message there, as far as it is known before it is fetched."""
 
@@ -48,7 +48,7 @@ class Seen:
     guid: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Account:
     """Whose mail it is, and where."""
 

@@ -7,7 +7,8 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from mailnode.values import frozen
 
 _NOT_SYNCHRONISED = 5  # TIME_ERROR of adjtimex(2)
 _TIMEX_OCTETS = 512  # more than the structure has anywhere; all zero it only asks
@@ -59,7 +60,7 @@ def user_name(number: int) -> str:
         return str(number)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Machine:
     """All of them."""
 

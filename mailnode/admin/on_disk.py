@@ -9,7 +9,6 @@ import os
 import random
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -28,12 +27,13 @@ from mailnode.store.mend import Mender
 from mailnode.store.quota import Limit
 from mailnode.store.values import Name
 from mailnode.store.verify import Lock
+from mailnode.values import frozen
 
 if TYPE_CHECKING:
     from mailnode.admin.command import Command
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tools:
     """What is needed to work on the mail of one address."""
 

@@ -3,7 +3,7 @@
 import os
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -11,6 +11,7 @@ from mailnode.admin.machine import Machine
 from mailnode.config import Loaded
 from mailnode.config_sending import Dns
 from mailnode.fs import FileSystem
+from mailnode.values import frozen
 from mailnode.wire.address import Address
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def _ask_dns(settings: Dns, files: FileSystem, work: Callable[..., Awaitable[T]]
     return ask_dns(settings, files, work)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outside:
     """Files, time, waiting, becoming another program (path and argument list, as os.execv), DNS, machine."""
 

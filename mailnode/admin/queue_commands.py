@@ -6,7 +6,6 @@ very message; where none runs, the files are changed here.
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ from mailnode.message.trace import date_time
 from mailnode.queue.changes import CHANGES, HELD, Change
 from mailnode.queue.entry import Approval, Entry, Fate, Proof
 from mailnode.queue.spool import Spool, Unreadable
+from mailnode.values import frozen
 from mailnode.wire.address import parse_address
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.international import a_labels
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mailnode.admin.command import Command
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Filter:
     """Which messages are meant: all that each of these fits, None for whatever it is."""
 

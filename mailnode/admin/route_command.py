@@ -3,7 +3,6 @@
 import contextlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,6 +15,7 @@ from mailnode.config import Loaded
 from mailnode.config_lists import list_moderators, list_owner
 from mailnode.delivery.destination import NoDestination
 from mailnode.delivery.route import Router
+from mailnode.values import frozen
 from mailnode.wire.address import Address, parse_address
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.srs import Srs
@@ -32,7 +32,7 @@ _POSTING = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """What becomes of one address: its kind, and to whom or where it leads."""
 

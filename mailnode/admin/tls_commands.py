@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -15,6 +14,7 @@ from mailnode.config import Certificate, Config
 from mailnode.config_acme import DIRECTORIES, FIRST_CHOICE, Acme, directory_url
 from mailnode.config_rules import address_or_nothing, domain_name
 from mailnode.config_services import client_hosts
+from mailnode.values import frozen
 
 if TYPE_CHECKING:
     from mailnode.admin.command import Command
@@ -253,7 +253,7 @@ def _server_shows(config: Config) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _AsOwner:
     """Proofs that are written as the owner of the state folder, so that the server can read them."""
 

@@ -38,6 +38,7 @@ from mailnode.events.log import Log
 from mailnode.fs import FileSystem
 from mailnode.net.blocking import Lane
 from mailnode.runtime import Runtime
+from mailnode.values import frozen
 from mailnode.wire.abnf import number
 from mailnode.wire.errors import BadSyntax
 
@@ -125,7 +126,7 @@ def _from_hex(word: str) -> bytes:
         raise BadSyntax("a hash is not in hexadecimal") from None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Allowance:
     """A limit: its key in [limits], over how many steps, and what it counts; `new`: only new addresses."""
 

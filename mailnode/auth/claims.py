@@ -1,14 +1,15 @@
 """What a mechanism ends in: a password that is still to be checked, a proof, or a failure."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from twisted.cred.credentials import ICredentials
 from zope.interface import Attribute, implementer
 
 from mailnode.config import MailboxEntry
+from mailnode.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Password:
     """What the client claims; neither part has been checked against anything."""
 
@@ -27,7 +28,7 @@ class IProven(ICredentials):
 
 
 @implementer(IProven)
-@dataclass(frozen=True, slots=True)
+@frozen
 class Proven:
     """A proof that was right; `username` is what the client called itself."""
 

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import cast
 
@@ -15,6 +15,7 @@ from mailnode.auth.verifiers import Verifiers
 from mailnode.config import Config, MailboxEntry
 from mailnode.net.channel import channel_binding, verified_addresses
 from mailnode.net.listen import Connection
+from mailnode.values import frozen
 from mailnode.wire.scram import Verifier
 
 _NONCE_OCTETS = 24
@@ -25,7 +26,7 @@ def plaintext_allowed(config: Config, connection: Connection) -> bool:
     return connection.stream.secure or (config.auth.require_tls == "remote" and connection.loopback)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Person:
     """Who a login name means; `entry` is None where there is no such mailbox."""
 

@@ -5,7 +5,6 @@ the login would be read by everybody on the way, and a verifier could be guessed
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 
 from mailnode.auth.challenged import cram_md5
@@ -14,13 +13,14 @@ from mailnode.auth.evidence import Evidence
 from mailnode.auth.oauth import oauthbearer, xoauth2
 from mailnode.auth.sasl import Exchange, external, login, plain
 from mailnode.auth.scram import scram
+from mailnode.values import frozen
 
 
 def _always(_evidence: Evidence) -> bool:
     return True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mechanism:
     """One mechanism: the coroutine, and whether it can work for somebody on this connection."""
 

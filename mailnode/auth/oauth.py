@@ -6,12 +6,13 @@ then it has failed. The host and port that a client may name are not looked at: 
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mailnode.auth.claims import Claim, Proven, Wrong
 from mailnode.auth.evidence import Evidence
 from mailnode.auth.sasl import Exchange
 from mailnode.auth.tokens import InvalidToken
+from mailnode.values import frozen
 from mailnode.wire.errors import BadSyntax
 
 _SCOPE = "mail"
@@ -28,7 +29,7 @@ _XOAUTH2 = re.compile(rb"user=(?P<user>[^\0-\x1f]+)\x01(?P<pairs>(?:[A-Za-z]+=[ 
 _TOKEN = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] +([A-Za-z0-9._~+/-]+=*)")  # RFC 6750 section 2.1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Bearer:
     """Whose mailbox is wanted, b"" where that is not said, and the token."""
 

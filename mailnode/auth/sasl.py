@@ -6,15 +6,16 @@ nothing. Base64, "334 " or "+ ", and a client that cancels are the business of t
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mailnode.auth.claims import NOBODY, Claim, Password, Proven, Wrong
 from mailnode.auth.evidence import Evidence
+from mailnode.values import frozen
 from mailnode.wire.base64 import canonical_base64
 from mailnode.wire.errors import BadSyntax
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Exchange:
     """One dialogue. `initial` is the decoded initial response, None where the client sent none.
 

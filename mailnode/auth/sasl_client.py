@@ -7,9 +7,10 @@ first; `step` answers a challenge; `done` tells whether the server, too, has pro
 import contextlib
 import hmac
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Protocol
 
+from mailnode.values import frozen
 from mailnode.wire.abnf import number
 from mailnode.wire.base64 import base64, canonical_base64
 from mailnode.wire.errors import BadSyntax
@@ -19,7 +20,7 @@ from mailnode.wire.scram import HASHES, make_keys
 MOST_ITERATIONS = 1_000_000  # more is an attack on this host: it would hash for seconds
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Identity:
     """With what this host logs in.
 

@@ -25,6 +25,7 @@ from typing import TypeVar
 
 from mailnode.config import Limits
 from mailnode.net.limits import source_of
+from mailnode.values import frozen
 
 KEPT = 200  # failures that are remembered of a source; the limits are no higher
 ALARMING = 20  # failures of one account in a day
@@ -47,7 +48,7 @@ def delay(failures: int, first: float = 2.0) -> float:
     return min(first * 2.0 ** min(failures - 1, 16), LONGEST_DELAY) if failures > 0 else 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Told:
     """What processes tell each other of a login: digests, by a key that they have together.
 
@@ -62,7 +63,7 @@ class Told:
     age: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Failure:
     time: float
     name: bytes  # digests: what people type may be long, and is theirs

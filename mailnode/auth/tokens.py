@@ -9,7 +9,7 @@ bearer token is good until it expires, as often as it is shown: short lives are 
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -17,6 +17,7 @@ from zope.interface import Attribute, Interface, implementer
 
 from mailnode.config_auth import OAuth
 from mailnode.runtime import Executor
+from mailnode.values import frozen
 
 LONGEST_TOKEN = 8192  # octets
 LEEWAY = 60.0  # seconds that two clocks may differ
@@ -43,7 +44,7 @@ class ITokenChecker(Interface):
         """A Deferred of the mail address, in lower case, that the token was issued for; or InvalidToken."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Issuer:
     """Whose tokens are believed, and the keys by `kid`; a key is what PyJWT calls a PyJWK."""
 

@@ -8,7 +8,6 @@ The domain's own explanation for a refusal (`exp`) is never fetched: it is a str
 """
 
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
 from twisted.python.failure import Failure
@@ -17,6 +16,7 @@ from mailnode.events.log import Log
 from mailnode.net.listen import plain_address
 from mailnode.net.resolver import Answer, Kind, LookupFailed, Mx, NoAnswer, Resolver, in_time
 from mailnode.runtime import Runtime
+from mailnode.values import frozen
 from mailnode.wire.address import Address
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.international import a_labels
@@ -32,7 +32,7 @@ REASON_LIMIT = 200  # characters
 Ip = IPv4Address | IPv6Address
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SpfResult:
     """What was found out (section 2.6) about which domain, and why, in one printable line."""
 

@@ -8,7 +8,7 @@ temporary; only what the DNS says for certain sends a message back.
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import chain, groupby
 from operator import attrgetter
 from typing import Protocol
@@ -40,7 +40,7 @@ from mailnode.net.resolver import (
     Tlsa,
 )
 from mailnode.runtime import Runtime
-from mailnode.values import replace
+from mailnode.values import frozen, replace
 from mailnode.wire.address import Address
 from mailnode.wire.mta_sts import StsPolicy
 
@@ -57,7 +57,7 @@ _BY_DNS = Relay()
 _HOST_NAME = re.compile(r"[a-z0-9_.-]{1,255}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Login:
     """What a relay wants to know before it takes mail: a password, which is what the file holds, or to see a
     certificate; the rest is "".
@@ -69,7 +69,7 @@ class Login:
     key: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Host:
     """A host to try: its addresses in order, and how to encrypt. A name in brackets is an address."""
 
@@ -80,7 +80,7 @@ class Host:
     preference: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Destination:
     """Hosts to try in order; the first that takes a message, or refuses it for good, has it.
 
@@ -192,7 +192,7 @@ class Destinations:
             raise NoDestination("4.4.4", text, nothing.notes) from None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Place:
     """Where a name leads to."""
 

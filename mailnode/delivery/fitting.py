@@ -15,7 +15,6 @@ would change what was written.
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
 
 from mailnode.delivery import parameters
 from mailnode.delivery.outcome import Peer, Stage, Verdict, own
@@ -23,7 +22,7 @@ from mailnode.delivery.parameters import Sending
 from mailnode.envelope import Body, Envelope, Recipient
 from mailnode.message.downgrade import CannotDowngrade, downgrade, examine
 from mailnode.runtime import Runtime
-from mailnode.values import replace
+from mailnode.values import frozen, replace
 from mailnode.wire.abnf import number
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.smtp import SIZE_DIGITS
@@ -34,7 +33,7 @@ PIECE = 65536
 Content = Callable[[], AsyncGenerator[bytes, None]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Message:
     """A message to be sent to the recipients of its envelope.
 
@@ -55,7 +54,7 @@ class NotForThisPeer(Exception):
         self.verdict = own(code, enhanced, text, Stage.MAIL)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fitted:
     """What is to be said: MAIL, for each recipient RCPT or why there can be none, and the content."""
 

@@ -1,17 +1,16 @@
 """With which envelope a message goes on from a recipient: as it came, through an alias, or to a list."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from mailnode.auth.live import Live
 from mailnode.delivery.route import Route
 from mailnode.envelope import Envelope, Recipient
-from mailnode.values import replace
+from mailnode.values import frozen, replace
 from mailnode.wire.address import Address, parse_address
 from mailnode.wire.esmtp import Notify, OriginalRecipient
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Copy:
     """What goes through the queue for one recipient: the envelope is without recipients.
 

@@ -1,17 +1,16 @@
 """A stream as an SMTP client sees it: commands go out, replies come in, each within the time it has."""
 
-from dataclasses import dataclass
-
 from twisted.internet.interfaces import IReactorTime
 
 from mailnode.delivery.outcome import Broken, Stage, Verdict, own
 from mailnode.net.stream import ConnectionClosed, Stream, TimedOut
+from mailnode.values import frozen
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.smtp import Reply
 from mailnode.wire.smtp_client import BadReply, ReplyReader
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Timeouts:
     """Seconds (RFC 5321 section 4.5.3.2).
 

@@ -2,7 +2,6 @@
 
 import platform
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 
 from twisted.python.failure import Failure
 
@@ -15,6 +14,7 @@ from mailnode.events.presence import LiveSessions
 from mailnode.fs import FileSystem
 from mailnode.message.notice import Notice, notice
 from mailnode.runtime import Runtime
+from mailnode.values import frozen
 from mailnode.wire import utmp
 
 UTMP = "/run/utmp"
@@ -26,7 +26,7 @@ class NobodyThere(Exception):
     """There is nobody any more to whom the message could be shown."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LiveCourier:
     """Shows messages; those that go into mailboxes too, or instead, it gives to the courier there."""
 

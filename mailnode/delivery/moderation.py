@@ -7,7 +7,6 @@ to one of them is the answer; what it says does not matter. So any mail program 
 import hmac
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
 
 from mailnode.auth.live import Live
@@ -23,7 +22,7 @@ from mailnode.queue.changes import HELD, Change, reject, release
 from mailnode.queue.entry import Approval, Entry
 from mailnode.queue.spool import Spool
 from mailnode.runtime import Runtime
-from mailnode.values import replace
+from mailnode.values import frozen, replace
 from mailnode.wire.address import Address, parse_address
 
 PATIENCE = 14 * 86400.0  # seconds for the moderators to answer
@@ -37,7 +36,7 @@ class Decided(Exception):
     """The message does not wait for an answer: it has had one, or there never was one."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """What a moderator wants of which message: "approve" or "reject"."""
 

@@ -5,7 +5,7 @@ said before there is TLS, and where it is strict, before the server has proved w
 """
 
 import base64
-from dataclasses import dataclass, field
+from dataclasses import field
 from ipaddress import ip_address
 from typing import Any, NoReturn
 
@@ -22,7 +22,7 @@ from mailnode.net.identity import VALIDATION_FAILURE
 from mailnode.net.stream import ConnectionClosed
 from mailnode.net.tls import TlsClient
 from mailnode.runtime import Runtime
-from mailnode.values import replace
+from mailnode.values import frozen, replace
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.smtp import Reply
 from mailnode.wire.smtp_client import Capabilities, capabilities, command
@@ -38,7 +38,7 @@ NOT_OFFERED = "starttls-not-supported"  # RFC 8460 section 4.3.1
 NOT_LOOKED_AT = "nobody asked who the server is"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Login:
     """With what to log in to a smarthost."""
 
@@ -46,7 +46,7 @@ class Login:
     password: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Where to connect to, and by which name (with A-labels) or IP address it was found."""
 
@@ -54,7 +54,7 @@ class Place:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Manner:
     """How to speak. `hello` is this host's own name.
 

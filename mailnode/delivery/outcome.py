@@ -1,10 +1,9 @@
 """What became of a message at another host, for each recipient."""
 
-from dataclasses import dataclass
 from enum import Enum
 
 from mailnode.envelope import Recipient
-from mailnode.values import replace
+from mailnode.values import frozen, replace
 from mailnode.wire.smtp import Reply
 
 TEXT_LIMIT = 1000  # characters of a reply that are kept
@@ -35,7 +34,7 @@ class Stage(Enum):
     QUIT = "QUIT"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tls:
     """What protects a connection; `problem` says why the certificate proves nothing, "" where it does."""
 
@@ -49,7 +48,7 @@ class Tls:
         return not self.problem
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Peer:
     """The other host: its name as it was looked for, its IP address, and TLS; None in clear.
 
@@ -62,7 +61,7 @@ class Peer:
     tls_result: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verdict:
     """The reply that decided. Where `own`, the peer did not say so: it is what this host makes of it.
 
@@ -93,7 +92,7 @@ class Verdict:
         return " ".join(self.reply.text.split("\n"))[:TEXT_LIMIT]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outcome:
     """One recipient's.
 

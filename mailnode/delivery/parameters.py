@@ -1,9 +1,9 @@
 """The parameters of MAIL and RCPT as a client sends them: each where its extension is announced."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from mailnode.envelope import Body, Envelope, Recipient
+from mailnode.values import frozen
 from mailnode.wire.smtp_client import (
     Capabilities,
     command,
@@ -16,7 +16,7 @@ from mailnode.wire.smtp_client import (
 LONGEST_SECONDS = 999_999_999  # RFC 2852 section 4: by-time has 1*9DIGIT
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sending:
     """A message as it goes to one peer; `octets` is its size, `now` in seconds since the epoch."""
 

@@ -9,7 +9,6 @@ RFC 6533 section 3).
 import re
 import textwrap
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from mailnode.delivery.words.english import ENGLISH
@@ -20,6 +19,7 @@ from mailnode.message.encoded import decode_words, encode_words
 from mailnode.message.header import scan
 from mailnode.queue.entry import Fate, Outcome, Progress
 from mailnode.queue.runner import DAY, LIFETIME
+from mailnode.values import frozen
 from mailnode.wire.address import Address
 
 LARGEST_RETURNED = 1_048_576  # octets of a message that comes back whole
@@ -36,7 +36,7 @@ _NOT_SHOWN = re.compile(r"[^ -~]")
 _TOO_LONG = re.compile(rf"\S{{{_LONGEST_WORD}}}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Report:
     """What a report is made of.
 

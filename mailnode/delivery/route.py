@@ -1,12 +1,11 @@
 """Who gets it: from a forward-path to the mailboxes and addresses it means, as is configured now."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from mailnode.auth.live import Live
 from mailnode.config_lists import POSTMASTER
 from mailnode.config_names import LEVELS
-from mailnode.values import replace
+from mailnode.values import frozen, replace
 from mailnode.wire.address import Address, parse_address
 from mailnode.wire.errors import BadSyntax
 
@@ -15,7 +14,7 @@ ABUSE = "abuse"
 Named = tuple[str, str]  # full name, "" for none, and address
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Route:
     """Mailboxes and lists of ours, and addresses on other hosts, each once; none where nobody has the name.
 

@@ -4,14 +4,13 @@ Pure: the facts come from the DNS, the policy of the domain (MTA-STS) and the co
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import Literal
 
 from mailnode.config_sending import VERIFYING, Relay
 from mailnode.net.identity import Identity, is_usable
 from mailnode.net.resolver import Tlsa
-from mailnode.values import replace
+from mailnode.values import frozen, replace
 from mailnode.wire.mta_sts import StsPolicy
 
 PolicyType = Literal["tlsa", "sts", "no-policy-found"]
@@ -26,7 +25,7 @@ class Level(IntEnum):
     VERIFIED = 3  # TLS, with a server of the right identity
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Published:
     """The policy that the domain has published, as reports tell it (RFC 8460 section 4.4)."""
 
@@ -36,7 +35,7 @@ class Published:
     hosts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TlsPolicy:
     """How to connect to one host.
 
@@ -77,7 +76,7 @@ _WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TlsOutcome:
     """How a session with a host went: `result` is "" for good, else a result type (RFC 8460 section 4.3)."""
 

@@ -1,10 +1,10 @@
 """A report on TLS as the octets of a message (RFC 8460 section 5.3)."""
 
 import binascii
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from mailnode.message import trace
+from mailnode.values import frozen
 from mailnode.wire.address import Address
 
 MEDIA_TYPE = "application/tlsrpt+gzip"
@@ -20,7 +20,7 @@ The attachment is JSON (RFC 8460), compressed with gzip.
 """
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mail:
     """A report to a domain on a day, compressed, and who made it when, in seconds since the epoch."""
 

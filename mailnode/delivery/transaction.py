@@ -7,11 +7,10 @@ where it comes, ends the connection: from then on nobody knows which reply means
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
 from typing import Protocol
 
 from mailnode.delivery.outcome import Broken, Stage, Verdict, at_recipient, out_of_step, own
-from mailnode.values import replace
+from mailnode.values import frozen, replace
 from mailnode.wire.dot import Encoder, WholeLines
 from mailnode.wire.smtp import Reply
 from mailnode.wire.smtp_client import chunk
@@ -38,7 +37,7 @@ class Link(Protocol):
         """The next reply. Raises Broken where none comes, where it is none, and for 421."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Script:
     """What is to be said: complete lines.
 
@@ -54,7 +53,7 @@ class Script:
     lmtp: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Asked:
     """A command, and which recipient it is for."""
 

@@ -6,7 +6,6 @@ them: it is rare, and nothing has to be kept true meanwhile.
 
 import contextlib
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol, cast
 
@@ -27,6 +26,7 @@ from mailnode.net.stream import Stream
 from mailnode.queue.runner import Busy, Runner
 from mailnode.queue.spool import Spool, Unreadable
 from mailnode.runtime import Runtime
+from mailnode.values import frozen
 from mailnode.wire.address import Address
 
 SLICE = 100  # messages that are looked at in one job of a thread
@@ -123,7 +123,7 @@ class CalledFor:
         return found
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _OneHost:
     """Destinations: whoever has called is the host of all the domains."""
 
@@ -141,7 +141,7 @@ class _OneHost:
         return Destination("who has called", ())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _OneConnection:
     """Connections: the one that was reversed."""
 

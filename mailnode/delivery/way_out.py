@@ -1,6 +1,5 @@
 """The way to other hosts, built from its parts once for the process."""
 
-from dataclasses import dataclass
 from typing import Any
 
 from twisted.internet.endpoints import TCP4ClientEndpoint, TCP6ClientEndpoint
@@ -21,9 +20,10 @@ from mailnode.net.https import Https
 from mailnode.net.identity import system_roots
 from mailnode.net.resolver import Resolver
 from mailnode.runtime import Runtime
+from mailnode.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class WayOut:
     """`courier` carries messages over the connections; `tls_reports` has what was counted of TLS.
 

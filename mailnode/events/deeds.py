@@ -5,14 +5,13 @@ copies in an account share: the base name of the file that the delivery made (`s
 did it is told by the login on the same connection.
 """
 
-from dataclasses import dataclass
-
 from mailnode.events.life import Event
+from mailnode.values import frozen
 
 NAMED = 500  # messages with their names in one event
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Deed(Event):
     """Something happened to messages: `uids` is a sequence set, `names` are theirs in its order.
 
@@ -25,7 +24,7 @@ class Deed(Event):
     names: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Flagged(Deed):
     """Flags were added ("add"), taken away ("remove"), or these alone are left ("replace")."""
 
@@ -33,7 +32,7 @@ class Flagged(Deed):
     flags: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Copied(Deed):
     """Messages were copied; `to_uids` are those of the copies, in the same order."""
 
@@ -42,17 +41,17 @@ class Copied(Deed):
     to_uids: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Moved(Copied):
     """Messages were moved."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Retrieved(Deed):
     """Messages were sent whole to a client that does not say what it reads (POP3)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MailboxDeleted(Event):
     """A mailbox was deleted, with all messages in it; its inferiors stay."""
 
@@ -60,7 +59,7 @@ class MailboxDeleted(Event):
     mailbox: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MailboxRenamed(Event):
     """A mailbox and its inferiors have another name; INBOX stays, and gives its messages."""
 
@@ -69,7 +68,7 @@ class MailboxRenamed(Event):
     to_mailbox: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Identified(Event):
     """The program at the other end said what it is (RFC 2971); its own words."""
 

@@ -4,26 +4,26 @@ Each is published once, by the part that made it true; the log and whoever subsc
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from functools import cache
 from typing import Any
 
 from twisted.logger import LogLevel
 
 from mailnode.events.log import Fields, Log
-from mailnode.values import Getter, getter_of
+from mailnode.values import Getter, frozen, getter_of
 
 _DETAIL = {"detail": True}  # of a field that is too long for a line of the log
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Event:
     """What all events carry: the id of the connection it happened on ("" when there was none)."""
 
     connection: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoggedIn(Event):
     """Somebody proved to be `address`."""
 
@@ -32,7 +32,7 @@ class LoggedIn(Event):
     peer: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LoginRefused(Event):
     """A login failed; `username` is what the peer claimed."""
 
@@ -42,7 +42,7 @@ class LoginRefused(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GuessedAt(Event):
     """So many logins of one account went wrong in a day that people should know; `peer` sent the last one."""
 
@@ -50,7 +50,7 @@ class GuessedAt(Event):
     peer: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Accepted(Event):
     """A message is on disk, or was shown, for all its recipients, and the peer was told so.
 
@@ -66,7 +66,7 @@ class Accepted(Event):
     message_id: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Refused(Event):
     """A command of a mail transaction was answered with 4yz or 5yz.
 
@@ -82,7 +82,7 @@ class Refused(Event):
     recipients: tuple[str, ...] = field(default=(), metadata=_DETAIL)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AllowanceUsedUp(Event):
     """An account has sent all that it may for now; published once in the time the limit is for."""
 
@@ -91,7 +91,7 @@ class AllowanceUsedUp(Event):
     allowed: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Delivered(Event):
     """A message reached a mailbox; `file` is its lasting name there."""
 
@@ -101,7 +101,7 @@ class Delivered(Event):
     file: str = field(default="", metadata=_DETAIL)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Held(Event):
     """A message waits in the queue until this time, in seconds since the epoch."""
 
@@ -109,7 +109,7 @@ class Held(Event):
     until: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Postponed(Event):
     """A message of the queue was tried and waits again, until this time in seconds since the epoch."""
 
@@ -118,7 +118,7 @@ class Postponed(Event):
     until: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Expanded(Event):
     """A message for a list is one for its members now; there are so many."""
 
@@ -127,7 +127,7 @@ class Expanded(Event):
     members: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Relayed(Event):
     """Another host has taken a message for a recipient; `reply` is what it said."""
 
@@ -137,7 +137,7 @@ class Relayed(Event):
     reply: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PutOff(Event):
     """Another host did not take a message for a recipient yet; `reply` is why, in its words or ours."""
 
@@ -147,7 +147,7 @@ class PutOff(Event):
     reply: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MaybeTwice(Event):
     """A host had all of a message and did not say yes or no: so many recipients may get a second copy."""
 
@@ -156,7 +156,7 @@ class MaybeTwice(Event):
     recipients: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failed(Event):
     """A recipient does not get a message, for good."""
 
@@ -165,21 +165,21 @@ class Failed(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ended(Event):
     """A message has left the queue: for each recipient it was delivered or failed."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Dropped(Event):
     """An administrator has removed a message from the queue: who did not have it does not get it."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reported(Event):
     """A sender was told what became of a message."""
 
@@ -187,7 +187,7 @@ class Reported(Event):
     address: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NotTold(Event):
     """A sender is not told what became of a message: the address may be forged, by what SPF says."""
 
@@ -196,7 +196,7 @@ class NotTold(Event):
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Shown(Event):
     """A message was shown to somebody who was there: in so many sessions and on so many terminals."""
 
@@ -205,7 +205,7 @@ class Shown(Event):
     count: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Expunged(Event):
     """Messages were removed for good; UIDs and names as in a `deeds.Deed`."""
 

@@ -6,7 +6,6 @@ in a message, whose encoding says nothing but what its parts may be.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import ClassVar
 
 from mailnode.imap.literals import exactly
@@ -14,6 +13,7 @@ from mailnode.imap.replies import Refused
 from mailnode.imap.subject import Subject
 from mailnode.message import transfer
 from mailnode.message.section import part_at
+from mailnode.values import frozen
 from mailnode.wire.imap.cursor import Cursor
 from mailnode.wire.imap.writer import NIL
 
@@ -22,7 +22,7 @@ NAMES = ("BINARY", "BINARY.PEEK", "BINARY.SIZE")
 _SHORT = 16384  # octets of a part that is sent in one piece
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Binary:
     """One item; `counts` is BINARY.SIZE. `partial` is first octet and how many, of the decoded octets."""
 

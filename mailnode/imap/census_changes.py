@@ -1,13 +1,13 @@
 """What differs between two looks at an account: mailboxes, subscriptions, annotations."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from mailnode.store.glance import Census
 from mailnode.store.values import Name
+from mailnode.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Changes:
     """Names that were made, or are gone, or stand for another mailbox; those that are new, by the old ones.
 

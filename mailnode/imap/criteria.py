@@ -16,6 +16,7 @@ from mailnode.message.ordering import Text
 from mailnode.message.slices import Steps, arranged
 from mailnode.store.errors import NoSuchMessage, Unread
 from mailnode.store.mailbox import Mailbox
+from mailnode.values import frozen
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
@@ -72,7 +73,7 @@ CRITERIA: Mapping[str, Values] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Criterion:
     """What to sort by, and whether from the last to the first."""
 

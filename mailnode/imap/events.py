@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 
 from mailnode.imap.scopes import Meant, Scope
 from mailnode.store.values import Name
+from mailnode.values import frozen
 
 MESSAGE_NEW, MESSAGE_EXPUNGE, FLAG_CHANGE = "MESSAGENEW", "MESSAGEEXPUNGE", "FLAGCHANGE"
 MAILBOX_NAME, SUBSCRIPTION_CHANGE = "MAILBOXNAME", "SUBSCRIPTIONCHANGE"
@@ -24,7 +24,7 @@ EVENTS = {
 MESSAGE_EVENTS = frozenset((MESSAGE_NEW, MESSAGE_EXPUNGE, FLAG_CHANGE))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Group:
     """event-group = "(" filter-mailboxes SP events ")", of mailboxes that are not selected"""
 

@@ -1,10 +1,10 @@
 """What the server announces (RFC 3501 section 7.2.1): a row for each capability, and none without."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import groupby
 
 from mailnode.imap.session import Session, State
+from mailnode.values import frozen
 
 
 def _always(session: Session) -> bool:
@@ -56,7 +56,7 @@ def _not_compressed(session: Session) -> bool:
     return _logged_in(session) and not session.stream.compressed
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Extension:
     """A capability, its RFC, the commands it brings, when it is announced, and whether ENABLE takes it.
 

@@ -9,7 +9,6 @@ such items alone costs a microsecond or two for each message.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import tee
 from operator import attrgetter
 from typing import Any, ClassVar, Protocol
@@ -27,6 +26,7 @@ from mailnode.message.section import Range, Section, What, header_fields, is_for
 from mailnode.store.body import Body
 from mailnode.store.messages import Several
 from mailnode.store.prepared_tables import Prepared
+from mailnode.values import frozen
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 from mailnode.wire.imap.writer import NIL, astring
@@ -47,7 +47,7 @@ _TEXT = Section(what="TEXT")
 Column = Callable[[Selected, Several], Iterable[Any]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Attribute:
     """An item whose value is short and prepared."""
 
@@ -71,7 +71,7 @@ class Attribute:
         return b"%b %b" % (self.label, self.form % value)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Text:
     """BODY[<section>]<<partial>> and its older names; `peek` leaves \\Seen alone."""
 

@@ -1,10 +1,11 @@
 """What a client wants to hear of the selected mailbox (RFC 5465 section 6.1); without NOTIFY, everything."""
 
-from dataclasses import dataclass
 from typing import Any
 
+from mailnode.values import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class Interest:
     """Message events: new messages and expunges always go together, and other flags only with them.
 

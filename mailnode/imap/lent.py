@@ -1,7 +1,6 @@
 """All that others have opened to the client, for commands that look at many mailboxes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from twisted.python.failure import Failure
 
@@ -9,10 +8,10 @@ from mailnode.imap.places import Place
 from mailnode.imap.session import Session
 from mailnode.store.acl import Rights
 from mailnode.store.values import Name
-from mailnode.values import replace
+from mailnode.values import frozen, replace
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lent:
     """A mailbox of somebody else, and what the client may do with it."""
 

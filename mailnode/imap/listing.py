@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from mailnode.imap import names
 from mailnode.store.names import MAX_LEVELS
 from mailnode.store.values import INBOX, Name
+from mailnode.values import frozen
 from mailnode.wire.imap.listpattern import ListPattern
 
 NO_USES: Mapping[Name, tuple[str, ...]] = {}
@@ -30,7 +31,7 @@ class Patterns:
         return shown is not None and any(one.matches(shown, caseless=caseless) for one in self._patterns)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Selection:
     """The selection options; REMOTE is not among them, as there are no remote mailboxes."""
 
@@ -47,7 +48,7 @@ class Selection:
 ALL = Selection()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found:
     """A name to be listed: whether it meets the selection itself, and whether CHILDINFO goes with it."""
 

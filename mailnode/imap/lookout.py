@@ -6,7 +6,6 @@ the same remember the same objects.
 """
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.python.failure import Failure
@@ -18,13 +17,14 @@ from mailnode.net.blocking import Lane
 from mailnode.store.glance import THE_ACCOUNT, UNSETTLED, Census, Mark
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.values import Name
+from mailnode.values import frozen
 
 POLL = 10.0  # seconds between looks at the disk, for what other programs do there
 
 Watched = Callable[[], Collection[Name]]  # called in the lane
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sight:
     """A mailbox at one moment, as far as STATUS tells it."""
 

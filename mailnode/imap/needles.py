@@ -6,12 +6,12 @@ a time is in memory.
 
 from collections.abc import Generator, Iterable
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 
 from mailnode.message.text import Searchable, stretches
+from mailnode.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Needle:
     """A folded string; TEXT looks for it in the message's header too."""
 

@@ -5,14 +5,15 @@ knows, and what differs then is of others, also where they have undone the deed.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mailnode.store.attributes import SPECIAL_USE
 from mailnode.store.glance import Census, Entry
 from mailnode.store.values import Name
+from mailnode.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Added:
     """Messages with these UIDs were added to a mailbox."""
 
@@ -20,21 +21,21 @@ class Added:
     uids: frozenset[int]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Created:
     """A mailbox was made."""
 
     name: Name
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Deleted:
     """A mailbox was removed."""
 
     name: Name
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Renamed:
     """A mailbox has another name, and so have its inferiors."""
 
@@ -42,7 +43,7 @@ class Renamed:
     new: Name
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Subscribed:
     """A name was subscribed, or is not any more."""
 
@@ -50,7 +51,7 @@ class Subscribed:
     wanted: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Annotated:
     """Annotations of a mailbox, or of the server (None), were set; None stands for one taken out."""
 

@@ -10,8 +10,6 @@ What the client has removed lately stands in a third one, `Recovered/<mailbox>`,
 another account (store.removed), which has the lane of the client's own.
 """
 
-from dataclasses import dataclass
-
 from mailnode.auth.live import Live
 from mailnode.auth.neighbours import Neighbours
 from mailnode.auth.realm import MailAccount
@@ -22,12 +20,12 @@ from mailnode.store.errors import NoRight, NoSuchMailbox
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.names import normal
 from mailnode.store.values import Name
-from mailnode.values import replace
+from mailnode.values import frozen, replace
 
 _DOT = ":"  # for a dot of an address, where it would separate levels
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """Where a mailbox is, or might be. `reader` is the address of who looks, "" for the owner.
 

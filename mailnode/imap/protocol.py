@@ -7,8 +7,6 @@ Invariants:
 - The client is told of other sessions' EXPUNGEs only where its sequence numbers cannot be in use.
 """
 
-from dataclasses import dataclass
-
 from twisted.python.failure import Failure
 
 from mailnode.auth.login import LoginFailed
@@ -20,6 +18,7 @@ from mailnode.imap.table import COMMANDS, Command, Rule
 from mailnode.imap.waiting import next_line
 from mailnode.net.listen import Connection
 from mailnode.net.stream import BrokenCompression, ConnectionClosed, EndlessLine, TimedOut
+from mailnode.values import frozen
 from mailnode.wire.errors import BadLine, BadSyntax, LineTooLong
 from mailnode.wire.imap.command import Announced, Assembler, announcement, tag_of
 from mailnode.wire.imap.sequence import LARGEST
@@ -31,7 +30,7 @@ _BAD_BEFORE_LOGIN = 10
 _BAD_AFTER_LOGIN = 20
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Imap:
     """Serves IMAP connections; one object for all of them."""
 

@@ -5,7 +5,6 @@ section 5.7.1).
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +18,7 @@ from mailnode.store.body import Body
 from mailnode.store.errors import NoRight, NoSuchMailbox, NoSuchMessage
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.prepared_tables import Prepared
+from mailnode.values import frozen
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap import url as urls
 from mailnode.wire.imap.cursor import Cursor
@@ -40,7 +40,7 @@ class _Message:
         return self._reading.rendered(self._uid)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Referred:
     """The octets that a URL stands for, in chunks that are made in any lane: the file is open."""
 

@@ -6,17 +6,16 @@ or Goodbye (BYE, and the connection ends). Anything else that is raised is in TA
 
 import errno
 import functools
-from dataclasses import dataclass
 
 from mailnode.auth.checker import LoginBusy
 from mailnode.auth.login import LoginFailed
 from mailnode.imap.words.languages import DEFAULT, resp_text
 from mailnode.store import errors
-from mailnode.values import replace
+from mailnode.values import frozen, replace
 from mailnode.wire.errors import BadSyntax
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reply:
     """The end of a command: OK, NO or BAD, a response code without brackets or "", and a text."""
 

@@ -6,7 +6,6 @@ UIDs, to Response. `Returning.kept` says which of them are the saved result (RFC
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from heapq import merge
 from itertools import groupby
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 from mailnode.imap import fetch_items
 from mailnode.imap.commands import arguments
 from mailnode.imap.fetch_items import Item
+from mailnode.values import frozen
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap import partial, sequence
 from mailnode.wire.imap.cursor import Cursor
@@ -24,7 +24,7 @@ _ALL_FOUND = frozenset(("ALL", "COUNT"))
 _SOME_FOUND = frozenset(("MIN", "MAX", "PARTIAL"))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Returning:
     """search-return-opts: the options by their names, the range of PARTIAL, the items of UPDATE."""
 
@@ -124,7 +124,7 @@ def parse(args: Cursor, known: Mapping[str, Callable[[Cursor], Any]] = RETURN_OP
 # The response
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Response:
     """esearch-response = "ESEARCH" [search-correlator] [SP "UID"] *(SP search-return-data)
 

@@ -5,16 +5,16 @@ that no message has counts as expunged.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 
 from mailnode.imap.selected import Selected
+from mailnode.values import frozen
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 from mailnode.wire.imap.sequence import SequenceSet, common, encode_in_parts, without
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Resync:
     """What the client knows: until when, of which messages, and a few of its pairs of number and UID."""
 

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 
 from mailnode.imap.replies import Refused
 from mailnode.store.account import Account
 from mailnode.store.errors import StoreError
 from mailnode.store.values import INBOX, Name
+from mailnode.values import frozen
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
@@ -15,7 +15,7 @@ SELECTED = "SELECTED"
 NO_OTHERS: Mapping[Name, bool] = {}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Scope:
     """A kind of mailboxes, and the names that belong to it."""
 

@@ -7,7 +7,6 @@ all others do not. What is in memory, in an inode or prepared is asked of many m
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
 
 from mailnode.imap import narrowing
@@ -17,7 +16,7 @@ from mailnode.imap.needles import Needle
 from mailnode.imap.selected import Selected
 from mailnode.imap.subject import Subject
 from mailnode.store.messages import Message
-from mailnode.values import replace
+from mailnode.values import frozen, replace
 
 
 class Cost(IntEnum):
@@ -44,7 +43,7 @@ def alone(view: Selected, messages: Sequence[Message], known: Narrowing) -> Sequ
     return [None] * len(messages)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hole:
     """The place of a search that is kept under a name, and how deep it is nested (RFC 5466)."""
 
@@ -52,7 +51,7 @@ class Hole:
     depth: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Key:
     """A predicate and its price, of how many keys it is made, and what it looks for in texts.
 

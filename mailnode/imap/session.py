@@ -1,7 +1,7 @@
 """One IMAP session: what is known of the client, and what its commands work with (RFC 3501 section 3)."""
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import Flag, auto
 from typing import Any, Protocol, TypeVar
 
@@ -30,6 +30,7 @@ from mailnode.net.stream import Stream
 from mailnode.net.tls import TlsServer
 from mailnode.runtime import Runtime
 from mailnode.store.values import Name
+from mailnode.values import frozen
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.command import Announced, announcement
 
@@ -48,7 +49,7 @@ class State(Flag):
     LOGOUT = auto()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Surroundings:
     """What all sessions of the server share; `tls` is None where there is no certificate."""
 

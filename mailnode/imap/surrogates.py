@@ -5,7 +5,6 @@ the disk, and what is searched, stays as it is; so does a header in another char
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from mailnode.message.envelope import envelope
@@ -18,9 +17,10 @@ from mailnode.store.body import HEADER_LIMIT, Body
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.messages import Several
 from mailnode.store.prepared_tables import Prepared
+from mailnode.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Surrogates:
     """What FETCH reads of a mailbox, with the words of Mailbox."""
 

@@ -1,7 +1,6 @@
 """All commands: how their arguments are read, what they do, in which states, and what the loop must know."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
 
@@ -51,6 +50,7 @@ from mailnode.imap.commands import (
 from mailnode.imap.commands import list as listing
 from mailnode.imap.replies import Reply
 from mailnode.imap.session import Session, State
+from mailnode.values import frozen
 from mailnode.wire.imap.cursor import Cursor
 
 
@@ -63,7 +63,7 @@ class Rule(Enum):
     ENDS_ALONE = auto()  # nothing is told between it and its tagged reply
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Command:
     """A row: `parse` reads what follows the name, `run` gets what it gives; None: the reply was sent.
 

@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from mailnode.message.lexical import comment, quoted_string
+from mailnode.values import frozen
 
 ADDRESS_LIMIT: Final = 1000
 FIELD_LIMIT: Final = 65536  # octets
@@ -27,7 +28,7 @@ _LITERAL = re.compile(rb'\[[^\]<>,;"(]*\]?')
 _SPACE = re.compile(rb"[ \t\r\n]+")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Address:
     """The four members of an IMAP address; None is NIL.
 

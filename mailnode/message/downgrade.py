@@ -7,11 +7,11 @@ does at every gateway. Content here is in its wire form, with CRLF at the ends o
 
 import binascii
 import re
-from dataclasses import dataclass
 
 from mailnode.message.header import scan
 from mailnode.message.mime import IDENTITY, Part, parse
 from mailnode.message.parameters import content_type
+from mailnode.values import frozen
 
 LINE_OCTETS = 998  # RFC 5321 section 4.5.3.1.6: a line of text has 1000 with its CRLF
 
@@ -24,7 +24,7 @@ class CannotDowngrade(Exception):
     """No transfer encoding makes 7-bit content of this; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Contents:
     """What there is in a message: octets above 127 anywhere, and in the header of any part."""
 

@@ -37,6 +37,7 @@ from mailnode.message.parameters import (
     transfer_encoding,
 )
 from mailnode.message.wire_form import count_lines
+from mailnode.values import frozen
 
 DEPTH_LIMIT: Final = 100
 PART_LIMIT: Final = 1000
@@ -132,7 +133,7 @@ class _Open:
     shadowed: int | None = None  # where in the stack another part has the same boundary
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _BoundaryLine:
     start: int  # the LF before it
     end: int  # after its own LF

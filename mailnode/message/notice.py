@@ -1,18 +1,17 @@
 """What is shown of a message to somebody who is there: from whom, about what, how it begins."""
 
-from dataclasses import dataclass
-
 from mailnode.message import mime
 from mailnode.message.encoded import decode_words
 from mailnode.message.header import scan
 from mailnode.message.text import part_text
+from mailnode.values import frozen
 
 LINE_LIMIT = 480  # characters, of all in one line
 LINES = 20  # of the text on a terminal
 WIDTH = 132  # characters of each of them
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Notice:
     """Everything in it is printable: no message can move a cursor or begin a response."""
 

@@ -7,11 +7,11 @@ to the next semicolon, is dropped.
 """
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
 from mailnode.message.lexical import comment, quoted_string, skip
 from mailnode.message.remembered import remembered
+from mailnode.values import frozen
 
 PARAMETER_LIMIT: Final = 64
 
@@ -22,7 +22,7 @@ _PLAIN_ENCODINGS: Final = frozenset((b"7bit", b"8bit", b"base64", b"quoted-print
 _VALUE = re.compile(rb'[^ \t\r\n;("]+')
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ContentType:
     """A media type; type and subtype in lower case."""
 
@@ -31,7 +31,7 @@ class ContentType:
     parameters: Parameters = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Disposition:
     """What Content-Disposition says (RFC 2183); the type as written."""
 

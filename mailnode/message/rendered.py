@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from mailnode.message import mime
@@ -14,10 +13,11 @@ from mailnode.message.parameters import Disposition, Parameters
 from mailnode.message.preview import preview
 from mailnode.message.structure import structures
 from mailnode.message.wire_form import to_wire
+from mailnode.values import frozen
 from mailnode.wire.imap.writer import string
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rendered:
     """A message in IMAP's words: `header` as the wire has it, `octets` the wire size of the whole message.
 

@@ -3,11 +3,11 @@
 import functools
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 from mailnode.message.header import VALUE, extent, field_lines
 from mailnode.message.mime import Part
+from mailnode.values import frozen
 from mailnode.wire.octets import occurrences
 
 _FEW = 32  # names of fields that are looked for by a pattern, and octets for each: patterns are kept
@@ -18,7 +18,7 @@ _FIELD_NAME = re.compile(rb"[!-9;-~]+")
 What = Literal["", "HEADER", "HEADER.FIELDS", "HEADER.FIELDS.NOT", "TEXT", "MIME"]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Section:
     """`section-spec`: part numbers, what of that part, and for HEADER.FIELDS the field-names."""
 
@@ -27,7 +27,7 @@ class Section:
     fields: tuple[bytes, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Range:
     """A stretch of a message on disk, `end` not included."""
 

@@ -6,11 +6,11 @@ add a line of its own to a message. UTF-8 stands only in messages that came as s
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
 from mailnode.message.date import MONTHS
+from mailnode.values import frozen
 from mailnode.wire.address import Address, literal
 from mailnode.wire.international import u_labels
 
@@ -21,7 +21,7 @@ _LINE = 990  # octets; RFC 5322 section 2.1.1 has room for 998 in a line
 _UTF8_VALUE = re.compile(r"[ -~\u00a0-\u2027\u202a-\ud7ff\ue000-\U0010ffff]*")  # no controls, no separators
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hop:
     """One transfer of a message, as its Received field tells it."""
 

@@ -11,7 +11,6 @@ import os
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 import dns.exception
@@ -44,6 +43,7 @@ from mailnode.net.resolver import (
     in_time,
 )
 from mailnode.runtime import Runtime
+from mailnode.values import frozen
 
 RESOLV_CONF = "/etc/resolv.conf"
 PORT = 53
@@ -89,7 +89,7 @@ def make_client(reactor: Any, runtime: Runtime, settings: Dns, files: FileSystem
     return DnsClient(reactor, runtime, servers, trusted=settings.trusted)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Kept:
     """What is known until some time."""
 

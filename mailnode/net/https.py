@@ -5,7 +5,6 @@ a private network is asked, whatever the DNS says.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, cast
 
 from OpenSSL import SSL
@@ -27,6 +26,7 @@ from mailnode.net.reach import interleaved, is_public
 from mailnode.net.resolver import Kind, LookupFailed, NoAnswer, Resolver, in_time
 from mailnode.net.tls import TlsClient
 from mailnode.runtime import Runtime
+from mailnode.values import frozen
 
 PORT = 443
 SECONDS = 60.0  # for all of it
@@ -45,7 +45,7 @@ class FetchFailed(Exception):
         self.identity = identity
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Asked:
     """One request: the fields of its header, what it brings, how long an answer may be, and which is none."""
 

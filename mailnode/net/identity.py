@@ -6,7 +6,6 @@ for what is wrong are the result types of reports (RFC 8460 section 4.3).
 
 import ssl
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256, sha512
 from ipaddress import ip_address
@@ -20,6 +19,7 @@ from service_identity import CertificateError, VerificationError
 from service_identity.cryptography import verify_certificate_hostname, verify_certificate_ip_address
 
 from mailnode.net.resolver import Tlsa
+from mailnode.values import frozen
 
 HOST_MISMATCH = "certificate-host-mismatch"
 EXPIRED = "certificate-expired"
@@ -31,7 +31,7 @@ _OUT_OF_TIME = {9, 10}  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXP
 _WRONG_NAMES = (VerificationError, CertificateError, ValueError)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Identity:
     """What a server must show: a certificate for one of the names, or one that fits an association.
 

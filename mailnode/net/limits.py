@@ -10,12 +10,12 @@ are free again: so that a count that goes up and down by one does not begin it a
 
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from mailnode.events.counts import Counts
 from mailnode.events.log import Log
+from mailnode.values import frozen
 
 _MINUTE = 60.0
 _SOURCES = 4096  # whose new connections are remembered; the one heard of longest ago is forgotten first
@@ -28,7 +28,7 @@ HAPPENED = (_NEW, _REFUSED)  # how the names begin of what stays counted when it
 _CALM = 0.75  # of the count at which stress begins: there it ends
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ConnectionLimits:
     """The numbers; see docs/configuration.md for each."""
 

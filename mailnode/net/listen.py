@@ -25,6 +25,7 @@ from mailnode.net.tls import TlsServer
 from mailnode.net.wait import Running
 from mailnode.net.young import Young
 from mailnode.runtime import Runtime
+from mailnode.values import frozen
 from mailnode.wire.errors import BadSyntax
 
 UNKNOWN = "unknown"  # the peer that somebody relays and cannot name: a stranger
@@ -103,7 +104,7 @@ def _plain(text: str) -> str:
     return str(found) if isinstance(found, IPv4Address) else text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Ends:
     """The two ends of a connection; `proxy` is who has told of them, "" for nobody."""
 
@@ -113,7 +114,7 @@ class _Ends:
     proxy: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Door:
     """Everything a listener needs to turn a connection into a session of its protocol."""
 

@@ -6,12 +6,13 @@ Only the last one may be otherwise a minute later.
 """
 
 from collections.abc import Coroutine
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.python.failure import Failure
+
+from mailnode.values import frozen
 
 T = TypeVar("T")
 Kind = Literal["MX", "A", "AAAA", "TLSA", "TXT", "CNAME", "PTR", "SRV"]
@@ -20,7 +21,7 @@ QUERIES = 60  # that the way of one message may cost
 SECONDS = 20.0  # that they may take together
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mx:
     """A mail exchanger (RFC 1035 section 3.3.9); the exchange is "" where the record has "." only."""
 
@@ -28,7 +29,7 @@ class Mx:
     exchange: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tlsa:
     """What is said of a server's certificate (RFC 6698 section 2.1), as it came: nothing in it is checked."""
 
@@ -44,7 +45,7 @@ class Tlsa:
 Record = str | Mx | Tlsa
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """One record at least, all of the kind that was asked for: Mx, Tlsa, or str for all others.
 

@@ -7,13 +7,14 @@ that were asked for.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
 from cryptography import x509
 from OpenSSL import SSL
 
+from mailnode.values import frozen
 
-@dataclass(frozen=True, slots=True)
+
+@frozen
 class Shown:
     """The DNS names of a certificate, in lower case, and when it runs out, in seconds since the epoch.
 

@@ -9,7 +9,6 @@ that was foreseen is answered as it comes.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from mailnode.net.blocking import Lane
@@ -17,6 +16,7 @@ from mailnode.pop3.maildrop import Entry, Maildrop
 from mailnode.store.body import SMALL
 from mailnode.store.download import text
 from mailnode.store.errors import NoSuchMessage, Unread
+from mailnode.values import frozen
 from mailnode.wire.dot import encoded
 
 AHEAD_OCTETS = 131072
@@ -26,7 +26,7 @@ _MOST = 32
 Cut = Callable[[Iterator[bytes]], Iterable[bytes]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Wish:
     """What is wanted of messages: the command for number %d, the first line of its reply, what is cut off."""
 

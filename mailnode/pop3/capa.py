@@ -7,15 +7,15 @@ without a DELE.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from operator import attrgetter
 
 from mailnode.pop3.commands.authorization import passwords_allowed, tls_offered
 from mailnode.pop3.state import Session
+from mailnode.values import frozen
 from mailnode.wire.pop3 import ok
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Capability:
     """A line of the CAPA response, the document that defines it, and whether it is true in a session now.
 

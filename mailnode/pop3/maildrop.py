@@ -15,7 +15,7 @@ All that opens files runs in the account's lane; present() only asks what is kno
 
 from array import array
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from operator import attrgetter
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -29,6 +29,7 @@ from mailnode.store.mailbox import Mailbox
 from mailnode.store.messages import Message
 from mailnode.store.uidlist import UidList
 from mailnode.store.values import INBOX
+from mailnode.values import frozen
 from mailnode.wire.dot import Encoder
 
 
@@ -42,7 +43,7 @@ class Entry(NamedTuple):
     place: int | None  # in the order of the server before us
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class View:
     """All messages of a mailbox at one moment, in the order of their numbers, and the octets of all.
 

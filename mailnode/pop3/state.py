@@ -20,6 +20,7 @@ from mailnode.pop3.words import PHRASES
 from mailnode.runtime import Runtime
 from mailnode.store.messages import Message
 from mailnode.store.values import INBOX
+from mailnode.values import frozen
 from mailnode.wire.imap.sequence import encode
 from mailnode.wire.language import ENGLISH
 
@@ -45,7 +46,7 @@ class Refused(Exception):
         self.values = values
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Collaborators:
     """What all POP3 sessions share."""
 

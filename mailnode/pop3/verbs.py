@@ -1,7 +1,6 @@
 """The table of commands: what runs them, in which states, and whether an argument belongs to them."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
 from enum import Enum, auto
 
 from mailnode.pop3.capa import capa
@@ -10,6 +9,7 @@ from mailnode.pop3.commands.language import lang, utf8
 from mailnode.pop3.commands.transaction import dele, list_, noop, retr, rset, stat, top_, uidl
 from mailnode.pop3.commands.update import quit_
 from mailnode.pop3.state import Session, State
+from mailnode.values import frozen
 
 
 class Takes(Enum):
@@ -21,7 +21,7 @@ class Takes(Enum):
     TEXT = auto()  # the rest of the line to the last blank, and at least one octet
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verb:
     """One command. `run` gives the reply, or "" when it has written it itself."""
 

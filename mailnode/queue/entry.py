@@ -8,14 +8,13 @@ that: a default is part of the format. Times are seconds since the epoch.
 import contextlib
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple
 
 import cattrs
 
 from mailnode.envelope import Envelope, Recipient
-from mailnode.values import replace
+from mailnode.values import frozen, replace
 from mailnode.wire.address import Address, parse_address
 from mailnode.wire.esmtp import Notify
 
@@ -45,7 +44,7 @@ _ASKED_BY = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Progress:
     """How far one recipient is.
 
@@ -90,7 +89,7 @@ WAITING = Progress()
 Outcome = tuple[Recipient, Progress]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """One message. `progress` has one value for each recipient of the envelope, in their order.
 

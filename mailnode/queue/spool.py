@@ -26,11 +26,11 @@ import os
 import re
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Generic, NamedTuple, TypeVar
 
 from mailnode.fs import FileSystem, NewFile, ReadFile, Replacement
 from mailnode.queue.entry import Entry, decode, encode, glance
+from mailnode.values import frozen
 
 T = TypeVar("T")
 
@@ -55,7 +55,7 @@ class Beginning(NamedTuple):
     octets: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Found:
     """A message that waits, until when, how important it is and when it came; or, with `wrong`, the name of a
     file and what was done to it.

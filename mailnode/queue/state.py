@@ -1,12 +1,12 @@
 """How much waits in the queue, and how long the oldest of it has."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from mailnode.queue.changes import HELD
+from mailnode.values import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class QueueState:
     """Counts of messages; `oldest` is when the one that waits longest came, None for an empty queue.
 

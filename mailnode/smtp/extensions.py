@@ -5,13 +5,13 @@ extension that does not work now is unknown. A parameter turns an envelope, or a
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 
 from mailnode.envelope import Body, Deadline, Envelope, Kind, Recipient
 from mailnode.smtp.outcome import UNKNOWN_PARAMETER, Refused
 from mailnode.smtp.session import Session
-from mailnode.values import replace
+from mailnode.values import frozen, replace
 from mailnode.wire import esmtp
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.smtp import Reply, decode_xtext, parse_parameters, parse_size
@@ -168,7 +168,7 @@ def _on_demand(session: Session) -> str | None:
     return "" if session.offers_on_demand else None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Extension:
     """`announced` gives the words after the keyword, or None where the extension does not work now.
 

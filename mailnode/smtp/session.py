@@ -1,7 +1,6 @@
 """The state of one SMTP session, as the commands see it."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import lru_cache
 
 from twisted.internet.interfaces import IOpenSSLServerConnectionCreator
@@ -25,14 +24,14 @@ from mailnode.queue.admission import WayIn
 from mailnode.runtime import Runtime
 from mailnode.smtp.outcome import OUT_OF_STEP, TOO_MUCH_JUNK, Farewell
 from mailnode.smtp.transaction import Transaction
-from mailnode.values import replace
+from mailnode.values import frozen, replace
 from mailnode.wire.address import Address
 from mailnode.wire.smtp import Reply
 
 ENDLESS = 8192  # octets of a line beyond its limit: so much is read past before its sender is sent away
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ForPeople:
     """What only those ask for who log in."""
 
@@ -40,7 +39,7 @@ class ForPeople:
     waiting: WaitingMail
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Collaborators:
     """What all sessions of a server share.
 
@@ -78,7 +77,7 @@ def _greeting(hostname: str, protocol: str) -> Reply:
     return Reply(220, "", f"{hostname} {protocol} mailnode")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hello:
     """What the client called itself, and whether it said so with EHLO."""
 

@@ -1,7 +1,6 @@
 """The verbs of SMTP: what each runs, how it is written, and the rules the server holds it to."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from mailnode.envelope import Kind
@@ -21,6 +20,7 @@ from mailnode.smtp.commands import (
 )
 from mailnode.smtp.outcome import NOT_IMPLEMENTED, UNKNOWN_VERB, Refused
 from mailnode.smtp.session import Session
+from mailnode.values import frozen
 from mailnode.wire.smtp import Reply
 
 UNKNOWN_TOPIC = Reply(504, "5.5.4", "There is no such command")
@@ -75,7 +75,7 @@ def on_demand(session: Session) -> bool:
     return session.offers_on_demand
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verb:
     """`run` gives the answer. Where it is not `offered` to this session now, the answer is `otherwise`."""
 

@@ -14,9 +14,8 @@ likewise, and they are taken from what is granted. Nobody here is in a group. Th
 whatever a file says.
 """
 
-from dataclasses import dataclass
-
 from mailnode.store.values import DELETED, SEEN
+from mailnode.values import frozen
 
 Rights = frozenset[str]
 
@@ -40,7 +39,7 @@ def may_set(rights: Rights, flag: str) -> bool:
     return _OF_FLAGS.get(flag, "w") in rights
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Entry:
     """A line: to whom which rights are granted or taken, and the names of those without a letter."""
 
@@ -65,7 +64,7 @@ class Entry:
         return f"{who} {letters}{named}\n".encode()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Acl:
     """A list; lines that mean nothing here are kept as octets."""
 

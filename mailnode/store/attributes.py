@@ -9,9 +9,10 @@ with the same special use the one that stands last has it.
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mailnode.store.tabbed import escape, unescape
+from mailnode.values import frozen
 
 FILE_NAME = "dovecot-attributes"
 SPECIAL_USE = "/private/specialuse"
@@ -23,7 +24,7 @@ _SCOPES = {"private": "priv", "shared": "shared"}
 _KEY = re.compile(rb"(priv|shared)/([0-9a-f]{32})/([\x20-\x7e]+)")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Place:
     """What annotations are of: a mailbox, by its G, or the server."""
 
@@ -47,7 +48,7 @@ class Place:
         return None if rest.startswith(RESERVED) else f"/{scope}/{rest}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Attributes:
     """The file's content: values by key, in file order."""
 

@@ -14,7 +14,6 @@ import contextlib
 import io
 import tarfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import IO, Any, NamedTuple, Protocol
 
@@ -23,6 +22,7 @@ from mailnode.store import filenames, manifest
 from mailnode.store.directory import CUR, NEW
 from mailnode.store.uidlist import LOCK_NAME
 from mailnode.store.verify import File, Folder, Lock, read_tree
+from mailnode.values import frozen
 
 SUMMARY = "backup.json"  # written last: what has it is whole
 MAIL = "mail"
@@ -39,7 +39,7 @@ _CACHES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Counts:
     """Messages of a backup, the octets of all, and how many of them were linked."""
 

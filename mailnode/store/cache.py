@@ -6,7 +6,6 @@ served all the same.
 
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
 
 from mailnode.message.rendered import Rendered
@@ -15,11 +14,12 @@ from mailnode.store.context import Context
 from mailnode.store.index import UNKNOWN, FolderRow, Index, Row
 from mailnode.store.prepared_tables import NO_ROWS, Answer, Column, Prepared, Window
 from mailnode.store.vanished import Vanished
+from mailnode.values import frozen
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Remembered:
     """A folder: `rows` by UID; `vanished` is None where expunges were not told from the beginning."""
 

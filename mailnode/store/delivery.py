@@ -25,6 +25,7 @@ from mailnode.store.draft import Draft
 from mailnode.store.errors import StoreError
 from mailnode.store.quota import demand, reserved
 from mailnode.store.usage import Usage
+from mailnode.values import frozen
 
 
 def deliver(
@@ -72,7 +73,7 @@ def deliver_each(
     return outcomes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Arrival:
     """A message for the INBOX of each of these accounts: its draft, and the octets that it still wants.
 

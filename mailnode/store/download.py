@@ -4,18 +4,18 @@ A client that has not asked for UTF-8 gets a surrogate of a header that is not A
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from mailnode.message.header import extent
 from mailnode.message.surrogate import surrogate
 from mailnode.message.wire_form import WireForm, to_wire
 from mailnode.store.body import Body
+from mailnode.values import frozen
 
 _CRLF = b"\r\n"
 NONE = -1
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Download:
     """The octets that are sent, and with a surrogate header; NONE where it needs none."""
 

@@ -8,10 +8,10 @@ and goes on verbatim.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from mailnode.fs import READ_SIZE, FileSystem, NewFile
 from mailnode.store.values import NO_FLAGS, Flags
+from mailnode.values import frozen
 from mailnode.wire.octets import occurrences
 
 MEMORY_LIMIT = 262144
@@ -183,7 +183,7 @@ class Draft:
         self._buffer.clear()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Arriving:
     """A message on its way into a mailbox, with the flags and the INTERNALDATE that it will have there."""
 

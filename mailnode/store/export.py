@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from mailnode.fs import FileSystem
 from mailnode.store import manifest, mbox
@@ -12,13 +11,14 @@ from mailnode.store.filenames import sizes
 from mailnode.store.names import directory_of
 from mailnode.store.values import INBOX, Name
 from mailnode.store.verify import File, Folder, Tree
+from mailnode.values import frozen
 
 Step = Callable[[int], object]
 
 _TEXTS = ("dovecot-uidlist", "dovecot-keywords", "mailnode-keywords", "subscriptions", "maildirfolder")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Exported:
     """A folder, where it lies, and how many messages are there."""
 

@@ -22,6 +22,7 @@ from mailnode.store.directory import COARSE_TICK_NS, CUR, FINE_TICK_NS, LOOKS, N
 from mailnode.store.keywords import FIRST_FILE, SECOND_FILE, Keywords
 from mailnode.store.uidlist import Record, UidList
 from mailnode.store.usage import NOTHING, Usage, size_of
+from mailnode.values import frozen
 
 _RARELY = 20  # how much longer than a look it is quiet after a change of our own
 _QUIET_LIMIT_NS = 5_000_000_000
@@ -31,7 +32,7 @@ Place = tuple[bool, str]
 _Signature = tuple[int, int, int] | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Stretch:
     """The beginning of a file: so many octets, and their checksum."""
 

@@ -4,7 +4,7 @@ All methods run in the account's lane.
 """
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from mailnode.store import attributes, subscriptions
 from mailnode.store.attributes import Place
@@ -12,6 +12,7 @@ from mailnode.store.context import Context
 from mailnode.store.directory import CUR, NEW, tick_of
 from mailnode.store.homes import guid_at
 from mailnode.store.values import INBOX, Name
+from mailnode.values import frozen
 
 Mark = tuple[int, ...]  # another one after every change that is not of the last moment
 UNSETTLED: Mark = ()  # it may change again without another mark
@@ -21,7 +22,7 @@ THE_ACCOUNT: Name = ()  # instead of a mailbox: the mailboxes there are, subscri
 Entry = tuple[str | None, str]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Census:
     """What belongs to an account as a whole, at one moment.
 

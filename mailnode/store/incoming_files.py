@@ -15,11 +15,12 @@ from mailnode.store.account import Account
 from mailnode.store.identity import guid_of
 from mailnode.store.mailbox import Linked, Mailbox
 from mailnode.store.values import Flags
+from mailnode.values import frozen
 
 _UNSETTLED = 100  # copies that are on their way to the disk at once, each of which has a descriptor
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Staged:
     """A copy in tmp/, and what its octets are."""
 
@@ -116,7 +117,7 @@ class Known:
         return self._digests[uid]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Foreign:
     """A message file of elsewhere: its base name and GUID there, and its flags."""
 

@@ -7,13 +7,13 @@ not, is not believed. Folders are known by the G of their uid list and their dir
 
 import sqlite3
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from mailnode.store.prepared_tables import SCHEMA, PreparedTables
 from mailnode.store.sql import as_text, check, drop_all
 from mailnode.store.uidlist import UID_END
 from mailnode.store.vanished import Record, Vanished
+from mailnode.values import frozen
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.sequence import encode_ranges, parse
 
@@ -59,7 +59,7 @@ class Row(NamedTuple):
     surrogate: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DirectoryRow:
     """What a new/ or cur/ held when it was counted; `name` is its path below the root of the account."""
 
@@ -70,7 +70,7 @@ class DirectoryRow:
     messages: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FolderRow:
     """What the cache knows of one folder; all expunges after `vanished_since`, or UNKNOWN."""
 

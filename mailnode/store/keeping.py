@@ -17,7 +17,6 @@ import contextlib
 import errno
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from mailnode.fs import FileSystem
@@ -30,6 +29,7 @@ from mailnode.store.keywords import FIRST_FILE, SECOND_FILE, Keywords
 from mailnode.store.names import directory_of, usual_directory
 from mailnode.store.trees import remove_tree
 from mailnode.store.values import DELETED, INBOX, Flags, Name
+from mailnode.values import frozen
 
 DIRECTORY = "mailnode-recovered"
 
@@ -40,7 +40,7 @@ _UNCOUNTED = 8  # one part in so many of the limit may come before the whole is 
 _NO_ROOM = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EMLINK))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Terms:
     """How many days removed messages are kept, and how many octets of them; 0 days: they are not.
 

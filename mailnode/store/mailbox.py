@@ -6,7 +6,6 @@ All methods run in the account's lane; store.synchronised says what the object s
 import errno
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Literal, Protocol, TypeVar
 
@@ -23,6 +22,7 @@ from mailnode.store.reading import Reading
 from mailnode.store.uidlist import Record
 from mailnode.store.usage import NOTHING, Usage
 from mailnode.store.values import DELETED, NO_FLAGS, Flags
+from mailnode.values import frozen
 
 Mode = Literal["add", "remove", "replace"]
 
@@ -44,7 +44,7 @@ class Copied(Protocol):
     def flags(self) -> Flags: ...
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Linked:
     """A message of another account on its way in: a link to its file, which nobody else knows, at `path`."""
 

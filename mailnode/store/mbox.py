@@ -9,12 +9,12 @@ for keywords; Thunderbird's X-Mozilla-Status is read too. These fields are no pa
 import re
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from email.utils import mktime_tz, parsedate_tz
 
 from mailnode.message.date import sent_date
 from mailnode.message.header import scan
 from mailnode.store.values import ANSWERED, DELETED, DRAFT, FLAGGED, NO_FLAGS, SEEN, Flags
+from mailnode.values import frozen
 
 FROM = b"From "
 MAGIC = 5  # octets by which a file is known
@@ -36,7 +36,7 @@ _FIELDS = (
 _KEYWORD = re.compile(r"[!#-'+-\[\]-z|}~]{1,50}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Letter:
     """A message of an mbox file: its octets with LF at the end of lines, its flags and date.
 

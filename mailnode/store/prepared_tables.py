@@ -6,7 +6,6 @@ long need not be passed over for it: what lists show, and what SEARCH, SORT and 
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Any, Final, Literal, NamedTuple
 
@@ -17,6 +16,7 @@ from mailnode.store import blocks
 from mailnode.store.blocks import TEXTS, Entry, Names, Text
 from mailnode.store.sql import Transaction, as_text, check
 from mailnode.store.uidlist import UID_END
+from mailnode.values import frozen
 
 SCHEMA: Final = """
 CREATE TABLE rendered (
@@ -51,7 +51,7 @@ SHORT: Final = 16384  # octets of an answer that is read together with many othe
 _BETWEEN: Final = 4  # UIDs for each message that is asked for, whose rows may be passed over
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Window:
     """One of the prepared answers, with its base, for the UIDs from `first` to `last` that have one."""
 

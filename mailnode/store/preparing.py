@@ -5,12 +5,12 @@ A call does a bounded piece of the work, in order of UID, above what is done alr
 
 from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailnode.store.errors import NoSuchMessage
 from mailnode.store.text_cache import FolderText
 from mailnode.store.text_index import Text
+from mailnode.values import frozen
 
 if TYPE_CHECKING:
     from mailnode.store.reading import Reading
@@ -22,7 +22,7 @@ _MESSAGES = 64
 _CHARACTERS = 2_097_152
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Piece:
     """What a call has done: messages read, messages that could not be, and whether there is more to do.
 

@@ -12,17 +12,17 @@ import contextlib
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from mailnode.store.errors import OverQuota
 from mailnode.store.usage import NOTHING, Usage
+from mailnode.values import frozen
 
 PATIENCE = 10.0  # seconds without news of a reservation, after which it is not waited for
 REMEMBERED_SECONDS = 60.0  # after which changes by other programs count in a sum
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Limit:
     """How much there may be; None where there is no limit."""
 

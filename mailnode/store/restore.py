@@ -6,7 +6,6 @@ is given again. Messages that go into a folder which is there get new UIDs.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from mailnode.fs import FileSystem
 from mailnode.store import manifest, subscriptions, uidlist
@@ -19,7 +18,7 @@ from mailnode.store.restored_notes import restore_notes
 from mailnode.store.uidlist import UID_END, Record, UidList
 from mailnode.store.values import INBOX, Name
 from mailnode.store.verify import File, Folder, read_tree
-from mailnode.values import replace
+from mailnode.values import frozen, replace
 
 TOGETHER = 200  # messages that are put back in one step
 UID_GAP = 100_000  # above the UIDNEXT of a backup, for those that were given after it
@@ -33,7 +32,7 @@ class NoBackup(Exception):
     """There is nothing of that mailbox, or of that folder, in the backup."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Source:
     """The mail of one address in a backup at `root`."""
 

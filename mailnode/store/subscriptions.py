@@ -7,10 +7,10 @@ found in, and its lines stay as they are, also those that no client can name.
 """
 
 import unicodedata
-from dataclasses import dataclass
 
 from mailnode.store.tabbed import escape, unescape
 from mailnode.store.values import INBOX, Name
+from mailnode.values import frozen
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap import mutf7
 
@@ -18,7 +18,7 @@ FILE_NAME = "subscriptions"
 _HEADER = b"V\t2\n\n"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Subscriptions:
     """The file's lines, without their ends."""
 

@@ -13,7 +13,6 @@ import stat
 from array import array
 from collections.abc import Container, Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 
 from mailnode.store import filenames, homes, identity
 from mailnode.store.answers import Answers
@@ -30,14 +29,14 @@ from mailnode.store.text_cache import FolderText
 from mailnode.store.uidlist import Record
 from mailnode.store.values import Flags, Name
 from mailnode.store.vanished import Vanished
-from mailnode.values import replace
+from mailnode.values import frozen, replace
 from mailnode.wire.uidl import DEFAULT, default_id, names_copies_alike, unique_id
 
 _DEAD_LINES = 64
 _MANY = 256  # names that are new, from which on it is sooner to look at all there are than at each
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Status:
     """What STATUS asks for."""
 

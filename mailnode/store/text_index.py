@@ -24,13 +24,13 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from mailnode.message.text import Searchable
 from mailnode.store import text_words
 from mailnode.store.sql import Transaction, as_text, check, drop_all
 from mailnode.store.text_words import SHORTEST, UID_BITS, Ids, Where, Words, ids_of
+from mailnode.values import frozen
 
 FILE_NAME = "mailnode-text.sqlite"
 
@@ -66,7 +66,7 @@ class NoTrigrams(Exception):
     """This SQLite has no FTS5, or none with trigrams."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Coverage:
     """All messages up to the UID `until` are in the index, but those passed over."""
 
@@ -85,7 +85,7 @@ class Text(NamedTuple):
 Held = dict[int, int | None]  # by UID: whether a string stands in the texts
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Addition:
     """The messages of a folder above the UID `since` up to `until`; those without text are passed over."""
 

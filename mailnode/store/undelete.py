@@ -1,7 +1,6 @@
 """Bringing back what was removed lately (store.removed) into the folders that it was removed from."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from mailnode.message.encoded import decode_words
 from mailnode.message.header import scan
@@ -12,11 +11,12 @@ from mailnode.store.identity import guid_of, saved
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.transfer import Transfer
 from mailnode.store.values import Name
+from mailnode.values import frozen
 
 TOGETHER = 100  # messages that are brought back in one step
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Removed:
     """A message that can be brought back: from where and when it was removed, and what tells it to people."""
 

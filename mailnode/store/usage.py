@@ -26,12 +26,13 @@ from mailnode.fs import FileSystem
 from mailnode.store import filenames
 from mailnode.store.directory import CUR, LOOKS, NEW, Remembered, folders, mark, mtime_of
 from mailnode.store.index import DirectoryRow, Index
+from mailnode.values import frozen
 
 DOUBT_NS = 30_000_000_000  # how long gains are believed before the directory is read once more
 UNSAVED_NAMES = 4096  # so many names may have to be read again after a crash
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Usage:
     """Octets on the disk, and messages."""
 

@@ -7,7 +7,6 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
@@ -21,6 +20,7 @@ from mailnode.store.keeping import DIRECTORY as RECOVERED
 from mailnode.store.keywords import FIRST_FILE, SECOND_FILE, Keywords
 from mailnode.store.uidlist import Record, UidList
 from mailnode.store.values import INBOX, Name
+from mailnode.values import frozen
 
 TMP = "tmp"
 OTHERS = 0o077  # the mode bits that let group and world in
@@ -53,7 +53,7 @@ REMEDIES = {
 HARMLESS = frozenset({"unlisted", "dead-lines"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Finding:
     """One thing that is wrong at `path`, in the mailbox `folder` (() where it is in none)."""
 
@@ -99,7 +99,7 @@ class File(NamedTuple):
         return filenames.is_message(self.name) and stat.S_ISREG(self.mode)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Listing:
     """A uid list as it lies: `header` is None when it cannot be read; `faults` are line numbers and texts.
 
@@ -112,7 +112,7 @@ class Listing:
     there: bool
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Folder:
     """A folder on disk. `present` are those of cur, new and tmp that are there."""
 
@@ -133,7 +133,7 @@ class Folder:
         return f"{self.path}/{file.directory}/{file.name}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tree:
     """An account on disk; `findings` are those that are seen from its root, `paths` those of its folders."""
 
@@ -335,7 +335,7 @@ def _check_names(folder: Folder) -> Iterator[Finding]:
             yield Finding("twins", folder.name, folder.path_of(file), text)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sizes:
     """What a message's name, or its line, says of it, and what is true: octets on disk and on the wire."""
 

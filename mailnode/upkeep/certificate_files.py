@@ -11,7 +11,6 @@ by a rename, and the key follows. Till it has, it lies beside the old key, where
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
@@ -23,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from mailnode.config import Certificate, Tls
 from mailnode.fs import FileSystem
 from mailnode.net.shown import covers, names_of
+from mailnode.values import frozen
 
 Owner = tuple[int, int] | None
 
@@ -43,7 +43,7 @@ def is_key(pem: bytes) -> bool:
     return isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Life:
     """What a certificate says of itself: its names and its dates."""
 

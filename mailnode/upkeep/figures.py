@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from twisted.internet.defer import Deferred
 
@@ -19,12 +19,13 @@ from mailnode.queue.state import QueueState
 from mailnode.runtime import Runtime
 from mailnode.upkeep.in_time import done_in_time
 from mailnode.upkeep.pulse import Delay, Pulse
+from mailnode.values import frozen
 
 PATIENCE = 2.0  # seconds that the system has for its answer
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sessions:
     """The sessions of a protocol: of each person who has logged in, and of all others together.
 
@@ -42,7 +43,7 @@ class Sessions:
         return self.others + sum(self.people.values())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Store:
     """Mailboxes that there are and whose caches are open, caches that were broken, jobs of the lanes, and the
     free octets of the disk, None where they cannot be found out.
@@ -56,7 +57,7 @@ class Store:
     free: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Threads:
     """Those of an executor that work, and the jobs that wait for one."""
 
@@ -65,7 +66,7 @@ class Threads:
     waiting: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Process:
     """Octets of memory and open descriptors of all processes; 0 where the system does not tell."""
 
@@ -74,7 +75,7 @@ class Process:
     workers: int = 0  # processes beside the main one
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Figures:
     """All of it; times are seconds since the epoch.
 
@@ -97,7 +98,7 @@ class Figures:
     certificates: Mapping[str, float] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parts:
     """What is looked at."""
 

@@ -8,7 +8,6 @@ import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -28,6 +27,7 @@ from mailnode.upkeep.certificate_files import (
     read_pem,
     unwritable,
 )
+from mailnode.values import frozen
 
 if TYPE_CHECKING:
     from mailnode.upkeep.authority import Proofs
@@ -36,7 +36,7 @@ FAILURE = "failure.json"
 _LEFT = 3  # the part of its life that a certificate has left when it is renewed
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Order:
     """A certificate that is wanted: from whom, for which names and in which files.
 

@@ -6,15 +6,16 @@ nothing that can be measured; the last five minutes are remembered.
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+
+from mailnode.values import frozen
 
 EVERY = 0.5  # seconds
 KEPT = 600
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Delay:
     """Seconds: half of the calls were late by no more than `median`, all but one in a hundred by `p99`."""
 

@@ -6,15 +6,16 @@ sample with its labels and value.
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
+
+from mailnode.values import frozen
 
 KIND = "text/plain; version=0.0.4; charset=utf-8"
 
 _ESCAPED = {"\\": "\\\\", "\n": "\\n", '"': '\\"'}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sample:
     """A value and its labels, as pairs."""
 
@@ -22,7 +23,7 @@ class Sample:
     labels: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Family:
     """All samples of a name; `help` is one sentence."""
 

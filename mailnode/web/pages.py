@@ -1,13 +1,15 @@
 """What is asked for and what is answered, as values, and the table that leads from one to the other."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from mailnode.values import frozen
 
 TEXT = "text/plain; charset=utf-8"
 READING = ("GET", "HEAD")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Asked:
     """A request: its method, path, query (the first value of each name), host, and body."""
 
@@ -18,7 +20,7 @@ class Asked:
     body: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Answer:
     """A response: its body and media type, its status, and further fields of its header."""
 
@@ -31,7 +33,7 @@ class Answer:
 Page = Callable[[Asked], Awaitable[Answer]]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Route:
     """A page and the methods by which it may be asked for."""
 

@@ -6,11 +6,11 @@ quoting, and str() puts back as little of it as the grammar allows. Domains keep
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 
-from mailnode.values import replace
+from mailnode.values import frozen, replace
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.international import a_labels, check_local_part, folded, u_labels
 
@@ -34,7 +34,7 @@ _USUAL_PATH = re.compile(rf"<({_PLAIN_ATOM}(?:\.{_PLAIN_ATOM})*)@({_LABEL}(?:\.{
 _SPECIAL = re.compile(r'(["\\])')
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Address:
     """A mailbox: local part without quoting, and a domain name or address literal such as "[192.0.2.1]".
 

@@ -4,9 +4,9 @@ Each function takes the esmtp-value as it came, None where there was none, and r
 """
 
 import re
-from dataclasses import dataclass
 from enum import Flag, auto
 
+from mailnode.values import frozen
 from mailnode.wire.abnf import date_time, number
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.smtp import decode_xtext
@@ -31,7 +31,7 @@ class Notify(Flag):
     DELAY = auto()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OriginalRecipient:
     """ORCPT: whom the sender named first, and in what kind of address, in lower case ("rfc822", "utf-8")."""
 
@@ -39,7 +39,7 @@ class OriginalRecipient:
     address: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DeliverBy:
     """BY (RFC 2852 section 4): seconds that are left, whether late mail comes back, whether hops are told."""
 

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal, cast
 
+from mailnode.values import frozen
 from mailnode.wire.abnf import number
 from mailnode.wire.errors import BadSyntax
 
@@ -22,7 +22,7 @@ _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StsPolicy:
     """A policy: what to do with hosts that do not fit, for how many seconds, and which hosts there are."""
 

@@ -7,9 +7,9 @@ guesses here believes an address that nobody has stated.
 """
 
 import re
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address
 
+from mailnode.values import frozen
 from mailnode.wire.errors import BadSyntax
 
 SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
@@ -26,7 +26,7 @@ _UNSPECIFIED, _TCP4, _TCP6, _UNIX = 0x00, 0x11, 0x21, 0x31
 _ADDRESS_SIZES = {_UNSPECIFIED: 0, _TCP4: 4, _TCP6: 16, _UNIX: 108}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Relayed:
     """The two ends of the connection that a proxy passes on, as IP addresses and ports.
 

@@ -8,8 +8,9 @@ what is kept logs nobody in, and what is sent is worth nothing a second time.
 import hashlib
 import hmac
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from mailnode.values import frozen
 from mailnode.wire.base64 import base64, canonical_base64
 from mailnode.wire.errors import BadSyntax
 
@@ -36,7 +37,7 @@ _CLIENT_FINAL = re.compile(
 _VERIFIER = re.compile(r"(SCRAM-[A-Z0-9-]+)\$([1-9][0-9]{0,8}):([^$:]+)\$([^$:]+):([^$:]+)")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClientFirst:
     """client-first-message = gs2-header client-first-message-bare
 
@@ -53,7 +54,7 @@ class ClientFirst:
     nonce: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ClientFinal:
     """client-final-message = client-final-message-without-proof "," proof
 
@@ -103,7 +104,7 @@ def _name(saslname: bytes) -> str:
         raise BadSyntax("Names must be UTF-8") from None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Verifier:
     """What is kept of one password for one scheme, such as "SCRAM-SHA-256"."""
 
@@ -137,7 +138,7 @@ class Verifier:
         return hmac.digest(key, text, HASHES[self.scheme])
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Keys:
     """What a password makes (RFC 5802 section 3): the client's key, and the two that a server keeps."""
 

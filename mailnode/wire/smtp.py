@@ -1,8 +1,9 @@
 """SMTP's lines: commands in, replies out (RFC 5321 sections 4.1 and 4.2)."""
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 
+from mailnode.values import frozen
 from mailnode.wire.abnf import number
 from mailnode.wire.errors import BadSyntax
 
@@ -18,7 +19,7 @@ _REPLY_TEXT = re.compile(r"[\t -~]*")
 _UTF8_REPLY_TEXT = re.compile(r"[\t -~\u00a0-\u2027\u202a-\ud7ff\ue000-\U0010ffff]*")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reply:
     """A reply: code, enhanced status code (RFC 2034; "" for none), and text with LF between its lines.
 

@@ -7,12 +7,11 @@ matter (section 7.3), so it is put together from its end, and no macro makes mor
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Literal, cast, get_args
 from urllib.parse import quote
 
-from mailnode.values import replace
+from mailnode.values import frozen, replace
 from mailnode.wire.errors import BadSyntax
 
 RECORD_LIMIT = 16_384  # octets; 512 are recommended (section 3.4), a few thousand occur
@@ -40,7 +39,7 @@ _SIGNS = {"%": "%", "_": " ", "-": "%20"}
 _MECHANISMS = frozenset(get_args(Mechanism))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Macro:
     """ "%{...}": a letter, and which parts of its value are wanted in what order (section 7.1).
 
@@ -65,7 +64,7 @@ class Macro:
         return quote(text, safe="") if self.escaped else text
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DomainSpec:
     """A name with macros in it."""
 
@@ -93,7 +92,7 @@ class DomainSpec:
         return text[-NAME_LIMIT - 1 :].partition(".")[2]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Directive:
     """A mechanism, and what it means that it matches (section 4.6.2); `text` is how it was written.
 
@@ -114,7 +113,7 @@ class Directive:
         return address in ip_network((host, prefix), strict=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Record:
     """A record: its directives in order, and where to look when none of them matches.
 

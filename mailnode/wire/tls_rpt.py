@@ -6,9 +6,9 @@ tlsrpt-rua    = %s"rua=" tlsrpt-uri *(*WSP "," *WSP tlsrpt-uri)
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
+from mailnode.values import frozen
 from mailnode.wire.address import Address, parse_address
 from mailnode.wire.errors import BadSyntax
 
@@ -25,7 +25,7 @@ _HTTPS = re.compile(
 _MAILTO = re.compile(r"mailto:([^?#]{1,960})(?:[?#].*)?", re.IGNORECASE | re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Web:
     """A host that takes reports by HTTPS, and the path there, with a query perhaps."""
 

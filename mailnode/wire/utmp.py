@@ -2,7 +2,8 @@
 
 import re
 import struct
-from dataclasses import dataclass
+
+from mailnode.values import frozen
 
 USER_PROCESS = 7  # ut_type of somebody who is logged in
 
@@ -14,7 +15,7 @@ SIZE = 384  # everywhere else
 _LINE = re.compile(rb"tty[A-Za-z0-9]{1,8}|pts/[0-9]{1,8}")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TerminalLogin:
     """A user, and the name of the terminal below /dev."""
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from mailnode.fs import FileSystem, Lock, NewFile
 from mailnode.store.index import FILE_NAME as CACHE
 from mailnode.store.uidlist import FILE_NAME as UID_LIST
+from mailnode.values import frozen
 
 ROOT = 0
 THOROUGH = os.environ.get("MAILNODE_CRASH") == "thorough"  # three times the states, for a release
@@ -35,7 +36,7 @@ class Change:
     after: "Change | None" = None  # which must be there if this one is
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Written:
     """What a file holds from now on, in memory."""
 
@@ -43,7 +44,7 @@ class Written:
     content: Content
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Synced:
     """A file or a directory was fsynced."""
 
@@ -53,7 +54,7 @@ class Synced:
 Step = Change | Written | Synced
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class State:
     """A tree as a machine finds it when it comes up again: paths relative to its root, in order."""
 

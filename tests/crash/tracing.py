@@ -23,8 +23,9 @@ import signal
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from mailnode.values import frozen
 
 KILL = "KILL"
 PATIENCE = 60.0  # seconds for one story
@@ -49,7 +50,7 @@ _PR_SET_PTRACER_ANY = ctypes.c_ulong(-1)
 _libc = ctypes.CDLL(None)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call:
     """One system call of a story; `ordinal` counts those of its name, from 1."""
 
@@ -58,7 +59,7 @@ class Call:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Injection:
     """What happens at a call: KILL, or the name of its error."""
 
@@ -115,7 +116,7 @@ class Slate:
         return pickle.loads(self._memory)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outcome:
     """How a story ended."""
 

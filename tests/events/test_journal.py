@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from hypothesis import given, settings
@@ -16,10 +15,10 @@ from mailnode.events.deeds import Flagged
 from mailnode.events.journal import TEXT_LIMIT, Journal, _cut, line_of, understood
 from mailnode.events.life import Event, Relayed
 from mailnode.fs import FileSystem
-from mailnode.values import names_of
+from mailnode.values import frozen, names_of
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Numbered(Event):
     """An event with a number."""
 

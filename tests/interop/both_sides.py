@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from imapclient import IMAPClient
 from imapclient.imap_utf7 import encode
 
+from mailnode.values import frozen
 from tests.interop.dovecot import Dovecot
 from tests.interop.harness import ANNA, BEN, HOST, PASSWORD, Sample, Server
 
@@ -94,7 +95,7 @@ def known_to_clients(server: Server | Dovecot, address: str = BEN) -> dict[str, 
     return found
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Tree:
     """Maildirs in a folder, one for each mailbox; `separator` is what stands in their names for "/"."""
 

@@ -30,6 +30,7 @@ from queue import Empty, SimpleQueue
 from threading import Lock, Thread
 
 from mailnode.admin.control import ControlError
+from mailnode.values import frozen
 from tests.interop import network
 from tests.interop.names import NameServer
 from tests.interop.nodes import DOMAINS, MEMBERS, PEOPLE, SENDER, Node, Ours, Theirs
@@ -44,7 +45,7 @@ SECONDS = 900.0  # until all has arrived
 _ID = re.compile(rb"^Message-ID: <([0-9]+)@exchange\.test>\r$", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Letter:
     """A message, the server that is to take it, and the recipients as the client names them."""
 

@@ -16,7 +16,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Protocol
@@ -31,6 +30,7 @@ from mailnode.auth.passwords import Hasher
 from mailnode.config import DEFAULT_LISTENERS, Auth, Config
 from mailnode.config_reading import load
 from mailnode.fs import FileSystem
+from mailnode.values import frozen
 from tests.interop.nursery import Nursery, Offspring
 
 HOSTNAME = "mail.example.test"
@@ -409,7 +409,7 @@ def run(
 # Messages
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sample:
     """A message to send, as it goes over the wire."""
 

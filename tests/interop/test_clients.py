@@ -11,10 +11,10 @@ import select
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from twisted.trial.unittest import SkipTest
 
+from mailnode.values import frozen
 from mailnode.wire.dot import Encoder
 from tests.interop.harness import (
     ANNA,
@@ -41,7 +41,7 @@ def wire(octets: bytes) -> bytes:
     return octets.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class House:
     """A server and a folder for the clients' files."""
 

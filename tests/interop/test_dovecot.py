@@ -8,7 +8,7 @@ import poplib
 import random
 import smtplib
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 
 from click.testing import CliRunner
@@ -21,6 +21,7 @@ from mailnode.store.account import Account
 from mailnode.store.delivery import deliver
 from mailnode.store.filenames import is_message, split
 from mailnode.store.values import DELETED, FLAGGED, INBOX, NO_FLAGS, SEEN, Flags
+from mailnode.values import frozen
 from tests.interop.dovecot import Dovecot
 from tests.interop.harness import ANNA, BEN, PASSWORD, Server, sample, samples
 
@@ -49,7 +50,7 @@ FOREIGN = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Message:
     """What FETCH tells of a message; the date in seconds since the epoch."""
 
@@ -59,7 +60,7 @@ class Message:
     octets: bytes = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Folder:
     """What SELECT and FETCH tell of a folder: messages by UID."""
 
@@ -73,7 +74,7 @@ class Folder:
         return replace(self, messages=messages)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class View:
     """All of an account, as a client sees it."""
 

@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IOpenSSLClientConnectionCreator, IProtoc
 from twisted.protocols.tls import TLSMemoryBIOFactory, TLSMemoryBIOProtocol
 from twisted.python.failure import Failure
 
+from mailnode.values import frozen
 from tests.simulation.clock import Clock
 
 LARGEST_BUFFER = 65536
@@ -48,7 +49,7 @@ class Machine:
     silent: bool = False  # a dead machine that does not even refuse: it has no power
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Trouble:
     """What is wrong with a connection: after so many octets in one direction it is cut, or goes silent."""
 

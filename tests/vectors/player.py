@@ -3,9 +3,10 @@
 import random
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
+from mailnode.values import frozen
 from tests.net.memory import TlsPeer
 from tests.smtp.world import EHLO, MAIL, RCPT, auth_plain, by_chance, bytewise, whole
 from tests.vectors.people import logins, people
@@ -28,7 +29,7 @@ _SAID = {  # what the client says to get from one state into the next, and the r
 _GROUPED = {"mail": ("mail",), "rcpt": ("mail", "rcpt"), "data": ("mail", "rcpt", "data")}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Way:
     """How the octets of the client come."""
 

@@ -9,13 +9,14 @@ import tomllib
 from base64 import b64encode
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
 from mailnode.config import Config
 from mailnode.tomlfile import TomlFile
+from mailnode.values import frozen
 
 HERE = Path(__file__).resolve().parent
 # By letter: how many vectors it has.
@@ -27,7 +28,7 @@ STATES = ("early", "connected", "greeted", "tls", "implicit", "login", "selected
 PEERS = ("stranger", "loopback", "trusted")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Step:
     """What the client does, and the replies to it: the beginning of the last line of each.
 
@@ -43,7 +44,7 @@ class Step:
     closed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Message:
     """A message that must have been delivered, or be in the maildrop; without `accounts`, anybody's."""
 
@@ -53,7 +54,7 @@ class Message:
     ends: bytes = b""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Vector:
     """One attack, from one connection. `file` is the name of the file it stands in."""
 

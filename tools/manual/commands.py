@@ -1,10 +1,10 @@
 """Pages of section 1, from click's metadata: one for `mailnode`, one for each command or group."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import click
 
+from mailnode.values import frozen
 from tools.manual import roff
 
 PROGRAM = "mailnode"
@@ -17,7 +17,7 @@ _EXIT_STATUS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Page:
     """A page: the name of its file, and its text."""
 
@@ -25,7 +25,7 @@ class Page:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Help:
     """The parts of a help text: paragraphs, each with whether its lines are kept, and examples."""
 

@@ -4,10 +4,10 @@ Names in braces are put in; each text has the same ones in all languages.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import Enum
 
 from mailnode.queue.entry import Fate
+from mailnode.values import frozen
 
 
 class Kind(Enum):
@@ -78,7 +78,7 @@ def kind_of(status: str) -> Kind:
     return _OTHERWISE.get(status) or _KINDS.get(status.partition(".")[2], final)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Case:
     """What has happened, and what the sender can do when it will not be tried again."""
 
@@ -86,7 +86,7 @@ class Case:
     advice: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Words:
     """All of it in one language, whose tag it has.
 

@@ -7,7 +7,6 @@ rights. The owner always has all rights. The virtual rights of section 2.1.1 are
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from mailnode.auth.names import login_address
 from mailnode.config_rules import split_address
@@ -27,6 +26,7 @@ from mailnode.store.acl import (
     Entry,
     Rights,
 )
+from mailnode.values import frozen
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 from mailnode.wire.imap.writer import astring
@@ -39,7 +39,7 @@ _GROUP_SIGN = "$"
 _IDENTIFIER_OCTETS = 512
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Identifier:
     """Who is meant; with "-" it is negative. `written` is what the client wrote."""
 
@@ -48,7 +48,7 @@ class Identifier:
     written: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SetAcl:
     """Rights that are to be granted: "+" and "-" change those that are there, "" replaces them."""
 

@@ -4,20 +4,19 @@ A message is a literal of any size: it goes from the connection to the disk piec
 read message by message; all of them are kept, or none.
 """
 
-from dataclasses import dataclass
-
 from mailnode.imap import message_limit
 from mailnode.imap.append_data import read_message
 from mailnode.imap.incoming import Incoming
 from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.session import Session
+from mailnode.values import frozen
 from mailnode.wire.imap.cursor import Cursor
 from mailnode.wire.imap.sequence import encode
 
 MESSAGES = 1000  # in one command, where no other limit is set
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Append:
     """Where to; the messages are still to be read, from `args` on."""
 

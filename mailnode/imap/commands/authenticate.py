@@ -1,6 +1,6 @@
 """AUTHENTICATE (RFC 3501 section 6.2.2) with an initial response (SASL-IR, RFC 4959)."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
 from mailnode.auth.login import NotOffered
@@ -9,13 +9,14 @@ from mailnode.auth.sasl import Exchange, decode_base64
 from mailnode.imap.commands.login import admit, require_privacy
 from mailnode.imap.replies import Refused, Reply
 from mailnode.imap.session import Session
+from mailnode.values import frozen
 from mailnode.wire.base64 import base64
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.command import announcement
 from mailnode.wire.imap.cursor import Cursor
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Authenticate:
     """A mechanism, and what the client says first."""
 

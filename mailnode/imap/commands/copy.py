@@ -1,16 +1,15 @@
 """COPY and UID COPY (RFC 3501 sections 6.4.7 and 6.4.8) with COPYUID (RFC 4315 section 3)."""
 
-from dataclasses import dataclass
-
 from mailnode.imap import message_limit
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
 from mailnode.imap.transfers import transfer
+from mailnode.values import frozen
 from mailnode.wire.imap.cursor import Cursor
 from mailnode.wire.imap.sequence import SequenceSet
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Copy:
     """Messages and where to."""
 

@@ -1,7 +1,5 @@
 """CREATE (RFC 3501 section 6.3.3) with special uses (RFC 6154 section 3) and MAILBOXID (RFC 8474)."""
 
-from dataclasses import dataclass
-
 from mailnode.imap.commands import arguments
 from mailnode.imap.old_name import tell_old_name
 from mailnode.imap.own import Created
@@ -11,11 +9,12 @@ from mailnode.imap.session import Session
 from mailnode.store import special_use
 from mailnode.store.errors import NoRight, NoSuchMailbox
 from mailnode.store.special_use import Uses
+from mailnode.values import frozen
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Create:
     """A name, and what the mailbox is for."""
 

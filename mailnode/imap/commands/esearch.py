@@ -1,7 +1,6 @@
 """ESEARCH (RFC 7377): one search of many mailboxes, in which the selected one stays selected."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from itertools import groupby
 
 from mailnode.imap import contexts, filters, names, scopes
@@ -17,7 +16,7 @@ from mailnode.imap.selected import Selected
 from mailnode.imap.session import Session
 from mailnode.store.errors import NoRight, NoSuchMailbox
 from mailnode.store.values import Name
-from mailnode.values import replace
+from mailnode.values import frozen, replace
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
@@ -25,7 +24,7 @@ ONLY_SELECTED = (Scope(SELECTED),)
 _OWN = (SELECTED, "INBOXES", "PERSONAL")  # where nobody else's mailboxes are looked for
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Esearch:
     """A search, and where."""
 

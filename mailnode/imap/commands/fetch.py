@@ -22,7 +22,7 @@ from mailnode.store.acl import may_set
 from mailnode.store.blocks import whole
 from mailnode.store.errors import NoSuchMessage, Unread
 from mailnode.store.values import SEEN
-from mailnode.values import replace
+from mailnode.values import frozen, replace
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap import partial
 from mailnode.wire.imap.cursor import Cursor
@@ -37,7 +37,7 @@ _LONG = 16  # of so many or fewer that are asked together each may be long
 PIECE = 262144  # octets that are handed on at once
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Fetch:
     """Messages, what of them, and which of them only."""
 

@@ -4,14 +4,13 @@ The mailboxes are the client's own. What is wrong with a URL is said in one way,
 others by it.
 """
 
-from dataclasses import dataclass
-
 from mailnode.auth.names import login_address
 from mailnode.imap.places import Place
 from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.session import Session
 from mailnode.imap.url_tokens import MECHANISM, URLMECH, token
 from mailnode.store.errors import NoSuchMailbox
+from mailnode.values import frozen
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap import url as urls
 from mailnode.wire.imap.cursor import Cursor
@@ -21,7 +20,7 @@ from mailnode.wire.imap.writer import string
 URLS = 100  # in one command
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reset:
     """A mailbox that is to have another key, or None: no mailbox is to have one."""
 

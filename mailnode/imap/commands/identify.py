@@ -1,10 +1,9 @@
 """ID (RFC 2971): who is who, for statistics and bug reports."""
 
-from dataclasses import dataclass
-
 from mailnode.events.deeds import Identified
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
+from mailnode.values import frozen
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
@@ -13,7 +12,7 @@ _NAME_OCTETS = 30
 _VALUE_OCTETS = 1024
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Identity:
     """What the client says of itself; a value may be NIL."""
 

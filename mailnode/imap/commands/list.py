@@ -6,7 +6,7 @@ are clients that use them and do not ask.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import groupby
 from typing import Any
 
@@ -22,6 +22,7 @@ from mailnode.message.slices import Steps
 from mailnode.store.acl import ALL as EVERY_RIGHT
 from mailnode.store.errors import NoSuchMailbox, StoreError
 from mailnode.store.values import Name
+from mailnode.values import frozen
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
@@ -46,7 +47,7 @@ RETURN_OPTIONS: Mapping[str, Callable[[Cursor], Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class List:
     """A reference and patterns, what is selected and what is returned; options make it extended."""
 

@@ -1,7 +1,7 @@
 """LOGIN (RFC 3501 section 6.2.3)."""
 
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from twisted.python.failure import Failure
 
@@ -11,10 +11,11 @@ from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.session import Session
 from mailnode.store.errors import StoreError
 from mailnode.store.furnishing import furnish
+from mailnode.values import frozen
 from mailnode.wire.imap.cursor import Cursor
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Login:
     """A name and a password, not yet looked at."""
 

@@ -1,17 +1,17 @@
 """LSUB (RFC 3501 section 6.3.9): LIST over the subscriptions, with attributes of its own meaning."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from mailnode.imap.lent import of_others, of_removed
 from mailnode.imap.listing import Patterns, above
 from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
 from mailnode.store.values import INBOX, Name
+from mailnode.values import frozen
 from mailnode.wire.imap.cursor import Cursor
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Lsub:
     """A reference and a pattern, which make one pattern together."""
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from urllib.parse import quote
 
 from mailnode.imap import annotated, filters
@@ -13,6 +13,7 @@ from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.session import Session
 from mailnode.store.annotations import ENTRY_OCTETS, VALUE_OCTETS
 from mailnode.store.attributes import RESERVED
+from mailnode.values import frozen
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 from mailnode.wire.imap.writer import astring, nstring8
@@ -26,7 +27,7 @@ _DEPTHS = {"0": 0, "1": 1, "INFINITY": None}
 _VENDOR_LEVELS = 4  # of "/shared/vendor/<vendor-token>/<entry>", at least; of other entries 2
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Get:
     """A mailbox, or "" for the server, and which entries; `depth` is None for all below them."""
 
@@ -46,7 +47,7 @@ class Get:
         return below != entry and (self.depth is None or below.count("/") < self.depth)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Set:
     """A mailbox, or "" for the server, and what to set; None is to be taken out."""
 

@@ -1,7 +1,6 @@
 """NOTIFY (RFC 5465): of which events a client wants to hear, in which mailboxes, at any time."""
 
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from mailnode.imap import fetch_items, interest, scopes
@@ -13,6 +12,7 @@ from mailnode.imap.news import News, begin
 from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.scopes import SELECTED, Scope
 from mailnode.imap.session import Session
+from mailnode.values import frozen
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
@@ -23,7 +23,7 @@ LETTERS = 32768  # of all names
 _DELAYED = "SELECTED-DELAYED"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Notify:
     """What is wanted of the selected mailbox, and of others; `status` asks for how they are now."""
 

@@ -1,7 +1,5 @@
 """RENAME (RFC 3501 section 6.3.5)."""
 
-from dataclasses import dataclass
-
 from mailnode.events.deeds import MailboxRenamed
 from mailnode.imap.noted import shown
 from mailnode.imap.old_name import tell_old_name
@@ -11,11 +9,11 @@ from mailnode.imap.replies import Reply, ok
 from mailnode.imap.session import Session
 from mailnode.store.errors import NoRight, NoSuchMailbox
 from mailnode.store.values import INBOX, Name
-from mailnode.values import replace
+from mailnode.values import frozen, replace
 from mailnode.wire.imap.cursor import Cursor
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rename:
     """Two names."""
 

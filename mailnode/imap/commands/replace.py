@@ -4,8 +4,6 @@ On the disk the new message is durable before the old one goes: a power cut betw
 the old one cannot be removed, the new one is taken back.
 """
 
-from dataclasses import dataclass
-
 from mailnode.imap.append_data import read_message
 from mailnode.imap.commands.append import appended
 from mailnode.imap.incoming import Incoming
@@ -14,12 +12,13 @@ from mailnode.imap.replies import Refused, Reply, ok
 from mailnode.imap.session import Session
 from mailnode.store.errors import NoRight, NoSuchMessage, StoreError
 from mailnode.store.mailbox import Mailbox
+from mailnode.values import frozen
 from mailnode.wire.imap import sequence
 from mailnode.wire.imap.cursor import Cursor
 from mailnode.wire.imap.sequence import SequenceSet
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Replace:
     """Which message, and where the new one goes; that is still to be read, from `args` on."""
 

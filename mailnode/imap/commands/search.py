@@ -3,7 +3,6 @@
 from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 from mailnode.imap import contexts, filters, message_limit, results, search_keys
 from mailnode.imap.contexts import Context
@@ -15,7 +14,7 @@ from mailnode.imap.search_key import EVERY, Key
 from mailnode.imap.search_keys import KEYS
 from mailnode.imap.selected import Selected
 from mailnode.imap.session import Session
-from mailnode.values import replace
+from mailnode.values import frozen, replace
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
@@ -23,7 +22,7 @@ CHARSETS = (b"US-ASCII", b"UTF-8")
 _NICKNAMES = (b"ASCII", b"UTF8")  # what Python and its programs call them
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Search:
     """What to find, how to name what was found, and what to say of it; None: a SEARCH response."""
 

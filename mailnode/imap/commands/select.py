@@ -1,7 +1,5 @@
 """SELECT and EXAMINE (RFC 3501 sections 6.3.1 and 6.3.2), with what was missed (RFC 7162 section 3.2.5)."""
 
-from dataclasses import dataclass
-
 from mailnode.imap import resync, uidonly
 from mailnode.imap.commands import arguments
 from mailnode.imap.commands.fetch import introduce
@@ -12,13 +10,14 @@ from mailnode.imap.replies import Reply, ok
 from mailnode.imap.resync import Resync
 from mailnode.imap.selected import Selected
 from mailnode.imap.session import Session
+from mailnode.values import frozen
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
 PARAMETERS = {"CONDSTORE": arguments.flag, "QRESYNC": resync.parse}
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Select:
     """A mailbox, whether it may be changed, whether modification sequences are told, and what is known."""
 
@@ -75,7 +74,7 @@ async def run(session: Session, select: Select) -> Reply:
     return ok("Selected", b"READ-WRITE" if opened.view.writable else b"READ-ONLY")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Opened:
     """A mailbox, what is said of it, and its attributes for who wants to hear them."""
 

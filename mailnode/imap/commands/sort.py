@@ -2,7 +2,6 @@
 
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from mailnode.imap import contexts, criteria, filters, results
 from mailnode.imap.commands import search
@@ -15,13 +14,13 @@ from mailnode.imap.search_key import EVERY, Key
 from mailnode.imap.selected import Selected
 from mailnode.imap.session import Session
 from mailnode.imap.sorted_contexts import SortedContext, can_follow
-from mailnode.values import replace
+from mailnode.values import frozen, replace
 from mailnode.wire.imap.cursor import Cursor
 
 _PIECE = 1024  # numbers that are written at once
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sort:
     """What to find, in which order, and how to tell it; without `returning` by a SORT response."""
 

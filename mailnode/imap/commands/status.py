@@ -5,7 +5,6 @@ With SIZE (RFC 8438), APPENDLIMIT (RFC 7889 section 3.1), HIGHESTMODSEQ (RFC 716
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 
 from mailnode.imap.places import Place
 from mailnode.imap.replies import Reply, ok
@@ -14,6 +13,7 @@ from mailnode.message.slices import Steps
 from mailnode.store.errors import NoSuchMessage
 from mailnode.store.mailbox import Mailbox
 from mailnode.store.synchronised import Status as Counts
+from mailnode.values import frozen
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
@@ -45,7 +45,7 @@ OTHER_ITEMS: Mapping[str, Callable[[Session, Mailbox], int]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Status:
     """A mailbox and what the client wants to know of it."""
 

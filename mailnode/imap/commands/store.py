@@ -15,6 +15,7 @@ from mailnode.store.errors import NoRight, StoreError
 from mailnode.store.mailbox import Mode
 from mailnode.store.messages import Message
 from mailnode.store.values import SYSTEM_FLAGS, Flags
+from mailnode.values import frozen
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 from mailnode.wire.imap.sequence import Positions, SequenceSet, encode
@@ -33,7 +34,7 @@ STORE_ITEMS: Mapping[str, tuple[Mode, bool]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Store:
     """Messages, flags, and what to do with them."""
 

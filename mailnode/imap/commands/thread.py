@@ -2,7 +2,6 @@
 
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from mailnode.imap import filters, message_limit
@@ -18,7 +17,7 @@ from mailnode.message.ordering import Facts, facts
 from mailnode.message.slices import Steps
 from mailnode.message.threading import Algorithm, OrderedSubject, References, Refs, Threads
 from mailnode.store.mailbox import Mailbox
-from mailnode.values import replace
+from mailnode.values import frozen, replace
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
 
@@ -30,7 +29,7 @@ ALGORITHMS: Mapping[str, Callable[[], Algorithm]] = {
 _BY_ARRIVAL = ("REFS",)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Thread:
     """What to find, how to make threads of it, and how to name it."""
 

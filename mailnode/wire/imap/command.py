@@ -8,8 +8,8 @@ before anything else, so that octets the client sends unasked (`+`) are known al
 """
 
 import re
-from dataclasses import dataclass
 
+from mailnode.values import frozen
 from mailnode.wire import abnf
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.cursor import Cursor
@@ -20,7 +20,7 @@ _TAG_LIMIT = 128
 HUGE = 10**18
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Announced:
     """The client wants to send a literal of `size` octets; without `synchronizing` it does not ask."""
 

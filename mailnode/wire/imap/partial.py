@@ -2,13 +2,13 @@
 
 from array import array
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from mailnode.values import frozen
 from mailnode.wire.imap.cursor import Cursor
 from mailnode.wire.imap.sequence import Positions
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Partial:
     """From the `first` to the `last` result, with `newest` counted from the end; `text` as it was asked."""
 

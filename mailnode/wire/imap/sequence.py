@@ -8,10 +8,10 @@ and disjoint, so that a set of sequence numbers and a set of UIDs are the same t
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import TypeAlias
 
+from mailnode.values import frozen
 from mailnode.wire.abnf import number
 from mailnode.wire.errors import BadSyntax
 
@@ -23,7 +23,7 @@ _PIECE = 300  # ranges that are written at once
 Positions: TypeAlias = "Iterable[range]"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SequenceSet:
     """Pairs of numbers as they were written; `*` stands as a number above all others.
 

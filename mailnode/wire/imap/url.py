@@ -19,9 +19,9 @@ user names are percent-encoded UTF-8. Dot segments are not resolved: no mailbox 
 """
 
 import re
-from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes
 
+from mailnode.values import frozen
 from mailnode.wire import abnf
 from mailnode.wire.errors import BadSyntax
 from mailnode.wire.imap.sequence import LARGEST
@@ -45,7 +45,7 @@ _SHOWN = 1000
 EXPECTED = "URL of a message of this account expected"  # one text for all that is wrong: it betrays nothing
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MessageUrl:
     """A message, or a section of it; without a mailbox, of the selected one.
 
@@ -59,7 +59,7 @@ class MessageUrl:
     partial: tuple[int, int | None] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AuthorizedUrl:
     """What may be fetched by whom: a message of `user`, until `expire` (seconds since the epoch).
 
