@@ -48,7 +48,7 @@ def line_of(event: Event, time: float) -> bytes:
     """The line of an event that happened at `time`, in seconds since the epoch."""
     kind: Any = type(event)
     template, values = _template(kind), (round(time, 3), *values_of(event))
-    line = template % tuple([_json(one) for one in values])
+    line = template % tuple([_quote(one) if type(one) is str else _json(one) for one in values])
     if len(line) > TEXT_LIMIT:
         line = template % tuple([_json(_cut(one)) for one in values])
     return line.encode("ascii")

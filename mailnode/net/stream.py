@@ -130,6 +130,7 @@ class Stream(Protocol):
         self._opened = opened
         self._write_timeout = write_timeout
         self._queue = ByteQueue()
+        self._unread = self._queue.octets
         self._inflater: Inflater | None = None
         self._deflater: Deflater | None = None
         self._bell: Bell[bytes | None] = Bell(self._forget_arrival)
@@ -172,7 +173,7 @@ class Stream(Protocol):
         """
         queue = self._queue
         line: bytes | None = None
-        if queue:
+        if self._unread:
             if self._breather.is_due(self._awake_since):
                 await self._breathe()  # before it is taken: whoever waits here may leave
             line = queue.line(limit)
@@ -205,7 +206,7 @@ class Stream(Protocol):
     async def peek(self) -> bytes:
         """The next octet, which stays in the stream."""
         deadline = self._clock.seconds() + self.timeout
-        while not self._queue:
+        while not self._unread:
             await self._more(deadline)
         return self._queue.peek()
 
@@ -230,10 +231,10 @@ class Stream(Protocol):
 
     async def some(self, limit: int) -> bytes:
         """At least one octet and at most `limit`; `timeout` seconds for the first to come."""
-        if self._queue and self._breather.is_due(self._awake_since):
+        if self._unread and self._breather.is_due(self._awake_since):
             await self._breathe()
         deadline = self._clock.seconds() + self.timeout
-        while not self._queue:
+        while not self._unread:
             await self._more(deadline)
         octets = self._queue.some(limit)
         self._caught_up()
@@ -352,7 +353,7 @@ class Stream(Protocol):
         While commands wait that have come already, a little is held: their replies go out together, in the
         next turn of the reactor at the latest.
         """
-        if not self._queue or not self._answers_together or self._holding + len(data) > TOGETHER:
+        if not self._unread or not self._answers_together or self._holding + len(data) > TOGETHER:
             if not data or self._held or self._wire is None or self._deflater is not None or self._closing:
                 self._send(data)
             else:  # nearly all

@@ -67,7 +67,7 @@ class Refused(Exception):
     """
 
     def __init__(self, reply: Reply, *, counts: bool = True) -> None:
-        super().__init__(str(reply))
+        super().__init__(reply)
         self.reply = reply
         self.counts = counts
 
@@ -93,5 +93,5 @@ class Farewell(Exception):
     """This reply is the last; the connection is closed after it."""
 
     def __init__(self, reply: Reply) -> None:
-        super().__init__(str(reply))
+        super().__init__(reply)
         self.reply = reply

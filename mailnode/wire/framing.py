@@ -13,12 +13,15 @@ _CR = 13
 
 
 class ByteQueue:
-    """A queue of octets that gives out lines or counted pieces."""
+    """A queue of octets that gives out lines or counted pieces.
 
-    __slots__ = ("_buffer", "_dropping", "_searched", "_start", "_tail", "dropped")
+    Whether there are any is soonest seen by `octets`, which stays the same object; nobody else changes it.
+    """
+
+    __slots__ = ("_dropping", "_searched", "_start", "_tail", "dropped", "octets")
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self.octets = bytearray()  # empty as soon as all is out; before that also some that are out
         self._start = 0
         self._searched = 0
         self._dropping = False
@@ -26,14 +29,14 @@ class ByteQueue:
         self.dropped = 0  # octets that the last over-long line had beyond its limit, as far as it has come
 
     def __len__(self) -> int:
-        return len(self._buffer) - self._start
+        return len(self.octets) - self._start
 
     def __bool__(self) -> bool:
-        return bool(self._buffer)  # which is empty as soon as all is out
+        return bool(self.octets)
 
     def feed(self, data: bytes) -> None:
         """Append octets at the end."""
-        self._buffer += data
+        self.octets += data
 
     def as_line(self, data: bytes, limit: int) -> bytes | None:
         """The line that line() would give if these octets were fed, where it is all of them: most come alone.
@@ -41,18 +44,18 @@ class ByteQueue:
         None where they have to be fed: with whatever else is here, is wrong, or is an empty line.
         """
         end = len(data) - 2
-        if 0 < end <= limit and not self._buffer and not self._dropping and data.find(b"\n") == end + 1:
+        if 0 < end <= limit and not self.octets and not self._dropping and data.find(b"\n") == end + 1:
             return data[:end] if data[end] == _CR else None
         return None
 
     def unread(self, data: bytes) -> None:
         """Put octets back at the front; they are the next to come out."""
-        self._buffer[: self._start] = data
+        self.octets[: self._start] = data
         self._start = self._searched = 0
 
     def clear(self) -> None:
         """Drop everything."""
-        self._buffer.clear()
+        self.octets.clear()
         self._start = self._searched = 0
 
     def line(self, limit: int) -> bytes | None:
@@ -61,9 +64,9 @@ class ByteQueue:
         Raises LineTooLong once when more than `limit` octets come before the line end; what follows up to
         the line end is then dropped as it comes. Raises BadLine for a line that ends in a bare LF.
         """
-        if not self._buffer or (self._dropping and not self.passed()):
+        if not self.octets or (self._dropping and not self.passed()):
             return None
-        buffer, start = self._buffer, self._start
+        buffer, start = self.octets, self._start
         end = buffer.find(b"\n", self._searched)
         if start < end <= start + limit + 1 and buffer[end - 1] == _CR:  # nearly all
             text = bytes(buffer[start : end - 1])
@@ -97,8 +100,8 @@ class ByteQueue:
     def passed(self) -> bool:
         """Whether the line that could not be taken has ended; what has come of it is dropped."""
         if self._dropping:
-            end = self._buffer.find(b"\n", self._searched)
-            piece = self._take(end + 1 if end >= 0 else len(self._buffer))
+            end = self.octets.find(b"\n", self._searched)
+            piece = self._take(end + 1 if end >= 0 else len(self.octets))
             self.dropped += len(piece)
             self._tail = (self._tail + piece)[-_TAIL:]
             self._dropping = end < 0
@@ -111,11 +114,11 @@ class ByteQueue:
 
     def peek(self) -> bytes:
         """The next octet, which stays; b"" while there is none."""
-        return bytes(self._buffer[self._start : self._start + 1])
+        return bytes(self.octets[self._start : self._start + 1])
 
     def begins(self, octets: bytes, behind: int = 0) -> bool:
         """Whether these are the next octets behind so many. They are not while a line is dropped."""
-        return self._buffer.startswith(octets, self._start + behind) and not self._dropping
+        return self.octets.startswith(octets, self._start + behind) and not self._dropping
 
     def accept(self, octets: bytes) -> bool:
         """Whether these are the next octets; then they are out."""
@@ -132,19 +135,19 @@ class ByteQueue:
 
     def some(self, limit: int) -> bytes:
         """Up to `limit` octets, whatever is here."""
-        return self._take(min(self._start + limit, len(self._buffer)))
+        return self._take(min(self._start + limit, len(self.octets)))
 
     def _take(self, end: int) -> bytes:
-        taken = bytes(memoryview(self._buffer)[self._start : end])
+        taken = bytes(memoryview(self.octets)[self._start : end])
         self._pass(end)
         return taken
 
     def _pass(self, end: int) -> None:
         """What stands before this offset is out."""
-        if end == len(self._buffer):
+        if end == len(self.octets):
             self.clear()
             return
         if end > _COMPACT:
-            del self._buffer[:end]
+            del self.octets[:end]
             end = 0
         self._start = self._searched = end

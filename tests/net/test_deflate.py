@@ -106,7 +106,7 @@ class InflaterTests(SynchronousTestCase):
                     continue
                 inflater.feed(piece)
                 while not ended and inflater.into(queue):
-                    read += queue.some((bytes(queue._buffer[queue._start :]) + b"\n").index(b"\n") + 1)
+                    read += queue.some((bytes(queue.octets[queue._start :]) + b"\n").index(b"\n") + 1)
                     if read.endswith(b"\n"):
                         ended = True
                         inflater.end(queue)

@@ -89,7 +89,7 @@ class CountingBuffer(bytearray):
 def counting_queue() -> tuple[ByteQueue, CountingBuffer]:
     queue = ByteQueue()
     buffer = CountingBuffer()
-    queue._buffer = buffer
+    queue.octets = buffer
     return queue, buffer
 
 
