@@ -2,7 +2,8 @@
 
 `fsyncs` are durable files a second as Maildir asks for them (write, fsync, link into another folder, fsync of
 that), by one writer and by twenty; `loopback` are octets a second through one TCP connection; `round trips`
-are questions and answers a second over one.
+are questions and answers a second over one. Dialogues are what smtp-source and smtp-sink say to each other,
+one after the other, for mail of which nothing is kept.
 """
 
 import os
@@ -11,19 +12,31 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
+from twisted.trial.unittest import SkipTest
+
+from bench.clients.smtp import Load, Sink
+
+DIALOGUES = "dialogues, a connection each"
+DIALOGUES_KEPT = "dialogues on one connection"
+
+_AT_ONCE = 200  # dialogues until the clock is looked at
 _MESSAGE = b"x" * 2300
 _PIECE = b"x" * (1 << 17)
 
 
 def limits(seconds: float) -> dict[str, list[float]]:
-    """By name; each is measured for so long. MB/s for loopback."""
+    """By name; each is measured for so long. MB/s for loopback. What cannot be measured is not there."""
     with tempfile.TemporaryDirectory(prefix="mailnode-bench-") as folder:
-        return {
+        found = {
             "fsyncs": [_durable(folder, writers, seconds) for writers in (1, 20)],
             "loopback": [_loopback(seconds)],
             "round trips": [_round_trips(seconds)],
+            DIALOGUES: [_dialogues(seconds, kept=False)],
+            DIALOGUES_KEPT: [_dialogues(seconds, kept=True)],
         }
+    return {name: values for name, values in found.items() if any(values)}
 
 
 def _durable(folder: str, writers: int, seconds: float) -> float:
@@ -99,3 +112,17 @@ def _round_trips(seconds: float) -> float:
             count += 1
     answering.join()
     return count / seconds
+
+
+def _dialogues(seconds: float, *, kept: bool) -> float:
+    """How many; none where Postfix is missing."""
+    try:
+        sink = Sink()
+    except SkipTest:
+        return 0.0
+    with closing(sink):
+        begun, count = time.perf_counter(), 0
+        while time.perf_counter() - begun < seconds:
+            Load(_AT_ONCE, 1, kept).send(sink.port, "box@example.test")
+            count += _AT_ONCE
+        return count / (time.perf_counter() - begun)

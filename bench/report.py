@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from itertools import groupby
 
+from bench.limits import DIALOGUES, DIALOGUES_KEPT
 from bench.measuring import Measured, Result, ratio
 from bench.sides import OURS
 from mailnode.values import frozen
@@ -53,11 +54,19 @@ def lines(result: Result, limits: dict[str, list[float]]) -> Iterator[Line]:
             )
 
 
+_UNITS = {
+    "fsyncs": "durable files/s",
+    "loopback": "MB/s of loopback",
+    DIALOGUES: "dialogues/s",
+    DIALOGUES_KEPT: "dialogues/s",
+}
+
+
 def _bound(name: str, limits: dict[str, list[float]]) -> str:
     """The limit of the machine that no server can pass in this row."""
     if name not in limits:
         return ""
-    unit = {"fsyncs": "durable files/s", "loopback": "MB/s of loopback"}.get(name, f"{name}/s")
+    unit = _UNITS.get(name, f"{name}/s")
     return f"{number(max(limits[name]))} {unit}"
 
 

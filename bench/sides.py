@@ -159,9 +159,12 @@ class Mailnode(Side):
 
     name = OURS
 
-    def __init__(self, people: Sequence[str], extra: str = "", *, aliases: str = "") -> None:
+    def __init__(
+        self, people: Sequence[str], extra: str = "", *, aliases: str = "", workers: int | None = None
+    ) -> None:
         (lmtp,) = free_ports(1)
-        self.server = Server((), head="", extra=_LIMITS.format(lmtp=lmtp) + extra)
+        head = "" if workers is None else f"workers = {workers}\n"
+        self.server = Server((), head=head, extra=_LIMITS.format(lmtp=lmtp) + extra)
         self.ports = {**self.server.ports, "lmtp": lmtp}
         hashed = Hasher(Auth(argon2_memory=64, argon2_time=1)).hash(PASSWORD)
         boxes = (f'[mailboxes."{self.address(one)}"]\npassword = "{hashed}"\n' for one in people)

@@ -6,18 +6,27 @@ import os
 import sys
 from collections.abc import Sequence
 from itertools import islice
+from unittest.mock import patch
 
 from twisted.trial.unittest import SkipTest, SynchronousTestCase
 
 from bench import corpus, phases
 from bench.clients.crowd import imap
+from bench.limits import DIALOGUES, DIALOGUES_KEPT, limits
 from bench.measuring import Measured, Result, measure, ratio
 from bench.report import BEGIN, END, as_json, into_document, lines, markdown, text
 from bench.row import SHORT, Figure, Group, Row, Setting, Task
 from bench.rows import GROUPS
 from bench.sides import OURS, Side
+from mailnode.values import replace
 
-_LIMITS = {"fsyncs": [400.0, 2000.0], "loopback": [3000.0], "round trips": [40000.0]}
+_LIMITS = {
+    "fsyncs": [400.0, 2000.0],
+    "loopback": [3000.0],
+    "round trips": [40000.0],
+    DIALOGUES: [1500.0],
+    DIALOGUES_KEPT: [2500.0],
+}
 
 
 def _measured(*values: float) -> Measured:
@@ -155,6 +164,26 @@ class Tables(SynchronousTestCase):
         self.assertEqual(line.ratio, "2.00x / - / 2.00x")
         self.assertEqual(line.memory, "2 : 2")
         self.assertEqual(line.limit, "2,000 durable files/s")
+
+    def test_limits(self) -> None:
+        """What the machine can do has its unit, and none where it was not measured."""
+        wanted = {
+            "loopback": "3,000 MB/s of loopback",
+            "round trips": "40,000 round trips/s",
+            DIALOGUES: "1,500 dialogues/s",
+            DIALOGUES_KEPT: "2,500 dialogues/s",
+            "another": "",
+        }
+        for name, words in wanted.items():
+            self.result.row = replace(self.result.row, limit=name)
+            self.assertEqual({line.limit for line in lines(self.result, _LIMITS)}, {words})
+
+    def test_without_postfix(self) -> None:
+        """Its programs say how many dialogues there can be; where it is missing nobody does."""
+        for missing in (True, False):
+            sink = patch("bench.limits.Sink", side_effect=SkipTest if missing else None)
+            with sink, patch("bench.limits.Load"):
+                self.assertEqual(DIALOGUES in limits(0.001), not missing)
 
     def test_without_a_peer(self) -> None:
         """A row that only we can do has a line all the same."""

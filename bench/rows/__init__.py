@@ -5,6 +5,7 @@ from bench.rows import calm, idle, imap, mixed, pop3, relay, service, smtp, tls
 
 GROUPS: tuple[Group, ...] = (
     smtp.SMTP,
+    smtp.ALONE,
     smtp.LMTP,
     relay.RELAY,
     tls.SUBMISSION,

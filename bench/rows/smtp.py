@@ -11,7 +11,8 @@ from tempfile import NamedTemporaryFile
 
 from bench import corpus
 from bench.clients.smtp import Load, until
-from bench.row import Figure, Group, Row, Task
+from bench.limits import DIALOGUES, DIALOGUES_KEPT
+from bench.row import Figure, Group, Opener, Row, Task
 from bench.sides import OURS, DovecotSide, Mailnode, PostfixSide, Side, started
 
 BOX = "box"
@@ -65,24 +66,37 @@ def _large(octets: int, connections: int) -> Callable[[Side, Task], Sequence[flo
 
 
 _MB = (Figure("MB/s"), Figure("MB/s", name="answered"))
+_POSTFIX: dict[str, Opener] = {
+    "postfix": lambda setting: started(PostfixSide(_PEOPLE)),
+    "postfix, swift": lambda setting: started(PostfixSide(_PEOPLE, "postfix, swift", swift=True)),
+}
+_MANY = (
+    Row("20 connections, a message each", _STORED, _in(20, kept=False), (400, 2000), limit="fsyncs"),
+    Row("20 connections, many messages", _STORED, _in(20), (600, 4000), limit="fsyncs"),
+    Row("200 connections, a message each", _STORED, _in(200, kept=False), (400, 2000), limit="fsyncs"),
+    Row("200 connections, many messages", _STORED, _in(200), (600, 4000), limit="fsyncs"),
+)
 SMTP = Group(
     "SMTP in",
     {
         OURS: lambda setting: started(Mailnode(_PEOPLE)),
-        "postfix": lambda setting: started(PostfixSide(_PEOPLE)),
-        "postfix, swift": lambda setting: started(PostfixSide(_PEOPLE, "postfix, swift", swift=True)),
+        **_POSTFIX,
     },
     (
-        Row("1 connection, a message each", _STORED, _in(1, kept=False), (100, 600), limit="fsyncs"),
-        Row("1 connection, many messages", _STORED, _in(1), (200, 1200), limit="fsyncs"),
-        Row("20 connections, a message each", _STORED, _in(20, kept=False), (400, 2000), limit="fsyncs"),
-        Row("20 connections, many messages", _STORED, _in(20), (600, 4000), limit="fsyncs"),
-        Row("200 connections, a message each", _STORED, _in(200, kept=False), (400, 2000), limit="fsyncs"),
-        Row("200 connections, many messages", _STORED, _in(200), (600, 4000), limit="fsyncs"),
+        Row("1 connection, a message each", _STORED, _in(1, kept=False), (100, 600), limit=DIALOGUES),
+        Row("1 connection, many messages", _STORED, _in(1), (200, 1200), limit=DIALOGUES_KEPT),
+        *_MANY,
         Row("5 mailboxes each, 20 connections", _STORED, _in(20, recipients=5), (200, 1000), limit="fsyncs"),
         Row("100 KB each, 20 connections", _MB, _large(100_000, 20), (200, 1000), limit="loopback"),
         Row("20 MB each, 4 connections", _MB, _large(20_000_000, 4), (8, 20), limit="loopback"),
     ),
+)
+
+# What one process does on one processor at a time, beside all of Postfix's on all there are.
+ALONE = Group(
+    "SMTP in, one process",
+    {OURS: lambda setting: started(Mailnode(_PEOPLE, workers=1)), **_POSTFIX},
+    _MANY,
 )
 
 
