@@ -65,7 +65,6 @@ class Commits(Generic[T]):
         self._work = work
         self._at_once = at_once
         self._places: dict[Hashable, _Place[T]] = {}
-        self._owed = owed_to_disks()
 
     def run(self, key: Hashable, one: T) -> "Deferred[None]":
         """Commit it at this place, alone or with others. Fails with the error of it."""
@@ -103,11 +102,12 @@ class Commits(Generic[T]):
     def _begin(self, key: Hashable, place: _Place[T]) -> None:
         many = [place.waiting.popleft() for _ in range(min(len(place.waiting), place.together))]
         place.running += 1
-        began = self._runtime.clock.seconds()
+        began, owed = self._runtime.clock.seconds(), owed_to_disks()
         job = self._runtime.blocking.run(self._work, [one for one, _ in many])
 
         def over(result: Sequence[Exception | None] | Failure) -> None:
-            slow = self._runtime.clock.seconds() - began > SLOW and self._waits_for_disks()
+            # Without a disk a job takes long where the reactor's thread has much to do.
+            slow = self._runtime.clock.seconds() - began > SLOW and owed_to_disks() > owed
             place.together = TOGETHER_SLOW if slow else TOGETHER
             place.running -= 1
             self._go_on(key, place)
@@ -119,11 +119,3 @@ class Commits(Generic[T]):
                     done.errback(outcome)
 
         job.addBoth(over)
-
-    def _waits_for_disks(self) -> bool:
-        """Whether a disk was written to since a job was slow before.
-
-        Without one a job takes long where the reactor's thread has much to do.
-        """
-        before, self._owed = self._owed, owed_to_disks()
-        return self._owed > before

@@ -320,7 +320,8 @@ class Stream(Protocol):
         if not self._joined and self._deadline - now >= ROUND:
             self._joined = True
             self._looks_at = self._young.join(self)
-            return
+            if self._looks_at <= self._deadline:  # not where the clock was set back in this round
+                return
         if self._timer is not None:
             self._timer.cancel()
         self._looks_at = min(max(self._deadline, now), now + LOOK)

@@ -24,7 +24,7 @@ class Young:
 
     def __init__(self, clock: IReactorTime) -> None:
         self._clock = clock
-        self._connections: set[Waiting] = set()
+        self._connections: dict[Waiting, None] = {}  # an ordered set
         self._over: IDelayedCall | None = None
         self._ends_at = 0.0
 
@@ -33,18 +33,18 @@ class Young:
         if self._over is None:
             self._ends_at = self._clock.seconds() + ROUND
             self._over = self._clock.callLater(ROUND, self._end)
-        self._connections.add(connection)
+        self._connections[connection] = None
         return self._ends_at
 
     def leave(self, connection: Waiting) -> None:
         """It is over; does nothing where it has not joined, or the round is over."""
-        self._connections.discard(connection)
+        self._connections.pop(connection, None)
         if not self._connections and self._over is not None:
             self._over.cancel()
             self._over = None
 
     def _end(self) -> None:
         self._over = None
-        connections, self._connections = self._connections, set()
+        connections, self._connections = self._connections, {}
         for connection in connections:
             connection.look()

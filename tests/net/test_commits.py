@@ -119,7 +119,6 @@ class CommitsTests(StoreTestCase):
         """While jobs wait for a disk each takes more messages; as before when they do not any more."""
         owed = mock.Mock(return_value=5)
         self.patch(commits, "owed_to_disks", owed)
-        self.commits = Commits(self.runtime, self.work)
         for to_disk, then in ((True, TOGETHER_SLOW), (False, TOGETHER)):
             many = [self.commit() for _ in range(RUNNING + TOGETHER_SLOW + 2 * TOGETHER)]
             self.reactor.advance(SLOW * 2)

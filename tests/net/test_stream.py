@@ -30,6 +30,7 @@ from mailnode.net.stream import (
     Stream,
     TimedOut,
 )
+from mailnode.net.young import ROUND, Young
 from mailnode.wire.dot import Decoder
 from mailnode.wire.errors import BadLine, LineTooLong
 from tests.net.sockets import SocketTestCase
@@ -353,6 +354,51 @@ class ReadingPressure(StreamTestCase):
         self.stream.dataReceived(b"QUIT\r\n" + b"x" * (READ_BUFFER + 1))
         self.successResultOf(done)
         self.assertEqual(self.wire.producerState, "producing")
+
+
+class Beginning(StreamTestCase):
+    """The time-outs of connections that have begun lately, which share a timer."""
+
+    def connect(self, clock: Clock) -> None:
+        self.clock = clock
+        self.young = Young(clock)
+        self.stream = self.another()
+
+    def another(self) -> Stream:
+        """One more connection."""
+        stream = Stream(self.clock, opened=lambda _: None, young=self.young)
+        stream.makeConnection(Wire())
+        return stream
+
+    def test_time_out(self) -> None:
+        """Each has its own time, however many there are and whenever they began."""
+        times = (ROUND / 2, ROUND, ROUND * 1.5, ROUND * 9, 300.0)
+        ends: list[tuple[float, float]] = []
+        streams = [self.another() for _ in times]
+        for stream, timeout in zip(streams, times, strict=True):
+            self.clock.advance(ROUND / 8)
+            stream.timeout = timeout
+            due = self.clock.seconds() + timeout
+            waits = self.go(stream.line(9))
+            waits.addErrback(lambda failure, due=due: ends.append((due, self.clock.seconds())))
+        self.clock.pump([ROUND / 16] * 1000)
+        self.assertEqual([due for due, _ in ends], [end for _, end in ends])
+        self.assertEqual(len(ends), len(times))
+        for stream in streams:
+            stream.connectionLost(Failure(ConnectionDone()))
+
+    def test_clock_set_back(self) -> None:
+        """Who begins after the clock was set back does not wait for a round that began before."""
+        self.clock.advance(10_000)
+        self.go(self.stream.line(9)).addErrback(lambda _: None)
+        self.clock.rightNow -= 3600
+        late = self.another()
+        waits = self.go(late.line(9))
+        self.clock.advance(late.timeout - 1)
+        self.assertNoResult(waits)
+        self.clock.advance(1)
+        self.failureResultOf(waits, TimedOut)
+        late.connectionLost(Failure(ConnectionDone()))
 
 
 class Writing(StreamTestCase):
