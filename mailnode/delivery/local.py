@@ -108,9 +108,8 @@ class LocalDelivery:
 
     async def _with_others(self) -> Draft:
         draft, stores = self._begun(), self._stores()
-        side_by_side = frozenset(
-            [store.root.rpartition("/")[0] for store in stores]
-        )  # on one disk, therefore
+        # Those that lie side by side are on one disk.
+        side_by_side = frozenset([store.root.rpartition("/")[0] for store in stores])
         await self._commits.run(side_by_side, Arrival(draft, self._taken(), stores))
         return draft
 
