@@ -115,14 +115,13 @@ def _round_trips(seconds: float) -> float:
 
 
 def _dialogues(seconds: float, *, kept: bool) -> float:
-    """How many; none where Postfix is missing."""
+    """How many; none where Postfix is missing, or fails, for which the rest is measured all the same."""
     try:
-        sink = Sink()
-    except SkipTest:
+        with closing(Sink()) as sink:
+            begun, count = time.perf_counter(), 0
+            while time.perf_counter() - begun < seconds:
+                Load(_AT_ONCE, 1, kept).send(sink.port, "box@example.test")
+                count += _AT_ONCE
+            return count / (time.perf_counter() - begun)
+    except (SkipTest, AssertionError):
         return 0.0
-    with closing(sink):
-        begun, count = time.perf_counter(), 0
-        while time.perf_counter() - begun < seconds:
-            Load(_AT_ONCE, 1, kept).send(sink.port, "box@example.test")
-            count += _AT_ONCE
-        return count / (time.perf_counter() - begun)

@@ -17,7 +17,6 @@ import json
 import os
 import socket
 import sys
-import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from functools import cache, partial
@@ -343,11 +342,14 @@ def _write(
 ) -> None:
     """A line of a worker's log, and the fact that it is made of, where somebody wants to know that."""
     if Log.lines is not None:
-        Log.lines.add((time.time(), namespace, level, text, no_fields, None))
-        if level != LogLevel.info.name:  # a crash may come next
-            Log.lines.flush()
+        _log(namespace).about(_LEVELS[level], text, no_fields, None)
         return
     emit(_logger(namespace), _LEVELS[level], text, event, fields)
+
+
+@cache
+def _log(namespace: str) -> Log:
+    return Log(namespace)
 
 
 @cache

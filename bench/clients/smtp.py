@@ -48,7 +48,8 @@ class Sink:
     def __init__(self, port: int = 0) -> None:
         self.port = port or free_ports(1)[0]
         self.count = 0
-        command = [program("smtp-sink"), "-c", "-u", "nobody", f"127.0.0.1:{self.port}", "1000"]
+        user = ["-u", "nobody"] if os.geteuid() == 0 else []
+        command = [program("smtp-sink"), "-c", *user, f"127.0.0.1:{self.port}", "1000"]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
         self._thread = Thread(target=self._read, daemon=True)
         self._thread.start()

@@ -1,8 +1,8 @@
 """Connections that have just begun: most are over before they need a timer.
 
-A timer of its own for each, which is moved to nothing and then taken back, costs as much as to answer a
-command. So those that begin in the same seconds are looked at together when these are over; whoever is still
-there then has its timer.
+A timer for each, which is made, sorted and taken back, costs as much as to answer a command. So those that
+begin in the same seconds are looked at together when these are over; whoever is still there then has its
+own.
 """
 
 from typing import Protocol
